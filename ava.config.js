@@ -1,0 +1,7 @@
+export default {
+  extensions: ['ts'],
+  workerThreads: false,
+  concurrency: 2,
+  timeout: '60s',
+  files: ['test/**/*.test.ts'],
+}

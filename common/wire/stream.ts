@@ -1,0 +1,25 @@
+import { z } from 'zod'
+
+/** What a publisher calls its media: 1 to 64 of `a-z A-Z 0-9 . _ -`, starting with a letter or digit. */
+export const streamIdSchema = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'a stream id is 1 to 64 letters, digits, dots, dashes or underscores, starting with a letter or digit',
+  )
+export type StreamId = z.infer<typeof streamIdSchema>
+
+export const STREAM_CLASSES = ['focus', 'director', 'record', 'bulk'] as const
+export const streamClassSchema = z.enum(STREAM_CLASSES)
+export type StreamClass = z.infer<typeof streamClassSchema>
+
+/**
+ * What a viewer may know about a stream's input:
+ * `waiting` nobody has sent yet; `live` media flows; `input_lost` it flowed and stopped, the lane is kept;
+ * `refused` what arrives can't be shown in browsers (`reason` says why); `ended` the stream was closed.
+ */
+export const streamStateSchema = z.object({
+  state: z.enum(['waiting', 'live', 'input_lost', 'refused', 'ended']),
+  reason: z.string().optional(),
+})
+export type StreamState = z.infer<typeof streamStateSchema>

@@ -1,0 +1,53 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import test from 'ava'
+
+const root = resolve(import.meta.dirname, '..')
+
+/** Which rooms each room may import from (docs/architecture.md). `signaling/client` is a room of its own: it runs in browsers. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  'common/wire': [],
+  common: ['common/wire'],
+  policy: ['common', 'common/wire'],
+  sfu: ['common', 'common/wire', 'policy'],
+  'signaling/client': ['common/wire'],
+  signaling: ['common', 'common/wire', 'policy', 'sfu'],
+  turn: ['common', 'common/wire'],
+  agent: ['common', 'common/wire'],
+  server: ['common', 'common/wire', 'policy', 'sfu', 'signaling'],
+  web: ['common/wire', 'signaling/client'],
+}
+
+const roomOf = (path: string): string => {
+  const [first = '', second = ''] = path.split('/')
+  const nested = `${first}/${second}`
+  return nested in MAY_IMPORT ? nested : first
+}
+
+const files = Object.keys(MAY_IMPORT)
+  .filter((room) => !room.includes('/') && existsSync(join(root, room)))
+  .flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).map((file) => join(room, file)),
+  )
+  .filter((file) => /\.tsx?$/.test(file) && !/(^|\/)(node_modules|dist)\//.test(file))
+
+test('imports go one way', (t) => {
+  t.true(files.length > 0)
+  const wrong: string[] = []
+  for (const file of files) {
+    const text = readFileSync(join(root, file), 'utf8')
+    for (const [, specifier = ''] of text.matchAll(/(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g)) {
+      const target = relative(root, resolve(root, dirname(file), specifier))
+      const [from, to] = [roomOf(file), roomOf(target)]
+      if (from !== to && !MAY_IMPORT[from]?.includes(to)) wrong.push(`${file} imports ${target}`)
+    }
+  }
+  t.deepEqual(wrong, [])
+})
+
+test('no file grows past 400 lines', (t) => {
+  const long = files
+    .map((file) => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n').length }))
+    .filter(({ lines }) => lines > 400)
+  t.deepEqual(long, [])
+})
