@@ -1,0 +1,34 @@
+import { accessSync, constants } from 'node:fs'
+import { join } from 'node:path'
+import { workerBin } from 'mediasoup'
+import { CodedError } from '../common/errors.ts'
+
+/** Where `npm run setup` puts a link to the worker it fetched or built. */
+const setUp = join(import.meta.dirname, '..', 'node_modules', '.lanecast', 'mediasoup-worker')
+
+/**
+ * Path of the mediasoup worker to run: what `MEDIASOUP_WORKER_BIN` names, else the one set-up prepared, else the one
+ * in mediasoup's own package. Throws `worker_binary_missing` when there is none that can be executed.
+ */
+export function workerBinary(): string {
+  const named = process.env.MEDIASOUP_WORKER_BIN
+  if (named) {
+    if (executable(named)) return named
+    throw missing(`MEDIASOUP_WORKER_BIN names ${named}, which is not an executable file`)
+  }
+  for (const path of [setUp, workerBin]) if (executable(path)) return path
+  throw missing('there is no mediasoup worker yet')
+}
+
+function missing(what: string): CodedError {
+  return new CodedError('worker_binary_missing', `${what}: run \`npm run setup\``)
+}
+
+function executable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
