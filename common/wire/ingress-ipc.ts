@@ -1,0 +1,125 @@
+import { z } from 'zod'
+import { LOG_LEVELS } from '../logger.ts'
+import { streamIdSchema } from './stream.ts'
+
+/**
+ * What the hub and an ingress process say to each other over the IPC channel of `child_process.fork`. Secrets
+ * travel here and nowhere else: never in arguments, environment or files.
+ */
+
+const port = z.number().int().min(1).max(65_535)
+const ssrc = z.number().int().min(1).max(0xffff_ffff)
+const sequence = z.number().int().min(0).max(0xffff)
+
+/** Where the lane's 90 kHz clock stands: ticks at time T (unix ms) are `offset90k + (T - epochMs) * 90`. */
+export const laneClockSchema = z.object({
+  epochMs: z.number(),
+  offset90k: z.number(),
+  last90k: z.number(),
+})
+
+export const ristInputSchema = z.strictObject({
+  /** Address the link ports listen on. */
+  address: z.string(),
+  /** One port per link of the sender's bond. */
+  links: z.array(z.strictObject({ port })).min(1).max(16),
+  passphrase: z.string().min(8).max(127),
+  aes_bits: z.union([z.literal(128), z.literal(256)]),
+  username: z.string().min(1).max(127),
+  password: z.string().min(1).max(127),
+  /** Recovery buffer, ms. */
+  buffer: z.strictObject({ min_ms: z.number().int().min(0), max_ms: z.number().int().min(0) }),
+})
+export type RistInput = z.infer<typeof ristInputSchema>
+
+const outputTrack = z.strictObject({ ssrc, payload_type: z.number().int().min(0).max(127), sequence })
+
+export const attachSchema = z.strictObject({
+  type: z.literal('attach'),
+  /** The lane's plain transport, on loopback; RTP and RTCP share the port (RFC 5761). */
+  target: z.strictObject({ ip: z.string(), port }),
+  /** One per rendition, ascending by picture size. */
+  video: z.array(outputTrack).max(4),
+  audio: outputTrack.nullable(),
+  cname: z.string(),
+  extension_ids: z.strictObject({ playout_delay: z.number().int(), abs_capture_time: z.number().int() }),
+  /** `playout-delay` header extension in ms, or null to leave buffering to the viewer. */
+  playout_delay_ms: z.strictObject({ min: z.number(), max: z.number() }).nullable(),
+  clock: laneClockSchema,
+})
+export type Attach = z.infer<typeof attachSchema>
+
+export const hubToIngressSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('start'),
+    stream_id: streamIdSchema,
+    log_level: z.enum(LOG_LEVELS),
+    input: ristInputSchema,
+    /** Loopback port that RTP leaves from; it outlives the process so that the lane's transport keeps its peer. */
+    rtp_port: port,
+  }),
+  attachSchema,
+  z.strictObject({ type: z.literal('detach') }),
+  z.strictObject({ type: z.literal('stop') }),
+])
+export type HubToIngress = z.infer<typeof hubToIngressSchema>
+
+export const programSchema = z.object({
+  video: z.array(z.object({ width: z.number().int(), height: z.number().int(), profile: z.string() })),
+  audio: z.object({ source: z.enum(['opus', 'aac']), channels: z.number().int() }).nullable(),
+})
+export type Program = z.infer<typeof programSchema>
+
+export const cursorsSchema = z.object({
+  type: z.literal('cursors'),
+  /** Next RTP sequence number by SSRC. */
+  sequences: z.array(z.tuple([ssrc, sequence])),
+  clock: laneClockSchema.nullable(),
+})
+
+const linkStats = z.object({
+  name: z.string(),
+  alive: z.boolean(),
+  rtt_ms: z.number(),
+  bitrate_kbps: z.number(),
+})
+
+export const ingressStatsSchema = z.object({
+  type: z.literal('stats'),
+  quality: z.number(),
+  received: z.number(),
+  recovered: z.number(),
+  lost: z.number(),
+  links: z.array(linkStats),
+  video: z.array(z.object({ kbps: z.number(), fps: z.number() })),
+  audio_kbps: z.number(),
+})
+export type IngressStats = z.infer<typeof ingressStatsSchema>
+
+export const ingressToHubSchema = z.discriminatedUnion('type', [
+  /** The link ports listen. */
+  z.object({ type: z.literal('ready') }),
+  /** A sender's flow came, went, or was replaced by its restarted self. */
+  z.object({ type: z.literal('flow'), state: z.enum(['connected', 'lost', 'replaced']) }),
+  z.object({ type: z.literal('program'), program: programSchema }),
+  z.object({ type: z.literal('refused'), code: z.string(), message: z.string() }),
+  z.object({ type: z.literal('recovered') }),
+  /** RTP began to leave, or nothing left for a second. */
+  z.object({ type: z.literal('media'), flowing: z.boolean() }),
+  z.object({
+    type: z.literal('capture'),
+    rtp90k: z.number(),
+    capture_unix_ms: z.number(),
+    source: z.enum(['sender', 'arrival']),
+  }),
+  cursorsSchema,
+  ingressStatsSchema,
+  /** A sender, or what it sent, was turned away. */
+  z.object({ type: z.literal('rejected'), reason: z.string(), detail: z.string() }),
+  /** Damage in the input since the last such message, by kind. */
+  z.object({ type: z.literal('issues'), counts: z.record(z.string(), z.number().int()) }),
+  z.object({ type: z.literal('keyframe-request') }),
+  /** The process can't do its work and ends. */
+  z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
+])
+export type IngressToHub = z.infer<typeof ingressToHubSchema>

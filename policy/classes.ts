@@ -1,0 +1,43 @@
+import type { StreamClass } from '../common/wire/stream.ts'
+
+/** What a class of stream asks of the way from camera to screen. Times in ms, bitrates in kb/s. */
+export interface ClassProfile {
+  /** p95 glass-to-glass target, or null where there is none. */
+  readonly glassToGlassMs: number | null
+  readonly videoKbps: { readonly floor: number; readonly start: number; readonly ceiling: number }
+  /** RIST recovery buffer: `rttMultiple` x RTT, held between `minMs` and `maxMs`. */
+  readonly ristBuffer: { readonly rttMultiple: number; readonly minMs: number; readonly maxMs: number }
+  /**
+   * `playout-delay` RTP header extension for browsers, or null to leave the choice to them. At 0/0 Chromium shows
+   * a frame as soon as it is decoded, which saves 20 to 30 ms and lets video run ahead of audio.
+   */
+  readonly playoutDelayMs: { readonly min: number; readonly max: number } | null
+}
+
+/** The defaults of the four classes; a tenant's policy may tighten or loosen them. */
+export const CLASS_PROFILES: Readonly<Record<StreamClass, ClassProfile>> = {
+  focus: {
+    glassToGlassMs: 200,
+    videoKbps: { floor: 600, start: 3000, ceiling: 8000 },
+    ristBuffer: { rttMultiple: 4, minMs: 50, maxMs: 120 },
+    playoutDelayMs: { min: 0, max: 0 },
+  },
+  director: {
+    glassToGlassMs: 500,
+    videoKbps: { floor: 400, start: 2500, ceiling: 6000 },
+    ristBuffer: { rttMultiple: 4, minMs: 100, maxMs: 300 },
+    playoutDelayMs: null,
+  },
+  record: {
+    glassToGlassMs: 1000,
+    videoKbps: { floor: 2000, start: 8000, ceiling: 20_000 },
+    ristBuffer: { rttMultiple: 6, minMs: 300, maxMs: 800 },
+    playoutDelayMs: null,
+  },
+  bulk: {
+    glassToGlassMs: null,
+    videoKbps: { floor: 0, start: 8000, ceiling: 50_000 },
+    ristBuffer: { rttMultiple: 6, minMs: 1000, maxMs: 1000 },
+    playoutDelayMs: null,
+  },
+}

@@ -1,0 +1,139 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Logger, LogLevel } from '../../common/logger.ts'
+import { backoffMs, pause } from '../../common/retry.ts'
+import {
+  type HubToIngress,
+  type IngressToHub,
+  ingressToHubSchema,
+  type RistInput,
+} from '../../common/wire/ingress-ipc.ts'
+
+const ENTRY = fileURLToPath(new URL('./ingress-main.ts', import.meta.url))
+const RESTART_BACKOFF = { initialMs: 50, maxMs: 5000, factor: 2 }
+const HEALTHY_AFTER_MS = 10_000
+/** The process reports its cursors ten times a second; silent this long, it hangs. */
+const HANG_AFTER_MS = 3000
+/** A fresh process has more to do before it first speaks. */
+const START_WITHIN_MS = 10_000
+const STOP_WITHIN_MS = 1500
+
+export interface IngressSpec {
+  readonly streamId: string
+  readonly input: RistInput
+  /** Loopback port RTP leaves from, the same for every process of this stream. */
+  readonly rtpPort: number
+  readonly logLevel: LogLevel
+}
+
+/** What the stream does with its ingress's reports. */
+export interface IngressListener {
+  message(message: IngressToHub): void
+  /** The process ended without being asked; its successor is on the way. */
+  died(how: string): void
+}
+
+/**
+ * Keeps one ingress process running for one stream: forks it, restarts it with back-off when it dies, kills it
+ * when it hangs, and ends it on dispose. What it was last told about its lane is the stream's to repeat.
+ */
+export class IngressSupervisor implements AsyncDisposable {
+  readonly #spec: IngressSpec
+  readonly #listener: IngressListener
+  readonly #logger: Logger
+  readonly #closing = new AbortController()
+  readonly #running: Promise<void>
+  #child: ChildProcess | null = null
+
+  constructor(spec: IngressSpec, listener: IngressListener, logger: Logger) {
+    this.#spec = spec
+    this.#listener = listener
+    this.#logger = logger.child({ room: 'sfu', stream_id: spec.streamId })
+    this.#running = this.#run()
+  }
+
+  /** Process id of the ingress that runs now, for tests and operators. */
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  /** Tells the process; lost when none runs, as its successor will report and be told anew. */
+  send(message: HubToIngress): void {
+    if (this.#child?.connected) this.#child.send(message, () => {})
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
+    const child = this.#child
+    if (child && child.exitCode === null && child.signalCode === null) {
+      const gone = once(child, 'exit')
+      this.send({ type: 'stop' })
+      const killer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS)
+      await gone
+      clearTimeout(killer)
+    }
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing
+    let attempt = 0
+    while (!signal.aborted) {
+      const startedAt = performance.now()
+      const how = await this.#runOne()
+      if (signal.aborted) return
+      this.#listener.died(how)
+      attempt = performance.now() - startedAt > HEALTHY_AFTER_MS ? 0 : attempt + 1
+      if (attempt > 1) await pause(backoffMs(RESTART_BACKOFF, attempt - 2), signal).catch(() => {})
+    }
+  }
+
+  /** One process from fork to exit; answers how it ended. */
+  async #runOne(): Promise<string> {
+    const child = fork(ENTRY, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], serialization: 'json' })
+    this.#child = child
+    const { streamId, input, rtpPort, logLevel } = this.#spec
+    let hang = setTimeout(() => this.#killHanging(child), START_WITHIN_MS)
+    let spoke = false
+    child.on('message', (raw) => {
+      const parsed = ingressToHubSchema.safeParse(raw)
+      if (!parsed.success) {
+        this.#logger.error(
+          { issues: parsed.error.issues },
+          'ingress said something that is not in its protocol',
+        )
+        return
+      }
+      if (child !== this.#child) return
+      if (spoke) hang.refresh()
+      else if (parsed.data.type === 'cursors') {
+        spoke = true
+        clearTimeout(hang)
+        hang = setTimeout(() => this.#killHanging(child), HANG_AFTER_MS)
+      }
+      this.#listener.message(parsed.data)
+    })
+    child.send(
+      {
+        type: 'start',
+        stream_id: streamId,
+        log_level: logLevel,
+        input,
+        rtp_port: rtpPort,
+      } satisfies HubToIngress,
+      () => {},
+    )
+    const how = await new Promise<string>((resolve) => {
+      child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
+      child.once('error', (error) => resolve(`could not start: ${error.message}`))
+    })
+    clearTimeout(hang)
+    return how
+  }
+
+  #killHanging(child: ChildProcess): void {
+    this.#logger.error({ child_pid: child.pid }, 'ingress process hangs: ending it')
+    child.kill('SIGKILL')
+  }
+}

@@ -1,0 +1,40 @@
+import { CodedError } from '../../common/errors.ts'
+
+/**
+ * Hands out ports of a configured range, lowest first, and takes them back. It knows only what it handed out
+ * itself: the range should lie outside the system's ephemeral ports.
+ */
+export class PortRange {
+  readonly #first: number
+  readonly #last: number
+  readonly #name: string
+  readonly #taken = new Set<number>()
+
+  /** `first` and `last` are both in the range; `name` is the setting to widen when it runs out. */
+  constructor(first: number, last: number, name: string) {
+    this.#first = first
+    this.#last = last
+    this.#name = name
+  }
+
+  /**
+   * `count` ports.
+   * @throws CodedError `ports_exhausted` (503) when fewer are left; then none is taken.
+   */
+  take(count: number): number[] {
+    const ports: number[] = []
+    for (let port = this.#first; port <= this.#last && ports.length < count; port += 1)
+      if (!this.#taken.has(port)) ports.push(port)
+    if (ports.length < count)
+      throw new CodedError('ports_exhausted', `${this.#name} ${this.#first}-${this.#last} has no port left`, {
+        status: 503,
+        details: [`${count} needed; widen ${this.#name} or close streams`],
+      })
+    for (const port of ports) this.#taken.add(port)
+    return ports
+  }
+
+  give(ports: readonly number[]): void {
+    for (const port of ports) this.#taken.delete(port)
+  }
+}

@@ -1,0 +1,88 @@
+import { CodedError } from '../common/errors.ts'
+import { PortRange } from './ingress/port-range.ts'
+import { Stream, type StreamDependencies, type StreamSpec } from './stream.ts'
+import type { WorkerSlot } from './worker-pool.ts'
+
+export interface RegistryPorts {
+  /** UDP ports field senders push RIST to, both ends included. */
+  readonly rist: readonly [number, number]
+  /** Loopback UDP ports that ingress processes send RTP from, both ends included. */
+  readonly rtp: readonly [number, number]
+}
+
+/** What opens a stream; ports that are not given are taken from the registry's ranges. */
+export type StreamRequest = Omit<StreamSpec, 'rtpPort' | 'input'> & {
+  readonly input: Omit<StreamSpec['input'], 'links'>
+  /** How many links the sender may bond, 1 to 16, or the very ports to listen on. */
+  readonly links: number | readonly number[]
+}
+
+/** Every stream of this hub by its id: the one place where publishers and viewers meet. */
+export class StreamRegistry implements AsyncDisposable {
+  readonly #streams = new Map<string, { stream: Stream; ports: number[] }>()
+  readonly #rist: PortRange
+  readonly #rtp: PortRange
+  readonly #deps: StreamDependencies
+
+  constructor(ports: RegistryPorts, deps: StreamDependencies) {
+    this.#rist = new PortRange(...ports.rist, 'rist_ports')
+    this.#rtp = new PortRange(...ports.rtp, 'rtp_ports')
+    this.#deps = deps
+  }
+
+  /**
+   * Opens a stream and starts its ingress.
+   * @throws CodedError `stream_exists` (409), `ports_exhausted` (503)
+   */
+  open(request: StreamRequest): Stream {
+    const { streamId, links } = request
+    if (this.#streams.has(streamId))
+      throw new CodedError('stream_exists', `stream ${streamId} is open already`, { status: 409 })
+    const ports = typeof links === 'number' ? this.#rist.take(links) : []
+    const [rtpPort] = this.#rtp.take(1)
+    const linkPorts = typeof links === 'number' ? ports : links
+    const stream = new Stream(
+      {
+        streamId,
+        streamClass: request.streamClass,
+        logLevel: request.logLevel,
+        input: { ...request.input, links: linkPorts.map((port) => ({ port })) },
+        rtpPort: rtpPort!,
+      },
+      this.#deps,
+    )
+    this.#streams.set(streamId, { stream, ports })
+    return stream
+  }
+
+  get(streamId: string): Stream | undefined {
+    return this.#streams.get(streamId)?.stream
+  }
+
+  list(): Stream[] {
+    return Array.from(this.#streams.values(), ({ stream }) => stream)
+  }
+
+  /** How many lanes live on a worker. */
+  lanesOn(slot: WorkerSlot): number {
+    return this.list().filter((stream) => stream.slot?.index === slot.index).length
+  }
+
+  /** A dead worker's successor is up: lanes that died are made anew. */
+  workerReplaced(): void {
+    for (const stream of this.list()) stream.workerReplaced()
+  }
+
+  async close(streamId: string): Promise<void> {
+    const entry = this.#streams.get(streamId)
+    if (!entry) return
+    this.#streams.delete(streamId)
+    await entry.stream[Symbol.asyncDispose]()
+    this.#rist.give(entry.ports)
+    this.#rtp.give([entry.stream.spec.rtpPort])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(Array.from(this.#streams.keys(), (streamId) => this.close(streamId)))
+  }
+}

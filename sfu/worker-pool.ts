@@ -1,0 +1,150 @@
+import { createWorker, type types } from 'mediasoup'
+import { messageOf } from '../common/errors.ts'
+import type { Logger } from '../common/logger.ts'
+import { backoffMs, pause } from '../common/retry.ts'
+import type { MediaEvents } from './media-events.ts'
+import { ROUTER_CODECS } from './router-codecs.ts'
+import { workerBinary } from './worker-binary.ts'
+
+export interface WorkerPoolOptions {
+  /** How many mediasoup workers; one per core is right. */
+  readonly count: number
+  /** Where viewers' ICE arrives: worker `n` listens on `basePort + n`, UDP and TCP. 0 takes any free port. */
+  readonly webRtc: {
+    readonly ip: string
+    readonly announcedAddress: string | null
+    readonly basePort: number
+  }
+  readonly logger: Logger
+  readonly events: MediaEvents
+  /** Called when a dead worker's successor is up; everything that lived on the slot is gone and must be made anew. */
+  readonly onReplaced: (slot: WorkerSlot) => void
+}
+
+/** A place for one worker. The worker, its router and its WebRtcServer are replaced together when it dies. */
+export interface WorkerSlot {
+  readonly index: number
+  readonly worker: types.Worker
+  readonly router: types.Router
+  readonly webRtcServer: types.WebRtcServer
+  /** Counts the slot's workers: what was made under another generation is dead. */
+  readonly generation: number
+}
+
+const RESTART_BACKOFF = { initialMs: 50, maxMs: 5000, factor: 2 }
+/** A worker that lived this long was healthy: the next death starts the back-off anew. */
+const HEALTHY_AFTER_MS = 30_000
+
+/**
+ * One mediasoup worker per core, each with one router and one shared WebRtcServer port. A worker that dies is
+ * replaced on the same port; the pool owns all of them and closes them.
+ */
+export class WorkerPool implements AsyncDisposable {
+  readonly #options: WorkerPoolOptions
+  readonly #slots: (WorkerSlot | null)[]
+  readonly #closing = new AbortController()
+  readonly #replacements = new Set<Promise<void>>()
+
+  private constructor(options: WorkerPoolOptions) {
+    this.#options = options
+    this.#slots = new Array(options.count).fill(null)
+  }
+
+  /** Starts all workers; if one can't start, those already up are closed and the error is thrown. */
+  static async open(options: WorkerPoolOptions): Promise<WorkerPool> {
+    const pool = new WorkerPool(options)
+    try {
+      await Promise.all(pool.#slots.map((_, index) => pool.#start(index, 0)))
+      return pool
+    } catch (error) {
+      await pool[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** How many workers there should be. */
+  get size(): number {
+    return this.#slots.length
+  }
+
+  /** The slots whose workers are up. */
+  get slots(): readonly WorkerSlot[] {
+    return this.#slots.filter((slot) => slot !== null)
+  }
+
+  /** The slot for a new stream: that with the least `load` now. Undefined while no worker is up. */
+  leastLoaded(load: (slot: WorkerSlot) => number): WorkerSlot | undefined {
+    return this.slots.toSorted((a, b) => load(a) - load(b))[0]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
+    const workers = this.slots.map((slot) => slot.worker)
+    const gone = workers.map(
+      (worker) => new Promise<void>((resolve) => worker.once('subprocessclose', resolve)),
+    )
+    for (const worker of workers) worker.close()
+    await Promise.allSettled([...gone, ...this.#replacements])
+  }
+
+  async #start(index: number, generation: number): Promise<WorkerSlot> {
+    const { webRtc } = this.#options
+    const worker = await createWorker({
+      workerBin: workerBinary(),
+      logLevel: 'warn',
+      logTags: ['ice', 'dtls', 'rtp', 'srtp', 'rtcp'],
+    })
+    const startedAt = performance.now()
+    worker.once('died', () => this.#replace(index, generation, worker.pid, startedAt))
+    try {
+      const listen = {
+        ip: webRtc.ip,
+        ...(webRtc.announcedAddress === null ? {} : { announcedAddress: webRtc.announcedAddress }),
+        ...(webRtc.basePort === 0 ? {} : { port: webRtc.basePort + index }),
+      }
+      const [webRtcServer, router] = await Promise.all([
+        worker.createWebRtcServer({
+          listenInfos: [
+            { protocol: 'udp', ...listen },
+            { protocol: 'tcp', ...listen },
+          ],
+        }),
+        worker.createRouter({ mediaCodecs: ROUTER_CODECS }),
+      ])
+      const slot = { index, worker, router, webRtcServer, generation }
+      this.#slots[index] = slot
+      return slot
+    } catch (error) {
+      worker.close()
+      throw error
+    }
+  }
+
+  #replace(index: number, generation: number, pid: number, startedAt: number): void {
+    this.#slots[index] = null
+    const diedAt = performance.now()
+    this.#options.events.workerDied(index, pid)
+    const firstAttempt = diedAt - startedAt > HEALTHY_AFTER_MS ? 0 : Math.min(generation, 6)
+    const replacement = this.#restart(index, generation + 1, firstAttempt, diedAt).finally(() =>
+      this.#replacements.delete(replacement),
+    )
+    this.#replacements.add(replacement)
+  }
+
+  async #restart(index: number, generation: number, firstAttempt: number, diedAt: number): Promise<void> {
+    const { signal } = this.#closing
+    for (let attempt = firstAttempt; !signal.aborted; attempt += 1) {
+      if (attempt > 0) await pause(backoffMs(RESTART_BACKOFF, attempt - 1), signal).catch(() => {})
+      if (signal.aborted) return
+      try {
+        const slot = await this.#start(index, generation)
+        if (signal.aborted) return slot.worker.close()
+        this.#options.events.workerBack(index, performance.now() - diedAt)
+        this.#options.onReplaced(slot)
+        return
+      } catch (error) {
+        this.#options.events.error('sfu', 'worker_start', messageOf(error))
+      }
+    }
+  }
+}
