@@ -1,6 +1,5 @@
 import { createWorker, type types } from 'mediasoup'
 import { messageOf } from '../common/errors.ts'
-import type { Logger } from '../common/logger.ts'
 import { backoffMs, pause } from '../common/retry.ts'
 import type { MediaEvents } from './media-events.ts'
 import { ROUTER_CODECS } from './router-codecs.ts'
@@ -15,7 +14,6 @@ export interface WorkerPoolOptions {
     readonly announcedAddress: string | null
     readonly basePort: number
   }
-  readonly logger: Logger
   readonly events: MediaEvents
   /** Called when a dead worker's successor is up; everything that lived on the slot is gone and must be made anew. */
   readonly onReplaced: (slot: WorkerSlot) => void

@@ -1,0 +1,174 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { parseArgs } from 'node:util'
+import { parse as parseToml, TomlError } from 'smol-toml'
+import { z } from 'zod'
+import { CodedError, messageOf } from '../../common/errors.ts'
+import { streamClassSchema, streamIdSchema } from '../../common/wire/stream.ts'
+import type { Setting, Source } from './setting.ts'
+import { SETTINGS } from './settings.ts'
+
+type Values = {
+  [Name in keyof typeof SETTINGS]: (typeof SETTINGS)[Name] extends Setting<infer T> ? T : never
+}
+
+const secret = z.string().min(8, 'at least 8 characters').max(127, 'at most 127 characters')
+
+const configuredStream = z.strictObject({
+  stream_id: streamIdSchema,
+  class: streamClassSchema.default('director'),
+  /** How many links the sender bonds, or the very ports to listen on. */
+  links: z.number().int().min(1).max(16).default(2),
+  ports: z.array(z.number().int().min(1).max(65_535)).min(1).max(16).optional(),
+  passphrase: secret,
+  aes_bits: z.union([z.literal(128), z.literal(256)]).default(256),
+  username: z.string().min(1).max(127),
+  password: secret,
+})
+export type ConfiguredStream = z.infer<typeof configuredStream>
+
+export interface Config extends Values {
+  readonly streams: readonly ConfiguredStream[]
+}
+
+/** Thrown with one line for each thing that is wrong: the field, where it stood, what it was, what is allowed. */
+export class ConfigError extends CodedError {
+  constructor(details: readonly string[]) {
+    super('bad_config', 'the configuration is not valid', { status: 500, details })
+    this.name = 'ConfigError'
+  }
+}
+
+/** What the command line asked for. */
+export type Command = { kind: 'help' } | { kind: 'run'; config: Config }
+
+/**
+ * Defaults, then the TOML file of `--config`, then environment, then flags.
+ * @throws ConfigError naming everything that is wrong at once
+ */
+export function loadConfig(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Command {
+  const flags = readFlags(argv)
+  if (flags['help'] === true) return { kind: 'help' }
+  const problems: string[] = []
+  const file = typeof flags['config'] === 'string' ? readFile(flags['config']) : {}
+  const values: Record<string, unknown> = {}
+  for (const [name, setting] of Object.entries(SETTINGS)) {
+    const { source, raw } = choose(setting, flags, env, file)
+    const value = setting.read(raw)
+    if (value === undefined) problems.push(problem(setting, source, raw))
+    else values[name] = value
+  }
+  problems.push(...unknownKeys(file))
+  const streams = z
+    .array(configuredStream)
+    .max(10_000)
+    .safeParse(file['streams'] ?? [])
+  if (!streams.success)
+    for (const issue of streams.error.issues)
+      problems.push(`streams.${issue.path.join('.')} (config file): ${issue.message}`)
+  else problems.push(...streamProblems(streams.data))
+  const config = { ...(values as unknown as Values), streams: streams.data ?? [] }
+  if (problems.length === 0) problems.push(...crossChecks(config))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return { kind: 'run', config }
+}
+
+function readFlags(argv: readonly string[]): Record<string, string | boolean | undefined> {
+  const options: Record<string, { type: 'string' | 'boolean'; short?: string }> = {
+    help: { type: 'boolean', short: 'h' },
+    config: { type: 'string', short: 'c' },
+  }
+  for (const setting of Object.values(SETTINGS)) options[setting.flag] = { type: 'string' }
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: false, strict: true }).values as Record<
+      string,
+      string | boolean | undefined
+    >
+  } catch (error) {
+    throw new ConfigError([`${messageOf(error)} (flag); --help lists what there is`])
+  }
+}
+
+function readFile(path: string): Record<string, unknown> {
+  try {
+    return parseToml(readFileSync(path, 'utf8'))
+  } catch (error) {
+    const where = error instanceof TomlError ? `line ${error.line}, column ${error.column}: ` : ''
+    throw new ConfigError([`${path} (config file): ${where}${messageOf(error).split('\n')[0]}`])
+  }
+}
+
+function choose(
+  setting: Setting<unknown>,
+  flags: Record<string, unknown>,
+  env: Readonly<Record<string, string | undefined>>,
+  file: Record<string, unknown>,
+): { source: Source; raw: unknown } {
+  const [table = '', key = ''] = setting.key.split('.')
+  const inFile = (file[table] as Record<string, unknown> | undefined)?.[key]
+  if (flags[setting.flag] !== undefined) return { source: 'flag', raw: flags[setting.flag] }
+  if (env[setting.env] !== undefined) return { source: 'environment', raw: env[setting.env] }
+  if (inFile !== undefined) return { source: 'config file', raw: inFile }
+  return { source: 'default', raw: setting.default }
+}
+
+function problem(setting: Setting<unknown>, source: Source, raw: unknown): string {
+  const name = {
+    default: setting.key,
+    'config file': setting.key,
+    environment: setting.env,
+    flag: `--${setting.flag}`,
+  }
+  return `${name[source]} (${source}): ${JSON.stringify(raw)} is not allowed; allowed: ${setting.allowed}`
+}
+
+function unknownKeys(file: Record<string, unknown>): string[] {
+  const known = new Map<string, string[]>()
+  for (const { key } of Object.values(SETTINGS)) {
+    const [table = '', name = ''] = key.split('.')
+    known.set(table, [...(known.get(table) ?? []), name])
+  }
+  return Object.entries(file).flatMap(([table, content]) => {
+    if (table === 'streams') return []
+    const allowed = known.get(table)
+    if (!allowed)
+      return [`${table} (config file): unknown; allowed: ${[...known.keys(), 'streams'].join(', ')}`]
+    if (typeof content !== 'object' || content === null)
+      return [`${table} (config file): must be a table; allowed in it: ${allowed.join(', ')}`]
+    return Object.keys(content)
+      .filter((key) => !allowed.includes(key))
+      .map((key) => `${table}.${key} (config file): unknown; allowed: ${allowed.join(', ')}`)
+  })
+}
+
+function streamProblems(streams: readonly ConfiguredStream[]): string[] {
+  const seen = new Set<string>()
+  return streams.flatMap(({ stream_id }, index) => {
+    if (!seen.has(stream_id)) {
+      seen.add(stream_id)
+      return []
+    }
+    return [`streams.${index}.stream_id (config file): "${stream_id}" stands there twice`]
+  })
+}
+
+/** What depends on several settings at once. */
+function crossChecks(config: Config): string[] {
+  const problems: string[] = []
+  if (!config.amnesia)
+    problems.push(
+      `${SETTINGS.amnesia.env}: false is not allowed; allowed: true (this release keeps no state on disk)`,
+    )
+  if (['0.0.0.0', '::'].includes(config.rtcIp) && config.rtcAnnounced === '')
+    problems.push(
+      `${SETTINGS.rtcAnnounced.env}: needed when ${SETTINGS.rtcIp.env} is ${config.rtcIp}: the address viewers can reach`,
+    )
+  if (isIP(config.rtcIp) === 0)
+    problems.push(`${SETTINGS.rtcIp.env}: "${config.rtcIp}" must be an IP address`)
+  if (isIP(config.ristIp) === 0)
+    problems.push(`${SETTINGS.ristIp.env}: "${config.ristIp}" must be an IP address`)
+  return problems
+}

@@ -1,0 +1,98 @@
+/** Where a value came from, for error messages; later ones win. */
+export type Source = 'default' | 'config file' | 'environment' | 'flag'
+
+/**
+ * One setting of the hub: its names in the three places it may come from, what is allowed, and its default.
+ * `read` takes what stood there (text from environment and flags, TOML's own types from the file) and answers
+ * undefined when it is not allowed.
+ */
+export interface Setting<T> {
+  readonly env: string
+  readonly flag: string
+  /** `table.key` in the TOML file. */
+  readonly key: string
+  readonly help: string
+  readonly allowed: string
+  readonly default: string
+  readonly read: (raw: unknown) => T | undefined
+}
+
+/** An address to listen on. Port 0 is any free one. */
+export interface SocketAddress {
+  readonly host: string
+  readonly port: number
+}
+
+type Names = Pick<Setting<unknown>, 'env' | 'flag' | 'key' | 'help' | 'default'>
+
+export function socketAddress(names: Names): Setting<SocketAddress> {
+  return {
+    ...names,
+    allowed: 'host:port or [ipv6]:port, the port from 0 to 65535',
+    read: (raw) => {
+      const match =
+        typeof raw === 'string' ? /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(raw) : null
+      const port = Number(match?.[3])
+      return match && port <= 65_535 ? { host: match[1] ?? match[2]!, port } : undefined
+    },
+  }
+}
+
+export function wholeNumber(names: Names, min: number, max: number): Setting<number> {
+  return {
+    ...names,
+    allowed: `a whole number from ${min} to ${max}`,
+    read: (raw) => {
+      const value = typeof raw === 'string' && /^-?\d+$/.test(raw.trim()) ? Number(raw) : raw
+      return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
+        ? value
+        : undefined
+    },
+  }
+}
+
+export function flag(names: Names): Setting<boolean> {
+  return {
+    ...names,
+    allowed: 'true or false',
+    read: (raw) =>
+      raw === true || raw === 'true' || raw === '1'
+        ? true
+        : raw === false || raw === 'false' || raw === '0'
+          ? false
+          : undefined,
+  }
+}
+
+export function oneOf<const T extends string>(names: Names, values: readonly T[]): Setting<T> {
+  return {
+    ...names,
+    allowed: values.join(', '),
+    read: (raw) => values.find((value) => value === raw),
+  }
+}
+
+/** An IP address or host name, without a port. May be empty where `names.default` is. */
+export function host(names: Names): Setting<string> {
+  return {
+    ...names,
+    allowed: 'an IP address or a host name, without a port',
+    read: (raw) =>
+      typeof raw === 'string' && (raw === '' ? names.default === '' : /^[A-Za-z0-9.:_-]{1,253}$/.test(raw))
+        ? raw
+        : undefined,
+  }
+}
+
+export function portRange(names: Names): Setting<readonly [number, number]> {
+  return {
+    ...names,
+    allowed: 'first-last, both from 1 to 65535, the first not above the last',
+    read: (raw) => {
+      const match = typeof raw === 'string' ? /^(\d{1,5})-(\d{1,5})$/.exec(raw) : null
+      if (!match) return undefined
+      const range = [Number(match[1]), Number(match[2])] as const
+      return range[0] >= 1 && range[1] <= 65_535 && range[0] <= range[1] ? range : undefined
+    },
+  }
+}

@@ -1,0 +1,139 @@
+import { availableParallelism } from 'node:os'
+import { LOG_LEVELS } from '../../common/logger.ts'
+import { flag, host, oneOf, portRange, socketAddress, wholeNumber } from './setting.ts'
+
+/** Every setting of the hub but its streams, which only the file holds. Help text, parsing and errors come from here. */
+export const SETTINGS = {
+  bind: socketAddress({
+    env: 'OVERLAY_BIND',
+    flag: 'bind',
+    key: 'hub.bind',
+    default: '127.0.0.1:9415',
+    help: 'HTTP: viewer pages, signalling, health',
+  }),
+  maxConnections: wholeNumber(
+    {
+      env: 'OVERLAY_MAX_CONNS',
+      flag: 'max-conns',
+      key: 'hub.max_conns',
+      default: '1024',
+      help: 'most viewers connected at once',
+    },
+    1,
+    1_000_000,
+  ),
+  idleMs: wholeNumber(
+    {
+      env: 'OVERLAY_IDLE_MS',
+      flag: 'idle-ms',
+      key: 'hub.idle_ms',
+      default: '15000',
+      help: 'idle HTTP connections are closed after this, ms',
+    },
+    100,
+    3_600_000,
+  ),
+  readMs: wholeNumber(
+    {
+      env: 'OVERLAY_READ_MS',
+      flag: 'read-ms',
+      key: 'hub.read_ms',
+      default: '5000',
+      help: 'longest time to receive a whole HTTP request, ms',
+    },
+    100,
+    3_600_000,
+  ),
+  writeMs: wholeNumber(
+    {
+      env: 'OVERLAY_WRITE_MS',
+      flag: 'write-ms',
+      key: 'hub.write_ms',
+      default: '5000',
+      help: 'longest time without progress while sending an HTTP response, ms',
+    },
+    100,
+    3_600_000,
+  ),
+  metrics: socketAddress({
+    env: 'METRICS_ADDR',
+    flag: 'metrics-addr',
+    key: 'hub.metrics_addr',
+    default: '127.0.0.1:0',
+    help: 'Prometheus listener',
+  }),
+  logLevel: oneOf(
+    {
+      env: 'LOG_LEVEL',
+      flag: 'log-level',
+      key: 'hub.log_level',
+      default: 'info',
+      help: 'least severe log lines',
+    },
+    LOG_LEVELS,
+  ),
+  amnesia: flag({
+    env: 'AMNESIA',
+    flag: 'amnesia',
+    key: 'hub.amnesia',
+    default: 'true',
+    help: 'keep all state in memory; this release has no other store and refuses false',
+  }),
+  workers: wholeNumber(
+    {
+      env: 'MEDIA_WORKERS',
+      flag: 'workers',
+      key: 'media.workers',
+      default: String(availableParallelism()),
+      help: 'mediasoup workers; one per core',
+    },
+    1,
+    256,
+  ),
+  rtcIp: host({
+    env: 'RTC_IP',
+    flag: 'rtc-ip',
+    key: 'media.rtc_ip',
+    default: '127.0.0.1',
+    help: "address viewers' WebRTC arrives at",
+  }),
+  rtcAnnounced: host({
+    env: 'RTC_ANNOUNCED_ADDRESS',
+    flag: 'rtc-announced-address',
+    key: 'media.rtc_announced_address',
+    default: '',
+    help: 'address told to viewers, where it differs (NAT, 0.0.0.0)',
+  }),
+  rtcPort: wholeNumber(
+    {
+      env: 'RTC_PORT',
+      flag: 'rtc-port',
+      key: 'media.rtc_port',
+      default: '9420',
+      help: 'WebRTC port of the first worker, UDP and TCP; the next worker takes the next; 0 takes free ones',
+    },
+    0,
+    65_000,
+  ),
+  ristIp: host({
+    env: 'RIST_IP',
+    flag: 'rist-ip',
+    key: 'media.rist_ip',
+    default: '127.0.0.1',
+    help: 'address field senders push RIST to',
+  }),
+  ristPorts: portRange({
+    env: 'RIST_PORTS',
+    flag: 'rist-ports',
+    key: 'media.rist_ports',
+    default: '9500-9899',
+    help: 'UDP ports for RIST; each link of each stream takes one',
+  }),
+  rtpPorts: portRange({
+    env: 'RTP_PORTS',
+    flag: 'rtp-ports',
+    key: 'media.rtp_ports',
+    default: '9900-9999',
+    help: 'loopback UDP ports between ingress and workers; one per stream',
+  }),
+} as const

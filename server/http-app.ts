@@ -1,0 +1,109 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import express, { type ErrorRequestHandler, type Express } from 'express'
+import helmet from 'helmet'
+import { CodedError } from '../common/errors.ts'
+import { streamIdSchema } from '../common/wire/stream.ts'
+import type { MediaEvents } from '../sfu/media-events.ts'
+import type { StreamRegistry } from '../sfu/stream-registry.ts'
+import type { Health } from './health.ts'
+import type { Metrics } from './metrics.ts'
+
+const PAGES = resolve(import.meta.dirname, '../web/dist')
+
+export interface HttpAppOptions {
+  readonly streams: StreamRegistry
+  readonly health: Health
+  readonly metrics: Metrics
+  readonly events: MediaEvents
+}
+
+/** The hub's HTTP: pages, stream list, health and metrics. */
+export function httpApp({ streams, health, metrics, events }: HttpAppOptions): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  app.set('etag', 'strong')
+  app.use(
+    helmet({
+      strictTransportSecurity: false,
+      contentSecurityPolicy: {
+        useDefaults: false,
+        directives: {
+          defaultSrc: ["'self'"],
+          connectSrc: ["'self'", 'ws:', 'wss:'],
+          imgSrc: ["'self'", 'data:'],
+          mediaSrc: ["'self'", 'blob:', 'mediastream:'],
+          styleSrc: ["'self'", "'unsafe-inline'"],
+          objectSrc: ["'none'"],
+          frameAncestors: ["'self'"],
+          baseUri: ["'none'"],
+        },
+      },
+    }),
+  )
+
+  app.get('/healthz', (_request, response) => {
+    response.json({ status: 'ok' })
+  })
+  app.get('/readyz', (_request, response) => {
+    const readiness = health.readiness()
+    response.status(readiness.ready ? 200 : 503).json(readiness)
+  })
+  app.get('/metrics', async (_request, response) => {
+    response.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+  })
+  app.get('/v1/streams', (_request, response) => {
+    response.set('cache-control', 'no-store').json({
+      streams: streams.list().map((stream) => ({
+        stream_id: stream.spec.streamId,
+        class: stream.spec.streamClass,
+        viewers: stream.viewers,
+        ...stream.state,
+      })),
+    })
+  })
+  app.get('/watch/:streamId', (request, response) => {
+    const streamId = streamIdSchema.safeParse(request.params.streamId)
+    if (!streamId.success)
+      throw new CodedError('bad_stream_id', streamId.error.issues[0]!.message, { status: 400 })
+    response.sendFile(page('watch.html'), { headers: { 'cache-control': 'no-cache' } })
+  })
+  app.get('/', (_request, response) => {
+    response.sendFile(page('index.html'), { headers: { 'cache-control': 'no-cache' } })
+  })
+  app.use('/assets', express.static(join(PAGES, 'assets'), { immutable: true, maxAge: '1y', index: false }))
+  app.use((request, _response, next) => {
+    next(
+      new CodedError('not_found', `there is nothing at ${request.method} ${request.path}`, { status: 404 }),
+    )
+  })
+  app.use(errorRenderer(events))
+  return app
+}
+
+function page(name: string): string {
+  const path = join(PAGES, name)
+  if (!existsSync(path))
+    throw new CodedError('pages_missing', 'the web pages are not built: run npm run setup', { status: 503 })
+  return path
+}
+
+/** The one place where errors become responses: `{error:{code,message,details[]}}`. */
+function errorRenderer(events: MediaEvents): ErrorRequestHandler {
+  return (thrown, _request, response, next) => {
+    if (response.headersSent) return next(thrown)
+    const coded = codedError(thrown)
+    if (coded.status >= 500) events.error('http', coded.code, thrown)
+    const { code, message, details } = coded
+    response.status(coded.status).json({ error: { code, message, details } })
+  }
+}
+
+function codedError(thrown: unknown): CodedError {
+  if (thrown instanceof CodedError) return thrown
+  // express and its parsers put the client's faults in `status`; only their own words for 4xx are safe to repeat.
+  const status = (thrown as { status?: unknown } | null)?.status
+  if (typeof status === 'number' && status >= 400 && status < 500)
+    return new CodedError('bad_request', 'the request is malformed', { status })
+  return new CodedError('internal', 'the hub failed; its log says why')
+}

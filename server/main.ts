@@ -1,0 +1,60 @@
+import { CodedError, messageOf } from '../common/errors.ts'
+import { createLogger } from '../common/logger.ts'
+import { type Config, loadConfig } from './config/config.ts'
+import { helpText } from './config/help.ts'
+import { requireNode } from './require-node.ts'
+
+/** The hub must be gone this long after SIGTERM; what hangs is left to the system. */
+const STOP_WITHIN_MS = 4500
+
+requireNode()
+const config = configure()
+const logger = createLogger(config.logLevel)
+const { openHub } = await import('./hub.ts')
+await run(config)
+
+/** The configuration, or the end of the process with what is wrong, in words. */
+function configure(): Config {
+  try {
+    const command = loadConfig(process.argv.slice(2), process.env)
+    if (command.kind === 'run') return command.config
+    process.stdout.write(helpText())
+    process.exit(0)
+  } catch (error) {
+    fail(error, 2)
+  }
+}
+
+async function run(config: Config): Promise<void> {
+  const stop = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal))
+  })
+  const startedAt = performance.now()
+  try {
+    const hub = await openHub(config, logger)
+    logger.info(
+      { url: hub.url, metrics_url: hub.metricsUrl, took_ms: Math.round(performance.now() - startedAt) },
+      'hub is ready',
+    )
+    process.send?.({ type: 'ready', url: hub.url, metrics_url: hub.metricsUrl })
+    logger.info({ signal: await stop }, 'hub is stopping')
+    setTimeout(() => {
+      logger.error('hub did not stop in time')
+      process.exit(1)
+    }, STOP_WITHIN_MS).unref()
+    await hub[Symbol.asyncDispose]()
+    logger.info('hub has stopped')
+    process.exit(0)
+  } catch (error) {
+    fail(error, 1)
+  }
+}
+
+function fail(error: unknown, code: number): never {
+  const details = error instanceof CodedError ? error.details : []
+  process.stderr.write(
+    [`lanecast: ${messageOf(error)}`, ...details.map((line) => `  ${line}`), ''].join('\n'),
+  )
+  if (!(error instanceof CodedError) && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  process.exit(code)
+}
