@@ -1,0 +1,90 @@
+# The mediasoup worker: the one MEDIASOUP_WORKER_BIN names, else a cached one, else mediasoup's official prebuilt, else
+# one built from the package's own source. Sourced by setup.sh.
+
+worker="$state/mediasoup-worker"
+
+mediasoup_worker_ready() {
+  if [[ -n "${MEDIASOUP_WORKER_BIN:-}" ]]; then
+    worker_starts "$MEDIASOUP_WORKER_BIN" ||
+      give_up "MEDIASOUP_WORKER_BIN names $MEDIASOUP_WORKER_BIN, which does not start as a mediasoup worker"
+    return 0
+  fi
+  [[ -x "$worker" && -r "$worker.key" ]] || return 1
+  worker_key
+  [[ "$(<"$worker.key")" == "$key" ]] && worker_starts "$worker"
+}
+
+# Without the variable that mediasoup's library sets, a worker that can run on this machine ends with status 41.
+worker_starts() {
+  local status=0
+  env -i "$1" >/dev/null 2>&1 || status=$?
+  ((status == 41))
+}
+
+# Sets `key` to what the binary depends on: mediasoup's version, our shims and build rules, the machine, the release.
+worker_key() {
+  [[ -n "${key:-}" ]] && return
+  local release=/dev/null
+  [[ -r /etc/os-release ]] && release=/etc/os-release
+  key="$({
+    grep -m 1 '"version"' node_modules/mediasoup/package.json
+    grep -E '^(ID|VERSION_ID)=' "$release" || true
+    echo "$HOSTTYPE"
+    cd "$here/worker"
+    cat build-worker.ts ninja-file.ts openssl-srtp.ts shims/*.cpp shims/include/*.h shims/include/*/*.h
+  } | sha256sum)"
+  key="${key:0:16}"
+}
+
+# Sets `cache` to the folder, outside node_modules, that holds the binary of this key.
+worker_cache() {
+  worker_key
+  cache="${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/lanecast/worker/$key"
+  # A home that cannot be written to: the binary then lasts as long as node_modules.
+  mkdir -p "$cache" 2>/dev/null && [[ -w "$cache" ]] || cache="$state/cache/$key"
+  mkdir -p "$cache"
+}
+
+# Whether a worker can be had without compiling, as far as can be told before the node modules are there.
+mediasoup_worker_at_hand() {
+  [[ -n "${MEDIASOUP_WORKER_BIN:-}" ]] && return
+  [[ -r node_modules/mediasoup/package.json ]] || return 1
+  worker_cache
+  worker_starts "$cache/mediasoup-worker"
+}
+
+mediasoup_worker_provide() {
+  worker_cache
+  local built="$cache/mediasoup-worker"
+  if ! worker_starts "$built"; then
+    # Several clones may want the same binary at once: one provides it, the others wait for it here.
+    exec 8>"$cache/lock"
+    flock --nonblock 8 || step "waiting for another set-up that provides the mediasoup worker" flock --timeout 1800 8
+    worker_starts "$built" || worker_fetch || worker_build
+    exec 8>&-
+  fi
+  cp "$built" "$worker.partial"
+  mv "$worker.partial" "$worker"
+  printf '%s\n' "$key" >"$worker.key"
+}
+
+worker_fetch() {
+  [[ -z "${MEDIASOUP_SKIP_WORKER_PREBUILT_DOWNLOAD:-}" ]] || return 1
+  step "looking for mediasoup's prebuilt worker" worker_fetch_attempt
+  worker_starts "$built"
+}
+
+# That there is none is no failure of the step: the worker is built then.
+worker_fetch_attempt() {
+  NODE_USE_ENV_PROXY=1 node_modules/.bin/node "$here/worker/fetch-worker.ts" node_modules/mediasoup "$built.fetched" &&
+    worker_starts "$built.fetched" && echo 'mediasoup prebuilt' >"$built.txt" && mv "$built.fetched" "$built"
+  rm -f "$built.fetched"
+}
+
+worker_build() {
+  build_packages_install
+  step "building the mediasoup worker from source (4 to 10 minutes, once)" \
+    node_modules/.bin/node "$here/worker/build-worker.ts" node_modules/mediasoup "$built"
+  worker_starts "$built" || give_up "the mediasoup worker was built but does not start: run $built to see why"
+  say "  mediasoup worker built with $(<"$built.txt")"
+}

@@ -1,0 +1,147 @@
+# System packages, looked for by what they bring, so that any distribution and any way of installing them counts.
+# Sourced by setup.sh.
+
+# Sets `missing` to the packages that `run`, `demo` or `test` still needs. No process is started: this runs each time.
+find_missing() {
+  missing=()
+  has_command ffmpeg || missing+=(ffmpeg)
+  has_file '/usr/lib/*/librist.so.4' /usr/lib/librist.so.4 /usr/lib64/librist.so.4 /usr/local/lib/librist.so.4 ||
+    missing+=(librist)
+  has_file '/usr/share/fonts/*/dejavu*/DejaVuSans.ttf' '/usr/share/fonts/dejavu*/DejaVuSans.ttf' ||
+    missing+=(fonts-dejavu-core)
+  [[ "$1" == test ]] || return 0
+  has_chromium || missing+=(chromium)
+  has_command ip || has_file /sbin/ip /usr/sbin/ip || missing+=(iproute2)
+  has_command initdb || has_file '/usr/lib/postgresql/*/bin/initdb' || missing+=(postgresql)
+  has_command ristsender || missing+=(rist-tools)
+}
+
+# Adds what compiling the mediasoup worker needs.
+find_missing_for_build() {
+  has_command c++ || missing+=(g++)
+  has_command ninja || missing+=(ninja-build)
+  has_command pkg-config || missing+=(pkg-config)
+  has_command flatc || missing+=(flatbuffers-compiler)
+  has_command make || missing+=(make)
+  has_command dpkg-source || missing+=(dpkg-dev)
+  has_file /usr/include/flatbuffers/flatbuffers.h || missing+=(libflatbuffers-dev)
+  has_file /usr/include/uv.h || missing+=(libuv1-dev)
+  has_file /usr/include/srtp2/srtp.h || missing+=(libsrtp2-dev)
+  has_file /usr/include/openssl/ssl.h || missing+=(libssl-dev)
+  has_file /usr/include/absl/base/config.h || missing+=(libabsl-dev)
+}
+
+has_command() {
+  command -v "$1" >/dev/null
+}
+
+# has_file <glob...>: whether any of them exists.
+has_file() {
+  compgen -G "$1" >/dev/null || { shift && (($# > 0)) && has_file "$@"; }
+}
+
+# Ubuntu's /usr/bin/chromium-browser without the snap behind it is a script that only says so.
+has_chromium() {
+  if [[ -n "${LANECAST_CHROMIUM:-}" ]]; then
+    [[ -x "$LANECAST_CHROMIUM" ]] || give_up "LANECAST_CHROMIUM names $LANECAST_CHROMIUM, which cannot be executed"
+    return 0
+  fi
+  has_command google-chrome || has_command google-chrome-stable || has_command chromium ||
+    has_file /snap/bin/chromium ||
+    { has_command chromium-browser && ! grep -q snap "$(command -v chromium-browser)"; }
+}
+
+system_packages_ready() {
+  find_missing "$1"
+  ((${#missing[@]} == 0))
+}
+
+# Installs what is missing for a mode. Without root everything that may be needed is named in one command.
+system_packages_install() {
+  find_missing "$1"
+  can_be_root || mediasoup_worker_at_hand || find_missing_for_build
+  install_missing
+}
+
+build_packages_install() {
+  missing=()
+  find_missing_for_build
+  ((${#missing[@]} == 0)) || install_missing
+}
+
+install_missing() {
+  if ! has_command apt-get; then
+    give_up "this system has no apt-get; install what brings these Debian packages' content: ${missing[*]}"
+  fi
+  choose_names
+  local apt="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+  if ! can_be_root; then
+    say "set-up: system packages are missing, and installing them needs root. Run this, then start again:"
+    if has_command sudo; then
+      say "sudo sh -c '$apt'"
+    else
+      say "su root -c '$apt'"
+    fi
+    exit 1
+  fi
+  step "installing system packages (${missing[*]})" apt_install "${missing[@]}"
+}
+
+# Replaces names that differ between releases by those that this one has.
+choose_names() {
+  local chosen=() name
+  for name in "${missing[@]}"; do
+    case "$name" in
+      librist) chosen+=("$(first_installable librist4 librist4t64 librist-dev)") ;;
+      chromium)
+        if snap_only chromium; then
+          give_up "Chromium comes as a snap on this system: run 'snap install chromium', or install Google Chrome, or set LANECAST_CHROMIUM to a Chromium's path"
+        fi
+        chosen+=(chromium)
+        ;;
+      *) chosen+=("$name") ;;
+    esac
+  done
+  missing=("${chosen[@]}")
+}
+
+# The first of the names that apt can install; the first of all when apt has no lists yet.
+first_installable() {
+  local name
+  for name in "$@"; do
+    if apt-cache show "$name" >/dev/null 2>&1; then
+      echo "$name"
+      return
+    fi
+  done
+  echo "$1"
+}
+
+snap_only() {
+  local id=''
+  [[ -r /etc/os-release ]] && id="$(. /etc/os-release && echo "${ID:-}")"
+  [[ "$id" == ubuntu ]] && ! apt-cache policy "$1" 2>/dev/null | grep -E 'Candidate: [0-9]' | grep -qv snap
+}
+
+can_be_root() {
+  ((EUID == 0)) || { has_command sudo && { sudo -n true 2>/dev/null || { [[ -t 0 && -t 2 ]] && sudo -v; }; }; }
+}
+
+# Without the locks' descriptors: a package may start a service, which would hold them for ever.
+as_root() {
+  if ((EUID == 0)); then "$@" 8>&- 9>&-; else sudo -n "$@" 8>&- 9>&-; fi
+}
+
+# Another apt may hold the locks for a while; how long we wait is bounded.
+apt_install() {
+  local try options=(-o DPkg::Lock::Timeout=120 -o Acquire::Retries=3)
+  for try in 1 2 3; do
+    # A third party's repository that fails is no reason to give up: the installation decides.
+    as_root apt-get "${options[@]}" update || echo 'apt-get update failed'
+    if as_root env DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" install -y --no-install-recommends "$@"; then
+      return 0
+    fi
+    ((try == 3)) || sleep 10
+  done
+  return 1
+}
