@@ -1,0 +1,39 @@
+import type { types } from 'mediasoup-client'
+import { z } from 'zod'
+
+/*
+ * mediasoup's own shapes as they come from the hub. `common/wire` leaves them open; here the parts that
+ * mediasoup-client reads without checking them itself are checked.
+ */
+
+const record = z.record(z.string(), z.unknown())
+
+const withArrays = (value: unknown, ...names: string[]): boolean => {
+  const parsed = record.safeParse(value)
+  return parsed.success && names.every((name) => Array.isArray(parsed.data[name]))
+}
+
+export const routerRtpCapabilities = z.custom<types.RtpCapabilities>((value) => withArrays(value, 'codecs'))
+
+export const receiveRtpParameters = z.custom<types.RtpParameters>((value) =>
+  withArrays(value, 'codecs', 'encodings'),
+)
+
+export const iceParameters = z.object({
+  usernameFragment: z.string(),
+  password: z.string(),
+  iceLite: z.boolean().default(false),
+})
+
+export const iceCandidates = z.array(
+  z.custom<types.IceCandidate>((value) => {
+    const candidate = record.safeParse(value)
+    return (
+      candidate.success &&
+      typeof candidate.data.port === 'number' &&
+      typeof candidate.data.foundation === 'string'
+    )
+  }),
+)
+
+export const dtlsParameters = z.custom<types.DtlsParameters>((value) => withArrays(value, 'fingerprints'))

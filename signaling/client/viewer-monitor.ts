@@ -1,0 +1,174 @@
+import { z } from 'zod'
+import { localUnixMs } from './clock-offset.ts'
+import { type GlassToGlass, median } from './glass-to-glass.ts'
+import type { HubConnection } from './hub-connection.ts'
+import type { MediaSession } from './media-session.ts'
+import { between, type ReceiveCounters, type ReceiveInterval, readCounters } from './receive-statistics.ts'
+
+const TICK_MS = 1_000
+/** Ticks between two reports to the hub. */
+const REPORT_TICKS = 5
+/** Ticks between two looks at the hub's clock. */
+const CLOCK_TICKS = 10
+/** Requests of one look: the best of them counts. */
+const CLOCK_SAMPLES = 4
+/** Without a byte for so long, though the stream is live, the way here is broken, in ms. */
+const STALL_MS = 3_000
+/** With packets but without a picture for so long, an IDR is asked for, in ms. */
+const STUCK_MS = 1_500
+
+const clockAnswer = z.object({ hub_unix_ms: z.number() })
+
+/** What a viewer measured over the last second. Times in ms, bitrates in kb/s, loss 0 to 1. */
+export interface ViewerStatistics extends ReceiveInterval {
+  readonly width: number
+  readonly height: number
+  readonly jitterMs: number
+  readonly rttMs: number | null
+  /** Null while it can't be measured. */
+  readonly glassToGlassMs: number | null
+  readonly captureSource: 'sender' | 'arrival' | null
+  /** Positive: the picture is ahead of the sound. */
+  readonly lipSyncMs: number | null
+  /** From the start of the connection to the first picture. */
+  readonly joinMs: number | null
+  /** Freezes since the connection was made (W3C webrtc-stats, `freezeCount`). */
+  readonly freezesTotal: number
+  readonly framesDroppedTotal: number
+  readonly spatialLayer: number | null
+  readonly protocol: string | null
+}
+
+/** What the monitor looks at and whom it tells; the values are those of the moment of the call. */
+export interface Monitored {
+  readonly hub: HubConnection | null
+  readonly media: MediaSession | null
+  /** Whether media must be arriving now. */
+  readonly expectsMedia: boolean
+  readonly joinMs: number | null
+  readonly spatialLayer: number | null
+  readonly glassToGlass: GlassToGlass
+  /** Media was decoded: also in a hidden page, which is told of no frames. */
+  delivered(): void
+  statistics(statistics: ViewerStatistics): void
+}
+
+/** Looks once per second at what arrives: statistics for the page, reports for the hub, and a watch for stalls. */
+export class ViewerMonitor {
+  readonly #viewer: Monitored
+  readonly #timer: ReturnType<typeof setInterval>
+  #ticks = 0
+  #media: MediaSession | null = null
+  #last: ReceiveCounters | null = null
+  #lastReported: ReceiveCounters | null = null
+  #lastBytesAt = performance.now()
+  #lastPictureAt = performance.now()
+  #agesToReport: number[] = []
+
+  constructor(viewer: Monitored) {
+    this.#viewer = viewer
+    this.#timer = setInterval(() => void this.#tick(), TICK_MS)
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Compares the clocks; called at the start of every connection, and by itself every 10 s. */
+  async compareClocks(hub: HubConnection): Promise<void> {
+    for (let sample = 0; sample < CLOCK_SAMPLES; sample++) {
+      const sentMs = localUnixMs()
+      const answer = clockAnswer.safeParse(await hub.request('clock', {}).catch(() => null))
+      if (!answer.success) return
+      this.#viewer.glassToGlass.clock.add(sentMs, answer.data.hub_unix_ms, localUnixMs())
+    }
+  }
+
+  async #tick(): Promise<void> {
+    const { hub, media } = this.#viewer
+    this.#ticks++
+    if (hub !== null && this.#ticks % CLOCK_TICKS === 0) void this.compareClocks(hub)
+    const counters = await this.#read(media)
+    // While the statistics were gathered another session may have taken over.
+    if (media !== this.#viewer.media) return
+    if (media !== this.#media) {
+      this.#media = media
+      this.#last = this.#lastReported = null
+      this.#lastBytesAt = this.#lastPictureAt = performance.now()
+    }
+    if (counters !== null && media !== null) this.#measure(counters, media)
+    this.#watch(counters)
+    this.#last = counters
+  }
+
+  async #read(media: MediaSession | null): Promise<ReceiveCounters | null> {
+    if (media === null) return null
+    const ssrcs = { video: media.ssrc('video'), audio: media.ssrc('audio') }
+    const report = await media.getStats().catch(() => null)
+    return report === null ? null : readCounters(report, ssrcs, performance.now())
+  }
+
+  #measure(counters: ReceiveCounters, media: MediaSession): void {
+    const viewer = this.#viewer
+    const decoded = media.has('video') ? counters.framesDecoded : counters.audioBytes
+    if (decoded > 0) viewer.delivered()
+    const ages = viewer.glassToGlass.take()
+    this.#agesToReport.push(...ages)
+    if (this.#last === null) return
+    viewer.statistics({
+      ...between(this.#last, counters),
+      width: counters.width,
+      height: counters.height,
+      jitterMs: counters.jitterMs,
+      rttMs: counters.rttMs,
+      glassToGlassMs: median(ages),
+      captureSource: viewer.glassToGlass.source,
+      lipSyncMs: counters.lipSyncMs,
+      joinMs: viewer.joinMs,
+      freezesTotal: counters.freezes,
+      framesDroppedTotal: counters.framesDropped,
+      spatialLayer: viewer.spatialLayer,
+      protocol: counters.protocol,
+    })
+    if (this.#ticks % REPORT_TICKS === 0) this.#report(counters)
+  }
+
+  #report(counters: ReceiveCounters): void {
+    const interval = this.#lastReported === null ? null : between(this.#lastReported, counters)
+    this.#lastReported = counters
+    const age = median(this.#agesToReport)
+    this.#agesToReport = []
+    if (interval === null || !this.#viewer.expectsMedia) return
+    this.#viewer.hub?.report({
+      glass_to_glass_ms: age,
+      join_ms: this.#viewer.joinMs,
+      jitter_ms: counters.jitterMs,
+      loss: interval.loss,
+      bitrate_kbps: interval.videoKbps + interval.audioKbps,
+      frames_per_second: interval.framesPerSecond,
+      freezes: interval.freezes,
+    })
+  }
+
+  #watch(counters: ReceiveCounters | null): void {
+    const { hub, media, expectsMedia } = this.#viewer
+    const now = performance.now()
+    const before = this.#last
+    const bytes = (of: ReceiveCounters | null) => (of === null ? 0 : of.videoBytes + of.audioBytes)
+    if (!expectsMedia || hub === null || bytes(counters) > bytes(before)) this.#lastBytesAt = now
+    const pictures = counters?.framesDecoded ?? 0
+    const videoBytes = counters?.videoBytes ?? 0
+    if (pictures > (before?.framesDecoded ?? 0) || videoBytes === (before?.videoBytes ?? 0)) {
+      this.#lastPictureAt = now
+    }
+    if (now - this.#lastBytesAt >= STALL_MS) {
+      hub?.close('no media arrived', 'lost')
+      return
+    }
+    const consumer = media?.consumerId('video') ?? null
+    if (now - this.#lastPictureAt >= STUCK_MS && hub !== null && consumer !== null) {
+      this.#lastPictureAt = now
+      void hub.request('request-keyframe', { consumer_id: consumer }).catch(() => {})
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { StreamState } from '../../common/wire/stream.ts'
+
+/**
+ * What a viewer sees, in one word: `connecting` until the first picture; `waiting`, `input_lost`, `refused` and
+ * `ended` are the stream's (see `StreamState`); `live` pictures arrive; `reconnecting` they did and the way to the
+ * hub broke, the last picture stands; `failed` trying again soon is of no use, `reason` says why.
+ */
+export type ViewerState =
+  | { readonly name: 'connecting' | 'waiting' | 'live' | 'input_lost' | 'ended' }
+  | { readonly name: 'refused' | 'reconnecting' | 'failed'; readonly reason: string }
+
+/** What a viewer's state follows from. */
+export interface ViewerFacts {
+  /** Why this page can't play at all, or why the hub has no such stream. */
+  readonly failure: string | null
+  /** What the hub said last on the connection that is open now; null without one. */
+  readonly stream: StreamState | null
+  /** Whether the transport of now has delivered media. */
+  readonly delivering: boolean
+  /** Whether this viewer has ever been told the stream's state. */
+  readonly everJoined: boolean
+  /** Whether this viewer ever showed a picture. */
+  readonly everDelivered: boolean
+  /** Why the last connection ended. */
+  readonly lastClosing: string
+}
+
+export function viewerState(facts: ViewerFacts): ViewerState {
+  if (facts.failure !== null) return { name: 'failed', reason: facts.failure }
+  const { stream } = facts
+  if (stream === null) {
+    return facts.everJoined ? { name: 'reconnecting', reason: facts.lastClosing } : { name: 'connecting' }
+  }
+  if (stream.state === 'refused') {
+    return { name: 'refused', reason: stream.reason ?? 'the server gave no reason' }
+  }
+  if (stream.state !== 'live') return { name: stream.state }
+  if (facts.delivering) return { name: 'live' }
+  return facts.everDelivered ? { name: 'reconnecting', reason: facts.lastClosing } : { name: 'connecting' }
+}

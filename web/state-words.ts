@@ -1,0 +1,77 @@
+import type { ViewerState } from '../signaling/client/viewer-state.ts'
+
+export type Tone = 'live' | 'warn' | 'bad' | 'quiet'
+
+interface StateWords {
+  readonly label: string
+  readonly tone: Tone
+}
+
+/** A state in one or two words, and how serious it is. */
+export const STATE_WORDS: Record<ViewerState['name'], StateWords> = {
+  connecting: { label: 'Connecting', tone: 'quiet' },
+  waiting: { label: 'Waiting', tone: 'quiet' },
+  live: { label: 'Live', tone: 'live' },
+  input_lost: { label: 'Signal lost', tone: 'warn' },
+  refused: { label: 'Refused', tone: 'bad' },
+  ended: { label: 'Ended', tone: 'quiet' },
+  reconnecting: { label: 'Reconnecting', tone: 'warn' },
+  failed: { label: 'Unavailable', tone: 'bad' },
+}
+
+interface Notice {
+  readonly title: string
+  readonly detail: string
+  /** Something is under way: the notice shows motion. */
+  readonly busy: boolean
+}
+
+/** What a viewer is told over the picture; null while the picture says it all. */
+export function noticeOf(state: ViewerState): Notice | null {
+  switch (state.name) {
+    case 'live':
+      return null
+    case 'connecting':
+      return { title: 'Connecting', detail: 'The picture is on its way.', busy: true }
+    case 'waiting':
+      return {
+        title: 'Waiting for the sender',
+        detail: 'Nothing is being sent yet. The picture appears here by itself.',
+        busy: true,
+      }
+    case 'input_lost':
+      return {
+        title: 'Signal lost',
+        detail: 'The sender has stopped delivering. The picture comes back by itself when it returns.',
+        busy: true,
+      }
+    case 'refused':
+      return { title: 'This stream can’t be shown', detail: sentence(state.reason), busy: false }
+    case 'ended':
+      return { title: 'The stream has ended', detail: 'Thank you for watching.', busy: false }
+    case 'reconnecting':
+      return { title: 'Reconnecting', detail: sentence(state.reason), busy: true }
+    case 'failed':
+      return {
+        title: 'Nothing to show here',
+        detail: `${sentence(state.reason)} This page keeps asking for it.`,
+        busy: false,
+      }
+  }
+}
+
+/** The hub's short codes for why media has to start anew, in words. */
+const CODES: Readonly<Record<string, string>> = {
+  worker_lost: 'A media server process was replaced',
+  lane_moved: 'The stream moved to another media server process',
+  ice_disconnected: 'The media connection was interrupted',
+  dtls_failed: 'The encrypted media connection failed',
+  dtls_closed: 'The encrypted media connection was closed',
+}
+
+function sentence(reason: string): string {
+  const words = CODES[reason] ?? reason
+  if (words === '') return ''
+  const start = words.charAt(0).toUpperCase() + words.slice(1)
+  return /[.!?]$/.test(start) ? start : `${start}.`
+}

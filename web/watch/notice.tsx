@@ -1,0 +1,51 @@
+import { useEffect, useState } from 'preact/hooks'
+import type { ViewerState } from '../../signaling/client/viewer-state.ts'
+import { noticeOf } from '../state-words.ts'
+
+/** After so long a state is worth a clock, in seconds. */
+const CLOCK_AFTER_SECONDS = 5
+
+interface NoticeProps {
+  readonly state: ViewerState
+  readonly since: number
+  readonly onRetry: () => void
+}
+
+/** What there is to say over the picture. */
+export function Notice({ state, since, onRetry }: NoticeProps) {
+  const notice = noticeOf(state)
+  if (notice === null) return null
+  const waitsForUs = state.name === 'reconnecting' || state.name === 'failed'
+  return (
+    <div class="notice" data-testid="notice">
+      {notice.busy && <span class="spinner" />}
+      <h1>{notice.title}</h1>
+      {notice.detail !== '' && <p data-testid="notice-detail">{notice.detail}</p>}
+      {(state.name === 'input_lost' || state.name === 'reconnecting') && (
+        <Elapsed key={since} since={since} />
+      )}
+      {waitsForUs && (
+        <button type="button" class="button" onClick={onRetry} data-testid="retry">
+          Try now
+        </button>
+      )}
+      {(state.name === 'ended' || state.name === 'failed') && (
+        <a class="button" href="/">
+          All streams
+        </a>
+      )}
+    </div>
+  )
+}
+
+function Elapsed({ since }: { since: number }) {
+  const [now, setNow] = useState(() => performance.now())
+  useEffect(() => {
+    const timer = setInterval(() => setNow(performance.now()), 1000)
+    return () => clearInterval(timer)
+  }, [])
+  const seconds = Math.floor((now - since) / 1000)
+  if (seconds < CLOCK_AFTER_SECONDS) return null
+  const minutes = Math.floor(seconds / 60)
+  return <p class="elapsed">{`${minutes}:${String(seconds % 60).padStart(2, '0')}`}</p>
+}

@@ -1,0 +1,84 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { ViewerClient } from '../../signaling/client/viewer-client.ts'
+import type { ViewerStatistics } from '../../signaling/client/viewer-monitor.ts'
+import type { ViewerState } from '../../signaling/client/viewer-state.ts'
+
+/** Seconds of the past kept for the graph. */
+const HISTORY = 60
+
+export interface Watched {
+  readonly state: ViewerState
+  /** When this state began, in ms of `performance.now()`. */
+  readonly since: number
+  readonly hasAudio: boolean
+  /** Whether a picture has ever been shown: then the last one stands below whatever is told. */
+  readonly hasPicture: boolean
+  readonly statistics: ViewerStatistics | null
+  /** Glass-to-glass latency of the last minute, one value a second, in ms; null where it was not measurable. */
+  readonly history: readonly (number | null)[]
+}
+
+const NOTHING: Watched = {
+  state: { name: 'connecting' },
+  since: 0,
+  hasAudio: false,
+  hasPicture: false,
+  statistics: null,
+  history: [],
+}
+
+/** Watches `streamId` in `video` for as long as the component lives. */
+export function useViewer(streamId: string, video: { readonly current: HTMLVideoElement | null }) {
+  const [watched, setWatched] = useState(NOTHING)
+  const client = useRef<ViewerClient | null>(null)
+
+  useEffect(() => {
+    if (video.current === null) return
+    const viewer = new ViewerClient({ hubUrl: location.origin, streamId, video: video.current })
+    client.current = viewer
+    viewer.on('state', (state) => {
+      showOnPage(state)
+      setWatched((old) => ({
+        ...old,
+        state,
+        since: performance.now(),
+        hasPicture: old.hasPicture || state.name === 'live',
+      }))
+    })
+    viewer.on('media', ({ audio }) => setWatched((old) => ({ ...old, hasAudio: audio })))
+    viewer.on('statistics', (statistics) => {
+      measureOnPage(statistics)
+      setWatched((old) => ({
+        ...old,
+        statistics,
+        history: [...old.history, statistics.glassToGlassMs].slice(-HISTORY),
+      }))
+    })
+    showOnPage(viewer.state)
+    viewer.start()
+    return () => viewer.close()
+  }, [streamId, video])
+
+  return { ...watched, retryNow: () => client.current?.retryNow() }
+}
+
+/** The state as attributes of the root element, for style sheets and for whoever automates the page. */
+function showOnPage(state: ViewerState): void {
+  const { dataset } = document.documentElement
+  dataset.state = state.name
+  if ('reason' in state) dataset.reason = state.reason
+  else delete dataset.reason
+}
+
+function measureOnPage(statistics: ViewerStatistics): void {
+  const { dataset } = document.documentElement
+  const set = (name: string, value: number | null) => {
+    if (value === null) delete dataset[name]
+    else dataset[name] = value.toFixed(1)
+  }
+  set('joinMs', statistics.joinMs)
+  set('glassToGlassMs', statistics.glassToGlassMs)
+  set('lipSyncMs', statistics.lipSyncMs)
+  set('jitterBufferMs', statistics.jitterBufferMs)
+  set('framesPerSecond', statistics.framesPerSecond)
+}

@@ -1,0 +1,122 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { STATE_WORDS } from '../state-words.ts'
+import { Controls } from './controls.tsx'
+import { SoundOffIcon } from './icons.tsx'
+import { Notice } from './notice.tsx'
+import { StatisticsPanel } from './statistics-panel.tsx'
+import { useIdle } from './use-idle.ts'
+import { useViewer } from './use-viewer.ts'
+
+/** Controls leave the picture after this long without a move, in ms. */
+const IDLE_MS = 3_000
+
+/** The whole page: the picture, what there is to say about it, and the controls. */
+export function Viewer({ streamId }: { streamId: string }) {
+  const stage = useRef<HTMLElement>(null)
+  const video = useRef<HTMLVideoElement>(null)
+  const { state, since, hasAudio, hasPicture, statistics, history, retryNow } = useViewer(streamId, video)
+  const [muted, setMuted] = useState(true)
+  const [volume, setVolume] = useState(1)
+  const [open, setOpen] = useState(false)
+  const [fullscreen, setFullscreen] = useState(false)
+  const idle = useIdle(IDLE_MS) && state.name === 'live'
+  const words = STATE_WORDS[state.name]
+
+  const applySound = (nextMuted: boolean, nextVolume: number) => {
+    const element = video.current
+    if (element === null) return
+    element.volume = nextVolume
+    element.muted = nextMuted
+    // A click is what a browser that blocked playing was waiting for.
+    if (!nextMuted) element.play().catch(() => {})
+    setMuted(nextMuted)
+    setVolume(nextVolume)
+  }
+  const onMuted = (next: boolean) => applySound(next, next || volume > 0 ? volume : 1)
+  const onVolume = (next: number) => applySound(next === 0, next === 0 ? volume : next)
+  const onFullscreen = () => {
+    if (document.fullscreenElement !== null) void document.exitFullscreen()
+    else void enterFullscreen(stage.current, video.current)
+  }
+
+  useEffect(() => {
+    const changed = () => setFullscreen(document.fullscreenElement !== null)
+    document.addEventListener('fullscreenchange', changed)
+    return () => document.removeEventListener('fullscreenchange', changed)
+  }, [])
+
+  useEffect(() => {
+    document.title = `${streamId} · ${words.label} · Lanecast`
+  }, [streamId, words.label])
+
+  useEffect(() => {
+    const typed = (event: KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return
+      if (event.key === 'i') setOpen((old) => !old)
+      else if (event.key === 'Escape') setOpen(false)
+      else if (event.key === 'm' && hasAudio) onMuted(!muted)
+      else if (event.key === 'f') onFullscreen()
+    }
+    addEventListener('keydown', typed)
+    return () => removeEventListener('keydown', typed)
+  })
+
+  return (
+    <main
+      class="stage"
+      ref={stage}
+      data-idle={idle}
+      data-dimmed={hasPicture && state.name !== 'live'}
+      data-picture={hasPicture}
+    >
+      <video
+        ref={video}
+        muted
+        autoplay
+        playsInline
+        aria-label={`Live picture of ${streamId}`}
+        data-testid="video"
+        onDblClick={onFullscreen}
+      />
+      <header class="bar">
+        <a class="home" href="/" title="All streams">
+          Lanecast
+        </a>
+        <span class="stream" data-testid="stream-id">
+          {streamId}
+        </span>
+        <span class="pill" data-tone={words.tone} data-testid="state" role="status">
+          {words.label}
+        </span>
+      </header>
+      <Notice state={state} since={since} onRetry={retryNow} />
+      {open && <StatisticsPanel statistics={statistics} history={history} onClose={() => setOpen(false)} />}
+      {hasAudio && muted && state.name === 'live' && (
+        <button type="button" class="sound-on" onClick={() => onMuted(false)} data-testid="sound-on">
+          <SoundOffIcon />
+          Sound on
+        </button>
+      )}
+      <Controls
+        hasAudio={hasAudio}
+        muted={muted}
+        volume={volume}
+        fullscreen={fullscreen}
+        statistics={open}
+        onMuted={onMuted}
+        onVolume={onVolume}
+        onFullscreen={onFullscreen}
+        onStatistics={() => setOpen(!open)}
+      />
+    </main>
+  )
+}
+
+/** iPhones can't show a page full screen, only the video itself. */
+async function enterFullscreen(stage: HTMLElement | null, video: HTMLVideoElement | null): Promise<void> {
+  if (stage !== null && 'requestFullscreen' in stage) await stage.requestFullscreen().catch(() => {})
+  else if (video !== null && 'webkitEnterFullscreen' in video) {
+    const { webkitEnterFullscreen } = video
+    if (typeof webkitEnterFullscreen === 'function') webkitEnterFullscreen.call(video)
+  }
+}
