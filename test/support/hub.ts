@@ -1,0 +1,142 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+const MAIN = resolve(import.meta.dirname, '../../server/main.ts')
+
+export interface TestStream {
+  readonly streamId: string
+  readonly streamClass?: 'focus' | 'director' | 'record' | 'bulk'
+  readonly links?: number
+}
+
+/** A stream of a test hub with all that a sender needs. */
+export interface OpenStream {
+  readonly streamId: string
+  readonly ports: readonly number[]
+  readonly passphrase: string
+  readonly username: string
+  readonly password: string
+}
+
+export interface TestHub extends AsyncDisposable {
+  readonly url: string
+  readonly metricsUrl: string
+  readonly pid: number
+  readonly process: ChildProcess
+  readonly streams: ReadonlyMap<string, OpenStream>
+  /** Log lines so far, parsed. */
+  readonly log: readonly Record<string, unknown>[]
+  /** Value of a Prometheus series, e.g. `rejected_total{reason="plaintext"}`; 0 while it does not exist. */
+  metric(series: string): Promise<number>
+  /** SIGTERM, and how it ended. */
+  stop(): Promise<{ code: number | null; signal: NodeJS.Signals | null; ms: number }>
+}
+
+/** Starts the real hub as its users do, in a process of its own on free ports, with these streams. */
+export async function startHub(
+  streams: readonly TestStream[],
+  options: { workers?: number; logLevel?: string } = {},
+): Promise<TestHub> {
+  const folder = await mkdtemp(join(tmpdir(), 'lanecast-hub-'))
+  const config = join(folder, 'hub.toml')
+  const opened = new Map<string, OpenStream>()
+  const tables: string[] = []
+  for (const { streamId, streamClass = 'focus', links = 2 } of streams) {
+    const stream: OpenStream = {
+      streamId,
+      // librist takes an even port and the next one for RTCP in some modes: every other port is given away.
+      ports: await freeUdpPorts(links),
+      passphrase: randomBytes(18).toString('base64url'),
+      username: `user-${streamId}`,
+      password: randomBytes(18).toString('base64url'),
+    }
+    opened.set(streamId, stream)
+    tables.push(
+      [
+        '[[streams]]',
+        `stream_id = "${streamId}"`,
+        `class = "${streamClass}"`,
+        `ports = [${stream.ports.join(', ')}]`,
+        `passphrase = "${stream.passphrase}"`,
+        `username = "${stream.username}"`,
+        `password = "${stream.password}"`,
+      ].join('\n'),
+    )
+  }
+  await writeFile(config, `${tables.join('\n\n')}\n`, { mode: 0o600 })
+  const [rtp] = await freeUdpPorts(1)
+  const args = ['--config', config, '--bind', '127.0.0.1:0', '--rtc-port', '0']
+  args.push('--workers', String(options.workers ?? 2), '--log-level', options.logLevel ?? 'info')
+  args.push('--rtp-ports', `${rtp}-${rtp! + 40}`)
+  const child = fork(MAIN, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+  const log: Record<string, unknown>[] = []
+  collectLog(child, log)
+  const ready = await Promise.race([
+    once(child, 'message').then(([message]) => message as { url: string; metrics_url: string }),
+    once(child, 'exit').then(() => {
+      throw new Error(`the hub did not start: ${JSON.stringify(log.at(-1))}`)
+    }),
+  ])
+  const stop: TestHub['stop'] = async () => {
+    const startedAt = performance.now()
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = once(child, 'exit')
+      child.kill('SIGTERM')
+      await gone
+    }
+    return { code: child.exitCode, signal: child.signalCode, ms: performance.now() - startedAt }
+  }
+  return {
+    url: ready.url,
+    metricsUrl: ready.metrics_url,
+    pid: child.pid!,
+    process: child,
+    streams: opened,
+    log,
+    stop,
+    async metric(series) {
+      const text = await (await fetch(`${ready.url}/metrics`)).text()
+      const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `))
+      return line ? Number(line.slice(series.length + 1)) : 0
+    },
+    async [Symbol.asyncDispose]() {
+      await stop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function collectLog(child: ChildProcess, log: Record<string, unknown>[]): void {
+  let rest = ''
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop()!
+    for (const line of lines) {
+      try {
+        log.push(JSON.parse(line) as Record<string, unknown>)
+      } catch {
+        log.push({ level: 'raw', msg: line })
+      }
+    }
+    if (process.env['LANECAST_TEST_LOG']) process.stderr.write(text)
+  })
+}
+
+/** UDP ports that are free now: even ones, whose odd neighbour is free too. */
+export async function freeUdpPorts(count: number): Promise<number[]> {
+  const ports: number[] = []
+  while (ports.length < count) {
+    const socket = createSocket('udp4').bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    const { port } = socket.address()
+    socket.close()
+    await once(socket, 'close')
+    if (port % 2 === 0 && !ports.includes(port)) ports.push(port)
+  }
+  return ports
+}
