@@ -30,9 +30,9 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
       logger[level]({ stream_id, state, reason }, `stream is ${state.replace('_', ' ')}`)
       if (state === 'refused') metrics.rejected.inc({ reason: 'media' })
     },
-    rejected(stream_id, reason, detail) {
-      metrics.rejected.inc({ reason })
-      logger.warn({ stream_id, reason, detail }, `turned away: ${reason.replaceAll('_', ' ')}`)
+    rejected(stream_id, reason, detail, count = 1) {
+      metrics.rejected.inc({ reason }, count)
+      logger.warn({ stream_id, reason, detail, count }, `turned away: ${reason.replaceAll('_', ' ')}`)
     },
     inputIssues(stream_id, counts) {
       for (const [kind, count] of Object.entries(counts)) metrics.inputIssues.inc({ kind }, count)

@@ -14,7 +14,7 @@ export interface MediaEvents {
   flow(streamId: string, state: 'connected' | 'lost' | 'replaced'): void
   streamState(streamId: string, state: StreamState): void
   /** Somebody or something was turned away: a sender without the right secrets, a viewer over the limit. */
-  rejected(streamId: string, reason: string, detail: string): void
+  rejected(streamId: string, reason: string, detail: string, count?: number): void
   /** Damage found in the input, by kind, since the last call. */
   inputIssues(streamId: string, counts: Readonly<Record<string, number>>): void
   ingressStats(streamId: string, stats: IngressStats): void

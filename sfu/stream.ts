@@ -146,7 +146,7 @@ export class Stream implements AsyncDisposable {
       case 'stats':
         return events.ingressStats(streamId, message)
       case 'rejected':
-        return events.rejected(streamId, message.reason, message.detail)
+        return events.rejected(streamId, message.reason, message.detail, message.count)
       case 'issues':
         return events.inputIssues(streamId, message.counts)
       case 'keyframe-request':

@@ -115,7 +115,13 @@ export const ingressToHubSchema = z.discriminatedUnion('type', [
   cursorsSchema,
   ingressStatsSchema,
   /** A sender, or what it sent, was turned away. */
-  z.object({ type: z.literal('rejected'), reason: z.string(), detail: z.string() }),
+  z.object({
+    type: z.literal('rejected'),
+    reason: z.string(),
+    detail: z.string(),
+    /** How often since it was last told. */
+    count: z.number().int().min(1),
+  }),
   /** Damage in the input since the last such message, by kind. */
   z.object({ type: z.literal('issues'), counts: z.record(z.string(), z.number().int()) }),
   z.object({ type: z.literal('keyframe-request') }),

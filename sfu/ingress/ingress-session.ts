@@ -1,0 +1,190 @@
+import type { Logger } from '../../common/logger.ts'
+import type { Attach, HubToIngress, IngressToHub } from '../../common/wire/ingress-ipc.ts'
+import { AacTranscoder } from './audio/aac-transcoder.ts'
+import { IngestPipeline, type IssueKind } from './pipeline.ts'
+import { RistReceiver } from './rist-receiver.ts'
+import type { FlowStats } from './rist-stats.ts'
+import { RtpSocket } from './rtp-socket.ts'
+
+type Start = Extract<HubToIngress, { type: 'start' }>
+
+/** How often the hub hears where sequence numbers and clock stand; also this process's sign of life. */
+const CURSORS_EVERY_MS = 100
+const REPORT_EVERY_MS = 1000
+/** Nothing sent for this long is input lost. */
+const SILENT_AFTER_MS = 1000
+
+/** One stream inside its ingress process: receiver, pipeline and socket, and what the hub is told about them. */
+export class IngressSession implements AsyncDisposable {
+  readonly #tell: (message: IngressToHub) => void
+  readonly #socket: RtpSocket
+  readonly #pipeline: IngestPipeline
+  readonly #issues: Record<string, number> = {}
+  readonly #timers: NodeJS.Timeout[]
+  #receiver: RistReceiver | null = null
+  #flow: FlowStats | null = null
+  #attached = false
+  #flowing = false
+  #sentAt = 0
+
+  private constructor(socket: RtpSocket, tell: (message: IngressToHub) => void, logger: Logger) {
+    this.#tell = tell
+    this.#socket = socket
+    this.#pipeline = new IngestPipeline({
+      aac: new AacTranscoder({ logger }),
+      now: () => performance.timeOrigin + performance.now(),
+      sink: {
+        rtp: (packet) => this.#send(packet),
+        program: (program) =>
+          tell({
+            type: 'program',
+            program: {
+              video: program.video.map(({ width, height, profile }) => ({ width, height, profile })),
+              audio: program.audio && { source: program.audio.source, channels: program.audio.channels },
+            },
+          }),
+        refused: ({ code, message }) => tell({ type: 'refused', code, message }),
+        recovered: () => tell({ type: 'recovered' }),
+        capture: ({ rtp90k, captureUnixMs, source }) =>
+          tell({ type: 'capture', rtp90k, capture_unix_ms: captureUnixMs, source }),
+        issue: (kind) => this.#issue(kind),
+        keyframeRequest: () => tell({ type: 'keyframe-request' }),
+      },
+    })
+    this.#timers = [
+      setInterval(() => this.#onCursors(), CURSORS_EVERY_MS),
+      setInterval(() => this.#onReport(), REPORT_EVERY_MS),
+    ]
+  }
+
+  /**
+   * Listens on every link port and on the RTP port.
+   * @throws CodedError when librist is missing or a port is taken
+   */
+  static async open(
+    { input, rtp_port, stream_id }: Start,
+    tell: (message: IngressToHub) => void,
+    root: Logger,
+  ): Promise<IngressSession> {
+    const logger = root.child({ room: 'ingress', stream_id })
+    const socket = await RtpSocket.open(rtp_port, (packet) => session.#pipeline.rtcp(packet))
+    const session: IngressSession = new IngressSession(socket, tell, logger)
+    try {
+      session.#receiver = await RistReceiver.open({
+        address: input.address,
+        links: input.links,
+        passphrase: input.passphrase,
+        aesBits: input.aes_bits,
+        username: input.username,
+        password: input.password,
+        buffer: { minMs: input.buffer.min_ms, maxMs: input.buffer.max_ms },
+        onData: (chunk) => session.#pipeline.push(chunk),
+        onFlow: ({ type }) => {
+          if (type === 'replaced') session.#pipeline.reset()
+          tell({ type: 'flow', state: type === 'returned' ? 'connected' : type })
+        },
+        onStats: (stats) => {
+          session.#flow = stats
+        },
+        onRejected: ({ reason, detail, count }) => tell({ type: 'rejected', reason, detail, count }),
+        onLog: ({ level, message }) => logger[level === 'info' ? 'debug' : level]({ librist: true }, message),
+      })
+      return session
+    } catch (error) {
+      await session[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** Sends to this lane from the next IDR on. */
+  async attach(attach: Attach): Promise<void> {
+    await this.#socket.connect(attach.target)
+    this.#pipeline.attach({
+      video: attach.video.map(({ ssrc, payload_type, sequence }) => ({
+        ssrc,
+        payloadType: payload_type,
+        sequence,
+      })),
+      ...(attach.audio && {
+        audio: {
+          ssrc: attach.audio.ssrc,
+          payloadType: attach.audio.payload_type,
+          sequence: attach.audio.sequence,
+        },
+      }),
+      cname: attach.cname,
+      extensionIds: {
+        playoutDelay: attach.extension_ids.playout_delay,
+        absCaptureTime: attach.extension_ids.abs_capture_time,
+      },
+      playoutDelayMs: attach.playout_delay_ms,
+      clock: attach.clock,
+    })
+    this.#attached = true
+  }
+
+  detach(): void {
+    this.#attached = false
+    this.#pipeline.detach()
+    this.#socket.disconnect()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer)
+    await this.#receiver?.[Symbol.asyncDispose]()
+    this.#pipeline[Symbol.dispose]()
+    this.#socket[Symbol.dispose]()
+  }
+
+  #send(packet: Buffer): void {
+    this.#sentAt = performance.now()
+    this.#socket.send(packet)
+    if (!this.#flowing) {
+      this.#flowing = true
+      this.#tell({ type: 'media', flowing: true })
+    }
+  }
+
+  #issue(kind: IssueKind): void {
+    this.#issues[kind] = (this.#issues[kind] ?? 0) + 1
+  }
+
+  #onCursors(): void {
+    const { sequences, clock } = this.#attached
+      ? this.#pipeline.cursors()
+      : { sequences: [] as [number, number][], clock: null }
+    this.#tell({ type: 'cursors', sequences, clock })
+    if (this.#flowing && performance.now() - this.#sentAt > SILENT_AFTER_MS) {
+      this.#flowing = false
+      this.#tell({ type: 'media', flowing: false })
+    }
+  }
+
+  #onReport(): void {
+    if (this.#flowing) this.#pipeline.senderReports()
+    const counts = Object.entries(this.#issues)
+    if (counts.length > 0) {
+      this.#tell({ type: 'issues', counts: Object.fromEntries(counts) })
+      for (const [kind] of counts) delete this.#issues[kind]
+    }
+    const flow = this.#flow
+    this.#flow = null
+    if (!flow) return
+    const { video, audio } = this.#pipeline.stats()
+    this.#tell({
+      type: 'stats',
+      quality: flow.quality,
+      received: flow.received,
+      recovered: flow.recovered,
+      lost: flow.lost,
+      links: flow.links.map((link) => ({
+        name: link.cname ?? String(link.port),
+        alive: link.alive,
+        rtt_ms: link.rttMs,
+        bitrate_kbps: link.bitrateKbps,
+      })),
+      video: video.map(({ kbps, fps }) => ({ kbps, fps })),
+      audio_kbps: audio?.kbps ?? 0,
+    })
+  }
+}
