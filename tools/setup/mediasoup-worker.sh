@@ -71,7 +71,9 @@ mediasoup_worker_provide() {
 worker_fetch() {
   [[ -z "${MEDIASOUP_SKIP_WORKER_PREBUILT_DOWNLOAD:-}" ]] || return 1
   step "looking for mediasoup's prebuilt worker" worker_fetch_attempt
-  worker_starts "$built"
+  worker_starts "$built" && return
+  say "  none can be had here, so it is built from source"
+  return 1
 }
 
 # That there is none is no failure of the step: the worker is built then.

@@ -22,9 +22,7 @@ node_modules_install() {
   has_command npm && has_command node || give_up "npm is missing: install it (Debian, Ubuntu: apt-get install npm)"
   lock_hash
   if [[ ! -d node_modules ]] || ! node "$here/modules-match.mjs"; then
-    step_expected="$(grep -c '"integrity":' package-lock.json)"
     step "installing node modules" npm_ci
-    step_expected=0
   fi
   node_24_works || step "repairing Node 24" repair_node_24
   mkdir -p "$state"

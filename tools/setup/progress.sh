@@ -81,17 +81,15 @@ step_watch_plain() {
   say "  done in $((SECONDS - started)) s"
 }
 
-# How far a step is, from its log: `[done/all]` as ninja prints it, else npm's downloads counted against what
-# `step_expected` says there are, else the last line.
-step_expected=0
+# How far a step is, from its log: `[done/all]` as ninja prints it, else the number of npm's downloads, else the last
+# line.
 step_detail() {
   local fraction fetched
   fraction="$(tail -c 2000 "$1" | grep -oE '^\[[0-9]+/[0-9]+\]' | tail -n 1 || true)"
   if [[ "$fraction" =~ ([0-9]+)/([0-9]+) ]]; then
     printf '%s %d%%' "$fraction" $((100 * BASH_REMATCH[1] / BASH_REMATCH[2]))
-  elif ((step_expected > 0)); then
-    fetched="$(grep -c 'http fetch' "$1" || true)"
-    printf '[%s of about %s packages]' "$fetched" "$step_expected"
+  elif fetched="$(grep -c 'http fetch' "$1")"; then
+    printf '[%s downloads]' "$fetched"
   else
     tail -n 1 "$1" | tr -d '\r' | tr -cd '[:print:]' | cut -c 1-60
   fi

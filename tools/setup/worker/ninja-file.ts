@@ -90,7 +90,7 @@ function sourceLists(meson: string, variable: string): string[] {
 }
 
 function ninjaValue(text: string): string {
-  return text.replaceAll('$', '$$')
+  return text.replaceAll('$', '$$$$')
 }
 
 /** Ninja splits build lines at spaces and colons. */
