@@ -40,7 +40,7 @@ export interface TestHub extends AsyncDisposable {
 /** Starts the real hub as its users do, in a process of its own on free ports, with these streams. */
 export async function startHub(
   streams: readonly TestStream[],
-  options: { workers?: number; logLevel?: string } = {},
+  options: { workers?: number; logLevel?: string; bind?: string } = {},
 ): Promise<TestHub> {
   const folder = await mkdtemp(join(tmpdir(), 'lanecast-hub-'))
   const config = join(folder, 'hub.toml')
@@ -49,7 +49,6 @@ export async function startHub(
   for (const { streamId, streamClass = 'focus', links = 2 } of streams) {
     const stream: OpenStream = {
       streamId,
-      // librist takes an even port and the next one for RTCP in some modes: every other port is given away.
       ports: await freeUdpPorts(links),
       passphrase: randomBytes(18).toString('base64url'),
       username: `user-${streamId}`,
@@ -70,7 +69,7 @@ export async function startHub(
   }
   await writeFile(config, `${tables.join('\n\n')}\n`, { mode: 0o600 })
   const [rtp] = await freeUdpPorts(1)
-  const args = ['--config', config, '--bind', '127.0.0.1:0', '--rtc-port', '0']
+  const args = ['--config', config, '--bind', options.bind ?? '127.0.0.1:0', '--rtc-port', '0']
   args.push('--workers', String(options.workers ?? 2), '--log-level', options.logLevel ?? 'info')
   args.push('--rtp-ports', `${rtp}-${rtp! + 40}`)
   const child = fork(MAIN, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
@@ -79,7 +78,7 @@ export async function startHub(
   const ready = await Promise.race([
     once(child, 'message').then(([message]) => message as { url: string; metrics_url: string }),
     once(child, 'exit').then(() => {
-      throw new Error(`the hub did not start: ${JSON.stringify(log.at(-1))}`)
+      throw new Error(`the hub did not start: ${JSON.stringify(log)}`)
     }),
   ])
   const stop: TestHub['stop'] = async () => {

@@ -1,0 +1,109 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { type Config, ConfigError, loadConfig } from '../../server/config/config.ts'
+import { helpText } from '../../server/config/help.ts'
+import { SETTINGS } from '../../server/config/settings.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'lanecast-config-'))
+let files = 0
+
+function file(text: string): string {
+  const path = join(folder, `${files++}.toml`)
+  writeFileSync(path, text)
+  return path
+}
+
+function load(argv: string[], env: Record<string, string> = {}): Config {
+  const command = loadConfig(argv, env)
+  if (command.kind !== 'run') throw new Error('asked for help')
+  return command.config
+}
+
+function problems(argv: string[], env: Record<string, string> = {}): readonly string[] {
+  try {
+    load(argv, env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.details
+    throw error
+  }
+  return []
+}
+
+const STREAM = `
+[[streams]]
+stream_id = "cam-1"
+passphrase = "correct horse"
+username = "field"
+password = "battery staple"
+`
+
+test('defaults are those of the overlay contract', (t) => {
+  const config = load([])
+  t.deepEqual(config.bind, { host: '127.0.0.1', port: 9415 })
+  t.deepEqual(config.metrics, { host: '127.0.0.1', port: 0 })
+  t.is(config.maxConnections, 1024)
+  t.is(config.idleMs, 15_000)
+  t.is(config.readMs, 5000)
+  t.is(config.writeMs, 5000)
+  t.is(config.logLevel, 'info')
+  t.true(config.amnesia)
+  t.deepEqual(config.streams, [])
+})
+
+test('file, environment and flags win in this order', (t) => {
+  const path = file('[hub]\nmax_conns = 10\nidle_ms = 1000\nread_ms = 1000\n')
+  const config = load(['--config', path, '--max-conns', '30'], {
+    OVERLAY_MAX_CONNS: '20',
+    OVERLAY_IDLE_MS: '2000',
+  })
+  t.deepEqual([config.maxConnections, config.idleMs, config.readMs], [30, 2000, 1000])
+})
+
+test('every problem is named at once, with its source and what is allowed', (t) => {
+  const path = file('[hub]\nidle_ms = "soon"\ncolour = "red"\n')
+  t.deepEqual(problems(['--config', path, '--bind', 'nowhere'], { OVERLAY_MAX_CONNS: '0' }), [
+    '--bind (flag): "nowhere" is not allowed; allowed: host:port or [ipv6]:port, the port from 0 to 65535',
+    'OVERLAY_MAX_CONNS (environment): "0" is not allowed; allowed: a whole number from 1 to 1000000',
+    'hub.idle_ms (config file): "soon" is not allowed; allowed: a whole number from 100 to 3600000',
+    'hub.colour (config file): unknown; allowed: bind, max_conns, idle_ms, read_ms, write_ms, metrics_addr, log_level, amnesia',
+  ])
+})
+
+test('an unknown flag, a missing file and broken TOML are said in a line', (t) => {
+  t.regex(problems(['--colour', 'red'])[0]!, /--colour.*--help/)
+  t.regex(problems(['--config', '/nonexistent/hub.toml'])[0]!, /hub\.toml \(config file\): .*no such file/)
+  t.regex(problems(['--config', file('[hub\n')])[0]!, /\(config file\): line 1, column \d+: /)
+})
+
+test('broken TOML never shows the line, which may hold a secret', (t) => {
+  const [line = ''] = problems(['--config', file('passphrase = "correct horse" "oops"\n')])
+  t.false(line.includes('correct horse'))
+})
+
+test('streams are read with their defaults', (t) => {
+  const [stream] = load(['--config', file(STREAM)]).streams
+  t.like(stream, { stream_id: 'cam-1', class: 'director', links: 2, aes_bits: 256 })
+})
+
+test('bad streams are named by their place, never by their secrets', (t) => {
+  const bad = STREAM.replace('"correct horse"', '"short"').replace('cam-1', '../etc/passwd')
+  const found = problems(['--config', file(bad)])
+  t.regex(found[0]!, /^streams\.0\.stream_id \(config file\): a stream id is/)
+  t.regex(found[1]!, /^streams\.0\.passphrase \(config file\): at least 8/)
+  t.false(found.join().includes('short'))
+  t.regex(problems(['--config', file(STREAM + STREAM)])[0]!, /streams\.1\.stream_id .*twice/)
+})
+
+test('what this release can not do is refused', (t) => {
+  t.regex(problems([], { AMNESIA: 'false' })[0]!, /^AMNESIA: false is not allowed/)
+  t.regex(problems([], { RTC_IP: '0.0.0.0' })[0]!, /^RTC_ANNOUNCED_ADDRESS: needed/)
+})
+
+test('help lists every setting under all its names', (t) => {
+  t.is(loadConfig(['--help'], {}).kind, 'help')
+  const text = helpText()
+  for (const setting of Object.values(SETTINGS))
+    for (const name of [`--${setting.flag}`, setting.env, setting.key]) t.true(text.includes(name), name)
+})

@@ -1,0 +1,89 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import test from 'ava'
+import { startHub } from '../support/hub.ts'
+import { descendants } from '../support/processes.ts'
+import { until } from '../support/until.ts'
+
+test('a hub serves health, readiness, metrics and clear errors', async (t) => {
+  await using hub = await startHub([{ streamId: 'cam-1' }])
+  const get = async (path: string) => {
+    const response = await fetch(hub.url + path)
+    return { status: response.status, text: await response.text() }
+  }
+  t.deepEqual(JSON.parse((await get('/healthz')).text), { status: 'ok' })
+  t.deepEqual(JSON.parse((await get('/readyz')).text), { ready: true, degraded: [] })
+  for (const url of [`${hub.url}/metrics`, `${hub.metricsUrl}/metrics`]) {
+    const text = await (await fetch(url)).text()
+    for (const name of [
+      'overlay_sessions_active',
+      'service_restarts_total',
+      'errors_total',
+      'rejected_total',
+    ])
+      t.true(text.includes(`# TYPE ${name} `), `${name} at ${url}`)
+  }
+  t.like(JSON.parse((await get('/v1/streams')).text).streams[0], { stream_id: 'cam-1', state: 'waiting' })
+  const missing = await get('/nothing/here')
+  t.is(missing.status, 404)
+  t.is(JSON.parse(missing.text).error.code, 'not_found')
+  t.is((await get('/watch/%2e%2e%2fetc')).status, 400)
+  t.is((await get('/watch/%E0%A4%A')).status, 400)
+})
+
+test('an upgrade that is not ours is refused and the hub goes on', async (t) => {
+  await using hub = await startHub([])
+  const { port } = new URL(hub.url)
+  const socket = connect(Number(port), '127.0.0.1')
+  socket.write('GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  const [answer] = await once(socket.setEncoding('utf8'), 'data')
+  t.regex(answer, /^HTTP\/1\.1 404/)
+  t.is((await fetch(`${hub.url}/healthz`)).status, 200)
+})
+
+test('SIGTERM ends it with 0 within 5 s and leaves no child', async (t) => {
+  await using hub = await startHub([{ streamId: 'cam-1' }, { streamId: 'cam-2' }])
+  const children = descendants(hub.pid)
+  t.true(children.length >= 4, `two workers and two ingress processes, but ${children.length}`)
+  const { code, ms } = await hub.stop()
+  t.is(code, 0)
+  t.true(ms < 5000, `${ms} ms`)
+  await until(() => children.every((pid) => !alive(pid)), 'children are gone')
+})
+
+test('kill -9 of the hub leaves no child either', async (t) => {
+  await using hub = await startHub([{ streamId: 'cam-1' }])
+  const children = descendants(hub.pid)
+  hub.process.kill('SIGKILL')
+  await until(() => children.every((pid) => !alive(pid)), 'children are gone')
+  t.pass()
+})
+
+test('secrets are in no argument, no environment and no log line', async (t) => {
+  await using hub = await startHub([{ streamId: 'cam-1' }], { logLevel: 'trace' })
+  const { passphrase, password } = hub.streams.get('cam-1')!
+  await until(() => hub.log.length > 0, 'a log line')
+  for (const pid of [hub.pid, ...descendants(hub.pid)])
+    for (const what of ['cmdline', 'environ']) {
+      const text = readFileSync(`/proc/${pid}/${what}`, 'latin1')
+      t.false(text.includes(passphrase) || text.includes(password), `${what} of ${pid}`)
+    }
+  const log = JSON.stringify(hub.log)
+  t.false(log.includes(passphrase) || log.includes(password))
+})
+
+test('a taken port is said in a line and leaves nothing behind', async (t) => {
+  await using hub = await startHub([])
+  const error = await t.throwsAsync(startHub([], { bind: new URL(hub.url).host }))
+  t.regex(error.message, /can't listen on 127\.0\.0\.1:\d+/)
+})
+
+function alive(pid: number): boolean {
+  try {
+    // A zombie still answers to signal 0.
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+  } catch {
+    return false
+  }
+}
