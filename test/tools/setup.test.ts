@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { z } from 'zod'
 import { flatbuffersSchemas, ninjaFile, workerSources } from '../../tools/setup/worker/ninja-file.ts'
 
 const run = promisify(execFile)
@@ -28,6 +29,20 @@ test('a worker that MEDIASOUP_WORKER_BIN names must start as one', async (t) => 
   const env = { ...process.env, MEDIASOUP_WORKER_BIN: '/bin/true' }
   const error = await t.throwsAsync(run('bash', [script, 'test'], { env }))
   t.regex(error?.message ?? '', /does not start as a mediasoup worker/)
+})
+
+test('package-lock.json names every optional package of every package, or `npm ci` refuses it', (t) => {
+  const entry = z.object({ optionalDependencies: z.record(z.string(), z.string()).optional() })
+  const lock = z
+    .object({ packages: z.record(z.string(), entry) })
+    .parse(JSON.parse(readFileSync(join(repository, 'package-lock.json'), 'utf8')))
+  const paths = Object.keys(lock.packages)
+  const wanted = Object.values(lock.packages).flatMap((one) => Object.keys(one.optionalDependencies ?? {}))
+  t.true(wanted.length > 0)
+  t.deepEqual(
+    wanted.filter((name) => !paths.some((path) => path.endsWith(`node_modules/${name}`))),
+    [],
+  )
 })
 
 test('every source and schema that the installed worker lists exists and is compiled once', (t) => {

@@ -21,14 +21,39 @@ node_modules_install() {
   PATH="${PATH%:}"
   has_command npm && has_command node || give_up "npm is missing: install it (Debian, Ubuntu: apt-get install npm)"
   lock_hash
-  if [[ ! -d node_modules ]] || ! node "$here/modules-match.mjs"; then
+  if [[ ! -d node_modules ]] || ! node "$here/modules-match.mjs" || ! node_24_works; then
+    # An older Node makes npm leave out what says that it needs a newer one, Vite's native part for instance.
+    if [[ "$(node -p 'Number(process.versions.node.split(".")[0]) >= 24')" != true ]]; then
+      node_tools="$(mktemp -d "${TMPDIR:-/tmp}/lanecast-node.XXXXXX")"
+      step "fetching Node 24 and npm" fetch_node_tools
+      PATH="$node_tools/bin:$PATH"
+    fi
     step "installing node modules" npm_ci
+    node_24_works || step "repairing Node 24" repair_node_24
+    [[ -z "$node_tools" ]] || rm -rf "$node_tools"
   fi
-  node_24_works || step "repairing Node 24" repair_node_24
   mkdir -p "$state"
   printf '%s\n' "$lock" >"$state/modules"
   # mediasoup may have another version now.
   key=''
+}
+
+node_tools=''
+
+# Puts the Node of package-lock.json, and an npm that goes with it, into `$node_tools/bin`. Both come as plain archives
+# from the registry: none of their install scripts runs.
+fetch_node_tools() {
+  local version platform
+  version="$(sed -n '/"node_modules\/node": {/,/}/s/.*"version": "\([^"]*\)".*/\1/p' package-lock.json)"
+  platform="linux-$(node -p process.arch)"
+  cd "$node_tools"
+  mkdir bin node npm
+  npm pack --silent "node-$platform@$version" && tar -xzf "node-$platform-$version.tgz" -C node --strip-components 1
+  npm pack --silent "npm@11" && tar -xzf npm-11.*.tgz -C npm --strip-components 1
+  ln -s ../node/bin/node bin/node
+  printf '#!/bin/sh\nexec "%s/bin/node" "%s/npm/bin/npm-cli.js" "$@"\n' "$node_tools" "$node_tools" >bin/npm
+  chmod +x bin/npm
+  bin/npm --version
 }
 
 # mediasoup's own install script fails where it can neither download nor build; set-up provides the worker itself,
@@ -46,6 +71,8 @@ node_24_works() {
 # Where npm does not run install scripts, the `node` package stays empty.
 repair_node_24() {
   (cd node_modules/node && npm_config_ignore_scripts=false node installArchSpecificPackage.js) || true
+  mkdir -p node_modules/.bin
+  ln -sf ../node/bin/node node_modules/.bin/node
   node_24_works && return
   echo 'node_modules/.bin/node is not Node 24 or newer. npm did not run the install script of the package "node":'
   echo 'allow it (npm config set ignore-scripts false), remove node_modules, and start again.'
