@@ -1,0 +1,100 @@
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright-core'
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--autoplay-policy=no-user-gesture-required',
+  // A page in the background would be throttled, and a test that watches several streams has several pages.
+  '--disable-renderer-backgrounding',
+  '--disable-background-timer-throttling',
+  '--disable-backgrounding-occluded-windows',
+]
+
+const PUBLISH_FLAGS = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']
+
+export interface ChromiumOptions {
+  /** Gives pages a fake camera and microphone. */
+  readonly publish?: boolean
+  readonly flags?: readonly string[]
+}
+
+/** A page together with what went wrong in it. */
+export interface WatchedPage extends AsyncDisposable {
+  readonly page: Page
+  /** Console errors and warnings of the policy, uncaught exceptions and failed requests, as they came. */
+  readonly errors: readonly string[]
+}
+
+/** A headless Chromium with flags that let media play; closed at the end of its scope. */
+export class Chromium implements AsyncDisposable {
+  readonly browser: Browser
+
+  private constructor(browser: Browser) {
+    this.browser = browser
+  }
+
+  /** @throws when there is no Chromium: `LANECAST_CHROMIUM` names one, else the PATH is searched. */
+  static async launch({ publish = false, flags = [] }: ChromiumOptions = {}): Promise<Chromium> {
+    const browser = await chromium.launch({
+      executablePath: chromiumPath(),
+      args: [...FLAGS, ...(publish ? PUBLISH_FLAGS : []), ...flags],
+      // The runner's own signals end the test, which ends the browser.
+      handleSIGINT: false,
+      handleSIGTERM: false,
+      handleSIGHUP: false,
+    })
+    return new Chromium(browser)
+  }
+
+  /** Opens `url` in a context of its own (no shared cache or storage). */
+  async open(url: string, viewport = { width: 1280, height: 720 }): Promise<WatchedPage> {
+    const context = await this.browser.newContext({ viewport })
+    const page = await context.newPage()
+    const errors: string[] = []
+    page.on('console', (message) => {
+      if (message.type() === 'error') errors.push(`console: ${message.text()}`)
+    })
+    page.on('pageerror', (error) => errors.push(`exception: ${error.message}`))
+    page.on('requestfailed', (request) => {
+      errors.push(`request: ${new URL(request.url()).pathname} ${request.failure()?.errorText ?? ''}`)
+    })
+    await page.goto(url)
+    return { page, errors, [Symbol.asyncDispose]: () => context.close() }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.browser.close()
+  }
+}
+
+function chromiumPath(): string {
+  const named = process.env.LANECAST_CHROMIUM
+  const candidates = named
+    ? [named]
+    : NAMES.flatMap((name) => (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name)))
+  const found = candidates.find(isExecutable)
+  if (found === undefined) {
+    throw new Error(
+      named ? `LANECAST_CHROMIUM is no program: ${named}` : 'no Chromium on the PATH; run npm run setup',
+    )
+  }
+  return found
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

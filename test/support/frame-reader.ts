@@ -1,0 +1,204 @@
+import type { Page } from 'playwright-core'
+
+/** What was seen of one frame; times in ms. */
+export interface ReadFrame {
+  /** `performance.now()` at which the frame was given to the compositor. */
+  readonly presentedAt: number
+  /** Wall clock when the callback ran minus the wall clock burnt into the frame; null if it could not be read. */
+  readonly latencyMs: number | null
+  /** The same for the moment at which the browser expects the frame to be visible. */
+  readonly displayLatencyMs: number | null
+  readonly rtpTimestamp: number | null
+}
+
+/** What a reader saw between its start (or its last `take`) and now. */
+export interface FrameReading {
+  readonly frames: readonly ReadFrame[]
+  /** Frames that were presented without a callback: the page was too busy to look. */
+  readonly missed: number
+  /** Frames whose barcode is no barcode: wrong calibration cells or checksum. */
+  readonly undecodable: number
+  /** Wall-clock latency of each frame read, in order, in ms. */
+  readonly latenciesMs: readonly number[]
+  /** Between one frame and the next, in ms. */
+  readonly intervalsMs: readonly number[]
+  /** Freezes (W3C webrtc-stats, `freezeCount`) and their lengths in ms, one that still lasts included. */
+  readonly freezesMs: readonly number[]
+  /** Mean time it took to read one frame, in ms. */
+  readonly readingMs: number
+}
+
+interface RawReading {
+  frames: ReadFrame[]
+  missed: number
+  readingMs: number
+  now: number
+}
+
+/** Reads the wall clock burnt into each frame that a page's `<video>` shows. */
+export interface FrameReader extends AsyncDisposable {
+  /** Everything since the start or the last `take`; the reader goes on. */
+  take(): Promise<FrameReading>
+}
+
+/**
+ * Starts to read the frames of the first element that matches `selector`. The page's clock must be this
+ * machine's: latency is the wall clock now minus the one in the picture, modulo 2^32 ms.
+ */
+export async function readFrames(page: Page, selector = 'video'): Promise<FrameReader> {
+  const handle = await page.evaluateHandle(frameReaderInPage, selector)
+  let last: ReadFrame | null = null
+  return {
+    async take() {
+      const raw: RawReading = await handle.evaluate((reader) => reader.take())
+      const reading = summary(raw, last)
+      last = raw.frames.at(-1) ?? last
+      return reading
+    },
+    async [Symbol.asyncDispose]() {
+      // The page may be gone already, and the reader with it.
+      await handle.evaluate((reader) => reader.stop()).catch(() => {})
+      await handle.dispose().catch(() => {})
+    },
+  }
+}
+
+/** The value below which `share` (0 to 1) of the values lie; NaN of nothing. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
+}
+
+function summary(raw: RawReading, before: ReadFrame | null): FrameReading {
+  const { frames, missed, readingMs, now } = raw
+  const times = [...(before ? [before] : []), ...frames].map((frame) => frame.presentedAt)
+  const intervalsMs = times.slice(1).map((at, index) => at - times[index]!)
+  return {
+    frames,
+    missed,
+    undecodable: frames.filter((frame) => frame.latencyMs === null).length,
+    latenciesMs: frames.flatMap((frame) => frame.latencyMs ?? []),
+    intervalsMs,
+    freezesMs: freezes(times.length > 0 ? [...intervalsMs, now - times.at(-1)!] : []),
+    readingMs,
+  }
+}
+
+/**
+ * Intervals that count as freezes: at least three times the mean of the last 30, and at least 150 ms above it.
+ * A freeze is left out of the mean that follows, so that two in a row are two.
+ */
+export function freezes(intervalsMs: readonly number[]): number[] {
+  const recent: number[] = []
+  const found: number[] = []
+  for (const interval of intervalsMs) {
+    const mean = recent.reduce((sum, value) => sum + value, 0) / recent.length
+    if (recent.length > 0 && interval >= Math.max(3 * mean, mean + 150)) {
+      found.push(interval)
+      continue
+    }
+    recent.push(interval)
+    if (recent.length > 30) recent.shift()
+  }
+  return found
+}
+
+/**
+ * Runs in the page and must therefore stand on its own. Barcode in a picture of 1280 x 720: 42 cells of 28 x 40
+ * from x = 52, y = 648; white, black, 32 bits of unix ms (most significant first, white is 1), 8 bits of checksum
+ * (XOR of the four bytes).
+ */
+function frameReaderInPage(selector: string) {
+  const CELLS = 42
+  const video = document.querySelector<HTMLVideoElement>(selector)
+  if (video === null) throw new Error(`there is no ${selector} in the page`)
+  let frames: ReadFrame[] = []
+  let missed = 0
+  let presented = 0
+  let spentMs = 0
+  let stopped = false
+  let reading: Promise<void> = Promise.resolve()
+
+  /** The 32-bit clock in a row of luma, or null. */
+  const decode = (luma: Uint8Array, cellWidth: number): number | null => {
+    const level = (cell: number) => luma[Math.floor((cell + 0.5) * cellWidth)] ?? 0
+    if (level(0) - level(1) < 60) return null
+    const threshold = (level(0) + level(1)) / 2
+    let value = 0
+    let checksum = 0
+    for (let cell = 2; cell < 34; cell++) value = value * 2 + (level(cell) > threshold ? 1 : 0)
+    for (let cell = 34; cell < CELLS; cell++) checksum = checksum * 2 + (level(cell) > threshold ? 1 : 0)
+    const expected = (value >>> 24) ^ ((value >>> 16) & 255) ^ ((value >>> 8) & 255) ^ (value & 255)
+    return expected === checksum ? value : null
+  }
+
+  /**
+   * Copies one row of luma out of the decoder's own picture: 30 times cheaper than drawing it to a canvas, which
+   * converts the whole picture to RGB. Edges are even, as subsampled pictures demand.
+   */
+  const readClock = async (): Promise<number | null> => {
+    const frame = new VideoFrame(video)
+    try {
+      const visible = frame.visibleRect
+      if (visible === null || frame.format === null || !/^(I4|NV12)/.test(frame.format)) return null
+      const [scaleX, scaleY] = [visible.width / 1280, visible.height / 720]
+      const even = (value: number) => Math.round(value / 2) * 2
+      const rect = {
+        x: even(visible.x + 52 * scaleX),
+        y: even(visible.y + 668 * scaleY),
+        width: even(28 * CELLS * scaleX),
+        height: 2,
+      }
+      const pixels = new Uint8Array(frame.allocationSize({ rect }))
+      await frame.copyTo(pixels, { rect })
+      return decode(pixels.subarray(0, rect.width), 28 * scaleX)
+    } finally {
+      frame.close()
+    }
+  }
+
+  const readFrame = async (wallMs: number, metadata: VideoFrameCallbackMetadata) => {
+    const readingFrom = performance.now()
+    const clock = await readClock()
+    spentMs += performance.now() - readingFrom
+    // The difference as a signed 32-bit number is right across the wrap.
+    const latencyMs = clock === null ? null : ((wallMs % 2 ** 32) - clock) | 0
+    frames.push({
+      presentedAt: metadata.presentationTime,
+      latencyMs,
+      displayLatencyMs: latencyMs === null ? null : latencyMs + (metadata.expectedDisplayTime - readingFrom),
+      rtpTimestamp: metadata.rtpTimestamp ?? null,
+    })
+  }
+
+  const onFrame = (_now: number, metadata: VideoFrameCallbackMetadata) => {
+    if (stopped) return
+    const wallMs = Date.now()
+    video.requestVideoFrameCallback(onFrame)
+    if (presented > 0) missed += Math.max(0, metadata.presentedFrames - presented - 1)
+    presented = metadata.presentedFrames
+    const before = reading
+    const now = readFrame(wallMs, metadata)
+    reading = before.then(() => now)
+  }
+  video.requestVideoFrameCallback(onFrame)
+
+  return {
+    take: async () => {
+      await reading
+      const taken = {
+        frames,
+        missed,
+        readingMs: frames.length === 0 ? 0 : spentMs / frames.length,
+        now: performance.now(),
+      }
+      frames = []
+      missed = 0
+      spentMs = 0
+      return taken
+    },
+    stop: () => {
+      stopped = true
+    },
+  }
+}
