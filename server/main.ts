@@ -31,7 +31,9 @@ async function run(config: Config): Promise<void> {
   })
   const startedAt = performance.now()
   try {
-    const hub = await openHub(config, logger)
+    const hub = await Promise.race([openHub(config, logger), stop])
+    // Stopped before it was up: children see their channels close and end by themselves.
+    if (typeof hub === 'string') process.exit(0)
     logger.info(
       { url: hub.url, metrics_url: hub.metricsUrl, took_ms: Math.round(performance.now() - startedAt) },
       'hub is ready',

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createWorker, type types } from 'mediasoup'
 import { messageOf } from '../common/errors.ts'
 import { backoffMs, pause } from '../common/retry.ts'
@@ -41,7 +42,6 @@ export class WorkerPool implements AsyncDisposable {
   readonly #options: WorkerPoolOptions
   readonly #slots: (WorkerSlot | null)[]
   readonly #closing = new AbortController()
-  readonly #replacements = new Set<Promise<void>>()
 
   private constructor(options: WorkerPoolOptions) {
     this.#options = options
@@ -77,12 +77,13 @@ export class WorkerPool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
-    const workers = this.slots.map((slot) => slot.worker)
-    const gone = workers.map(
-      (worker) => new Promise<void>((resolve) => worker.once('subprocessclose', resolve)),
-    )
+    // mediasoup closes its workers by itself on SIGTERM; some may be gone already.
+    const workers = this.slots.map((slot) => slot.worker).filter((worker) => !worker.subprocessClosed)
+    const gone = workers.map((worker) => once(worker, 'subprocessclose'))
     for (const worker of workers) worker.close()
-    await Promise.allSettled([...gone, ...this.#replacements])
+    // A worker that is just being started closes itself; waiting for it could last for ever, as mediasoup's
+    // createWorker() never settles when a signal reaches the process meanwhile.
+    await Promise.allSettled(gone)
   }
 
   async #start(index: number, generation: number): Promise<WorkerSlot> {
@@ -123,10 +124,9 @@ export class WorkerPool implements AsyncDisposable {
     const diedAt = performance.now()
     this.#options.events.workerDied(index, pid)
     const firstAttempt = diedAt - startedAt > HEALTHY_AFTER_MS ? 0 : Math.min(generation, 6)
-    const replacement = this.#restart(index, generation + 1, firstAttempt, diedAt).finally(() =>
-      this.#replacements.delete(replacement),
+    this.#restart(index, generation + 1, firstAttempt, diedAt).catch((error) =>
+      this.#options.events.error('sfu', 'worker_restart', error),
     )
-    this.#replacements.add(replacement)
   }
 
   async #restart(index: number, generation: number, firstAttempt: number, diedAt: number): Promise<void> {
