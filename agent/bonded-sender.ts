@@ -1,0 +1,226 @@
+import koffi from 'koffi'
+import { z } from 'zod'
+import { CodedError } from '../common/errors.ts'
+import {
+  callAsync,
+  createPeer,
+  DATA_BLOCK,
+  enableSrp,
+  loadRist,
+  RIST_PROFILE_MAIN,
+  type RistPointer,
+  STATS_JSON_OFFSET,
+  statsCallbackType,
+} from '../common/rist/librist.ts'
+import { RistLogChannel, type RistLogLine } from '../common/rist/log-channel.ts'
+
+export interface SenderLink {
+  /** Host name or IP address of the receiver. A link is bound to an uplink by routing on its port. */
+  readonly host: string
+  readonly port: number
+  /** What the receiver's statistics call this link, at most 127 bytes. */
+  readonly cname?: string
+  /** Share of the packets in mode `share`, relative to the other links'; librist schedules well near 100. */
+  readonly weight?: number
+}
+
+export interface BondedSenderOptions {
+  readonly links: readonly SenderLink[]
+  /** `duplicate` sends every packet on every link, `share` spreads them by weight. */
+  readonly mode: 'duplicate' | 'share'
+  /** How long packets are kept for retransmission, in ms; the receiver's buffer at least. */
+  readonly bufferMs: number
+  /** PSK, 1 to 127 bytes. */
+  readonly passphrase: string
+  readonly aesBits: 128 | 256
+  /** SRP credentials, 1 to 255 bytes each. */
+  readonly username: string
+  readonly password: string
+  /** Leave out MPEG-TS null packets and have the receiver put them back. */
+  readonly nullPacketDeletion?: boolean
+  /** Each second, once per link. */
+  readonly onStats?: (stats: SenderLinkStats) => void
+  /** librist's own lines, free of secrets. */
+  readonly onLog?: (line: RistLogLine) => void
+}
+
+/** One link, over the last second. */
+export interface SenderLinkStats {
+  /** Index into the options' links. */
+  readonly link: number
+  /** Whether the receiver answered in the last second. */
+  readonly alive: boolean
+  /** Round trip in ms; librist 0.2.7 wraps it at 1000. */
+  readonly rttMs: number
+  /** Packets sent for the first time. */
+  readonly sent: number
+  readonly retransmitted: number
+  readonly bitrateKbps: number
+}
+
+const TS_PACKET = 188
+/** Seven TS packets fill an Ethernet frame with GRE, RTP and UDP around them (VSF TR-06-1 section 5.2). */
+export const MAX_PAYLOAD = 7 * TS_PACKET
+const STATS_INTERVAL_MS = 1000
+const DEFAULT_SHARE_WEIGHT = 100
+
+const count = z.number().nonnegative().catch(0)
+
+/** The JSON that librist's sender statistics come as, one text per peer. */
+const senderStats = z.object({
+  'sender-stats': z.object({
+    peer: z.object({
+      id: z.number(),
+      stats: z.object({ sent: count, received: count, retransmitted: count, bandwidth: count, rtt: count }),
+    }),
+  }),
+})
+
+/** Sends one MPEG-TS over several links by librist's main profile, encrypted and authenticated. */
+export class BondedSender implements AsyncDisposable {
+  readonly #options: BondedSenderOptions
+  readonly #log: RistLogChannel
+  readonly #context: RistPointer
+  readonly #links: RistPointer[] = []
+  readonly #payload = Buffer.alloc(MAX_PAYLOAD)
+  readonly #block = Buffer.alloc(DATA_BLOCK.size)
+  readonly #statsCallback: bigint
+  #disposal: Promise<void> | undefined
+
+  /**
+   * Starts connecting; packets written before a link has authenticated are lost, as in any live stream.
+   *
+   * @throws CodedError `rist_library_missing`, `rist_peer_failed`, `rist_srp_failed`, `rist_text_too_long`
+   */
+  static async open(options: BondedSenderOptions): Promise<BondedSender> {
+    const sender = new BondedSender(options)
+    try {
+      sender.#connect()
+    } catch (thrown) {
+      await sender[Symbol.asyncDispose]()
+      throw thrown
+    }
+    return sender
+  }
+
+  private constructor(options: BondedSenderOptions) {
+    const rist = loadRist()
+    this.#options = options
+    this.#log = new RistLogChannel([options.passphrase, options.password, options.username], (line) =>
+      options.onLog?.(line),
+    )
+    const holder: [RistPointer | null] = [null]
+    // Flow id 0 lets librist draw one: a restarted sender must not continue its predecessor's numbering.
+    if (rist.senderCreate(holder, RIST_PROFILE_MAIN, 0, this.#log.settings) !== 0 || !holder[0]) {
+      this.#log[Symbol.dispose]()
+      throw new CodedError('rist_sender_failed', 'librist cannot create a sender')
+    }
+    this.#context = holder[0]
+    this.#statsCallback = koffi.register(this.#onStats, statsCallbackType)
+    this.#block.writeBigUInt64LE(BigInt(koffi.address(this.#payload)), DATA_BLOCK.payload)
+  }
+
+  #connect(): void {
+    const rist = loadRist()
+    const { links, passphrase, aesBits, username, password, bufferMs, nullPacketDeletion } = this.#options
+    for (const link of links) {
+      const host = link.host.includes(':') ? `[${link.host}]` : link.host
+      const peer = createPeer(this.#context, `rist://${host}:${link.port}`, {
+        numbers: {
+          recovery_length_min: bufferMs,
+          recovery_length_max: bufferMs,
+          recovery_rtt_min: 10,
+          weight: this.#weightOf(link),
+          key_size: aesBits,
+        },
+        texts: { secret: passphrase, ...(link.cname === undefined ? {} : { cname: link.cname }) },
+      })
+      enableSrp(peer, username, password)
+      this.#links.push(peer)
+    }
+    if (nullPacketDeletion) rist.senderNullDeletion(this.#context)
+    rist.statsCallbackSet(this.#context, STATS_INTERVAL_MS, this.#statsCallback, null)
+    if (rist.start(this.#context) !== 0) {
+      throw new CodedError('rist_sender_failed', 'librist cannot start the sender')
+    }
+  }
+
+  #weightOf(link: SenderLink): number {
+    return this.#options.mode === 'duplicate' ? 0 : (link.weight ?? DEFAULT_SHARE_WEIGHT)
+  }
+
+  /** The flow id that the receiver knows this sender by. */
+  get flowId(): number {
+    const holder = [0]
+    loadRist().senderFlowId(this.#context, holder)
+    return holder[0] ?? 0
+  }
+
+  /**
+   * Sends whole TS packets at once, seven to a RIST packet; what does not fill the last one goes too, so give
+   * it what belongs together (an access unit) in one call.
+   */
+  write(ts: Buffer): void {
+    for (let offset = 0; offset < ts.length; offset += MAX_PAYLOAD) {
+      if (this.#disposal) return
+      const length = ts.copy(this.#payload, 0, offset, offset + MAX_PAYLOAD)
+      this.#block.writeBigUInt64LE(BigInt(length), DATA_BLOCK.payloadLength)
+      loadRist().senderWrite(this.#context, this.#block)
+    }
+  }
+
+  /**
+   * Changes a link's share of the packets while the stream runs. Only in mode `share`: weight 0 would turn the
+   * link into a duplicating one, so `weight` is at least 1.
+   */
+  async setWeight(link: number, weight: number): Promise<void> {
+    const peer = this.#links[link]
+    if (this.#options.mode !== 'share' || peer === undefined || !Number.isInteger(weight) || weight < 1) {
+      throw new CodedError('rist_weight_invalid', `link ${link} cannot take weight ${weight}`, {
+        status: 400,
+        details: ['mode must be share, the link must exist, the weight must be an integer from 1 up'],
+      })
+    }
+    if (this.#disposal) return
+    await callAsync(loadRist().peerWeightSet, this.#context, peer, weight)
+  }
+
+  readonly #onStats = (_arg: unknown, container: RistPointer): number => {
+    const text: unknown = koffi.decode(container, STATS_JSON_OFFSET, 'char *')
+    setImmediate(() => loadRist().statsFree(container))
+    const parsed = typeof text === 'string' ? senderStats.safeParse(parseJson(text)) : undefined
+    if (!parsed?.success) return 0
+    const { id, stats } = parsed.data['sender-stats'].peer
+    // librist numbers peers from 1 in the order in which they were created.
+    if (id < 1 || id > this.#links.length) return 0
+    this.#options.onStats?.({
+      link: id - 1,
+      alive: stats.received > 0,
+      rttMs: stats.rtt,
+      sent: stats.sent,
+      retransmitted: stats.retransmitted,
+      bitrateKbps: Math.round(stats.bandwidth / 1000),
+    })
+    return 0
+  };
+
+  /** Stops sending and waits until librist's threads have ended. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposal ??= this.#close()
+    return this.#disposal
+  }
+
+  async #close(): Promise<void> {
+    await callAsync(loadRist().destroy, this.#context)
+    this.#log[Symbol.dispose]()
+    koffi.unregister(this.#statsCallback)
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,58 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import {
+  type FieldSenderCommand,
+  type FieldSenderConfig,
+  type FieldSenderReport,
+  fieldSenderReport,
+} from '../../tools/demo/field-sender-config.ts'
+
+const PROGRAM = fileURLToPath(new URL('../../tools/demo/field-sender.ts', import.meta.url))
+
+/** A running simulated field sender. */
+export interface FieldSender extends AsyncDisposable {
+  readonly pid: number
+  /** The last statistics of each link, by index. */
+  readonly links: readonly Extract<FieldSenderReport, { type: 'stats' }>[]
+  /** Exit code, or null where a signal ended it. */
+  readonly exited: Promise<number | null>
+  setWeight(link: number, weight: number): void
+  /** SIGKILL: its ffmpeg ends by itself. */
+  kill(): Promise<void>
+  /** SIGTERM, and waits. */
+  stop(): Promise<void>
+}
+
+/** Starts a field sender process and resolves when its first bytes go out over an authenticated link. */
+export async function startFieldSender(config: FieldSenderConfig): Promise<FieldSender> {
+  const child = fork(PROGRAM, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
+  const links: Extract<FieldSenderReport, { type: 'stats' }>[] = []
+  const exited = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : null))
+  const sending = new Promise<void>((resolve) => {
+    child.on('message', (message) => {
+      const parsed = fieldSenderReport.safeParse(message)
+      if (!parsed.success) return
+      if (parsed.data.type === 'sending') resolve()
+      else links[parsed.data.link] = parsed.data
+    })
+  })
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal)
+    await exited
+  }
+  child.send({ logLevel: 'error', ...config } satisfies FieldSenderConfig)
+  const outcome = await Promise.race([sending, exited])
+  if (typeof outcome === 'number' || outcome === null) throw new Error(`field sender ended with ${outcome}`)
+  return {
+    pid: child.pid!,
+    links,
+    exited,
+    setWeight: (link, weight) => {
+      child.send({ type: 'weight', link, weight } satisfies FieldSenderCommand)
+    },
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+    [Symbol.asyncDispose]: () => end('SIGTERM'),
+  }
+}

@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import { testCardOptions } from './test-card.ts'
+
+const link = z.strictObject({
+  host: z.string().min(1),
+  port: z.int().min(1).max(65535),
+  cname: z.string().max(127).default('link'),
+  weight: z.int().min(1).max(1000).default(100),
+})
+
+/** What a simulated field sender is told, by one message or one line on its standard input: it holds secrets. */
+export const fieldSenderConfig = z.strictObject({
+  links: z.array(link).min(1).max(8),
+  mode: z.enum(['duplicate', 'share']).default('duplicate'),
+  bufferMs: z.int().min(10).max(30_000).default(200),
+  passphrase: z.string().min(1).max(127),
+  aesBits: z.union([z.literal(128), z.literal(256)]).default(256),
+  username: z.string().min(1).max(255),
+  password: z.string().min(1).max(255),
+  nullPacketDeletion: z.boolean().default(false),
+  card: testCardOptions.prefault({}),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+})
+export type FieldSenderConfig = z.input<typeof fieldSenderConfig>
+
+/** Told while it runs, over the process's message channel. */
+export const fieldSenderCommand = z.strictObject({
+  type: z.literal('weight'),
+  link: z.int().min(0),
+  weight: z.int().min(1).max(1000),
+})
+export type FieldSenderCommand = z.input<typeof fieldSenderCommand>
+
+/** What it tells whoever started it. `sending`: a link has authenticated and bytes are going out. */
+export const fieldSenderReport = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('sending') }),
+  z.object({
+    type: z.literal('stats'),
+    link: z.number(),
+    alive: z.boolean(),
+    rttMs: z.number(),
+    sent: z.number(),
+    retransmitted: z.number(),
+    bitrateKbps: z.number(),
+  }),
+])
+export type FieldSenderReport = z.infer<typeof fieldSenderReport>
