@@ -1,0 +1,82 @@
+import { BitReader } from './bit-reader.ts'
+import { parseSps, type SequenceParameterSet } from './sequence-parameter-set.ts'
+
+/** A parameter set that fits no packet cannot be repeated, and no encoder makes one. */
+const maxSetBytes = 1024
+const maxSpsCount = 4
+const maxPpsCount = 16
+
+interface StoredPps {
+  readonly id: number
+  readonly spsId: number
+  readonly nal: Buffer
+}
+
+interface StoredSps {
+  readonly parsed: SequenceParameterSet
+  readonly nal: Buffer
+}
+
+/**
+ * Keeps the SPS and PPS of one video stream, so that they can be repeated in front of every IDR picture: encoders
+ * send them rarely, and each new viewer and each simulcast switch needs them at once.
+ */
+export class ParameterSets {
+  readonly #sps = new Map<number, StoredSps>()
+  readonly #pps = new Map<number, StoredPps>()
+
+  /** @returns `changed` when it differs from what was known, `bad` when it is not usable */
+  addSps(data: Buffer, from: number, to: number): 'same' | 'changed' | 'bad' {
+    if (to - from > maxSetBytes) return 'bad'
+    const parsed = parseSps(data, from, to)
+    if (!parsed) return 'bad'
+    const known = this.#sps.get(parsed.id)
+    if (known && sameBytes(known.nal, data, from, to)) return 'same'
+    // Every PPS that referred to the old SPS has to be sent again, section 7.4.1.2.1.
+    for (const pps of this.#pps.values()) if (pps.spsId === parsed.id) this.#pps.delete(pps.id)
+    store(this.#sps, parsed.id, { parsed, nal: Buffer.from(data.subarray(from, to)) }, maxSpsCount)
+    return 'changed'
+  }
+
+  addPps(data: Buffer, from: number, to: number): 'same' | 'changed' | 'bad' {
+    if (to - from > maxSetBytes) return 'bad'
+    const reader = new BitReader(data, from + 1, to)
+    const id = reader.unsigned()
+    const spsId = reader.unsigned()
+    if (reader.overrun || id > 255 || spsId > 31) return 'bad'
+    const known = this.#pps.get(id)
+    if (known && sameBytes(known.nal, data, from, to)) return 'same'
+    store(this.#pps, id, { id, spsId, nal: Buffer.from(data.subarray(from, to)) }, maxPpsCount)
+    return 'changed'
+  }
+
+  /** The SPS that a slice with this PPS refers to, or null when one of the two is missing. */
+  active(ppsId: number): SequenceParameterSet | null {
+    const pps = this.#pps.get(ppsId)
+    return (pps && this.#sps.get(pps.spsId)?.parsed) ?? null
+  }
+
+  /** Calls back with the SPS that a slice with this PPS needs, then with each PPS of that SPS. */
+  forEachNeeded(ppsId: number, each: (nal: Buffer) => void): void {
+    const spsId = this.#pps.get(ppsId)?.spsId
+    if (spsId === undefined) return
+    const sps = this.#sps.get(spsId)
+    if (!sps) return
+    each(sps.nal)
+    for (const pps of this.#pps.values()) if (pps.spsId === spsId) each(pps.nal)
+  }
+}
+
+/** The oldest entry makes room: the count is bounded whatever ids are sent. */
+function store<T>(map: Map<number, T>, id: number, value: T, limit: number): void {
+  map.delete(id)
+  if (map.size >= limit) {
+    const oldest = map.keys().next()
+    if (!oldest.done) map.delete(oldest.value)
+  }
+  map.set(id, value)
+}
+
+function sameBytes(known: Buffer, data: Buffer, from: number, to: number): boolean {
+  return known.length === to - from && data.compare(known, 0, known.length, from, to) === 0
+}
