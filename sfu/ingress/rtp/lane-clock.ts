@@ -1,0 +1,159 @@
+import { ptsDifference } from '../mpegts/timestamp.ts'
+
+/**
+ * Where a lane's 90 kHz clock stands, as plain data for the process that takes over: at Unix time T (ms) the wall
+ * says `offset90k + (T - epochMs) * 90` ticks. Ticks are never reduced; RTP carries their low 32 bits.
+ */
+export interface LaneClockState {
+  readonly epochMs: number
+  readonly offset90k: number
+  /** Highest tick that left so far. */
+  readonly last90k: number
+}
+
+const ticksPerMs = 90
+const second = 90_000
+/** The least step between pictures across an interruption: one frame at 30 per second. */
+const frame = second / 30
+/** Steps back up to this are disorder within a stream, not a new beginning. */
+const disorder = second / 10
+/** How far PTS and wall may disagree about elapsed time before PTS is disbelieved. */
+const tolerance = second
+/** Sound and pictures of one multiplex arrive within this of each other. */
+const skewTolerance = 1.5 * second
+/** After a break in one track, the others are to follow within this; then their old mapping ends, ms. */
+const oldMappingMs = 5_000
+
+/** A straight line from PTS to lane ticks. */
+interface Mapping {
+  pts: number
+  ticks: number
+  /** Distance of the latest unit from the wall, ticks. */
+  deviation: number
+  readonly madeAtMs: number
+}
+
+/** One track's place on the lane clock; its fields belong to {@link LaneClock}. */
+export interface TrackClock {
+  mapping: Mapping | null
+  lastPts: number
+  lastAtMs: number
+  /** Ticks given last, or -1. */
+  lastTicks: number
+  /** Distance from the wall, ticks, kept across interruptions so that sound and pictures keep theirs. */
+  deviation: number
+}
+
+/**
+ * Maps the PTS of all tracks of a program onto one clock that never goes back. A stretch of consistent PTS is mapped
+ * by one straight line for all tracks, so that lip sync is the sender's. Where PTS breaks off (sender restarts,
+ * resets), the wall clock says where the next stretch begins.
+ */
+export class LaneClock {
+  readonly #epochMs: number
+  readonly #offset: number
+  readonly #onReset: () => void
+  #last: number
+  #newest: Mapping | null = null
+  /** The stretch before the newest: one wild PTS must not end it. */
+  #previous: Mapping | null = null
+  #mapped = false
+
+  /** @param onReset called when PTS broke off and a new stretch begins */
+  constructor(state: LaneClockState, onReset: () => void = () => {}) {
+    this.#epochMs = state.epochMs
+    this.#offset = state.offset90k
+    this.#last = state.last90k
+    this.#onReset = onReset
+  }
+
+  get state(): LaneClockState {
+    return { epochMs: this.#epochMs, offset90k: this.#offset, last90k: this.#last }
+  }
+
+  /** Whether `state` describes this very clock. */
+  isSame(state: LaneClockState): boolean {
+    return state.epochMs === this.#epochMs && state.offset90k === this.#offset
+  }
+
+  /** What the wall clock says, in ticks: the RTP time of that moment in sender reports. */
+  wallTicks(unixMs: number): number {
+    return Math.round(this.#offset + (unixMs - this.#epochMs) * ticksPerMs)
+  }
+
+  /** The input was replaced: the next unit begins a new stretch. */
+  interrupt(): void {
+    this.#newest = null
+    this.#previous = null
+  }
+
+  /**
+   * The lane ticks of a unit; per track they only grow.
+   * @param pts 33 bit, 90 kHz
+   * @param nowMs arrival, Unix ms
+   */
+  ticks(track: TrackClock, pts: number, nowMs: number): number {
+    const wall = this.wallTicks(nowMs)
+    let mapping = track.mapping
+    if (!mapping || !this.#newest || !this.#goesOn(track, mapping, pts, nowMs)) {
+      mapping = this.#join(track, pts, wall, nowMs)
+      track.mapping = mapping
+    }
+    const exact = along(mapping, pts)
+    const ticks = Math.max(exact, track.lastTicks + 1)
+    // The reference follows, so that no distance ever comes near half of the PTS range.
+    if (Math.abs(exact - mapping.ticks) > 60 * second) {
+      mapping.pts = pts
+      mapping.ticks = exact
+    }
+    mapping.deviation = exact - wall
+    track.deviation = ticks - wall
+    track.lastPts = pts
+    track.lastAtMs = nowMs
+    track.lastTicks = ticks
+    if (ticks > this.#last) this.#last = ticks
+    return ticks
+  }
+
+  #goesOn(track: TrackClock, mapping: Mapping, pts: number, nowMs: number): boolean {
+    const newest = this.#newest
+    if (newest && mapping !== newest && nowMs - newest.madeAtMs > oldMappingMs) return false
+    const step = ptsDifference(pts, track.lastPts)
+    if (step < -disorder) return false
+    // A stall and the burst after it look odd on the wall, but their PTS goes on: small steps are always believed.
+    return step <= tolerance || Math.abs(step - (nowMs - track.lastAtMs) * ticksPerMs) <= tolerance
+  }
+
+  /** The newest stretch, or the one before, when this unit lies on it; else a new one that begins with this unit. */
+  #join(track: TrackClock, pts: number, wall: number, nowMs: number): Mapping {
+    if (liesOn(this.#newest, track, pts, wall)) return this.#newest
+    if (liesOn(this.#previous, track, pts, wall)) {
+      const back = this.#previous
+      this.#previous = this.#newest
+      this.#newest = back
+      return back
+    }
+    const earliest = (track.lastTicks < 0 ? this.#last : track.lastTicks) + frame
+    const usual = Math.min(Math.max(track.deviation, -second), second)
+    const ticks = Math.max(earliest, wall + usual)
+    const mapping = { pts, ticks, deviation: ticks - wall, madeAtMs: nowMs }
+    this.#previous = this.#newest
+    this.#newest = mapping
+    if (this.#mapped) this.#onReset()
+    this.#mapped = true
+    return mapping
+  }
+}
+
+export function createTrackClock(): TrackClock {
+  return { mapping: null, lastPts: 0, lastAtMs: 0, lastTicks: -1, deviation: 0 }
+}
+
+function liesOn(mapping: Mapping | null, track: TrackClock, pts: number, wall: number): mapping is Mapping {
+  if (!mapping || mapping === track.mapping) return false
+  return Math.abs(along(mapping, pts) - wall - mapping.deviation) <= skewTolerance
+}
+
+function along(mapping: Mapping, pts: number): number {
+  return mapping.ticks + ptsDifference(pts, mapping.pts)
+}
