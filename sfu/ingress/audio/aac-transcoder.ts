@@ -1,0 +1,163 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import type { Logger } from '../../../common/logger.ts'
+import { type Backoff, backoffMs } from '../../../common/retry.ts'
+import { Demuxer } from '../mpegts/demuxer.ts'
+import { elementaryCodec } from '../mpegts/elementary-codec.ts'
+import { addToPts } from '../mpegts/timestamp.ts'
+import type { AacToOpus } from '../pipeline-types.ts'
+import { opusSamples, readOpusAccessUnit } from './opus-access-unit.ts'
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>
+
+/** libopus in its low-delay mode starts with 2.5 ms of silence (RFC 7845 section 4.2), samples at 48 kHz. */
+const lookahead = 120
+/** A child that takes no more is stuck; 64 kB are several seconds of AAC. */
+const maxQueuedBytes = 64 * 1024
+/** Marks for frames on their way through the child: it holds two or three, and half a second when it starts. */
+const maxMarks = 256
+const backoff: Backoff = { initialMs: 250, maxMs: 5_000, factor: 2 }
+/** A child that lived so long was healthy: its successor starts without waiting. */
+const healthyMs = 10_000
+
+/**
+ * The measured least delay: ffmpeg's own MPEG-TS writer passes each Opus packet on at once (Ogg holds one back), and
+ * 1 kB is enough to recognise ADTS. With `-avioflags direct` or `-fflags nobuffer` it fails to.
+ */
+const ffmpegArguments = [
+  ...['-hide_banner', '-loglevel', 'error', '-probesize', '1024', '-analyzeduration', '0'],
+  ...['-f', 'aac', '-i', 'pipe:0', '-map', '0:a:0', '-ac', '2', '-ar', '48000'],
+  ...['-c:a', 'libopus', '-application', 'lowdelay', '-frame_duration', '20', '-b:a', '96k'],
+  ...['-f', 'mpegts', '-pes_payload_size', '0', '-muxdelay', '0', '-muxpreload', '0', '-flush_packets', '1'],
+  'pipe:1',
+]
+
+/** An AAC frame starts at this sample of what the child was given, and at this PTS. */
+interface Mark {
+  readonly sample: number
+  readonly pts: number
+}
+
+export interface AacTranscoderOptions {
+  readonly logger: Logger
+  /** Program to run; default `ffmpeg` on the PATH. */
+  readonly ffmpeg?: string
+}
+
+/**
+ * Turns AAC into Opus (48 kHz stereo, 20 ms) by way of an ffmpeg child that gets nothing but sound. It starts with the
+ * first frame, and again, with back-off, when it dies. PTS are carried across by counting samples from mark to mark.
+ */
+export class AacTranscoder implements AacToOpus {
+  readonly #logger: Logger
+  readonly #program: string
+  #listener: (packet: Buffer, pts: number) => void = () => {}
+  #child: Child | null = null
+  #marks: Mark[] = []
+  #samplesIn = 0
+  #samplesOut = -lookahead
+  #configuration = -1
+  #failures = 0
+  #retryAtMs = 0
+  #startedAtMs = 0
+  #closed = false
+
+  constructor(options: AacTranscoderOptions) {
+    this.#logger = options.logger
+    this.#program = options.ffmpeg ?? 'ffmpeg'
+  }
+
+  onOpus(listener: (packet: Buffer, pts: number) => void): void {
+    this.#listener = listener
+  }
+
+  write(frame: Buffer, pts: number, ticks: number, configuration: number): void {
+    if (this.#closed) return
+    if (configuration !== this.#configuration) this.#stop()
+    this.#configuration = configuration
+    const child = this.#child ?? this.#start()
+    if (!child || child.stdin.writableLength > maxQueuedBytes) return
+    if (this.#marks.length === maxMarks) this.#marks.shift()
+    this.#marks.push({ sample: this.#samplesIn, pts })
+    this.#samplesIn += (ticks * 48) / 90
+    child.stdin.write(Buffer.from(frame))
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true
+    this.#stop()
+  }
+
+  #start(): Child | null {
+    const now = performance.now()
+    if (now < this.#retryAtMs) return null
+    const { PATH } = process.env
+    const child = spawn(this.#program, ffmpegArguments, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: PATH === undefined ? {} : { PATH },
+    })
+    this.#child = child
+    this.#startedAtMs = now
+    this.#marks = []
+    this.#samplesIn = 0
+    this.#samplesOut = -lookahead
+    let complaint = ''
+    const ended = (how: string): void => this.#onEnd(child, how, complaint)
+    child.on('error', (error) => ended(error.message))
+    child.on('exit', (code, signal) => ended(signal ?? `exit code ${code}`))
+    child.stdin.on('error', () => {}) // 'exit' tells
+    child.stderr.on('data', (text: Buffer) => {
+      complaint = text.toString('utf8').trim().slice(-300)
+    })
+    const demuxer = this.#opusReader(child)
+    child.stdout.on('data', (data: Buffer) => demuxer.push(data))
+    return child
+  }
+
+  #stop(): void {
+    const child = this.#child
+    this.#child = null
+    child?.kill('SIGKILL')
+  }
+
+  #onEnd(child: Child, how: string, complaint: string): void {
+    if (this.#child !== child) return // we ended it
+    this.#child = null
+    const now = performance.now()
+    this.#failures = now - this.#startedAtMs > healthyMs ? 0 : this.#failures + 1
+    const waitMs = this.#failures === 0 ? 0 : backoffMs(backoff, this.#failures - 1)
+    this.#retryAtMs = now + waitMs
+    this.#logger.warn({ how, complaint, retry_ms: Math.round(waitMs) }, 'the AAC transcoder ended')
+  }
+
+  #opusReader(child: Child): Demuxer {
+    const unit = { from: 0, to: 0 }
+    const demuxer = new Demuxer(
+      {
+        program: (streams) => {
+          const opus = streams.find((stream) => elementaryCodec(stream).media === 'audio')
+          if (opus) demuxer.select([{ pid: opus.pid, maxBytes: 64 * 1024 }])
+        },
+        unit: (_pid, data, from, to) => {
+          if (this.#child !== child) return
+          for (let at = from; readOpusAccessUnit(data, at, to, unit); at = unit.to) {
+            this.#deliver(data.subarray(unit.from, unit.to))
+          }
+        },
+        lost: () => {},
+        temi: () => {},
+        issue: () => {},
+      },
+      { maxStreams: 4, maxPids: 16 },
+    )
+    return demuxer
+  }
+
+  #deliver(packet: Buffer): void {
+    const sample = this.#samplesOut
+    this.#samplesOut += opusSamples(packet, 0, packet.length)
+    while (this.#marks[1] && this.#marks[1].sample <= sample) this.#marks.shift()
+    const mark = this.#marks[0]
+    if (mark) this.#listener(packet, addToPts(mark.pts, ((sample - mark.sample) * 90) / 48))
+  }
+}
