@@ -1,0 +1,290 @@
+import { CaptureMap } from './capture-map.ts'
+import { LaneOutputs } from './lane-outputs.ts'
+import { Demuxer } from './mpegts/demuxer.ts'
+import type { StreamEntry } from './mpegts/psi-tables.ts'
+import type { AudioTrackSink } from './pipeline-audio-track.ts'
+import type {
+  AacToOpus,
+  Attachment,
+  Cursors,
+  PipelineLimits,
+  PipelineSink,
+  PipelineStats,
+} from './pipeline-types.ts'
+import { defaultLimits } from './pipeline-types.ts'
+import type { VideoTrack, VideoTrackSink } from './pipeline-video-track.ts'
+import { ProgramGate } from './program-gate.ts'
+import { chooseTracks, noTracks, type ProgramTracks } from './program-tracks.ts'
+import { RateMeter } from './rate-meter.ts'
+import { refusals } from './refusals.ts'
+import { H264Packetizer } from './rtp/h264-packetizer.ts'
+
+export type {
+  AacToOpus,
+  Attachment,
+  CaptureMapping,
+  Cursors,
+  IssueKind,
+  PipelineLimits,
+  PipelineSink,
+  PipelineStats,
+  ProgramDescription,
+  Refusal,
+  RefusalCode,
+} from './pipeline-types.ts'
+
+const captureReportEveryMs = 500
+
+export interface PipelineOptions {
+  readonly sink: PipelineSink
+  /** Null when AAC cannot be converted here; it is left out then. */
+  readonly aac: AacToOpus | null
+  /** Unix ms, may be fractional. */
+  readonly now: () => number
+  readonly limits?: Partial<PipelineLimits>
+}
+
+/**
+ * From MPEG-TS bytes to RTP packets, without any I/O: demultiplexes, judges whether browsers can play it, and sends
+ * each access unit the moment it is complete. Nothing here throws on whatever bytes arrive, and all memory is bounded.
+ */
+export class IngestPipeline implements Disposable {
+  readonly #sink: PipelineSink
+  readonly #aac: AacToOpus | null
+  readonly #now: () => number
+  readonly #limits: PipelineLimits
+  readonly #demuxer: Demuxer
+  readonly #gate: ProgramGate
+  readonly #outputs: LaneOutputs
+  readonly #packetizer = new H264Packetizer()
+  readonly #capture = new CaptureMap()
+  readonly #videoSink: VideoTrackSink
+  readonly #audioSink: AudioTrackSink
+  #meters = new Map<number, RateMeter>()
+  #tracks: ProgramTracks = noTracks
+  /** Tracks by rendition index. */
+  #renditions: VideoTrack[] = []
+  #startMs = -1
+  #pushMs = 0
+  #capturedAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: PipelineOptions) {
+    const { sink } = options
+    this.#sink = sink
+    this.#aac = options.aac
+    this.#now = options.now
+    this.#limits = { ...defaultLimits, ...options.limits }
+    this.#outputs = new LaneOutputs({
+      rtp: (packet) => sink.rtp(packet),
+      keyframeRequest: (rendition) => sink.keyframeRequest(rendition),
+      ptsReset: () => sink.issue('pts_reset', {}),
+    })
+    this.#gate = new ProgramGate(
+      {
+        program: (program) => {
+          this.#bind()
+          sink.program(program)
+        },
+        refused: (refusal) => {
+          this.#outputs.stop()
+          sink.refused(refusal)
+        },
+        recovered: () => sink.recovered(),
+        videoMissing: () => sink.issue('video_missing', {}),
+      },
+      this.#limits,
+    )
+    this.#videoSink = {
+      accessUnit: (track, pts, keyframe) => this.#onAccessUnit(track, pts, keyframe),
+      damaged: (track) => {
+        sink.issue('access_unit_dropped', { pid: track.pid })
+        this.#outputs.skipVideo(this.#renditions.indexOf(track))
+      },
+    }
+    this.#audioSink = {
+      opus: (data, from, to, pts, samples) => this.#onOpus(data, from, to, pts, samples),
+      gap: () => this.#outputs.skipAudio(),
+      issue: (kind, pid) => sink.issue(kind, { pid }),
+      latm: () => this.#dropLatm(),
+    }
+    this.#demuxer = new Demuxer(
+      {
+        program: (streams) => this.#onProgram(streams),
+        unit: (pid, data, from, to, pts) => this.#track(pid)?.unit(data, from, to, pts),
+        lost: (pid) => this.#track(pid)?.drop(),
+        temi: (pts32, unixMs) => this.#capture.stamp(pts32, unixMs),
+        issue: (kind, pid) => sink.issue(kind, pid === undefined ? {} : { pid }),
+      },
+      this.#limits,
+    )
+  }
+
+  /** Takes what the receiver delivers, cut anywhere; everything that it completes is sent before this returns. */
+  push(ts: Uint8Array): void {
+    this.#pushMs = this.#now()
+    if (this.#startMs < 0) this.#startMs = this.#pushMs
+    this.#demuxer.push(ts)
+    if (!this.#gate.open) this.#evaluate()
+  }
+
+  /** Ends the transcoder. */
+  [Symbol.dispose](): void {
+    this.#outputs.detach()
+    this.#aac?.[Symbol.dispose]()
+  }
+
+  /** Opens the way out; each rendition starts with its next keyframe. May be called again with another layout. */
+  attach(attachment: Attachment): void {
+    this.#outputs.attach(attachment)
+  }
+
+  /** From now on nothing leaves. Where sequence numbers and clock stand is kept. */
+  detach(): void {
+    this.#outputs.detach()
+  }
+
+  /** Where everything stands, for a successor process. Cheap enough to be called every 100 ms. */
+  cursors(): Cursors {
+    return this.#outputs.cursors()
+  }
+
+  /** Takes RTCP that came back: lost packets are sent again, keyframe requests passed on. */
+  rtcp(packet: Uint8Array): void {
+    this.#outputs.feedback(packet)
+  }
+
+  /** Sends one RTCP sender report per SSRC; call it about once a second. */
+  senderReports(): void {
+    this.#outputs.senderReports(this.#now())
+  }
+
+  /** The input flow was replaced, as by a restarted sender: forgets what was under way, keeps the lane's continuity. */
+  reset(): void {
+    this.#startMs = -1
+    this.#demuxer.reset()
+    for (const track of this.#tracks.video) track.restart()
+    this.#tracks.audio?.restart()
+    this.#capture.forget()
+    this.#outputs.interrupt()
+    this.#gate.restart()
+  }
+
+  stats(): PipelineStats {
+    const nowMs = this.#now()
+    const video = this.#renditions.map((track, rendition) => {
+      const rates = this.#rates(track.pid, nowMs, track.bytes, track.accessUnits)
+      const { pid, accessUnits, dropped, gopFrames } = track
+      const output = counters(this.#outputs.videoOutput(rendition))
+      return {
+        pid,
+        rendition,
+        accessUnits,
+        dropped,
+        gopFrames,
+        ...output,
+        kbps: rates.kbps,
+        fps: rates.perSecond,
+      }
+    })
+    const { audio } = this.#tracks
+    return {
+      video,
+      audio: audio && {
+        pid: audio.pid,
+        accessUnits: audio.accessUnits,
+        dropped: audio.dropped,
+        ...counters(this.#outputs.audioOutput),
+        kbps: this.#rates(audio.pid, nowMs, audio.bytes, audio.accessUnits).kbps,
+      },
+      bufferedBytes: this.#demuxer.bufferedBytes + this.#outputs.bufferedBytes,
+    }
+  }
+
+  #onProgram(streams: readonly StreamEntry[]): void {
+    this.#choose(
+      chooseTracks(streams, this.#tracks, {
+        video: this.#videoSink,
+        audio: this.#audioSink,
+        aac: this.#aac,
+        maxRenditions: this.#limits.maxRenditions,
+        issue: (kind, pid) => this.#sink.issue(kind, { pid }),
+      }),
+    )
+  }
+
+  #choose(tracks: ProgramTracks): void {
+    this.#tracks = tracks
+    const { maxVideoPesBytes, maxAudioPesBytes } = this.#limits
+    const selections = tracks.video.map(({ pid }) => ({ pid, maxBytes: maxVideoPesBytes }))
+    if (tracks.audio) selections.push({ pid: tracks.audio.pid, maxBytes: maxAudioPesBytes })
+    this.#demuxer.select(selections)
+    this.#meters = new Map(selections.map(({ pid }) => [pid, this.#meters.get(pid) ?? new RateMeter()]))
+    this.#evaluate()
+  }
+
+  /** Sound that calls itself ADTS and is LATM is left out from here on. */
+  #dropLatm(): void {
+    const { audio } = this.#tracks
+    if (!audio) return
+    this.#sink.issue('audio_unsupported', { pid: audio.pid })
+    this.#choose({ ...this.#tracks, audio: null, audioRefusal: refusals.audioLatm(audio.pid) })
+  }
+
+  #evaluate(): void {
+    this.#gate.evaluate({ ...this.#tracks, sinceStartMs: this.#pushMs - this.#startMs })
+  }
+
+  /** Ties outputs to the tracks that carry their renditions now; one that changes track waits for its keyframe. */
+  #bind(): void {
+    const old = this.#renditions
+    const video = this.#gate.program?.video ?? []
+    this.#renditions = video.flatMap(({ pid }) => this.#tracks.video.find((track) => track.pid === pid) ?? [])
+    this.#renditions.forEach((track, rendition) => {
+      if (track !== old[rendition]) this.#outputs.stopRendition(rendition)
+    })
+  }
+
+  #onAccessUnit(track: VideoTrack, pts: number, keyframe: boolean): void {
+    this.#evaluate()
+    const rendition = this.#renditions.indexOf(track)
+    if (!track.ready) this.#outputs.stopRendition(rendition)
+    else if (this.#gate.open && this.#outputs.wants(rendition, keyframe)) {
+      this.#send(track, rendition, pts, keyframe)
+    }
+  }
+
+  #send(track: VideoTrack, rendition: number, pts: number, keyframe: boolean): void {
+    const captured = this.#capture.captured(pts)
+    const captureUnixMs = captured ?? this.#pushMs
+    this.#packetizer.clear()
+    track.fill(this.#packetizer, keyframe)
+    const rtp90k = this.#outputs.sendVideo(rendition, this.#packetizer, pts, this.#pushMs, captureUnixMs)
+    if (rtp90k === null || this.#pushMs - this.#capturedAtMs < captureReportEveryMs) return
+    this.#capturedAtMs = this.#pushMs
+    this.#sink.capture({ rtp90k, captureUnixMs, source: captured === null ? 'arrival' : 'sender' })
+  }
+
+  #onOpus(data: Buffer, from: number, to: number, pts: number, samples: number): void {
+    if (!this.#gate.open) return
+    if (!this.#outputs.sendAudio(data, from, to, pts, samples, this.#now())) {
+      this.#sink.issue('access_unit_dropped', this.#tracks.audio ? { pid: this.#tracks.audio.pid } : {})
+    }
+  }
+
+  #track(pid: number): VideoTrack | ProgramTracks['audio'] {
+    for (const track of this.#tracks.video) if (track.pid === pid) return track
+    return this.#tracks.audio?.pid === pid ? this.#tracks.audio : null
+  }
+
+  #rates(pid: number, nowMs: number, bytes: number, units: number): { kbps: number; perSecond: number } {
+    return this.#meters.get(pid)?.read(nowMs, bytes, units) ?? { kbps: 0, perSecond: 0 }
+  }
+}
+
+function counters(output: { packets: number; resent: number; octets: number } | null): {
+  packets: number
+  resent: number
+  bytes: number
+} {
+  return { packets: output?.packets ?? 0, resent: output?.resent ?? 0, bytes: output?.octets ?? 0 }
+}

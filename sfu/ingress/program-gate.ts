@@ -1,0 +1,114 @@
+import type { AudioTrack } from './pipeline-audio-track.ts'
+import type { PipelineLimits, ProgramDescription, Refusal } from './pipeline-types.ts'
+import type { VideoTrack } from './pipeline-video-track.ts'
+import { refusals } from './refusals.ts'
+
+/** What is known of the input. */
+export interface ProgramFacts {
+  readonly video: readonly VideoTrack[]
+  readonly audio: AudioTrack | null
+  readonly audioRefusal: Refusal | null
+  /** The program's video is only of a kind that browsers do not play. */
+  readonly unsupportedVideo: Refusal | null
+  /** Since the first byte, ms. */
+  readonly sinceStartMs: number
+}
+
+export interface ProgramGateSink {
+  program(program: ProgramDescription): void
+  refused(refusal: Refusal): void
+  recovered(): void
+  videoMissing(): void
+}
+
+/**
+ * Decides whether what arrives may be shown: `pending` until enough is known, then announced or refused, and again
+ * whenever that changes. A good stream that turns bad is refused, a bad one that was mended recovers.
+ */
+export class ProgramGate {
+  readonly #sink: ProgramGateSink
+  readonly #limits: PipelineLimits
+  #announced: ProgramDescription | null = null
+  #refusal: Refusal | null = null
+  #firstReadyMs = -1
+
+  constructor(sink: ProgramGateSink, limits: PipelineLimits) {
+    this.#sink = sink
+    this.#limits = limits
+  }
+
+  /** RTP may leave. */
+  get open(): boolean {
+    return this.#announced !== null && this.#refusal === null
+  }
+
+  get program(): ProgramDescription | null {
+    return this.#announced
+  }
+
+  /** The input was replaced: what was announced stays until the new input proves different. */
+  restart(): void {
+    this.#firstReadyMs = -1
+  }
+
+  evaluate(facts: ProgramFacts): void {
+    const verdict = this.#judge(facts)
+    if (verdict === 'pending') return
+    if ('code' in verdict) {
+      if (this.#refusal?.code === verdict.code && this.#refusal.pid === verdict.pid) return
+      this.#refusal = verdict
+      this.#sink.refused(verdict)
+      return
+    }
+    if (this.#refusal) {
+      this.#refusal = null
+      this.#sink.recovered()
+    }
+    if (this.#announced && sameProgram(this.#announced, verdict)) return
+    this.#announced = verdict
+    if (facts.video.length > 0 && verdict.video.length === 0) this.#sink.videoMissing()
+    this.#sink.program(verdict)
+  }
+
+  #judge(facts: ProgramFacts): ProgramDescription | Refusal | 'pending' {
+    if (facts.unsupportedVideo) return facts.unsupportedVideo
+    for (const track of facts.video) if (track.fault) return track.fault
+    const late = facts.sinceStartMs >= this.#limits.probationMs
+    const alive = facts.video.filter((track) => track.alive)
+    if (alive.length === 0) {
+      if (facts.audio?.alive && (facts.video.length === 0 || late)) return describe([], facts)
+      return late && !this.#announced ? refusals.noMedia() : 'pending'
+    }
+    const lacking = alive.filter((track) => this.#lacks(track))
+    if (lacking.length === alive.length) return refusals.noKeyframe(lacking[0]!.pid)
+    const ready = facts.video.filter((track) => track.ready)
+    if (ready.length === 0) return 'pending'
+    if (this.#firstReadyMs < 0) this.#firstReadyMs = facts.sinceStartMs
+    // A rendition whose keyframe comes later than the others' is waited for, within bounds.
+    const patient = facts.sinceStartMs - this.#firstReadyMs < this.#limits.probationMs
+    const undecided = facts.video.length - ready.length - lacking.filter((track) => !track.ready).length
+    if (undecided > 0 && patient) return 'pending'
+    return describe(ready, facts)
+  }
+
+  #lacks(track: VideoTrack): boolean {
+    return track.lacksKeyframe(this.#limits.probationMs, this.#limits.maxKeyframeGapMs)
+  }
+}
+
+/** Ascending by pixels; equal sizes keep the order of the PMT. */
+function describe(ready: readonly VideoTrack[], facts: ProgramFacts): ProgramDescription {
+  const sized = ready.flatMap(({ pid, sps }) =>
+    sps ? [{ pid, width: sps.width, height: sps.height, profile: sps.profile }] : [],
+  )
+  sized.sort((a, b) => a.width * a.height - b.width * b.height)
+  return {
+    video: sized.map((video, rendition) => ({ ...video, rendition })),
+    audio: facts.audio?.description ?? null,
+    audioRefusal: facts.audioRefusal,
+  }
+}
+
+function sameProgram(a: ProgramDescription, b: ProgramDescription): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
