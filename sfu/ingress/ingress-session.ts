@@ -1,7 +1,8 @@
 import type { Logger } from '../../common/logger.ts'
 import type { Attach, HubToIngress, IngressToHub } from '../../common/wire/ingress-ipc.ts'
 import { AacTranscoder } from './audio/aac-transcoder.ts'
-import { IngestPipeline, type IssueKind } from './pipeline.ts'
+import { IngestPipeline } from './pipeline.ts'
+import type { Cursors, IssueKind, ProgramDescription } from './pipeline-types.ts'
 import { RistReceiver } from './rist-receiver.ts'
 import type { FlowStats } from './rist-stats.ts'
 import { RtpSocket } from './rtp-socket.ts'
@@ -14,10 +15,13 @@ const REPORT_EVERY_MS = 1000
 /** Nothing sent for this long is input lost. */
 const SILENT_AFTER_MS = 1000
 
+const NO_CURSORS: Cursors = { sequences: [], clock: null }
+
 /** One stream inside its ingress process: receiver, pipeline and socket, and what the hub is told about them. */
 export class IngressSession implements AsyncDisposable {
   readonly #tell: (message: IngressToHub) => void
   readonly #socket: RtpSocket
+  readonly #aac: AacTranscoder
   readonly #pipeline: IngestPipeline
   readonly #issues: Record<string, number> = {}
   readonly #timers: NodeJS.Timeout[]
@@ -30,19 +34,13 @@ export class IngressSession implements AsyncDisposable {
   private constructor(socket: RtpSocket, tell: (message: IngressToHub) => void, logger: Logger) {
     this.#tell = tell
     this.#socket = socket
+    this.#aac = new AacTranscoder({ logger })
     this.#pipeline = new IngestPipeline({
-      aac: new AacTranscoder({ logger }),
+      aac: this.#aac,
       now: () => performance.timeOrigin + performance.now(),
       sink: {
         rtp: (packet) => this.#send(packet),
-        program: (program) =>
-          tell({
-            type: 'program',
-            program: {
-              video: program.video.map(({ width, height, profile }) => ({ width, height, profile })),
-              audio: program.audio && { source: program.audio.source, channels: program.audio.channels },
-            },
-          }),
+        program: (program) => this.#onProgram(program),
         refused: ({ code, message }) => tell({ type: 'refused', code, message }),
         recovered: () => tell({ type: 'recovered' }),
         capture: ({ rtp90k, captureUnixMs, source }) =>
@@ -105,13 +103,11 @@ export class IngressSession implements AsyncDisposable {
         payloadType: payload_type,
         sequence,
       })),
-      ...(attach.audio && {
-        audio: {
-          ssrc: attach.audio.ssrc,
-          payloadType: attach.audio.payload_type,
-          sequence: attach.audio.sequence,
-        },
-      }),
+      audio: attach.audio && {
+        ssrc: attach.audio.ssrc,
+        payloadType: attach.audio.payload_type,
+        sequence: attach.audio.sequence,
+      },
       cname: attach.cname,
       extensionIds: {
         playoutDelay: attach.extension_ids.playout_delay,
@@ -132,7 +128,7 @@ export class IngressSession implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     await this.#receiver?.[Symbol.asyncDispose]()
-    this.#pipeline[Symbol.dispose]()
+    this.#aac[Symbol.dispose]()
     this.#socket[Symbol.dispose]()
   }
 
@@ -145,15 +141,25 @@ export class IngressSession implements AsyncDisposable {
     }
   }
 
+  #onProgram({ video, audio, audioRefusal }: ProgramDescription): void {
+    if (audioRefusal)
+      this.#tell({ type: 'rejected', reason: audioRefusal.code, detail: audioRefusal.message, count: 1 })
+    this.#tell({
+      type: 'program',
+      program: {
+        video: video.map(({ width, height, profile }) => ({ width, height, profile })),
+        audio: audio && { source: audio.source, channels: audio.channels },
+      },
+    })
+  }
+
   #issue(kind: IssueKind): void {
     this.#issues[kind] = (this.#issues[kind] ?? 0) + 1
   }
 
   #onCursors(): void {
-    const { sequences, clock } = this.#attached
-      ? this.#pipeline.cursors()
-      : { sequences: [] as [number, number][], clock: null }
-    this.#tell({ type: 'cursors', sequences, clock })
+    const { sequences, clock } = this.#attached ? this.#pipeline.cursors() : NO_CURSORS
+    this.#tell({ type: 'cursors', sequences: sequences.map(([ssrc, next]) => [ssrc, next]), clock })
     if (this.#flowing && performance.now() - this.#sentAt > SILENT_AFTER_MS) {
       this.#flowing = false
       this.#tell({ type: 'media', flowing: false })
