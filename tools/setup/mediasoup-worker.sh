@@ -78,7 +78,8 @@ worker_fetch() {
 
 # That there is none is no failure of the step: the worker is built then.
 worker_fetch_attempt() {
-  NODE_USE_ENV_PROXY=1 node_modules/.bin/node "$here/worker/fetch-worker.ts" node_modules/mediasoup "$built.fetched" &&
+  NODE_USE_ENV_PROXY=1 node_modules/.bin/node --use-system-ca "$here/worker/fetch-worker.ts" \
+    node_modules/mediasoup "$built.fetched" &&
     worker_starts "$built.fetched" && echo 'mediasoup prebuilt' >"$built.txt" && mv "$built.fetched" "$built"
   rm -f "$built.fetched"
 }

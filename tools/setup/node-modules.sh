@@ -24,13 +24,13 @@ node_modules_install() {
   if [[ ! -d node_modules ]] || ! node "$here/modules-match.mjs" || ! node_24_works; then
     # An older Node makes npm leave out what says that it needs a newer one, Vite's native part for instance.
     if [[ "$(node -p 'Number(process.versions.node.split(".")[0]) >= 24')" != true ]]; then
-      node_tools="$(mktemp -d "${TMPDIR:-/tmp}/lanecast-node.XXXXXX")"
+      need_scratch
+      node_tools="$scratch/node-24"
       step "fetching Node 24 and npm" fetch_node_tools
       PATH="$node_tools/bin:$PATH"
     fi
     step "installing node modules" npm_ci
     node_24_works || step "repairing Node 24" repair_node_24
-    [[ -z "$node_tools" ]] || rm -rf "$node_tools"
   fi
   mkdir -p "$state"
   printf '%s\n' "$lock" >"$state/modules"
@@ -38,20 +38,21 @@ node_modules_install() {
   key=''
 }
 
-node_tools=''
-
 # Puts the Node of package-lock.json, and an npm that goes with it, into `$node_tools/bin`. Both come as plain archives
-# from the registry: none of their install scripts runs.
+# from the registry: none of their install scripts runs. Unlike a distribution's own, this Node has to be told to trust
+# the certificates that the system trusts.
 fetch_node_tools() {
   local version platform
   version="$(sed -n '/"node_modules\/node": {/,/}/s/.*"version": "\([^"]*\)".*/\1/p' package-lock.json)"
   platform="linux-$(node -p process.arch)"
+  mkdir -p "$node_tools"/{bin,node,npm}
   cd "$node_tools"
-  mkdir bin node npm
-  npm pack --silent "node-$platform@$version" && tar -xzf "node-$platform-$version.tgz" -C node --strip-components 1
-  npm pack --silent "npm@11" && tar -xzf npm-11.*.tgz -C npm --strip-components 1
+  npm pack --silent "node-$platform@$version" "npm@11"
+  tar -xzf "node-$platform-$version.tgz" -C node --strip-components 1
+  tar -xzf npm-11.*.tgz -C npm --strip-components 1
   ln -s ../node/bin/node bin/node
-  printf '#!/bin/sh\nexec "%s/bin/node" "%s/npm/bin/npm-cli.js" "$@"\n' "$node_tools" "$node_tools" >bin/npm
+  printf '#!/bin/sh\nexec "%s/bin/node" --use-system-ca "%s/npm/bin/npm-cli.js" "$@"\n' "$node_tools" "$node_tools" \
+    >bin/npm
   chmod +x bin/npm
   bin/npm --version
 }

@@ -1,6 +1,6 @@
 # Progress of the steps: a live line on a terminal, a plain line now and then elsewhere. Sourced by setup.sh.
 
-log_folder=''
+scratch=''
 step_pid=''
 
 # Prints a line for the user.
@@ -14,18 +14,22 @@ give_up() {
   exit 1
 }
 
+# Makes `scratch`, a folder that goes away with set-up.
+need_scratch() {
+  [[ -z "$scratch" ]] || return 0
+  scratch="$(mktemp -d "${TMPDIR:-/tmp}/lanecast-setup.XXXXXX")"
+  trap 'step_stop; rm -rf "$scratch"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+}
+
 # step <what is done> <command...>: runs the command with its output in a log, shows how it goes, and when it fails
 # prints the end of the log and ends set-up.
 step() {
   local label="$1" log status=0
   shift
-  if [[ -z "$log_folder" ]]; then
-    log_folder="$(mktemp -d "${TMPDIR:-/tmp}/lanecast-setup.XXXXXX")"
-    trap 'step_stop; rm -rf "$log_folder"' EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
-  fi
-  log="$log_folder/log"
+  need_scratch
+  log="$scratch/log"
   : >"$log"
   local started=$SECONDS
   # Job control gives the command a process group of its own, so that an interrupted set-up can end all of it.
