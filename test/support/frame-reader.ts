@@ -4,6 +4,8 @@ import type { Page } from 'playwright-core'
 export interface ReadFrame {
   /** `performance.now()` at which the frame was given to the compositor. */
   readonly presentedAt: number
+  /** Unix ms, by this machine's clock, when the callback for the frame ran. */
+  readonly shownUnixMs: number
   /** Wall clock when the callback ran minus the wall clock burnt into the frame; null if it could not be read. */
   readonly latencyMs: number | null
   /** The same for the moment at which the browser expects the frame to be visible. */
@@ -165,6 +167,7 @@ function frameReaderInPage(selector: string) {
     const latencyMs = clock === null ? null : ((wallMs % 2 ** 32) - clock) | 0
     frames.push({
       presentedAt: metadata.presentationTime,
+      shownUnixMs: wallMs,
       latencyMs,
       displayLatencyMs: latencyMs === null ? null : latencyMs + (metadata.expectedDisplayTime - readingFrom),
       rtpTimestamp: metadata.rtpTimestamp ?? null,

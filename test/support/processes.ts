@@ -22,3 +22,12 @@ export function descendants(pid: number): number[] {
   visit(pid)
   return found
 }
+
+/** The command line of a process, arguments separated by spaces; empty when it is gone. */
+export function programOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    return ''
+  }
+}
