@@ -30,6 +30,11 @@ export interface RistReceiverOptions {
   /** SRP credentials, 1 to 255 bytes each. */
   readonly username: string
   readonly password: string
+  /**
+   * `srp`, the default, demands passphrase and credentials. `passphrase` leaves SRP out, for senders that have
+   * none (ffmpeg's `rist://`): still nothing unencrypted gets in, but who has the passphrase is believed.
+   */
+  readonly authentication?: 'srp' | 'passphrase'
   /** librist's recovery buffer, in ms. */
   readonly buffer: { readonly minMs: number; readonly maxMs: number }
   /** Payload of one RIST packet, in order. The chunk is valid only during the call. */
@@ -133,7 +138,7 @@ export class RistReceiver implements AsyncDisposable {
         },
         texts: { secret: passphrase },
       })
-      enableSrp(peer, username, password)
+      if (this.#options.authentication !== 'passphrase') enableSrp(peer, username, password)
       guardPort(port, aesBits)
     }
     const connect = koffi.register(this.#onConnect, connectCallbackType)
@@ -194,6 +199,11 @@ export class RistReceiver implements AsyncDisposable {
 
   readonly #onBlock = (flowId: number, payload: Buffer): void => {
     const now = performance.now()
+    if (flowId !== this.#gate.flowId && !looksLikeTs(payload)) {
+      // Decrypted with the wrong key, a packet now and then passes for one of a new flow.
+      this.#rejections.add('garbage', now)
+      return
+    }
     const verdict = this.#gate.judge(flowId, this.#clock.at(now))
     if (verdict === 'refused') {
       this.#rejections.add('second_sender', now)
@@ -231,4 +241,9 @@ export class RistReceiver implements AsyncDisposable {
     this.#log[Symbol.dispose]()
     for (const callback of this.#callbacks) koffi.unregister(callback)
   }
+}
+
+/** Whether a payload is whole MPEG-TS packets, as far as one look tells. */
+function looksLikeTs(payload: Buffer): boolean {
+  return payload.length % 188 === 0 && payload[0] === 0x47
 }

@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs'
+import test from 'ava'
+import { startFieldSender } from '../support/field-sender.ts'
+import { descendants } from '../support/processes.ts'
+import { listen, RIST_SECRETS } from '../support/rist-bench.ts'
+import { until } from '../support/until.ts'
+
+/** TEMI stamps in whole TS packets: PID and the continuity counter. */
+function stampPids(chunks: readonly Buffer[]): number[] {
+  const pids: number[] = []
+  const bytes = Buffer.concat(chunks)
+  for (let offset = 0; offset + 188 <= bytes.length; offset += 188) {
+    const stampOnly = (bytes[offset + 3]! & 0x30) === 0x20 && bytes[offset + 8] === 0x04
+    if (stampOnly) pids.push(bytes.readUInt16BE(offset + 1) & 0x1fff)
+  }
+  return pids
+}
+
+test('a field sender delivers a stamped test card over two links and stops cleanly', async (t) => {
+  await using receiver = await listen(2)
+  const links = receiver.ports.map((port, index) => ({ host: '127.0.0.1', port, cname: `modem-${index}` }))
+  const sender = await startFieldSender({
+    links,
+    ...RIST_SECRETS,
+    card: { name: 'field test', width: 640, height: 360, videoKbps: 800, renditions: 2 },
+  })
+  await until(() => receiver.stats.length >= 2, 'two seconds of data')
+  t.is(receiver.stats.at(-1)!.quality, 100)
+  t.deepEqual(
+    receiver.stats.at(-1)!.links.map((link) => link.cname),
+    ['modem-0', 'modem-1'],
+  )
+  const pids = stampPids(receiver.chunks)
+  t.is(new Set(pids).size, 2, 'both renditions are stamped')
+  t.true(pids.length >= 4 && pids.length <= 24, String(pids.length))
+  t.true(receiver.chunks.every((chunk) => chunk.length % 188 === 0 && chunk[0] === 0x47))
+  await until(
+    () => sender.links.length === 2 && sender.links.every((link) => link.alive),
+    'its own statistics',
+  )
+
+  const [ffmpeg] = descendants(sender.pid)
+  t.truthy(ffmpeg)
+  await sender.stop()
+  t.is(await sender.exited, 0)
+  await until(() => !existsSync(`/proc/${ffmpeg}`), 'ffmpeg ended')
+})
+
+test('a killed field sender leaves no ffmpeg', async (t) => {
+  await using receiver = await listen(1)
+  const links = receiver.ports.map((port) => ({ host: '127.0.0.1', port }))
+  const sender = await startFieldSender({ links, ...RIST_SECRETS, card: { width: 320, height: 180 } })
+  const [ffmpeg] = descendants(sender.pid)
+  await sender.kill()
+  await until(() => !existsSync(`/proc/${ffmpeg}`), 'ffmpeg ended')
+  t.is(await sender.exited, null)
+})
+
+test('a configuration that is wrong is refused without showing secrets', async (t) => {
+  await t.throwsAsync(startFieldSender({ links: [], ...RIST_SECRETS }), {
+    message: /ended with 1/,
+  })
+})
