@@ -51,6 +51,8 @@ export class Stream implements AsyncDisposable {
   #program: Program | null = null
   #lane: Lane | null = null
   #home: WorkerSlot | undefined
+  /** The lane that the ingress which runs now sends to. */
+  #pointedAt: Lane | null = null
   #captureClock: CaptureClock | null = null
   #work: Promise<void> = Promise.resolve()
   #closed = false
@@ -126,6 +128,8 @@ export class Stream implements AsyncDisposable {
     const { streamId } = this.spec
     switch (message.type) {
       case 'ready':
+        // A successor process goes on where the last one stood, without waiting to learn what the sender sends.
+        if (this.#lane?.alive) this.#point(this.#lane)
         return
       case 'flow':
         return events.flow(streamId, message.state)
@@ -158,6 +162,7 @@ export class Stream implements AsyncDisposable {
 
   #onIngressDied(how: string): void {
     this.#identity.skipUnreported()
+    this.#pointedAt = null
     this.#deps.events.ingressDied(this.spec.streamId, how)
     if (this.#state.state === 'live') this.#setState({ state: 'input_lost' })
   }
@@ -183,8 +188,15 @@ export class Stream implements AsyncDisposable {
       this.#lane?.close()
       this.#lane = await Lane.open(slot, layout, this.#identity, this.spec.rtpPort)
     }
-    this.#ingress.send(this.#lane!.attachment(CLASS_PROFILES[this.spec.streamClass].playoutDelayMs))
+    this.#point(this.#lane!)
     if (!kept) for (const observer of this.#observers) observer.laneChanged()
+  }
+
+  /** Points the ingress at a lane, once: an attachment that is repeated would wait for another IDR. */
+  #point(lane: Lane): void {
+    if (this.#pointedAt === lane) return
+    this.#pointedAt = lane
+    this.#ingress.send(lane.attachment(CLASS_PROFILES[this.spec.streamClass].playoutDelayMs))
   }
 
   #setState(state: StreamState): void {
