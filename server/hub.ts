@@ -104,8 +104,9 @@ function openConfigured(streams: StreamRegistry, config: Config, stream: Config[
       address: config.ristIp,
       passphrase: stream.passphrase,
       aes_bits: stream.aes_bits,
-      username: stream.username,
-      password: stream.password,
+      authentication: stream.authentication,
+      username: stream.username ?? '',
+      password: stream.password ?? '',
       buffer: { min_ms: minMs, max_ms: maxMs },
     },
   })

@@ -25,8 +25,10 @@ export const ristInputSchema = z.strictObject({
   links: z.array(z.strictObject({ port })).min(1).max(16),
   passphrase: z.string().min(8).max(127),
   aes_bits: z.union([z.literal(128), z.literal(256)]),
-  username: z.string().min(1).max(127),
-  password: z.string().min(1).max(127),
+  /** `passphrase` leaves SRP out, for senders that can't do it; nothing unencrypted gets in either way. */
+  authentication: z.enum(['srp', 'passphrase']),
+  username: z.string().max(127),
+  password: z.string().max(127),
   /** Recovery buffer, ms. */
   buffer: z.strictObject({ min_ms: z.number().int().min(0), max_ms: z.number().int().min(0) }),
 })

@@ -22,8 +22,9 @@ const configuredStream = z.strictObject({
   ports: z.array(z.number().int().min(1).max(65_535)).min(1).max(16).optional(),
   passphrase: secret,
   aes_bits: z.union([z.literal(128), z.literal(256)]).default(256),
-  username: z.string().min(1).max(127),
-  password: secret,
+  authentication: z.enum(['srp', 'passphrase']).default('srp'),
+  username: z.string().min(1).max(127).optional(),
+  password: secret.optional(),
 })
 export type ConfiguredStream = z.infer<typeof configuredStream>
 
@@ -146,12 +147,16 @@ function unknownKeys(file: Record<string, unknown>): string[] {
 
 function streamProblems(streams: readonly ConfiguredStream[]): string[] {
   const seen = new Set<string>()
-  return streams.flatMap(({ stream_id }, index) => {
-    if (!seen.has(stream_id)) {
-      seen.add(stream_id)
-      return []
-    }
-    return [`streams.${index}.stream_id (config file): "${stream_id}" stands there twice`]
+  return streams.flatMap(({ stream_id, authentication, username, password }, index) => {
+    const problems: string[] = []
+    if (seen.has(stream_id))
+      problems.push(`streams.${index}.stream_id (config file): "${stream_id}" stands there twice`)
+    seen.add(stream_id)
+    if (authentication === 'srp' && (username === undefined || password === undefined))
+      problems.push(
+        `streams.${index} (config file): username and password are needed; a sender that can't do SRP needs authentication = "passphrase"`,
+      )
+    return problems
   })
 }
 

@@ -23,7 +23,7 @@ export function helpText(): string {
     '  class = "focus"            # focus, director, record or bulk',
     '  links = 2                  # one RIST port each, from rist_ports; or: ports = [9500, 9502]',
     '  passphrase = "…"           # AES pre-shared key, 8 to 127 characters; aes_bits = 256 or 128',
-    '  username = "…"             # SRP',
+    '  username = "…"             # SRP; authentication = "passphrase" leaves it out for senders without it',
     '  password = "…"',
     '',
     'Options:',

@@ -73,6 +73,7 @@ export class IngressSession implements AsyncDisposable {
         links: input.links,
         passphrase: input.passphrase,
         aesBits: input.aes_bits,
+        authentication: input.authentication,
         username: input.username,
         password: input.password,
         buffer: { minMs: input.buffer.min_ms, maxMs: input.buffer.max_ms },

@@ -84,7 +84,7 @@ test('broken TOML never shows the line, which may hold a secret', (t) => {
 
 test('streams are read with their defaults', (t) => {
   const [stream] = load(['--config', file(STREAM)]).streams
-  t.like(stream, { stream_id: 'cam-1', class: 'director', links: 2, aes_bits: 256 })
+  t.like(stream, { stream_id: 'cam-1', class: 'director', links: 2, aes_bits: 256, authentication: 'srp' })
 })
 
 test('bad streams are named by their place, never by their secrets', (t) => {
@@ -94,6 +94,13 @@ test('bad streams are named by their place, never by their secrets', (t) => {
   t.regex(found[1]!, /^streams\.0\.passphrase \(config file\): at least 8/)
   t.false(found.join().includes('short'))
   t.regex(problems(['--config', file(STREAM + STREAM)])[0]!, /streams\.1\.stream_id .*twice/)
+})
+
+test('SRP is mandatory unless a stream says otherwise', (t) => {
+  const bare = STREAM.replace('username = "field"', '')
+  t.regex(problems(['--config', file(bare)])[0]!, /^streams\.0 .*username and password are needed/)
+  const [stream] = load(['--config', file(`${bare}authentication = "passphrase"\n`)]).streams
+  t.is(stream?.authentication, 'passphrase')
 })
 
 test('what this release can not do is refused', (t) => {
