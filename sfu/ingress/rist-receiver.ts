@@ -61,6 +61,8 @@ export interface FlowEvent {
 
 /** Packets that librist may hold for us: 2 s of a 40 Mb/s stream. A power of two. */
 const FIFO_PACKETS = 8192
+/** How long a link may be silent before librist drops it (its default is 250, which a busy machine can miss). */
+const SESSION_TIMEOUT_MS = 2000
 const STATS_INTERVAL_MS = 1000
 const TICK_MS = 100
 const REPEATED_LINE_MS = 1000
@@ -70,6 +72,9 @@ const NEW_PEERS_PER_S = 20
 /**
  * Receives one stream over several links by librist's main profile, PSK and SRP both mandatory. Links bond by
  * flow id; what does not belong to the stream is refused and told.
+ *
+ * A restarted sender is back in about 0.2 s plus the buffer; one that comes back from the very same source port
+ * needs up to 3 s more, because librist's authenticator takes it for the old peer until it re-authenticates.
  */
 export class RistReceiver implements AsyncDisposable {
   readonly #options: RistReceiverOptions
@@ -134,6 +139,7 @@ export class RistReceiver implements AsyncDisposable {
           recovery_length_max: buffer.maxMs,
           recovery_rtt_min: 10,
           recovery_reorder_buffer: 15,
+          session_timeout: SESSION_TIMEOUT_MS,
           key_size: aesBits,
         },
         texts: { secret: passphrase },

@@ -5,7 +5,7 @@ import { Impairer, type Impairment, seededRandom, UNIMPAIRED } from './impairmen
 
 /**
  * The process of one impaired link: a UDP relay that gives every client a socket of its own towards the target,
- * so that the target tells clients apart as it would without the relay.
+ * so that the target tells clients apart as it would without the relay (or, asked to, one socket for all).
  */
 
 interface Due {
@@ -16,6 +16,8 @@ interface Due {
 /** Timers of Node end up to a millisecond late; what is due within half of one goes with the batch. */
 const SLACK_MS = 0.5
 const BATCH_MS = 1
+/** Stands for every client where they share one source port. */
+const ANY_CLIENT = 0
 
 /** Packets on their way, delivered in batches when their time has come. */
 class Flight {
@@ -90,14 +92,21 @@ async function run(order: Extract<LinkOrder, { type: 'open' }>): Promise<void> {
   const entrance = await bind('127.0.0.1')
   const clients = new Map<number, Promise<Socket>>()
 
+  let lastClient = 0
   const openClient = async (port: number): Promise<Socket> => {
     const socket = await bind('127.0.0.1')
-    socket.on('message', (packet) => pass(backward, packet, (data) => entrance.send(data, port, '127.0.0.1')))
+    socket.on('message', (packet) => {
+      pass(backward, packet, (data) =>
+        entrance.send(data, port === ANY_CLIENT ? lastClient : port, '127.0.0.1'),
+      )
+    })
     return socket
   }
   entrance.on('message', async (packet, sender) => {
-    const opening = clients.get(sender.port) ?? openClient(sender.port)
-    clients.set(sender.port, opening)
+    lastClient = sender.port
+    const client = order.oneSource ? ANY_CLIENT : sender.port
+    const opening = clients.get(client) ?? openClient(client)
+    clients.set(client, opening)
     const socket = await opening
     pass(forward, packet, (data) => socket.send(data, order.targetPort, '127.0.0.1'))
   })

@@ -8,6 +8,7 @@ export type LinkOrder =
       type: 'open'
       targetPort: number
       seed: number
+      oneSource: boolean
       forward: Partial<Impairment>
       backward: Partial<Impairment>
     }
@@ -31,6 +32,8 @@ export interface ImpairedLinkOptions {
   readonly targetPort: number
   /** The same seed impairs the same packets. */
   readonly seed?: number
+  /** All clients reach the target from the same port, as behind a NAT that keeps its mapping. */
+  readonly oneSource?: boolean
   /** Towards the target; what is not given is unimpaired. */
   readonly forward?: Partial<Impairment>
   /** Back to the client. */
@@ -66,8 +69,8 @@ export async function openImpairedLink(options: ImpairedLinkOptions): Promise<Im
     last = next.catch(() => undefined)
     return next
   }
-  const { targetPort, seed = 1, forward = {}, backward = {} } = options
-  const opened = await queued({ type: 'open', targetPort, seed, forward, backward })
+  const { targetPort, seed = 1, oneSource = false, forward = {}, backward = {} } = options
+  const opened = await queued({ type: 'open', targetPort, seed, oneSource, forward, backward })
   if (opened.type !== 'opened') throw new Error('the impaired link did not open')
   const set: ImpairedLink['set'] = async (impairments) => {
     await queued({ type: 'set', forward: {}, backward: {}, ...impairments })
