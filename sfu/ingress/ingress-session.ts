@@ -41,7 +41,11 @@ export class IngressSession implements AsyncDisposable {
       sink: {
         rtp: (packet) => this.#send(packet),
         program: (program) => this.#onProgram(program),
-        refused: ({ code, message }) => tell({ type: 'refused', code, message }),
+        refused: ({ code, message }) => {
+          // Nothing leaves from here on; what leaves once it is mended is told anew, however soon that is.
+          this.#flowing = false
+          tell({ type: 'refused', code, message })
+        },
         recovered: () => tell({ type: 'recovered' }),
         capture: ({ rtp90k, captureUnixMs, source }) =>
           tell({ type: 'capture', rtp90k, capture_unix_ms: captureUnixMs, source }),
@@ -134,8 +138,10 @@ export class IngressSession implements AsyncDisposable {
   }
 
   #send(packet: Buffer): void {
-    this.#sentAt = performance.now()
     this.#socket.send(packet)
+    // Sender reports go on while the input is silent: they are no sign of life.
+    if (isRtcp(packet)) return
+    this.#sentAt = performance.now()
     if (!this.#flowing) {
       this.#flowing = true
       this.#tell({ type: 'media', flowing: true })
@@ -194,4 +200,9 @@ export class IngressSession implements AsyncDisposable {
       audio_kbps: audio?.kbps ?? 0,
     })
   }
+}
+
+/** RTP and RTCP share the port and are told apart by the second byte (RFC 5761 section 4). */
+function isRtcp(packet: Buffer): boolean {
+  return packet[1]! >= 192 && packet[1]! <= 223
 }
