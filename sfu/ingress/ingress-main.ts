@@ -11,6 +11,8 @@ let session: IngressSession | null = null
 /** Messages are handled one after the other; `attach` must not overtake `start`. */
 let work: Promise<void> = Promise.resolve()
 
+// Started by `fillCompileCache`: all is loaded, and Node writes its cache when the process ends.
+if (!process.connected) process.exit(0)
 process.on('disconnect', () => process.exit(0))
 // The terminal's Ctrl-C reaches the whole group; the hub decides when its children end.
 process.on('SIGINT', () => {})

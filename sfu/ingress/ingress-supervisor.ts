@@ -9,8 +9,11 @@ import {
   ingressToHubSchema,
   type RistInput,
 } from '../../common/wire/ingress-ipc.ts'
+import { compileCacheEnv, fillCompileCache } from './compile-cache.ts'
 
 const ENTRY = fileURLToPath(new URL('./ingress-main.ts', import.meta.url))
+/** Media lives in buffers outside the heap; the young generation needs little room and takes up to 48 MB unasked. */
+const NODE_FLAGS = ['--max-semi-space-size=1']
 const RESTART_BACKOFF = { initialMs: 50, maxMs: 5000, factor: 2 }
 const HEALTHY_AFTER_MS = 10_000
 /** The process reports its cursors ten times a second; silent this long, it hangs. */
@@ -79,6 +82,7 @@ export class IngressSupervisor implements AsyncDisposable {
   async #run(): Promise<void> {
     const { signal } = this.#closing
     let attempt = 0
+    await fillCompileCache(ENTRY)
     while (!signal.aborted) {
       const startedAt = performance.now()
       const how = await this.#runOne()
@@ -91,7 +95,12 @@ export class IngressSupervisor implements AsyncDisposable {
 
   /** One process from fork to exit; answers how it ended. */
   async #runOne(): Promise<string> {
-    const child = fork(ENTRY, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], serialization: 'json' })
+    const child = fork(ENTRY, [], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      serialization: 'json',
+      execArgv: [...process.execArgv, ...NODE_FLAGS],
+      env: { ...process.env, ...compileCacheEnv },
+    })
     this.#child = child
     const { streamId, input, rtpPort, logLevel } = this.#spec
     let hang = setTimeout(() => this.#killHanging(child), START_WITHIN_MS)
@@ -129,6 +138,8 @@ export class IngressSupervisor implements AsyncDisposable {
       child.once('error', (error) => resolve(`could not start: ${error.message}`))
     })
     clearTimeout(hang)
+    // What it said last may still come out of the channel, and must not undo what its death has set right.
+    this.#child = null
     return how
   }
 
