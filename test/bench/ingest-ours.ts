@@ -18,7 +18,7 @@ export async function openOurs(routes: readonly IngestRoute[]): Promise<IngestSi
   const broken = Promise.withResolvers<never>()
   broken.promise.catch(() => {})
   const rtpPorts = await freeUdpPorts(routes.length)
-  const logger = createLogger('error')
+  const logger = createLogger('fatal')
   const listening: Promise<void>[] = []
   const ingresses = routes.map(({ stream, videoPort }, index) => {
     const ready = Promise.withResolvers<void>()
@@ -37,7 +37,7 @@ export async function openOurs(routes: readonly IngestRoute[]): Promise<IngestSi
           buffer: { min_ms: BUFFER_MS, max_ms: BUFFER_MS },
         },
         rtpPort: rtpPorts[index]!,
-        logLevel: 'error',
+        logLevel: 'fatal',
       },
       {
         message(message) {
