@@ -51,3 +51,23 @@ export const LeaveFullscreenIcon = () => (
     <path d="M9 4v5H4m16 0h-5V4m0 16v-5h5M4 15h5v5" />
   </Icon>
 )
+
+export const WarningIcon = () => (
+  <Icon>
+    <path d="M12 4 2.8 19.5h18.4ZM12 10v4.5m0 2.4v.1" />
+  </Icon>
+)
+
+export const NothingIcon = () => (
+  <Icon>
+    <circle cx="12" cy="12" r="8.5" />
+    <path d="m6 6 12 12" />
+  </Icon>
+)
+
+export const EndedIcon = () => (
+  <Icon>
+    <circle cx="12" cy="12" r="8.5" />
+    <path d="m8 12.3 2.8 2.8L16 9.8" />
+  </Icon>
+)

@@ -1,9 +1,17 @@
+import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { ViewerState } from '../../signaling/client/viewer-state.ts'
 import { noticeOf } from '../state-words.ts'
+import { EndedIcon, NothingIcon, WarningIcon } from './icons.tsx'
 
 /** After so long a state is worth a clock, in seconds. */
 const CLOCK_AFTER_SECONDS = 5
+
+const SIGNS: { readonly [Name in ViewerState['name']]?: ComponentChildren } = {
+  refused: <WarningIcon />,
+  failed: <NothingIcon />,
+  ended: <EndedIcon />,
+}
 
 interface NoticeProps {
   readonly state: ViewerState
@@ -15,24 +23,29 @@ interface NoticeProps {
 export function Notice({ state, since, onRetry }: NoticeProps) {
   const notice = noticeOf(state)
   if (notice === null) return null
-  const waitsForUs = state.name === 'reconnecting' || state.name === 'failed'
+  const canRetry = state.name === 'reconnecting' || state.name === 'failed'
+  const canLeave = state.name === 'ended' || state.name === 'failed' || state.name === 'refused'
   return (
     <div class="notice" data-testid="notice">
-      {notice.busy && <span class="spinner" />}
+      {notice.busy ? <span class="spinner" /> : <span class="sign">{SIGNS[state.name]}</span>}
       <h1>{notice.title}</h1>
       {notice.detail !== '' && <p data-testid="notice-detail">{notice.detail}</p>}
       {(state.name === 'input_lost' || state.name === 'reconnecting') && (
         <Elapsed key={since} since={since} />
       )}
-      {waitsForUs && (
-        <button type="button" class="button" onClick={onRetry} data-testid="retry">
-          Try now
-        </button>
-      )}
-      {(state.name === 'ended' || state.name === 'failed') && (
-        <a class="button" href="/">
-          All streams
-        </a>
+      {(canRetry || canLeave) && (
+        <div class="choices">
+          {canRetry && (
+            <button type="button" class="button" onClick={onRetry} data-testid="retry">
+              Try now
+            </button>
+          )}
+          {canLeave && (
+            <a class="button" href="/">
+              All streams
+            </a>
+          )}
+        </div>
       )}
     </div>
   )

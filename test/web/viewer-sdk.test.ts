@@ -1,0 +1,151 @@
+import test from 'ava'
+import { CaptureTimeline } from '../../signaling/client/capture-timeline.ts'
+import { ClockOffset } from '../../signaling/client/clock-offset.ts'
+import { GlassToGlass, median } from '../../signaling/client/glass-to-glass.ts'
+import { between, readCounters } from '../../signaling/client/receive-statistics.ts'
+import { reconnectDelayMs } from '../../signaling/client/reconnect-delay.ts'
+import { TypedEmitter } from '../../signaling/client/typed-emitter.ts'
+import { type ViewerFacts, viewerState } from '../../signaling/client/viewer-state.ts'
+import { noticeOf } from '../../web/state-words.ts'
+
+test('the clock sample with the shortest round trip counts, and old ones are forgotten', (t) => {
+  const clock = new ClockOffset()
+  t.is(clock.offsetMs, null)
+  // The hub is 1000 ms ahead; 10 ms there and 10 ms back.
+  clock.add(0, 1010, 20)
+  t.is(clock.offsetMs, 1000)
+  // 2 ms there, 90 ms back: off by 44 ms, and not believed.
+  clock.add(100, 1102, 192)
+  t.is(clock.offsetMs, 1000)
+  clock.add(200, 1204, 206)
+  t.is(clock.offsetMs, 1001)
+  for (let at = 300; at < 315; at++) clock.add(at, at + 2020, at + 30)
+  t.is(clock.offsetMs, 2005)
+})
+
+test('capture times follow RTP timestamps across the wrap, in both directions', (t) => {
+  const timeline = new CaptureTimeline()
+  t.is(timeline.captureUnixMs(1), null)
+  timeline.set({ rtp_timestamp: 0xffff_ffff - 89, capture_unix_ms: 1_000_000, source: 'sender' })
+  t.is(timeline.captureUnixMs(0xffff_ffff - 89), 1_000_000)
+  t.is(timeline.captureUnixMs(0), 1_000_001)
+  t.is(timeline.captureUnixMs(90_000), 1_001_001)
+  t.is(timeline.captureUnixMs(0xffff_ffff - 89 - 9_000), 999_900)
+  timeline.clear()
+  t.is(timeline.captureUnixMs(0), null)
+})
+
+test('glass to glass is the age of the frame when it is seen, in the hub’s time', (t) => {
+  const glass = new GlassToGlass()
+  const frame = { displayTime: 5_000, rtpTimestamp: 90_000 }
+  glass.add(frame)
+  t.deepEqual(glass.take(), [], 'nothing is known about the clocks')
+  glass.clock.add(0, 300, 0)
+  const displayedUnixMs = performance.timeOrigin + 5_000 + 300
+  const reference = { rtp_timestamp: 0, capture_unix_ms: displayedUnixMs - 1_080 }
+  glass.captureClock({ ...reference, source: 'sender' })
+  glass.add(frame)
+  glass.add({ displayTime: 5_000, rtpTimestamp: null })
+  t.deepEqual(glass.take().map(Math.round), [80])
+  t.deepEqual(glass.take(), [])
+  glass.captureClock({ ...reference, capture_unix_ms: 0, source: 'sender' })
+  glass.add(frame)
+  t.deepEqual(glass.take(), [], 'an age of decades is a wrong pairing, not a latency')
+  t.is(median([3, 1, 2]), 2)
+  t.is(median([]), null)
+})
+
+test('statistics are those of the consumed streams, per interval', (t) => {
+  const report = (bytes: number, received: number, lost: number, decoded: number) =>
+    new Map<string, Record<string, unknown>>([
+      ['probator', { type: 'inbound-rtp', ssrc: 1234, bytesReceived: 9e9 }],
+      [
+        'video',
+        {
+          ...{ type: 'inbound-rtp', ssrc: 7, bytesReceived: bytes, packetsReceived: received },
+          ...{ packetsLost: lost, framesDecoded: decoded, jitter: 0.004, frameWidth: 1280, frameHeight: 720 },
+          ...{ jitterBufferDelay: decoded * 0.01, jitterBufferEmittedCount: decoded },
+        },
+      ],
+      [
+        'pair',
+        { type: 'candidate-pair', nominated: true, currentRoundTripTime: 0.02, localCandidateId: 'l' },
+      ],
+      ['l', { type: 'local-candidate', id: 'l', protocol: 'udp' }],
+    ])
+  const ssrcs = { video: 7, audio: null }
+  const before = readCounters(report(0, 0, 0, 0), ssrcs, 0)
+  const after = readCounters(report(250_000, 190, 10, 60), ssrcs, 2_000)
+  t.like(after, { width: 1280, height: 720, jitterMs: 4, rttMs: 20, protocol: 'udp', lipSyncMs: null })
+  const interval = between(before, after)
+  t.like(interval, { videoKbps: 1000, audioKbps: 0, framesPerSecond: 30, loss: 0.05, freezes: 0 })
+  t.is(Math.round(interval.jitterBufferMs ?? 0), 10)
+  // A retransmission that came late takes a loss back; a new session starts its counters anew.
+  t.is(between(after, readCounters(report(260_000, 200, 8, 61), ssrcs, 3_000)).loss, 0)
+  t.is(between(after, before).videoKbps, 0)
+})
+
+test('waits between attempts grow, never past the ceiling, and are longer for a stream that does not exist', (t) => {
+  const most = (attempt: number, unknown = false) => reconnectDelayMs(attempt, unknown, () => 1)
+  const least = (attempt: number, unknown = false) => reconnectDelayMs(attempt, unknown, () => 0)
+  t.deepEqual(
+    [0, 1, 2, 3, 4, 5, 50].map((attempt) => most(attempt)),
+    [250, 500, 1000, 2000, 4000, 5000, 5000],
+  )
+  t.deepEqual(
+    [0, 3, 50].map((attempt) => least(attempt)),
+    [125, 1000, 2500],
+  )
+  t.deepEqual([least(0, true), most(0, true), most(50, true)], [5000, 10_000, 10_000])
+})
+
+const facts: ViewerFacts = {
+  failure: null,
+  stream: null,
+  delivering: false,
+  everJoined: false,
+  everDelivered: false,
+  lastClosing: 'gone',
+}
+
+test('a viewer’s state follows from the connection, the stream and the media', (t) => {
+  const name = (known: Partial<ViewerFacts>) => viewerState({ ...facts, ...known }).name
+  t.is(name({}), 'connecting')
+  t.is(name({ stream: { state: 'live' } }), 'connecting')
+  t.is(name({ stream: { state: 'live' }, delivering: true }), 'live')
+  t.is(name({ stream: { state: 'live' }, everDelivered: true }), 'reconnecting')
+  t.is(name({ everJoined: true }), 'reconnecting')
+  t.is(name({ stream: { state: 'input_lost' }, delivering: true }), 'input_lost')
+  t.is(name({ stream: { state: 'waiting' } }), 'waiting')
+  t.is(name({ stream: { state: 'ended' } }), 'ended')
+  t.is(name({ failure: 'no such stream' }), 'failed')
+  t.deepEqual(viewerState({ ...facts, stream: { state: 'refused', reason: 'B-frames' } }), {
+    name: 'refused',
+    reason: 'B-frames',
+  })
+})
+
+test('every state but live is told in words', (t) => {
+  t.is(noticeOf({ name: 'live' }), null)
+  t.is(noticeOf({ name: 'refused', reason: 'the video has B-frames' })?.detail, 'The video has B-frames.')
+  t.is(
+    noticeOf({ name: 'reconnecting', reason: 'worker_lost' })?.detail,
+    'A media server process was replaced.',
+  )
+})
+
+test('a listener hears of events until it stops listening', (t) => {
+  class Counter extends TypedEmitter<{ count: number }> {
+    count(value: number) {
+      this.emit('count', value)
+    }
+  }
+  const counter = new Counter()
+  const heard: number[] = []
+  counter.count(1)
+  const stop = counter.on('count', (value) => heard.push(value))
+  counter.count(2)
+  stop()
+  counter.count(3)
+  t.deepEqual(heard, [2])
+})
