@@ -138,7 +138,21 @@ export function testCardArguments(options: TestCardOptions): string[] {
     ...(card.audio === 'opus' ? ['-c:a', 'libopus', '-b:a', '64k', '-application', 'lowdelay'] : []),
     ...(card.audio === 'aac' ? ['-c:a', 'aac', '-b:a', '96k'] : []),
     ...(audio ? ['-ac', '2', '-frame_duration', '20'].slice(0, card.audio === 'opus' ? 4 : 2) : []),
-    ...['-copyts', '-muxdelay', '0', '-muxpreload', '0', '-flush_packets', '1', '-f', 'mpegts'],
+    // The multiplexer would wait for a packet of every stream, a whole frame with two renditions: once audio is
+    // past a picture (see AUDIO_LEAD_S), it may go.
+    ...[
+      '-copyts',
+      '-muxdelay',
+      '0',
+      '-muxpreload',
+      '0',
+      '-max_interleave_delta',
+      '1',
+      '-flush_packets',
+      '1',
+      '-f',
+      'mpegts',
+    ],
     ...['-mpegts_copyts', '1', '-pes_payload_size', '16', '-omit_video_pes_length', '0'],
     ...['-pat_period', '0.2', '-sdt_period', '5', 'pipe:1'],
   ]
