@@ -82,10 +82,13 @@ export class LaneOutputs {
     if (output) output.started = false
   }
 
-  /** The input was replaced: PTS begin anew. */
+  /** The input was replaced: PTS begin anew, and whoever receives is to see that something is missing in between. */
   interrupt(): void {
     this.#clock?.interrupt()
-    this.stop()
+    for (const output of this.#audio ? [...this.#video, this.#audio] : this.#video) {
+      if (output.started) output.rtp.skip()
+      output.started = false
+    }
   }
 
   /** Whether an access unit of this rendition would leave now. */
