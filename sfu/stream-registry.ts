@@ -63,9 +63,9 @@ export class StreamRegistry implements AsyncDisposable {
     return Array.from(this.#streams.values(), ({ stream }) => stream)
   }
 
-  /** How many lanes live on a worker. */
+  /** How many lanes live on a worker, with those that were promised to it and wait for input. */
   lanesOn(slot: WorkerSlot): number {
-    return this.list().filter((stream) => stream.slot?.index === slot.index).length
+    return this.list().filter((stream) => stream.place === slot).length
   }
 
   /** A dead worker's successor is up: lanes that died are made anew. */

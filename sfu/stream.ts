@@ -87,11 +87,16 @@ export class Stream implements AsyncDisposable {
     return this.#lane?.alive ? this.#lane.slot : undefined
   }
 
+  /** Where the lane lives or was promised to live; undefined while it has no place. */
+  get place(): WorkerSlot | undefined {
+    return this.slot ?? (this.#home?.worker.closed ? undefined : this.#home)
+  }
+
   /** Where the lane lives, or will live once there is input; undefined while no worker is up. */
   home(): WorkerSlot | undefined {
-    if (this.slot) return this.slot
-    if (!this.#home || this.#home.worker.closed) this.#home = this.#deps.chooseSlot()
-    return this.#home
+    const place = this.place
+    if (!place) this.#home = this.#deps.chooseSlot()
+    return place ?? this.#home
   }
 
   get viewers(): number {
