@@ -102,6 +102,12 @@ function encoder(card: Card, stream: number, kbps: number): string[] {
   return Object.entries(specific).flatMap(([key, value]) => [`-${key}:v:${stream}`, value])
 }
 
+const AUDIO_ENCODERS: Readonly<Record<Card['audio'], readonly string[]>> = {
+  opus: ['-c:a', 'libopus', '-b:a', '64k', '-ac', '2', '-application', 'lowdelay', '-frame_duration', '20'],
+  aac: ['-c:a', 'aac', '-b:a', '96k', '-ac', '2'],
+  none: [],
+}
+
 /** Arguments that make `ffmpeg` write the card's MPEG-TS to standard output, at the pace of the clock. */
 export function testCardArguments(options: TestCardOptions): string[] {
   const card = testCardOptions.parse(options)
@@ -135,9 +141,7 @@ export function testCardArguments(options: TestCardOptions): string[] {
     ...['-threads', '1', '-sc_threshold', '0', '-enc_time_base', '1:90000', '-fps_mode', 'passthrough'],
     ...encoder(card, 0, card.videoKbps),
     ...(card.renditions === 2 ? encoder(card, 1, Math.round(card.videoKbps / 4)) : []),
-    ...(card.audio === 'opus' ? ['-c:a', 'libopus', '-b:a', '64k', '-application', 'lowdelay'] : []),
-    ...(card.audio === 'aac' ? ['-c:a', 'aac', '-b:a', '96k'] : []),
-    ...(audio ? ['-ac', '2', '-frame_duration', '20'].slice(0, card.audio === 'opus' ? 4 : 2) : []),
+    ...AUDIO_ENCODERS[card.audio],
     // The multiplexer would wait for a packet of every stream, a whole frame with two renditions: once audio is
     // past a picture (see AUDIO_LEAD_S), it may go.
     ...[
