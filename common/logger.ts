@@ -1,9 +1,7 @@
 import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino'
+import type { LogLevel } from './wire/log-level.ts'
 
 export type Logger = PinoLogger
-
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** Field names that hold secrets anywhere in the product; pino replaces their values before a line is written. */
 const SECRET_FIELDS = [

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LOG_LEVELS } from '../logger.ts'
+import { LOG_LEVELS } from './log-level.ts'
 import { streamIdSchema } from './stream.ts'
 
 /**

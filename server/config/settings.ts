@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { LOG_LEVELS } from '../../common/logger.ts'
+import { LOG_LEVELS } from '../../common/wire/log-level.ts'
 import { flag, host, oneOf, portRange, socketAddress, wholeNumber } from './setting.ts'
 
 /** Every setting of the hub but its streams, which only the file holds. Help text, parsing and errors come from here. */

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Logger, LogLevel } from '../../common/logger.ts'
+import type { Logger } from '../../common/logger.ts'
 import { backoffMs, pause } from '../../common/retry.ts'
 import {
   type HubToIngress,
@@ -9,6 +9,7 @@ import {
   ingressToHubSchema,
   type RistInput,
 } from '../../common/wire/ingress-ipc.ts'
+import type { LogLevel } from '../../common/wire/log-level.ts'
 import { compileCacheEnv, fillCompileCache } from './compile-cache.ts'
 
 const ENTRY = fileURLToPath(new URL('./ingress-main.ts', import.meta.url))
