@@ -42,6 +42,8 @@ export interface AacTranscoderOptions {
   readonly logger: Logger
   /** Program to run; default `ffmpeg` on the PATH. */
   readonly ffmpeg?: string
+  /** Sound that comes out later than this after its successors went in is dropped, ms; default 500. */
+  readonly maxLagMs?: number
 }
 
 /**
@@ -51,6 +53,7 @@ export interface AacTranscoderOptions {
 export class AacTranscoder implements AacToOpus {
   readonly #logger: Logger
   readonly #program: string
+  readonly #maxLagTicks: number
   #listener: (packet: Buffer, pts: number) => void = () => {}
   #child: Child | null = null
   #marks: Mark[] = []
@@ -65,6 +68,7 @@ export class AacTranscoder implements AacToOpus {
   constructor(options: AacTranscoderOptions) {
     this.#logger = options.logger
     this.#program = options.ffmpeg ?? 'ffmpeg'
+    this.#maxLagTicks = (options.maxLagMs ?? 500) * 90
   }
 
   onOpus(listener: (packet: Buffer, pts: number) => void): void {
@@ -158,6 +162,10 @@ export class AacTranscoder implements AacToOpus {
     this.#samplesOut += opusSamples(packet, 0, packet.length)
     while (this.#marks[1] && this.#marks[1].sample <= sample) this.#marks.shift()
     const mark = this.#marks[0]
-    if (mark) this.#listener(packet, addToPts(mark.pts, ((sample - mark.sample) * 90) / 48))
+    // While a child starts, sound piles up: what is stale by now would only push the viewers' buffers up.
+    const lag = ((this.#samplesIn - sample) * 90) / 48
+    if (mark && lag <= this.#maxLagTicks) {
+      this.#listener(packet, addToPts(mark.pts, ((sample - mark.sample) * 90) / 48))
+    }
   }
 }

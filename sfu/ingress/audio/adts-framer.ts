@@ -40,6 +40,7 @@ export class AdtsFramer {
   /** @param pts of the first frame that starts in this payload, or -1 */
   push(data: Buffer, from: number, to: number, pts: number): void {
     let at = this.#finish(data, from, to)
+    if (this.#length > 0) return // still not whole
     if (pts >= 0 && at < to) this.#pts = pts
     while (at < to) {
       if (to - at < headerBytes) break

@@ -28,6 +28,10 @@ const oldMappingMs = 5_000
 interface Mapping {
   pts: number
   ticks: number
+  /** Which PTS have been on it lately. */
+  fromPts: number
+  latestPts: number
+  latestAtMs: number
   /** Distance of the latest unit from the wall, ticks. */
   deviation: number
   readonly madeAtMs: number
@@ -53,6 +57,8 @@ export class LaneClock {
   readonly #epochMs: number
   readonly #offset: number
   readonly #onReset: () => void
+  /** Where the predecessor stood: nothing may begin before. */
+  readonly #inherited: number
   #last: number
   #newest: Mapping | null = null
   /** The stretch before the newest: one wild PTS must not end it. */
@@ -63,6 +69,7 @@ export class LaneClock {
   constructor(state: LaneClockState, onReset: () => void = () => {}) {
     this.#epochMs = state.epochMs
     this.#offset = state.offset90k
+    this.#inherited = state.last90k
     this.#last = state.last90k
     this.#onReset = onReset
   }
@@ -101,8 +108,13 @@ export class LaneClock {
     }
     const exact = along(mapping, pts)
     const ticks = Math.max(exact, track.lastTicks + 1)
+    if (ptsDifference(pts, mapping.latestPts) > 0) {
+      mapping.latestPts = pts
+      mapping.latestAtMs = nowMs
+    }
     // The reference follows, so that no distance ever comes near half of the PTS range.
     if (Math.abs(exact - mapping.ticks) > 60 * second) {
+      mapping.fromPts = mapping.pts
       mapping.pts = pts
       mapping.ticks = exact
     }
@@ -117,7 +129,14 @@ export class LaneClock {
 
   #goesOn(track: TrackClock, mapping: Mapping, pts: number, nowMs: number): boolean {
     const newest = this.#newest
-    if (newest && mapping !== newest && nowMs - newest.madeAtMs > oldMappingMs) return false
+    if (
+      newest &&
+      mapping !== newest &&
+      nowMs - newest.madeAtMs > oldMappingMs &&
+      covers(newest, pts, nowMs)
+    ) {
+      return false
+    }
     const step = ptsDifference(pts, track.lastPts)
     if (step < -disorder) return false
     // A stall and the burst after it look odd on the wall, but their PTS goes on: small steps are always believed.
@@ -126,17 +145,21 @@ export class LaneClock {
 
   /** The newest stretch, or the one before, when this unit lies on it; else a new one that begins with this unit. */
   #join(track: TrackClock, pts: number, wall: number, nowMs: number): Mapping {
-    if (liesOn(this.#newest, track, pts, wall)) return this.#newest
-    if (liesOn(this.#previous, track, pts, wall)) {
-      const back = this.#previous
-      this.#previous = this.#newest
+    const newest = this.#newest
+    if (newest && newest !== track.mapping && covers(newest, pts, nowMs)) return newest
+    const back = this.#previous
+    if (back && back !== track.mapping && onTime(back, pts, wall)) {
+      this.#previous = newest
       this.#newest = back
       return back
     }
-    const earliest = (track.lastTicks < 0 ? this.#last : track.lastTicks) + frame
+    const earliest = (track.lastTicks < 0 ? this.#inherited : track.lastTicks) + frame
     const usual = Math.min(Math.max(track.deviation, -second), second)
     const ticks = Math.max(earliest, wall + usual)
-    const mapping = { pts, ticks, deviation: ticks - wall, madeAtMs: nowMs }
+    const mapping: Mapping = {
+      ...{ pts, ticks, fromPts: pts, latestPts: pts, latestAtMs: nowMs },
+      ...{ deviation: ticks - wall, madeAtMs: nowMs },
+    }
     this.#previous = this.#newest
     this.#newest = mapping
     if (this.#mapped) this.#onReset()
@@ -149,8 +172,17 @@ export function createTrackClock(): TrackClock {
   return { mapping: null, lastPts: 0, lastAtMs: 0, lastTicks: -1, deviation: 0 }
 }
 
-function liesOn(mapping: Mapping | null, track: TrackClock, pts: number, wall: number): mapping is Mapping {
-  if (!mapping || mapping === track.mapping) return false
+/** Whether this PTS is among, shortly before, or a natural continuation of those on the line; late arrival is fine. */
+function covers(mapping: Mapping, pts: number, nowMs: number): boolean {
+  const elapsed = Math.max(nowMs - mapping.latestAtMs, 0) * ticksPerMs
+  return (
+    ptsDifference(pts, mapping.fromPts) >= -skewTolerance &&
+    ptsDifference(pts, mapping.latestPts) <= elapsed + skewTolerance
+  )
+}
+
+/** Whether the line brings this PTS to where units on it use to be at this moment. */
+function onTime(mapping: Mapping, pts: number, wall: number): boolean {
   return Math.abs(along(mapping, pts) - wall - mapping.deviation) <= skewTolerance
 }
 
