@@ -44,6 +44,11 @@ export interface PipelineOptions {
   readonly limits?: Partial<PipelineLimits>
 }
 
+interface WaitingKeyframe {
+  readonly packetizer: H264Packetizer
+  readonly pts: number
+}
+
 /**
  * From MPEG-TS bytes to RTP packets, without any I/O: demultiplexes, judges whether browsers can play it, and sends
  * each access unit the moment it is complete. Nothing here throws on whatever bytes arrive, and all memory is bounded.
@@ -57,6 +62,8 @@ export class IngestPipeline implements Disposable {
   readonly #gate: ProgramGate
   readonly #outputs: LaneOutputs
   readonly #packetizer = new H264Packetizer()
+  /** Keyframes that came while another track kept the gate closed: they leave if it opens before their successor. */
+  readonly #waiting = new Map<VideoTrack, WaitingKeyframe>()
   readonly #capture = new CaptureMap()
   readonly #videoSink: VideoTrackSink
   readonly #audioSink: AudioTrackSink
@@ -161,6 +168,7 @@ export class IngestPipeline implements Disposable {
   /** The input flow was replaced, as by a restarted sender: forgets what was under way, keeps the lane's continuity. */
   reset(): void {
     this.#startMs = -1
+    this.#waiting.clear()
     this.#demuxer.reset()
     for (const track of this.#tracks.video) track.restart()
     this.#tracks.audio?.restart()
@@ -214,6 +222,7 @@ export class IngestPipeline implements Disposable {
 
   #choose(tracks: ProgramTracks): void {
     this.#tracks = tracks
+    this.#waiting.clear()
     const { maxVideoPesBytes, maxAudioPesBytes } = this.#limits
     const selections = tracks.video.map(({ pid }) => ({ pid, maxBytes: maxVideoPesBytes }))
     if (tracks.audio) selections.push({ pid: tracks.audio.pid, maxBytes: maxAudioPesBytes })
@@ -245,20 +254,43 @@ export class IngestPipeline implements Disposable {
   }
 
   #onAccessUnit(track: VideoTrack, pts: number, keyframe: boolean): void {
+    const wasOpen = this.#gate.open
     this.#evaluate()
+    if (!wasOpen) {
+      if (this.#gate.open) this.#sendWaiting(track)
+      else this.#keep(track, pts, keyframe)
+    }
     const rendition = this.#renditions.indexOf(track)
     if (!track.ready) this.#outputs.stopRendition(rendition)
     else if (this.#gate.open && this.#outputs.wants(rendition, keyframe)) {
-      this.#send(track, rendition, pts, keyframe)
+      this.#packetizer.clear()
+      track.fill(this.#packetizer, keyframe)
+      this.#send(rendition, this.#packetizer, pts)
     }
   }
 
-  #send(track: VideoTrack, rendition: number, pts: number, keyframe: boolean): void {
+  #keep(track: VideoTrack, pts: number, keyframe: boolean): void {
+    this.#waiting.delete(track)
+    if (!keyframe || !track.ready) return
+    const packetizer = new H264Packetizer()
+    track.fill(packetizer, keyframe)
+    packetizer.own()
+    this.#waiting.set(track, { packetizer, pts })
+  }
+
+  /** @param opener whose access unit opened the gate and goes out next */
+  #sendWaiting(opener: VideoTrack): void {
+    for (const [track, { packetizer, pts }] of this.#waiting) {
+      const rendition = this.#renditions.indexOf(track)
+      if (track !== opener && this.#outputs.wants(rendition, true)) this.#send(rendition, packetizer, pts)
+    }
+    this.#waiting.clear()
+  }
+
+  #send(rendition: number, packetizer: H264Packetizer, pts: number): void {
     const captured = this.#capture.captured(pts)
     const captureUnixMs = captured ?? this.#pushMs
-    this.#packetizer.clear()
-    track.fill(this.#packetizer, keyframe)
-    const rtp90k = this.#outputs.sendVideo(rendition, this.#packetizer, pts, this.#pushMs, captureUnixMs)
+    const rtp90k = this.#outputs.sendVideo(rendition, packetizer, pts, this.#pushMs, captureUnixMs)
     if (rtp90k === null || this.#pushMs - this.#capturedAtMs < captureReportEveryMs) return
     this.#capturedAtMs = this.#pushMs
     this.#sink.capture({ rtp90k, captureUnixMs, source: captured === null ? 'arrival' : 'sender' })

@@ -77,7 +77,12 @@ export class PesAssembler {
     this.#lastFrom = this.#length
     this.#length += count
     if (this.#expected === 0 && this.#length >= 6) {
-      const length = (this.#buffer[4]! << 8) | this.#buffer[5]!
+      if (this.#buffer.readUIntBE(0, 3) !== 1) {
+        this.#open = false
+        this.#sink.fault('pes_malformed')
+        return
+      }
+      const length = this.#buffer.readUInt16BE(4)
       this.#expected = length === 0 ? -1 : length + 6
     }
     if (this.#expected > 0) {

@@ -26,6 +26,16 @@ export class H264Packetizer {
     this.#count += 1
   }
 
+  /** Copies what was added, so that it can be sent later. */
+  own(): void {
+    for (let index = 0; index < this.#count; index++) {
+      const copy = Buffer.from(this.#data[index]!.subarray(this.#from[index]!, this.#to[index]!))
+      this.#data[index] = copy
+      this.#from[index] = 0
+      this.#to[index] = copy.length
+    }
+  }
+
   /** Sends what was added as one access unit. */
   send(output: RtpOutput, timestamp: number, extensions: HeaderExtensions): void {
     let extension = extensions.stamped
