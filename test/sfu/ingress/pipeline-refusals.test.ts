@@ -1,0 +1,124 @@
+import test from 'ava'
+import { generateTs, type MediaKind } from '../../support/media-generator.ts'
+import { PipelineHarness } from './pipeline-harness.ts'
+
+/** Pushes a kind of input and gives back the moment, in ms of media, of the first refusal. */
+async function refusedAfter(harness: PipelineHarness, kind: MediaKind): Promise<number> {
+  const ts = await generateTs(kind)
+  const start = harness.nowMs
+  for (let at = 0; at < ts.length && harness.refusals.length === 0; at += 1316) {
+    harness.nowMs = start + (at / ts.length) * 4000
+    harness.pipeline.push(ts.subarray(at, at + 1316))
+  }
+  return harness.nowMs - start
+}
+
+for (const [kind, code, hint] of [
+  ['bframes', 'b_frames', 'bframes=0'],
+  ['hevc', 'unsupported_video', 'H.264'],
+  ['mpeg2', 'unsupported_video', 'MPEG-2'],
+  ['interlaced', 'interlaced', 'progressive'],
+  ['yuv444', 'unsupported_format', 'yuv420p'],
+] as const) {
+  test(`${kind} is refused within 2 s, says what to change, and sends nothing`, async (t) => {
+    const harness = new PipelineHarness()
+    harness.attach({ video: [0], audio: { pid: 0, source: 'opus', channels: 2 } })
+    t.true((await refusedAfter(harness, kind)) <= 2000)
+    harness.play(await generateTs(kind), 4)
+    t.deepEqual(
+      harness.refusals.map((refusal) => refusal.code),
+      [code],
+    )
+    t.true(harness.refusals[0]!.message.includes(hint))
+    t.deepEqual(harness.programs, [])
+    t.deepEqual(harness.packets, [])
+  })
+}
+
+test('a stream joined after its only keyframe is refused at 2 s and heals with the next keyframe', async (t) => {
+  const harness = new PipelineHarness()
+  const ts = await generateTs('one-keyframe')
+  const start = harness.nowMs
+  harness.play(ts.subarray(Math.floor(ts.length / 8 / 188) * 188), 3.5)
+  t.deepEqual(
+    harness.refusals.map(({ code }) => code),
+    ['no_keyframe'],
+  )
+  t.deepEqual(harness.packets, [])
+  t.true(harness.nowMs - start > 2000)
+  harness.play(ts, 4)
+  t.deepEqual(
+    harness.reported.map(({ what }) => what),
+    ['refused', 'recovered', 'program'],
+  )
+  t.true(harness.video().length > 100)
+})
+
+test('a long GOP goes on playing; keyframes that never come again do not', async (t) => {
+  const ts = await generateTs('intra-refresh', { seconds: 12 })
+  const patient = new PipelineHarness()
+  patient.play(ts, 12)
+  t.deepEqual(
+    patient.reported.map(({ what }) => what),
+    ['program'],
+  )
+  const strict = new PipelineHarness({ limits: { maxKeyframeGapMs: 5000 } })
+  strict.play(ts, 12)
+  t.deepEqual(
+    strict.reported.map(({ what }) => what),
+    ['program', 'refused'],
+  )
+  t.is(strict.refusals[0]!.code, 'no_keyframe')
+})
+
+test('B-frames that come later end the stream then; without them it recovers', async (t) => {
+  const harness = new PipelineHarness()
+  const good = await generateTs('high')
+  const bad = await generateTs('bframes')
+  harness.play(good, 4)
+  const before = harness.video().length
+  t.true(before > 100)
+  harness.pipeline.reset()
+  harness.play(bad, 4)
+  t.deepEqual(
+    harness.refusals.map(({ code }) => code),
+    ['b_frames'],
+  )
+  const sent = harness.video().length - before
+  t.is(sent, 0, 'an encoder that says it may reorder proves first that it does not')
+  harness.pipeline.reset()
+  harness.play(good, 4)
+  t.deepEqual(
+    harness.reported.map(({ what }) => what),
+    ['program', 'refused', 'recovered'],
+  )
+  t.true(harness.video().length > before + 100)
+})
+
+test('data without any video or sound is refused as that', (t) => {
+  const harness = new PipelineHarness()
+  for (let step = 0; step < 50; step++) {
+    harness.nowMs += 50
+    harness.pipeline.push(Buffer.alloc(1316, step))
+  }
+  t.deepEqual(
+    harness.refusals.map(({ code }) => code),
+    ['no_media'],
+  )
+})
+
+test('sound that cannot be forwarded is left out with its reason, the pictures go on', async (t) => {
+  for (const [kind, code] of [
+    ['mp2', 'audio_unsupported'],
+    ['aac-latm', 'audio_latm'],
+    ['aac', 'audio_unsupported'],
+  ] as const) {
+    const harness = new PipelineHarness()
+    harness.play(await generateTs(kind), 4)
+    t.is(harness.programs[0]!.audio, null)
+    t.is(harness.programs[0]!.audioRefusal?.code, code)
+    t.deepEqual(harness.refusals, [])
+    t.is(harness.issues.get('audio_unsupported'), 1)
+    t.true(harness.video().length > 100)
+  }
+})
