@@ -54,7 +54,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   #presented = false
   #delivering = false
   #everJoined = false
-  #everDelivered = false
+  #interrupted = false
   #lastClosing = ''
   #joinStart = 0
   #joinMs: number | null = null
@@ -138,6 +138,8 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
       },
       rejoin: ({ reason }) => {
         this.#lastClosing = reason
+        this.#retireMedia()
+        this.#refresh()
         this.#startJoin(hub, capabilities)
       },
       captureClock: (reference) => this.#glassToGlass.captureClock(reference),
@@ -150,6 +152,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     const closing = await hub.closed
     this.#hub = null
     this.#stream = null
+    this.#retireMedia()
     return closing
   }
 
@@ -174,7 +177,8 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
         if (media === this.#media) hub.close(reason, 'lost')
       },
     })
-    this.#replaceMedia(media)
+    this.#retireMedia()
+    this.#media = media
     this.#setStream(answer.stream)
     await this.#consume(media, answer.consumers)
   }
@@ -189,15 +193,16 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     return device
   }
 
-  /** Keeps the session that last showed something until the new one does. */
-  #replaceMedia(media: MediaSession): void {
+  /** The session of now will not go on. If it showed something it is kept until the next one does. */
+  #retireMedia(): void {
     if (this.#delivering) {
       this.#retired?.close()
       this.#retired = this.#media
+      this.#interrupted = true
     } else {
       this.#media?.close()
     }
-    this.#media = media
+    this.#media = null
     this.#presented = false
     this.#delivering = false
     this.#spatialLayer = null
@@ -224,7 +229,10 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     const wasLive = this.#stream?.state === 'live'
     // Waiting for a sender is no part of the time a join takes.
     if (stream.state === 'live' && !wasLive && this.#stream !== null) this.#joinStart = performance.now()
-    if (stream.state !== 'live') this.#attempt = 0
+    if (stream.state !== 'live') {
+      this.#attempt = 0
+      this.#interrupted = false
+    }
     this.#stream = stream
     this.#refresh()
   }
@@ -232,7 +240,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   #delivered(): void {
     if (this.#delivering) return
     this.#delivering = true
-    this.#everDelivered = true
+    this.#interrupted = false
     this.#attempt = 0
     this.#joinMs ??= performance.now() - this.#joinStart
     this.#refresh()
@@ -273,7 +281,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
       stream: this.#stream,
       delivering: this.#delivering,
       everJoined: this.#everJoined,
-      everDelivered: this.#everDelivered,
+      interrupted: this.#interrupted,
       lastClosing: this.#lastClosing,
     })
     if (JSON.stringify(state) === JSON.stringify(this.#state)) return

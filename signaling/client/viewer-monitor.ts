@@ -58,6 +58,7 @@ export class ViewerMonitor {
   readonly #viewer: Monitored
   readonly #timer: ReturnType<typeof setInterval>
   #ticks = 0
+  #hub: HubConnection | null = null
   #media: MediaSession | null = null
   #last: ReceiveCounters | null = null
   #lastReported: ReceiveCounters | null = null
@@ -90,9 +91,10 @@ export class ViewerMonitor {
     if (hub !== null && this.#ticks % CLOCK_TICKS === 0) void this.compareClocks(hub)
     const counters = await this.#read(media)
     // While the statistics were gathered another session may have taken over.
-    if (media !== this.#viewer.media) return
-    if (media !== this.#media) {
+    if (media !== this.#viewer.media || hub !== this.#viewer.hub) return
+    if (media !== this.#media || hub !== this.#hub) {
       this.#media = media
+      this.#hub = hub
       this.#last = this.#lastReported = null
       this.#lastBytesAt = this.#lastPictureAt = performance.now()
     }

@@ -19,8 +19,8 @@ export interface ViewerFacts {
   readonly delivering: boolean
   /** Whether this viewer has ever been told the stream's state. */
   readonly everJoined: boolean
-  /** Whether this viewer ever showed a picture. */
-  readonly everDelivered: boolean
+  /** Whether media that was delivered broke off on the way here, and has not come back. */
+  readonly interrupted: boolean
   /** Why the last connection ended. */
   readonly lastClosing: string
 }
@@ -36,5 +36,5 @@ export function viewerState(facts: ViewerFacts): ViewerState {
   }
   if (stream.state !== 'live') return { name: stream.state }
   if (facts.delivering) return { name: 'live' }
-  return facts.everDelivered ? { name: 'reconnecting', reason: facts.lastClosing } : { name: 'connecting' }
+  return facts.interrupted ? { name: 'reconnecting', reason: facts.lastClosing } : { name: 'connecting' }
 }

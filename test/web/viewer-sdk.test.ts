@@ -104,7 +104,7 @@ const facts: ViewerFacts = {
   stream: null,
   delivering: false,
   everJoined: false,
-  everDelivered: false,
+  interrupted: false,
   lastClosing: 'gone',
 }
 
@@ -113,7 +113,7 @@ test('a viewer’s state follows from the connection, the stream and the media',
   t.is(name({}), 'connecting')
   t.is(name({ stream: { state: 'live' } }), 'connecting')
   t.is(name({ stream: { state: 'live' }, delivering: true }), 'live')
-  t.is(name({ stream: { state: 'live' }, everDelivered: true }), 'reconnecting')
+  t.is(name({ stream: { state: 'live' }, interrupted: true }), 'reconnecting')
   t.is(name({ everJoined: true }), 'reconnecting')
   t.is(name({ stream: { state: 'input_lost' }, delivering: true }), 'input_lost')
   t.is(name({ stream: { state: 'waiting' } }), 'waiting')

@@ -2,11 +2,11 @@ const WIDTH = 240
 const HEIGHT = 36
 const SECONDS = 60
 
-/** The last minute of glass-to-glass latency as a line from 0 to the largest value, newest at the right. */
+/** The last minute of glass-to-glass latency as a line from 0 to a little above the largest value, newest at the right. */
 export function LatencyGraph({ history }: { history: readonly (number | null)[] }) {
   const known = history.filter((value) => value !== null)
   if (known.length < 2) return null
-  const top = Math.max(100, ...known)
+  const top = Math.max(100, ...known) * 1.25
   const x = (index: number) => WIDTH - ((history.length - 1 - index) * WIDTH) / (SECONDS - 1)
   const y = (value: number) => HEIGHT - 1 - (Math.max(0, value) * (HEIGHT - 2)) / top
   let path = ''
