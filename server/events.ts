@@ -25,6 +25,10 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
     flow(stream_id, state) {
       logger.info({ stream_id, state }, `sender's flow ${state}`)
     },
+    bufferFitted(stream_id, buffer_ms, rtt_ms) {
+      metrics.ristBuffer.set({ stream_id }, buffer_ms)
+      logger.info({ stream_id, buffer_ms, rtt_ms }, 'recovery buffer fitted to the path')
+    },
     streamState(stream_id, { state, reason }) {
       const level = state === 'refused' || state === 'input_lost' ? 'warn' : 'info'
       logger[level]({ stream_id, state, reason }, `stream is ${state.replace('_', ' ')}`)

@@ -94,7 +94,7 @@ export async function openHub(config: Config, logger: Logger): Promise<Hub> {
 }
 
 function openConfigured(streams: StreamRegistry, config: Config, stream: Config['streams'][number]): void {
-  const { minMs, maxMs } = CLASS_PROFILES[stream.class].ristBuffer
+  const { minMs, maxMs, rttMultiple } = CLASS_PROFILES[stream.class].ristBuffer
   streams.open({
     streamId: stream.stream_id,
     streamClass: stream.class,
@@ -107,7 +107,7 @@ function openConfigured(streams: StreamRegistry, config: Config, stream: Config[
       authentication: stream.authentication,
       username: stream.username ?? '',
       password: stream.password ?? '',
-      buffer: { min_ms: minMs, max_ms: maxMs },
+      buffer: { start_ms: minMs, min_ms: minMs, max_ms: maxMs, rtt_multiple: rttMultiple },
     },
   })
 }

@@ -21,6 +21,7 @@ export class Metrics {
   readonly loss: Histogram<'class'>
   readonly bitrate: Gauge<'stream_id' | 'track'>
   readonly ristPackets: Gauge<'stream_id' | 'kind'>
+  readonly ristBuffer: Gauge<'stream_id'>
   readonly linkRtt: Gauge<'stream_id' | 'link'>
   readonly linkBitrate: Gauge<'stream_id' | 'link'>
 
@@ -93,6 +94,12 @@ export class Metrics {
       'RIST packets of the last second: received, recovered, lost',
       'kind',
     )
+    this.ristBuffer = new Gauge({
+      name: 'lanecast_rist_buffer_ms',
+      help: 'Recovery buffer that was fitted to the path of a stream, ms',
+      labelNames: ['stream_id'],
+      registers,
+    })
     this.linkRtt = perStream('lanecast_link_rtt_ms', 'Round-trip time of a link, ms', 'link')
     this.linkBitrate = perStream('lanecast_link_kbps', 'Bitrate received over a link, kb/s', 'link')
   }

@@ -12,6 +12,8 @@ export interface MediaEvents {
   ingressDied(streamId: string, how: string): void
   ingressFailed(streamId: string, code: string, message: string): void
   flow(streamId: string, state: 'connected' | 'lost' | 'replaced'): void
+  /** The recovery buffer changed, ms, for a path of this RTT, ms. */
+  bufferFitted(streamId: string, bufferMs: number, rttMs: number): void
   streamState(streamId: string, state: StreamState): void
   /** Somebody or something was turned away: a sender without the right secrets, a viewer over the limit. */
   rejected(streamId: string, reason: string, detail: string, count?: number): void

@@ -55,6 +55,8 @@ export class Stream implements AsyncDisposable {
   /** The lane that the ingress which runs now sends to. */
   #pointedAt: Lane | null = null
   #captureClock: CaptureClock | null = null
+  /** The recovery buffer that was found to fit the sender's path, ms. */
+  #bufferMs: number
   #work: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -62,8 +64,9 @@ export class Stream implements AsyncDisposable {
     this.spec = spec
     this.#deps = deps
     this.#identity = new LaneIdentity(spec.streamId)
+    this.#bufferMs = spec.input.buffer.start_ms
     this.#ingress = new IngressSupervisor(
-      spec,
+      { ...spec, input: () => this.#input() },
       { message: (message) => this.#onIngress(message), died: (how) => this.#onIngressDied(how) },
       deps.logger,
     )
@@ -139,6 +142,9 @@ export class Stream implements AsyncDisposable {
         return
       case 'flow':
         return events.flow(streamId, message.state)
+      case 'buffer':
+        this.#bufferMs = message.ms
+        return events.bufferFitted(streamId, message.ms, message.rtt_ms)
       case 'program':
         this.#program = message.program
         return this.#enqueue('lane_open', () => this.#attach())
@@ -164,6 +170,11 @@ export class Stream implements AsyncDisposable {
       case 'failed':
         return events.ingressFailed(streamId, message.code, message.message)
     }
+  }
+
+  #input(): RistInput {
+    const { input } = this.spec
+    return { ...input, buffer: { ...input.buffer, start_ms: this.#bufferMs } }
   }
 
   #onIngressDied(how: string): void {

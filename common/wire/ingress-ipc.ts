@@ -29,8 +29,13 @@ export const ristInputSchema = z.strictObject({
   authentication: z.enum(['srp', 'passphrase']),
   username: z.string().max(127),
   password: z.string().max(127),
-  /** Recovery buffer, ms. */
-  buffer: z.strictObject({ min_ms: z.number().int().min(0), max_ms: z.number().int().min(0) }),
+  /** Recovery buffer: it begins with `start_ms` and is fitted to `rtt_multiple` x RTT within the bounds, ms. */
+  buffer: z.strictObject({
+    start_ms: z.number().int().min(0),
+    min_ms: z.number().int().min(0),
+    max_ms: z.number().int().min(0),
+    rtt_multiple: z.number().positive(),
+  }),
 })
 export type RistInput = z.infer<typeof ristInputSchema>
 
@@ -103,6 +108,8 @@ export const ingressToHubSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
   /** A sender's flow came, went, or was replaced by its restarted self. */
   z.object({ type: z.literal('flow'), state: z.enum(['connected', 'lost', 'replaced']) }),
+  /** The recovery buffer was fitted to the path; the stream was interrupted for that. A successor starts with it. */
+  z.object({ type: z.literal('buffer'), ms: z.number().int(), rtt_ms: z.number() }),
   z.object({ type: z.literal('program'), program: programSchema }),
   z.object({ type: z.literal('refused'), code: z.string(), message: z.string() }),
   z.object({ type: z.literal('recovered') }),

@@ -24,7 +24,7 @@ process.on('message', (raw) => {
 async function handle(message: HubToIngress): Promise<void> {
   switch (message.type) {
     case 'start':
-      session = await IngressSession.open(message, tell, createLogger(message.log_level))
+      session = await IngressSession.open(message, tell, fail, createLogger(message.log_level))
       return tell({ type: 'ready' })
     case 'attach':
       return session?.attach(message)

@@ -1,9 +1,10 @@
 import type { Logger } from '../../common/logger.ts'
-import type { Attach, HubToIngress, IngressToHub } from '../../common/wire/ingress-ipc.ts'
+import type { Attach, HubToIngress, IngressToHub, RistInput } from '../../common/wire/ingress-ipc.ts'
 import { AacTranscoder } from './audio/aac-transcoder.ts'
+import { BufferTuner } from './buffer-tuner.ts'
 import { IngestPipeline } from './pipeline.ts'
 import type { Cursors, IssueKind, ProgramDescription } from './pipeline-types.ts'
-import { RistReceiver } from './rist-receiver.ts'
+import { type FlowEvent, RistReceiver } from './rist-receiver.ts'
 import type { FlowStats } from './rist-stats.ts'
 import { RtpSocket } from './rtp-socket.ts'
 
@@ -19,7 +20,11 @@ const NO_CURSORS: Cursors = { sequences: [], clock: null }
 
 /** One stream inside its ingress process: receiver, pipeline and socket, and what the hub is told about them. */
 export class IngressSession implements AsyncDisposable {
+  readonly #input: RistInput
   readonly #tell: (message: IngressToHub) => void
+  readonly #fail: (error: unknown) => void
+  readonly #logger: Logger
+  readonly #tuner: BufferTuner
   readonly #socket: RtpSocket
   readonly #aac: AacTranscoder
   readonly #pipeline: IngestPipeline
@@ -27,12 +32,26 @@ export class IngressSession implements AsyncDisposable {
   readonly #timers: NodeJS.Timeout[]
   #receiver: RistReceiver | null = null
   #flow: FlowStats | null = null
+  /** The receiver was opened anew for another buffer and has not heard its sender yet. */
+  #reopened = false
+  #closed = false
   #attached = false
   #flowing = false
   #sentAt = 0
 
-  private constructor(socket: RtpSocket, tell: (message: IngressToHub) => void, logger: Logger) {
+  private constructor(
+    input: RistInput,
+    socket: RtpSocket,
+    tell: (message: IngressToHub) => void,
+    fail: (error: unknown) => void,
+    logger: Logger,
+  ) {
+    this.#input = input
     this.#tell = tell
+    this.#fail = fail
+    this.#logger = logger
+    const { min_ms, max_ms, rtt_multiple, start_ms } = input.buffer
+    this.#tuner = new BufferTuner({ minMs: min_ms, maxMs: max_ms, rttMultiple: rtt_multiple }, start_ms)
     this.#socket = socket
     this.#aac = new AacTranscoder({ logger })
     this.#pipeline = new IngestPipeline({
@@ -60,38 +79,20 @@ export class IngressSession implements AsyncDisposable {
   }
 
   /**
-   * Listens on every link port and on the RTP port.
+   * Listens on every link port and on the RTP port. `fail` is told what ends the session later on.
    * @throws CodedError when librist is missing or a port is taken
    */
   static async open(
     { input, rtp_port, stream_id }: Start,
     tell: (message: IngressToHub) => void,
+    fail: (error: unknown) => void,
     root: Logger,
   ): Promise<IngressSession> {
     const logger = root.child({ room: 'ingress', stream_id })
     const socket = await RtpSocket.open(rtp_port, (packet) => session.#pipeline.rtcp(packet))
-    const session: IngressSession = new IngressSession(socket, tell, logger)
+    const session: IngressSession = new IngressSession(input, socket, tell, fail, logger)
     try {
-      session.#receiver = await RistReceiver.open({
-        address: input.address,
-        links: input.links,
-        passphrase: input.passphrase,
-        aesBits: input.aes_bits,
-        authentication: input.authentication,
-        username: input.username,
-        password: input.password,
-        buffer: { minMs: input.buffer.min_ms, maxMs: input.buffer.max_ms },
-        onData: (chunk) => session.#pipeline.push(chunk),
-        onFlow: ({ type }) => {
-          if (type === 'replaced') session.#pipeline.reset()
-          tell({ type: 'flow', state: type === 'returned' ? 'connected' : type })
-        },
-        onStats: (stats) => {
-          session.#flow = stats
-        },
-        onRejected: ({ reason, detail, count }) => tell({ type: 'rejected', reason, detail, count }),
-        onLog: ({ level, message }) => logger[level === 'info' ? 'debug' : level]({ librist: true }, message),
-      })
+      await session.#listen()
       return session
     } catch (error) {
       await session[Symbol.asyncDispose]()
@@ -130,7 +131,58 @@ export class IngressSession implements AsyncDisposable {
     this.#socket.disconnect()
   }
 
+  async #listen(): Promise<void> {
+    const input = this.#input
+    const { bufferMs } = this.#tuner
+    this.#receiver = await RistReceiver.open({
+      address: input.address,
+      links: input.links,
+      passphrase: input.passphrase,
+      aesBits: input.aes_bits,
+      authentication: input.authentication,
+      username: input.username,
+      password: input.password,
+      // librist takes the middle of the two and keeps it.
+      buffer: { minMs: bufferMs, maxMs: bufferMs },
+      onData: (chunk) => this.#pipeline.push(chunk),
+      onFlow: ({ type }) => this.#onFlow(type),
+      onStats: (stats) => this.#onStats(stats),
+      onRejected: ({ reason, detail, count }) => this.#tell({ type: 'rejected', reason, detail, count }),
+      onLog: ({ level, message }) =>
+        this.#logger[level === 'info' ? 'debug' : level]({ librist: true }, message),
+    })
+  }
+
+  #onFlow(type: FlowEvent['type']): void {
+    if (type === 'connected' && this.#reopened) {
+      // The same sender, back after its buffer was fitted.
+      this.#reopened = false
+      return
+    }
+    if (type === 'replaced') this.#pipeline.reset()
+    if (type === 'connected' || type === 'replaced') this.#tuner.restart()
+    this.#tell({ type: 'flow', state: type === 'returned' ? 'connected' : type })
+  }
+
+  #onStats(stats: FlowStats): void {
+    this.#flow = stats
+    const rttMs = Math.max(0, ...stats.links.filter((link) => link.alive).map((link) => link.rttMs))
+    if (!this.#tuner.observe({ rttMs, lost: stats.lost })) return
+    this.#tell({ type: 'buffer', ms: this.#tuner.bufferMs, rtt_ms: rttMs })
+    this.#relisten().catch(this.#fail)
+  }
+
+  /** librist fixes the buffer when it opens: the receiver is closed and opened with the one that fits. */
+  async #relisten(): Promise<void> {
+    await this.#receiver?.[Symbol.asyncDispose]()
+    this.#receiver = null
+    if (this.#closed) return
+    this.#reopened = true
+    await this.#listen()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
     for (const timer of this.#timers) clearInterval(timer)
     await this.#receiver?.[Symbol.asyncDispose]()
     this.#aac[Symbol.dispose]()

@@ -25,7 +25,8 @@ const STOP_WITHIN_MS = 1500
 
 export interface IngressSpec {
   readonly streamId: string
-  readonly input: RistInput
+  /** What the process listens for; asked anew for each process, as the buffer is fitted while one runs. */
+  readonly input: () => RistInput
   /** Loopback port RTP leaves from, the same for every process of this stream. */
   readonly rtpPort: number
   readonly logLevel: LogLevel
@@ -129,7 +130,7 @@ export class IngressSupervisor implements AsyncDisposable {
         type: 'start',
         stream_id: streamId,
         log_level: logLevel,
-        input,
+        input: input(),
         rtp_port: rtpPort,
       } satisfies HubToIngress,
       () => {},

@@ -18,7 +18,7 @@ export async function openOurs(routes: readonly IngestRoute[]): Promise<IngestSi
     const ingress: IngressSupervisor = new IngressSupervisor(
       {
         streamId: `bench-${index}`,
-        input: {
+        input: () => ({
           address: '127.0.0.1',
           links: stream.ports.map((port) => ({ port })),
           passphrase: stream.passphrase,
@@ -26,8 +26,8 @@ export async function openOurs(routes: readonly IngestRoute[]): Promise<IngestSi
           authentication: 'srp',
           username: stream.username,
           password: stream.password,
-          buffer: { min_ms: BUFFER_MS, max_ms: BUFFER_MS },
-        },
+          buffer: { start_ms: BUFFER_MS, min_ms: BUFFER_MS, max_ms: BUFFER_MS, rtt_multiple: 4 },
+        }),
         rtpPort: rtpPorts[index]!,
         logLevel: 'fatal',
       },
