@@ -1,0 +1,115 @@
+import { z } from 'zod'
+import {
+  aesBitsSchema,
+  contractIdSchema,
+  linkIdSchema,
+  modeSchema,
+  nodeIdSchema,
+  tenantIdSchema,
+  transportSchema,
+} from './ids.ts'
+import { streamClassSchema, streamIdSchema } from './stream.ts'
+
+/** Parts of the way from camera to screen whose times add up to the glass-to-glass latency. */
+export const LATENCY_STAGES = ['encode', 'buffer', 'one_way', 'forwarding', 'playout'] as const
+export const latencyStageSchema = z.enum(LATENCY_STAGES)
+export type LatencyStage = z.infer<typeof latencyStageSchema>
+
+export const latencySchema = z.object({
+  /** p95 glass-to-glass target of the class, ms; null where the class has none. */
+  budget_ms: z.number().nullable(),
+  /** Sum of the stages, ms. */
+  estimate_ms: z.number(),
+  stages: z.array(
+    z.object({
+      stage: latencyStageSchema,
+      ms: z.number(),
+      /** `measured` on this flow or link, `computed` by a rule from measurements, `default` where nobody measured. */
+      source: z.enum(['measured', 'computed', 'default']),
+    }),
+  ),
+})
+export type Latency = z.infer<typeof latencySchema>
+
+export const pacingSchema = z.object({
+  /** What the sender starts to send, kb/s of media. */
+  target_kbps: z.number().int(),
+  /** What it must never pass, kb/s on the wire of each path: media, headers and retransmissions. */
+  max_kbps: z.number().int(),
+  /** The longest stretch of media that may leave at line rate, ms. */
+  burst_ms: z.number().int(),
+})
+export type Pacing = z.infer<typeof pacingSchema>
+
+export const abrSchema = z.object({
+  min_kbps: z.number().int(),
+  start_kbps: z.number().int(),
+  max_kbps: z.number().int(),
+})
+export type Abr = z.infer<typeof abrSchema>
+
+/** Recovery buffer of the transport (RIST, SRT), ms; both 0 where it has none (WebRTC, RTP). */
+export const recoveryBufferSchema = z.object({ min_ms: z.number().int(), max_ms: z.number().int() })
+export type RecoveryBuffer = z.infer<typeof recoveryBufferSchema>
+
+/** One of the sender's own links and its part in the bond. */
+export const bindingSchema = z.object({
+  link_id: linkIdSchema,
+  /** The node this link is dialled at. */
+  node_id: nodeIdSchema,
+  /** librist's meaning: 0 carries a copy of every packet, 1 to 100 its share of them. */
+  weight: z.number().int().min(0).max(100),
+})
+export type Binding = z.infer<typeof bindingSchema>
+
+export const overlaySchema = z.object({
+  /** Nodes the media passes, the first one's own included. */
+  path: z.array(nodeIdSchema),
+  /** The hub or edge where the media enters (publish) or leaves (subscribe) the overlay. */
+  edge: nodeIdSchema,
+  bindings: z.array(bindingSchema),
+})
+export type Overlay = z.infer<typeof overlaySchema>
+
+export const endpointSchema = z.object({
+  node_id: nodeIdSchema,
+  /** Host name or address to dial, without brackets. */
+  address: z.string().min(1).max(253),
+  port: z.number().int().min(1).max(65_535),
+  /** The sender's link that dials this endpoint, where it has several. */
+  link: linkIdSchema.optional(),
+})
+export type Endpoint = z.infer<typeof endpointSchema>
+
+/** Secrets of a flow; null where the transport agrees on its own keys (DTLS). Never logged, never in a URL. */
+export const flowKeysSchema = z.object({
+  passphrase: z.string().min(10).max(79),
+  aes_bits: aesBitsSchema,
+  /** SRP (RIST main profile, VSF TR-06-2); absent where the transport has no user names. */
+  username: z.string().min(1).max(127).optional(),
+  password: z.string().min(1).max(127).optional(),
+})
+export type FlowKeys = z.infer<typeof flowKeysSchema>
+
+/** What the hub grants a sender: media flows only by such a contract. Times are Unix milliseconds. */
+export const flowContractSchema = z.object({
+  contract_id: contractIdSchema,
+  /** Counts up with each renewal or reroute of the same contract. */
+  version: z.number().int().min(1),
+  tenant_id: tenantIdSchema,
+  stream_id: streamIdSchema,
+  class: streamClassSchema,
+  mode: modeSchema,
+  transport: transportSchema,
+  endpoints: z.array(endpointSchema),
+  keys: flowKeysSchema.nullable(),
+  buffer: recoveryBufferSchema,
+  pacing: pacingSchema,
+  abr: abrSchema,
+  overlay: overlaySchema,
+  latency: latencySchema,
+  /** In words: what was chosen, what was rejected and why. */
+  reasons: z.array(z.string()),
+  expires_at: z.number().int(),
+})
+export type FlowContract = z.infer<typeof flowContractSchema>
