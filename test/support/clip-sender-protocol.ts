@@ -1,0 +1,19 @@
+import { z } from 'zod'
+
+/** What a clip sender is told, by one message; it holds secrets. */
+export const clipSenderConfig = z.strictObject({
+  path: z.string(),
+  /** Leaves out what comes before, ms. */
+  fromMs: z.number().min(0).default(0),
+  /** Starts over at the end, on the same connection: PTS are reset. */
+  repeat: z.boolean().default(false),
+  ports: z.array(z.number()).min(1),
+  passphrase: z.string(),
+  username: z.string(),
+  password: z.string(),
+})
+export type ClipSenderConfig = z.input<typeof clipSenderConfig>
+
+/** `sending`: a link has authenticated. `over`: the clip has ended, the connection stands. */
+export const clipSenderReport = z.object({ type: z.enum(['sending', 'over']) })
+export type ClipSenderReport = z.infer<typeof clipSenderReport>

@@ -1,0 +1,50 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { type ClipSenderConfig, clipSenderReport } from './clip-sender-protocol.ts'
+import type { OpenStream } from './hub.ts'
+
+const PROGRAM = fileURLToPath(new URL('./clip-sender-main.ts', import.meta.url))
+
+/** A field sender process that plays a file, for a fraction of what a live encoder costs. */
+export interface ClipSender extends AsyncDisposable {
+  readonly pid: number
+  /** The clip has ended; the sender stays connected. */
+  readonly over: Promise<void>
+  /** SIGKILL. */
+  kill(): Promise<void>
+}
+
+/** Starts a sender with the stream's secrets and resolves when it has authenticated and begins to play. */
+export async function startClipSender(
+  { ports, passphrase, username, password }: OpenStream,
+  clip: Pick<ClipSenderConfig, 'path' | 'fromMs' | 'repeat'>,
+): Promise<ClipSender> {
+  const child = fork(PROGRAM, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
+  const exited = once(child, 'exit')
+  const sending = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<void>()
+  child.on('message', (raw) => {
+    const { type } = clipSenderReport.parse(raw)
+    if (type === 'sending') sending.resolve()
+    else over.resolve()
+  })
+  child.send({ ...clip, ports: [...ports], passphrase, username, password } satisfies ClipSenderConfig)
+  await Promise.race([
+    sending.promise,
+    exited.then(([code, signal]) => {
+      throw new Error(`the clip sender ended with ${code ?? signal}`)
+    }),
+  ])
+  exited.catch(() => {})
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal)
+    await exited
+  }
+  return {
+    pid: child.pid!,
+    over: over.promise,
+    kill: () => end('SIGKILL'),
+    [Symbol.asyncDispose]: () => end('SIGKILL'),
+  }
+}

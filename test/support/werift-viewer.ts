@@ -1,0 +1,275 @@
+import { RTCPeerConnection, type RtpPacket } from 'werift'
+import { z } from 'zod'
+import type { StreamState } from '../../common/wire/stream.ts'
+import {
+  type ConsumerInfo,
+  type HubNotifications,
+  type JoinAnswer,
+  joinAnswer,
+} from '../../common/wire/viewer-protocol.ts'
+import { HubConnection, type HubHandlers } from '../../signaling/client/hub-connection.ts'
+import { iceCandidates, iceParameters } from '../../signaling/client/mediasoup-shapes.ts'
+import { until } from './until.ts'
+
+/** Packets kept per consumer; the oldest go first. */
+const MAX_PACKETS = 30_000
+/** A hub whose worker has just died may refuse to be joined for a moment. */
+const JOIN_AGAIN_MS = 50
+
+/** One RTP packet as it came out of SRTP. */
+export interface ReceivedPacket {
+  readonly ssrc: number
+  readonly sequence: number
+  readonly timestamp: number
+  readonly marker: boolean
+  readonly payload: Buffer
+  /** Header extensions' bytes by id (RFC 8285). */
+  readonly extensions: ReadonlyMap<number, Buffer>
+  /** `performance.now()` when it arrived. */
+  readonly at: number
+}
+
+/** One consumer of the lane, as the viewer was told of it. */
+export interface ReceivedTrack {
+  readonly consumerId: string
+  readonly producerId: string
+  readonly kind: 'audio' | 'video'
+  readonly ssrc: number
+  readonly packets: ReceivedPacket[]
+  /** Header extension ids by URI. */
+  readonly extensionIds: ReadonlyMap<string, number>
+  /** The hub said that it is gone, or its transport is. */
+  closed: boolean
+}
+
+export interface Noted<T> {
+  readonly at: number
+  readonly value: T
+}
+
+const dtlsOfHub = z.object({
+  fingerprints: z.array(z.object({ algorithm: z.string(), value: z.string() })),
+})
+const rtpParameters = z.object({
+  encodings: z.array(z.object({ ssrc: z.number() })).min(1),
+  headerExtensions: z.array(z.object({ uri: z.string(), id: z.number() })),
+})
+const offeredCapabilities = z.object({
+  codecs: z.array(
+    z.looseObject({ kind: z.enum(['audio', 'video']), mimeType: z.string(), clockRate: z.number() }),
+  ),
+  headerExtensions: z.array(
+    z.looseObject({ kind: z.enum(['audio', 'video']), uri: z.string(), preferredId: z.number() }),
+  ),
+})
+
+/**
+ * A viewer without a browser: it joins a stream as the page does, receives everything the hub forwards, decodes
+ * nothing, and keeps what a test asks about. Told to, it joins again, on the same WebSocket.
+ */
+export class WeriftViewer implements AsyncDisposable {
+  readonly states: Noted<StreamState>[] = []
+  readonly rejoins: Noted<string>[] = []
+  readonly captureClocks: Noted<HubNotifications['capture-clock']>[] = []
+  /** When each `join` was answered; the first is that of {@link open}. */
+  readonly joins: Noted<JoinAnswer>[] = []
+  /** Every track there ever was, oldest first. */
+  readonly tracks: ReceivedTrack[] = []
+  readonly #connection: HubConnection
+  readonly #welcome = Promise.withResolvers<HubNotifications['welcome']>()
+  readonly #bySsrc = new Map<number, ReceivedTrack>()
+  #peer: RTCPeerConnection | null = null
+  #closed = false
+
+  private constructor(hubUrl: string, streamId: string) {
+    const url = `${hubUrl.replace(/^http/, 'ws')}/protoo?stream_id=${streamId}`
+    this.#connection = new HubConnection(url, this.#handlers())
+    this.#connection.closed.then(({ reason }) => this.#welcome.reject(new Error(reason)))
+    this.#welcome.promise.catch(() => {})
+  }
+
+  /** Connects and joins; media follows as soon as there is any. */
+  static async open(hubUrl: string, streamId: string): Promise<WeriftViewer> {
+    const viewer = new WeriftViewer(hubUrl, streamId)
+    try {
+      await viewer.#join()
+      return viewer
+    } catch (error) {
+      await viewer[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  get state(): StreamState['state'] | undefined {
+    return this.states.at(-1)?.value.state
+  }
+
+  /** The newest track of a kind; waits for one, and for its first packet. */
+  async track(kind: 'audio' | 'video', withinMs = 15_000): Promise<ReceivedTrack> {
+    return until(
+      () => this.tracks.findLast((track) => track.kind === kind && !track.closed && track.packets.length > 0),
+      `${kind} of the stream`,
+      withinMs,
+    )
+  }
+
+  /** Why the connection ended; pending while it stands. */
+  get closed(): Promise<{ readonly reason: string }> {
+    return this.#connection.closed
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    this.#connection.close('the test is over')
+    await this.#peer?.close()
+  }
+
+  #handlers(): HubHandlers {
+    return {
+      welcome: (welcome) => {
+        this.#note(this.states, welcome.stream)
+        this.#welcome.resolve(welcome)
+      },
+      stream: (state) => this.#note(this.states, state),
+      consumerClosed: ({ consumer_id }) => {
+        for (const track of this.tracks) if (track.consumerId === consumer_id) track.closed = true
+      },
+      consumerLayer: () => {},
+      rejoin: ({ reason }) => {
+        this.#note(this.rejoins, reason)
+        this.#joinAgain().catch((error) => this.#connection.close(String(error)))
+      },
+      captureClock: (clock) => this.#note(this.captureClocks, clock),
+      consume: async (info) => this.#consume(info),
+    }
+  }
+
+  #note<T>(list: Noted<T>[], value: T): void {
+    list.push({ at: performance.now(), value })
+    if (list.length > 1000) list.shift()
+  }
+
+  async #joinAgain(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#join()
+      } catch (error) {
+        if (this.#closed) return
+        if (!String(error).includes('no_worker')) throw error
+        await new Promise((resolve) => setTimeout(resolve, JOIN_AGAIN_MS))
+      }
+    }
+  }
+
+  async #join(): Promise<void> {
+    const { router_rtp_capabilities } = await this.#welcome.promise
+    const answer = joinAnswer.parse(
+      await this.#connection.request('join', { rtp_capabilities: plain(router_rtp_capabilities) }),
+    )
+    this.#note(this.joins, answer)
+    for (const track of this.tracks) track.closed = true
+    this.#bySsrc.clear()
+    for (const consumer of answer.consumers) this.#consume(consumer)
+    await this.#peer?.close()
+    const peer = new RTCPeerConnection({ iceAdditionalHostAddresses: ['127.0.0.1'] })
+    this.#peer = peer
+    await peer.setRemoteDescription({ type: 'offer', sdp: offer(answer.transport) })
+    const local = await peer.createAnswer()
+    const connecting = peer.setLocalDescription(local)
+    for (const transport of peer.dtlsTransports) transport.onRtp.subscribe((packet) => this.#receive(packet))
+    const fingerprint = /a=fingerprint:sha-256 (\S+)/.exec(local.sdp)?.[1] ?? ''
+    await this.#connection.request('connect-transport', {
+      transport_id: answer.transport.id,
+      dtls_parameters: { role: 'client', fingerprints: [{ algorithm: 'sha-256', value: fingerprint }] },
+    })
+    await connecting
+  }
+
+  #consume(info: ConsumerInfo): void {
+    const { encodings, headerExtensions } = rtpParameters.parse(info.rtp_parameters)
+    const track: ReceivedTrack = {
+      consumerId: info.consumer_id,
+      producerId: info.producer_id,
+      kind: info.kind,
+      ssrc: encodings[0]!.ssrc,
+      packets: [],
+      extensionIds: new Map(headerExtensions.map(({ uri, id }) => [uri, id])),
+      closed: false,
+    }
+    this.tracks.push(track)
+    this.#bySsrc.set(track.ssrc, track)
+  }
+
+  #receive({ header, payload }: RtpPacket): void {
+    // mediasoup's probation packets have an SSRC that nobody was told of.
+    const packets = this.#bySsrc.get(header.ssrc)?.packets
+    if (!packets) return
+    if (packets.length >= MAX_PACKETS) packets.shift()
+    packets.push({
+      ssrc: header.ssrc,
+      sequence: header.sequenceNumber,
+      timestamp: header.timestamp,
+      marker: header.marker,
+      payload,
+      extensions: new Map(header.extensions.map((extension) => [extension.id, extension.payload])),
+      at: performance.now(),
+    })
+  }
+}
+
+/**
+ * The router's capabilities without retransmission and congestion control: what arrives then is what the lane
+ * sent, once, and no estimate holds a rendition back.
+ */
+function plain(routerCapabilities: unknown): z.infer<typeof offeredCapabilities> {
+  const { codecs, headerExtensions } = offeredCapabilities.parse(routerCapabilities)
+  return {
+    codecs: codecs
+      .filter(({ mimeType }) => !mimeType.endsWith('/rtx'))
+      .map((codec) => ({
+        ...codec,
+        rtcpFeedback: [
+          { type: 'ccm', parameter: 'fir' },
+          { type: 'nack', parameter: 'pli' },
+        ],
+      })),
+    headerExtensions: headerExtensions.filter(({ uri }) => /playout-delay|abs-capture-time/.test(uri)),
+  }
+}
+
+/**
+ * An SDP offer (RFC 8839, RFC 8842) of one section, enough to bring ICE and DTLS up: packets are taken from the
+ * DTLS transport, by SSRC, so that tracks may come and go without negotiating again.
+ */
+function offer(transport: JoinAnswer['transport']): string {
+  const { usernameFragment, password } = iceParameters.parse(transport.ice_parameters)
+  const candidates = iceCandidates.parse(transport.ice_candidates)
+  const { fingerprints } = dtlsOfHub.parse(transport.dtls_parameters)
+  const sha256 = fingerprints.find(({ algorithm }) => algorithm === 'sha-256')!
+  return [
+    'v=0',
+    'o=- 1 1 IN IP4 127.0.0.1',
+    's=-',
+    't=0 0',
+    'a=ice-lite',
+    'a=group:BUNDLE 0',
+    'm=audio 7 UDP/TLS/RTP/SAVPF 100',
+    'c=IN IP4 127.0.0.1',
+    'a=mid:0',
+    'a=sendonly',
+    'a=rtcp-mux',
+    `a=ice-ufrag:${usernameFragment}`,
+    `a=ice-pwd:${password}`,
+    `a=fingerprint:sha-256 ${sha256.value}`,
+    'a=setup:actpass',
+    ...candidates
+      .filter(({ protocol }) => protocol === 'udp')
+      .map(
+        ({ foundation, priority, address, ip, port }) =>
+          `a=candidate:${foundation} 1 udp ${priority} ${address ?? ip} ${port} typ host`,
+      ),
+    'a=end-of-candidates',
+    'a=rtpmap:100 opus/48000/2',
+    '',
+  ].join('\r\n')
+}
