@@ -166,7 +166,7 @@ export const grantedDecisionSchema = z.object({
   mode: modeSchema,
   path: chosenPathSchema,
   overlay: overlaySchema,
-  buffer: recoveryBufferSchema,
+  buffer: recoveryBufferSchema.nullable(),
   pacing: pacingSchema,
   abr: abrSchema,
   latency: latencySchema,

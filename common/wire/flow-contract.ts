@@ -48,8 +48,13 @@ export const abrSchema = z.object({
 })
 export type Abr = z.infer<typeof abrSchema>
 
-/** Recovery buffer of the transport (RIST, SRT), ms; both 0 where it has none (WebRTC, RTP). */
-export const recoveryBufferSchema = z.object({ min_ms: z.number().int(), max_ms: z.number().int() })
+/** Recovery buffer of RIST and SRT: begins with `start_ms`, is fitted to `rtt_multiple` x RTT in the bounds, ms. */
+export const recoveryBufferSchema = z.object({
+  start_ms: z.number().int().min(0),
+  min_ms: z.number().int().min(0),
+  max_ms: z.number().int().min(0),
+  rtt_multiple: z.number().positive(),
+})
 export type RecoveryBuffer = z.infer<typeof recoveryBufferSchema>
 
 /** One of the sender's own links and its part in the bond. */
@@ -103,7 +108,8 @@ export const flowContractSchema = z.object({
   transport: transportSchema,
   endpoints: z.array(endpointSchema),
   keys: flowKeysSchema.nullable(),
-  buffer: recoveryBufferSchema,
+  /** null for transports that wait for nothing on the way in (WebRTC, RTP). */
+  buffer: recoveryBufferSchema.nullable(),
   pacing: pacingSchema,
   abr: abrSchema,
   overlay: overlaySchema,
