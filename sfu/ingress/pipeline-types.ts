@@ -168,7 +168,8 @@ export const defaultLimits: PipelineLimits = {
   maxPids: 64,
   maxVideoPesBytes: 4 * 1024 * 1024,
   maxAudioPesBytes: 64 * 1024,
-  probationMs: 2_000,
+  // a verdict is promised within 2 s of a flow's start, and RIST's buffer and the next access unit come on top
+  probationMs: 1_800,
   // two GOPs of the longest usual kind: one keyframe may be lost
   maxKeyframeGapMs: 21_000,
 }
