@@ -223,6 +223,11 @@ export class IngestPipeline implements Disposable {
   #choose(tracks: ProgramTracks): void {
     this.#tracks = tracks
     this.#waiting.clear()
+    // a program that comes late has its own time to prove itself
+    if (this.#pushMs - this.#startMs >= this.#limits.probationMs) {
+      this.#startMs = this.#pushMs
+      this.#gate.restart()
+    }
     const { maxVideoPesBytes, maxAudioPesBytes } = this.#limits
     const selections = tracks.video.map(({ pid }) => ({ pid, maxBytes: maxVideoPesBytes }))
     if (tracks.audio) selections.push({ pid: tracks.audio.pid, maxBytes: maxAudioPesBytes })

@@ -95,7 +95,7 @@ test('B-frames that come later end the stream then; without them it recovers', a
   t.true(harness.video().length > before + 100)
 })
 
-test('data without any video or sound is refused as that', (t) => {
+test('data without any video or sound is refused as that, until there is some', async (t) => {
   const harness = new PipelineHarness()
   for (let step = 0; step < 50; step++) {
     harness.nowMs += 50
@@ -105,6 +105,29 @@ test('data without any video or sound is refused as that', (t) => {
     harness.refusals.map(({ code }) => code),
     ['no_media'],
   )
+  harness.play(await generateTs('high'), 4)
+  t.deepEqual(
+    harness.reported.map(({ what }) => what),
+    ['refused', 'recovered', 'program'],
+  )
+  t.true(harness.video().length > 100)
+})
+
+test('pictures that are announced and do not come leave the sound to play, until they come', async (t) => {
+  const harness = new PipelineHarness()
+  const ts = Buffer.from(await generateTs('high'))
+  const silent = Buffer.from(ts)
+  for (let at = 0; at < silent.length; at += 188) {
+    if ((silent.readUInt16BE(at + 1) & 0x1fff) === 0x100) silent.writeUInt16BE(0x1fff, at + 1)
+  }
+  harness.play(silent, 4)
+  t.is(harness.issues.get('video_missing'), 1)
+  t.deepEqual(harness.programs.at(-1)?.video, [])
+  t.true(harness.audio().length > 50)
+  harness.pipeline.reset()
+  harness.play(ts, 4)
+  t.is(harness.programs.at(-1)?.video.length, 1)
+  t.true(harness.video().length > 100)
 })
 
 test('sound that cannot be forwarded is left out with its reason, the pictures go on', async (t) => {

@@ -11,6 +11,7 @@ import { encodeTemiPacket } from '../../../common/temi.ts'
 import { AacTranscoder } from '../../../sfu/ingress/audio/aac-transcoder.ts'
 import { opusSamples } from '../../../sfu/ingress/audio/opus-access-unit.ts'
 import { generateMedia, generateTs, type MediaKind } from '../../support/media-generator.ts'
+import { TsWriter } from './mpegts-writer.ts'
 import { extensionIds, PipelineHarness, ssrcs } from './pipeline-harness.ts'
 import { depacketizeH264, type RtpPacket, toAnnexB } from './rtp-depacketizer.ts'
 
@@ -140,6 +141,27 @@ test('parameter sets are in front of every keyframe, also when the encoder sent 
       [7, 8],
     )
   t.true(units.every(({ nals }) => nals.every((nal) => ![6, 9, 12].includes(nal[0]! & 0x1f))))
+})
+
+test('several access units in one PES packet leave as several, one frame apart', async (t) => {
+  const single = new PipelineHarness()
+  single.play(await generateTs('baseline'), 4)
+  const units = depacketizeH264(single.video())
+  const writer = new TsWriter()
+  const harness = new PipelineHarness()
+  const pmt = writer.pmt(0x100, 1, [{ pid: 0x101, streamType: 0x1b }])
+  harness.pipeline.push(Buffer.concat([writer.pat([[1, 0x100]]), pmt]))
+  for (let first = 0; first < units.length; first += 3) {
+    harness.nowMs += 100
+    const payload = toAnnexB(units.slice(first, first + 3))
+    harness.pipeline.push(writer.pes(0x101, payload, { pts: first * 3000, withLength: true }))
+  }
+  const received = depacketizeH264(harness.video())
+  t.deepEqual(
+    received.map(({ nals }) => nals),
+    units.map(({ nals }) => nals),
+  )
+  t.true(received.slice(1).every(({ timestamp }, index) => timestamp - received[index]!.timestamp === 3000))
 })
 
 test('two renditions: smallest first, the same timestamps on both', async (t) => {
