@@ -28,12 +28,15 @@ await once(sink, 'listening')
         authentication: 'srp',
         username: stream!.username,
         password: stream!.password,
-        buffer: { min_ms: BUFFER_MS, max_ms: BUFFER_MS },
+        buffer: { start_ms: BUFFER_MS, min_ms: BUFFER_MS, max_ms: BUFFER_MS, rtt_multiple: 4 },
       },
       rtp_port: rtpPort!,
     },
     (message) => {
       if (message.type === 'program') void session.attach(attachment(message.program, sink.address().port))
+    },
+    (error) => {
+      throw error
     },
     createLogger('error'),
   )
