@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { CLASS_PROFILES } from '../policy/classes.ts'
+import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
 import { StreamRegistry } from '../sfu/stream-registry.ts'
 import { WorkerPool } from '../sfu/worker-pool.ts'
 import { ProtooGateway } from '../signaling/protoo-gateway.ts'
@@ -33,6 +34,7 @@ export async function openHub(config: Config, logger: Logger): Promise<Hub> {
   })
   const events = mediaEvents(metrics, logger)
 
+  const prepared = prepareIngress()
   const workers = stack.use(
     await WorkerPool.open({
       count: config.workers,
@@ -45,6 +47,7 @@ export async function openHub(config: Config, logger: Logger): Promise<Hub> {
       onReplaced: () => streams.workerReplaced(),
     }),
   )
+  await prepared
   const streams: StreamRegistry = stack.use(
     new StreamRegistry(
       { rist: config.ristPorts, rtp: config.rtpPorts },

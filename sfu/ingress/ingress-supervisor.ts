@@ -39,6 +39,11 @@ export interface IngressListener {
   died(how: string): void
 }
 
+/** Does once what all ingress processes profit from; streams that are opened later start without waiting for it. */
+export function prepareIngress(): Promise<void> {
+  return fillCompileCache(ENTRY)
+}
+
 /**
  * Keeps one ingress process running for one stream: forks it, restarts it with back-off when it dies, kills it
  * when it hangs, and ends it on dispose. What it was last told about its lane is the stream's to repeat.
@@ -84,7 +89,7 @@ export class IngressSupervisor implements AsyncDisposable {
   async #run(): Promise<void> {
     const { signal } = this.#closing
     let attempt = 0
-    await fillCompileCache(ENTRY)
+    await prepareIngress()
     while (!signal.aborted) {
       const startedAt = performance.now()
       const how = await this.#runOne()
