@@ -44,8 +44,8 @@ test('an upgrade that is not ours is refused and the hub goes on', async (t) => 
 
 test('SIGTERM ends it with 0 within 5 s and leaves no child', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }, { streamId: 'cam-2' }])
+  await until(() => descendants(hub.pid).length >= 4, 'two workers and two ingress processes')
   const children = descendants(hub.pid)
-  t.true(children.length >= 4, `two workers and two ingress processes, but ${children.length}`)
   const { code, ms } = await hub.stop()
   t.is(code, 0)
   t.true(ms < 5000, `${ms} ms`)
@@ -54,6 +54,7 @@ test('SIGTERM ends it with 0 within 5 s and leaves no child', async (t) => {
 
 test('kill -9 of the hub leaves no child either', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }])
+  await until(() => descendants(hub.pid).length >= 3, 'two workers and an ingress process')
   const children = descendants(hub.pid)
   hub.process.kill('SIGKILL')
   await until(() => children.every((pid) => !alive(pid)), 'children are gone')
@@ -63,7 +64,8 @@ test('kill -9 of the hub leaves no child either', async (t) => {
 test('secrets are in no argument, no environment and no log line', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }], { logLevel: 'trace' })
   const { passphrase, password } = hub.streams.get('cam-1')!
-  await until(() => hub.log.length > 0, 'a log line')
+  await until(() => descendants(hub.pid).length >= 3, 'two workers and an ingress process')
+  await until(() => hub.log.some(({ librist }) => librist === true), "the ingress's log lines")
   for (const pid of [hub.pid, ...descendants(hub.pid)])
     for (const what of ['cmdline', 'environ']) {
       const text = readFileSync(`/proc/${pid}/${what}`, 'latin1')

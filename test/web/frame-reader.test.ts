@@ -82,7 +82,8 @@ test.serial('the clock in the picture is read through a codec, and freezes and j
   // 400 ms by construction, and what the codec and the jitter buffer of this machine take on top.
   t.true(percentile(steady.latenciesMs, 0.5) >= 400)
   t.true(percentile(steady.latenciesMs, 0.5) < 700)
-  t.deepEqual(steady.freezesMs, [])
+  // A busy machine may hold a frame back; nothing is as long as the freeze that is made next.
+  t.true(Math.max(0, ...steady.freezesMs) < 600, String(steady.freezesMs))
 
   await card.evaluate((shown) => shown.set('still'))
   await seconds(1)
