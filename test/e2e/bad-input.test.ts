@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import { startClipSender } from '../support/clip-sender.ts'
 import { type OpenStream, startHub, type TestHub } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
-import { playFile, startFfmpegRist, startRistsender } from '../support/other-senders.ts'
+import { startFfmpeg, startRistsender } from '../support/other-senders.ts'
 import { descendants } from '../support/processes.ts'
 import { flipBits, flood, intrude, sendGarbage, truncate } from '../support/rist-intruder.ts'
 import { heldUpMs, longestSilence, steps, TICKS_PER_MS } from '../support/rtp-timeline.ts'
@@ -29,7 +29,12 @@ const resources = new AsyncDisposableStack()
 
 test.before(async () => {
   clip = await generateMedia('baseline', { seconds: 90, kbps: 500 })
-  hub = resources.use(await startHub([{ streamId: 'good' }, { streamId: 'idle' }]))
+  hub = resources.use(
+    await startHub([
+      { streamId: 'good', streamClass: 'director' },
+      { streamId: 'idle', streamClass: 'director' },
+    ]),
+  )
   good = hub.streams.get('good')!
   idle = hub.streams.get('idle')!
   resources.use(await startClipSender(good, { path: clip }))
@@ -61,8 +66,6 @@ const turnedAway = test.macro(
   },
 )
 
-const fromFile = () => playFile(clip)
-
 test.serial(
   'a wrong passphrase',
   turnedAway,
@@ -82,14 +85,14 @@ test.serial(
   () =>
     startRistsender(
       good.ports.map((port) => ({ port, passphrase: good.passphrase })),
-      fromFile(),
+      clip,
     ),
   'no_credentials',
 )
 test.serial(
   "ffmpeg's rist:// with the passphrase, for a stream without a sender",
   turnedAway,
-  () => startFfmpegRist({ port: idle.ports[0]!, passphrase: idle.passphrase }, fromFile()),
+  () => startFfmpeg({ port: idle.ports[0]!, passphrase: idle.passphrase }, clip),
   'no_credentials',
 )
 test.serial(
@@ -98,7 +101,7 @@ test.serial(
   () =>
     startRistsender(
       idle.ports.map((port) => ({ port })),
-      fromFile(),
+      clip,
     ),
   'plaintext',
 )

@@ -30,7 +30,15 @@ const resources = new AsyncDisposableStack()
 
 test.before(async () => {
   const path = await generateMedia('baseline', { seconds: 90, kbps: 500 })
-  hub = resources.use(await startHub([{ streamId: 'cam-1' }, { streamId: 'cam-2' }], { workers: 2 }))
+  hub = resources.use(
+    await startHub(
+      [
+        { streamId: 'cam-1', streamClass: 'director' },
+        { streamId: 'cam-2', streamClass: 'director' },
+      ],
+      { workers: 2 },
+    ),
+  )
   resources.use(await startClipSender(stream('cam-2'), { path }))
   viewer = resources.use(await WeriftViewer.open(hub.url, 'cam-1'))
   neighbour = resources.use(await WeriftViewer.open(hub.url, 'cam-2'))

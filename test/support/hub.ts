@@ -12,6 +12,8 @@ export interface TestStream {
   readonly streamId: string
   readonly streamClass?: 'focus' | 'director' | 'record' | 'bulk'
   readonly links?: number
+  /** `passphrase` for senders that have no SRP. */
+  readonly authentication?: 'srp' | 'passphrase'
 }
 
 /** A stream of a test hub with all that a sender needs. */
@@ -46,7 +48,7 @@ export async function startHub(
   const config = join(folder, 'hub.toml')
   const opened = new Map<string, OpenStream>()
   const tables: string[] = []
-  for (const { streamId, streamClass = 'focus', links = 2 } of streams) {
+  for (const { streamId, streamClass = 'focus', links = 2, authentication = 'srp' } of streams) {
     const stream: OpenStream = {
       streamId,
       ports: await freeUdpPorts(links),
@@ -62,8 +64,9 @@ export async function startHub(
         `class = "${streamClass}"`,
         `ports = [${stream.ports.join(', ')}]`,
         `passphrase = "${stream.passphrase}"`,
-        `username = "${stream.username}"`,
-        `password = "${stream.password}"`,
+        ...(authentication === 'passphrase'
+          ? ['authentication = "passphrase"']
+          : [`username = "${stream.username}"`, `password = "${stream.password}"`]),
       ].join('\n'),
     )
   }
