@@ -35,6 +35,8 @@ interface Mapping {
   /** Distance of the latest unit from the wall, ticks. */
   deviation: number
   readonly madeAtMs: number
+  /** How many interruptions came before it. */
+  readonly interruptions: number
 }
 
 /** One track's place on the lane clock; its fields belong to {@link LaneClock}. */
@@ -64,6 +66,7 @@ export class LaneClock {
   /** The stretch before the newest: one wild PTS must not end it. */
   #previous: Mapping | null = null
   #mapped = false
+  #interruptions = 0
 
   /** @param onReset called when PTS broke off and a new stretch begins */
   constructor(state: LaneClockState, onReset: () => void = () => {}) {
@@ -92,6 +95,7 @@ export class LaneClock {
   interrupt(): void {
     this.#newest = null
     this.#previous = null
+    this.#interruptions += 1
   }
 
   /**
@@ -102,7 +106,11 @@ export class LaneClock {
   ticks(track: TrackClock, pts: number, nowMs: number): number {
     const wall = this.wallTicks(nowMs)
     let mapping = track.mapping
-    if (!mapping || !this.#newest || !this.#goesOn(track, mapping, pts, nowMs)) {
+    if (
+      mapping?.interruptions !== this.#interruptions ||
+      !this.#newest ||
+      !this.#goesOn(track, mapping, pts, nowMs)
+    ) {
       mapping = this.#join(track, pts, wall, nowMs)
       track.mapping = mapping
     }
@@ -158,7 +166,7 @@ export class LaneClock {
     const ticks = Math.max(earliest, wall + usual)
     const mapping: Mapping = {
       ...{ pts, ticks, fromPts: pts, latestPts: pts, latestAtMs: nowMs },
-      ...{ deviation: ticks - wall, madeAtMs: nowMs },
+      ...{ deviation: ticks - wall, madeAtMs: nowMs, interruptions: this.#interruptions },
     }
     this.#previous = this.#newest
     this.#newest = mapping

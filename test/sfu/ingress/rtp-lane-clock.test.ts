@@ -180,6 +180,28 @@ test('an interruption begins a new stretch even when PTS happen to fit', (t) => 
   t.true(Math.abs(ticks - lane.wallTicks(epochMs + 4000)) <= frame)
 })
 
+test('after an interruption no track stays on its old line, even when its PTS happen to go on', (t) => {
+  const lane = clock()
+  const sound = createTrackClock()
+  const pictures = createTrackClock()
+  const at = (index: number): number => epochMs + (index * 1000) / 30
+  run(lane, sound, 60, (index) => index * frame, at)
+  run(lane, pictures, 60, (index) => index * frame, at)
+  lane.interrupt()
+  // 0.8 s later the restarted sender's sound comes first, its pictures wait for a keyframe: PTS 61 and 75
+  const later = (index: number): number => at(60 + index) + 800
+  const [first] = run(lane, sound, 1, () => 61 * frame, later)
+  const [picture] = run(
+    lane,
+    pictures,
+    1,
+    () => 75 * frame,
+    (index) => later(14 + index),
+  )
+  t.is(first, lane.wallTicks(later(0)))
+  t.is(picture! - first!, 14 * frame)
+})
+
 test('a successor process moves on by real time, and never behind what left', (t) => {
   const lane = clock()
   run(
