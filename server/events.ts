@@ -1,6 +1,6 @@
 import { messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
-import type { MediaEvents } from '../sfu/media-events.ts'
+import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { Metrics } from './metrics.ts'
 
 /** Turns every fact the rooms report into one counter and one log line. */
@@ -14,53 +14,53 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
     workerBack(slot, tookMs) {
       logger.info({ slot, took_ms: Math.round(tookMs) }, 'media worker replaced')
     },
-    ingressDied(stream_id, how) {
+    ingressDied(stream, how) {
       metrics.restarts.inc({ service: 'ingress' })
-      logger.error({ stream_id, how }, 'ingress process died; starting another')
+      logger.error({ ...ids(stream), how }, 'ingress process died; starting another')
     },
-    ingressFailed(stream_id, code, message) {
+    ingressFailed(stream, code, message) {
       metrics.errors.inc({ stage: 'ingress', kind: code })
-      logger.error({ stream_id, code }, message)
+      logger.error({ ...ids(stream), code }, message)
     },
-    flow(stream_id, state) {
-      logger.info({ stream_id, state }, `sender's flow ${state}`)
+    flow(stream, state) {
+      logger.info({ ...ids(stream), state }, `sender's flow ${state}`)
     },
-    bufferFitted(stream_id, buffer_ms, rtt_ms) {
-      metrics.ristBuffer.set({ stream_id }, buffer_ms)
-      logger.info({ stream_id, buffer_ms, rtt_ms }, 'recovery buffer fitted to the path')
+    bufferFitted(stream, buffer_ms, rtt_ms) {
+      metrics.ristBuffer.set(ids(stream), buffer_ms)
+      logger.info({ ...ids(stream), buffer_ms, rtt_ms }, 'recovery buffer fitted to the path')
     },
-    streamState(stream_id, { state, reason }) {
+    streamState(stream, { state, reason }) {
       const level = state === 'refused' || state === 'input_lost' ? 'warn' : 'info'
-      logger[level]({ stream_id, state, reason }, `stream is ${state.replace('_', ' ')}`)
+      logger[level]({ ...ids(stream), state, reason }, `stream is ${state.replace('_', ' ')}`)
       if (state === 'refused') metrics.rejected.inc({ reason: 'media' })
     },
-    rejected(stream_id, reason, detail, count = 1) {
+    rejected(stream, reason, detail, count = 1) {
       metrics.rejected.inc({ reason }, count)
-      logger.warn({ stream_id, reason, detail, count }, `turned away: ${reason.replaceAll('_', ' ')}`)
+      logger.warn({ ...ids(stream), reason, detail, count }, `turned away: ${reason.replaceAll('_', ' ')}`)
     },
-    inputIssues(stream_id, counts) {
+    inputIssues(stream, counts) {
       for (const [kind, count] of Object.entries(counts)) metrics.inputIssues.inc({ kind }, count)
-      logger.warn({ stream_id, counts }, 'input is damaged')
+      logger.warn({ ...ids(stream), counts }, 'input is damaged')
     },
-    ingressStats(stream_id, stats) {
+    ingressStats(stream, stats) {
       stats.video.forEach(({ kbps }, rendition) => {
-        metrics.bitrate.set({ stream_id, track: `video${rendition}` }, kbps)
+        metrics.bitrate.set({ ...ids(stream), track: `video${rendition}` }, kbps)
       })
-      metrics.bitrate.set({ stream_id, track: 'audio' }, stats.audio_kbps)
+      metrics.bitrate.set({ ...ids(stream), track: 'audio' }, stats.audio_kbps)
       for (const kind of ['received', 'recovered', 'lost'] as const)
-        metrics.ristPackets.set({ stream_id, kind }, stats[kind])
+        metrics.ristPackets.set({ ...ids(stream), kind }, stats[kind])
       for (const link of stats.links) {
-        metrics.linkRtt.set({ stream_id, link: link.name }, link.rtt_ms)
-        metrics.linkBitrate.set({ stream_id, link: link.name }, link.bitrate_kbps)
+        metrics.linkRtt.set({ ...ids(stream), link: link.name }, link.rtt_ms)
+        metrics.linkBitrate.set({ ...ids(stream), link: link.name }, link.bitrate_kbps)
       }
     },
-    viewerJoined(stream_id) {
-      logger.debug({ stream_id }, 'viewer connected')
+    viewerJoined(stream) {
+      logger.debug(ids(stream), 'viewer connected')
     },
-    viewerLeft(stream_id) {
-      logger.debug({ stream_id }, 'viewer left')
+    viewerLeft(stream) {
+      logger.debug(ids(stream), 'viewer left')
     },
-    viewerReport(_streamId, streamClass, report) {
+    viewerReport(_stream, streamClass, report) {
       const labels = { class: streamClass }
       if (report.glass_to_glass_ms !== null)
         metrics.glassToGlass.observe(labels, Math.max(0, report.glass_to_glass_ms) / 1000)
@@ -73,4 +73,9 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
       logger.error({ stage, kind, err: cause instanceof Error ? cause : undefined }, messageOf(cause))
     },
   }
+}
+
+/** How a stream is named in log fields and metric labels. */
+function ids({ tenantId, streamId }: StreamName): { tenant_id: string; stream_id: string } {
+  return { tenant_id: tenantId, stream_id: streamId }
 }

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
+import { DEFAULT_TENANT } from '../common/wire/stream.ts'
 import { CLASS_PROFILES } from '../policy/classes.ts'
 import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
 import { StreamRegistry } from '../sfu/stream-registry.ts'
@@ -99,6 +100,7 @@ export async function openHub(config: Config, logger: Logger): Promise<Hub> {
 function openConfigured(streams: StreamRegistry, config: Config, stream: Config['streams'][number]): void {
   const { minMs, maxMs, rttMultiple } = CLASS_PROFILES[stream.class].ristBuffer
   streams.open({
+    tenantId: DEFAULT_TENANT,
     streamId: stream.stream_id,
     streamClass: stream.class,
     logLevel: config.logLevel,

@@ -19,11 +19,11 @@ export class Metrics {
   readonly join: Histogram<'class'>
   readonly jitter: Histogram<'class'>
   readonly loss: Histogram<'class'>
-  readonly bitrate: Gauge<'stream_id' | 'track'>
-  readonly ristPackets: Gauge<'stream_id' | 'kind'>
-  readonly ristBuffer: Gauge<'stream_id'>
-  readonly linkRtt: Gauge<'stream_id' | 'link'>
-  readonly linkBitrate: Gauge<'stream_id' | 'link'>
+  readonly bitrate: Gauge<'tenant_id' | 'stream_id' | 'track'>
+  readonly ristPackets: Gauge<'tenant_id' | 'stream_id' | 'kind'>
+  readonly ristBuffer: Gauge<'tenant_id' | 'stream_id'>
+  readonly linkRtt: Gauge<'tenant_id' | 'stream_id' | 'link'>
+  readonly linkBitrate: Gauge<'tenant_id' | 'stream_id' | 'link'>
 
   constructor(gauged: Gauged) {
     const registers = [this.registry]
@@ -87,7 +87,7 @@ export class Metrics {
       registers,
     })
     const perStream = <Label extends string>(name: string, help: string, label: Label) =>
-      new Gauge({ name, help, labelNames: ['stream_id', label] as const, registers })
+      new Gauge({ name, help, labelNames: ['tenant_id', 'stream_id', label] as const, registers })
     this.bitrate = perStream('lanecast_input_kbps', 'Bitrate of a stream by track, kb/s', 'track')
     this.ristPackets = perStream(
       'lanecast_rist_packets',
@@ -97,7 +97,7 @@ export class Metrics {
     this.ristBuffer = new Gauge({
       name: 'lanecast_rist_buffer_ms',
       help: 'Recovery buffer that was fitted to the path of a stream, ms',
-      labelNames: ['stream_id'],
+      labelNames: ['tenant_id', 'stream_id'],
       registers,
     })
     this.linkRtt = perStream('lanecast_link_rtt_ms', 'Round-trip time of a link, ms', 'link')

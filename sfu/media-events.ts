@@ -2,6 +2,12 @@ import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import type { StreamState } from '../common/wire/stream.ts'
 import type { ViewerReport } from '../common/wire/viewer-protocol.ts'
 
+/** Names a stream for people and metrics: stream ids are unique in their tenant only. */
+export interface StreamName {
+  readonly tenantId: string
+  readonly streamId: string
+}
+
 /**
  * Everything of note that happens to media, told once, by name. The composition root turns each into a counter
  * and a log line; nothing here may steer what the SFU does.
@@ -9,20 +15,20 @@ import type { ViewerReport } from '../common/wire/viewer-protocol.ts'
 export interface MediaEvents {
   workerDied(slot: number, pid: number): void
   workerBack(slot: number, tookMs: number): void
-  ingressDied(streamId: string, how: string): void
-  ingressFailed(streamId: string, code: string, message: string): void
-  flow(streamId: string, state: 'connected' | 'lost' | 'replaced'): void
+  ingressDied(stream: StreamName, how: string): void
+  ingressFailed(stream: StreamName, code: string, message: string): void
+  flow(stream: StreamName, state: 'connected' | 'lost' | 'replaced'): void
   /** The recovery buffer changed, ms, for a path of this RTT, ms. */
-  bufferFitted(streamId: string, bufferMs: number, rttMs: number): void
-  streamState(streamId: string, state: StreamState): void
+  bufferFitted(stream: StreamName, bufferMs: number, rttMs: number): void
+  streamState(stream: StreamName, state: StreamState): void
   /** Somebody or something was turned away: a sender without the right secrets, a viewer over the limit. */
-  rejected(streamId: string, reason: string, detail: string, count?: number): void
+  rejected(stream: StreamName, reason: string, detail: string, count?: number): void
   /** Damage found in the input, by kind, since the last call. */
-  inputIssues(streamId: string, counts: Readonly<Record<string, number>>): void
-  ingressStats(streamId: string, stats: IngressStats): void
-  viewerJoined(streamId: string): void
-  viewerLeft(streamId: string): void
-  viewerReport(streamId: string, streamClass: string, report: ViewerReport): void
+  inputIssues(stream: StreamName, counts: Readonly<Record<string, number>>): void
+  ingressStats(stream: StreamName, stats: IngressStats): void
+  viewerJoined(stream: StreamName): void
+  viewerLeft(stream: StreamName): void
+  viewerReport(stream: StreamName, streamClass: string, report: ViewerReport): void
   /** An operation failed and was contained; `stage` and `kind` are low-cardinality. */
   error(stage: string, kind: string, cause: unknown): void
 }

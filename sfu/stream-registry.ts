@@ -17,7 +17,7 @@ export type StreamRequest = Omit<StreamSpec, 'rtpPort' | 'input'> & {
   readonly links: number | readonly number[]
 }
 
-/** Every stream of this hub by its id: the one place where publishers and viewers meet. */
+/** Every stream of this hub by its tenant and id: the one place where publishers and viewers meet. */
 export class StreamRegistry implements AsyncDisposable {
   readonly #streams = new Map<string, { stream: Stream; ports: number[] }>()
   readonly #rist: PortRange
@@ -35,14 +35,16 @@ export class StreamRegistry implements AsyncDisposable {
    * @throws CodedError `stream_exists` (409), `ports_exhausted` (503)
    */
   open(request: StreamRequest): Stream {
-    const { streamId, links } = request
-    if (this.#streams.has(streamId))
+    const { tenantId, streamId, links } = request
+    const key = keyOf(tenantId, streamId)
+    if (this.#streams.has(key))
       throw new CodedError('stream_exists', `stream ${streamId} is open already`, { status: 409 })
     const ports = typeof links === 'number' ? this.#rist.take(links) : []
     const [rtpPort] = this.#rtp.take(1)
     const linkPorts = typeof links === 'number' ? ports : links
     const stream = new Stream(
       {
+        tenantId,
         streamId,
         streamClass: request.streamClass,
         logLevel: request.logLevel,
@@ -51,12 +53,12 @@ export class StreamRegistry implements AsyncDisposable {
       },
       this.#deps,
     )
-    this.#streams.set(streamId, { stream, ports })
+    this.#streams.set(key, { stream, ports })
     return stream
   }
 
-  get(streamId: string): Stream | undefined {
-    return this.#streams.get(streamId)?.stream
+  get(tenantId: string, streamId: string): Stream | undefined {
+    return this.#streams.get(keyOf(tenantId, streamId))?.stream
   }
 
   list(): Stream[] {
@@ -73,16 +75,22 @@ export class StreamRegistry implements AsyncDisposable {
     for (const stream of this.list()) stream.workerReplaced()
   }
 
-  async close(streamId: string): Promise<void> {
-    const entry = this.#streams.get(streamId)
+  async close(tenantId: string, streamId: string): Promise<void> {
+    const key = keyOf(tenantId, streamId)
+    const entry = this.#streams.get(key)
     if (!entry) return
-    this.#streams.delete(streamId)
+    this.#streams.delete(key)
     await entry.stream[Symbol.asyncDispose]()
     this.#rist.give(entry.ports)
     this.#rtp.give([entry.stream.spec.rtpPort])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(Array.from(this.#streams.keys(), (streamId) => this.close(streamId)))
+    await Promise.all(this.list().map(({ spec }) => this.close(spec.tenantId, spec.streamId)))
   }
+}
+
+/** Ids hold no slash. */
+function keyOf(tenantId: string, streamId: string): string {
+  return `${tenantId}/${streamId}`
 }

@@ -8,11 +8,10 @@ import type { HubNotifications } from '../common/wire/viewer-protocol.ts'
 import { CLASS_PROFILES } from '../policy/classes.ts'
 import { IngressSupervisor } from './ingress/ingress-supervisor.ts'
 import { Lane, LaneIdentity, type LaneLayout } from './lane.ts'
-import type { MediaEvents } from './media-events.ts'
+import type { MediaEvents, StreamName } from './media-events.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
-export interface StreamSpec {
-  readonly streamId: string
+export interface StreamSpec extends StreamName {
   readonly streamClass: StreamClass
   readonly input: RistInput
   /** Loopback port that the ingress's RTP leaves from. */
@@ -134,17 +133,17 @@ export class Stream implements AsyncDisposable {
 
   #onIngress(message: IngressToHub): void {
     const { events } = this.#deps
-    const { streamId } = this.spec
+    const name = this.spec
     switch (message.type) {
       case 'ready':
         // A successor process goes on where the last one stood, without waiting to learn what the sender sends.
         if (this.#lane?.alive) this.#point(this.#lane)
         return
       case 'flow':
-        return events.flow(streamId, message.state)
+        return events.flow(name, message.state)
       case 'buffer':
         this.#bufferMs = message.ms
-        return events.bufferFitted(streamId, message.ms, message.rtt_ms)
+        return events.bufferFitted(name, message.ms, message.rtt_ms)
       case 'program':
         this.#program = message.program
         return this.#enqueue('lane_open', () => this.#attach())
@@ -160,15 +159,15 @@ export class Stream implements AsyncDisposable {
       case 'cursors':
         return this.#identity.advance(message)
       case 'stats':
-        return events.ingressStats(streamId, message)
+        return events.ingressStats(name, message)
       case 'rejected':
-        return events.rejected(streamId, message.reason, message.detail, message.count)
+        return events.rejected(name, message.reason, message.detail, message.count)
       case 'issues':
-        return events.inputIssues(streamId, message.counts)
+        return events.inputIssues(name, message.counts)
       case 'keyframe-request':
         return
       case 'failed':
-        return events.ingressFailed(streamId, message.code, message.message)
+        return events.ingressFailed(name, message.code, message.message)
     }
   }
 
@@ -180,7 +179,7 @@ export class Stream implements AsyncDisposable {
   #onIngressDied(how: string): void {
     this.#identity.skipUnreported()
     this.#pointedAt = null
-    this.#deps.events.ingressDied(this.spec.streamId, how)
+    this.#deps.events.ingressDied(this.spec, how)
     if (this.#state.state === 'live') this.#setState({ state: 'input_lost' })
   }
 
@@ -219,7 +218,7 @@ export class Stream implements AsyncDisposable {
   #setState(state: StreamState): void {
     if (isDeepStrictEqual(state, this.#state)) return
     this.#state = state
-    this.#deps.events.streamState(this.spec.streamId, state)
+    this.#deps.events.streamState(this.spec, state)
     for (const observer of this.#observers) observer.stateChanged(state)
   }
 

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events'
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import protoo from 'protoo-server'
-import { streamIdSchema } from '../common/wire/stream.ts'
+import { DEFAULT_TENANT, streamIdSchema } from '../common/wire/stream.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
 import { ViewerSession } from './viewer-session.ts'
@@ -39,7 +39,7 @@ export class ProtooGateway implements Disposable {
     server.on('connectionrequest', ({ request }, accept, reject) => {
       const refusal = this.#refusal(request)
       if (refusal) return reject(refusal.status, refusal.reason)
-      const stream = this.#options.streams.get(streamIdOf(request))!
+      const stream = this.#options.streams.get(DEFAULT_TENANT, streamIdOf(request))!
       const transport = accept()
       // An exception past accept() would end the process (protoo has nobody to give it to).
       try {
@@ -68,12 +68,16 @@ export class ProtooGateway implements Disposable {
     const { maxConnections, streams, events } = this.#options
     const id = streamIdOf(request)
     if (this.connections >= maxConnections) {
-      events.rejected(id, 'max_connections', `${maxConnections} viewers are connected`)
+      events.rejected(
+        { tenantId: DEFAULT_TENANT, streamId: id },
+        'max_connections',
+        `${maxConnections} viewers are connected`,
+      )
       return { status: 503, reason: 'too many viewers; try again later' }
     }
     if (!streamIdSchema.safeParse(id).success)
       return { status: 400, reason: 'stream_id is missing or malformed' }
-    if (!streams.get(id)) return { status: 404, reason: 'no such stream' }
+    if (!streams.get(DEFAULT_TENANT, id)) return { status: 404, reason: 'no such stream' }
     return null
   }
 }

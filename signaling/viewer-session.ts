@@ -45,7 +45,7 @@ export class ViewerSession implements StreamObserver, ViewerListener {
       })
     })
     peer.on('notification', ({ method, data }) => this.#onNotification(method, data))
-    events.viewerJoined(stream.spec.streamId)
+    events.viewerJoined(stream.spec)
     this.#notify('welcome', { router_rtp_capabilities: routerCapabilities(stream), stream: stream.state })
   }
 
@@ -146,17 +146,12 @@ export class ViewerSession implements StreamObserver, ViewerListener {
     const report = method === 'report' ? viewerNotifications.report.safeParse(data) : null
     if (!this.#budget.take(performance.now())) this.#refuseFlood()
     else if (report?.success)
-      this.#events.viewerReport(this.#stream.spec.streamId, this.#stream.spec.streamClass, report.data)
-    else
-      this.#events.rejected(this.#stream.spec.streamId, 'bad_message', `notification ${method.slice(0, 40)}`)
+      this.#events.viewerReport(this.#stream.spec, this.#stream.spec.streamClass, report.data)
+    else this.#events.rejected(this.#stream.spec, 'bad_message', `notification ${method.slice(0, 40)}`)
   }
 
   #refuseFlood(): never | undefined {
-    this.#events.rejected(
-      this.#stream.spec.streamId,
-      'flood',
-      'a viewer sent too many messages and was cut off',
-    )
+    this.#events.rejected(this.#stream.spec, 'flood', 'a viewer sent too many messages and was cut off')
     this.#peer.close()
     return undefined
   }
@@ -179,7 +174,7 @@ export class ViewerSession implements StreamObserver, ViewerListener {
     this.#stopObserving()
     this.#viewer?.[Symbol.dispose]()
     this.#viewer = null
-    this.#events.viewerLeft(this.#stream.spec.streamId)
+    this.#events.viewerLeft(this.#stream.spec)
   }
 }
 

@@ -9,6 +9,9 @@ export const streamIdSchema = z
   )
 export type StreamId = z.infer<typeof streamIdSchema>
 
+/** The tenant of whoever names none: a hub of one owner needs no other. */
+export const DEFAULT_TENANT = 'default'
+
 export const STREAM_CLASSES = ['focus', 'director', 'record', 'bulk'] as const
 export const streamClassSchema = z.enum(STREAM_CLASSES)
 export type StreamClass = z.infer<typeof streamClassSchema>

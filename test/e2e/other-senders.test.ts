@@ -44,11 +44,15 @@ async function arrives(t: ExecutionContext, streamId: string, links: readonly st
   const rates = (): Promise<number[]> =>
     Promise.all(
       ['video0', 'audio'].map((track) =>
-        hub.metric(`lanecast_input_kbps{stream_id="${streamId}",track="${track}"}`),
+        hub.metric(`lanecast_input_kbps{tenant_id="default",stream_id="${streamId}",track="${track}"}`),
       ),
     )
   const linkRates = (): Promise<number[]> =>
-    Promise.all(links.map((link) => hub.metric(`lanecast_link_kbps{stream_id="${streamId}",link="${link}"}`)))
+    Promise.all(
+      links.map((link) =>
+        hub.metric(`lanecast_link_kbps{tenant_id="default",stream_id="${streamId}",link="${link}"}`),
+      ),
+    )
   // Statistics come once a second; the first ones are of a part of one.
   const from = tracks.map(({ packets }) => packets.length)
   await until(() => tracks[1]!.packets.length > from[1]! + 100, 'two seconds of sound')
@@ -66,7 +70,7 @@ async function arrives(t: ExecutionContext, streamId: string, links: readonly st
     )
   }
   t.is(viewer.state, 'live')
-  t.is(await hub.metric(`lanecast_rist_packets{stream_id="${streamId}",kind="lost"}`), 0)
+  t.is(await hub.metric(`lanecast_rist_packets{tenant_id="default",stream_id="${streamId}",kind="lost"}`), 0)
   const media = await until(async () => (await rates()).reduce((sum, kbps) => sum + kbps, 0), 'statistics')
   const shares = (await linkRates()).map((kbps) => kbps / media)
   t.log(
