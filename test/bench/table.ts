@@ -3,7 +3,7 @@ export function renderTable(result: Readonly<Record<string, unknown>>): string {
   const lines: string[] = []
   for (const [key, value] of Object.entries(result)) {
     if (Array.isArray(value)) lines.push('', ...rows(value as Record<string, unknown>[]))
-    else lines.push(`${key.padEnd(36)}${cell(value)}`)
+    else lines.push(`${key.padEnd(40)}${cell(value)}`)
   }
   return `${lines.join('\n')}\n`
 }
