@@ -36,7 +36,10 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
     },
     rejected(stream, reason, detail, count = 1) {
       metrics.rejected.inc({ reason }, count)
-      logger.warn({ ...ids(stream), reason, detail, count }, `turned away: ${reason.replaceAll('_', ' ')}`)
+      logger.warn(
+        { ...(stream && ids(stream)), reason, detail, count },
+        `turned away: ${reason.replaceAll('_', ' ')}`,
+      )
     },
     inputIssues(stream, counts) {
       for (const [kind, count] of Object.entries(counts)) metrics.inputIssues.inc({ kind }, count)
@@ -76,6 +79,6 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
 }
 
 /** How a stream is named in log fields and metric labels. */
-function ids({ tenantId, streamId }: StreamName): { tenant_id: string; stream_id: string } {
-  return { tenant_id: tenantId, stream_id: streamId }
+function ids(stream: StreamName): { tenant_id: string; stream_id: string } {
+  return { tenant_id: stream.tenantId, stream_id: stream.streamId }
 }

@@ -21,8 +21,8 @@ export interface MediaEvents {
   /** The recovery buffer changed, ms, for a path of this RTT, ms. */
   bufferFitted(stream: StreamName, bufferMs: number, rttMs: number): void
   streamState(stream: StreamName, state: StreamState): void
-  /** Somebody or something was turned away: a sender without the right secrets, a viewer over the limit. */
-  rejected(stream: StreamName, reason: string, detail: string, count?: number): void
+  /** Somebody or something was turned away: a sender without the right secrets, a viewer over the limit. `stream` null before it is known. */
+  rejected(stream: StreamName | null, reason: string, detail: string, count?: number): void
   /** Damage found in the input, by kind, since the last call. */
   inputIssues(stream: StreamName, counts: Readonly<Record<string, number>>): void
   ingressStats(stream: StreamName, stats: IngressStats): void

@@ -39,22 +39,31 @@ export class StreamRegistry implements AsyncDisposable {
     const key = keyOf(tenantId, streamId)
     if (this.#streams.has(key))
       throw new CodedError('stream_exists', `stream ${streamId} is open already`, { status: 409 })
-    const ports = typeof links === 'number' ? this.#rist.take(links) : []
-    const [rtpPort] = this.#rtp.take(1)
-    const linkPorts = typeof links === 'number' ? ports : links
+    const ports = typeof links === 'number' ? this.#rist.take(links) : [...links]
+    if (typeof links !== 'number') this.#rist.claim(ports)
+    const rtpPort = this.#takeRtpPort(ports)
     const stream = new Stream(
       {
         tenantId,
         streamId,
         streamClass: request.streamClass,
         logLevel: request.logLevel,
-        input: { ...request.input, links: linkPorts.map((port) => ({ port })) },
-        rtpPort: rtpPort!,
+        input: { ...request.input, links: ports.map((port) => ({ port })) },
+        rtpPort,
       },
       this.#deps,
     )
     this.#streams.set(key, { stream, ports })
     return stream
+  }
+
+  #takeRtpPort(ristPorts: readonly number[]): number {
+    try {
+      return this.#rtp.take(1)[0]!
+    } catch (error) {
+      this.#rist.give(ristPorts)
+      throw error
+    }
   }
 
   get(tenantId: string, streamId: string): Stream | undefined {

@@ -1,7 +1,7 @@
 import type { types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
+import type { Abr } from '../common/wire/flow-contract.ts'
 import type { ConsumerInfo, JoinAnswer } from '../common/wire/viewer-protocol.ts'
-import { CLASS_PROFILES } from '../policy/classes.ts'
 import type { Stream } from './stream.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
@@ -48,11 +48,12 @@ export class Viewer implements Disposable {
   }
 
   /**
-   * Makes the transport next to the stream's lane.
+   * Makes the transport next to the stream's lane, with the contract's bitrate bounds.
    * @throws CodedError `no_worker` (503) while no worker is up
    */
   static async open(
     stream: Stream,
+    abr: Abr,
     capabilities: types.RtpCapabilities,
     listener: ViewerListener,
   ): Promise<Viewer> {
@@ -64,9 +65,11 @@ export class Viewer implements Disposable {
       enableUdp: true,
       enableTcp: true,
       preferUdp: true,
-      initialAvailableOutgoingBitrate: CLASS_PROFILES[stream.spec.streamClass].videoKbps.start * 1000,
+      initialAvailableOutgoingBitrate: abr.start_kbps * 1000,
     })
-    return new Viewer(stream, slot, transport, capabilities, listener)
+    const viewer = new Viewer(stream, slot, transport, capabilities, listener)
+    await viewer.bound(abr)
+    return viewer
   }
 
   get transportId(): string {
@@ -82,6 +85,14 @@ export class Viewer implements Disposable {
       ice_candidates: iceCandidates.map((candidate) => ({ ...candidate })),
       dtls_parameters: { ...dtlsParameters },
     }
+  }
+
+  /** Holds the transport's estimate between the contract's floor and ceiling. */
+  async bound(abr: Abr): Promise<void> {
+    // mediasoup refuses a ceiling below the floor that is in force, so the floor goes first.
+    await this.#transport.setMinOutgoingBitrate(0)
+    await this.#transport.setMaxOutgoingBitrate(abr.max_kbps * 1000)
+    await this.#transport.setMinOutgoingBitrate(abr.min_kbps * 1000)
   }
 
   async connect(dtlsParameters: types.DtlsParameters): Promise<void> {

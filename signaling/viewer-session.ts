@@ -2,6 +2,7 @@ import type { types } from 'mediasoup'
 import type { Peer, ProtooRequest } from 'protoo-server'
 import { z } from 'zod'
 import { CodedError, messageOf } from '../common/errors.ts'
+import type { Abr } from '../common/wire/flow-contract.ts'
 import type { StreamState } from '../common/wire/stream.ts'
 import {
   type HubNotifications,
@@ -11,31 +12,46 @@ import {
   viewerRequests,
 } from '../common/wire/viewer-protocol.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
-import { ROUTER_CODECS } from '../sfu/router-codecs.ts'
 import type { CaptureClock, Stream, StreamObserver } from '../sfu/stream.ts'
 import { Viewer, type ViewerListener } from '../sfu/viewer.ts'
 import { RequestBudget } from './request-budget.ts'
+import type { ContractListener, ViewerAdmission } from './viewer-admission.ts'
 
 /** Requests and notifications a viewer may send: 20 a second, 60 at once. A page needs about one a second. */
 const REQUESTS_PER_SECOND = 20
 const REQUEST_BURST = 60
 
-/** One viewer's protoo connection: turns its requests into media and the stream's facts into notifications. */
-export class ViewerSession implements StreamObserver, ViewerListener {
+/** A connection that does not join within this time is closed. */
+const JOIN_WITHIN_MS = 15_000
+
+export interface ViewerSessionDependencies {
+  readonly admission: ViewerAdmission
+  readonly events: MediaEvents
+  /** What every router of the hub can forward; they are all alike. */
+  readonly routerCapabilities: () => types.RtpCapabilities
+}
+
+/**
+ * One viewer's protoo connection: turns its requests into media and the stream's facts into notifications. It is
+ * nobody's until its first `join` shows the ticket of a contract.
+ */
+export class ViewerSession implements StreamObserver, ViewerListener, ContractListener {
   readonly #peer: Peer
-  readonly #stream: Stream
+  readonly #admission: ViewerAdmission
   readonly #events: MediaEvents
-  readonly #stopObserving: () => void
   readonly #budget = new RequestBudget(REQUESTS_PER_SECOND, REQUEST_BURST, performance.now())
+  readonly #joinTimer: NodeJS.Timeout
+  #admitted: { readonly ticket: string; readonly stream: Stream; readonly place: Disposable } | null = null
+  #abr: Abr | null = null
   #viewer: Viewer | null = null
   #joins: Promise<unknown> = Promise.resolve()
   #closed = false
 
-  constructor(peer: Peer, stream: Stream, events: MediaEvents) {
+  constructor(peer: Peer, { admission, events, routerCapabilities }: ViewerSessionDependencies) {
     this.#peer = peer
-    this.#stream = stream
+    this.#admission = admission
     this.#events = events
-    this.#stopObserving = stream.observe(this)
+    this.#joinTimer = setTimeout(() => peer.close(), JOIN_WITHIN_MS)
     peer.on('close', () => this.#close())
     peer.on('request', (request, accept, reject) => {
       this.#answer(request).then(accept, (error) => {
@@ -45,8 +61,7 @@ export class ViewerSession implements StreamObserver, ViewerListener {
       })
     })
     peer.on('notification', ({ method, data }) => this.#onNotification(method, data))
-    events.viewerJoined(stream.spec)
-    this.#notify('welcome', { router_rtp_capabilities: routerCapabilities(stream), stream: stream.state })
+    this.#notify('welcome', { router_rtp_capabilities: { ...routerCapabilities() } })
   }
 
   stateChanged(state: StreamState): void {
@@ -56,12 +71,26 @@ export class ViewerSession implements StreamObserver, ViewerListener {
   laneChanged(): void {
     const viewer = this.#viewer
     if (!viewer) return
-    if (viewer.slot !== this.#stream.slot) this.#rejoin(viewer, 'lane_moved')
+    if (viewer.slot !== this.#admitted?.stream.slot) this.#rejoin(viewer, 'lane_moved')
     else this.#offerNew(viewer).catch((error) => this.#events.error('signaling', 'consume', error))
   }
 
   captureClock(clock: CaptureClock): void {
     this.#notify('capture-clock', clock)
+  }
+
+  abrChanged(abr: Abr, reasons: readonly string[]): void {
+    this.#abr = abr
+    this.#viewer?.bound(abr).catch((error) => this.#events.error('signaling', 'abr', error))
+    this.#notify('abr-changed', { abr, reasons: [...reasons] })
+  }
+
+  contractEnded(reason: 'expired' | 'revoked'): void {
+    this.#viewer?.[Symbol.dispose]()
+    this.#viewer = null
+    this.#notify('contract-ended', { reason })
+    // The notification leaves first; the WebSocket closes when it has.
+    setImmediate(() => this.#peer.close())
   }
 
   transportLost(reason: string): void {
@@ -90,9 +119,9 @@ export class ViewerSession implements StreamObserver, ViewerListener {
 
   readonly #handlers: { [Method in keyof ViewerRequests]: (data: unknown) => Promise<unknown> } = {
     join: async (data) => {
-      const { rtp_capabilities } = parse(viewerRequests.join, data)
+      const { ticket, rtp_capabilities } = parse(viewerRequests.join, data)
       // Joins run one after the other: a viewer that sends two gets the second one's transport, and only that.
-      const joined = this.#joins.then(() => this.#join(rtp_capabilities as types.RtpCapabilities))
+      const joined = this.#joins.then(() => this.#join(ticket, rtp_capabilities as types.RtpCapabilities))
       this.#joins = joined.catch(() => {})
       return joined
     },
@@ -113,20 +142,49 @@ export class ViewerSession implements StreamObserver, ViewerListener {
     },
   }
 
-  async #join(capabilities: types.RtpCapabilities): Promise<JoinAnswer> {
+  async #join(ticket: string, capabilities: types.RtpCapabilities): Promise<JoinAnswer> {
+    const stream = this.#admit(ticket)
     this.#viewer?.[Symbol.dispose]()
     this.#viewer = null
-    const viewer = await Viewer.open(this.#stream, capabilities, this)
+    const abr = this.#abr!
+    const viewer = await Viewer.open(stream, abr, capabilities, this)
     try {
       const consumers = await viewer.consumeLane(false)
       if (this.#closed) throw new CodedError('gone', 'the connection closed', { status: 410 })
       this.#viewer = viewer
-      if (this.#stream.captureClock) this.#notify('capture-clock', this.#stream.captureClock)
-      return { transport: viewer.describe(), consumers, stream: this.#stream.state }
+      if (stream.captureClock) this.#notify('capture-clock', stream.captureClock)
+      return { transport: viewer.describe(), consumers, stream: stream.state, abr }
     } catch (error) {
       viewer[Symbol.dispose]()
       throw error
     }
+  }
+
+  /** The stream that the ticket is for; the first one decides for the whole connection. */
+  #admit(ticket: string): Stream {
+    if (this.#admitted) {
+      if (this.#admitted.ticket === ticket) return this.#admitted.stream
+      throw new CodedError('ticket_changed', 'this connection joined with another ticket', { status: 409 })
+    }
+    if (this.#closed) throw new CodedError('gone', 'the connection closed', { status: 410 })
+    const admitted = this.#admission.admit(ticket, this)
+    clearTimeout(this.#joinTimer)
+    const { stream, abr } = admitted
+    const stopObserving = stream.observe(this)
+    this.#abr = abr
+    this.#admitted = {
+      ticket,
+      stream,
+      place: {
+        [Symbol.dispose]: () => {
+          stopObserving()
+          admitted[Symbol.dispose]()
+          this.#events.viewerLeft(stream.spec)
+        },
+      },
+    }
+    this.#events.viewerJoined(stream.spec)
+    return stream
   }
 
   async #offerNew(viewer: Viewer): Promise<void> {
@@ -144,16 +202,20 @@ export class ViewerSession implements StreamObserver, ViewerListener {
 
   #onNotification(method: string, data: unknown): void {
     const report = method === 'report' ? viewerNotifications.report.safeParse(data) : null
+    const stream = this.#admitted?.stream
     if (!this.#budget.take(performance.now())) this.#refuseFlood()
-    else if (report?.success)
-      this.#events.viewerReport(this.#stream.spec, this.#stream.spec.streamClass, report.data)
-    else this.#events.rejected(this.#stream.spec, 'bad_message', `notification ${method.slice(0, 40)}`)
+    else if (report?.success && stream)
+      this.#events.viewerReport(stream.spec, stream.spec.streamClass, report.data)
+    else this.#events.rejected(stream?.spec ?? null, 'bad_message', `notification ${method.slice(0, 40)}`)
   }
 
-  #refuseFlood(): never | undefined {
-    this.#events.rejected(this.#stream.spec, 'flood', 'a viewer sent too many messages and was cut off')
+  #refuseFlood(): undefined {
+    this.#events.rejected(
+      this.#admitted?.stream.spec ?? null,
+      'flood',
+      'a viewer sent too many messages and was cut off',
+    )
     this.#peer.close()
-    return undefined
   }
 
   #joinedViewer(): Viewer {
@@ -171,17 +233,12 @@ export class ViewerSession implements StreamObserver, ViewerListener {
   #close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#stopObserving()
+    clearTimeout(this.#joinTimer)
     this.#viewer?.[Symbol.dispose]()
     this.#viewer = null
-    this.#events.viewerLeft(this.#stream.spec)
+    this.#admitted?.place[Symbol.dispose]()
+    this.#admitted = null
   }
-}
-
-/** The same on every router of the hub, as all have the same codecs; empty only while no worker is up. */
-function routerCapabilities(stream: Stream): Record<string, unknown> {
-  const slot = stream.home()
-  return slot ? { ...slot.router.rtpCapabilities } : { codecs: ROUTER_CODECS, headerExtensions: [] }
 }
 
 function parse<Schema extends z.ZodType>(schema: Schema, data: unknown): z.infer<Schema> {

@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { abrSchema } from './flow-contract.ts'
 import { streamStateSchema } from './stream.ts'
 
 /**
  * What viewers and the hub say to each other over protoo (a WebSocket with requests, responses and
- * notifications; sub-protocol `protoo`) at `/protoo?stream_id=…`.
+ * notifications; sub-protocol `protoo`) at the `protoo_url` of a `POST /v1/subscribe`.
  *
- * The hub speaks first (`welcome`), the viewer answers with `join`. The RTP, DTLS and ICE parameters are
+ * The hub speaks first (`welcome`), the viewer answers with `join` and the ticket of its contract. The RTP, DTLS and ICE parameters are
  * mediasoup's own shapes: the hub checks their outline here and mediasoup checks the rest.
  */
 
@@ -43,7 +44,7 @@ const dtlsParameters = z.object({
 /** Requests of a viewer, by method: the shape of their data. */
 export const viewerRequests = {
   /** Makes (or makes anew) the viewer's transport and its consumers. Answer: `JoinAnswer`. */
-  join: z.strictObject({ rtp_capabilities: rtpCapabilities }),
+  join: z.strictObject({ ticket: z.string().min(16).max(128), rtp_capabilities: rtpCapabilities }),
   /** The viewer's side of DTLS for the transport of the last `join`. Answer: `{}`. */
   'connect-transport': z.strictObject({ transport_id: z.string().max(64), dtls_parameters: dtlsParameters }),
   /** Asks the publisher for an IDR, as a decoder that is stuck would. Answer: `{}`. */
@@ -90,6 +91,7 @@ export const joinAnswer = z.object({
   }),
   consumers: z.array(consumerInfo),
   stream: streamStateSchema,
+  abr: abrSchema,
 })
 export type JoinAnswer = z.infer<typeof joinAnswer>
 
@@ -102,12 +104,16 @@ export const hubRequests = {
 /** Notifications of the hub to a viewer. */
 export const hubNotifications = {
   /** First message of every connection. */
-  welcome: z.object({ router_rtp_capabilities: z.looseObject({}), stream: streamStateSchema }),
+  welcome: z.object({ router_rtp_capabilities: z.looseObject({}) }),
   /** The stream's input changed. */
   stream: streamStateSchema,
   'consumer-closed': z.object({ consumer_id: z.string() }),
   /** The layer mediasoup now forwards; `spatial_layer` null while nothing fits. */
   'consumer-layer': z.object({ consumer_id: z.string(), spatial_layer: z.number().int().nullable() }),
+  /** The contract's bitrate bounds changed while it runs; kb/s. */
+  'abr-changed': z.object({ abr: abrSchema, reasons: z.array(z.string()) }),
+  /** The contract is over and media stopped: subscribe again. */
+  'contract-ended': z.object({ reason: z.enum(['expired', 'revoked']) }),
   /** The viewer's transport is gone (a worker died or was drained): send `join` again on this connection. */
   rejoin: z.object({ reason: z.string() }),
   /**

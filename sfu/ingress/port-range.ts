@@ -34,6 +34,11 @@ export class PortRange {
     return ports
   }
 
+  /** Takes these very ports, where they are of the range, so that nobody else gets them. */
+  claim(ports: readonly number[]): void {
+    for (const port of ports) if (port >= this.#first && port <= this.#last) this.#taken.add(port)
+  }
+
   give(ports: readonly number[]): void {
     for (const port of ports) this.#taken.delete(port)
   }

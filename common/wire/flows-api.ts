@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import { publishIntentSchema, subscribePreferenceSchema } from './decision.ts'
+import { abrSchema, flowContractSchema } from './flow-contract.ts'
+import { contractIdSchema, linkIdSchema, modeSchema, nodeIdSchema, tenantIdSchema, transportSchema } from './ids.ts'
+import { streamClassSchema, streamIdSchema, streamStateSchema } from './stream.ts'
+
+/** Bodies and answers of the calls that grant, change and end flows (seed contract "Publish", "Subscribe", "Re-route"). */
+
+export const publishRequestSchema = z.strictObject({
+  stream_id: streamIdSchema,
+  class: streamClassSchema.default('director'),
+  /** Best first; what both ends can do and policy allows decides. */
+  preferred_transports: z.array(transportSchema).max(4).default([]),
+  intent: publishIntentSchema.optional(),
+})
+export type PublishRequest = z.infer<typeof publishRequestSchema>
+
+export const subscribeRequestSchema = z.strictObject({
+  stream_id: streamIdSchema,
+  /** The class the viewer asks for; the stream's own when left out. */
+  viewer_class: streamClassSchema.optional(),
+  preference: subscribePreferenceSchema.optional(),
+  /** For callers without a token: the tenant whose stream it is. Tokens name their own. */
+  tenant_id: tenantIdSchema.optional(),
+})
+export type SubscribeRequest = z.infer<typeof subscribeRequestSchema>
+
+export const iceServerSchema = z.object({
+  urls: z.array(z.string()),
+  username: z.string().optional(),
+  credential: z.string().optional(),
+})
+
+export const subscribeAnswerSchema = z.object({
+  contract_id: contractIdSchema,
+  join: z.object({
+    webrtc: z.object({
+      /** WebSocket path or URL; the ticket goes into the first request, never into the URL. */
+      protoo_url: z.string(),
+      ticket: z.string(),
+      ice_servers: z.array(iceServerSchema),
+    }),
+  }),
+  class: streamClassSchema,
+  abr: abrSchema,
+  mode: modeSchema,
+  stream: streamStateSchema,
+  reasons: z.array(z.string()),
+  /** Unix ms; subscribe again before. */
+  expires_at: z.number().int(),
+})
+export type SubscribeAnswer = z.infer<typeof subscribeAnswerSchema>
+
+export const rerouteRequestSchema = z.strictObject({
+  stream_id: streamIdSchema,
+  reason: z.string().min(1).max(200),
+  /** Endpoints that are to be left: those that fail or are not wanted. Empty: decide anew with what is known. */
+  current_endpoints: z
+    .array(
+      z.strictObject({
+        node_id: nodeIdSchema.optional(),
+        address: z.string().max(253).optional(),
+        port: z.number().int().min(1).max(65_535).optional(),
+        link: linkIdSchema.optional(),
+      }),
+    )
+    .max(16)
+    .default([]),
+  /** Another class from now on. */
+  class: streamClassSchema.optional(),
+})
+export type RerouteRequest = z.infer<typeof rerouteRequestSchema>
+
+/** A contract as those see it who may not have its secrets. */
+export const flowSummarySchema = flowContractSchema.omit({ keys: true }).extend({
+  owner: z.string(),
+  state: z.enum(['active', 'expired', 'revoked']),
+  granted_at: z.number().int(),
+})
+export type FlowSummary = z.infer<typeof flowSummarySchema>
+
+export const streamSummarySchema = z.object({
+  stream_id: streamIdSchema,
+  tenant_id: tenantIdSchema,
+  class: streamClassSchema,
+  viewers: z.number().int(),
+  ...streamStateSchema.shape,
+})
+export type StreamSummary = z.infer<typeof streamSummarySchema>
+
+export const viewerSummarySchema = z.object({
+  contract_id: contractIdSchema,
+  tenant_id: tenantIdSchema,
+  stream_id: streamIdSchema,
+  subject: z.string(),
+  class: streamClassSchema,
+  abr: abrSchema,
+  connected: z.boolean(),
+  expires_at: z.number().int(),
+})
+export type ViewerSummary = z.infer<typeof viewerSummarySchema>
+
+/** What `GET /v1/flows/{contract_id}/events` sends as server-sent events, one JSON object each. */
+export const flowEventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('contract'), contract: flowContractSchema }),
+  z.object({ type: z.literal('ended'), reason: z.enum(['expired', 'revoked']) }),
+])
+export type FlowEvent = z.infer<typeof flowEventSchema>

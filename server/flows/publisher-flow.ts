@@ -1,0 +1,28 @@
+import { z } from 'zod'
+import { switchHistorySchema } from '../../common/wire/decision.ts'
+import { type FlowKeys, flowContractSchema } from '../../common/wire/flow-contract.ts'
+import { nodeIdSchema } from '../../common/wire/ids.ts'
+
+/** One sender's contract with what the hub needs to go on with it. */
+export const publisherFlowSchema = z.object({
+  contract: flowContractSchema.omit({ keys: true }),
+  /** Principal that asked; only it may publish the stream while the contract runs. `_hub` for streams of the configuration. */
+  owner: z.string(),
+  node_id: nodeIdSchema.nullable(),
+  /** The class that was asked for; the contract's may be less. */
+  requested_class: flowContractSchema.shape.class,
+  /** Links of the path, for the next decision. */
+  links: z.array(z.string()),
+  history: switchHistorySchema,
+  granted_at: z.number().int(),
+})
+export type PublisherFlow = z.infer<typeof publisherFlowSchema>
+
+/** As it is stored: the keys are sealed. */
+export const storedPublisherFlowSchema = publisherFlowSchema.extend({ sealed_keys: z.string() })
+export type StoredPublisherFlow = z.infer<typeof storedPublisherFlowSchema>
+
+/** A flow that runs, keys and all; only in memory. */
+export interface LivePublisherFlow extends PublisherFlow {
+  readonly keys: FlowKeys
+}

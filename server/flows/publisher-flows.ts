@@ -1,0 +1,194 @@
+import { CodedError } from '../../common/errors.ts'
+import { type FlowContract, type FlowKeys, flowKeysSchema } from '../../common/wire/flow-contract.ts'
+import type { FlowEvent } from '../../common/wire/flows-api.ts'
+import type { AuditDraft } from '../audit/audit-record.ts'
+import { Collection } from '../store/collection.ts'
+import type { Sealer } from '../store/sealing.ts'
+import type { Store } from '../store/store.ts'
+import { Deadlines } from './deadlines.ts'
+import {
+  type LivePublisherFlow,
+  type StoredPublisherFlow,
+  storedPublisherFlowSchema,
+} from './publisher-flow.ts'
+
+/** What happens to media when contracts begin and end. */
+export interface PublisherMedia {
+  /** Starts to listen for the flow's sender. @throws CodedError `ports_exhausted` (503) */
+  open(flow: LivePublisherFlow): void
+  /** Stops it, its lane and whoever watches. */
+  close(flow: LivePublisherFlow, reason: 'expired' | 'revoked'): Promise<void>
+}
+
+export type FlowListener = (event: FlowEvent) => void
+
+/**
+ * The senders' contracts: in memory while they run, in the store so that they survive a restart. What the store
+ * acknowledged is what runs; a contract that ends takes its media with it at once.
+ */
+export class PublisherFlows implements Disposable {
+  readonly #stored: Collection<StoredPublisherFlow>
+  readonly #store: Store
+  readonly #sealer: Sealer
+  readonly #media: PublisherMedia
+  readonly #flows = new Map<string, LivePublisherFlow>()
+  readonly #byStream = new Map<string, string>()
+  readonly #listeners = new Map<string, Set<FlowListener>>()
+  readonly #expiry: Deadlines
+  readonly #onError: (error: unknown) => void
+
+  constructor(store: Store, sealer: Sealer, media: PublisherMedia, onError: (error: unknown) => void) {
+    this.#store = store
+    this.#stored = new Collection(store, 'contract', storedPublisherFlowSchema)
+    this.#sealer = sealer
+    this.#media = media
+    this.#onError = onError
+    this.#expiry = new Deadlines((contractId) => {
+      this.end(contractId, 'expired', '_hub', 'its time was over').catch(onError)
+    })
+  }
+
+  /** Takes up the contracts of before a restart: their senders are still sending to the same ports. */
+  async restore(now: number): Promise<void> {
+    for (const { value, tenant_id } of await this.#stored.list(null)) {
+      const { sealed_keys, ...flow } = value
+      const { contract_id, expires_at } = flow.contract
+      if (expires_at <= now) {
+        await this.#stored.delete(tenant_id, contract_id, { audit: [ended(value, 'expired', '_hub', 'while the hub was down')] })
+        continue
+      }
+      try {
+        const keys = flowKeysSchema.parse(JSON.parse(this.#sealer.open(sealed_keys, placeOf(flow))))
+        const live = { ...flow, keys }
+        this.#media.open(live)
+        this.#add(live)
+      } catch (error) {
+        this.#onError(error)
+      }
+    }
+  }
+
+  list(): readonly LivePublisherFlow[] {
+    return Array.from(this.#flows.values())
+  }
+
+  get(contractId: string): LivePublisherFlow | undefined {
+    return this.#flows.get(contractId)
+  }
+
+  ofStream(tenantId: string, streamId: string): LivePublisherFlow | undefined {
+    const contractId = this.#byStream.get(`${tenantId}/${streamId}`)
+    return contractId === undefined ? undefined : this.#flows.get(contractId)
+  }
+
+  /** Stores a new flow and starts its media. Nothing is left of it when either fails. */
+  async begin(flow: LivePublisherFlow, audit: AuditDraft): Promise<void> {
+    const { tenant_id, stream_id, contract_id } = flow.contract
+    if (this.ofStream(tenant_id, stream_id))
+      throw new CodedError('stream_taken', `stream ${stream_id} has a publisher already`, { status: 409 })
+    // Held before the first wait, so that two requests at once can't both get the stream.
+    this.#add(flow)
+    try {
+      this.#media.open(flow)
+      try {
+        await this.#store.write([this.#change(flow, 0)], [audit])
+      } catch (error) {
+        await this.#media.close(flow, 'revoked')
+        throw error
+      }
+    } catch (error) {
+      this.#remove(contract_id)
+      throw error
+    }
+  }
+
+  /** Stores a new version of a running contract and tells its holder. */
+  async update(flow: LivePublisherFlow, audit: AuditDraft): Promise<void> {
+    await this.#store.write([this.#change(flow)], [audit])
+    if (!this.#flows.has(flow.contract.contract_id))
+      throw new CodedError('contract_ended', 'the contract ended meanwhile', { status: 409 })
+    this.#add(flow)
+    this.#tell(flow.contract.contract_id, { type: 'contract', contract: contractOf(flow) })
+  }
+
+  /** Ends a contract and its media. False when there is none. */
+  async end(contractId: string, reason: 'expired' | 'revoked', actor: string, why: string): Promise<boolean> {
+    const flow = this.#flows.get(contractId)
+    if (!flow) return false
+    this.#remove(contractId)
+    // Media first: whatever the store does, an ended contract carries nothing.
+    const closed = this.#media.close(flow, reason)
+    this.#tell(contractId, { type: 'ended', reason })
+    this.#listeners.delete(contractId)
+    const { tenant_id } = flow.contract
+    await this.#stored.delete(tenant_id, contractId, { audit: [ended(flow, reason, actor, why)] })
+    await closed
+    return true
+  }
+
+  /** Hears of new versions and of the end; call what is returned to stop. */
+  listen(contractId: string, listener: FlowListener): () => void {
+    const listeners = this.#listeners.get(contractId) ?? new Set()
+    this.#listeners.set(contractId, listeners.add(listener))
+    return () => {
+      listeners.delete(listener)
+      if (listeners.size === 0) this.#listeners.delete(contractId)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#expiry[Symbol.dispose]()
+  }
+
+  #change(flow: LivePublisherFlow, expectedVersion?: number) {
+    const { keys, ...rest } = flow
+    const { tenant_id, contract_id } = flow.contract
+    const stored = { ...rest, sealed_keys: this.#sealer.seal(JSON.stringify(keys), placeOf(flow)) }
+    return this.#stored.putChange(tenant_id, contract_id, stored, expectedVersion)
+  }
+
+  #add(flow: LivePublisherFlow): void {
+    const { contract_id, tenant_id, stream_id, expires_at } = flow.contract
+    this.#flows.set(contract_id, flow)
+    this.#byStream.set(`${tenant_id}/${stream_id}`, contract_id)
+    this.#expiry.set(contract_id, expires_at)
+  }
+
+  #remove(contractId: string): void {
+    const flow = this.#flows.get(contractId)
+    if (!flow) return
+    this.#flows.delete(contractId)
+    this.#byStream.delete(`${flow.contract.tenant_id}/${flow.contract.stream_id}`)
+    this.#expiry.delete(contractId)
+  }
+
+  #tell(contractId: string, event: FlowEvent): void {
+    for (const listener of this.#listeners.get(contractId) ?? []) listener(event)
+  }
+}
+
+/** The contract as its holder gets it. */
+export function contractOf({ contract, keys }: { contract: Omit<FlowContract, 'keys'>; keys: FlowKeys }): FlowContract {
+  return { ...contract, keys }
+}
+
+function placeOf({ contract }: Pick<LivePublisherFlow, 'contract'>) {
+  return { kind: 'contract', tenant_id: contract.tenant_id, id: contract.contract_id, field: 'keys' }
+}
+
+function ended(
+  { contract }: Pick<LivePublisherFlow, 'contract'>,
+  reason: 'expired' | 'revoked',
+  actor: string,
+  why: string,
+): AuditDraft {
+  return {
+    tenant_id: contract.tenant_id,
+    at: Date.now(),
+    actor,
+    action: 'contract.end',
+    object: `stream/${contract.stream_id}`,
+    outcome: reason,
+    detail: { contract_id: contract.contract_id, why },
+  }
+}

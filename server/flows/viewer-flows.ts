@@ -1,0 +1,132 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { CodedError } from '../../common/errors.ts'
+import type { Abr } from '../../common/wire/flow-contract.ts'
+import type { StreamClass } from '../../common/wire/stream.ts'
+import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../signaling/viewer-admission.ts'
+import type { Stream } from '../../sfu/stream.ts'
+import { Deadlines } from './deadlines.ts'
+
+/** One viewer's contract, from its grant to its end. */
+export interface ViewerFlow {
+  readonly contractId: string
+  readonly tenantId: string
+  readonly streamId: string
+  readonly subject: string
+  readonly streamClass: StreamClass
+  readonly expiresAt: number
+  abr: Abr
+}
+
+interface Entry {
+  readonly flow: ViewerFlow
+  readonly ticketHash: string
+  listener: ContractListener | null
+}
+
+/** Contracts that nobody used are dropped this long after their grant, so that they hold no place of a viewer. */
+const USE_WITHIN_MS = 30_000
+
+/**
+ * The viewers' contracts of this hub, in memory: viewers come back by themselves after a restart and are asked
+ * anew. A ticket is a secret of one contract, kept as its hash; one connection at a time uses it.
+ */
+export class ViewerFlows implements ViewerAdmission, Disposable {
+  readonly #entries = new Map<string, Entry>()
+  readonly #byTicket = new Map<string, string>()
+  readonly #unusedUntil: Deadlines
+  readonly #expiry: Deadlines
+  readonly #findStream: (tenantId: string, streamId: string) => Stream | undefined
+
+  constructor(findStream: (tenantId: string, streamId: string) => Stream | undefined) {
+    this.#findStream = findStream
+    this.#expiry = new Deadlines((contractId) => this.end(contractId, 'expired'))
+    this.#unusedUntil = new Deadlines((contractId) => {
+      if (this.#entries.get(contractId)?.listener === null) this.#drop(contractId)
+    })
+  }
+
+  /** Viewers with a place now: connected, or granted and expected any moment. */
+  get size(): number {
+    return this.#entries.size
+  }
+
+  list(): readonly (ViewerFlow & { readonly connected: boolean })[] {
+    return Array.from(this.#entries.values(), ({ flow, listener }) => ({ ...flow, connected: listener !== null }))
+  }
+
+  /** Takes up a contract and answers the ticket that its viewer joins with. */
+  grant(flow: ViewerFlow): string {
+    const ticket = randomBytes(24).toString('base64url')
+    const ticketHash = hashOf(ticket)
+    this.#entries.set(flow.contractId, { flow, ticketHash, listener: null })
+    this.#byTicket.set(ticketHash, flow.contractId)
+    this.#expiry.set(flow.contractId, flow.expiresAt)
+    this.#unusedUntil.set(flow.contractId, Date.now() + USE_WITHIN_MS)
+    return ticket
+  }
+
+  admit(ticket: string, listener: ContractListener): AdmittedViewer {
+    const contractId = this.#byTicket.get(hashOf(ticket))
+    const entry = contractId === undefined ? undefined : this.#entries.get(contractId)
+    if (!entry)
+      throw new CodedError('unknown_ticket', 'the ticket is unknown or its contract is over: subscribe again', {
+        status: 401,
+      })
+    if (entry.listener)
+      throw new CodedError('ticket_in_use', 'another connection uses this ticket: subscribe again', { status: 409 })
+    const { flow } = entry
+    const stream = this.#findStream(flow.tenantId, flow.streamId)
+    if (!stream) throw new CodedError('stream_not_found', 'there is no such stream now', { status: 404 })
+    entry.listener = listener
+    return {
+      stream,
+      abr: flow.abr,
+      [Symbol.dispose]: () => {
+        entry.listener = null
+        if (this.#entries.has(flow.contractId))
+          this.#unusedUntil.set(flow.contractId, Date.now() + USE_WITHIN_MS)
+      },
+    }
+  }
+
+  /** Ends one contract; media stops at once. False when there is none. */
+  end(contractId: string, reason: 'expired' | 'revoked'): boolean {
+    const listener = this.#entries.get(contractId)?.listener
+    const ended = this.#drop(contractId)
+    listener?.contractEnded(reason)
+    return ended
+  }
+
+  /** Ends every contract on a stream. */
+  endAll(tenantId: string, streamId: string, reason: 'expired' | 'revoked'): void {
+    for (const { flow } of Array.from(this.#entries.values()))
+      if (flow.tenantId === tenantId && flow.streamId === streamId) this.end(flow.contractId, reason)
+  }
+
+  /** New bitrate bounds while it runs. */
+  bound(contractId: string, abr: Abr, reasons: readonly string[]): void {
+    const entry = this.#entries.get(contractId)
+    if (!entry) return
+    entry.flow.abr = abr
+    entry.listener?.abrChanged(abr, reasons)
+  }
+
+  [Symbol.dispose](): void {
+    this.#expiry[Symbol.dispose]()
+    this.#unusedUntil[Symbol.dispose]()
+  }
+
+  #drop(contractId: string): boolean {
+    const entry = this.#entries.get(contractId)
+    if (!entry) return false
+    this.#entries.delete(contractId)
+    this.#byTicket.delete(entry.ticketHash)
+    this.#expiry.delete(contractId)
+    this.#unusedUntil.delete(contractId)
+    return true
+  }
+}
+
+function hashOf(ticket: string): string {
+  return createHash('sha256').update(ticket).digest('base64url')
+}

@@ -1,0 +1,24 @@
+import type { Abr } from '../common/wire/flow-contract.ts'
+import type { Stream } from '../sfu/stream.ts'
+
+/** What a contract lets one viewer connection do. */
+export interface AdmittedViewer extends Disposable {
+  readonly stream: Stream
+  readonly abr: Abr
+}
+
+/** How whoever granted the contract reaches the connection that uses it. */
+export interface ContractListener {
+  abrChanged(abr: Abr, reasons: readonly string[]): void
+  /** The contract is over: media has to stop now. */
+  contractEnded(reason: 'expired' | 'revoked'): void
+}
+
+/** Who knows the tickets: media flows to a viewer only by a contract. */
+export interface ViewerAdmission {
+  /**
+   * Takes a connection in; disposing of what is returned gives its place back.
+   * @throws CodedError `unknown_ticket` (401), `ticket_in_use` (409)
+   */
+  admit(ticket: string, listener: ContractListener): AdmittedViewer
+}
