@@ -6,6 +6,7 @@ import protoo from 'protoo-server'
 import { DEFAULT_TENANT, streamIdSchema } from '../common/wire/stream.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
+import { guardProtooMessages } from './protoo-message-guard.ts'
 import { ViewerSession } from './viewer-session.ts'
 
 /** Chromium's RTP capabilities are about 20 kB of JSON; nothing a viewer sends is larger. */
@@ -29,6 +30,7 @@ export class ProtooGateway implements Disposable {
 
   constructor(options: GatewayOptions) {
     this.#options = options
+    guardProtooMessages()
     const server = new protoo.WebSocketServer(this.#upgrades as HttpServer, {
       maxReceivedFrameSize: MAX_MESSAGE_BYTES,
       maxReceivedMessageSize: MAX_MESSAGE_BYTES,
