@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import express, { type ErrorRequestHandler, type Express } from 'express'
 import helmet from 'helmet'
@@ -16,10 +16,12 @@ export interface HttpAppOptions {
   readonly health: Health
   readonly metrics: Metrics
   readonly events: MediaEvents
+  /** What the hub's routers can forward; goes into the viewer page. */
+  readonly routerCapabilities: () => unknown
 }
 
 /** The hub's HTTP: pages, stream list, health and metrics. */
-export function httpApp({ streams, health, metrics, events }: HttpAppOptions): Express {
+export function httpApp({ streams, health, metrics, events, routerCapabilities }: HttpAppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.set('etag', 'strong')
@@ -66,7 +68,7 @@ export function httpApp({ streams, health, metrics, events }: HttpAppOptions): E
     const streamId = streamIdSchema.safeParse(request.params.streamId)
     if (!streamId.success)
       throw new CodedError('bad_stream_id', streamId.error.issues[0]!.message, { status: 400 })
-    response.sendFile(page('watch.html'), { headers: { 'cache-control': 'no-cache' } })
+    response.set('cache-control', 'no-cache').type('html').send(watchPage(routerCapabilities()))
   })
   app.get('/', (_request, response) => {
     response.sendFile(page('index.html'), { headers: { 'cache-control': 'no-cache' } })
@@ -79,6 +81,15 @@ export function httpApp({ streams, health, metrics, events }: HttpAppOptions): E
   })
   app.use(errorRenderer(events))
   return app
+}
+
+/** The viewer page with the routers' capabilities in it. `<` is escaped, so that no text can end the script element. */
+function watchPage(capabilities: unknown): string {
+  const json = JSON.stringify(capabilities).replaceAll('<', '\\u003c')
+  return readFileSync(page('watch.html'), 'utf8').replace(
+    /(<script type="application\/json" id="router-capabilities">)null(<\/script>)/,
+    (_all, open: string, close: string) => open + json + close,
+  )
 }
 
 function page(name: string): string {

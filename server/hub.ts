@@ -64,7 +64,13 @@ export async function openHub(config: Config, logger: Logger): Promise<Hub> {
       maxConnections: config.maxConnections,
     }),
   )
-  const app = httpApp({ streams, health, metrics, events })
+  const app = httpApp({
+    streams,
+    health,
+    metrics,
+    events,
+    routerCapabilities: () => workers.slots[0]?.router.rtpCapabilities ?? null,
+  })
   const http = createServer(
     { keepAliveTimeout: config.idleMs, requestTimeout: config.readMs, headersTimeout: config.readMs },
     app,

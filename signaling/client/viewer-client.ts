@@ -18,6 +18,11 @@ export interface ViewerOptions {
   readonly streamId: string
   /** Where the stream is shown. The client sets its `srcObject` and plays it; muting is the page's business. */
   readonly video: HTMLVideoElement
+  /**
+   * The hub's `router_rtp_capabilities`, where they are known before `welcome` says them: the browser's codecs are
+   * then asked for while the connection is made, which a viewer who joins need not wait for.
+   */
+  readonly routerCapabilities?: unknown
 }
 
 export interface ViewerEvents {
@@ -37,7 +42,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   readonly #playback: Playback
   readonly #monitor: ViewerMonitor
   readonly #glassToGlass = new GlassToGlass()
-  #device: { readonly device: Device; readonly capabilities: string } | null = null
+  #device: { readonly device: Promise<Device>; readonly capabilities: string } | null = null
   #hub: HubConnection | null = null
   #media: MediaSession | null = null
   /** Session whose last picture stands on the screen until the one of now delivers. */
@@ -76,6 +81,9 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
 
   /** Starts to connect. A client is started once and closed once. */
   start(): void {
+    const { routerCapabilities } = this.#options
+    if (typeof routerCapabilities === 'object' && routerCapabilities !== null)
+      this.#deviceFor(routerCapabilities).catch(() => {})
     addEventListener('online', this.retryNow)
     void this.#run()
   }
@@ -184,13 +192,11 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   }
 
   /** The device for a router: making one asks the browser for its codecs, which takes some 20 ms. */
-  async #deviceFor(capabilities: object): Promise<Device> {
+  #deviceFor(capabilities: object): Promise<Device> {
     const key = JSON.stringify(capabilities)
-    if (this.#device?.capabilities === key) return this.#device.device
-    const device = await Device.factory()
-    await device.load({ routerRtpCapabilities: routerRtpCapabilities.parse(capabilities) })
-    this.#device = { device, capabilities: key }
-    return device
+    if (this.#device?.capabilities !== key)
+      this.#device = { device: loadDevice(capabilities), capabilities: key }
+    return this.#device.device
   }
 
   /** The session of now will not go on. If it showed something it is kept until the next one does. */
@@ -297,4 +303,10 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     clearTimeout(timer)
     this.#wake = () => {}
   }
+}
+
+async function loadDevice(capabilities: object): Promise<Device> {
+  const device = await Device.factory()
+  await device.load({ routerRtpCapabilities: routerRtpCapabilities.parse(capabilities) })
+  return device
 }

@@ -34,7 +34,12 @@ export function useViewer(streamId: string, video: { readonly current: HTMLVideo
 
   useEffect(() => {
     if (video.current === null) return
-    const viewer = new ViewerClient({ hubUrl: location.origin, streamId, video: video.current })
+    const viewer = new ViewerClient({
+      hubUrl: location.origin,
+      streamId,
+      video: video.current,
+      routerCapabilities: embeddedCapabilities(),
+    })
     client.current = viewer
     viewer.on('state', (state) => {
       showOnPage(state)
@@ -81,4 +86,13 @@ function measureOnPage(statistics: ViewerStatistics): void {
   set('lipSyncMs', statistics.lipSyncMs)
   set('jitterBufferMs', statistics.jitterBufferMs)
   set('framesPerSecond', statistics.framesPerSecond)
+}
+
+/** What the hub wrote into the page; null when something else serves it. */
+function embeddedCapabilities(): unknown {
+  try {
+    return JSON.parse(document.getElementById('router-capabilities')?.textContent ?? 'null')
+  } catch {
+    return null
+  }
 }

@@ -1,0 +1,77 @@
+import type { AuditHead } from '../audit/audit-chain.ts'
+import type { AuditDraft, AuditRecord, AuditRow } from '../audit/audit-record.ts'
+import { GroupCommit } from './group-commit.ts'
+import { type PreparedWrite, prepareWrite } from './prepared-write.ts'
+import type { AuditPage, Change, DocumentPage, Store, StoredDocument } from './store.ts'
+import { storeClosed } from './store-errors.ts'
+import type { StoreReader } from './store-reader.ts'
+import type { Outcomes } from './write-plan.ts'
+
+export interface CommittedStoreParts {
+  readonly reader: StoreReader
+  readonly commit: (writes: readonly PreparedWrite[]) => Promise<Outcomes>
+  /** What an error of the database means to whoever asked. */
+  readonly failure: (error: unknown) => Error
+  readonly maxBatch: number
+  readonly maxWaiting: number
+  /** Connections and threads: closed after the last write. */
+  readonly owned: AsyncDisposable
+}
+
+/** What the stores have in common: reads at once, writes through the group commit. */
+export class CommittedStore implements Store {
+  readonly #parts: CommittedStoreParts
+  readonly #writes: GroupCommit<PreparedWrite>
+  #closing: Promise<void> | undefined
+
+  constructor(parts: CommittedStoreParts) {
+    this.#parts = parts
+    this.#writes = new GroupCommit(parts)
+  }
+
+  get queue() {
+    return { waiting: this.#writes.waiting, capacity: this.#writes.capacity }
+  }
+
+  async write(changes: readonly Change[], audit: readonly AuditDraft[] = []): Promise<readonly number[]> {
+    return await this.#writes.submit(prepareWrite(changes, audit, Date.now()))
+  }
+
+  get(kind: string, tenantId: string, id: string): Promise<StoredDocument | undefined> {
+    return this.#read((reader) => reader.get(kind, tenantId, id))
+  }
+
+  list(kind: string, tenantId: string | null, page?: DocumentPage): Promise<StoredDocument[]> {
+    return this.#read((reader) => reader.list(kind, tenantId, page))
+  }
+
+  auditPage(tenantId: string | null, page: AuditPage): Promise<AuditRecord[]> {
+    return this.#read((reader) => reader.auditPage(tenantId, page))
+  }
+
+  auditRows(afterSeq: number, limit: number): Promise<AuditRow[]> {
+    return this.#read((reader) => reader.auditRows(afterSeq, limit))
+  }
+
+  auditHead(): Promise<AuditHead | undefined> {
+    return this.#read((reader) => reader.auditHead())
+  }
+
+  /** Waits for the writes that were accepted. May be called twice. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= (async () => {
+      await this.#writes[Symbol.asyncDispose]()
+      await this.#parts.owned[Symbol.asyncDispose]()
+    })()
+    return this.#closing
+  }
+
+  async #read<T>(ask: (reader: StoreReader) => Promise<T>): Promise<T> {
+    if (this.#closing) throw storeClosed()
+    try {
+      return await ask(this.#parts.reader)
+    } catch (error) {
+      throw this.#parts.failure(error)
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { type Kysely, sql } from 'kysely'
+import { CodedError } from '../../../common/errors.ts'
+import type { Tables } from '../tables.ts'
+import { documentsAndAudit } from './0001-documents-and-audit.ts'
+import type { Dialect, Migration } from './migration.ts'
+
+/** All released schemas, in order. */
+export const MIGRATIONS: readonly Migration[] = [documentsAndAudit]
+
+/** So that of several hubs that start at once on one PostgreSQL, one migrates and the others wait: any number will do. */
+const POSTGRES_LOCK = 5_293_701_444
+
+/**
+ * Brings a database forward from whatever released schema it has, an empty one included, in one transaction: it is
+ * either at the newest schema or untouched.
+ * @throws CodedError `database_too_new` when a newer release has written it
+ */
+export async function migrate(
+  db: Kysely<Tables>,
+  dialect: Dialect,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<void> {
+  // kysely's own Migrator neither locks SQLite nor migrates it in a transaction.
+  await db.connection().execute(async (connection) => {
+    await sql.raw(dialect === 'sqlite' ? 'BEGIN IMMEDIATE' : 'BEGIN').execute(connection)
+    try {
+      if (dialect === 'postgres')
+        await sql`SELECT pg_advisory_xact_lock(${POSTGRES_LOCK})`.execute(connection)
+      await bringForward(connection, dialect, migrations)
+      await sql.raw('COMMIT').execute(connection)
+    } catch (error) {
+      await sql.raw('ROLLBACK').execute(connection)
+      throw error
+    }
+  })
+}
+
+async function bringForward(
+  db: Kysely<Tables>,
+  dialect: Dialect,
+  migrations: readonly Migration[],
+): Promise<void> {
+  await db.schema
+    .createTable('lanecast_schema')
+    .ifNotExists()
+    .addColumn('version', 'integer', (column) => column.primaryKey())
+    .addColumn('applied_at', 'bigint', (column) => column.notNull())
+    .execute()
+  const { version: present } = await db
+    .selectFrom('lanecast_schema')
+    .select(({ fn }) => fn.coalesce(fn.max('version'), sql<number>`0`).as('version'))
+    .executeTakeFirstOrThrow()
+  const newest = migrations.at(-1)?.version ?? 0
+  if (present > newest)
+    throw new CodedError(
+      'database_too_new',
+      `the database has schema ${present}, this release knows up to ${newest}`,
+      {
+        details: [
+          'a newer release has written it: run that one, or go back to a backup from before its first start',
+        ],
+      },
+    )
+  for (const { version, statements } of migrations.slice(present)) {
+    for (const statement of statements[dialect]) await sql.raw(statement).execute(db)
+    await db.insertInto('lanecast_schema').values({ version, applied_at: Date.now() }).execute()
+  }
+}

@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs'
+import { Kysely, PostgresDialect } from 'kysely'
+import { CodedError } from '../../common/errors.ts'
+import type { AuditSource } from '../audit/verify-chain.ts'
+import type { StoreConfig } from './open-store.ts'
+import { openPool, postgresUnusable } from './postgres-pool.ts'
+import { databaseFile, openForReading, sqliteFailure } from './sqlite-database.ts'
+import { nodeSqliteDialect } from './sqlite-dialect.ts'
+import { StoreReader } from './store-reader.ts'
+import type { Tables } from './tables.ts'
+
+/**
+ * The audit trail of a database, only to be read: nothing is migrated, made or locked, and a hub may go on writing.
+ * @throws CodedError `database_unusable`
+ */
+export async function openAuditSource(
+  config: Exclude<StoreConfig, { kind: 'memory' }>,
+): Promise<AuditSource & AsyncDisposable> {
+  const { dialect, failure } = config.kind === 'sqlite' ? sqliteIn(config.folder) : postgresAt(config.url)
+  const db = new Kysely<Tables>({ dialect })
+  const reader = new StoreReader(db)
+  try {
+    await reader.auditRows(0, 1)
+  } catch (error) {
+    await db.destroy()
+    throw failure(error)
+  }
+  return {
+    auditRows: (afterSeq, limit) => reader.auditRows(afterSeq, limit),
+    auditHead: () => reader.auditHead(),
+    [Symbol.asyncDispose]: () => db.destroy(),
+  }
+}
+
+function sqliteIn(folder: string) {
+  const file = databaseFile(folder)
+  if (!existsSync(file))
+    throw new CodedError('database_unusable', `there is no database in ${folder}`, {
+      details: [`expected: ${file}`],
+    })
+  return { dialect: nodeSqliteDialect(openForReading(file)), failure: sqliteFailure }
+}
+
+function postgresAt(url: string) {
+  const pool = openPool(url, 1, () => undefined)
+  return { dialect: new PostgresDialect({ pool }), failure: postgresUnusable }
+}

@@ -1,0 +1,104 @@
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { CodedError, messageOf } from '../../common/errors.ts'
+
+/** Longest wait for another process that writes, such as a backup, in ms. */
+const BUSY_TIMEOUT_MS = 2000
+
+/** Where a data folder keeps its database. */
+export function databaseFile(folder: string): string {
+  return join(folder, 'lanecast.sqlite')
+}
+
+/**
+ * Opens a database for writing: every commit is on the disk before it returns (WAL, synchronous FULL). The folder is
+ * made with mode 0700, the files have 0600. `:memory:` touches no disk at all.
+ * @throws CodedError `database_unusable` with what is wrong
+ */
+export function openForWriting(file: string): DatabaseSync {
+  return opening(file, () => {
+    if (file !== ':memory:') {
+      mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 })
+      closeSync(openSync(file, 'a', 0o600))
+      // SQLite gives the files beside it the same mode.
+      chmodSync(file, 0o600)
+    }
+    return configured(new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS }), [
+      'journal_mode = WAL',
+      'synchronous = FULL',
+      'temp_store = MEMORY',
+      'trusted_schema = OFF',
+      `journal_size_limit = ${64 * 1024 * 1024}`,
+    ])
+  })
+}
+
+/** Opens a database that exists. Reads neither wait for a writer nor hold one up. */
+export function openForReading(file: string): DatabaseSync {
+  return opening(file, () =>
+    configured(new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, readOnly: true }), ['temp_store = MEMORY']),
+  )
+}
+
+function configured(database: DatabaseSync, pragmas: readonly string[]): DatabaseSync {
+  try {
+    for (const pragma of pragmas) database.exec(`PRAGMA ${pragma}`)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function opening(file: string, open: () => DatabaseSync): DatabaseSync {
+  try {
+    return open()
+  } catch (error) {
+    throw sqliteUnusable(file, error)
+  }
+}
+
+/** What went wrong when the hub could not even start with the database. */
+export function sqliteUnusable(file: string, error: unknown): CodedError {
+  if (error instanceof CodedError) return error
+  return new CodedError('database_unusable', `can't use the database ${file}: ${messageOf(error)}`, {
+    cause: error,
+    details: [adviceOn(resultCode(error))],
+  })
+}
+
+function adviceOn(code: number | undefined): string {
+  if (code === 26 || code === 11) return 'it is damaged, or no SQLite database: put a backup in its place'
+  if (code === 5 || code === 6) return 'another process holds it: stop that one'
+  return 'the folder must exist or be possible to make, and belong to the user that runs the hub'
+}
+
+/** SQLite's primary result code (sqlite.org/rescode.html) of something thrown by node:sqlite. */
+function resultCode(error: unknown): number | undefined {
+  return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number'
+    ? error.errcode & 0xff
+    : undefined
+}
+
+/** What a failed query or commit means to whoever asked. */
+export function sqliteFailure(error: unknown): CodedError {
+  if (error instanceof CodedError) return error
+  const options = { status: 503, cause: error, details: [messageOf(error)] }
+  switch (resultCode(error)) {
+    case 5:
+    case 6:
+      return new CodedError('store_unavailable', 'another process holds the database', options)
+    case 10:
+    case 14:
+    case 8:
+      return new CodedError('store_unavailable', "the database's disk can't be read or written", options)
+    case 13:
+      return new CodedError('store_full', "the database's disk is full", options)
+    case 11:
+    case 26:
+      return new CodedError('store_unavailable', 'the database is damaged', options)
+    default:
+      return new CodedError('store_failed', 'the database refused', { ...options, status: 500 })
+  }
+}

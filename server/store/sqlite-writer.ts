@@ -1,0 +1,89 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { type AuditKey, appendToChain } from '../audit/audit-chain.ts'
+import type { PreparedWrite } from './prepared-write.ts'
+import { sqliteFailure } from './sqlite-database.ts'
+import type { DocumentKey } from './store.ts'
+import { auditHeadMissing } from './store-errors.ts'
+import { type Outcomes, planBatch } from './write-plan.ts'
+
+/**
+ * Makes batches of writes, one transaction each. Synchronous: returns when the transaction is on the disk, so where
+ * there is a disk it belongs in a thread of its own.
+ */
+export class SqliteWriter {
+  readonly #database: DatabaseSync
+  readonly #auditKey: AuditKey | undefined
+  readonly #version: StatementSync
+  readonly #put: StatementSync
+  readonly #delete: StatementSync
+  readonly #record: StatementSync
+  readonly #head: StatementSync
+  readonly #setHead: StatementSync
+
+  constructor(database: DatabaseSync, auditKey: AuditKey | undefined) {
+    this.#database = database
+    this.#auditKey = auditKey
+    this.#version = database.prepare(
+      'SELECT version FROM lanecast_document WHERE kind = ? AND tenant_id = ? AND id = ?',
+    )
+    this.#put = database.prepare(
+      `INSERT INTO lanecast_document (kind, tenant_id, id, version, body, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET version = excluded.version, body = excluded.body, updated_at = excluded.updated_at`,
+    )
+    this.#delete = database.prepare(
+      'DELETE FROM lanecast_document WHERE kind = ? AND tenant_id = ? AND id = ?',
+    )
+    this.#record = database.prepare(
+      `INSERT INTO lanecast_audit (seq, tenant_id, at, actor, action, object, outcome, detail, prev_hash, hash)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    this.#head = database.prepare('SELECT seq, hash, key_id, seal FROM lanecast_audit_head WHERE id = 1')
+    this.#setHead = database.prepare(
+      'UPDATE lanecast_audit_head SET seq = ?, hash = ?, key_id = ?, seal = ? WHERE id = 1',
+    )
+  }
+
+  /** @throws CodedError when the transaction as a whole failed; nothing of it was made then */
+  commit(writes: readonly PreparedWrite[]): Outcomes {
+    try {
+      // At once for writing: another process that writes must not come between reading versions and using them.
+      this.#database.exec('BEGIN IMMEDIATE')
+      const outcomes = this.#apply(writes)
+      this.#database.exec('COMMIT')
+      return outcomes
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw sqliteFailure(error)
+    }
+  }
+
+  #apply(writes: readonly PreparedWrite[]): Outcomes {
+    const plan = planBatch(writes, (key) => this.#versionOf(key))
+    for (const { kind, tenant_id, id, version, body, updated_at } of plan.documents)
+      if (body === null) this.#delete.run(kind, tenant_id, id)
+      else this.#put.run(kind, tenant_id, id, version, body, updated_at)
+    if (plan.audit.length > 0) {
+      const { rows, head } = appendToChain(this.#readHead(), plan.audit, this.#auditKey)
+      for (const { seq, tenant_id, at, actor, action, object, outcome, detail, prev_hash, hash } of rows)
+        this.#record.run(seq, tenant_id, at, actor, action, object, outcome, detail, prev_hash, hash)
+      this.#setHead.run(head.seq, head.hash, head.key_id, head.seal)
+    }
+    return plan.outcomes
+  }
+
+  #versionOf({ kind, tenant_id, id }: DocumentKey): number {
+    return Number(this.#version.get(kind, tenant_id, id)?.['version'] ?? 0)
+  }
+
+  #readHead() {
+    const row = this.#head.get()
+    if (!row) throw auditHeadMissing()
+    const textOrNull = (value: unknown) => (value === null ? null : String(value))
+    return {
+      seq: Number(row['seq']),
+      hash: String(row['hash']),
+      key_id: textOrNull(row['key_id']),
+      seal: textOrNull(row['seal']),
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import type { PreparedAuditDraft } from '../audit/audit-record.ts'
+import { documentName } from './document-key.ts'
+import type { PreparedChange, PreparedWrite } from './prepared-write.ts'
+import type { DocumentKey } from './store.ts'
+
+/** Why one write of a batch can't be made: what a CodedError is made of, fit to cross threads. */
+export interface Refusal {
+  readonly code: string
+  readonly message: string
+  readonly status: number
+  readonly details: readonly string[]
+}
+
+/** The versions that a write's changes left, in their order; 0 where it deleted. */
+export type Versions = readonly number[]
+
+/** Per write of a batch, in order. */
+export type Outcomes = readonly (Versions | Refusal)[]
+
+/** A document as the batch leaves it; version 0 and no body when it is deleted. */
+export interface PlannedDocument extends DocumentKey {
+  readonly version: number
+  readonly body: string | null
+  readonly updated_at: number
+}
+
+export interface BatchPlan {
+  readonly outcomes: Outcomes
+  readonly documents: readonly PlannedDocument[]
+  readonly audit: readonly PreparedAuditDraft[]
+}
+
+/**
+ * Works out what a batch does, one write after the other, each all or nothing: the same as a savepoint for each, at
+ * the price of none. `versionOf` tells a document's version before the batch, 0 for one that does not exist.
+ */
+export function planBatch(
+  writes: readonly PreparedWrite[],
+  versionOf: (key: DocumentKey) => number,
+): BatchPlan {
+  const documents = new Map<string, PlannedDocument>()
+  const audit: PreparedAuditDraft[] = []
+  const outcomes = writes.map((write): Versions | Refusal => {
+    const versions: number[] = []
+    const own = new Map<string, PlannedDocument>()
+    for (const change of write.changes) {
+      const key = keyText(change)
+      const version = (own.get(key) ?? documents.get(key))?.version ?? versionOf(change)
+      const refusal = refusalOf(change, version)
+      if (refusal) return refusal
+      const { kind, tenant_id, id, body } = change
+      const after = body === null ? 0 : version + 1
+      own.set(key, { kind, tenant_id, id, body, version: after, updated_at: write.at })
+      versions.push(after)
+    }
+    for (const [key, document] of own) documents.set(key, document)
+    audit.push(...write.audit)
+    return versions
+  })
+  return { outcomes, documents: [...documents.values()], audit }
+}
+
+/** One text per document; no part of a key holds a space. */
+export function keyText({ kind, tenant_id, id }: DocumentKey): string {
+  return `${kind} ${tenant_id} ${id}`
+}
+
+function refusalOf(change: PreparedChange, version: number): Refusal | null {
+  const { expected_version: expected } = change
+  if (expected === undefined || expected === version) return null
+  const now = version === 0 ? 'does not exist' : `is at version ${version}`
+  const asked = expected === 0 ? 'it should not exist yet' : `version ${expected} was expected`
+  return {
+    code: 'version_conflict',
+    message: `${documentName(change)} ${now}, but ${asked}`,
+    status: 412,
+    details: [`version now: ${version}`, `version expected: ${expected}`],
+  }
+}
