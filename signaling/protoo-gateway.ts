@@ -3,11 +3,8 @@ import { EventEmitter } from 'node:events'
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import protoo from 'protoo-server'
-import { DEFAULT_TENANT, streamIdSchema } from '../common/wire/stream.ts'
-import type { MediaEvents } from '../sfu/media-events.ts'
-import type { StreamRegistry } from '../sfu/stream-registry.ts'
 import { guardProtooMessages } from './protoo-message-guard.ts'
-import { ViewerSession } from './viewer-session.ts'
+import { ViewerSession, type ViewerSessionDependencies } from './viewer-session.ts'
 
 /** Chromium's RTP capabilities are about 20 kB of JSON; nothing a viewer sends is larger. */
 const MAX_MESSAGE_BYTES = 64 * 1024

@@ -32,6 +32,8 @@ const USE_WITHIN_MS = 30_000
  */
 export class ViewerFlows implements ViewerAdmission, Disposable {
   readonly #entries = new Map<string, Entry>()
+  /** Contracts by tenant and by `tenant/stream`, so that a decision need not count. */
+  readonly #counts = new Map<string, number>()
   readonly #byTicket = new Map<string, string>()
   readonly #unusedUntil: Deadlines
   readonly #expiry: Deadlines
@@ -54,12 +56,22 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     return Array.from(this.#entries.values(), ({ flow, listener }) => ({ ...flow, connected: listener !== null }))
   }
 
+  get(contractId: string): ViewerFlow | undefined {
+    return this.#entries.get(contractId)?.flow
+  }
+
+  /** How many viewers a tenant, or one of its streams, has a place for now. */
+  countOf(tenantId: string, streamId?: string): number {
+    return this.#counts.get(streamId === undefined ? tenantId : `${tenantId}/${streamId}`) ?? 0
+  }
+
   /** Takes up a contract and answers the ticket that its viewer joins with. */
   grant(flow: ViewerFlow): string {
     const ticket = randomBytes(24).toString('base64url')
     const ticketHash = hashOf(ticket)
     this.#entries.set(flow.contractId, { flow, ticketHash, listener: null })
     this.#byTicket.set(ticketHash, flow.contractId)
+    this.#count(flow, 1)
     this.#expiry.set(flow.contractId, flow.expiresAt)
     this.#unusedUntil.set(flow.contractId, Date.now() + USE_WITHIN_MS)
     return ticket
@@ -116,11 +128,20 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     this.#unusedUntil[Symbol.dispose]()
   }
 
+  #count({ tenantId, streamId }: ViewerFlow, by: number): void {
+    for (const key of [tenantId, `${tenantId}/${streamId}`]) {
+      const count = (this.#counts.get(key) ?? 0) + by
+      if (count === 0) this.#counts.delete(key)
+      else this.#counts.set(key, count)
+    }
+  }
+
   #drop(contractId: string): boolean {
     const entry = this.#entries.get(contractId)
     if (!entry) return false
     this.#entries.delete(contractId)
     this.#byTicket.delete(entry.ticketHash)
+    this.#count(entry.flow, -1)
     this.#expiry.delete(contractId)
     this.#unusedUntil.delete(contractId)
     return true

@@ -1,0 +1,25 @@
+import { z } from 'zod'
+import { decisionRequestSchema, decisionSchema } from '../../../common/wire/decision.ts'
+import { tenantIdSchema } from '../../../common/wire/ids.ts'
+import { defineRoute } from '../route.ts'
+import type { FlowRouteDependencies } from './deps.ts'
+
+/** The tenant is the caller's own where it names none. */
+const bodySchema = decisionRequestSchema.extend({ tenant_id: z.optional(tenantIdSchema) })
+
+export const decideRoute = (deps: FlowRouteDependencies) =>
+  defineRoute({
+    method: 'post',
+    path: '/v1/decide',
+    summary: 'Ask for a decision without taking it',
+    description: 'What a publish, subscribe or reroute would be answered now, and why. Nothing is changed.',
+    action: 'decide',
+    cost: 'normal',
+    body: bodySchema,
+    answer: { status: 200, schema: decisionSchema },
+    handle: ({ principal, tenantId }, { body }) => {
+      const request = { ...body, tenant_id: tenantId }
+      const running = deps.publishers.ofStream(tenantId, request.stream_id) ?? null
+      return deps.decisions.ask(principal, request, request.action === 'subscribe' ? null : running, deps.now())
+    },
+  })

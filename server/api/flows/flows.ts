@@ -1,0 +1,137 @@
+import { z } from 'zod'
+import { CodedError } from '../../../common/errors.ts'
+import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
+import { type FlowEvent, flowEventSchema, type FlowSummary, flowSummarySchema } from '../../../common/wire/flows-api.ts'
+import { contractIdSchema } from '../../../common/wire/ids.ts'
+import { actorOf } from '../../auth/principal.ts'
+import type { LivePublisherFlow } from '../../flows/publisher-flow.ts'
+import { contractOf } from '../../flows/publisher-flows.ts'
+import { publish } from '../../flows/publish.ts'
+import { defineRoute, type RouteContext } from '../route.ts'
+import type { FlowRouteDependencies } from './deps.ts'
+
+/** A sender's question for news is held open this long, ms. */
+const NEXT_WAITS_MS = 8000
+
+const byContract = z.strictObject({ contract_id: contractIdSchema })
+
+export function flowRoutes(deps: FlowRouteDependencies) {
+  const { publishers } = deps
+
+  /** The caller's own tenant's flow; what is another tenant's does not exist. */
+  const flowOf = ({ tenantFilter }: RouteContext, contractId: string): LivePublisherFlow => {
+    const flow = publishers.get(contractId)
+    if (!flow || (tenantFilter !== null && flow.contract.tenant_id !== tenantFilter))
+      throw new CodedError('contract_not_found', 'there is no such contract', { status: 404 })
+    return flow
+  }
+  const ownFlowOf = (context: RouteContext, contractId: string): LivePublisherFlow => {
+    const flow = flowOf(context, contractId)
+    if (flow.owner !== context.principal.id)
+      throw new CodedError('not_owner', 'only who published may do this', { status: 403 })
+    return flow
+  }
+
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/v1/flows',
+      summary: 'List flows',
+      description: 'The contracts that run, without their keys.',
+      action: 'flow.read',
+      cost: 'cheap',
+      answer: { status: 200, schema: z.object({ flows: z.array(flowSummarySchema) }) },
+      handle: ({ tenantFilter }) => ({
+        flows: publishers
+          .list()
+          .filter(({ contract }) => tenantFilter === null || contract.tenant_id === tenantFilter)
+          .map(summaryOf),
+      }),
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/v1/flows/{contract_id}',
+      summary: 'Read a flow',
+      description: 'One contract that runs, with its reasons, without its keys.',
+      action: 'flow.read',
+      cost: 'cheap',
+      params: byContract,
+      answer: { status: 200, schema: flowSummarySchema },
+      errors: { 404: ['contract_not_found'] },
+      handle: (context, { params }) => summaryOf(flowOf(context, params.contract_id)),
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/v1/flows/{contract_id}/next',
+      summary: 'Wait for news of a contract',
+      description:
+        'Answers as soon as the contract has a newer version than `after_version`, or is over; `event` is null after ' +
+        '8 s without news. For the sender that holds it: ask again at once.',
+      action: 'publish',
+      cost: 'cheap',
+      params: byContract,
+      query: z.strictObject({ after_version: z.coerce.number().int().min(0).default(0) }),
+      answer: { status: 200, schema: z.object({ event: flowEventSchema.nullable() }) },
+      errors: { 403: ['not_owner'], 404: ['contract_not_found'] },
+      handle: async (context, { params, query }) => {
+        const flow = ownFlowOf(context, params.contract_id)
+        if (flow.contract.version > query.after_version)
+          return { event: { type: 'contract' as const, contract: contractOf(flow) } }
+        return { event: await nextEvent(deps, params.contract_id, context.signal) }
+      },
+    }),
+    defineRoute({
+      method: 'post',
+      path: '/v1/flows/{contract_id}/renew',
+      summary: 'Renew a contract',
+      description: 'Asks the policy again and moves the expiry on. A refusal leaves the contract as it is.',
+      action: 'publish',
+      cost: 'normal',
+      params: byContract,
+      answer: { status: 200, schema: flowContractSchema },
+      errors: { 403: ['not_owner'], 404: ['contract_not_found'], 409: ['contract_ended'] },
+      handle: (context, { params }) => {
+        const { contract, requested_class } = ownFlowOf(context, params.contract_id)
+        const request = { stream_id: contract.stream_id, class: requested_class, preferred_transports: [] }
+        return publish(deps, context.principal, contract.tenant_id, request)
+      },
+    }),
+    defineRoute({
+      method: 'delete',
+      path: '/v1/flows/{contract_id}',
+      summary: 'Revoke a contract',
+      description: 'Ends a flow now: the hub stops listening, and whoever watches is told that the stream ended.',
+      action: 'flow.revoke',
+      cost: 'normal',
+      params: byContract,
+      answer: { status: 204 },
+      errors: { 404: ['contract_not_found'] },
+      handle: async (context, { params }) => {
+        flowOf(context, params.contract_id)
+        await publishers.end(params.contract_id, 'revoked', actorOf(context.principal), 'revoked by hand')
+      },
+    }),
+  ]
+}
+
+/** The next event of a contract; null after a while without one. */
+function nextEvent(
+  { publishers }: FlowRouteDependencies,
+  contractId: string,
+  signal: AbortSignal,
+): Promise<FlowEvent | null> {
+  return new Promise((resolve) => {
+    const settle = (event: FlowEvent | null) => {
+      clearTimeout(timer)
+      stop()
+      resolve(event)
+    }
+    const stop = publishers.listen(contractId, settle)
+    const timer = setTimeout(() => settle(null), NEXT_WAITS_MS)
+    signal.addEventListener('abort', () => settle(null), { once: true })
+  })
+}
+
+function summaryOf({ contract, owner, granted_at }: LivePublisherFlow): FlowSummary {
+  return { ...contract, owner, granted_at, state: 'active' }
+}

@@ -1,0 +1,25 @@
+import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
+import { publishRequestSchema } from '../../../common/wire/flows-api.ts'
+import { publish } from '../../flows/publish.ts'
+import { defineRoute } from '../route.ts'
+import type { FlowRouteDependencies } from './deps.ts'
+
+export const publishRoute = (deps: FlowRouteDependencies) =>
+  defineRoute({
+    method: 'post',
+    path: '/v1/publish',
+    summary: 'Publish a stream',
+    description:
+      'Grants the caller a contract to send a stream: where to, with which keys, how fast, until when, and why. ' +
+      'Asking again for a stream that the caller publishes renews its contract. The hub listens as soon as this answers.',
+    action: 'publish',
+    cost: 'dear',
+    body: publishRequestSchema,
+    answer: { status: 200, schema: flowContractSchema },
+    errors: {
+      404: ['node_not_found', 'stream_not_found'],
+      409: ['stream_taken', 'node_down', 'no_transport', 'no_path', 'latency_budget'],
+      503: ['saturated', 'ports_exhausted', 'store_saturated', 'store_unavailable'],
+    },
+    handle: ({ principal, tenantId }, { body }) => publish(deps, principal, tenantId, body),
+  })

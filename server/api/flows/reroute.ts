@@ -1,0 +1,28 @@
+import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
+import { rerouteRequestSchema } from '../../../common/wire/flows-api.ts'
+import { reroute } from '../../flows/reroute.ts'
+import { defineRoute } from '../route.ts'
+import type { FlowRouteDependencies } from './deps.ts'
+
+export const rerouteRoute = (deps: FlowRouteDependencies) =>
+  defineRoute({
+    method: 'post',
+    path: '/v1/reroute',
+    summary: 'Reroute a stream',
+    description:
+      'Decides anew about a stream that runs, without the endpoints named, and answers its updated contract. The ' +
+      'sender hears of it at once (GET /v1/flows/{contract_id}/next).',
+    action: 'reroute',
+    cost: 'dear',
+    body: rerouteRequestSchema,
+    answer: { status: 200, schema: flowContractSchema.omit({ keys: true }) },
+    errors: {
+      404: ['stream_not_found'],
+      409: ['node_down', 'no_transport', 'no_path', 'latency_budget', 'contract_ended'],
+      503: ['saturated', 'store_saturated', 'store_unavailable'],
+    },
+    handle: async ({ principal, tenantId }, { body }) => {
+      const { keys: _keys, ...contract } = await reroute(deps, principal, tenantId, body, true)
+      return contract
+    },
+  })

@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import { CodedError } from '../../../common/errors.ts'
+import { type StreamSummary, streamSummarySchema, viewerSummarySchema } from '../../../common/wire/flows-api.ts'
+import { contractIdSchema } from '../../../common/wire/ids.ts'
+import { streamIdSchema } from '../../../common/wire/stream.ts'
+import { askAcl } from '../../../policy/acl.ts'
+import type { Stream } from '../../../sfu/stream.ts'
+import { defineRoute, type RouteContext } from '../route.ts'
+import type { FlowRouteDependencies } from './deps.ts'
+
+export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependencies) {
+  /** Lists hold what the caller may read, one by one: an ACL may open some streams only. */
+  const mayRead = ({ principal, tenantFilter }: RouteContext, { spec }: Stream): boolean =>
+    (tenantFilter === null || spec.tenantId === tenantFilter) &&
+    askAcl(policyOf(spec.tenantId).acl, { principal, action: 'stream.read', streamId: spec.streamId }).allowed
+
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/v1/streams',
+      summary: 'List streams',
+      description: 'The streams that the caller may read: their class, the state of their input, their viewers.',
+      action: null,
+      cost: 'cheap',
+      answer: { status: 200, schema: z.object({ streams: z.array(streamSummarySchema) }) },
+      handle: (context) => ({
+        streams: streams.list().filter((stream) => mayRead(context, stream)).map(summaryOf),
+      }),
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/v1/streams/{stream_id}',
+      summary: 'Read a stream',
+      description: 'One stream that runs.',
+      action: 'stream.read',
+      cost: 'cheap',
+      params: z.strictObject({ stream_id: streamIdSchema }),
+      answer: { status: 200, schema: streamSummarySchema },
+      errors: { 404: ['stream_not_found'] },
+      handle: ({ tenantId }, { params }) => {
+        const stream = streams.get(tenantId, params.stream_id)
+        if (!stream) throw new CodedError('stream_not_found', `there is no stream "${params.stream_id}"`, { status: 404 })
+        return summaryOf(stream)
+      },
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/v1/viewers',
+      summary: 'List viewers',
+      description: 'Who has a contract to watch now.',
+      action: 'viewer.read',
+      cost: 'normal',
+      answer: { status: 200, schema: z.object({ viewers: z.array(viewerSummarySchema) }) },
+      handle: ({ tenantFilter }) => ({
+        viewers: viewers
+          .list()
+          .filter(({ tenantId }) => tenantFilter === null || tenantId === tenantFilter)
+          .map((viewer) => ({
+            contract_id: viewer.contractId,
+            tenant_id: viewer.tenantId,
+            stream_id: viewer.streamId,
+            subject: viewer.subject,
+            class: viewer.streamClass,
+            abr: viewer.abr,
+            connected: viewer.connected,
+            expires_at: viewer.expiresAt,
+          })),
+      }),
+    }),
+    defineRoute({
+      method: 'delete',
+      path: '/v1/viewers/{contract_id}',
+      summary: 'End a viewer',
+      description: "Revokes one viewer's contract; its media stops now.",
+      action: 'flow.revoke',
+      cost: 'normal',
+      params: z.strictObject({ contract_id: contractIdSchema }),
+      answer: { status: 204 },
+      errors: { 404: ['contract_not_found'] },
+      handle: ({ tenantFilter }, { params }) => {
+        const viewer = viewers.get(params.contract_id)
+        if (!viewer || (tenantFilter !== null && viewer.tenantId !== tenantFilter))
+          throw new CodedError('contract_not_found', 'there is no such contract', { status: 404 })
+        viewers.end(params.contract_id, 'revoked')
+        return undefined
+      },
+    }),
+  ]
+}
+
+function summaryOf({ spec, viewers, state }: Stream): StreamSummary {
+  return { stream_id: spec.streamId, tenant_id: spec.tenantId, class: spec.streamClass, viewers, ...state }
+}

@@ -1,0 +1,25 @@
+import { subscribeAnswerSchema, subscribeRequestSchema } from '../../../common/wire/flows-api.ts'
+import { subscribe } from '../../flows/subscribe.ts'
+import { defineRoute } from '../route.ts'
+import type { FlowRouteDependencies } from './deps.ts'
+
+export const subscribeRoute = (deps: FlowRouteDependencies) =>
+  defineRoute({
+    method: 'post',
+    path: '/v1/subscribe',
+    summary: 'Watch a stream',
+    description:
+      'Grants a viewer its contract and says how to join. The ticket is a secret of this viewer: it goes into the ' +
+      'first request on the WebSocket and lets one connection in. Callers without a token name the tenant and get ' +
+      'what its ACL opens to `anonymous`.',
+    action: 'subscribe',
+    cost: 'normal',
+    body: subscribeRequestSchema,
+    answer: { status: 200, schema: subscribeAnswerSchema },
+    errors: {
+      404: ['stream_not_found'],
+      409: ['no_transport', 'no_path', 'latency_budget'],
+      503: ['saturated', 'store_saturated', 'store_unavailable'],
+    },
+    handle: ({ principal, tenantId }, { body }) => subscribe(deps, principal, tenantId, body),
+  })

@@ -1,0 +1,110 @@
+import { CodedError } from '../../common/errors.ts'
+import type { Decision, DecisionRequest, GrantedDecision, Principal } from '../../common/wire/decision.ts'
+import { decide } from '../../policy/decide.ts'
+import type { EffectivePolicy } from '../../policy/effective.ts'
+import { BROWSER, type CurrentFlow, type DecisionFacts, type PeerFacts } from '../../policy/facts.ts'
+import type { TopologySnapshot } from '../../policy/paths/graph.ts'
+import type { AuditDraft } from '../audit/audit-record.ts'
+import { actorOf } from '../auth/principal.ts'
+import { HUB_NODE_ID } from './hub-node.ts'
+import type { LivePublisherFlow } from './publisher-flow.ts'
+import type { PublisherFlows } from './publisher-flows.ts'
+import type { ViewerFlows } from './viewer-flows.ts'
+
+/** A sender of which nothing is known but that it speaks RIST, as ristsender and our agent do. */
+const RIST_SENDER: PeerFacts = {
+  ...BROWSER,
+  transports: [{ transport: 'rist', profile: 'main', authentication: 'srp', aes_bits: 256 }],
+}
+
+export interface DecisionSources {
+  readonly topology: TopologySnapshot
+  readonly policyOf: (tenantId: string) => EffectivePolicy
+  readonly publishers: PublisherFlows
+  readonly viewers: ViewerFlows
+}
+
+/** Asks the policy, with everything the hub knows at that moment. */
+export class DecisionBook {
+  readonly #sources: DecisionSources
+
+  constructor(sources: DecisionSources) {
+    this.#sources = sources
+  }
+
+  /** The decision and why; changes nothing. `current` is the flow that a reroute or renewal is about. */
+  ask(principal: Principal, request: DecisionRequest, current: LivePublisherFlow | null, nowMs: number): Decision {
+    const policy = this.#sources.policyOf(request.tenant_id)
+    return decide({ principal, request }, this.#facts(request, current), policy, nowMs)
+  }
+
+  #facts(request: DecisionRequest, current: LivePublisherFlow | null): DecisionFacts {
+    const { topology, publishers, viewers } = this.#sources
+    const { tenant_id, stream_id } = request
+    const published = publishers.ofStream(tenant_id, stream_id)
+    const others = publishers.list().filter(
+      ({ contract }) => contract.tenant_id === tenant_id && contract.stream_id !== stream_id,
+    )
+    return {
+      topology,
+      stream: published
+        ? {
+            tenantId: tenant_id,
+            streamId: stream_id,
+            homeNodeId: HUB_NODE_ID,
+            upstream: published.contract.latency,
+          }
+        : null,
+      peer: request.action === 'subscribe' ? BROWSER : RIST_SENDER,
+      usage: {
+        streams: others.length,
+        viewers: viewers.countOf(tenant_id),
+        viewersOfStream: viewers.countOf(tenant_id, stream_id),
+        uplinkKbps: others.reduce((sum, { contract }) => sum + contract.abr.max_kbps, 0),
+      },
+      measured: {},
+      current: current && currentFlow(current),
+    }
+  }
+}
+
+function currentFlow({ contract, links, history }: LivePublisherFlow): CurrentFlow {
+  return {
+    nodes: contract.overlay.path,
+    links,
+    bindings: contract.overlay.bindings,
+    kbps: contract.pacing.target_kbps,
+    history,
+  }
+}
+
+/** The granted decision, or the refusal as an error with its status and its reasons. */
+export function grantedOrThrow(decision: Decision): GrantedDecision {
+  if (decision.outcome !== 'refuse') return decision
+  const { code, status, message, resource, rule } = decision.refusal
+  throw new CodedError(code, message, {
+    status,
+    details: [
+      ...(rule === undefined ? [] : [`rule: ${rule}`]),
+      ...(resource === undefined ? [] : [`saturated: ${resource}`]),
+      ...decision.reasons,
+    ],
+  })
+}
+
+/** What the audit trail keeps of a decision. */
+export function auditOf(principal: Principal, request: DecisionRequest, decision: Decision): AuditDraft {
+  const about = { class: request.class, rule: decision.rule, reasons: decision.reasons }
+  return {
+    tenant_id: request.tenant_id,
+    at: Date.now(),
+    actor: actorOf(principal),
+    action: request.action,
+    object: `stream/${request.stream_id}`,
+    outcome: decision.outcome === 'refuse' ? decision.refusal.code : decision.outcome,
+    detail:
+      decision.outcome === 'refuse'
+        ? about
+        : { ...about, granted_class: decision.class, transport: decision.transport, path: decision.path.nodes },
+  }
+}

@@ -1,0 +1,24 @@
+import { randomBytes } from 'node:crypto'
+import type { FlowKeys } from '../../common/wire/flow-contract.ts'
+import type { AesBits } from '../../common/wire/ids.ts'
+
+/** The hub's own node in the topology; shared with every tenant. */
+export const HUB_NODE_ID = 'hub'
+
+/** Links a sender may bond of which the directory knows nothing. */
+export const UNKNOWN_SENDER_LINKS = 2
+
+/** Fresh secrets of one flow: 190 bits each, letters and digits that every sender's command line takes. */
+export function newFlowKeys(contractId: string, aesBits: AesBits): FlowKeys {
+  return {
+    passphrase: randomBytes(24).toString('base64url'),
+    aes_bits: aesBits,
+    username: contractId,
+    password: randomBytes(24).toString('base64url'),
+  }
+}
+
+/** A new contract's id. */
+export function newContractId(): string {
+  return `c-${randomBytes(12).toString('hex')}`
+}

@@ -1,0 +1,117 @@
+import { CodedError } from '../../common/errors.ts'
+import { type DecisionRequest, decisionRequestSchema, type GrantedDecision, type Principal } from '../../common/wire/decision.ts'
+import type { Endpoint, FlowContract } from '../../common/wire/flow-contract.ts'
+import type { PublishRequest } from '../../common/wire/flows-api.ts'
+import { auditOf, type DecisionBook, grantedOrThrow } from './decision-book.ts'
+import { HUB_NODE_ID, newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './hub-node.ts'
+import type { LivePublisherFlow } from './publisher-flow.ts'
+import { contractOf, type PublisherFlows } from './publisher-flows.ts'
+
+/** Where senders reach the hub and which ports are free. */
+export interface PublishDoor {
+  readonly address: string
+  /** Takes ports for a new flow. @throws CodedError `ports_exhausted` (503) */
+  takePorts(count: number): number[]
+  givePorts(ports: readonly number[]): void
+}
+
+export interface PublishDependencies {
+  readonly decisions: DecisionBook
+  readonly publishers: PublisherFlows
+  readonly door: PublishDoor
+  /** Writes what was refused to the audit trail. */
+  readonly audit: (draft: ReturnType<typeof auditOf>) => Promise<void>
+  readonly now: () => number
+}
+
+/**
+ * Grants a sender its contract, or renews the one it has: who asks again for a stream it publishes gets the same
+ * contract with a new expiry, so that a sender which lost its answer loses nothing.
+ *
+ * @throws CodedError of the refusal, `stream_taken` (409), `ports_exhausted` (503)
+ */
+export async function publish(
+  { decisions, publishers, door, audit, now }: PublishDependencies,
+  principal: Principal,
+  tenantId: string,
+  request: PublishRequest,
+): Promise<FlowContract> {
+  const question = questionOf(principal, tenantId, request)
+  const running = publishers.ofStream(tenantId, request.stream_id)
+  if (running && running.owner !== principal.id)
+    throw new CodedError('stream_taken', `stream ${request.stream_id} has another publisher`, { status: 409 })
+
+  const decision = decisions.ask(principal, question, running ?? null, now())
+  const record = auditOf(principal, question, decision)
+  if (decision.outcome === 'refuse') await audit(record)
+  const granted = grantedOrThrow(decision)
+
+  if (running) {
+    const renewed = renewal(running, granted)
+    await publishers.update(renewed, record)
+    return contractOf(renewed)
+  }
+  const contractId = newContractId()
+  const keys = newFlowKeys(contractId, granted.encryption.aes_bits)
+  const bindings = granted.overlay.bindings
+  const ports = door.takePorts(bindings.length || UNKNOWN_SENDER_LINKS)
+  const flow: LivePublisherFlow = {
+    contract: {
+      ...termsOf(granted),
+      contract_id: contractId,
+      version: 1,
+      tenant_id: tenantId,
+      stream_id: request.stream_id,
+      endpoints: ports.map(
+        (port, index): Endpoint => ({
+          node_id: HUB_NODE_ID,
+          address: door.address,
+          port,
+          ...(bindings[index] && { link: bindings[index].link_id }),
+        }),
+      ),
+    },
+    keys,
+    owner: principal.id,
+    node_id: principal.node_id,
+    requested_class: request.class,
+    links: granted.path.links,
+    history: granted.history,
+    granted_at: now(),
+  }
+  try {
+    await publishers.begin(flow, record)
+  } catch (error) {
+    door.givePorts(ports)
+    throw error
+  }
+  return contractOf(flow)
+}
+
+/** The running flow under a newer decision: its endpoints and keys stay, its version counts up. */
+export function renewal(running: LivePublisherFlow, granted: GrantedDecision): LivePublisherFlow {
+  return {
+    ...running,
+    contract: { ...running.contract, ...termsOf(granted), version: running.contract.version + 1 },
+    links: granted.path.links,
+    history: granted.history,
+  }
+}
+
+function questionOf(principal: Principal, tenantId: string, request: PublishRequest): DecisionRequest {
+  return decisionRequestSchema.parse({
+    action: 'publish',
+    tenant_id: tenantId,
+    stream_id: request.stream_id,
+    class: request.class,
+    preferred_transports: request.preferred_transports,
+    ...(principal.node_id !== null && { node_id: principal.node_id }),
+    ...(request.intent !== undefined && { intent: request.intent }),
+  })
+}
+
+/** What of a decision goes into the contract as it is. */
+function termsOf(granted: GrantedDecision) {
+  const { mode, transport, buffer, pacing, abr, overlay, latency, reasons, expires_at } = granted
+  return { class: granted.class, mode, transport, buffer, pacing, abr, overlay, latency, reasons, expires_at }
+}
