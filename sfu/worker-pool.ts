@@ -51,13 +51,12 @@ export class WorkerPool implements AsyncDisposable {
   /** Starts all workers; if one can't start, those already up are closed and the error is thrown. */
   static async open(options: WorkerPoolOptions): Promise<WorkerPool> {
     const pool = new WorkerPool(options)
-    try {
-      await Promise.all(pool.#slots.map((_, index) => pool.#start(index, 0)))
-      return pool
-    } catch (error) {
-      await pool[Symbol.asyncDispose]()
-      throw error
-    }
+    // All of them, so that none comes up after those that were up have been closed.
+    const started = await Promise.allSettled(pool.#slots.map((_, index) => pool.#start(index, 0)))
+    const failed = started.find((result) => result.status === 'rejected')
+    if (!failed) return pool
+    await pool[Symbol.asyncDispose]()
+    throw failed.reason
   }
 
   /** How many workers there should be. */

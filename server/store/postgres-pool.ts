@@ -15,39 +15,35 @@ const INT8_OID = 20
  * the pool has let go of them already.
  */
 export function openPool(url: string, max: number, onIdleError: (error: Error) => void): pg.Pool {
-  let pool: pg.Pool
-  try {
-    pool = new pg.Pool({
-      connectionString: url,
-      application_name: 'lanecast',
-      max,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-      // The answer may be lost with the connection: give up a little after the server would have.
-      query_timeout: STATEMENT_TIMEOUT_MS + 5000,
-      keepAlive: true,
-      types: {
-        getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-          oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text'),
-      },
-    })
-  } catch (error) {
-    // The message of a URL parser may show the URL, and with it the password.
-    throw new CodedError('database_unusable', 'DATABASE_URL is no PostgreSQL connection string', {
-      cause: error,
-      details: ['it looks like postgresql://user:password@host:5432/database'],
-    })
-  }
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'lanecast',
+    max,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    // The answer may be lost with the connection: give up a little after the server would have.
+    query_timeout: STATEMENT_TIMEOUT_MS + 5000,
+    keepAlive: true,
+    types: {
+      getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+        oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text'),
+    },
+  })
   pool.on('error', onIdleError)
   // One in use tells its query as well as this event, which nobody else listens to and which would end the process.
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
 
-/** What went wrong when the hub could not even start with the database. */
+/** What went wrong when the hub could not even start with the database: for whoever starts it. */
 export function postgresUnusable(error: unknown): CodedError {
   if (error instanceof CodedError) return error
+  // Neither the message nor the cause: they may hold the URL, and with it the password.
+  if (error instanceof TypeError || error instanceof URIError)
+    return new CodedError('database_unusable', 'DATABASE_URL is no PostgreSQL connection string', {
+      details: ['it looks like postgresql://user:password@host:5432/database'],
+    })
   return new CodedError(
     'database_unusable',
     `can't use the PostgreSQL of DATABASE_URL: ${messageOf(error)}`,
@@ -66,11 +62,11 @@ function startAdvice(state: string | undefined): string {
   return 'is the server running, and reachable from here?'
 }
 
-/** What a failed query or commit means to whoever asked. */
+/** What a failed query or commit means to whoever asked. What the database said is in `cause`, for the log alone. */
 export function postgresFailure(error: unknown): CodedError {
   if (error instanceof CodedError) return error
   const state = sqlState(error)
-  const options = { status: 503, cause: error, details: [messageOf(error)] }
+  const options = { status: 503, cause: error }
   if (state === '53100') return new CodedError('store_full', "the database's disk is full", options)
   // Class 22 to 23, 42, 54: it is the statement or what it holds. No state at all: the connection broke.
   if (state !== undefined && /^(?:2[23]|42|54|P0)/.test(state))

@@ -81,10 +81,10 @@ function resultCode(error: unknown): number | undefined {
     : undefined
 }
 
-/** What a failed query or commit means to whoever asked. */
+/** What a failed query or commit means to whoever asked. What SQLite said is in `cause`, for the log alone. */
 export function sqliteFailure(error: unknown): CodedError {
   if (error instanceof CodedError) return error
-  const options = { status: 503, cause: error, details: [messageOf(error)] }
+  const options = { status: 503, cause: error }
   switch (resultCode(error)) {
     case 5:
     case 6:

@@ -69,7 +69,7 @@ export class SqliteWriterClient implements AsyncDisposable {
   }
 }
 
-function codedError({ failure }: Extract<FromWriter, { type: 'failed' }>): CodedError {
+function codedError({ failure, cause }: Extract<FromWriter, { type: 'failed' }>): CodedError {
   const { code, message, status, details } = failure
-  return new CodedError(code, message, { status, details })
+  return new CodedError(code, message, { status, details, cause: new Error(cause) })
 }

@@ -16,4 +16,4 @@ export type ToWriter =
 /** From the thread, one for each batch, in order. */
 export type FromWriter =
   | { readonly type: 'done'; readonly outcomes: Outcomes }
-  | { readonly type: 'failed'; readonly failure: Refusal }
+  | { readonly type: 'failed'; readonly failure: Refusal; readonly cause: string }

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { messageOf } from '../../common/errors.ts'
 import { openForWriting, sqliteFailure } from './sqlite-database.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 import type { FromWriter, ToWriter, WriterSetup } from './sqlite-writer-protocol.ts'
@@ -23,7 +24,7 @@ function answer(writes: Extract<ToWriter, { type: 'commit' }>['writes']): FromWr
   try {
     return { type: 'done', outcomes: writer.commit(writes) }
   } catch (error) {
-    const { code, message, status, details } = sqliteFailure(error)
-    return { type: 'failed', failure: { code, message, status, details } }
+    const { code, message, status, details, cause } = sqliteFailure(error)
+    return { type: 'failed', failure: { code, message, status, details }, cause: messageOf(cause) }
   }
 }

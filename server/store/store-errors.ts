@@ -1,4 +1,4 @@
-import { CodedError, messageOf } from '../../common/errors.ts'
+import { CodedError } from '../../common/errors.ts'
 
 export function storeClosed(): CodedError {
   return new CodedError('store_closed', 'the store is closed', { status: 503 })
@@ -9,10 +9,7 @@ export function outcomeUnknown(cause: unknown): CodedError {
   return new CodedError('store_outcome_unknown', 'it is not known whether the write was made', {
     status: 503,
     cause,
-    details: [
-      `the database went away meanwhile: ${messageOf(cause)}`,
-      'read the document before trying again',
-    ],
+    details: ['the database went away meanwhile: read the document before trying again'],
   })
 }
 

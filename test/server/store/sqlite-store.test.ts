@@ -71,7 +71,11 @@ test('a lock held elsewhere fails writes in words, and they work again when it i
   await store.write([put('n1', 1)])
   const other = new DatabaseSync(databaseFile(folder))
   other.exec('BEGIN IMMEDIATE')
-  await t.throwsAsync(store.write([put('n1', 2)]), { instanceOf: CodedError, code: 'store_unavailable' })
+  const error = await t.throwsAsync(store.write([put('n1', 2)]), {
+    instanceOf: CodedError,
+    code: 'store_unavailable',
+  })
+  t.regex(String(error?.cause), /locked/)
   t.is((await store.get('node', 't1', 'n1'))?.body, 1, 'reads do not wait')
   other.exec('ROLLBACK')
   other.close()

@@ -1,0 +1,66 @@
+import type { ServerResponse } from 'node:http'
+import { z } from 'zod'
+import { CodedError } from '../../common/errors.ts'
+import { challenge } from '../auth/auth-errors.ts'
+import { ApiError, type ErrorHints } from './api-error.ts'
+import { sendJson } from './json-answer.ts'
+
+/** Every answer that is an error. */
+export const errorAnswerSchema = z.strictObject({
+  error: z.strictObject({
+    /** snake_case, and the same for ever. */
+    code: z.string(),
+    message: z.string(),
+    details: z.array(z.string()),
+    rule: z.string().optional().describe('403: the rule that denied'),
+    resource: z.string().optional().describe('503: what is full or away'),
+  }),
+})
+export type ErrorAnswer = z.infer<typeof errorAnswerSchema>
+
+/** When nobody says when to come again, seconds. */
+const RETRY_AFTER_SECONDS = 1
+
+/** The one place where what was thrown becomes an answer. Answers the code it gave. */
+export function sendError(
+  response: ServerResponse,
+  thrown: unknown,
+  requestId: string,
+  onFailure: (code: string, cause: unknown, requestId: string) => void,
+): { status: number; code: string } {
+  const error = codedError(thrown)
+  const { code, status, message, details } = error
+  const hints: ErrorHints = error instanceof ApiError ? error.hints : {}
+  if (status >= 500) onFailure(code, thrown, requestId)
+  const retryAfter = hints.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined)
+  const body: ErrorAnswer = {
+    error: {
+      code,
+      message,
+      details: [...details],
+      ...(hints.rule === undefined ? {} : { rule: hints.rule }),
+      ...(status === 503 ? { resource: hints.resource ?? resourceOf(code) } : {}),
+    },
+  }
+  sendJson(response, status, body, requestId, {
+    ...(status === 401 ? { 'www-authenticate': challenge(code) } : {}),
+    ...(retryAfter === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(retryAfter))) }),
+    ...(hints.allow === undefined ? {} : { allow: hints.allow.join(', ') }),
+  })
+  return { status, code }
+}
+
+/** Details of what went wrong inside stay in the log. */
+function codedError(thrown: unknown): CodedError {
+  if (thrown instanceof CodedError && (thrown.status < 500 || thrown.status === 503)) return thrown
+  // express puts the client's faults in `status`; its own words repeat what the client sent.
+  const status = typeof thrown === 'object' && thrown !== null ? Reflect.get(thrown, 'status') : undefined
+  if (!(thrown instanceof CodedError) && typeof status === 'number' && status >= 400 && status < 500)
+    return new CodedError('bad_request', 'the request is malformed', { status })
+  const code = thrown instanceof CodedError ? thrown.code : 'internal'
+  return new CodedError(code, 'the hub failed; its log says why', { status: 500 })
+}
+
+function resourceOf(code: string): string {
+  return code.startsWith('store_') || code.startsWith('audit_') ? 'store' : code
+}

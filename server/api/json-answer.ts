@@ -1,0 +1,26 @@
+import type { ServerResponse } from 'node:http'
+
+/** Nothing in between may keep an answer: it may hold secrets, and it is old when it arrives. */
+const HEADERS = { 'cache-control': 'no-store' } as const
+
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  requestId: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  send(response, status, JSON.stringify(body), requestId, { 'content-type': 'application/json', ...headers })
+}
+
+/** `content` is left out of answers to HEAD by node itself. */
+export function send(
+  response: ServerResponse,
+  status: number,
+  content: string | Uint8Array | undefined,
+  requestId: string,
+  headers: Readonly<Record<string, string>>,
+): void {
+  const length = content === undefined ? {} : { 'content-length': Buffer.byteLength(content) }
+  response.writeHead(status, { ...HEADERS, 'x-request-id': requestId, ...length, ...headers }).end(content)
+}

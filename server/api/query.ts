@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { badRequest } from './api-error.ts'
+import { refusePrototypeKey } from './plain-data.ts'
+
+/**
+ * The query of a URL. A name that stands there twice is refused: which of the two counts is what parsers differ on.
+ * @throws ApiError 400
+ */
+export function readQuery(url: string): Record<string, string> {
+  const at = url.indexOf('?')
+  const query: Record<string, string> = {}
+  if (at === -1) return query
+  for (const [name, value] of new URLSearchParams(url.slice(at + 1))) {
+    refusePrototypeKey('query', name)
+    if (Object.hasOwn(query, name))
+      throw badRequest('the query names a field twice', [`query: ${JSON.stringify(name.slice(0, 64))} twice`])
+    query[name] = value
+  }
+  return query
+}
+
+/** Numbers and booleans of a path or query come as text; those that the schema wants otherwise are turned into them. */
+export function typedText(
+  schema: z.ZodObject | undefined,
+  values: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, typed(schema && fieldOf(schema, name), value)]),
+  )
+}
+
+function fieldOf(schema: z.ZodObject, name: string): unknown {
+  let field: unknown = Object.hasOwn(schema.shape, name) ? schema.shape[name] : undefined
+  while (field instanceof z.ZodOptional || field instanceof z.ZodDefault) field = field.unwrap()
+  return field
+}
+
+function typed(field: unknown, value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  if (field instanceof z.ZodNumber) return /^-?\d{1,15}(\.\d{1,15})?$/.test(value) ? Number(value) : value
+  if (field instanceof z.ZodBoolean) return value === 'true' ? true : value === 'false' ? false : value
+  return value
+}

@@ -1,0 +1,147 @@
+import type { IncomingMessage } from 'node:http'
+import { parseDocument } from 'yaml'
+import { messageOf } from '../../common/errors.ts'
+import { ApiError, badRequest } from './api-error.ts'
+import { refuseHostileData } from './plain-data.ts'
+import type { BodyType } from './route.ts'
+
+/** Longest body of any request, bytes. */
+export const MAX_BODY_BYTES = 1024 * 1024
+/** YAML takes far longer to parse than JSON: as long as any policy, and some 50 ms at worst. */
+const MAX_YAML_BYTES = 128 * 1024
+/** How deep YAML's parser, which recurses, is let go; what it gives is held to MAX_DEPTH afterwards. */
+const MAX_YAML_OPEN = 200
+
+const TYPE_NAMES: Readonly<Record<string, BodyType>> = {
+  'application/json': 'application/json',
+  'application/yaml': 'application/yaml',
+  'application/x-yaml': 'application/yaml',
+  'text/yaml': 'application/yaml',
+}
+
+export interface BodyRules {
+  readonly types: readonly BodyType[]
+  readonly maxBytes: number
+}
+
+/** Whether the request's head announces a body, RFC 9112 section 6.3. */
+export function announcesBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+/**
+ * What the body says it is.
+ * @throws ApiError 415 when it is of another type, another charset than UTF-8, or compressed
+ */
+export function bodyTypeOf({ headers }: IncomingMessage, types: readonly BodyType[]): BodyType {
+  const [name = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';')
+  const type = Object.hasOwn(TYPE_NAMES, name.trim()) ? TYPE_NAMES[name.trim()] : undefined
+  if (type === undefined || !types.includes(type))
+    throw unsupported(`header Content-Type: must be ${types.join(' or ')}`)
+  for (const parameter of parameters)
+    if (!/^\s*(charset\s*=\s*"?utf-?8"?)?\s*$/.test(parameter))
+      throw unsupported('header Content-Type: the only parameter allowed is charset=utf-8')
+  if (!['identity', undefined].includes(headers['content-encoding']))
+    throw unsupported('header Content-Encoding: a body must not be compressed')
+  return type
+}
+
+/** @throws ApiError 413, 400; and whatever `signal` is aborted with */
+export async function readBody(
+  request: IncomingMessage,
+  type: BodyType,
+  rules: BodyRules,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const limit = type === 'application/yaml' ? Math.min(rules.maxBytes, MAX_YAML_BYTES) : rules.maxBytes
+  const bytes = await readBytes(request, limit, signal)
+  if (bytes.length === 0) throw badRequest('the request needs a body', [`body: must be ${type}`])
+  const text = decode(bytes)
+  const value = type === 'application/json' ? parseJson(text) : parseYaml(text)
+  refuseHostileData('body', value)
+  return value
+}
+
+/** Leaves the rest unread when it throws; node discards that after the answer. */
+function readBytes(request: IncomingMessage, limit: number, signal: AbortSignal): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    const settle = (error?: unknown): void => {
+      request.off('data', onData).off('end', onEnd).off('error', settle).off('close', onClose)
+      signal.removeEventListener('abort', onAbort)
+      if (error === undefined) resolve(Buffer.concat(chunks))
+      else reject(error)
+    }
+    const onAbort = (): void => settle(signal.reason)
+    const onClose = (): void => settle(badRequest('the request broke off'))
+    const onEnd = (): void => settle()
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length
+      if (length > limit) settle(tooLarge(limit))
+      else chunks.push(chunk)
+    }
+    if (Number(request.headers['content-length'] ?? 0) > limit) return reject(tooLarge(limit))
+    if (signal.aborted) return reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    request.on('data', onData).on('end', onEnd).on('error', settle).on('close', onClose)
+  })
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw badRequest('the body is not UTF-8', ['body: must be UTF-8 text'])
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The parser's words would repeat a part of the body, which may hold secrets.
+    throw badRequest('the body is not JSON', ['body: must be JSON, RFC 8259'])
+  }
+}
+
+/** YAML 1.2, core schema: no tags that make objects, no merge keys, few aliases (a bomb is made of many). */
+function parseYaml(text: string): unknown {
+  refuseDeepYaml(text)
+  try {
+    const document = parseDocument(text, { schema: 'core', prettyErrors: true, logLevel: 'silent' })
+    const [problem] = [...document.errors, ...document.warnings]
+    if (problem) throw badRequest('the body is not YAML', [`body: ${problem.message.split('\n', 1)[0]}`])
+    return document.toJS({ maxAliasCount: 20 })
+  } catch (error) {
+    if (error instanceof ApiError) throw error
+    throw badRequest('the body is not YAML', [`body: ${messageOf(error).split('\n', 1)[0]}`])
+  }
+}
+
+/** Counts what opens without closing: brackets anywhere, and list dashes in a line. Generous: it need not be exact. */
+function refuseDeepYaml(text: string): void {
+  let open = 0
+  for (const line of text.split('\n')) {
+    let dashes = 0
+    for (const character of line) {
+      if (character === '[' || character === '{') open += 1
+      else if (character === ']' || character === '}') open = Math.max(0, open - 1)
+      else if (character === '-' || character === '?') dashes += 1
+      if (open > MAX_YAML_OPEN || (dashes > MAX_YAML_OPEN && /^[\s?-]*$/.test(line.slice(0, MAX_YAML_OPEN))))
+        throw badRequest('the body is nested too deeply', ['body: nested too deeply'])
+    }
+  }
+}
+
+function tooLarge(limit: number): ApiError {
+  return new ApiError(413, 'body_too_large', `the body is longer than ${limit} bytes`, {
+    details: [`body: at most ${limit} bytes`],
+  })
+}
+
+function unsupported(detail: string): ApiError {
+  return new ApiError(415, 'unsupported_media_type', 'the body is of a type that is not taken here', {
+    details: [detail],
+  })
+}

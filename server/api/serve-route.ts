@@ -1,0 +1,233 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Request, RequestHandler, Response } from 'express'
+import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
+import { mayActIn } from '../../policy/tenancy.ts'
+import { isRefusal } from '../auth/auth-errors.ts'
+import { credentialsOf } from '../auth/authenticate.ts'
+import { ANONYMOUS, type AuthenticatedPrincipal, anonymousIn, limitKeyOf } from '../auth/principal.ts'
+import type { RateAnswer } from '../auth/rate-limits.ts'
+import { ApiError, badRequest, notFound } from './api-error.ts'
+import { checkedAnswer } from './checked-answer.ts'
+import { sendError } from './error-answer.ts'
+import { send, sendJson } from './json-answer.ts'
+import type { ApiParts } from './mount.ts'
+import { readIfMatch } from './preconditions.ts'
+import { readQuery, typedText } from './query.ts'
+import { announcesBody, bodyTypeOf, MAX_BODY_BYTES, readBody } from './request-body.ts'
+import { type Prepared, Reply, type Route, type RouteContext, type Scope } from './route.ts'
+
+const TIMEOUT_MS = 10_000
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
+
+/**
+ * Answers the requests of one route. In this order, so that a caller is told, and may cost us, no more than who they
+ * are allows: address limit, who (401), caller's limit (429), input (415, 413, 400), tenant (404), ACL (403), and only
+ * then what the route does.
+ */
+export function serveRoute(route: Route, parts: ApiParts): RequestHandler {
+  return async (request, response) => {
+    const startedAt = performance.now()
+    const requestId = requestIdOf(request)
+    const address = parts.addressOf?.(request) ?? request.socket.remoteAddress ?? ''
+    const limit = timeLimit(request, response, route.timeoutMs ?? TIMEOUT_MS)
+    let [status, code]: [number, string | null] = [route.answer.status, null]
+    try {
+      const answer = await limit.race(
+        answerTo(route, parts, request, { requestId, address, signal: limit.signal }),
+      )
+      if (!response.destroyed) sendAnswer(response, route, answer, requestId)
+    } catch (thrown) {
+      if (!response.headersSent && !response.destroyed)
+        ({ status, code } = sendError(
+          response,
+          await counted(thrown, parts, address),
+          requestId,
+          parts.onFailure,
+        ))
+    } finally {
+      limit.clear()
+      parts.onAnswered?.({ route, requestId, status, code, ms: performance.now() - startedAt })
+    }
+  }
+}
+
+/** A proof that was not good is counted; when it was one too many, that is the answer. */
+async function counted(thrown: unknown, { limits }: ApiParts, address: string): Promise<unknown> {
+  if (!isRefusal(thrown)) return thrown
+  try {
+    refuseAbove(await limits.failedAuthentication(address))
+    return thrown
+  } catch (tooMany) {
+    return tooMany
+  }
+}
+
+/** The client's own, where it has a form that can stand in a log line, or a new one. */
+export function requestIdOf({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id']
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+}
+
+async function answerTo(
+  route: Route,
+  parts: ApiParts,
+  request: Request,
+  { requestId, address, signal }: Pick<RouteContext, 'requestId' | 'address' | 'signal'>,
+): Promise<unknown> {
+  const principal = await whoAsks(route, parts, request, address)
+  const ifMatch = route.ifMatch === undefined ? null : readIfMatch(request.headers['if-match'])
+  if (route.ifMatch === 'required' && ifMatch === null)
+    throw new ApiError(428, 'precondition_required', 'the request needs If-Match', {
+      details: ['header If-Match: must be the ETag of the version that is to be replaced'],
+    })
+  const prepared = await readInput(route, request, signal)
+  if (prepared.units > 1)
+    refuseAbove(await parts.limits.take(limitKeyOf(principal), address, route.cost, prepared.units - 1))
+  const { tenantId, tenantFilter } = tenantOf(principal, prepared.scope)
+  const asking = principal === ANONYMOUS ? anonymousIn(tenantId) : principal
+  refuseUnlessAllowed(route, parts, asking, prepared.scope, tenantId)
+  const origin = `${request.protocol}://${request.headers.host ?? 'localhost'}`
+  const context: RouteContext = {
+    principal: asking,
+    tenantId,
+    tenantFilter,
+    address,
+    requestId,
+    origin,
+    ifMatch,
+    signal,
+  }
+  signal.throwIfAborted()
+  const answer = await prepared.run(context)
+  return parts.validateAnswers === true ? checkedAnswer(route, answer) : answer
+}
+
+async function whoAsks(
+  { cost, action, role }: Route,
+  { authenticator, limits }: ApiParts,
+  request: Request,
+  address: string,
+): Promise<AuthenticatedPrincipal> {
+  const open = action === null && role === undefined
+  const principal = open ? ANONYMOUS : await authenticator.authenticate(credentialsOf(request))
+  refuseAbove(await limits.take(limitKeyOf(principal), address, cost))
+  if (role === 'admin' && !(principal.role === 'admin' && principal.tenant_id === null))
+    throw refusal(principal, 'hub admin', "only the hub's admin may do this")
+  if (role === 'node' && principal.credential !== 'certificate')
+    throw refusal(principal, 'node certificate', 'only a node with its certificate may do this')
+  return principal
+}
+
+async function readInput(route: Route, request: Request, signal: AbortSignal): Promise<Prepared> {
+  const params = typedText(route.params, request.params)
+  const query = typedText(route.query, readQuery(request.url))
+  let body: unknown
+  if (route.body) {
+    const types = route.bodyTypes ?? ['application/json']
+    const maxBytes = Math.min(route.maxBodyBytes ?? MAX_BODY_BYTES, MAX_BODY_BYTES)
+    body = await readBody(request, bodyTypeOf(request, types), { types, maxBytes }, signal)
+  } else if (announcesBody(request))
+    throw badRequest('the request must not have a body', ['body: there must be none'])
+  const outcome = route.prepare({ params, query, body })
+  if ('wrong' in outcome) throw badRequest('the request is not as it should be', outcome.wrong)
+  return outcome.ok
+}
+
+/** Which tenant it is about. Another's and one that does not exist are refused alike, before anything is looked up. */
+function tenantOf(
+  principal: AuthenticatedPrincipal,
+  { tenantId: named }: Scope,
+): { tenantId: string; tenantFilter: string | null } {
+  if (principal.role === 'anonymous') {
+    const tenantId = named ?? DEFAULT_TENANT
+    return { tenantId, tenantFilter: tenantId }
+  }
+  const tenantId = named ?? principal.tenant_id ?? DEFAULT_TENANT
+  if (!mayActIn(principal, tenantId)) throw notFound('tenant')
+  return { tenantId, tenantFilter: named ?? principal.tenant_id }
+}
+
+function refuseUnlessAllowed(
+  { action }: Route,
+  parts: ApiParts,
+  principal: AuthenticatedPrincipal,
+  scope: Scope,
+  tenantId: string,
+): void {
+  if (action === null) return
+  if (!parts.tenantExists(tenantId))
+    throw principal.role === 'anonymous' ? unauthenticated() : notFound('tenant')
+  const { allow, rule, reason } = parts.authorize(principal, action, {
+    tenantId,
+    streamId: scope.streamId ?? null,
+  })
+  if (!allow) throw refusal(principal, rule, reason)
+}
+
+/** 401 to somebody who has not said who they are, 403 to everybody else. */
+function refusal(principal: AuthenticatedPrincipal, rule: string, reason: string): ApiError {
+  if (principal.role === 'anonymous') return unauthenticated()
+  return new ApiError(403, 'denied', reason, { rule, details: [`rule: ${rule}`] })
+}
+
+function unauthenticated(): ApiError {
+  return new ApiError(401, 'unauthenticated', 'the request needs a bearer token', {
+    details: ['header Authorization: must be `Bearer` and a token of this hub'],
+  })
+}
+
+function refuseAbove(answer: RateAnswer): void {
+  if (!answer.ok)
+    throw new ApiError(429, 'too_many_requests', 'too many requests', {
+      retryAfterSeconds: answer.retry_after_s,
+      details: [`room again in ${answer.retry_after_s} s`],
+    })
+}
+
+function sendAnswer(response: Response, route: Route, answer: unknown, requestId: string): void {
+  const { status, type } = route.answer
+  const [body, headers] = answer instanceof Reply ? [answer.body, answer.headers] : [answer, {}]
+  if (status === 204) send(response, status, undefined, requestId, headers)
+  else if (type === undefined) sendJson(response, status, body, requestId, headers)
+  else if (typeof body === 'string' || body instanceof Uint8Array)
+    send(response, status, body, requestId, { 'content-type': type, ...headers })
+  else throw new TypeError(`${route.method} ${route.path} answered neither text nor bytes`)
+}
+
+interface TimeLimit {
+  readonly signal: AbortSignal
+  /** What `work` comes to, or the refusal as soon as its time is over. */
+  readonly race: <T>(work: Promise<T>) => Promise<T>
+  readonly clear: () => void
+}
+
+function timeLimit(request: Request, response: Response, ms: number): TimeLimit {
+  const controller = new AbortController()
+  const { signal } = controller
+  const timer = setTimeout(() => {
+    controller.abort(
+      new ApiError(503, 'timeout', `the hub did not come to an answer within ${ms} ms`, {
+        resource: 'time',
+        details: ['it is not known whether what was asked for was done: read it before trying again'],
+      }),
+    )
+  }, ms)
+  const onClose = (): void => {
+    if (!response.writableFinished) controller.abort(badRequest('the client is gone'))
+  }
+  response.once('close', onClose)
+  return {
+    signal,
+    race: (work) =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+        work.then(resolve, reject)
+      }),
+    clear: () => {
+      clearTimeout(timer)
+      response.off('close', onClose)
+      request.removeAllListeners('aborted')
+    },
+  }
+}

@@ -1,0 +1,28 @@
+import test from 'ava'
+import { PortRange } from '../../sfu/ingress/port-range.ts'
+
+test('ports come lowest first, both ends included, and come back', (t) => {
+  const range = new PortRange(9500, 9503, 'rist_ports')
+  t.deepEqual(range.take(2), [9500, 9501])
+  t.deepEqual(range.take(2), [9502, 9503])
+  range.give([9501])
+  t.deepEqual(range.take(1), [9501])
+})
+
+test('a range that runs out says which setting to widen, and takes nothing', (t) => {
+  const range = new PortRange(9500, 9501, 'rist_ports')
+  const error = t.throws(() => range.take(3), { code: 'ports_exhausted' })
+  t.regex(error.message, /rist_ports 9500-9501/)
+  t.deepEqual(range.take(2), [9500, 9501])
+  t.throws(() => range.take(1), { code: 'ports_exhausted' })
+  t.deepEqual(range.take(0), [])
+})
+
+test('giving back what was not taken, or twice, is harmless', (t) => {
+  const range = new PortRange(9500, 9500, 'rtp_ports')
+  range.give([9500, 1, 9500])
+  t.deepEqual(range.take(1), [9500])
+  range.give([9500])
+  range.give([9500])
+  t.deepEqual(range.take(1), [9500])
+})
