@@ -14,7 +14,7 @@ export const decideRoute = (deps: FlowRouteDependencies) =>
     summary: 'Ask for a decision without taking it',
     description: 'What a publish, subscribe or reroute would be answered now, and why. Nothing is changed.',
     action: 'decide',
-    cost: 'normal',
+    cost: 'decide',
     body: bodySchema,
     answer: { status: 200, schema: decisionSchema },
     handle: ({ principal, tenantId }, { body }) => {

@@ -13,7 +13,7 @@ export const publishRoute = (deps: FlowRouteDependencies) =>
       'Grants the caller a contract to send a stream: where to, with which keys, how fast, until when, and why. ' +
       'Asking again for a stream that the caller publishes renews its contract. The hub listens as soon as this answers.',
     action: 'publish',
-    cost: 'dear',
+    cost: 'decide',
     body: publishRequestSchema,
     answer: { status: 200, schema: flowContractSchema },
     errors: {

@@ -13,7 +13,7 @@ export const rerouteRoute = (deps: FlowRouteDependencies) =>
       'Decides anew about a stream that runs, without the endpoints named, and answers its updated contract. The ' +
       'sender hears of it at once (GET /v1/flows/{contract_id}/next).',
     action: 'reroute',
-    cost: 'dear',
+    cost: 'decide',
     body: rerouteRequestSchema,
     answer: { status: 200, schema: flowContractSchema.omit({ keys: true }) },
     errors: {

@@ -21,7 +21,7 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
       summary: 'List streams',
       description: 'The streams that the caller may read: their class, the state of their input, their viewers.',
       action: null,
-      cost: 'cheap',
+      cost: 'read',
       answer: { status: 200, schema: z.object({ streams: z.array(streamSummarySchema) }) },
       handle: (context) => ({
         streams: streams.list().filter((stream) => mayRead(context, stream)).map(summaryOf),
@@ -33,7 +33,7 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
       summary: 'Read a stream',
       description: 'One stream that runs.',
       action: 'stream.read',
-      cost: 'cheap',
+      cost: 'read',
       params: z.strictObject({ stream_id: streamIdSchema }),
       answer: { status: 200, schema: streamSummarySchema },
       errors: { 404: ['stream_not_found'] },
@@ -49,7 +49,7 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
       summary: 'List viewers',
       description: 'Who has a contract to watch now.',
       action: 'viewer.read',
-      cost: 'normal',
+      cost: 'read',
       answer: { status: 200, schema: z.object({ viewers: z.array(viewerSummarySchema) }) },
       handle: ({ tenantFilter }) => ({
         viewers: viewers
@@ -73,7 +73,7 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
       summary: 'End a viewer',
       description: "Revokes one viewer's contract; its media stops now.",
       action: 'flow.revoke',
-      cost: 'normal',
+      cost: 'read',
       params: z.strictObject({ contract_id: contractIdSchema }),
       answer: { status: 204 },
       errors: { 404: ['contract_not_found'] },
