@@ -121,6 +121,8 @@ export class ViewerSession implements StreamObserver, ViewerListener {
       const consumers = await viewer.consumeLane(false)
       if (this.#closed) throw new CodedError('gone', 'the connection closed', { status: 410 })
       this.#viewer = viewer
+      // Nobody was there to be told of a lane that was made anew meanwhile; its consumers follow this answer.
+      if (!viewer.consumesLane) setImmediate(() => this.laneChanged())
       if (this.#stream.captureClock) this.#notify('capture-clock', this.#stream.captureClock)
       return { transport: viewer.describe(), consumers, stream: this.#stream.state }
     } catch (error) {
@@ -130,9 +132,14 @@ export class ViewerSession implements StreamObserver, ViewerListener {
   }
 
   async #offerNew(viewer: Viewer): Promise<void> {
-    for (const info of await viewer.consumeLane(true)) {
-      await this.#peer.request('consume', info)
-      await viewer.resume(info.consumer_id)
+    try {
+      for (const info of await viewer.consumeLane(true)) {
+        await this.#peer.request('consume', info)
+        await viewer.resume(info.consumer_id)
+      }
+    } catch (error) {
+      // A viewer that leaves or joins anew while it is being offered something is no failure.
+      if (this.#viewer === viewer) throw error
     }
   }
 
