@@ -110,6 +110,13 @@ export class Viewer implements Disposable {
     return Promise.all(wanted.map((producer) => this.#consume(producer, paused)))
   }
 
+  /** Whether it consumes just what the lane has now; a lane that is made anew while a consumer is made is missed. */
+  get consumesLane(): boolean {
+    const consumed = new Set(Array.from(this.#consumers.values(), (consumer) => consumer.producerId))
+    const producers = this.#stream.producers()
+    return producers.length === consumed.size && producers.every(({ id }) => consumed.has(id))
+  }
+
   async resume(consumerId: string): Promise<void> {
     await this.#consumers.get(consumerId)?.resume()
   }

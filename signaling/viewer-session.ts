@@ -152,6 +152,8 @@ export class ViewerSession implements StreamObserver, ViewerListener, ContractLi
       const consumers = await viewer.consumeLane(false)
       if (this.#closed) throw new CodedError('gone', 'the connection closed', { status: 410 })
       this.#viewer = viewer
+      // Nobody was there to be told of a lane that was made anew meanwhile; its consumers follow this answer.
+      if (!viewer.consumesLane) setImmediate(() => this.laneChanged())
       if (stream.captureClock) this.#notify('capture-clock', stream.captureClock)
       return { transport: viewer.describe(), consumers, stream: stream.state, abr }
     } catch (error) {
@@ -188,9 +190,14 @@ export class ViewerSession implements StreamObserver, ViewerListener, ContractLi
   }
 
   async #offerNew(viewer: Viewer): Promise<void> {
-    for (const info of await viewer.consumeLane(true)) {
-      await this.#peer.request('consume', info)
-      await viewer.resume(info.consumer_id)
+    try {
+      for (const info of await viewer.consumeLane(true)) {
+        await this.#peer.request('consume', info)
+        await viewer.resume(info.consumer_id)
+      }
+    } catch (error) {
+      // A viewer that leaves or joins anew while it is being offered something is no failure.
+      if (this.#viewer === viewer) throw error
     }
   }
 

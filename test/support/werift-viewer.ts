@@ -84,7 +84,7 @@ export class WeriftViewer implements AsyncDisposable {
   private constructor(hubUrl: string, streamId: string) {
     const url = `${hubUrl.replace(/^http/, 'ws')}/protoo?stream_id=${streamId}`
     this.#connection = new HubConnection(url, this.#handlers())
-    this.#connection.closed.then(({ reason }) => this.#welcome.reject(new Error(reason)))
+    void this.#connection.closed.then(({ reason }) => this.#welcome.reject(new Error(reason)))
     this.#welcome.promise.catch(() => {})
   }
 

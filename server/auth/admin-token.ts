@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { CodedError, messageOf } from '../../common/errors.ts'
+import { Collection } from '../store/collection.ts'
+import { HUB_TENANT_ID } from '../store/store.ts'
+import type { AuthContext } from './auth-context.ts'
+import { type BearerSecret, bearerText, newBearerSecret, parseBearer } from './bearer-secret.ts'
+import type { Tokens } from './tokens.ts'
+
+const FILE = 'admin-token'
+const PREFIX = 'lc'
+/** Its one document says that the first admin token was made, and which it is. */
+const KIND = 'first-admin-token'
+const ID = 'made'
+
+const madeSchema = z.strictObject({ token_id: z.string(), made_at: z.number().int() })
+
+export interface FirstAdminToken {
+  readonly token: string
+  /** Where it was written; null where nothing is (AMNESIA). */
+  readonly file: string | null
+}
+
+/**
+ * At the first start, makes the API key of the hub's admin and writes it to `<folder>/admin-token`, for its owner to
+ * read; `folder` is null where nothing is written to disk. Undefined at every later start: the hub itself can't tell
+ * the token any more.
+ *
+ * The file comes first: a hub that dies between the two finds it again and takes it, so that the token is never lost.
+ * @throws CodedError `admin_token_unwritable`
+ */
+export async function firstAdminToken(
+  context: AuthContext,
+  tokens: Tokens,
+  folder: string | null,
+): Promise<FirstAdminToken | undefined> {
+  const marks = new Collection(context.store, KIND, madeSchema)
+  if (await marks.get(HUB_TENANT_ID, ID)) return undefined
+  const file = folder === null ? null : join(folder, FILE)
+  const bearer = file === null ? newBearerSecret() : await bearerInFile(file)
+  const made = { token_id: bearer.id, made_at: context.now() }
+  try {
+    await marks.put(HUB_TENANT_ID, ID, made, { expected_version: 0 })
+  } catch (error) {
+    // Another hub on the same database was first, with a token of its own.
+    if (!(error instanceof CodedError) || error.code !== 'version_conflict') throw error
+    if (file !== null) await unlink(file).catch(() => {})
+    return undefined
+  }
+  const { token } = await tokens.adoptApiKey(bearer, {
+    ...{ subject: 'admin', role: 'admin', tenant_id: null },
+    ...{ label: 'made at the first start', by: 'hub' },
+  })
+  return { token, file }
+}
+
+/** What to print, once, for whoever started the hub. */
+export function adminTokenNotice({ token, file }: FirstAdminToken): string {
+  const where = file === null ? 'It is kept nowhere else' : `It also stands in ${file}`
+  return `The admin token of this hub, shown this once:\n\n  ${token}\n\n${where}.\n`
+}
+
+async function bearerInFile(file: string): Promise<BearerSecret> {
+  try {
+    await place(file, `${bearerText(PREFIX, newBearerSecret())}\n`)
+    const found = parseBearer(PREFIX, (await readFile(file, 'utf8')).trim())
+    if (found) return found
+  } catch (error) {
+    throw unwritable(file, messageOf(error))
+  }
+  throw unwritable(file, 'it holds something else: move it away')
+}
+
+/** Whole, with mode 0600 from the start, or not at all; what stands there already is left alone. */
+async function place(file: string, text: string): Promise<void> {
+  await mkdir(join(file, '..'), { recursive: true, mode: 0o700 })
+  const temporary = `${file}.${randomBytes(4).toString('hex')}`
+  const handle = await open(temporary, 'wx', 0o600)
+  try {
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  try {
+    // Unlike a rename, a link fails where there is a file.
+    await link(temporary, file)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  } finally {
+    await unlink(temporary)
+  }
+  await syncFolder(join(file, '..'))
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function unwritable(file: string, why: string): CodedError {
+  return new CodedError('admin_token_unwritable', `the admin token can't be written to ${file}: ${why}`)
+}

@@ -1,0 +1,34 @@
+import { CodedError } from '../../common/errors.ts'
+
+/**
+ * Why a proof was not taken. Each is a 401 that says no more than whoever holds the proof knows already: that it is
+ * expired or revoked is told only after its signature or secret was found right.
+ */
+const REFUSALS = {
+  credentials_malformed: 'the Authorization header is not `Bearer` and a token',
+  token_invalid: 'the token is not valid',
+  token_expired: 'the token is expired',
+  token_revoked: 'the token was revoked',
+  certificate_untrusted: "the certificate is not one of this hub's",
+  certificate_expired: 'the certificate is expired',
+  certificate_revoked: 'the certificate was revoked',
+  enrolment_token_invalid: 'the enrolment token is not valid',
+  enrolment_token_expired: 'the enrolment token is expired',
+} as const
+
+export type RefusalCode = keyof typeof REFUSALS
+
+export function refused(code: RefusalCode): CodedError {
+  return new CodedError(code, REFUSALS[code], { status: 401 })
+}
+
+export function isRefusal(error: unknown): error is CodedError {
+  return error instanceof CodedError && error.code in REFUSALS
+}
+
+/** The `WWW-Authenticate` header that goes with a 401, RFC 6750 section 3. */
+export function challenge(code: string): string {
+  const error =
+    code === 'credentials_malformed' ? 'invalid_request' : code.startsWith('token_') ? 'invalid_token' : null
+  return error === null ? 'Bearer realm="lanecast"' : `Bearer realm="lanecast", error="${error}"`
+}

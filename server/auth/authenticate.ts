@@ -1,0 +1,78 @@
+import type { IncomingMessage } from 'node:http'
+import { refused } from './auth-errors.ts'
+import type { NodeCertificates } from './node-certificates.ts'
+import { type PresentedCertificate, presentedCertificate } from './presented-certificate.ts'
+import { ANONYMOUS, type AuthenticatedPrincipal } from './principal.ts'
+import type { Tokens } from './tokens.ts'
+
+/** Longer tokens are not looked at, characters. Ours have some 500. */
+const MAX_TOKEN_LENGTH = 8192
+const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i
+
+/** What a request brought to prove who makes it. */
+export interface Credentials {
+  /** The `Authorization` header. */
+  readonly authorization?: string | undefined
+  readonly certificate?: PresentedCertificate | null | undefined
+}
+
+export function credentialsOf(request: Pick<IncomingMessage, 'headers' | 'socket'>): Credentials {
+  return {
+    authorization: request.headers.authorization,
+    certificate: presentedCertificate(request.socket),
+  }
+}
+
+/** Turns what a request brought into who makes it. */
+export class Authenticator {
+  readonly #tokens: Tokens
+  readonly #certificates: NodeCertificates
+
+  constructor(tokens: Tokens, certificates: NodeCertificates) {
+    this.#tokens = tokens
+    this.#certificates = certificates
+  }
+
+  /**
+   * By the Authorization header where there is one, else by the certificate of the connection; the anonymous principal
+   * where there is neither. A proof that is not good is refused, never passed over.
+   * @throws CodedError 401: see auth-errors.ts
+   */
+  async authenticate({ authorization, certificate }: Credentials): Promise<AuthenticatedPrincipal> {
+    if (authorization !== undefined) return await this.authenticateToken(bearerToken(authorization))
+    if (certificate) return await this.#certificates.authenticate(certificate)
+    return ANONYMOUS
+  }
+
+  /** A JWT or an API key that came otherwise than in a header: browsers can't set one on a WebSocket. */
+  async authenticateToken(token: string): Promise<AuthenticatedPrincipal> {
+    if (token.length > MAX_TOKEN_LENGTH) throw refused('token_invalid')
+    return await this.#tokens.authenticate(token)
+  }
+
+  /**
+   * Whether what a principal proved itself with is still good. For what lives longer than a request: connections whose
+   * principal is current no more are to be closed.
+   */
+  isCurrent(principal: AuthenticatedPrincipal): boolean {
+    const { credential, token_id } = principal
+    if (credential === 'none' || token_id === null) return true
+    return credential === 'certificate'
+      ? this.#certificates.isCurrent(token_id)
+      : this.#tokens.isCurrent(principal)
+  }
+
+  /** Called when a token or certificate came, changed or was revoked. Answers a function that ends it. */
+  onChange(listener: () => void): () => void {
+    const ends = [this.#tokens.onChange(listener), this.#certificates.onChange(listener)]
+    return () => {
+      for (const end of ends) end()
+    }
+  }
+}
+
+function bearerToken(authorization: string): string {
+  const token = authorization.length > MAX_TOKEN_LENGTH ? undefined : BEARER.exec(authorization)?.[1]
+  if (token === undefined) throw refused('credentials_malformed')
+  return token
+}

@@ -1,0 +1,45 @@
+import { CodedError } from '../../common/errors.ts'
+import type { Principal } from '../../common/wire/decision.ts'
+import type { PrincipalRole } from '../../common/wire/ids.ts'
+import { patternCovers } from './pattern-cover.ts'
+import type { Grants } from './principal.ts'
+
+/** What somebody wants to give away. */
+export interface Delegated {
+  readonly tenant_id: string | null
+  readonly role: PrincipalRole
+  readonly grants: Grants
+}
+
+/** A role gives away itself and what stands after it. */
+const ORDER: readonly PrincipalRole[] = ['admin', 'operator', 'director', 'publisher', 'node', 'viewer']
+
+/**
+ * Nobody gives away more than they have: not another tenant, no higher role, no wider grants. Whether they may give
+ * away anything at all (`token.write`) is the ACL's to say.
+ * @throws CodedError `delegation_refused` (403)
+ */
+export function refuseEscalation(giver: Principal, wanted: Delegated): void {
+  if ((wanted.role === 'admin') !== (wanted.tenant_id === null))
+    throw denied('an admin belongs to no tenant, and everybody else to one')
+  if (giver.tenant_id !== null && giver.tenant_id !== wanted.tenant_id)
+    throw denied('tokens are given out in the own tenant only')
+  const [from, to] = [ORDER.indexOf(giver.role), ORDER.indexOf(wanted.role)]
+  if (from === -1 || to === -1 || to < from)
+    throw denied(`the role ${giver.role} can't give away the role ${wanted.role}`)
+  const beyond = [
+    ...wanted.grants.actions.filter((action) => !includes(giver.grants.actions, action)),
+    ...wanted.grants.streams.filter(
+      (stream) => !giver.grants.streams.some((own) => patternCovers(own, stream)),
+    ),
+  ]
+  if (beyond.length > 0) throw denied(`the own token does not reach as far as ${beyond.join(', ')}`)
+}
+
+function includes(own: Grants['actions'], action: Grants['actions'][number]): boolean {
+  return own.includes('*') || own.includes(action)
+}
+
+function denied(why: string): CodedError {
+  return new CodedError('delegation_refused', why, { status: 403 })
+}

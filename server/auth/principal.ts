@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import type { Principal } from '../../common/wire/decision.ts'
+import { actionSchema } from '../../common/wire/ids.ts'
+import { streamPatternSchema } from '../../common/wire/policy-document.ts'
+
+/** What a token is limited to, on top of the tenant's ACL. */
+export const grantsSchema = z.strictObject({
+  streams: z.array(streamPatternSchema).max(100),
+  actions: z.array(z.union([actionSchema, z.literal('*')])).max(100),
+})
+export type Grants = z.infer<typeof grantsSchema>
+
+/** Not limited: the ACL alone decides. */
+export const ALL_GRANTS: Grants = { streams: ['*'], actions: ['*'] }
+
+/** How somebody proved who they are. */
+export type Credential = 'jwt' | 'api-key' | 'certificate' | 'none'
+
+/**
+ * Who makes a request, as the policy takes it, with what the proof says about itself. An admin's `tenant_id` is null
+ * and reaches every tenant; that of somebody without any proof is null and reaches none (see `anonymousIn`).
+ */
+export interface AuthenticatedPrincipal extends Principal {
+  readonly credential: Credential
+  /** The JWT's `jti`, the API key's id, or the certificate's serial number; null without a proof. */
+  readonly token_id: string | null
+  /** When the proof ends, Unix milliseconds; null when it doesn't. */
+  readonly expires_at: number | null
+}
+
+export const ANONYMOUS: AuthenticatedPrincipal = {
+  id: 'anonymous',
+  role: 'anonymous',
+  tenant_id: null,
+  node_id: null,
+  grants: ALL_GRANTS,
+  credential: 'none',
+  token_id: null,
+  expires_at: null,
+}
+
+/** Somebody without a proof who asks for something of this tenant: its ACL decides what is open to everybody. */
+export function anonymousIn(tenantId: string): AuthenticatedPrincipal {
+  return { ...ANONYMOUS, tenant_id: tenantId }
+}
+
+/** How the audit trail names somebody: `user:alice`, `node:n1`, `anonymous`. */
+export function actorOf(principal: Pick<Principal, 'id' | 'role' | 'node_id'>): string {
+  if (principal.role === 'anonymous') return 'anonymous'
+  return principal.node_id === null ? `user:${principal.id}` : `node:${principal.node_id}`
+}
+
+/** Who does something: somebody, or the hub by itself. */
+export type Actor = AuthenticatedPrincipal | 'hub'
+
+export function actorName(actor: Actor): string {
+  return actor === 'hub' ? 'hub' : actorOf(actor)
+}
+
+/** What rate limits count by; null for somebody without a proof, who is counted by address alone. */
+export function limitKeyOf(principal: AuthenticatedPrincipal): string | null {
+  return principal.token_id === null ? null : `${principal.credential}:${principal.token_id}`
+}
