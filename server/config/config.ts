@@ -5,6 +5,7 @@ import { parse as parseToml, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import { streamClassSchema, streamIdSchema } from '../../common/wire/stream.ts'
+import { tlsRequirement } from '../tls/tls-requirement.ts'
 import type { Setting, Source } from './setting.ts'
 import { SETTINGS } from './settings.ts'
 
@@ -22,6 +23,8 @@ const configuredStream = z.strictObject({
   ports: z.array(z.number().int().min(1).max(65_535)).min(1).max(16).optional(),
   passphrase: secret,
   aes_bits: z.union([z.literal(128), z.literal(256)]).default(256),
+  /** Whether everybody may watch it without a token. */
+  public: z.boolean().default(false),
   authentication: z.enum(['srp', 'passphrase']).default('srp'),
   username: z.string().min(1).max(127).optional(),
   password: secret.optional(),
@@ -82,7 +85,8 @@ function readFlags(argv: readonly string[]): Record<string, string | boolean | u
     help: { type: 'boolean', short: 'h' },
     config: { type: 'string', short: 'c' },
   }
-  for (const setting of Object.values(SETTINGS)) options[setting.flag] = { type: 'string' }
+  for (const setting of Object.values(SETTINGS))
+    if (setting.flag !== '') options[setting.flag] = { type: 'string' }
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: false, strict: true }).values as Record<
       string,
@@ -110,13 +114,15 @@ function choose(
 ): { source: Source; raw: unknown } {
   const [table = '', key = ''] = setting.key.split('.')
   const inFile = (file[table] as Record<string, unknown> | undefined)?.[key]
-  if (flags[setting.flag] !== undefined) return { source: 'flag', raw: flags[setting.flag] }
+  if (setting.flag !== '' && flags[setting.flag] !== undefined) return { source: 'flag', raw: flags[setting.flag] }
   if (env[setting.env] !== undefined) return { source: 'environment', raw: env[setting.env] }
   if (inFile !== undefined) return { source: 'config file', raw: inFile }
   return { source: 'default', raw: setting.default }
 }
 
 function problem(setting: Setting<unknown>, source: Source, raw: unknown): string {
+  // A setting without a flag is a secret: its value is not repeated.
+  if (setting.flag === '') return `${setting.env} (${source}): not allowed; allowed: ${setting.allowed}`
   const name = {
     default: setting.key,
     'config file': setting.key,
@@ -163,10 +169,14 @@ function streamProblems(streams: readonly ConfiguredStream[]): string[] {
 /** What depends on several settings at once. */
 function crossChecks(config: Config): string[] {
   const problems: string[] = []
-  if (!config.amnesia)
+  if (config.databaseUrl !== '' && !/^postgres(ql)?:\/\//.test(config.databaseUrl))
+    problems.push(`${SETTINGS.databaseUrl.env}: not allowed; allowed: ${SETTINGS.databaseUrl.allowed}`)
+  if (['0.0.0.0', '::'].includes(config.ristIp) && config.ristAnnounced === '')
     problems.push(
-      `${SETTINGS.amnesia.env}: false is not allowed; allowed: true (this release keeps no state on disk)`,
+      `${SETTINGS.ristAnnounced.env}: needed when ${SETTINGS.ristIp.env} is ${config.ristIp}: the address senders can reach`,
     )
+  const requirement = tlsRequirement(config.bind.host, config)
+  if (requirement.kind === 'error') problems.push(...requirement.error.details)
   if (['0.0.0.0', '::'].includes(config.rtcIp) && config.rtcAnnounced === '')
     problems.push(
       `${SETTINGS.rtcAnnounced.env}: needed when ${SETTINGS.rtcIp.env} is ${config.rtcIp}: the address viewers can reach`,

@@ -3,7 +3,7 @@ import { SETTINGS } from './settings.ts'
 /** The text of `npm start -- --help`, made from the settings themselves. */
 export function helpText(): string {
   const rows = Object.values(SETTINGS).map((setting) => ({
-    left: `  --${setting.flag} <value>`,
+    left: setting.flag === '' ? `  ${setting.env}` : `  --${setting.flag} <value>`,
     right: [
       setting.help,
       `${setting.env}, ${setting.key}; default ${setting.default === '' ? 'none' : setting.default}`,
@@ -22,6 +22,7 @@ export function helpText(): string {
     '  stream_id = "cam-1"        # viewers open /watch/cam-1',
     '  class = "focus"            # focus, director, record or bulk',
     '  links = 2                  # one RIST port each, from rist_ports; or: ports = [9500, 9502]',
+    '  public = true              # everybody may watch; without it viewers need a token',
     '  passphrase = "…"           # AES pre-shared key, 8 to 127 characters; aes_bits = 256 or 128',
     '  username = "…"             # SRP; authentication = "passphrase" leaves it out for senders without it',
     '  password = "…"',

@@ -8,6 +8,7 @@ export type Source = 'default' | 'config file' | 'environment' | 'flag'
  */
 export interface Setting<T> {
   readonly env: string
+  /** Empty where the value is a secret, which must be in no argument. */
   readonly flag: string
   /** `table.key` in the TOML file. */
   readonly key: string
@@ -69,6 +70,15 @@ export function oneOf<const T extends string>(names: Names, values: readonly T[]
     ...names,
     allowed: values.join(', '),
     read: (raw) => values.find((value) => value === raw),
+  }
+}
+
+/** Text of any kind, 0 to 1000 characters. */
+export function text(names: Names, allowed: string): Setting<string> {
+  return {
+    ...names,
+    allowed,
+    read: (raw) => (typeof raw === 'string' && raw.length <= 1000 && !raw.includes('\0') ? raw : undefined),
   }
 }
 

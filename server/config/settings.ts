@@ -1,6 +1,8 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, homedir } from 'node:os'
+import { join } from 'node:path'
 import { LOG_LEVELS } from '../../common/wire/log-level.ts'
-import { flag, host, oneOf, portRange, socketAddress, wholeNumber } from './setting.ts'
+import { TLS_SETTINGS } from '../tls/tls-settings.ts'
+import { flag, host, oneOf, portRange, socketAddress, text, wholeNumber } from './setting.ts'
 
 /** Every setting of the hub but its streams, which only the file holds. Help text, parsing and errors come from here. */
 export const SETTINGS = {
@@ -76,9 +78,39 @@ export const SETTINGS = {
     env: 'AMNESIA',
     flag: 'amnesia',
     key: 'hub.amnesia',
-    default: 'true',
-    help: 'keep all state in memory; this release has no other store and refuses false',
+    default: 'false',
+    help: 'keep all state in memory; nothing is written to disk and nothing survives a restart',
   }),
+  dataDir: text(
+    {
+      env: 'DATA_DIR',
+      flag: 'data-dir',
+      key: 'hub.data_dir',
+      default: join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state'), 'lanecast'),
+      help: 'folder of the SQLite database and the first admin token',
+    },
+    'the path of a folder',
+  ),
+  databaseUrl: text(
+    {
+      env: 'DATABASE_URL',
+      flag: '',
+      key: 'hub.database_url',
+      default: '',
+      help: 'PostgreSQL instead of SQLite: postgres://user:password@host/database',
+    },
+    'a postgres:// or postgresql:// URL',
+  ),
+  keysFile: text(
+    {
+      env: 'KEYS_FILE',
+      flag: 'keys-file',
+      key: 'hub.keys_file',
+      default: '',
+      help: 'master keys that seal secrets; by default beside the data folder, as <data-dir>.keys',
+    },
+    'the path of a file',
+  ),
   workers: wholeNumber(
     {
       env: 'MEDIA_WORKERS',
@@ -122,6 +154,13 @@ export const SETTINGS = {
     default: '127.0.0.1',
     help: 'address field senders push RIST to',
   }),
+  ristAnnounced: host({
+    env: 'RIST_ANNOUNCED_ADDRESS',
+    flag: 'rist-announced-address',
+    key: 'media.rist_announced_address',
+    default: '',
+    help: 'address told to field senders, where it differs (NAT, 0.0.0.0)',
+  }),
   ristPorts: portRange({
     env: 'RIST_PORTS',
     flag: 'rist-ports',
@@ -136,4 +175,5 @@ export const SETTINGS = {
     default: '9900-9999',
     help: 'loopback UDP ports between ingress and workers; one per stream',
   }),
+  ...TLS_SETTINGS,
 } as const

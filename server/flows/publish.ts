@@ -6,6 +6,7 @@ import { auditOf, type DecisionBook, grantedOrThrow } from './decision-book.ts'
 import { HUB_NODE_ID, newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './hub-node.ts'
 import type { LivePublisherFlow } from './publisher-flow.ts'
 import { contractOf, type PublisherFlows } from './publisher-flows.ts'
+import type { Fixed } from './standing-streams.ts'
 
 /** Where senders reach the hub and which ports are free. */
 export interface PublishDoor {
@@ -28,6 +29,7 @@ export interface PublishDependencies {
  * Grants a sender its contract, or renews the one it has: who asks again for a stream it publishes gets the same
  * contract with a new expiry, so that a sender which lost its answer loses nothing.
  *
+ * @param fixed ports and keys of a stream of the configuration, whose sender knows no contract
  * @throws CodedError of the refusal, `stream_taken` (409), `ports_exhausted` (503)
  */
 export async function publish(
@@ -35,6 +37,7 @@ export async function publish(
   principal: Principal,
   tenantId: string,
   request: PublishRequest,
+  fixed?: Fixed,
 ): Promise<FlowContract> {
   const question = questionOf(principal, tenantId, request)
   const running = publishers.ofStream(tenantId, request.stream_id)
@@ -52,9 +55,10 @@ export async function publish(
     return contractOf(renewed)
   }
   const contractId = newContractId()
-  const keys = newFlowKeys(contractId, granted.encryption.aes_bits)
+  const keys = fixed?.keys ?? newFlowKeys(contractId, granted.encryption.aes_bits)
   const bindings = granted.overlay.bindings
-  const ports = door.takePorts(bindings.length || UNKNOWN_SENDER_LINKS)
+  const wanted = fixed?.ports ?? (bindings.length || UNKNOWN_SENDER_LINKS)
+  const ports = typeof wanted === 'number' ? door.takePorts(wanted) : wanted
   const flow: LivePublisherFlow = {
     contract: {
       ...termsOf(granted),
@@ -82,7 +86,7 @@ export async function publish(
   try {
     await publishers.begin(flow, record)
   } catch (error) {
-    door.givePorts(ports)
+    if (typeof wanted === 'number') door.givePorts(ports)
     throw error
   }
   return contractOf(flow)

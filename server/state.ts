@@ -1,0 +1,44 @@
+import type { Logger } from '../common/logger.ts'
+import type { Config } from './config/config.ts'
+import { ephemeralKeyring, type Keyring, keyFileBeside, keyringFromText, openKeyring } from './store/keyring.ts'
+import { openStore, type StoreConfig } from './store/open-store.ts'
+import { Sealer } from './store/sealing.ts'
+import type { Store } from './store/store.ts'
+
+/** What the hub remembers with, and the keys that seal what it must keep secret. */
+export interface State extends AsyncDisposable {
+  readonly store: Store
+  readonly sealer: Sealer
+  /** Where the first admin token is written; null where nothing is written to disk. */
+  readonly dataFolder: string | null
+}
+
+type StateConfig = Pick<Config, 'amnesia' | 'dataDir' | 'databaseUrl' | 'keysFile'>
+
+/**
+ * Opens the store that the configuration names: memory (AMNESIA), PostgreSQL, or SQLite.
+ * @throws CodedError `database_unusable`, `database_too_new`, `bad_keys`
+ */
+export async function openState(config: StateConfig, env: NodeJS.ProcessEnv, logger: Logger): Promise<State> {
+  const keyring = keyringFor(config, env)
+  const store = await openStore(storeConfig(config), { logger, auditKey: keyring.auditKey })
+  return {
+    store,
+    sealer: new Sealer(keyring),
+    dataFolder: config.amnesia ? null : config.dataDir,
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  }
+}
+
+function storeConfig({ amnesia, databaseUrl, dataDir }: StateConfig): StoreConfig {
+  if (amnesia) return { kind: 'memory' }
+  if (databaseUrl !== '') return { kind: 'postgres', url: databaseUrl }
+  return { kind: 'sqlite', folder: dataDir }
+}
+
+function keyringFor({ amnesia, dataDir, keysFile }: StateConfig, env: NodeJS.ProcessEnv): Keyring {
+  const given = env['SEALING_KEYS']
+  if (given !== undefined && given !== '') return keyringFromText('SEALING_KEYS', given)
+  if (amnesia) return ephemeralKeyring()
+  return openKeyring(keysFile === '' ? keyFileBeside(dataDir) : keysFile)
+}
