@@ -1,0 +1,130 @@
+import type { Principal } from '../common/wire/decision.ts'
+import type { Action } from '../common/wire/ids.ts'
+import type { AclRule } from '../common/wire/policy-document.ts'
+import { compileGlob } from './glob.ts'
+
+/** Who wants to do what; `streamId` is null for what is not about one stream. */
+export interface AccessQuestion {
+  readonly principal: Principal
+  readonly action: Action
+  readonly streamId: string | null
+}
+
+export interface AccessAnswer {
+  readonly allowed: boolean
+  /** Name of the rule that decided; `acl[3]` for a nameless one, `no rule` where none matched. */
+  readonly rule: string
+  readonly reason: string
+}
+
+type Ask = (question: AccessQuestion) => boolean
+
+interface CompiledRule {
+  readonly name: string
+  readonly matches: Ask
+}
+
+/** Rules of one action, split so that denials are asked first. */
+interface ActionRules {
+  readonly deny: readonly CompiledRule[]
+  readonly allow: readonly CompiledRule[]
+}
+
+export type CompiledAcl = ReadonlyMap<Action, ActionRules>
+
+/**
+ * What a tenant's document can't take from the hub's admin: with these a tenant that locked everybody out is
+ * mended again.
+ */
+const ADMINISTRATION: ReadonlySet<Action> = new Set<Action>([
+  'policy.read',
+  'policy.write',
+  'tenant.read',
+  'tenant.write',
+  'token.write',
+  'audit.read',
+  'metrics.read',
+])
+
+export function compileAcl(rules: readonly AclRule[], actions: readonly Action[]): CompiledAcl {
+  const compiled = rules.map((rule, index) => ({
+    rule,
+    name: rule.name ?? `acl[${index}]`,
+    matches: compileRule(rule),
+  }))
+  return new Map(
+    actions.map((action) => {
+      const about = compiled.filter(({ rule }) =>
+        rule.actions.some((each) => each === '*' || each === action),
+      )
+      return [
+        action,
+        {
+          deny: about.filter(({ rule }) => rule.effect === 'deny'),
+          allow: about.filter(({ rule }) => rule.effect === 'allow'),
+        },
+      ]
+    }),
+  )
+}
+
+/**
+ * Whether a principal of the tenant may. Its token's grants bound it first; then deny beats allow and no rule is a
+ * deny. Tenancy itself is asked elsewhere (`tenancy.ts`): the principal is taken to belong here.
+ */
+export function askAcl(acl: CompiledAcl, question: AccessQuestion): AccessAnswer {
+  const { principal, action, streamId } = question
+  const what = streamId === null ? action : `${action} on "${streamId}"`
+  if (!withinGrants(question)) {
+    return denied('token grants', `the token of ${principal.id} does not reach as far as ${what}`)
+  }
+  if (principal.role === 'admin' && principal.tenant_id === null && ADMINISTRATION.has(action)) {
+    return { allowed: true, rule: 'hub admin', reason: `the hub's admin may always ${what}` }
+  }
+  const rules = acl.get(action)
+  const deny = rules?.deny.find((rule) => rule.matches(question))
+  if (deny) return denied(deny.name, `rule "${deny.name}" denies ${principal.role} ${principal.id} ${what}`)
+  if (principal.role === 'admin' && principal.tenant_id === null) {
+    return { allowed: true, rule: 'hub admin', reason: `the hub's admin may ${what}, and no rule denies it` }
+  }
+  const allow = rules?.allow.find((rule) => rule.matches(question))
+  if (!allow) return denied('no rule', `no rule allows ${principal.role} ${principal.id} ${what}`)
+  return {
+    allowed: true,
+    rule: allow.name,
+    reason: `rule "${allow.name}" allows ${principal.role} ${principal.id} ${what}`,
+  }
+}
+
+function denied(rule: string, reason: string): AccessAnswer {
+  return { allowed: false, rule, reason }
+}
+
+function withinGrants({ principal: { grants }, action, streamId }: AccessQuestion): boolean {
+  if (!grants.actions.some((each) => each === '*' || each === action)) return false
+  if (streamId === null) return true
+  return grants.streams.some((pattern) => compileGlob(pattern)(streamId))
+}
+
+function compileRule(rule: AclRule): Ask {
+  const subjects = rule.subjects.map(compileSubject)
+  const everyStream = rule.streams.includes('*')
+  const streams = rule.streams.map(compileGlob)
+  return (question) => {
+    const { streamId } = question
+    const stream = everyStream || (streamId !== null && streams.some((matches) => matches(streamId)))
+    return stream && subjects.some((subject) => subject(question))
+  }
+}
+
+function compileSubject(subject: string): Ask {
+  if (subject === '*') return () => true
+  if (subject === 'anonymous') return ({ principal }) => principal.role === 'anonymous'
+  const colon = subject.indexOf(':')
+  const [kind, name] = [subject.slice(0, colon), subject.slice(colon + 1)]
+  if (kind === 'role') return ({ principal }) => principal.role === name
+  const matches = compileGlob(name)
+  if (kind === 'node') return ({ principal }) => principal.node_id !== null && matches(principal.node_id)
+  return ({ principal }) =>
+    principal.node_id === null && principal.role !== 'anonymous' && matches(principal.id)
+}

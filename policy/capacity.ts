@@ -1,0 +1,96 @@
+import type { GraphLink, NodeFacts } from './paths/graph.ts'
+import type { LinkView } from './paths/link-view.ts'
+
+/** From this load of its busiest worker on a node takes nothing new; what runs stays. */
+export const WORKER_CPU_CEILING = 0.85
+
+/** Share of a link's spare capacity that one flow may plan with: the rest is for retransmissions and others. */
+export const LINK_SHARE = 0.8
+
+/** Signs that a link carries no more than it does now: its queue, ms, and its loss (0 to 1). */
+export const CONGESTED_QUEUE_MS = 200
+export const CONGESTED_LOSS = 0.05
+/** Below this rate loss and queues say nothing about capacity, kb/s. */
+export const TELLING_KBPS = 200
+
+/**
+ * What a link can carry for a flow, kb/s; null where nobody knows. A link that shows congestion carries no more
+ * than what arrives now, whatever was declared.
+ * @param ownKbps what of its present load is the flow's own
+ */
+export function linkCapacityKbps(
+  { facts, metrics }: GraphLink,
+  view: LinkView,
+  ownKbps: number,
+): number | null {
+  const others = metrics === null ? 0 : view.weight * Math.max(0, metrics.bitrateKbps - ownKbps)
+  const declared = facts.capacityKbps === null ? null : LINK_SHARE * Math.max(0, facts.capacityKbps - others)
+  const telling = metrics !== null && view.weight > 0 && metrics.bitrateKbps >= TELLING_KBPS
+  if (!telling || (view.queueMs < CONGESTED_QUEUE_MS && view.loss < CONGESTED_LOSS)) return declared
+  const arriving = Math.max(0, metrics.bitrateKbps * (1 - view.loss) - others)
+  return declared === null ? arriving : Math.min(declared, arriving)
+}
+
+/**
+ * What is full on a node, or null where `kbps` more fit.
+ * @returns the saturated resource, as errors and metrics name it
+ */
+export function saturatedResource(node: NodeFacts, kbps: number): string | null {
+  const { load, ceilings } = node
+  if (load.workerCpu >= WORKER_CPU_CEILING) return 'worker_cpu'
+  if (ceilings.maxFlows !== null && load.flows >= ceilings.maxFlows) return 'node_flows'
+  if (ceilings.maxKbps !== null && load.kbps + kbps > ceilings.maxKbps) return 'node_uplink'
+  return null
+}
+
+/** The arithmetic behind `saturatedResource`, in words. */
+export function describeSaturation({ nodeId, load, ceilings }: NodeFacts, resource: string): string {
+  switch (resource) {
+    case 'worker_cpu':
+      return `${nodeId}: busiest worker at ${Math.round(load.workerCpu * 100)} %, ceiling ${WORKER_CPU_CEILING * 100} %`
+    case 'node_flows':
+      return `${nodeId}: ${load.flows} of ${ceilings.maxFlows} flows`
+    default:
+      return `${nodeId}: ${load.kbps} of ${ceilings.maxKbps} kb/s`
+  }
+}
+
+/** Ceilings of a tenant; null has no ceiling. */
+export interface TenantCeilings {
+  readonly maxStreams: number | null
+  readonly maxViewers: number | null
+  readonly maxViewersPerStream: number | null
+  readonly uplinkKbps: number | null
+}
+
+/** What the tenant uses now, the flow in question not counted. */
+export interface TenantUsage {
+  readonly streams: number
+  readonly viewers: number
+  readonly viewersOfStream: number
+  /** Sum of the granted `abr.max_kbps` of its senders. */
+  readonly uplinkKbps: number
+}
+
+/** What of the tenant's own is full for one more publisher or viewer, with the arithmetic; null where it fits. */
+export function saturatedQuota(
+  ceilings: TenantCeilings,
+  usage: TenantUsage,
+  action: 'publish' | 'subscribe',
+  kbps: number,
+): { readonly resource: string; readonly words: string } | null {
+  const full = (resource: string, used: number, more: number, ceiling: number | null, unit: string) =>
+    ceiling !== null && used + more > ceiling
+      ? { resource, words: `${used} + ${more} of ${ceiling} ${unit}` }
+      : null
+  if (action === 'publish') {
+    return (
+      full('tenant_streams', usage.streams, 1, ceilings.maxStreams, 'streams') ??
+      full('tenant_uplink', usage.uplinkKbps, kbps, ceilings.uplinkKbps, 'kb/s')
+    )
+  }
+  return (
+    full('tenant_viewers', usage.viewers, 1, ceilings.maxViewers, 'viewers') ??
+    full('stream_viewers', usage.viewersOfStream, 1, ceilings.maxViewersPerStream, 'viewers of the stream')
+  )
+}

@@ -1,0 +1,64 @@
+import type { SwitchHistory, TransportCapability } from '../common/wire/decision.ts'
+import type { Binding, Latency, LatencyStage } from '../common/wire/flow-contract.ts'
+import type { TenantUsage } from './capacity.ts'
+import type { TopologySnapshot } from './paths/graph.ts'
+
+/** The stream a request is about, as the registry has it. */
+export interface StreamFacts {
+  readonly tenantId: string
+  readonly streamId: string
+  /** The hub or edge that its lane lives on; null while none is chosen. */
+  readonly homeNodeId: string | null
+  /** Latency of its way in, as its contract has it; null while nobody publishes. */
+  readonly upstream: Latency | null
+}
+
+/** An end that is no node of the directory: a browser or a player. */
+export interface PeerFacts {
+  readonly transports: readonly TransportCapability[]
+  readonly segments: readonly string[]
+  readonly region: string | null
+  /** What it measured to hubs and edges, if anything. */
+  readonly reach: readonly {
+    readonly nodeId: string
+    readonly rttMs: number
+    readonly jitterMs: number
+    readonly loss: number
+  }[]
+  /** Direct paths to it failed: its media goes through a relay. */
+  readonly needsRelay: boolean
+}
+
+/** A browser of which nothing else is known. */
+export const BROWSER: PeerFacts = {
+  transports: [{ transport: 'webrtc', aes_bits: 256 }],
+  segments: [],
+  region: null,
+  reach: [],
+  needsRelay: false,
+}
+
+/** What a flow that runs already uses. */
+export interface CurrentFlow {
+  /** As `path.nodes` and `path.links` of the decision that made it. */
+  readonly nodes: readonly string[]
+  readonly links: readonly string[]
+  readonly bindings: readonly Binding[]
+  /** What it sends now, kb/s. */
+  readonly kbps: number
+  readonly history: SwitchHistory
+}
+
+/** Everything a decision knows beside the request and the policy. */
+export interface DecisionFacts {
+  readonly topology: TopologySnapshot
+  /** null where the tenant has no such stream (yet). */
+  readonly stream: StreamFacts | null
+  /** The end that asks, where it is no node. */
+  readonly peer: PeerFacts
+  readonly usage: TenantUsage
+  /** Stages measured on this flow, ms. */
+  readonly measured: Partial<Readonly<Record<LatencyStage, number>>>
+  /** null for a new flow. */
+  readonly current: CurrentFlow | null
+}

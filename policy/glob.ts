@@ -1,0 +1,35 @@
+/**
+ * Compiles a pattern in which `*` stands for any run of characters and `?` for exactly one; the whole text must
+ * match. There is no regular expression behind it: the worst case is pattern length x text length, whatever is
+ * written in the pattern.
+ */
+export function compileGlob(pattern: string): (text: string) => boolean {
+  const wild = pattern.search(/[*?]/)
+  if (wild === -1) return (text) => text === pattern
+  if (pattern === '*') return () => true
+  const prefix = pattern.slice(0, wild)
+  if (pattern.slice(wild) === '*') return (text) => text.startsWith(prefix)
+  return (text) => matches(pattern, text)
+}
+
+/** Greedy with one point of return: only the last `*` seen can ever need to take in more. */
+function matches(pattern: string, text: string): boolean {
+  let [at, star, retry] = [0, -1, 0]
+  for (let index = 0; index < text.length; ) {
+    const wanted = pattern[at]
+    if (wanted === '*') {
+      star = at
+      retry = index
+      at += 1
+    } else if (wanted !== undefined && (wanted === '?' || wanted === text[index])) {
+      at += 1
+      index += 1
+    } else if (star !== -1) {
+      retry += 1
+      index = retry
+      at = star + 1
+    } else return false
+  }
+  while (pattern[at] === '*') at += 1
+  return at === pattern.length
+}

@@ -1,0 +1,65 @@
+import type { SwitchHistory } from '../common/wire/decision.ts'
+
+export interface SwitchRules {
+  /** Shortest time between two switches while the path in use lives, ms. */
+  readonly minIntervalMs: number
+  /** How much cheaper the other path must be, 0 to 1 of the cost of the one in use. */
+  readonly margin: number
+}
+
+/** How long another path must have been better without a break, ms: one report is no reason to move. */
+const BETTER_FOR_MS = 3000
+
+export interface SwitchQuestion {
+  /** null where the path in use carries nothing any more. */
+  readonly currentCost: number | null
+  readonly candidateCost: number
+  /** A difference below this means nothing, whatever the margin says. */
+  readonly noise: number
+  readonly history: SwitchHistory
+  readonly byHand: boolean
+}
+
+export interface SwitchAnswer {
+  readonly switches: boolean
+  readonly history: SwitchHistory
+  readonly reason: string
+}
+
+/** Whether a flow leaves its path for a different one. */
+export function judgeSwitch(question: SwitchQuestion, rules: SwitchRules, nowMs: number): SwitchAnswer {
+  const { currentCost, candidateCost, noise, history, byHand } = question
+  const move = (reason: string): SwitchAnswer => ({
+    switches: true,
+    history: { switched_at: nowMs, better_since: null },
+    reason,
+  })
+  const stay = (better_since: number | null, reason: string): SwitchAnswer => ({
+    switches: false,
+    history: { switched_at: history.switched_at, better_since },
+    reason,
+  })
+
+  if (currentCost === null) return move('switched at once: the path in use carries nothing any more')
+  if (byHand) return move('switched: asked for by hand')
+  const gain = currentCost - candidateCost
+  const needed = Math.max(noise, currentCost * rules.margin)
+  const costs = `cost ${cost(candidateCost)} against ${cost(currentCost)}`
+  if (gain < needed) return stay(null, `stays: ${costs} is not better by ${cost(needed)}`)
+
+  const betterSince = history.better_since ?? nowMs
+  const betterFor = nowMs - betterSince
+  if (betterFor < BETTER_FOR_MS) {
+    return stay(betterSince, `stays: ${costs} is better, but only for ${betterFor} of ${BETTER_FOR_MS} ms`)
+  }
+  const since = history.switched_at === null ? Number.POSITIVE_INFINITY : nowMs - history.switched_at
+  if (since < rules.minIntervalMs) {
+    return stay(
+      betterSince,
+      `stays: ${costs} is better, but the last switch was ${since} of ${rules.minIntervalMs} ms ago`,
+    )
+  }
+  return move(`switched: ${costs}, better by more than ${cost(needed)} for ${betterFor} ms`)
+}
+
+const cost = (value: number): string => String(Number(value.toPrecision(3)))

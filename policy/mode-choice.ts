@@ -1,0 +1,45 @@
+import type { Mode } from '../common/wire/ids.ts'
+
+export interface ModeFacts {
+  /** Demanded and met by the path. */
+  readonly deterministic: boolean
+  /** A network segment that both ends are on, or null. */
+  readonly sharedSegment: string | null
+  /** Links between the end outside and the hub or edge it speaks to. */
+  readonly hopsOutside: number
+  /** Direct paths to the end outside failed. */
+  readonly needsRelay: boolean
+  /** The end outside says that it moves. */
+  readonly moving: boolean
+  /** Links of the bond, and how many of them are cellular, satellite or Wi-Fi. */
+  readonly links: number
+  readonly wirelessLinks: number
+  /** The flow left a path that carried nothing any more. */
+  readonly fledDeadPath: boolean
+}
+
+export interface ModeChoice {
+  readonly mode: Mode
+  readonly reason: string
+}
+
+/** Names what kind of way the flow takes; the path itself is chosen already. */
+export function chooseMode(facts: ModeFacts): ModeChoice {
+  if (facts.deterministic) {
+    return { mode: 'deterministic-wired', reason: 'every link is wired with TSN, every node has PTP' }
+  }
+  if (facts.fledDeadPath)
+    return { mode: 'roaming', reason: 'the flow left a path that carried nothing any more' }
+  if (facts.moving) return { mode: 'roaming', reason: 'the sender moves' }
+  if (facts.sharedSegment !== null && facts.hopsOutside <= 1 && !facts.needsRelay) {
+    return { mode: 'lan-direct', reason: `both ends are on segment "${facts.sharedSegment}"` }
+  }
+  if (facts.links > 1 && facts.wirelessLinks > 0) {
+    return {
+      mode: 'roaming',
+      reason: `${facts.wirelessLinks} of ${facts.links} links are wireless and may come and go`,
+    }
+  }
+  const why = facts.needsRelay ? 'direct paths failed' : 'the ends share no network segment'
+  return { mode: 'overlay-relay', reason: why }
+}
