@@ -9,6 +9,8 @@ export interface HealthFacts {
   readonly workersWanted: number
   readonly connections: () => number
   readonly maxConnections: number
+  /** Writes that wait for their transaction, and how many may. */
+  readonly storeQueue: { readonly waiting: number; readonly capacity: number }
 }
 
 export interface Readiness {
@@ -40,12 +42,14 @@ export class Health implements Disposable {
   }
 
   readiness(): Readiness {
-    const { workersUp, workersWanted, connections, maxConnections } = this.#facts
+    const { workersUp, workersWanted, connections, maxConnections, storeQueue } = this.#facts
     const degraded: string[] = []
     if (this.#draining) degraded.push('draining: the hub is stopping')
     if (workersUp() < workersWanted) degraded.push(`workers: ${workersUp()} of ${workersWanted} are up`)
     if (connections() >= maxConnections * CONNECTIONS_DEGRADED_AT)
       degraded.push(`connections: ${connections()} of ${maxConnections} are taken`)
+    if (storeQueue.waiting >= storeQueue.capacity / 2)
+      degraded.push(`store: ${storeQueue.waiting} of ${storeQueue.capacity} writes wait`)
     if (this.#lagMs > EVENT_LOOP_DEGRADED_MS)
       degraded.push(
         `event loop: p99 delay ${Math.round(this.#lagMs)} ms, should be below ${EVENT_LOOP_DEGRADED_MS}`,

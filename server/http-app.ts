@@ -1,27 +1,25 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import express, { type ErrorRequestHandler, type Express } from 'express'
+import express, { type ErrorRequestHandler, type Express, type Router } from 'express'
 import helmet from 'helmet'
 import { CodedError } from '../common/errors.ts'
 import { streamIdSchema } from '../common/wire/stream.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
-import type { StreamRegistry } from '../sfu/stream-registry.ts'
 import type { Health } from './health.ts'
-import type { Metrics } from './metrics.ts'
 
 const PAGES = resolve(import.meta.dirname, '../web/dist')
 
 export interface HttpAppOptions {
-  readonly streams: StreamRegistry
+  /** All of `/v1`. */
+  readonly api: Router
   readonly health: Health
-  readonly metrics: Metrics
   readonly events: MediaEvents
   /** What the hub's routers can forward; goes into the viewer page. */
   readonly routerCapabilities: () => unknown
 }
 
-/** The hub's HTTP: pages, stream list, health and metrics. */
-export function httpApp({ streams, health, metrics, events, routerCapabilities }: HttpAppOptions): Express {
+/** The hub's HTTP: pages, the API, health. */
+export function httpApp({ api, health, events, routerCapabilities }: HttpAppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.set('etag', 'strong')
@@ -51,23 +49,12 @@ export function httpApp({ streams, health, metrics, events, routerCapabilities }
     const readiness = health.readiness()
     response.status(readiness.ready ? 200 : 503).json(readiness)
   })
-  app.get('/metrics', async (_request, response) => {
-    response.type(metrics.registry.contentType).send(await metrics.registry.metrics())
-  })
-  app.get('/v1/streams', (_request, response) => {
-    response.set('cache-control', 'no-store').json({
-      streams: streams.list().map((stream) => ({
-        stream_id: stream.spec.streamId,
-        class: stream.spec.streamClass,
-        viewers: stream.viewers,
-        ...stream.state,
-      })),
-    })
-  })
-  app.get('/watch/:streamId', (request, response) => {
-    const streamId = streamIdSchema.safeParse(request.params.streamId)
-    if (!streamId.success)
-      throw new CodedError('bad_stream_id', streamId.error.issues[0]!.message, { status: 400 })
+  app.use(api)
+  app.get(['/watch/:streamId', '/watch/:tenantId/:streamId'], (request, response) => {
+    for (const name of Object.values(request.params)) {
+      const id = streamIdSchema.safeParse(name)
+      if (!id.success) throw new CodedError('bad_stream_id', id.error.issues[0]!.message, { status: 400 })
+    }
     response.set('cache-control', 'no-cache').type('html').send(watchPage(routerCapabilities()))
   })
   app.get('/', (_request, response) => {

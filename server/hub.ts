@@ -1,43 +1,50 @@
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
-import { DEFAULT_TENANT } from '../common/wire/stream.ts'
-import { CLASS_PROFILES } from '../policy/classes.ts'
 import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
 import { StreamRegistry } from '../sfu/stream-registry.ts'
 import { WorkerPool } from '../sfu/worker-pool.ts'
 import { ProtooGateway } from '../signaling/protoo-gateway.ts'
+import { apiOf } from './api-room.ts'
+import type { FirstAdminToken } from './auth/admin-token.ts'
+import { openAuth } from './auth/open-auth.ts'
 import type { Config } from './config/config.ts'
-import type { SocketAddress } from './config/setting.ts'
 import { mediaEvents } from './events.ts'
+import { openFlowRoom } from './flow-room.ts'
 import { Health } from './health.ts'
 import { httpApp } from './http-app.ts'
+import { httpServer, listen, metricsServer } from './listeners.ts'
 import { Metrics } from './metrics.ts'
+import { openOverlayRoom } from './overlay-room.ts'
+import { PolicyBook } from './policies/policy-book.ts'
+import { openState } from './state.ts'
+import { TenantBook } from './tenants/tenant-book.ts'
+import { openTls } from './tls/open-tls.ts'
+import { tlsRequirement } from './tls/tls-requirement.ts'
 
 export interface Hub extends AsyncDisposable {
   /** Where HTTP listens, e.g. `http://127.0.0.1:9415`. */
   readonly url: string
   readonly metricsUrl: string
-  readonly streams: StreamRegistry
-  readonly workers: WorkerPool
+  /** Set at the very first start: print it, once. */
+  readonly firstAdminToken: FirstAdminToken | undefined
 }
 
 /**
  * Puts the hub together and starts it; what is returned owns everything and closes it in reverse order. Half
  * started is never left behind: when a part fails, those before it are closed and the error is thrown.
  */
-export async function openHub(config: Config, logger: Logger): Promise<Hub> {
+export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Logger): Promise<Hub> {
   await using stack = new AsyncDisposableStack()
   const metrics = new Metrics({
     sessions: () => gateway.connections,
     streamsByState: () => countBy(streams.list().map((stream) => stream.state.state)),
   })
   const events = mediaEvents(metrics, logger)
-
-  const prepared = prepareIngress()
-  const workers = stack.use(
-    await WorkerPool.open({
+  // With several hubs on one database, what the others changed is looked for this often.
+  const refreshMs = config.databaseUrl === '' ? undefined : 1000
+  const [state, workers] = await Promise.all([
+    openState(config, env, logger).then((opened) => stack.use(opened)),
+    WorkerPool.open({
       count: config.workers,
       webRtc: {
         ip: config.rtcIp,
@@ -46,36 +53,59 @@ export async function openHub(config: Config, logger: Logger): Promise<Hub> {
       },
       events,
       onReplaced: () => streams.workerReplaced(),
-    }),
-  )
-  await prepared
+    }).then((opened) => stack.use(opened)),
+    prepareIngress(),
+  ])
+  const { store, sealer, dataFolder } = state
+  const auth = stack.use(await openAuth({ store, sealer, dataFolder, refreshMs, logger }))
+  const [policies, tenants] = await Promise.all([
+    PolicyBook.open({ store, refreshMs, now: Date.now, logger }).then((opened) => stack.use(opened)),
+    TenantBook.open({ store, refreshMs, now: Date.now, logger }).then((opened) => stack.use(opened)),
+  ])
   const streams: StreamRegistry = stack.use(
     new StreamRegistry(
       { rist: config.ristPorts, rtp: config.rtpPorts },
       { chooseSlot: () => workers.leastLoaded((slot) => streams.lanesOn(slot)), events, logger },
     ),
   )
-  const gateway = new ProtooGateway({ maxConnections: config.maxConnections, events, streams })
+  const overlay = stack.use(await openOverlayRoom({ config, store, refreshMs, logger }))
+  const flows = stack.use(
+    await openFlowRoom({ config, state, policies, topology: overlay.topology, streams, events, logger }),
+  )
+  const routerCapabilities = () => {
+    const [slot] = workers.slots
+    if (!slot) throw new CodedError('no_worker', 'no media worker is up', { status: 503 })
+    return slot.router.rtpCapabilities
+  }
+  const gateway = new ProtooGateway({
+    maxConnections: config.maxConnections,
+    session: { admission: flows.viewers, events, routerCapabilities },
+  })
   const health = stack.use(
     new Health({
       workersUp: () => workers.slots.length,
       workersWanted: workers.size,
       connections: () => gateway.connections,
       maxConnections: config.maxConnections,
+      storeQueue: store.queue,
     }),
   )
+  const api = apiOf({ config, auth, state, policies, tenants, overlay, flows, metrics, events })
   const app = httpApp({
-    streams,
+    api,
     health,
-    metrics,
     events,
     routerCapabilities: () => workers.slots[0]?.router.rtpCapabilities ?? null,
   })
-  const http = createServer(
-    { keepAliveTimeout: config.idleMs, requestTimeout: config.readMs, headersTimeout: config.readMs },
-    app,
-  )
-  http.setTimeout(config.writeMs)
+  const requirement = tlsRequirement(config.bind.host, config)
+  if (requirement.kind === 'error') throw requirement.error
+  const tls =
+    requirement.kind === 'tls'
+      ? stack.use(
+          await openTls({ certificate: requirement.certificate, authorities: auth.authorities, logger }),
+        )
+      : null
+  const http = httpServer(app, config, tls)
   http.on('upgrade', (request, socket, head) => {
     if (request.url?.split('?', 1)[0] === '/protoo') gateway.upgrade(request, socket, head)
     else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
@@ -83,66 +113,15 @@ export async function openHub(config: Config, logger: Logger): Promise<Hub> {
   const url = await listen(http, config.bind, stack)
   // Closed before the listener, which waits for its WebSockets.
   stack.use(gateway)
-  const metricsUrl = await listen(
-    createServer((request, response) => {
-      if (request.url !== '/metrics') return void response.writeHead(404).end()
-      metrics.registry.metrics().then(
-        (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
-        (error) => {
-          events.error('http', 'metrics', error)
-          response.writeHead(500).end()
-        },
-      )
-    }),
-    config.metrics,
-    stack,
-  )
-  for (const stream of config.streams) openConfigured(streams, config, stream)
+  const metricsUrl = await listen(metricsServer(metrics, events), config.metrics, stack)
   stack.defer(() => health.drain())
   const owned = stack.move()
-  return { url, metricsUrl, streams, workers, [Symbol.asyncDispose]: () => owned.disposeAsync() }
-}
-
-function openConfigured(streams: StreamRegistry, config: Config, stream: Config['streams'][number]): void {
-  const { minMs, maxMs, rttMultiple } = CLASS_PROFILES[stream.class].ristBuffer
-  streams.open({
-    tenantId: DEFAULT_TENANT,
-    streamId: stream.stream_id,
-    streamClass: stream.class,
-    logLevel: config.logLevel,
-    links: stream.ports ?? stream.links,
-    input: {
-      address: config.ristIp,
-      passphrase: stream.passphrase,
-      aes_bits: stream.aes_bits,
-      authentication: stream.authentication,
-      username: stream.username ?? '',
-      password: stream.password ?? '',
-      buffer: { start_ms: minMs, min_ms: minMs, max_ms: maxMs, rtt_multiple: rttMultiple },
-    },
-  })
-}
-
-async function listen(server: Server, address: SocketAddress, stack: AsyncDisposableStack): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        new CodedError('cannot_listen', `can't listen on ${address.host}:${address.port}: ${error.message}`, {
-          details:
-            error.code === 'EADDRINUSE' ? ['another program has that port: stop it or choose another'] : [],
-          cause: error,
-        }),
-      ),
-    )
-    server.listen(address.port, address.host, resolve)
-  })
-  stack.defer(async () => {
-    const closed = new Promise((resolve) => server.close(resolve))
-    server.closeAllConnections()
-    await closed
-  })
-  const { port, family, address: host } = server.address() as AddressInfo
-  return `http://${family === 'IPv6' ? `[${host}]` : host}:${port}`
+  return {
+    url,
+    metricsUrl,
+    firstAdminToken: auth.firstAdminToken,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }
 
 function countBy(values: readonly string[]): Record<string, number> {

@@ -10,7 +10,10 @@ const STOP_WITHIN_MS = 4500
 requireNode()
 const config = configure()
 const logger = createLogger(config.logLevel)
-const { openHub } = await import('./hub.ts')
+const [{ openHub }, { adminTokenNotice }] = await Promise.all([
+  import('./hub.ts'),
+  import('./auth/admin-token.ts'),
+])
 await run(config)
 
 /** The configuration, or the end of the process with what is wrong, in words. */
@@ -31,14 +34,23 @@ async function run(config: Config): Promise<void> {
   })
   const startedAt = performance.now()
   try {
-    const hub = await Promise.race([openHub(config, logger), stop])
+    const hub = await Promise.race([openHub(config, process.env, logger), stop])
     // Stopped before it was up: children see their channels close and end by themselves.
     if (typeof hub === 'string') process.exit(0)
     logger.info(
       { url: hub.url, metrics_url: hub.metricsUrl, took_ms: Math.round(performance.now() - startedAt) },
       'hub is ready',
     )
-    process.send?.({ type: 'ready', url: hub.url, metrics_url: hub.metricsUrl })
+    const { firstAdminToken } = hub
+    // Whoever forked the hub gets the token over the channel; a person gets it on the terminal, once.
+    if (process.send)
+      process.send({
+        type: 'ready',
+        url: hub.url,
+        metrics_url: hub.metricsUrl,
+        admin_token: firstAdminToken?.token ?? null,
+      })
+    else if (firstAdminToken) process.stdout.write(`${adminTokenNotice(firstAdminToken)}\n`)
     logger.info({ signal: await stop }, 'hub is stopping')
     setTimeout(() => {
       logger.error('hub did not stop in time')

@@ -1,6 +1,12 @@
 import type { Logger } from '../common/logger.ts'
 import type { Config } from './config/config.ts'
-import { ephemeralKeyring, type Keyring, keyFileBeside, keyringFromText, openKeyring } from './store/keyring.ts'
+import {
+  ephemeralKeyring,
+  type Keyring,
+  keyFileBeside,
+  keyringFromText,
+  openKeyring,
+} from './store/keyring.ts'
 import { openStore, type StoreConfig } from './store/open-store.ts'
 import { Sealer } from './store/sealing.ts'
 import type { Store } from './store/store.ts'

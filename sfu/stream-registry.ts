@@ -66,6 +66,16 @@ export class StreamRegistry implements AsyncDisposable {
     }
   }
 
+  /** RIST ports for a stream that is about to be opened on them. @throws CodedError `ports_exhausted` (503) */
+  takeRistPorts(count: number): number[] {
+    return this.#rist.take(count)
+  }
+
+  /** Gives ports back that no stream was opened on. */
+  giveRistPorts(ports: readonly number[]): void {
+    this.#rist.give(ports)
+  }
+
   get(tenantId: string, streamId: string): Stream | undefined {
     return this.#streams.get(keyOf(tenantId, streamId))?.stream
   }

@@ -1,7 +1,14 @@
 import { z } from 'zod'
 import { publishIntentSchema, subscribePreferenceSchema } from './decision.ts'
 import { abrSchema, flowContractSchema } from './flow-contract.ts'
-import { contractIdSchema, linkIdSchema, modeSchema, nodeIdSchema, tenantIdSchema, transportSchema } from './ids.ts'
+import {
+  contractIdSchema,
+  linkIdSchema,
+  modeSchema,
+  nodeIdSchema,
+  tenantIdSchema,
+  transportSchema,
+} from './ids.ts'
 import { streamClassSchema, streamIdSchema, streamStateSchema } from './stream.ts'
 
 /** Bodies and answers of the calls that grant, change and end flows (seed contract "Publish", "Subscribe", "Re-route"). */

@@ -114,7 +114,8 @@ function choose(
 ): { source: Source; raw: unknown } {
   const [table = '', key = ''] = setting.key.split('.')
   const inFile = (file[table] as Record<string, unknown> | undefined)?.[key]
-  if (setting.flag !== '' && flags[setting.flag] !== undefined) return { source: 'flag', raw: flags[setting.flag] }
+  if (setting.flag !== '' && flags[setting.flag] !== undefined)
+    return { source: 'flag', raw: flags[setting.flag] }
   if (env[setting.env] !== undefined) return { source: 'environment', raw: env[setting.env] }
   if (inFile !== undefined) return { source: 'config file', raw: inFile }
   return { source: 'default', raw: setting.default }

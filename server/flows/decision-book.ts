@@ -33,7 +33,12 @@ export class DecisionBook {
   }
 
   /** The decision and why; changes nothing. `current` is the flow that a reroute or renewal is about. */
-  ask(principal: Principal, request: DecisionRequest, current: LivePublisherFlow | null, nowMs: number): Decision {
+  ask(
+    principal: Principal,
+    request: DecisionRequest,
+    current: LivePublisherFlow | null,
+    nowMs: number,
+  ): Decision {
     const policy = this.#sources.policyOf(request.tenant_id)
     return decide({ principal, request }, this.#facts(request, current), policy, nowMs)
   }
@@ -42,9 +47,9 @@ export class DecisionBook {
     const { topology, publishers, viewers } = this.#sources
     const { tenant_id, stream_id } = request
     const published = publishers.ofStream(tenant_id, stream_id)
-    const others = publishers.list().filter(
-      ({ contract }) => contract.tenant_id === tenant_id && contract.stream_id !== stream_id,
-    )
+    const others = publishers
+      .list()
+      .filter(({ contract }) => contract.tenant_id === tenant_id && contract.stream_id !== stream_id)
     return {
       topology,
       stream: published
@@ -105,6 +110,11 @@ export function auditOf(principal: Principal, request: DecisionRequest, decision
     detail:
       decision.outcome === 'refuse'
         ? about
-        : { ...about, granted_class: decision.class, transport: decision.transport, path: decision.path.nodes },
+        : {
+            ...about,
+            granted_class: decision.class,
+            transport: decision.transport,
+            path: decision.path.nodes,
+          },
   }
 }

@@ -1,5 +1,10 @@
 import { CodedError } from '../../common/errors.ts'
-import { type DecisionRequest, decisionRequestSchema, type GrantedDecision, type Principal } from '../../common/wire/decision.ts'
+import {
+  type DecisionRequest,
+  decisionRequestSchema,
+  type GrantedDecision,
+  type Principal,
+} from '../../common/wire/decision.ts'
 import type { Endpoint, FlowContract } from '../../common/wire/flow-contract.ts'
 import type { PublishRequest } from '../../common/wire/flows-api.ts'
 import { auditOf, type DecisionBook, grantedOrThrow } from './decision-book.ts'

@@ -54,7 +54,9 @@ export class PublisherFlows implements Disposable {
       const { sealed_keys, ...flow } = value
       const { contract_id, expires_at } = flow.contract
       if (expires_at <= now) {
-        await this.#stored.delete(tenant_id, contract_id, { audit: [ended(value, 'expired', '_hub', 'while the hub was down')] })
+        await this.#stored.delete(tenant_id, contract_id, {
+          audit: [ended(value, 'expired', '_hub', 'while the hub was down')],
+        })
         continue
       }
       try {
@@ -168,7 +170,13 @@ export class PublisherFlows implements Disposable {
 }
 
 /** The contract as its holder gets it. */
-export function contractOf({ contract, keys }: { contract: Omit<FlowContract, 'keys'>; keys: FlowKeys }): FlowContract {
+export function contractOf({
+  contract,
+  keys,
+}: {
+  contract: Omit<FlowContract, 'keys'>
+  keys: FlowKeys
+}): FlowContract {
   return { ...contract, keys }
 }
 

@@ -27,7 +27,8 @@ export async function reroute(
   byHand: boolean,
 ): Promise<FlowContract> {
   const running = publishers.ofStream(tenantId, request.stream_id)
-  if (!running) throw new CodedError('stream_not_found', `there is no stream "${request.stream_id}"`, { status: 404 })
+  if (!running)
+    throw new CodedError('stream_not_found', `there is no stream "${request.stream_id}"`, { status: 404 })
   const leave = running.contract.endpoints.filter((endpoint) =>
     request.current_endpoints.some(
       ({ node_id, address, port, link }) =>

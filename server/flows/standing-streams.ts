@@ -1,7 +1,7 @@
 import { backoffMs } from '../../common/retry.ts'
 import type { FlowKeys } from '../../common/wire/flow-contract.ts'
-import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 import type { AclRule } from '../../common/wire/policy-document.ts'
+import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 import { ALL_GRANTS, type AuthenticatedPrincipal } from '../auth/principal.ts'
 import type { ConfiguredStream } from '../config/config.ts'
 import { type PublishDependencies, publish } from './publish.ts'
@@ -86,13 +86,23 @@ export class StandingStreams implements Disposable {
   }
 }
 
-function fixedOf({ ports, links, passphrase, aes_bits, authentication, username, password }: ConfiguredStream): Fixed {
+function fixedOf({
+  ports,
+  links,
+  passphrase,
+  aes_bits,
+  authentication,
+  username,
+  password,
+}: ConfiguredStream): Fixed {
   return {
     ports: ports ?? links,
     keys: {
       passphrase,
       aes_bits,
-      ...(authentication === 'srp' && username !== undefined && password !== undefined && { username, password }),
+      ...(authentication === 'srp' &&
+        username !== undefined &&
+        password !== undefined && { username, password }),
     },
   }
 }

@@ -2,8 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { CodedError } from '../../common/errors.ts'
 import type { Abr } from '../../common/wire/flow-contract.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
-import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../signaling/viewer-admission.ts'
 import type { Stream } from '../../sfu/stream.ts'
+import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../signaling/viewer-admission.ts'
 import { Deadlines } from './deadlines.ts'
 
 /** One viewer's contract, from its grant to its end. */
@@ -53,7 +53,10 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   }
 
   list(): readonly (ViewerFlow & { readonly connected: boolean })[] {
-    return Array.from(this.#entries.values(), ({ flow, listener }) => ({ ...flow, connected: listener !== null }))
+    return Array.from(this.#entries.values(), ({ flow, listener }) => ({
+      ...flow,
+      connected: listener !== null,
+    }))
   }
 
   get(contractId: string): ViewerFlow | undefined {
@@ -81,11 +84,17 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     const contractId = this.#byTicket.get(hashOf(ticket))
     const entry = contractId === undefined ? undefined : this.#entries.get(contractId)
     if (!entry)
-      throw new CodedError('unknown_ticket', 'the ticket is unknown or its contract is over: subscribe again', {
-        status: 401,
-      })
+      throw new CodedError(
+        'unknown_ticket',
+        'the ticket is unknown or its contract is over: subscribe again',
+        {
+          status: 401,
+        },
+      )
     if (entry.listener)
-      throw new CodedError('ticket_in_use', 'another connection uses this ticket: subscribe again', { status: 409 })
+      throw new CodedError('ticket_in_use', 'another connection uses this ticket: subscribe again', {
+        status: 409,
+      })
     const { flow } = entry
     const stream = this.#findStream(flow.tenantId, flow.streamId)
     if (!stream) throw new CodedError('stream_not_found', 'there is no such stream now', { status: 404 })

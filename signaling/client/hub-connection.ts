@@ -11,6 +11,11 @@ import {
 /** Longest wait for an answer of the hub, in ms: past it the connection counts as dead. */
 const ANSWER_TIMEOUT_MS = 5_000
 
+const CONTRACT_ENDED = {
+  expired: 'the time granted for watching was over',
+  revoked: 'the server ended this viewing',
+} as const
+
 /** What the owner of a connection does with what the hub says; every value has passed its schema. */
 export interface HubHandlers {
   welcome(data: HubNotifications['welcome']): void
@@ -19,13 +24,17 @@ export interface HubHandlers {
   consumerLayer(data: HubNotifications['consumer-layer']): void
   rejoin(data: HubNotifications['rejoin']): void
   captureClock(data: HubNotifications['capture-clock']): void
+  abrChanged(data: HubNotifications['abr-changed']): void
   /** Resolves once the consumer receives. */
   consume(info: ConsumerInfo): Promise<void>
 }
 
-/** Why a connection is over: `never-opened` the hub did not take it (down, or no such stream). */
+/**
+ * Why a connection is over: `never-opened` the hub did not take it (down, or full); `expired` and `revoked` the hub
+ * ended its contract.
+ */
 export interface Closing {
-  readonly cause: 'never-opened' | 'lost' | 'closed-here'
+  readonly cause: 'never-opened' | 'lost' | 'closed-here' | 'expired' | 'revoked'
   readonly reason: string
 }
 
@@ -108,6 +117,12 @@ export class HubConnection {
           return handlers.rejoin(hubNotifications.rejoin.parse(data))
         case 'capture-clock':
           return handlers.captureClock(hubNotifications['capture-clock'].parse(data))
+        case 'abr-changed':
+          return handlers.abrChanged(hubNotifications['abr-changed'].parse(data))
+        case 'contract-ended': {
+          const { reason } = hubNotifications['contract-ended'].parse(data)
+          return this.close(CONTRACT_ENDED[reason], reason)
+        }
         default:
           // A newer hub may say more than this viewer understands.
           return

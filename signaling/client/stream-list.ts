@@ -1,21 +1,13 @@
 import { z } from 'zod'
-import { streamClassSchema, streamIdSchema, streamStateSchema } from '../../common/wire/stream.ts'
+import { type StreamSummary, streamSummarySchema } from '../../common/wire/flows-api.ts'
+import { askHub } from './hub-request.ts'
 
-const streamListing = streamStateSchema.extend({ stream_id: streamIdSchema, class: streamClassSchema })
-const streamList = z.object({ streams: z.array(streamListing) })
-
-export type StreamListing = z.infer<typeof streamListing>
+const streamList = z.object({ streams: z.array(streamSummarySchema) })
 
 /**
- * The streams a hub has, from `GET /v1/streams`. Waits at most 4 s.
- * @throws when the hub can't be reached or answers something else.
+ * The streams that the token may read, or nobody's (null), from `GET /v1/streams`.
+ * @throws HubRefusal, or an Error that says why there is no answer
  */
-export async function listStreams(hubUrl: string): Promise<StreamListing[]> {
-  const response = await fetch(new URL('/v1/streams', hubUrl), {
-    headers: { accept: 'application/json' },
-    cache: 'no-store',
-    signal: AbortSignal.timeout(4_000),
-  })
-  if (!response.ok) throw new Error(`the server answered ${response.status}`)
-  return streamList.parse(await response.json()).streams
+export async function listStreams(hubUrl: string, token: string | null): Promise<StreamSummary[]> {
+  return (await askHub({ hubUrl, path: '/v1/streams', token }, streamList)).streams
 }

@@ -1,5 +1,5 @@
-import { z } from 'zod'
-import { localUnixMs } from './clock-offset.ts'
+import type { Abr } from '../../common/wire/flow-contract.ts'
+import { compareClocks } from './compare-clocks.ts'
 import { type GlassToGlass, median } from './glass-to-glass.ts'
 import type { HubConnection } from './hub-connection.ts'
 import type { MediaSession } from './media-session.ts'
@@ -10,14 +10,10 @@ const TICK_MS = 1_000
 const REPORT_TICKS = 5
 /** Ticks between two looks at the hub's clock. */
 const CLOCK_TICKS = 10
-/** Requests of one look: the best of them counts. */
-const CLOCK_SAMPLES = 4
 /** Without a byte for so long, though the stream is live, the way here is broken, in ms. */
 const STALL_MS = 3_000
 /** With packets but without a picture for so long, an IDR is asked for, in ms. */
 const STUCK_MS = 1_500
-
-const clockAnswer = z.object({ hub_unix_ms: z.number() })
 
 /** What a viewer measured over the last second. Times in ms, bitrates in kb/s, loss 0 to 1. */
 export interface ViewerStatistics extends ReceiveInterval {
@@ -36,6 +32,8 @@ export interface ViewerStatistics extends ReceiveInterval {
   readonly freezesTotal: number
   readonly framesDroppedTotal: number
   readonly spatialLayer: number | null
+  /** The most video the contract allows now. */
+  readonly grantedKbps: number | null
   readonly protocol: string | null
 }
 
@@ -47,7 +45,8 @@ export interface Monitored {
   readonly expectsMedia: boolean
   readonly joinMs: number | null
   readonly spatialLayer: number | null
-  readonly glassToGlass: GlassToGlass
+  readonly abr: Abr | null
+  readonly glassToGlass: GlassToGlass | null
   /** Media was decoded: also in a hidden page, which is told of no frames. */
   delivered(): void
   statistics(statistics: ViewerStatistics): void
@@ -75,20 +74,11 @@ export class ViewerMonitor {
     clearInterval(this.#timer)
   }
 
-  /** Compares the clocks; called at the start of every connection, and by itself every 10 s. */
-  async compareClocks(hub: HubConnection): Promise<void> {
-    for (let sample = 0; sample < CLOCK_SAMPLES; sample++) {
-      const sentMs = localUnixMs()
-      const answer = clockAnswer.safeParse(await hub.request('clock', {}).catch(() => null))
-      if (!answer.success) return
-      this.#viewer.glassToGlass.clock.add(sentMs, answer.data.hub_unix_ms, localUnixMs())
-    }
-  }
-
   async #tick(): Promise<void> {
-    const { hub, media } = this.#viewer
+    const { hub, media, glassToGlass } = this.#viewer
     this.#ticks++
-    if (hub !== null && this.#ticks % CLOCK_TICKS === 0) void this.compareClocks(hub)
+    if (hub !== null && glassToGlass !== null && this.#ticks % CLOCK_TICKS === 0)
+      void compareClocks(hub, glassToGlass.clock)
     const counters = await this.#read(media)
     // While the statistics were gathered another session may have taken over.
     if (media !== this.#viewer.media || hub !== this.#viewer.hub) return
@@ -114,7 +104,7 @@ export class ViewerMonitor {
     const viewer = this.#viewer
     const decoded = media.has('video') ? counters.framesDecoded : counters.audioBytes
     if (decoded > 0) viewer.delivered()
-    const ages = viewer.glassToGlass.take()
+    const ages = viewer.glassToGlass?.take() ?? []
     this.#agesToReport.push(...ages)
     if (this.#last === null) return
     viewer.statistics({
@@ -124,12 +114,13 @@ export class ViewerMonitor {
       jitterMs: counters.jitterMs,
       rttMs: counters.rttMs,
       glassToGlassMs: median(ages),
-      captureSource: viewer.glassToGlass.source,
+      captureSource: viewer.glassToGlass?.source ?? null,
       lipSyncMs: counters.lipSyncMs,
       joinMs: viewer.joinMs,
       freezesTotal: counters.freezes,
       framesDroppedTotal: counters.framesDropped,
       spatialLayer: viewer.spatialLayer,
+      grantedKbps: viewer.abr?.max_kbps ?? null,
       protocol: counters.protocol,
     })
     if (this.#ticks % REPORT_TICKS === 0) this.#report(counters)

@@ -20,6 +20,11 @@ export const decideRoute = (deps: FlowRouteDependencies) =>
     handle: ({ principal, tenantId }, { body }) => {
       const request = { ...body, tenant_id: tenantId }
       const running = deps.publishers.ofStream(tenantId, request.stream_id) ?? null
-      return deps.decisions.ask(principal, request, request.action === 'subscribe' ? null : running, deps.now())
+      return deps.decisions.ask(
+        principal,
+        request,
+        request.action === 'subscribe' ? null : running,
+        deps.now(),
+      )
     },
   })

@@ -1,12 +1,17 @@
 import { z } from 'zod'
 import { CodedError } from '../../../common/errors.ts'
 import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
-import { type FlowEvent, flowEventSchema, type FlowSummary, flowSummarySchema } from '../../../common/wire/flows-api.ts'
+import {
+  type FlowEvent,
+  type FlowSummary,
+  flowEventSchema,
+  flowSummarySchema,
+} from '../../../common/wire/flows-api.ts'
 import { contractIdSchema } from '../../../common/wire/ids.ts'
 import { actorOf } from '../../auth/principal.ts'
+import { publish } from '../../flows/publish.ts'
 import type { LivePublisherFlow } from '../../flows/publisher-flow.ts'
 import { contractOf } from '../../flows/publisher-flows.ts'
-import { publish } from '../../flows/publish.ts'
 import { defineRoute, type RouteContext } from '../route.ts'
 import type { FlowRouteDependencies } from './deps.ts'
 
@@ -100,7 +105,8 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       method: 'delete',
       path: '/v1/flows/{contract_id}',
       summary: 'Revoke a contract',
-      description: 'Ends a flow now: the hub stops listening, and whoever watches is told that the stream ended.',
+      description:
+        'Ends a flow now: the hub stops listening, and whoever watches is told that the stream ended.',
       action: 'flow.revoke',
       cost: 'write',
       params: byContract,

@@ -1,6 +1,10 @@
 import { z } from 'zod'
 import { CodedError } from '../../../common/errors.ts'
-import { type StreamSummary, streamSummarySchema, viewerSummarySchema } from '../../../common/wire/flows-api.ts'
+import {
+  type StreamSummary,
+  streamSummarySchema,
+  viewerSummarySchema,
+} from '../../../common/wire/flows-api.ts'
 import { contractIdSchema } from '../../../common/wire/ids.ts'
 import { streamIdSchema } from '../../../common/wire/stream.ts'
 import { askAcl } from '../../../policy/acl.ts'
@@ -19,12 +23,16 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
       method: 'get',
       path: '/v1/streams',
       summary: 'List streams',
-      description: 'The streams that the caller may read: their class, the state of their input, their viewers.',
+      description:
+        'The streams that the caller may read: their class, the state of their input, their viewers.',
       action: null,
       cost: 'read',
       answer: { status: 200, schema: z.object({ streams: z.array(streamSummarySchema) }) },
       handle: (context) => ({
-        streams: streams.list().filter((stream) => mayRead(context, stream)).map(summaryOf),
+        streams: streams
+          .list()
+          .filter((stream) => mayRead(context, stream))
+          .map(summaryOf),
       }),
     }),
     defineRoute({
@@ -39,7 +47,10 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
       errors: { 404: ['stream_not_found'] },
       handle: ({ tenantId }, { params }) => {
         const stream = streams.get(tenantId, params.stream_id)
-        if (!stream) throw new CodedError('stream_not_found', `there is no stream "${params.stream_id}"`, { status: 404 })
+        if (!stream)
+          throw new CodedError('stream_not_found', `there is no stream "${params.stream_id}"`, {
+            status: 404,
+          })
         return summaryOf(stream)
       },
     }),

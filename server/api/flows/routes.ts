@@ -1,0 +1,20 @@
+import type { Route } from '../route.ts'
+import { decideRoute } from './decide.ts'
+import type { FlowRouteDependencies } from './deps.ts'
+import { flowRoutes } from './flows.ts'
+import { publishRoute } from './publish.ts'
+import { rerouteRoute } from './reroute.ts'
+import { streamRoutes } from './streams.ts'
+import { subscribeRoute } from './subscribe.ts'
+
+/** Every route about contracts and streams, in the order the reference shows them. */
+export function contractRoutes(deps: FlowRouteDependencies): Route[] {
+  return [
+    publishRoute(deps),
+    subscribeRoute(deps),
+    rerouteRoute(deps),
+    decideRoute(deps),
+    ...flowRoutes(deps),
+    ...streamRoutes(deps),
+  ]
+}

@@ -1,0 +1,103 @@
+import type { Logger } from '../common/logger.ts'
+import { ACTIONS } from '../common/wire/ids.ts'
+import type { AclRule } from '../common/wire/policy-document.ts'
+import { DEFAULT_TENANT } from '../common/wire/stream.ts'
+import { type CompiledAcl, compileAcl } from '../policy/acl.ts'
+import type { EffectivePolicy } from '../policy/effective.ts'
+import type { MediaEvents } from '../sfu/media-events.ts'
+import type { StreamRegistry } from '../sfu/stream-registry.ts'
+import type { FlowRouteDependencies } from './api/flows/deps.ts'
+import type { Config } from './config/config.ts'
+import { DecisionBook } from './flows/decision-book.ts'
+import { hubMedia } from './flows/hub-media.ts'
+import type { PublishDoor } from './flows/publish.ts'
+import { PublisherFlows } from './flows/publisher-flows.ts'
+import { publicStreamsRule, StandingStreams } from './flows/standing-streams.ts'
+import { ViewerFlows } from './flows/viewer-flows.ts'
+import type { PolicyBook } from './policies/policy-book.ts'
+import type { State } from './state.ts'
+import type { Topology } from './topology/graph.ts'
+
+export interface FlowRoomOptions {
+  readonly config: Config
+  readonly state: State
+  readonly policies: PolicyBook
+  readonly topology: Topology
+  readonly streams: StreamRegistry
+  readonly events: MediaEvents
+  readonly logger: Logger
+}
+
+/** Contracts of senders and viewers, and what their routes need. */
+export interface FlowRoom extends AsyncDisposable {
+  readonly viewers: ViewerFlows
+  readonly publishers: PublisherFlows
+  readonly routes: FlowRouteDependencies
+}
+
+/** Opens the contracts' room: those of before a restart go on, those of the configuration are asked for. */
+export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> {
+  const { config, state, policies, topology, streams, events, logger } = options
+  await using stack = new AsyncDisposableStack()
+  const onError = (error: unknown) => events.error('flows', 'contract', error)
+  const viewers = stack.use(new ViewerFlows((tenantId, streamId) => streams.get(tenantId, streamId)))
+  const media = hubMedia({ streams, viewers, ristIp: config.ristIp, logLevel: config.logLevel, onError })
+  const publishers = stack.use(new PublisherFlows(state.store, state.sealer, media, onError))
+  const policyOf = withRule(policies, publicStreamsRule(config.streams))
+  const decisions = new DecisionBook({ topology: topology.snapshot, policyOf, publishers, viewers })
+  const door: PublishDoor = {
+    address: config.ristAnnounced === '' ? config.ristIp : config.ristAnnounced,
+    takePorts: (count) => streams.takeRistPorts(count),
+    givePorts: (ports) => streams.giveRistPorts(ports),
+  }
+  const routes: FlowRouteDependencies = {
+    ...{ decisions, publishers, viewers, door, streams, policyOf },
+    audit: async (draft) => void (await state.store.write([], [draft])),
+    now: Date.now,
+    streamOf: (tenantId, streamId) => {
+      const stream = streams.get(tenantId, streamId)
+      return stream && { state: stream.state, streamClass: stream.spec.streamClass }
+    },
+  }
+  await publishers.restore(Date.now())
+  const standing = stack.use(
+    new StandingStreams(routes, (stream_id, error) => {
+      logger.warn(
+        { stream_id, reason: String(error) },
+        'a stream of the configuration has no contract; asking again',
+      )
+      events.error('flows', 'standing', error)
+    }),
+  )
+  await standing.start(config.streams)
+  const owned = stack.move()
+  return { viewers, publishers, routes, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** The tenants' policies, with one rule of the configuration's own in the default tenant. */
+function withRule(policies: PolicyBook, rule: AclRule | null): (tenantId: string) => EffectivePolicy {
+  if (!rule) return (tenantId) => policies.effective(tenantId)
+  const added = compileAcl([rule], ACTIONS)
+  const merged = new WeakMap<EffectivePolicy, EffectivePolicy>()
+  return (tenantId) => {
+    const policy = policies.effective(tenantId)
+    if (tenantId !== DEFAULT_TENANT) return policy
+    const known = merged.get(policy)
+    if (known) return known
+    const both = { ...policy, acl: joined(policy.acl, added) }
+    merged.set(policy, both)
+    return both
+  }
+}
+
+function joined(one: CompiledAcl, other: CompiledAcl): CompiledAcl {
+  return new Map(
+    ACTIONS.map((action) => [
+      action,
+      {
+        deny: [...(one.get(action)?.deny ?? []), ...(other.get(action)?.deny ?? [])],
+        allow: [...(one.get(action)?.allow ?? []), ...(other.get(action)?.allow ?? [])],
+      },
+    ]),
+  )
+}

@@ -1,0 +1,76 @@
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
+import { CodedError } from '../common/errors.ts'
+import type { MediaEvents } from '../sfu/media-events.ts'
+import type { Config } from './config/config.ts'
+import type { SocketAddress } from './config/setting.ts'
+import type { Metrics } from './metrics.ts'
+import type { Tls } from './tls/open-tls.ts'
+
+/** The hub's HTTP server with its time limits; TLS where it is demanded. */
+export function httpServer(
+  app: RequestListener,
+  { idleMs, readMs, writeMs }: Pick<Config, 'idleMs' | 'readMs' | 'writeMs'>,
+  tls: Tls | null,
+): Server {
+  const limits = { keepAliveTimeout: idleMs, requestTimeout: readMs, headersTimeout: readMs }
+  // Questions for news are held open for up to 8 s; then there was no progress, and no fault either.
+  const silentMs = Math.max(writeMs, 12_000)
+  if (!tls) {
+    const server = createServer(limits, app)
+    server.setTimeout(silentMs)
+    return server
+  }
+  const server = createTlsServer({ ...limits, ...tls.options }, app)
+  server.setTimeout(silentMs)
+  const detach = tls.attach(server)
+  server.once('close', detach)
+  return server
+}
+
+/** Prometheus alone, for `METRICS_ADDR`. */
+export function metricsServer(metrics: Metrics, events: MediaEvents): Server {
+  return createServer((request, response) => {
+    if (request.url !== '/metrics') return void response.writeHead(404).end()
+    metrics.registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
+      (error) => {
+        events.error('http', 'metrics', error)
+        response.writeHead(500).end()
+      },
+    )
+  })
+}
+
+/**
+ * Listens, and closes with the stack. Answers the URL, with the port that was taken where 0 was asked for.
+ * @throws CodedError `cannot_listen`
+ */
+export async function listen(
+  server: Server,
+  address: SocketAddress,
+  stack: AsyncDisposableStack,
+): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        new CodedError('cannot_listen', `can't listen on ${address.host}:${address.port}: ${error.message}`, {
+          details:
+            error.code === 'EADDRINUSE' ? ['another program has that port: stop it or choose another'] : [],
+          cause: error,
+        }),
+      ),
+    )
+    server.listen(address.port, address.host, resolve)
+  })
+  stack.defer(async () => {
+    const closed = new Promise((resolve) => server.close(resolve))
+    server.closeAllConnections()
+    await closed
+  })
+  const { port, family, address: host } = server.address() as AddressInfo
+  const scheme = server instanceof TlsServer ? 'https' : 'http'
+  return `${scheme}://${family === 'IPv6' ? `[${host}]` : host}:${port}`
+}
