@@ -52,6 +52,7 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
       metrics.bitrate.set({ ...ids(stream), track: 'audio' }, stats.audio_kbps)
       for (const kind of ['received', 'recovered', 'lost'] as const)
         metrics.ristPackets.set({ ...ids(stream), kind }, stats[kind])
+      metrics.retransmits.inc({ class: stream.streamClass }, stats.recovered)
       for (const link of stats.links) {
         metrics.linkRtt.set({ ...ids(stream), link: link.name }, link.rtt_ms)
         metrics.linkBitrate.set({ ...ids(stream), link: link.name }, link.bitrate_kbps)
@@ -70,6 +71,7 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
       if (report.join_ms !== null) metrics.join.observe(labels, report.join_ms / 1000)
       metrics.jitter.observe(labels, report.jitter_ms / 1000)
       metrics.loss.observe(labels, report.loss)
+      metrics.viewerBitrate.observe(labels, report.bitrate_kbps)
     },
     error(stage, kind, cause) {
       metrics.errors.inc({ stage, kind })

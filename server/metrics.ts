@@ -8,17 +8,37 @@ export interface Gauged {
 
 const LATENCY_BUCKETS_S = [0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5]
 
+/** Gauges whose parts of the hub are asked when Prometheus asks. */
+export type ReadGauge =
+  | 'bus_queue_depth'
+  | 'lanecast_slo_burn_ratio'
+  | 'lanecast_alarms'
+  | 'lanecast_nodes'
+  | 'lanecast_links'
+
+export interface Reading {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+}
+
 /** The hub's Prometheus metrics: the golden names first, all times in seconds as Prometheus wants them. */
 export class Metrics {
   readonly registry = new Registry()
+  readonly #readers = new Map<ReadGauge, Set<() => Iterable<Reading>>>()
   readonly errors: Counter<'stage' | 'kind'>
   readonly rejected: Counter<'reason'>
   readonly restarts: Counter<'service'>
   readonly inputIssues: Counter<'kind'>
+  readonly retransmits: Counter<'class'>
+  readonly reroutes: Counter<'class' | 'cause'>
+  readonly reconsidered: Counter<'cause'>
+  readonly alarmsRaised: Counter<'kind'>
+  readonly telemetryReports: Counter<'outcome'>
   readonly glassToGlass: Histogram<'class'>
   readonly join: Histogram<'class'>
   readonly jitter: Histogram<'class'>
   readonly loss: Histogram<'class'>
+  readonly viewerBitrate: Histogram<'class'>
   readonly bitrate: Gauge<'tenant_id' | 'stream_id' | 'track'>
   readonly ristPackets: Gauge<'tenant_id' | 'stream_id' | 'kind'>
   readonly ristBuffer: Gauge<'tenant_id' | 'stream_id'>
@@ -74,6 +94,36 @@ export class Metrics {
       labelNames: ['kind'],
       registers,
     })
+    this.retransmits = new Counter({
+      name: 'lanecast_retransmits_total',
+      help: 'Packets from senders that were lost on the way and came by retransmission',
+      labelNames: ['class'],
+      registers,
+    })
+    this.reroutes = new Counter({
+      name: 'lanecast_reroutes_total',
+      help: 'Flows that were moved to other nodes or links while they ran',
+      labelNames: ['class', 'cause'],
+      registers,
+    })
+    this.reconsidered = new Counter({
+      name: 'lanecast_reconsidered_total',
+      help: 'Looks at running flows that telemetry gave a reason for, whatever came of them',
+      labelNames: ['cause'],
+      registers,
+    })
+    this.alarmsRaised = new Counter({
+      name: 'lanecast_alarms_raised_total',
+      help: 'Alarms raised',
+      labelNames: ['kind'],
+      registers,
+    })
+    this.telemetryReports = new Counter({
+      name: 'lanecast_telemetry_reports_total',
+      help: 'Telemetry reports by what became of them',
+      labelNames: ['outcome'],
+      registers,
+    })
     const seconds = (name: string, help: string) =>
       new Histogram({ name, help, labelNames: ['class'], buckets: LATENCY_BUCKETS_S, registers })
     this.glassToGlass = seconds('lanecast_glass_to_glass_seconds', 'Camera to screen, as viewers measured it')
@@ -84,6 +134,13 @@ export class Metrics {
       help: 'Packets lost on the way to viewers, 0 to 1',
       labelNames: ['class'],
       buckets: [0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5],
+      registers,
+    })
+    this.viewerBitrate = new Histogram({
+      name: 'lanecast_viewer_kbps',
+      help: 'Bitrate that viewers received, kb/s',
+      labelNames: ['class'],
+      buckets: [100, 300, 600, 1000, 1500, 2500, 4000, 6000, 10_000, 20_000],
       registers,
     })
     const perStream = <Label extends string>(name: string, help: string, label: Label) =>
@@ -102,5 +159,43 @@ export class Metrics {
     })
     this.linkRtt = perStream('lanecast_link_rtt_ms', 'Round-trip time of a link, ms', 'link')
     this.linkBitrate = perStream('lanecast_link_kbps', 'Bitrate received over a link, kb/s', 'link')
+    this.#labelled('bus_queue_depth', 'Work that waits in a queue inside the hub', ['service'])
+    this.#labelled(
+      'lanecast_slo_burn_ratio',
+      'How fast the p95 targets use up their error budget: 1 just meets it',
+      ['class', 'window'],
+    )
+    this.#labelled('lanecast_alarms', 'Alarms that are raised now', ['kind'])
+    this.#labelled('lanecast_nodes', 'Nodes of the directory', ['role', 'state'])
+    this.#labelled('lanecast_links', 'Links by the evidence that they deliver', ['standing'])
+  }
+
+  /**
+   * From now on this gauge also shows what `read` answers when Prometheus asks.
+   * @returns ends that
+   */
+  gauge(name: ReadGauge, read: () => Iterable<Reading>): () => void {
+    const readers = this.#readers.get(name) ?? new Set()
+    readers.add(read)
+    this.#readers.set(name, readers)
+    return () => readers.delete(read)
+  }
+
+  #labelled(name: ReadGauge, help: string, labelNames: string[]): void {
+    const readers = this.#readers
+    this.registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        labelNames,
+        registers: [],
+        collect() {
+          this.reset()
+          for (const read of readers.get(name) ?? []) {
+            for (const { labels, value } of read()) this.set(labels, value)
+          }
+        },
+      }),
+    )
   }
 }

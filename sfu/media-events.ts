@@ -25,7 +25,7 @@ export interface MediaEvents {
   rejected(stream: StreamName | null, reason: string, detail: string, count?: number): void
   /** Damage found in the input, by kind, since the last call. */
   inputIssues(stream: StreamName, counts: Readonly<Record<string, number>>): void
-  ingressStats(stream: StreamName, stats: IngressStats): void
+  ingressStats(stream: StreamName & { readonly streamClass: string }, stats: IngressStats): void
   viewerJoined(stream: StreamName): void
   viewerLeft(stream: StreamName): void
   viewerReport(stream: StreamName, streamClass: string, report: ViewerReport): void

@@ -41,19 +41,22 @@ export async function firstAdminToken(
   const file = folder === null ? null : join(folder, FILE)
   const bearer = file === null ? newBearerSecret() : await bearerInFile(file)
   const made = { token_id: bearer.id, made_at: context.now() }
+  const admin = {
+    subject: 'admin',
+    role: 'admin',
+    tenant_id: null,
+    label: 'made at the first start',
+  } as const
   try {
-    await marks.put(HUB_TENANT_ID, ID, made, { expected_version: 0 })
+    const mark = marks.putChange(HUB_TENANT_ID, ID, made, 0)
+    const { token } = await tokens.adoptApiKey(bearer, { ...admin, by: 'hub' }, null, [mark])
+    return { token, file }
   } catch (error) {
     // Another hub on the same database was first, with a token of its own.
     if (!(error instanceof CodedError) || error.code !== 'version_conflict') throw error
     if (file !== null) await unlink(file).catch(() => {})
     return undefined
   }
-  const { token } = await tokens.adoptApiKey(bearer, {
-    ...{ subject: 'admin', role: 'admin', tenant_id: null },
-    ...{ label: 'made at the first start', by: 'hub' },
-  })
-  return { token, file }
 }
 
 /** What to print, once, for whoever started the hub. */

@@ -1,7 +1,7 @@
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { Collection, type Typed } from '../store/collection.ts'
-import type { DocumentPage } from '../store/store.ts'
+import type { Change, DocumentPage } from '../store/store.ts'
 import type { AuthContext } from './auth-context.ts'
 import { refused } from './auth-errors.ts'
 import {
@@ -120,16 +120,18 @@ export class Tokens implements AsyncDisposable {
     return await this.adoptApiKey(newBearerSecret(), wanted, expiresAt)
   }
 
-  /** As `issueApiKey`, for a secret that exists already. */
+  /** As `issueApiKey`, for a secret that exists already; `together` is written with it, all or nothing. */
   async adoptApiKey(
     bearer: BearerSecret,
     wanted: NewToken,
     expiresAt: number | null = null,
+    together: readonly Change[] = [],
   ): Promise<IssuedToken> {
     if (expiresAt !== null && expiresAt <= this.#context.now())
       throw new CodedError('token_lifetime', 'the API key would be expired already', { status: 400 })
     const record = this.#record('api-key', wanted, expiresAt, hashSecret(bearer.secret))
-    return { token: bearerText(API_KEY_PREFIX, bearer), info: await this.#add(bearer.id, wanted, record) }
+    const info = await this.#add(bearer.id, wanted, record, together)
+    return { token: bearerText(API_KEY_PREFIX, bearer), info }
   }
 
   /** @throws CodedError `token_invalid`, `token_expired`, `token_revoked` (401) */
@@ -280,11 +282,17 @@ export class Tokens implements AsyncDisposable {
     })
   }
 
-  async #add(id: string, wanted: NewToken, record: TokenRecord): Promise<TokenInfo> {
+  async #add(
+    id: string,
+    wanted: NewToken,
+    record: TokenRecord,
+    together: readonly Change[] = [],
+  ): Promise<TokenInfo> {
     const { type, subject, role, grants, expires_at } = record
     const detail = { type, subject, role, grants, expires_at }
-    const audit = [this.#audit(wanted.tenant_id, wanted.by, 'token.issue', `token:${id}`, detail)]
-    await this.#records.put(ownerOf(wanted.tenant_id), id, record, { expected_version: 0, audit })
+    const audit = this.#audit(wanted.tenant_id, wanted.by, 'token.issue', `token:${id}`, detail)
+    const plan = this.#records.planPut(ownerOf(wanted.tenant_id), id, record, 0)
+    await writePlanned(this.#context.store, [plan], together, [audit])
     return tokenInfo(this.#records.get(id)!)
   }
 

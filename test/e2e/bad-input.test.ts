@@ -31,8 +31,8 @@ test.before(async () => {
   clip = await generateMedia('baseline', { seconds: 90, kbps: 500 })
   hub = resources.use(
     await startHub([
-      { streamId: 'good', streamClass: 'director' },
-      { streamId: 'idle', streamClass: 'director' },
+      { streamId: 'good', streamClass: 'record' },
+      { streamId: 'idle', streamClass: 'record' },
     ]),
   )
   good = hub.streams.get('good')!

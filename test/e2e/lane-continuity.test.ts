@@ -33,8 +33,8 @@ test.before(async () => {
   hub = resources.use(
     await startHub(
       [
-        { streamId: 'cam-1', streamClass: 'director' },
-        { streamId: 'cam-2', streamClass: 'director' },
+        { streamId: 'cam-1', streamClass: 'record' },
+        { streamId: 'cam-2', streamClass: 'record' },
       ],
       { workers: 2 },
     ),

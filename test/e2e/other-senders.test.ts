@@ -27,10 +27,10 @@ let clip: string
 test.before(async () => {
   clip = await generateMedia('high', { seconds: 30, kbps: 500 })
   hub = await startHub([
-    { streamId: 'one-link', streamClass: 'director', links: 1 },
-    { streamId: 'duplicating', streamClass: 'director' },
-    { streamId: 'sharing', streamClass: 'director' },
-    { streamId: 'ffmpeg', streamClass: 'director', links: 1, authentication: 'passphrase' },
+    { streamId: 'one-link', streamClass: 'record', links: 1 },
+    { streamId: 'duplicating', streamClass: 'record' },
+    { streamId: 'sharing', streamClass: 'record' },
+    { streamId: 'ffmpeg', streamClass: 'record', links: 1, authentication: 'passphrase' },
   ])
 })
 

@@ -1,0 +1,28 @@
+import { z } from 'zod'
+import { tenantIdSchema } from './ids.ts'
+
+export const ALARM_KINDS = [
+  'link_down',
+  'node_down',
+  'path_flapping',
+  'oversubscribed_access_point',
+  'slo_breach',
+  'input_lost',
+  'service_restarting',
+] as const
+export const alarmKindSchema = z.enum(ALARM_KINDS)
+export type AlarmKind = z.infer<typeof alarmKindSchema>
+
+/** An alarm that is raised now. */
+export const alarmSchema = z.object({
+  kind: alarmKindSchema,
+  /** null for what is the hub's own. */
+  tenant_id: tenantIdSchema.nullable(),
+  /** What it is about: `link:n1/lte-1`, `node:n1`, `stream:cam-1`, `flow:c1`, `class:focus`. */
+  subject: z.string(),
+  /** In words, with the figures it was raised by. */
+  message: z.string(),
+  /** Unix milliseconds. */
+  raised_at: z.number(),
+})
+export type Alarm = z.infer<typeof alarmSchema>

@@ -1,0 +1,71 @@
+import type { HubEndpoints } from '../../common/wire/enrolment.ts'
+import type { AuditDraft } from '../audit/audit-record.ts'
+import type { Auth } from '../auth/open-auth.ts'
+import { actorOf } from '../auth/principal.ts'
+import type { PolicyBook } from '../policies/policy-book.ts'
+import type { Store } from '../store/store.ts'
+import type { TenantBook } from '../tenants/tenant-book.ts'
+import type { Topology } from '../topology/graph.ts'
+import type { NodeDirectory } from '../topology/node-directory.ts'
+import type { RouteContext } from './route.ts'
+
+/** Something that a tenant has and that keeps it from being deleted. */
+export interface Dependants {
+  /** What they are called, in the plural: `flows`. */
+  readonly what: string
+  readonly count: (tenantId: string) => Promise<number> | number
+}
+
+/** What administration works on. */
+export interface AdministrationParts {
+  readonly store: Pick<Store, 'write' | 'auditPage'>
+  readonly auth: Pick<
+    Auth,
+    'tokens' | 'enrolment' | 'certificates' | 'authorities' | 'revokeNode' | 'rotateAuthority'
+  >
+  readonly tenants: TenantBook
+  readonly policies: PolicyBook
+  readonly directory: NodeDirectory
+  readonly topology: Topology
+  /** Beside nodes and tokens, which are counted anyway. */
+  readonly dependants?: readonly Dependants[]
+  /** Where the control channel is, for a node that reached the hub at `origin`; left out where there is none. */
+  readonly controlUrl?: (origin: string) => string
+  /** How often nodes are told to report, ms. */
+  readonly telemetryIntervalMs: number
+  /** Unix milliseconds. */
+  readonly now: () => number
+}
+
+/** Where the hub's API is for who reached it at `origin`. */
+export function hubEndpoints(parts: Pick<AdministrationParts, 'controlUrl'>, origin: string): HubEndpoints {
+  const control = parts.controlUrl?.(origin)
+  return {
+    api: `${origin}/v1`,
+    telemetry: `${origin}/v1/telemetry`,
+    renew: `${origin}/v1/node/renew`,
+    crl: `${origin}/v1/crl`,
+    ...(control === undefined ? {} : { control }),
+  }
+}
+
+/** What a caller did, for the audit trail. */
+export function auditDraft(
+  { principal, requestId }: Pick<RouteContext, 'principal' | 'requestId'>,
+  owner: string,
+  at: number,
+  action: string,
+  object: string,
+  detail: Record<string, unknown>,
+): AuditDraft {
+  const actor = actorOf(principal)
+  return {
+    tenant_id: owner,
+    at,
+    actor,
+    action,
+    object,
+    outcome: 'done',
+    detail: { ...detail, request_id: requestId },
+  }
+}

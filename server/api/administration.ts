@@ -1,0 +1,66 @@
+import type { AdministrationParts } from './administration-parts.ts'
+import { listAudit } from './audit/list-audit.ts'
+import { initNode } from './enrolment/init-node.ts'
+import { issueEnrolmentToken } from './enrolment/issue-enrolment-token.ts'
+import { listEnrolmentTokens } from './enrolment/list-enrolment-tokens.ts'
+import { renewNode } from './enrolment/renew-node.ts'
+import { revokeEnrolmentToken } from './enrolment/revoke-enrolment-token.ts'
+import { getRevocationList } from './keys/get-revocation-list.ts'
+import { rotateKeys } from './keys/rotate-keys.ts'
+import { deleteNode } from './nodes/delete-node.ts'
+import { drainNode } from './nodes/drain-node.ts'
+import { getNode } from './nodes/get-node.ts'
+import { listNodeCertificates } from './nodes/list-node-certificates.ts'
+import { listNodes } from './nodes/list-nodes.ts'
+import { patchNode } from './nodes/patch-node.ts'
+import { revokeNode } from './nodes/revoke-node.ts'
+import { getPolicy } from './policies/get-policy.ts'
+import { getPolicyVersion } from './policies/get-policy-version.ts'
+import { listPolicyVersions } from './policies/list-policy-versions.ts'
+import { putPolicy } from './policies/put-policy.ts'
+import { rollBackPolicy } from './policies/roll-back-policy.ts'
+import { validatePolicy } from './policies/validate-policy.ts'
+import type { Route } from './route.ts'
+import { deleteTenant } from './tenants/delete-tenant.ts'
+import { getTenant } from './tenants/get-tenant.ts'
+import { listTenants } from './tenants/list-tenants.ts'
+import { putTenant } from './tenants/put-tenant.ts'
+import { getToken } from './tokens/get-token.ts'
+import { issueToken } from './tokens/issue-token.ts'
+import { listTokens } from './tokens/list-tokens.ts'
+import { revokeToken } from './tokens/revoke-token.ts'
+
+/** Every route of administration, in the order of the reference. */
+export function administrationRoutes(parts: AdministrationParts): Route[] {
+  return [
+    initNode(parts),
+    renewNode(parts),
+    listNodes(parts),
+    getNode(parts),
+    patchNode(parts),
+    drainNode(parts),
+    deleteNode(parts),
+    listNodeCertificates(parts),
+    revokeNode(parts),
+    getPolicy(parts),
+    putPolicy(parts),
+    validatePolicy(parts),
+    rollBackPolicy(parts),
+    listPolicyVersions(parts),
+    getPolicyVersion(parts),
+    listTenants(parts),
+    getTenant(parts),
+    putTenant(parts),
+    deleteTenant(parts),
+    issueToken(parts),
+    listTokens(parts),
+    getToken(parts),
+    revokeToken(parts),
+    issueEnrolmentToken(parts),
+    listEnrolmentTokens(parts),
+    revokeEnrolmentToken(parts),
+    rotateKeys(parts),
+    getRevocationList(parts),
+    listAudit(parts),
+  ]
+}

@@ -1,0 +1,85 @@
+import {
+  type NodeCapabilities,
+  nodeInitAnswerSchema,
+  nodeInitSchema,
+} from '../../../common/wire/enrolment.ts'
+import type { NodeEntry } from '../../../common/wire/topology.ts'
+import { addressKey } from '../../auth/address-key.ts'
+import type { EnrollingNode } from '../../auth/enrolment.ts'
+import { type AdministrationParts, hubEndpoints } from '../administration-parts.ts'
+import { defineRoute } from '../route.ts'
+import { classDefaults } from './class-defaults.ts'
+
+export const initNode = (parts: AdministrationParts) =>
+  defineRoute({
+    method: 'post',
+    path: '/v1/node/init',
+    summary: 'Enrol a node',
+    description:
+      'Turns an enrolment token, which is used up, and a certificate request into a node of the directory with a certificate of its own. With that it proves itself from then on, by TLS.',
+    action: null,
+    cost: 'enrol',
+    maxBodyBytes: 128 * 1024,
+    body: nodeInitSchema,
+    answer: { status: 201, schema: nodeInitAnswerSchema },
+    errors: {
+      400: ['csr_invalid', 'csr_key'],
+      401: ['enrolment_token_invalid', 'enrolment_token_expired'],
+      403: ['enrolment_role', 'enrolment_capability'],
+      409: ['enrolment_token_used', 'csr_key_used', 'too_many_nodes'],
+    },
+    handle: async ({ address, origin }, { body: { role, capabilities, enrollment_token, csr } }) => {
+      const { auth, directory, policies, now, telemetryIntervalMs } = parts
+      let entry: NodeEntry | undefined
+      const request = { token: enrollment_token, csr, role, capabilities: namesOf(capabilities) }
+      const { node_id, tenant_id, certificate, authorities } = await auth.enrolment.enrol(request, (node) => {
+        entry = entryOf(parts, node, capabilities, address, now())
+        const before = directory.get(node.tenant_id, node.node_id)
+        return { plans: [directory.planPut(node.tenant_id, node.node_id, entry, before?.version ?? 0)] }
+      })
+      return {
+        node_id,
+        tenant_id,
+        certificate: certificate.pem,
+        serial: certificate.serial,
+        not_after: certificate.not_after,
+        authorities: [...authorities],
+        overlay_addresses: entry?.addresses ?? [],
+        class_defaults: classDefaults(policies, tenant_id),
+        hub_endpoints: hubEndpoints(parts, origin),
+        telemetry_interval_ms: telemetryIntervalMs,
+      }
+    },
+  })
+
+/** Names of what a node claims, as enrolment tokens limit it. */
+function namesOf({ transports, serves, ptp, tsn }: NodeCapabilities): string[] {
+  const names = [...transports, ...serves].map(({ transport }) => transport as string)
+  return [...new Set([...names, ...(ptp ? ['ptp'] : []), ...(tsn ? ['tsn'] : [])])]
+}
+
+/** What operators noted about a node outlives its enrolment anew. A node that names no address has the one it came from. */
+function entryOf(
+  { directory }: Pick<AdministrationParts, 'directory'>,
+  node: EnrollingNode,
+  capabilities: NodeCapabilities,
+  address: string,
+  now: number,
+): NodeEntry {
+  const before = directory.get(node.tenant_id, node.node_id)?.value
+  const { addresses } = capabilities
+  return {
+    ...capabilities,
+    addresses: addresses.length > 0 || address === '' ? addresses : [plain(address)],
+    role: node.role,
+    region: capabilities.region ?? before?.region ?? null,
+    labels: before?.labels ?? {},
+    draining: before?.draining ?? false,
+    created_at: before?.created_at ?? now,
+  }
+}
+
+/** An IPv4 address without the `::ffff:` of a socket that takes both. */
+function plain(address: string): string {
+  return address.startsWith('::ffff:') ? addressKey(address) : address
+}

@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { nodeIdSchema, nodeRoleSchema, tenantIdSchema } from '../../../common/wire/ids.ts'
+import { MAX_ENROLMENT_SECONDS } from '../../auth/enrolment.ts'
+import { grantsSchema } from '../../auth/principal.ts'
+import type { AdministrationParts } from '../administration-parts.ts'
+import { defineRoute } from '../route.ts'
+import { enrolmentInfoSchema } from './enrolment-schemas.ts'
+
+export const issueEnrolmentToken = ({ auth: { enrolment } }: Pick<AdministrationParts, 'auth'>) =>
+  defineRoute({
+    method: 'post',
+    path: '/v1/enrolment-tokens',
+    summary: 'Issue an enrolment token',
+    description:
+      "Makes one machine a node, once, by `POST /v1/node/init`. `token` is shown this once. With a `node_id` that exists its holder takes that node's place. Without `tenant_id` the hub's admin makes it for nodes that the hub shares with every tenant.",
+    action: 'node.write',
+    cost: 'write',
+    body: z.strictObject({
+      tenant_id: tenantIdSchema.optional(),
+      roles: z.array(nodeRoleSchema).min(1).max(6),
+      /** Transports and `ptp`, `tsn` that the node may claim; `*`, the default, is any. */
+      capabilities: z.array(z.string().min(1).max(64)).max(100).optional(),
+      node_id: nodeIdSchema.optional(),
+      /** What its certificate is limited to; everything that the ACL allows nodes by default. */
+      grants: grantsSchema.optional(),
+      label: z.string().max(100).optional(),
+      expires_in_seconds: z.number().int().min(1).max(MAX_ENROLMENT_SECONDS).default(3600),
+    }),
+    answer: { status: 201, schema: z.object({ token: z.string(), ...enrolmentInfoSchema.shape }) },
+    errors: { 400: ['token_lifetime'], 403: ['delegation_refused'], 404: ['tenant_not_found'] },
+    handle: async ({ principal, tenantFilter }, { body }) => {
+      const { roles, capabilities, node_id, grants, label } = body
+      const wanted = {
+        tenant_id: tenantFilter,
+        roles,
+        node_id: node_id ?? null,
+        by: principal,
+        ...(capabilities === undefined ? {} : { capabilities }),
+        ...(grants === undefined ? {} : { grants }),
+        ...(label === undefined ? {} : { label }),
+      }
+      const { token, info } = await enrolment.issue(wanted, body.expires_in_seconds)
+      return { token, ...info }
+    },
+  })

@@ -1,0 +1,51 @@
+import { writePlanned } from '../../auth/mirror.ts'
+import { actorOf } from '../../auth/principal.ts'
+import { ownerOf } from '../../auth/token-record.ts'
+import { forgetState } from '../../topology/node-directory.ts'
+import { type AdministrationParts, auditDraft } from '../administration-parts.ts'
+import { notFound } from '../api-error.ts'
+import { requireMatch } from '../preconditions.ts'
+import { defineRoute } from '../route.ts'
+import { nodeParams, nodeQuery } from './node-params.ts'
+import { writableOwner } from './own-node.ts'
+
+export const deleteNode = (
+  parts: Pick<AdministrationParts, 'topology' | 'directory' | 'auth' | 'store' | 'now'>,
+) =>
+  defineRoute({
+    method: 'delete',
+    path: '/v1/nodes/{node_id}',
+    summary: 'Delete a node',
+    description: 'Takes it out of the directory and revokes its certificates and tokens.',
+    action: 'node.write',
+    cost: 'write',
+    ifMatch: 'optional',
+    params: nodeParams,
+    query: nodeQuery,
+    answer: { status: 204 },
+    errors: { 404: ['tenant_not_found', 'node_not_found'], 412: ['version_conflict'] },
+    handle: async (context, { params: { node_id } }) => {
+      const { auth, directory, store, now } = parts
+      const owner = writableOwner(parts, context, node_id)
+      const document = directory.get(owner, node_id)
+      if (!document) throw notFound('node')
+      requireMatch(context.ifMatch, document.version)
+      const revocation = auth.certificates.planNodeRevocation(
+        owner,
+        node_id,
+        context.principal,
+        'cessationOfOperation',
+      )
+      const detail = { role: document.value.role, by: actorOf(context.principal) }
+      await writePlanned(
+        store,
+        [directory.planDelete(owner, node_id, document.version), ...revocation.plans],
+        [forgetState(owner, node_id)],
+        [
+          auditDraft(context, ownerOf(owner), now(), 'node.delete', `node:${node_id}`, detail),
+          ...revocation.audit,
+        ],
+      )
+      await auth.tokens.revokeAll(owner, (token) => token.node_id === node_id, context.principal)
+    },
+  })

@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import { nodeRoleSchema, tenantIdSchema } from '../../../common/wire/ids.ts'
+import { nextSchema, pageQuery } from '../../../common/wire/page.ts'
+import { nodeViewSchema } from '../../../common/wire/topology.ts'
+import { visibleNodes } from '../../topology/views.ts'
+import type { AdministrationParts } from '../administration-parts.ts'
+import { pageOf } from '../list-page.ts'
+import { defineRoute } from '../route.ts'
+
+export const listNodes = ({ topology, now }: Pick<AdministrationParts, 'topology' | 'now'>) =>
+  defineRoute({
+    method: 'get',
+    path: '/v1/nodes',
+    summary: 'List nodes',
+    description: "A tenant's own, and those that the hub shares with every tenant.",
+    action: 'node.read',
+    cost: 'read',
+    query: z.strictObject({
+      ...pageQuery,
+      tenant_id: tenantIdSchema.optional(),
+      role: nodeRoleSchema.optional(),
+      up: z.boolean().optional(),
+    }),
+    answer: { status: 200, schema: z.object({ nodes: z.array(nodeViewSchema), next: nextSchema }) },
+    errors: { 404: ['tenant_not_found'] },
+    handle: ({ tenantFilter }, { query: { role, up, ...page } }) => {
+      const wanted = visibleNodes(topology, tenantFilter, now()).filter(
+        (node) => (role === undefined || node.role === role) && (up === undefined || node.up === up),
+      )
+      const { items, next } = pageOf(wanted, keyOf, page)
+      return { nodes: items, next }
+    },
+  })
+
+const keyOf = ({ node_id, tenant_id }: { node_id: string; tenant_id: string | null }) =>
+  `${node_id} ${tenant_id ?? ''}`

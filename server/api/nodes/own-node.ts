@@ -1,0 +1,52 @@
+import { DEFAULT_TENANT } from '../../../common/wire/stream.ts'
+import type { NodeView } from '../../../common/wire/topology.ts'
+import { nodeView } from '../../topology/views.ts'
+import type { AdministrationParts } from '../administration-parts.ts'
+import { ApiError, notFound } from '../api-error.ts'
+import type { RouteContext } from '../route.ts'
+
+/**
+ * Whose node is meant (null: the hub's own): the tenant's before one that the hub shares. The hub's admin who names no
+ * tenant means a shared one, else one of the default tenant.
+ * @throws ApiError `node_not_found` (404)
+ */
+export function ownerOfNode(
+  { topology }: Pick<AdministrationParts, 'topology'>,
+  { tenantFilter }: RouteContext,
+  nodeId: string,
+): string | null {
+  const places = tenantFilter === null ? [null, DEFAULT_TENANT] : [tenantFilter, null]
+  const owner = places.find((tenantId) => topology.record(tenantId, nodeId) !== undefined)
+  if (owner === undefined) throw notFound('node')
+  return owner
+}
+
+/** As `ownerOfNode`, for changes: shared nodes are the admin's alone. @throws ApiError also `denied` (403) */
+export function writableOwner(
+  parts: Pick<AdministrationParts, 'topology'>,
+  context: RouteContext,
+  nodeId: string,
+): string | null {
+  const owner = ownerOfNode(parts, context, nodeId)
+  if (owner === null && context.principal.tenant_id !== null)
+    throw new ApiError(403, 'denied', "the node is the hub's own: only its admin changes it", {
+      rule: 'hub admin',
+      details: ['rule: hub admin'],
+    })
+  return owner
+}
+
+/**
+ * @param reader the tenant that reads; null for the hub's admin
+ * @throws ApiError `node_not_found` (404) when it went meanwhile
+ */
+export function viewOf(
+  { topology, now }: Pick<AdministrationParts, 'topology' | 'now'>,
+  { tenantFilter }: RouteContext,
+  owner: string | null,
+  nodeId: string,
+): NodeView {
+  const record = topology.record(owner, nodeId)
+  if (!record) throw notFound('node')
+  return nodeView(record, tenantFilter, now())
+}

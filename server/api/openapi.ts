@@ -1,0 +1,213 @@
+import { z } from 'zod'
+import { errorAnswerSchema } from './error-answer.ts'
+import type { Route } from './route.ts'
+
+export type JsonSchema = z.core.JSONSchema.BaseSchema
+
+export interface OpenApiParameter {
+  readonly name: string
+  readonly in: 'path' | 'query' | 'header'
+  readonly required: boolean
+  readonly description?: string
+  readonly schema: JsonSchema
+}
+
+export interface OpenApiContent {
+  readonly [type: string]: { readonly schema: JsonSchema }
+}
+
+export interface OpenApiResponse {
+  readonly description: string
+  readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: JsonSchema }>>
+  readonly content?: OpenApiContent
+}
+
+export interface OpenApiOperation {
+  readonly operationId: string
+  readonly summary: string
+  readonly description: string
+  readonly tags: readonly string[]
+  readonly parameters: readonly OpenApiParameter[]
+  readonly requestBody?: { readonly required: true; readonly content: OpenApiContent }
+  readonly responses: Readonly<Record<string, OpenApiResponse>>
+  /** Empty where no token is needed. */
+  readonly security: readonly Readonly<Record<string, readonly string[]>>[]
+  /** What the ACL is asked; absent where it is not. */
+  readonly 'x-lanecast-action'?: string
+  readonly 'x-lanecast-role'?: string
+}
+
+/** OpenAPI 3.1.1, as far as we use it. */
+export interface OpenApiDocument {
+  readonly openapi: '3.1.1'
+  readonly info: { readonly title: string; readonly version: string; readonly description: string }
+  readonly tags: readonly { readonly name: string }[]
+  readonly paths: Readonly<Record<string, Readonly<Record<string, OpenApiOperation>>>>
+  readonly components: {
+    readonly schemas: Readonly<Record<string, JsonSchema>>
+    readonly securitySchemes: Readonly<Record<string, unknown>>
+  }
+}
+
+const PROBLEM = { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } as const
+
+/** What each status means wherever it is given. */
+const MEANINGS: Readonly<Record<number, string>> = {
+  400: 'The request is not as it should be; `details` has a line for each thing.',
+  401: 'There is no token, or it is not good.',
+  403: 'Denied; `rule` names the rule that denied.',
+  404: "There is no such thing, or it is another tenant's.",
+  409: 'It does not fit what is there.',
+  412: 'Somebody changed it meanwhile: read it again.',
+  413: 'The body is too long.',
+  415: 'The body is of a type that is not taken.',
+  428: 'The request needs `If-Match`.',
+  429: 'Too many requests; `Retry-After` says when to come again, in seconds.',
+  503: 'Something is full or away; `resource` says what, `Retry-After` when to come again, in seconds.',
+}
+
+/** The description of an API, made from the very routes that serve it. */
+export function openApiDocument(
+  routes: readonly Route[],
+  info: { readonly title: string; readonly version: string },
+): OpenApiDocument {
+  const paths: Record<string, Record<string, OpenApiOperation>> = {}
+  for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) }
+  return {
+    openapi: '3.1.1',
+    info: {
+      ...info,
+      description:
+        'JSON in snake_case; times in Unix milliseconds, bitrates in kb/s. Every error is `{error:{code,message,details[]}}`, and unknown fields are refused.',
+    },
+    tags: [...new Set(routes.map(tagOf))].map((name) => ({ name })),
+    paths,
+    components: {
+      schemas: { Error: jsonSchema(errorAnswerSchema, 'output') },
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A JWT or an API key that the hub gave out.',
+        },
+        certificate: { type: 'mutualTLS', description: "A node's certificate." },
+      },
+    },
+  }
+}
+
+function operationOf(route: Route): OpenApiOperation {
+  const { method, path, summary, description, action, role, body, answer } = route
+  const open = action === null && role === undefined
+  return {
+    operationId: operationId(method, path),
+    summary,
+    description,
+    tags: [tagOf(route)],
+    parameters: [
+      ...parametersOf('path', route.params),
+      ...parametersOf('query', route.query),
+      ...(route.ifMatch === undefined ? [] : [ifMatchParameter(route.ifMatch === 'required')]),
+    ],
+    ...(body === undefined ? {} : { requestBody: requestBody(route, body) }),
+    responses: {
+      [answer.status]: answerResponse(route),
+      ...Object.fromEntries(
+        [...errorsOf(route)].map(([status, codes]) => [status, errorResponse(status, codes)]),
+      ),
+    },
+    security: open ? [] : role === 'node' ? [{ certificate: [] }] : [{ bearer: [] }, { certificate: [] }],
+    ...(action === null ? {} : { 'x-lanecast-action': action }),
+    ...(role === undefined ? {} : { 'x-lanecast-role': role }),
+  }
+}
+
+/** `/v1/node/init` and `post` make `post_node_init`. */
+function operationId(method: string, path: string): string {
+  return [method, ...(path.match(/\w+/g) ?? [])].filter((word) => word !== 'v1').join('_')
+}
+
+function tagOf({ path }: Route): string {
+  const [, first = '', second] = path.split('/')
+  return first === 'v1' ? (second ?? first) : 'hub'
+}
+
+function parametersOf(where: 'path' | 'query', schema: z.ZodObject | undefined): OpenApiParameter[] {
+  if (schema === undefined) return []
+  const { properties = {}, required = [] } = jsonSchema(schema, 'input')
+  return Object.entries(properties).map(([name, property]) => {
+    const { description, ...rest } = typeof property === 'boolean' ? {} : property
+    return {
+      name,
+      in: where,
+      required: where === 'path' || required.includes(name),
+      ...(description === undefined ? {} : { description }),
+      schema: rest,
+    }
+  })
+}
+
+function ifMatchParameter(required: boolean): OpenApiParameter {
+  return {
+    name: 'If-Match',
+    in: 'header',
+    required,
+    description: 'The `ETag` of the version that is to be replaced.',
+    schema: { type: 'string', examples: ['"3"'] },
+  }
+}
+
+function requestBody(route: Route, body: z.ZodType): NonNullable<OpenApiOperation['requestBody']> {
+  const schema = jsonSchema(body, 'input')
+  const types = route.bodyTypes ?? ['application/json']
+  return { required: true, content: Object.fromEntries(types.map((type) => [type, { schema }])) }
+}
+
+function answerResponse({ answer: { status, schema, type } }: Route): OpenApiResponse {
+  const description = { 200: 'Done.', 201: 'Made.', 202: 'Taken; it is worked in soon.', 204: 'Done.' }[
+    status
+  ]
+  if (status === 204) return { description }
+  if (type !== undefined) return { description, content: { [type]: { schema: {} } } }
+  return {
+    description,
+    content: { 'application/json': { schema: schema === undefined ? {} : jsonSchema(schema, 'output') } },
+  }
+}
+
+/** The codes of every error that a route may give, by status: its own and the frame's. */
+export function errorsOf(route: Route): Map<number, string[]> {
+  const { action, role, body, params, query, ifMatch, errors = {} } = route
+  const all = new Map<number, string[]>()
+  const add = (status: number, ...codes: readonly string[]): void => {
+    all.set(status, [...new Set([...(all.get(status) ?? []), ...codes])])
+  }
+  add(400, 'bad_request')
+  if (action !== null || role !== undefined)
+    add(401, 'unauthenticated', 'credentials_malformed', 'token_invalid', 'token_expired', 'token_revoked')
+  if (action !== null || role !== undefined) add(403, 'denied')
+  if (action !== null && (params ?? query ?? body) !== undefined) add(404, 'tenant_not_found')
+  if (body !== undefined) {
+    add(413, 'body_too_large')
+    add(415, 'unsupported_media_type')
+  }
+  if (ifMatch === 'required') add(428, 'precondition_required')
+  add(429, 'too_many_requests')
+  add(503, 'timeout', 'store_unavailable', 'store_saturated')
+  for (const [status, codes] of Object.entries(errors)) add(Number(status), ...codes)
+  return new Map([...all].sort(([a], [b]) => a - b))
+}
+
+function errorResponse(status: number, codes: readonly string[]): OpenApiResponse {
+  const retry = { description: 'Seconds until there is room again.', schema: { type: 'integer' as const } }
+  return {
+    description: `${MEANINGS[status] ?? 'An error.'} Codes: ${codes.map((code) => `\`${code}\``).join(', ')}.`,
+    ...(status === 429 || status === 503 ? { headers: { 'Retry-After': retry } } : {}),
+    content: PROBLEM,
+  }
+}
+
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any', target: 'draft-2020-12' })
+  return rest
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod'
+import { docsPage } from './docs-page.ts'
+import { openApiDocument } from './openapi.ts'
+import { defineRoute, Reply, type Route } from './route.ts'
+
+/** Routes that describe all the others, and themselves. */
+export function withReference(
+  routes: readonly Route[],
+  info: { readonly title: string; readonly version: string },
+): Route[] {
+  const own: Route[] = [
+    defineRoute({
+      method: 'get',
+      path: '/openapi.json',
+      summary: 'Get the OpenAPI document',
+      description: 'Made from the very schemas that validate requests.',
+      action: null,
+      cost: 'read',
+      answer: { status: 200, schema: z.record(z.string(), z.unknown()) },
+      handle: () => new Reply({ ...document }, { 'cache-control': 'no-cache' }),
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/docs',
+      summary: 'Read the reference',
+      description: 'This page, for people.',
+      action: null,
+      cost: 'read',
+      answer: { status: 200, type: 'text/html; charset=utf-8' },
+      handle: () =>
+        new Reply(page.html, { 'content-security-policy': page.policy, 'cache-control': 'no-cache' }),
+    }),
+  ]
+  const all = [...routes, ...own]
+  const document = openApiDocument(all, info)
+  const page = docsPage(document)
+  return all
+}

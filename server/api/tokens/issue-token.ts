@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import { nodeIdSchema, principalIdSchema, tenantIdSchema } from '../../../common/wire/ids.ts'
+import { grantsSchema } from '../../auth/principal.ts'
+import { tokenRoleSchema } from '../../auth/token-record.ts'
+import type { AdministrationParts } from '../administration-parts.ts'
+import { badRequest } from '../api-error.ts'
+import { defineRoute } from '../route.ts'
+import { tokenInfoSchema } from './token-schemas.ts'
+
+const DEFAULT_SECONDS = 86_400
+
+export const issueToken = ({ auth: { tokens }, now }: Pick<AdministrationParts, 'auth' | 'now'>) =>
+  defineRoute({
+    method: 'post',
+    path: '/v1/tokens',
+    summary: 'Issue a token',
+    description:
+      "A JWT, or an API key that can live without an end. `token` is shown this once: the hub keeps a hash. Nobody gives away more than they have. The role `admin` is the hub's own and takes no tenant.",
+    action: 'token.write',
+    cost: 'write',
+    body: z.strictObject({
+      type: z.enum(['jwt', 'api-key']).default('jwt'),
+      /** Who will hold it: a user's name, say. */
+      subject: principalIdSchema,
+      role: tokenRoleSchema,
+      tenant_id: tenantIdSchema.optional(),
+      /** The node of the directory that its holder is. */
+      node_id: nodeIdSchema.optional(),
+      /** What it is limited to, on top of the tenant's ACL; everything by default. */
+      grants: grantsSchema.optional(),
+      label: z.string().max(100).optional(),
+      /** A JWT lives a day by default, an API key until it is revoked. */
+      expires_in_seconds: z.number().int().min(1).max(315_360_000).optional(),
+    }),
+    answer: { status: 201, schema: z.object({ token: z.string(), ...tokenInfoSchema.shape }) },
+    errors: {
+      400: ['token_lifetime', 'token_tenant'],
+      403: ['delegation_refused'],
+      404: ['tenant_not_found'],
+    },
+    handle: async ({ principal, tenantId }, { body }) => {
+      const { type, role, expires_in_seconds: seconds, tenant_id } = body
+      if (role === 'admin' && tenant_id !== undefined)
+        throw badRequest('an admin belongs to no tenant', [
+          'body.tenant_id: must not be there with the role admin',
+        ])
+      const wanted = {
+        subject: body.subject,
+        role,
+        tenant_id: role === 'admin' ? null : tenantId,
+        node_id: body.node_id ?? null,
+        by: principal,
+        ...(body.grants === undefined ? {} : { grants: body.grants }),
+        ...(body.label === undefined ? {} : { label: body.label }),
+      }
+      const { token, info } =
+        type === 'jwt'
+          ? await tokens.issueJwt(wanted, seconds ?? DEFAULT_SECONDS)
+          : await tokens.issueApiKey(wanted, seconds === undefined ? null : now() + seconds * 1000)
+      return { token, ...info }
+    },
+  })

@@ -1,0 +1,225 @@
+import { CodedError, messageOf } from '../../common/errors.ts'
+import type { Logger } from '../../common/logger.ts'
+import type { Principal } from '../../common/wire/decision.ts'
+import type { Action } from '../../common/wire/ids.ts'
+import type { PolicyDocument } from '../../common/wire/policy-document.ts'
+import {
+  type PolicyVersion,
+  type PolicyVersionRecord,
+  policyVersionRecordSchema,
+} from '../../common/wire/policy-version.ts'
+import { askAcl } from '../../policy/acl.ts'
+import { type EffectivePolicy, effectivePolicy } from '../../policy/effective.ts'
+import { mayActIn } from '../../policy/tenancy.ts'
+import { Mirror, writePlanned } from '../auth/mirror.ts'
+import { type Actor, actorName } from '../auth/principal.ts'
+import { Collection, type Typed } from '../store/collection.ts'
+import type { DocumentPage, Store } from '../store/store.ts'
+import type { TenantRemains } from '../tenants/tenant-book.ts'
+
+/** How many versions of a tenant's policy are kept, the current one included. */
+export const KEPT_VERSIONS = 200
+const ID_DIGITS = 12
+
+export interface PolicyBookOptions {
+  readonly store: Pick<Store, 'get' | 'list' | 'write'>
+  /** Where several hubs share the database: how often to look for what others changed, ms. */
+  readonly refreshMs?: number | undefined
+  /** Unix milliseconds. */
+  readonly now: () => number
+  readonly logger: Logger
+}
+
+export interface NewPolicy {
+  readonly document: PolicyDocument
+  readonly by: Actor
+  /** The version that it replaces; 0 for the first. */
+  readonly replaces: number
+  /** The version that it brings back. */
+  readonly restored?: number
+}
+
+/** The answer of a tenant's ACL. */
+export interface Authorization {
+  readonly allow: boolean
+  /** Name of the rule that decided. */
+  readonly rule: string
+  readonly reason: string
+}
+
+/** Called with a policy that has just come into force. */
+export type PolicyListener = (policy: EffectivePolicy) => void
+
+/**
+ * The policies in force. Each is compiled once per version and taken over as a whole: a decision that has begun ends
+ * with the one it began with, and the next is made by the new one.
+ */
+export class PolicyBook implements AsyncDisposable {
+  readonly #options: PolicyBookOptions
+  readonly #current: Mirror<PolicyVersionRecord>
+  readonly #versions: Collection<PolicyVersionRecord>
+  readonly #compiled = new Map<
+    string,
+    { from: Typed<PolicyVersionRecord> | undefined; policy: EffectivePolicy }
+  >()
+  readonly #listeners = new Set<PolicyListener>()
+
+  private constructor(options: PolicyBookOptions, current: Mirror<PolicyVersionRecord>) {
+    this.#options = options
+    this.#current = current
+    this.#versions = new Collection(options.store, 'policy-version', policyVersionRecordSchema)
+    current.onChange(() => this.#takeOver())
+    this.#takeOver()
+  }
+
+  static async open(options: PolicyBookOptions): Promise<PolicyBook> {
+    const schema = policyVersionRecordSchema
+    return new PolicyBook(options, await Mirror.open({ ...options, kind: 'policy', schema }))
+  }
+
+  /** What is in force in a tenant: the defaults, as version 0, where it has no policy of its own. */
+  effective(tenantId: string): EffectivePolicy {
+    const from = this.#current.get(tenantId)
+    const present = this.#compiled.get(tenantId)
+    if (present && present.from === from) return present.policy
+    const policy = this.#compile(tenantId, from)
+    this.#compiled.set(tenantId, { from, policy })
+    return policy
+  }
+
+  /** Whether somebody may do something in a tenant; `streamId` is null for what is not about one stream. */
+  authorize(
+    principal: Principal,
+    action: Action,
+    { tenantId, streamId }: { readonly tenantId: string; readonly streamId: string | null },
+  ): Authorization {
+    if (!mayActIn(principal, tenantId))
+      return { allow: false, rule: 'tenancy', reason: 'nobody acts in a tenant of others' }
+    const { allowed, rule, reason } = askAcl(this.effective(tenantId).acl, { principal, action, streamId })
+    return { allow: allowed, rule, reason }
+  }
+
+  current(tenantId: string): PolicyVersion {
+    const document = this.#current.get(tenantId)
+    return document
+      ? { tenant_id: tenantId, version: document.version, ...document.value }
+      : { tenant_id: tenantId, version: 0, document: {}, made_at: null, made_by: null, restored: null }
+  }
+
+  /** Versions that are still kept, oldest first. `page.after` is a version. */
+  async versions(
+    tenantId: string,
+    page: { after?: number | undefined; limit: number },
+  ): Promise<PolicyVersion[]> {
+    const documentPage: DocumentPage = {
+      limit: page.limit,
+      after: page.after === undefined ? undefined : versionId(page.after),
+    }
+    const found = await this.#versions.list(tenantId, documentPage)
+    return found.map(versionOf)
+  }
+
+  async version(tenantId: string, version: number): Promise<PolicyVersion | undefined> {
+    const found = await this.#versions.get(tenantId, versionId(version))
+    return found && versionOf(found)
+  }
+
+  /**
+   * What a document would be in force. Changes nothing.
+   * @throws CodedError `policy_invalid` (400) where it contradicts itself or the defaults it leans on
+   */
+  check(tenantId: string, document: PolicyDocument): EffectivePolicy {
+    return effectivePolicy(tenantId, document, this.current(tenantId).version + 1)
+  }
+
+  /**
+   * Puts a policy in force as the next version.
+   * @throws CodedError `policy_invalid` (400), `version_conflict` (412) when somebody was first, and see Store.write
+   */
+  async put(tenantId: string, { document, by, replaces, restored }: NewPolicy): Promise<PolicyVersion> {
+    this.check(tenantId, document)
+    const version = replaces + 1
+    const made_at = this.#options.now()
+    const record = { document, made_at, made_by: actorName(by), restored: restored ?? null }
+    const kept = this.#versions.putChange(tenantId, versionId(version), record, 0)
+    const forgotten =
+      version > KEPT_VERSIONS
+        ? [this.#versions.deleteChange(tenantId, versionId(version - KEPT_VERSIONS))]
+        : []
+    const action = restored === undefined ? 'policy.change' : 'policy.rollback'
+    await writePlanned(
+      this.#options.store,
+      [this.#current.planPut(tenantId, tenantId, record, replaces)],
+      [kept, ...forgotten],
+      [
+        {
+          tenant_id: tenantId,
+          at: made_at,
+          actor: actorName(by),
+          action,
+          object: `policy:${tenantId}`,
+          outcome: 'done',
+          detail: { version, restored: restored ?? null, sections: Object.keys(document) },
+        },
+      ],
+    )
+    return { tenant_id: tenantId, version, ...record }
+  }
+
+  /** What deletes all of a tenant's versions with the tenant. */
+  async planRemoval(tenantId: string): Promise<TenantRemains> {
+    const present = this.#current.get(tenantId)
+    const versions = await this.#versions.list(tenantId)
+    return {
+      plans: present ? [this.#current.planDelete(tenantId, tenantId, present.version)] : [],
+      changes: versions.map(({ id }) => this.#versions.deleteChange(tenantId, id)),
+    }
+  }
+
+  /** Answers a function that ends it. */
+  onChange(listener: PolicyListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listeners.clear()
+    await this.#current[Symbol.asyncDispose]()
+  }
+
+  #takeOver(): void {
+    for (const [tenantId, { from }] of this.#compiled) {
+      if (this.#current.get(tenantId) === from) continue
+      const policy = this.effective(tenantId)
+      for (const listener of this.#listeners) listener(policy)
+    }
+    for (const { id } of this.#current.values()) {
+      if (this.#compiled.has(id)) continue
+      const policy = this.effective(id)
+      for (const listener of this.#listeners) listener(policy)
+    }
+  }
+
+  /** What can't be put in force any more, after an upgrade say, leaves the tenant to the hub's admin alone. */
+  #compile(tenantId: string, from: Typed<PolicyVersionRecord> | undefined): EffectivePolicy {
+    try {
+      return effectivePolicy(tenantId, from?.value.document ?? {}, from?.version ?? 0)
+    } catch (error) {
+      const details = error instanceof CodedError ? error.details : []
+      this.#options.logger.error(
+        { tenant_id: tenantId, version: from?.version, reason: messageOf(error), details },
+        'a stored policy is not valid; nobody may do anything in the tenant until it is changed',
+      )
+      return effectivePolicy(tenantId, { acl: [] }, from?.version ?? 0)
+    }
+  }
+}
+
+/** Ids sort like the numbers they are. */
+function versionId(version: number): string {
+  return String(version).padStart(ID_DIGITS, '0')
+}
+
+function versionOf({ tenant_id, id, value }: Typed<PolicyVersionRecord>): PolicyVersion {
+  return { tenant_id, version: Number(id), ...value }
+}

@@ -1,0 +1,76 @@
+import { constants } from 'node:crypto'
+import type { SecureContextOptions, Server, TlsOptions } from 'node:tls'
+import { messageOf } from '../../common/errors.ts'
+import type { Logger } from '../../common/logger.ts'
+import type { Authorities } from '../auth/authorities.ts'
+import { FileIdentity } from './file-identity.ts'
+import { IssuedIdentity } from './issued-identity.ts'
+import type { ServerIdentity } from './server-identity.ts'
+import type { CertificateSource } from './tls-requirement.ts'
+
+export interface OpenTlsOptions {
+  readonly certificate: CertificateSource
+  readonly authorities: Authorities
+  readonly logger: Logger
+}
+
+/** TLS for one listener or several. */
+export interface Tls extends AsyncDisposable {
+  /** For `https.createServer`. */
+  readonly options: TlsOptions
+  /** Keeps a server on the present certificate and CAs, from here on. Answers a function that ends it. */
+  attach(server: Pick<Server, 'setSecureContext'>): () => void
+}
+
+/**
+ * TLS 1.2 and newer, with the operator's certificate or one of the hub's own CA. Clients may present a certificate: that
+ * one which is not good does not end the connection, so that its request is answered with what is wrong (see
+ * NodeCertificates.authenticate); without one a client is who its token says.
+ * @throws CodedError `bad_config` naming the settings
+ */
+export async function openTls({ certificate, authorities, logger }: OpenTlsOptions): Promise<Tls> {
+  await using stack = new AsyncDisposableStack()
+  const identity: ServerIdentity = stack.use(
+    certificate.from === 'files'
+      ? await FileIdentity.open({ ...certificate, logger })
+      : await IssuedIdentity.open({ ...certificate, authorities, logger }),
+  )
+  const attached = new Set<Pick<Server, 'setSecureContext'>>()
+  const renew = () => {
+    try {
+      const context = contextOf(identity, authorities)
+      for (const server of attached) server.setSecureContext(context)
+    } catch (error) {
+      logger.error(
+        { reason: messageOf(error) },
+        'the changed TLS certificate is not usable; the one before it stays',
+      )
+    }
+  }
+  stack.defer(identity.onChange(renew))
+  stack.defer(authorities.onChange(renew))
+  const owned = stack.move()
+  return {
+    get options() {
+      return { ...contextOf(identity, authorities), requestCert: true, rejectUnauthorized: false }
+    },
+    attach(server) {
+      attached.add(server)
+      server.setSecureContext(contextOf(identity, authorities))
+      return () => attached.delete(server)
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+function contextOf({ current }: ServerIdentity, authorities: Authorities): SecureContextOptions {
+  return {
+    cert: current.certificate,
+    key: current.key,
+    /** Whose certificates clients may present, and nobody else's: not those of the system's CAs. */
+    ca: authorities.trusted(),
+    minVersion: 'TLSv1.2',
+    // A client stays who it was when the connection began.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+  }
+}

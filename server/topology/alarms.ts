@@ -1,0 +1,149 @@
+import type { Alarm, AlarmKind } from '../../common/wire/alarm.ts'
+
+/** How long a condition must hold before its alarm is raised, and be gone before it is cleared, ms. */
+export const ALARM_RULES: Readonly<
+  Record<AlarmKind, { readonly raiseAfterMs: number; readonly clearAfterMs: number }>
+> = {
+  // Evidence has its own patience already.
+  link_down: { raiseAfterMs: 0, clearAfterMs: 10_000 },
+  node_down: { raiseAfterMs: 0, clearAfterMs: 5000 },
+  path_flapping: { raiseAfterMs: 0, clearAfterMs: 60_000 },
+  oversubscribed_access_point: { raiseAfterMs: 5000, clearAfterMs: 15_000 },
+  slo_breach: { raiseAfterMs: 15_000, clearAfterMs: 60_000 },
+  input_lost: { raiseAfterMs: 2000, clearAfterMs: 5000 },
+  service_restarting: { raiseAfterMs: 0, clearAfterMs: 60_000 },
+}
+
+/** Conditions watched at once; more than that are left out and counted. */
+const MAX_CONDITIONS = 10_000
+
+export interface AlarmName {
+  readonly kind: AlarmKind
+  /** null for what is the hub's own. */
+  readonly tenantId: string | null
+  /** As in the wire's `Alarm`. */
+  readonly subject: string
+}
+
+export interface AlarmEvents {
+  alarmRaised(alarm: Alarm): void
+  /** @param why `recovered`, or `gone` where what it was about is no more */
+  alarmCleared(alarm: Alarm, why: 'recovered' | 'gone', afterMs: number): void
+}
+
+interface Condition {
+  readonly name: AlarmName
+  message: string
+  holds: boolean
+  /** Since when it holds, or does not. */
+  since: number
+  raisedAt: number | null
+}
+
+/** Alarms that are raised now. Conditions are told as often as one likes; only lasting changes become alarms. */
+export class AlarmBook {
+  readonly #events: AlarmEvents
+  readonly #conditions = new Map<string, Condition>()
+  #leftOut = 0
+
+  constructor(events: AlarmEvents) {
+    this.#events = events
+  }
+
+  /** Conditions that found no room. */
+  get leftOut(): number {
+    return this.#leftOut
+  }
+
+  /**
+   * Says how things stand now.
+   * @param message in words, with figures; only looked at while the condition holds
+   */
+  report(name: AlarmName, holds: boolean, message: string, nowMs: number): void {
+    const key = keyOf(name)
+    let condition = this.#conditions.get(key)
+    if (!condition) {
+      if (!holds) return
+      if (this.#conditions.size >= MAX_CONDITIONS) {
+        this.#leftOut += 1
+        return
+      }
+      condition = { name, message, holds, since: nowMs, raisedAt: null }
+      this.#conditions.set(key, condition)
+    }
+    if (holds) condition.message = message
+    if (condition.holds !== holds) {
+      condition.holds = holds
+      condition.since = nowMs
+    }
+    this.#settle(key, condition, nowMs)
+  }
+
+  /** Whether an alarm is raised: conditions that use it as their own memory read it here. */
+  raised(name: AlarmName): boolean {
+    return (this.#conditions.get(keyOf(name))?.raisedAt ?? null) !== null
+  }
+
+  /** What an alarm is about is no more. */
+  gone(name: AlarmName, nowMs: number): void {
+    const key = keyOf(name)
+    const condition = this.#conditions.get(key)
+    if (condition) this.#drop(key, condition, 'gone', nowMs)
+  }
+
+  /** Subjects of one kind that are watched. */
+  subjects(kind: AlarmKind): AlarmName[] {
+    return [...this.#conditions.values()].filter(({ name }) => name.kind === kind).map(({ name }) => name)
+  }
+
+  /** Lets time pass for conditions that nobody reports anew. */
+  sweep(nowMs: number): void {
+    for (const [key, condition] of this.#conditions) this.#settle(key, condition, nowMs)
+  }
+
+  /** Raised alarms of a tenant, newest first; `null` is the hub's admin, who sees all. */
+  list(tenantId: string | null): Alarm[] {
+    return [...this.#conditions.values()]
+      .filter(({ raisedAt, name }) => raisedAt !== null && (tenantId === null || name.tenantId === tenantId))
+      .map(alarmOf)
+      .sort((a, b) => b.raised_at - a.raised_at)
+  }
+
+  /** How many are raised, by kind. */
+  counts(): Map<AlarmKind, number> {
+    const counts = new Map<AlarmKind, number>()
+    for (const { name, raisedAt } of this.#conditions.values()) {
+      if (raisedAt !== null) counts.set(name.kind, (counts.get(name.kind) ?? 0) + 1)
+    }
+    return counts
+  }
+
+  #settle(key: string, condition: Condition, nowMs: number): void {
+    const { raiseAfterMs, clearAfterMs } = ALARM_RULES[condition.name.kind]
+    const lasted = nowMs - condition.since
+    if (condition.holds && condition.raisedAt === null && lasted >= raiseAfterMs) {
+      condition.raisedAt = nowMs
+      this.#events.alarmRaised(alarmOf(condition))
+    } else if (!condition.holds && (condition.raisedAt === null || lasted >= clearAfterMs)) {
+      this.#drop(key, condition, 'recovered', nowMs)
+    }
+  }
+
+  #drop(key: string, condition: Condition, why: 'recovered' | 'gone', nowMs: number): void {
+    this.#conditions.delete(key)
+    if (condition.raisedAt === null) return
+    this.#events.alarmCleared(alarmOf(condition), why, nowMs - condition.raisedAt)
+  }
+}
+
+const keyOf = ({ kind, tenantId, subject }: AlarmName): string => `${kind} ${tenantId ?? ''} ${subject}`
+
+function alarmOf({ name, message, since, raisedAt }: Condition): Alarm {
+  return {
+    kind: name.kind,
+    tenant_id: name.tenantId,
+    subject: name.subject,
+    message,
+    raised_at: raisedAt ?? since,
+  }
+}

@@ -1,0 +1,74 @@
+import type { NodeEntry } from '../../common/wire/topology.ts'
+import type { NodeFacts, NodeLoad } from '../../policy/paths/graph.ts'
+import { type Reputation, reputationAt } from './reputation.ts'
+
+/** A link that nobody declared and reports told of. */
+export interface LearnedLink {
+  readonly linkId: string
+  readonly to: string
+  /** Newest report, Unix ms. */
+  reportedAt: number
+}
+
+/** What the live topology keeps of a node beside the graph. Times are Unix milliseconds. */
+export interface NodeRecord {
+  /** null for nodes that the hub shares with every tenant. */
+  readonly tenantId: string | null
+  readonly nodeId: string
+  entry: NodeEntry
+  up: boolean
+  lastSeen: number | null
+  /** Counts as seen then: a node that was up before a restart gets time to come back. */
+  graceFrom: number
+  /** Connections that prove without reports that it lives. */
+  holds: number
+  load: NodeLoad
+  reputation: Reputation
+  readonly learned: Map<string, LearnedLink>
+  /** Something that outlives a restart changed since it was last written. */
+  dirty: boolean
+}
+
+export const IDLE: NodeLoad = { workerCpu: 0, flows: 0, kbps: 0 }
+
+export function newRecord(
+  tenantId: string | null,
+  nodeId: string,
+  entry: NodeEntry,
+  nowMs: number,
+): NodeRecord {
+  return {
+    tenantId,
+    nodeId,
+    entry,
+    up: false,
+    lastSeen: null,
+    graceFrom: Number.NEGATIVE_INFINITY,
+    holds: 0,
+    load: IDLE,
+    reputation: { value: 1, at: nowMs },
+    learned: new Map(),
+    dirty: false,
+  }
+}
+
+/** A node as the policy takes it. */
+export function factsOf(record: NodeRecord, nowMs: number): NodeFacts {
+  const { tenantId, nodeId, entry, up, load, reputation } = record
+  return {
+    nodeId,
+    tenantId,
+    role: entry.role,
+    up,
+    region: entry.region,
+    segments: entry.segments,
+    transports: entry.transports,
+    serves: entry.serves,
+    ptp: entry.ptp,
+    tsn: entry.tsn,
+    reputation: reputationAt(reputation, nowMs),
+    // A node that is drained has no room for anything new.
+    ceilings: { maxFlows: entry.draining ? 0 : entry.max_flows, maxKbps: entry.max_kbps },
+    load,
+  }
+}

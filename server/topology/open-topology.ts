@@ -1,0 +1,144 @@
+import type { Logger } from '../../common/logger.ts'
+import type { StreamClass } from '../../common/wire/stream.ts'
+import { standingOf } from '../../policy/health.ts'
+import type { AuditDraft } from '../audit/audit-record.ts'
+import type { Metrics, Reading } from '../metrics.ts'
+import type { Store } from '../store/store.ts'
+import { reportApplier } from '../telemetry/apply-report.ts'
+import { TelemetryIntake } from '../telemetry/intake.ts'
+import { AlarmWatch } from './alarm-watch.ts'
+import { AlarmBook } from './alarms.ts'
+import { type TopologyWatcher, topologyEvents } from './events.ts'
+import { Topology } from './graph.ts'
+import { NodeDirectory } from './node-directory.ts'
+import { QosTriggers, type Reconsider } from './qos-triggers.ts'
+import { SloTracker } from './slo.ts'
+import { StateKeeper } from './state-keeper.ts'
+
+const TRIGGER_EVERY_MS = 200
+const LOOK_EVERY_MS = 1000
+
+export interface TopologyOptions {
+  readonly store: Pick<Store, 'get' | 'list' | 'write'>
+  readonly metrics: Metrics
+  readonly logger: Logger
+  /** Puts records on the audit trail; must neither wait nor throw. */
+  readonly audit: (draft: AuditDraft) => void
+  /** Decides anew about a flow and carries the answer out. */
+  readonly reconsider: Reconsider
+  /** The class of a tenant's stream; undefined where it has no such stream. */
+  readonly streamClass: (tenantId: string, streamId: string) => StreamClass | undefined
+  /** p95 glass-to-glass target by the tenant's policy, ms; null where there is none. */
+  readonly targetMs: (tenantId: string, streamClass: StreamClass) => number | null
+  readonly watcher?: TopologyWatcher
+  /** Where several hubs share the database: how often to look for nodes that others added, ms. */
+  readonly refreshMs?: number | undefined
+  /** Unix milliseconds. */
+  readonly now?: () => number
+}
+
+export interface TopologyParts extends AsyncDisposable {
+  readonly topology: Topology
+  readonly directory: NodeDirectory
+  readonly intake: TelemetryIntake
+  readonly triggers: QosTriggers
+  readonly alarms: AlarmBook
+  readonly slo: SloTracker
+}
+
+/** Opens the directory, puts back what was known, and begins to watch. */
+export async function openTopology(options: TopologyOptions): Promise<TopologyParts> {
+  const { store, metrics, logger, refreshMs, now = Date.now } = options
+  await using stack = new AsyncDisposableStack()
+  const topology = new Topology()
+  const directory = stack.use(await NodeDirectory.open({ store, topology, refreshMs, now, logger }))
+  stack.use(await StateKeeper.open({ store, topology, now, logger }))
+
+  const events = topologyEvents({ ...options, now })
+  const unlisten = topology.listen({
+    linkObserved: () => {},
+    structureChanged: () => {},
+    nodeUp: events.nodeUp,
+    nodeDown: events.nodeDown,
+  })
+  stack.defer(unlisten)
+  const slo = new SloTracker(options.targetMs)
+  const alarms = new AlarmBook(events)
+  const triggers = stack.use(new QosTriggers({ topology, slo, reconsider: options.reconsider, events, now }))
+  const watch = new AlarmWatch({ topology, triggers, slo, alarms })
+  const intake = stack.use(
+    new TelemetryIntake({
+      apply: reportApplier({ topology, slo, streamClass: options.streamClass }),
+      now,
+      counted: (outcomes) => {
+        for (const [outcome, count] of outcomes) metrics.telemetryReports.inc({ outcome }, count)
+      },
+      refused: () => metrics.rejected.inc({ reason: 'telemetry_saturated' }),
+      failed: (error) => {
+        metrics.errors.inc({ stage: 'telemetry', kind: 'apply' })
+        logger.error({ err: error }, 'a report could not be worked in')
+      },
+    }),
+  )
+
+  const look = setInterval(() => {
+    const nowMs = now()
+    topology.sweep(nowMs)
+    slo.sweep(nowMs)
+    watch.tick(nowMs)
+  }, LOOK_EVERY_MS).unref()
+  const trigger = setInterval(() => triggers.tick(), TRIGGER_EVERY_MS).unref()
+  stack.defer(() => clearInterval(look))
+  stack.defer(() => clearInterval(trigger))
+  for (const end of gauges(metrics, { topology, triggers, intake, alarms, slo }, now)) stack.defer(end)
+
+  const owned = stack.move()
+  return {
+    topology,
+    directory,
+    intake,
+    triggers,
+    alarms,
+    slo,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+type Gauged = Omit<TopologyParts, 'directory' | typeof Symbol.asyncDispose>
+
+function gauges(metrics: Metrics, parts: Gauged, now: () => number): (() => void)[] {
+  const { topology, triggers, intake, alarms, slo } = parts
+  return [
+    metrics.gauge('bus_queue_depth', () => [
+      { labels: { service: 'telemetry' }, value: intake.waiting },
+      { labels: { service: 'qos' }, value: triggers.waiting },
+    ]),
+    metrics.gauge('lanecast_slo_burn_ratio', () =>
+      slo.burns(now()).map(({ streamClass, window, burn }) => ({
+        labels: { class: streamClass, window },
+        value: burn,
+      })),
+    ),
+    metrics.gauge('lanecast_alarms', () =>
+      [...alarms.counts()].map(([kind, value]) => ({ labels: { kind }, value })),
+    ),
+    metrics.gauge('lanecast_nodes', () =>
+      tally([...topology.records()], ({ entry: { role }, up }) => ({ role, state: up ? 'up' : 'down' })),
+    ),
+    metrics.gauge('lanecast_links', () =>
+      tally([...topology.links()], ({ evidence }) => ({ standing: standingOf(evidence, now()) })),
+    ),
+  ]
+}
+
+function tally<T>(things: readonly T[], labelsOf: (thing: T) => Record<string, string>): Reading[] {
+  const counts = new Map<string, { labels: Record<string, string>; value: number }>()
+  for (const thing of things) {
+    const labels = labelsOf(thing)
+    const key = JSON.stringify(labels)
+    const count = counts.get(key) ?? { labels, value: 0 }
+    count.value += 1
+    counts.set(key, count)
+  }
+  return [...counts.values()]
+}

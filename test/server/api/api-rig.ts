@@ -1,0 +1,122 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import { createLogger } from '../../../common/logger.ts'
+import { administrationRoutes } from '../../../server/api/administration.ts'
+import type { AdministrationParts } from '../../../server/api/administration-parts.ts'
+import { type AnsweredRequest, type ApiParts, apiRouter } from '../../../server/api/mount.ts'
+import { withReference } from '../../../server/api/reference.ts'
+import type { Route } from '../../../server/api/route.ts'
+import { openAuth } from '../../../server/auth/open-auth.ts'
+import { type RateLimitOptions, RateLimits } from '../../../server/auth/rate-limits.ts'
+import { PolicyBook } from '../../../server/policies/policy-book.ts'
+import { ephemeralKeyring } from '../../../server/store/keyring.ts'
+import { Sealer } from '../../../server/store/sealing.ts'
+import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
+import { TenantBook } from '../../../server/tenants/tenant-book.ts'
+import { Topology } from '../../../server/topology/graph.ts'
+import { NodeDirectory } from '../../../server/topology/node-directory.ts'
+
+/** No test of another thing runs into the limits. */
+const GENEROUS = { points: 1_000_000, seconds: 60 }
+
+export interface ApiRigOptions {
+  /** Routes beside those of administration. */
+  readonly routes?: (parts: AdministrationParts) => Route[]
+  readonly limits?: RateLimitOptions
+  readonly parts?: Partial<ApiParts>
+}
+
+/** The API with its real store, auth, policies and directory, all in memory, on a port of its own. */
+export async function apiRig(options: ApiRigOptions = {}) {
+  const stack = new AsyncDisposableStack()
+  const logger = createLogger('fatal')
+  const now = Date.now
+  const store = stack.use(await openMemoryStore())
+  const auth = stack.use(
+    await openAuth({ store, sealer: new Sealer(ephemeralKeyring()), dataFolder: null, logger }),
+  )
+  const tenants = stack.use(await TenantBook.open({ store, now, logger }))
+  const policies = stack.use(await PolicyBook.open({ store, now, logger }))
+  const topology = new Topology()
+  const directory = stack.use(await NodeDirectory.open({ store, topology, now, logger }))
+  const parts: AdministrationParts = {
+    ...{ store, auth, tenants, policies, directory, topology, now, telemetryIntervalMs: 1000 },
+  }
+  const failures: { code: string; cause: unknown }[] = []
+  const answered: AnsweredRequest[] = []
+  const routes = withReference([...administrationRoutes(parts), ...(options.routes?.(parts) ?? [])], {
+    ...{ title: 'Lanecast API', version: '1' },
+  })
+  const app = express().disable('x-powered-by')
+  app.use(
+    apiRouter(routes, {
+      authenticator: auth.authenticator,
+      authorize: (principal, action, about) => policies.authorize(principal, action, about),
+      tenantExists: (tenantId) => tenants.has(tenantId),
+      limits: new RateLimits({
+        principal: GENEROUS,
+        address: GENEROUS,
+        failures: GENEROUS,
+        ...options.limits,
+      }),
+      onAnswered: (request) => answered.push(request),
+      onFailure: (code, cause) => failures.push({ code, cause }),
+      validateAnswers: true,
+      ...options.parts,
+    }),
+  )
+  const server = createServer(app)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  stack.defer(async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const admin = auth.firstAdminToken!.token
+
+  /** One request; `body` goes as JSON unless a content type is said. */
+  const ask = async (
+    method: string,
+    path: string,
+    {
+      token = admin,
+      body,
+      headers = {},
+    }: { token?: string | null; body?: unknown; headers?: Record<string, string> } = {},
+  ) => {
+    const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(text === undefined ? {} : { body: text }),
+    })
+    const content = await response.text()
+    const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false
+    return {
+      status: response.status,
+      headers: response.headers,
+      text: content,
+      json: isJson ? JSON.parse(content) : undefined,
+    }
+  }
+
+  /** A JWT of somebody in a tenant, which is made where it does not exist. */
+  const tokenFor = async (
+    tenantId: string,
+    role: 'operator' | 'director' | 'publisher' | 'viewer' | 'node',
+  ) => {
+    if (!tenants.has(tenantId)) await tenants.put(tenantId, { display_name: tenantId }, 'hub')
+    const wanted = { subject: `${role}-of-${tenantId}`, role, tenant_id: tenantId, by: 'hub' as const }
+    return (await auth.tokens.issueJwt(wanted, 3600)).token
+  }
+
+  return {
+    ...{ ...parts, auth, store, url, routes, failures, answered, ask, tokenFor, adminToken: admin },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}

@@ -1,0 +1,83 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { adminTokenNotice } from '../../../server/auth/admin-token.ts'
+import { ephemeralKeyring } from '../../../server/store/keyring.ts'
+import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
+import { authRig } from './auth-rig.ts'
+import { codeOf } from './code-of.ts'
+
+async function folder() {
+  const path = await mkdtemp(join(tmpdir(), 'lanecast-admin-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+test('the first start makes an admin token, in a file that its owner alone can read', async (t) => {
+  await using data = await folder()
+  const dataFolder = join(data.path, 'data')
+  await using rig = await authRig({ dataFolder })
+  const first = rig.auth.firstAdminToken!
+  const file = join(dataFolder, 'admin-token')
+  t.is(first.file, file)
+  t.is((await readFile(file, 'utf8')).trim(), first.token)
+  t.is((await stat(file)).mode & 0o777, 0o600)
+  t.deepEqual(await readdir(dataFolder), ['admin-token'])
+  t.like(await rig.auth.authenticator.authenticateToken(first.token), {
+    ...{ id: 'admin', role: 'admin', tenant_id: null, expires_at: null },
+  })
+  t.true(adminTokenNotice(first).includes(first.token) && adminTokenNotice(first).includes(file))
+  const written = JSON.stringify([
+    await rig.store.list('token', null),
+    await rig.store.auditPage(null, { limit: 9 }),
+  ])
+  t.false(written.includes(first.token.slice(-43)))
+
+  await using again = await authRig({ dataFolder, store: rig.store, keyring: rig.keyring })
+  t.is(again.auth.firstAdminToken, undefined)
+  t.is(await codeOf(again.auth.authenticator.authenticateToken(first.token)), 'ok')
+})
+
+test('with AMNESIA it is in memory only', async (t) => {
+  await using rig = await authRig({ dataFolder: null })
+  const { token, file } = rig.auth.firstAdminToken!
+  t.is(file, null)
+  t.is((await rig.auth.authenticator.authenticateToken(token)).role, 'admin')
+})
+
+test('a hub that died before it noted the token takes the one in the file', async (t) => {
+  await using data = await folder()
+  await using before = await authRig({ dataFolder: data.path })
+  const { token } = before.auth.firstAdminToken!
+  await using after = await authRig({ dataFolder: data.path })
+  t.is(after.auth.firstAdminToken?.token, token)
+  t.is(await codeOf(after.auth.authenticator.authenticateToken(token)), 'ok')
+})
+
+test('of two hubs that start on one database at once, one makes it', async (t) => {
+  await using data = await folder()
+  await using store = await openMemoryStore()
+  const keyring = ephemeralKeyring()
+  const rigs = await Promise.all(
+    ['a', 'b'].map((name) => authRig({ store, keyring, dataFolder: join(data.path, name), refreshMs: 1 })),
+  )
+  const made = rigs.filter(({ auth }) => auth.firstAdminToken !== undefined)
+  t.is(made.length, 1)
+  t.is(
+    (await readdir(data.path, { recursive: true })).filter((path) => path.endsWith('admin-token')).length,
+    1,
+  )
+  for (const rig of rigs) {
+    t.is(await codeOf(rig.auth.authenticator.authenticateToken(made[0]!.auth.firstAdminToken!.token)), 'ok')
+    await rig[Symbol.asyncDispose]()
+  }
+})
+
+test('what stands in its place is left alone and said', async (t) => {
+  await using data = await folder()
+  await writeFile(join(data.path, 'admin-token'), 'my shopping list')
+  t.is(await codeOf(authRig({ dataFolder: data.path })), '500 admin_token_unwritable')
+  t.is(await readFile(join(data.path, 'admin-token'), 'utf8'), 'my shopping list')
+  await mkdir(join(data.path, 'folder', 'admin-token'), { recursive: true })
+  t.is(await codeOf(authRig({ dataFolder: join(data.path, 'folder') })), '500 admin_token_unwritable')
+})
