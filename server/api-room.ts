@@ -2,9 +2,13 @@ import type { Router } from 'express'
 import { askAcl } from '../policy/acl.ts'
 import { mayActIn } from '../policy/tenancy.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
+import { administrationRoutes } from './api/administration.ts'
 import { contractRoutes } from './api/flows/routes.ts'
+import { metricsRoute } from './api/metrics.ts'
 import { apiRouter } from './api/mount.ts'
+import { withReference } from './api/reference.ts'
 import type { Route } from './api/route.ts'
+import { listLinks } from './api/topology/list-links.ts'
 import type { Auth } from './auth/open-auth.ts'
 import { RateLimits } from './auth/rate-limits.ts'
 import type { Config } from './config/config.ts'
@@ -14,6 +18,9 @@ import type { OverlayRoom } from './overlay-room.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
 import type { TenantBook } from './tenants/tenant-book.ts'
+import { TELEMETRY_INTERVAL_MS } from './topology/graph.ts'
+
+const REFERENCE = { title: 'Lanecast', version: '1' } as const
 
 export interface ApiRoomOptions {
   readonly config: Config
@@ -28,9 +35,27 @@ export interface ApiRoomOptions {
 }
 
 /** All of `/v1`, guarded. */
-export function apiOf({ auth, tenants, flows, metrics, events }: ApiRoomOptions): Router {
-  const routes: Route[] = [...contractRoutes(flows.routes)]
-  return apiRouter(routes, {
+export function apiOf(options: ApiRoomOptions): Router {
+  const { auth, state, policies, tenants, overlay, flows, metrics, events } = options
+  const { directory, topology } = overlay
+  const routes: Route[] = [
+    ...contractRoutes(flows.routes),
+    listLinks({ topology, now: Date.now }),
+    ...administrationRoutes({
+      ...{ store: state.store, auth, tenants, policies, directory, topology },
+      dependants: [
+        {
+          what: 'flows',
+          count: (tenantId) =>
+            flows.publishers.list().filter(({ contract }) => contract.tenant_id === tenantId).length,
+        },
+      ],
+      telemetryIntervalMs: TELEMETRY_INTERVAL_MS,
+      now: Date.now,
+    }),
+    metricsRoute(metrics),
+  ]
+  return apiRouter(withReference(routes, REFERENCE), {
     authenticator: auth.authenticator,
     limits: new RateLimits(),
     authorize: (principal, action, { tenantId, streamId }) => {

@@ -25,6 +25,7 @@ export interface Hub extends AsyncDisposable {
   /** Where HTTP listens, e.g. `http://127.0.0.1:9415`. */
   readonly url: string
   readonly metricsUrl: string
+  readonly workers: WorkerPool
   /** Set at the very first start: print it, once. */
   readonly firstAdminToken: FirstAdminToken | undefined
 }
@@ -119,6 +120,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   return {
     url,
     metricsUrl,
+    workers,
     firstAdminToken: auth.firstAdminToken,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }

@@ -26,7 +26,9 @@ export function hubMedia({ streams, viewers, ristIp, logLevel, onError }: HubMed
         rtt_multiple: profile.rttMultiple,
       }
       // Where nobody measured the path yet it is taken to be short: the buffer is fitted to what it really is.
-      const measured = contract.latency.stages.some(({ stage, source }) => stage === 'one_way' && source !== 'default')
+      const measured = contract.latency.stages.some(
+        ({ stage, source }) => stage === 'one_way' && source !== 'default',
+      )
       const start_ms = measured ? buffer.start_ms : buffer.min_ms
       streams.open({
         tenantId: contract.tenant_id,
