@@ -17,6 +17,9 @@ export const STATE_WORDS: Record<ViewerState['name'], StateWords> = {
   ended: { label: 'Ended', tone: 'quiet' },
   reconnecting: { label: 'Reconnecting', tone: 'warn' },
   failed: { label: 'Unavailable', tone: 'bad' },
+  denied: { label: 'No access', tone: 'bad' },
+  revoked: { label: 'Access ended', tone: 'bad' },
+  busy: { label: 'Busy', tone: 'warn' },
 }
 
 interface Notice {
@@ -56,6 +59,20 @@ export function noticeOf(state: ViewerState): Notice | null {
         title: 'Nothing to show here',
         detail: `${sentence(state.reason)} This page keeps asking for it.`,
         busy: false,
+      }
+    case 'denied':
+      return { title: 'You can’t watch this', detail: sentence(state.reason), busy: false }
+    case 'revoked':
+      return {
+        title: 'Your access has ended',
+        detail: `${sentence(state.reason)} This page asks again now and then.`,
+        busy: false,
+      }
+    case 'busy':
+      return {
+        title: 'No place at the moment',
+        detail: `${sentence(state.reason)} The picture appears here by itself when there is one.`,
+        busy: true,
       }
   }
 }

@@ -1,6 +1,6 @@
 import type { types } from 'mediasoup-client'
 import type { Abr } from '../../common/wire/flow-contract.ts'
-import { subscribeAnswerSchema, type SubscribeRequest } from '../../common/wire/flows-api.ts'
+import { type SubscribeRequest, subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import type { StreamState } from '../../common/wire/stream.ts'
 import { type ConsumerInfo, joinAnswer } from '../../common/wire/viewer-protocol.ts'
 import { localUnixMs } from './clock-offset.ts'

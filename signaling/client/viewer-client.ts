@@ -1,21 +1,31 @@
-import { Device } from 'mediasoup-client'
+import type { types } from 'mediasoup-client'
+import type { SubscribeRequest } from '../../common/wire/flows-api.ts'
 import type { StreamState } from '../../common/wire/stream.ts'
-import { type ConsumerInfo, type HubNotifications, joinAnswer } from '../../common/wire/viewer-protocol.ts'
-import { GlassToGlass } from './glass-to-glass.ts'
-import { type Closing, HubConnection } from './hub-connection.ts'
-import { MediaSession } from './media-session.ts'
-import { routerRtpCapabilities } from './mediasoup-shapes.ts'
+import { ContractSession, type SessionEnd, type SessionOwner } from './contract-session.ts'
+import type { MediaSession } from './media-session.ts'
 import { Playback } from './playback.ts'
+import { ReceivingDevice } from './receiving-device.ts'
 import { reconnectDelayMs } from './reconnect-delay.ts'
-import { listStreams } from './stream-list.ts'
+import { outcomeOf } from './session-outcome.ts'
 import { TypedEmitter } from './typed-emitter.ts'
 import { ViewerMonitor, type ViewerStatistics } from './viewer-monitor.ts'
 import { type ViewerState, viewerState } from './viewer-state.ts'
+
+/** The next contract is asked for this long before the end of the running one, in ms, or at a quarter of its life. */
+const RENEW_LEAD_MS = 20_000
+/** With less than this left of a contract, another attempt to renew it would come too late, in ms. */
+const RENEW_LAST_MS = 2_000
 
 export interface ViewerOptions {
   /** The hub's address, as `https://hub.example:9415`. */
   readonly hubUrl: string
   readonly streamId: string
+  /** The stream's tenant, for viewers without a token; a token names its own. */
+  readonly tenantId?: string
+  /** The bearer token of now, asked for before each request; without one the viewer is anonymous. */
+  readonly token?: () => string | null
+  /** Bounds and wishes for the contract. */
+  readonly subscribe?: Pick<SubscribeRequest, 'viewer_class' | 'preference'>
   /** Where the stream is shown. The client sets its `srcObject` and plays it; muting is the page's business. */
   readonly video: HTMLVideoElement
   /**
@@ -34,43 +44,49 @@ export interface ViewerEvents {
 }
 
 /**
- * Watches one stream, from `start` to `close`: connects, joins, plays, and comes back by itself from whatever
- * breaks in between. It never gives up; a stream the hub does not know is asked for again every few seconds.
+ * Watches one stream, from `start` to `close`: asks for a contract, joins, plays, has the next contract at work
+ * before the running one is over, and comes back by itself from whatever breaks in between. It never gives up; where
+ * the hub refuses, it is asked again every now and then.
  */
 export class ViewerClient extends TypedEmitter<ViewerEvents> {
   readonly #options: ViewerOptions
   readonly #playback: Playback
   readonly #monitor: ViewerMonitor
-  readonly #glassToGlass = new GlassToGlass()
-  #device: { readonly device: Promise<Device>; readonly capabilities: string } | null = null
-  #hub: HubConnection | null = null
-  #media: MediaSession | null = null
-  /** Session whose last picture stands on the screen until the one of now delivers. */
-  #retired: MediaSession | null = null
-  #joined: Promise<unknown> = Promise.resolve()
-  #joins = 0
+  readonly #device = new ReceivingDevice()
+  readonly #owner: SessionOwner = {
+    changed: (session) => this.#changed(session),
+    consumed: (session, media, consumers) => this.#present(session, media, consumers),
+    retired: (session, media, reason) => this.#retire(session, media, reason),
+  }
+  #session: ContractSession | null = null
+  /** Takes over from the session of now as soon as it has a picture, or when that one ends. */
+  #successor: ContractSession | null = null
+  #renewal: ReturnType<typeof setTimeout> | undefined
+  /** Whose picture is on the screen; it stands until another's is there. */
+  #shown: MediaSession | null = null
   #attempt = 0
   #closed = false
   #wake = (): void => {}
 
   #state: ViewerState = { name: 'connecting' }
-  #failure: string | null = null
+  #trouble: ViewerState | null = null
   #stream: StreamState | null = null
-  #presented = false
+  #streamEnded = false
   #delivering = false
-  #everJoined = false
+  #everGranted = false
   #interrupted = false
   #lastClosing = ''
   #joinStart = 0
   #joinMs: number | null = null
-  #spatialLayer: number | null = null
 
   constructor(options: ViewerOptions) {
     super()
     this.#options = options
     this.#playback = new Playback(options.video, (frame) => {
-      if (this.#presented) this.#delivered()
-      this.#glassToGlass.add(frame)
+      const session = this.#session
+      if (session === null) return
+      if (this.#shown !== null && this.#shown === session.media) this.#delivered()
+      session.glassToGlass.add(frame)
     })
     this.#monitor = this.#startMonitor()
   }
@@ -83,7 +99,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   start(): void {
     const { routerCapabilities } = this.#options
     if (typeof routerCapabilities === 'object' && routerCapabilities !== null)
-      this.#deviceFor(routerCapabilities).catch(() => {})
+      this.#device.for(routerCapabilities).catch(() => {})
     addEventListener('online', this.retryNow)
     void this.#run()
   }
@@ -94,152 +110,144 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   close(): void {
     this.#closed = true
     removeEventListener('online', this.retryNow)
+    clearTimeout(this.#renewal)
     this.#monitor.close()
-    this.#hub?.close('the viewer left')
     this.#wake()
-    this.#retired?.close()
-    this.#media?.close()
+    this.#shown?.close()
+    for (const session of [this.#session, this.#successor]) session?.close('the viewer left')
     this.#playback.close()
   }
 
   async #run(): Promise<void> {
     if (!('RTCPeerConnection' in globalThis)) {
-      this.#failure = 'this browser has no WebRTC'
+      this.#trouble = { name: 'failed', reason: 'this browser has no WebRTC' }
       this.#refresh()
       return
     }
     while (!this.#closed) {
-      const closing = await this.#connect()
+      if (this.#session === null) {
+        this.#joinStart = performance.now()
+        this.#joinMs = null
+        this.#session = this.#open()
+      }
+      const session = this.#session
+      const end = await session.ended
       if (this.#closed) return
-      const unknown = closing.cause === 'never-opened' && (await this.#isUnknown())
-      this.#lastClosing = closing.reason
-      this.#failure = unknown ? `there is no stream “${this.#options.streamId}” on this server` : null
-      this.#refresh()
-      await this.#pause(reconnectDelayMs(this.#attempt++, unknown))
+      // Else another took over, and this is the old one's end.
+      if (session === this.#session) await this.#over(end)
     }
   }
 
-  /** One connection, from its handshake to its end. */
-  async #connect(): Promise<Closing> {
-    this.#joinStart = performance.now()
-    this.#joinMs = null
-    const url = new URL('/protoo', this.#options.hubUrl)
-    url.protocol = url.protocol.replace('http', 'ws')
-    url.searchParams.set('stream_id', this.#options.streamId)
-    let capabilities: HubNotifications['welcome']['router_rtp_capabilities'] = {}
-    const hub: HubConnection = new HubConnection(url.href, {
-      welcome: (welcome) => {
-        capabilities = welcome.router_rtp_capabilities
-        this.#everJoined = true
-        this.#failure = null
-        this.#setStream(welcome.stream)
-        this.#startJoin(hub, capabilities)
-        void this.#monitor.compareClocks(hub)
-      },
-      stream: (stream) => this.#setStream(stream),
-      consumerClosed: ({ consumer_id }) => {
-        this.#media?.closeConsumer(consumer_id)
-        this.#tellMedia()
-      },
-      consumerLayer: ({ consumer_id, spatial_layer }) => {
-        if (consumer_id === this.#media?.consumerId('video')) this.#spatialLayer = spatial_layer
-      },
-      rejoin: ({ reason }) => {
-        this.#lastClosing = reason
-        this.#retireMedia()
-        this.#refresh()
-        this.#startJoin(hub, capabilities)
-      },
-      captureClock: (reference) => this.#glassToGlass.captureClock(reference),
-      consume: async (info) => {
-        await this.#joined
-        if (this.#media !== null) await this.#consume(this.#media, [info])
-      },
+  /** After the session of now: its successor where there is one, else a wait that depends on why it is over. */
+  async #over(end: SessionEnd): Promise<void> {
+    clearTimeout(this.#renewal)
+    this.#renewal = undefined
+    this.#session = this.#successor
+    this.#successor = null
+    const { streamId, token } = this.#options
+    const hasToken = (token?.() ?? null) !== null
+    const { trouble, reason, pace, atLeastMs } = outcomeOf(end, {
+      streamId,
+      hasToken,
+      streamEnded: this.#streamEnded,
     })
-    this.#hub = hub
-    const closing = await hub.closed
-    this.#hub = null
+    this.#lastClosing = reason
+    if (this.#session !== null) return this.#changed(this.#session)
     this.#stream = null
-    this.#retireMedia()
-    return closing
+    this.#trouble = trouble
+    this.#refresh()
+    if (end.cause === 'expired') return
+    await this.#pause(Math.max(atLeastMs, reconnectDelayMs(this.#attempt++, pace)))
   }
 
-  #startJoin(hub: HubConnection, capabilities: object): void {
-    this.#joined = this.#join(hub, capabilities).catch((error: unknown) => {
-      hub.close(`joining failed: ${error instanceof Error ? error.message : String(error)}`, 'lost')
-    })
-  }
-
-  async #join(hub: HubConnection, capabilities: object): Promise<void> {
-    const join = ++this.#joins
-    const device = await this.#deviceFor(capabilities)
-    // The new transport's clock may come before the answer.
-    this.#glassToGlass.reset()
-    const request = hub.request('join', { rtp_capabilities: device.recvRtpCapabilities })
-    const answer = joinAnswer.parse(await request)
-    // Meanwhile the hub may have asked for another join, which is the one that counts.
-    if (join !== this.#joins || this.#closed) return
-    const media: MediaSession = new MediaSession(device, answer.transport, {
-      connect: (connect) => hub.request('connect-transport', connect),
-      failed: (reason) => {
-        if (media === this.#media) hub.close(reason, 'lost')
+  #open(): ContractSession {
+    const { hubUrl, streamId, tenantId, token, subscribe } = this.#options
+    return new ContractSession(
+      {
+        hubUrl,
+        request: {
+          stream_id: streamId,
+          ...(tenantId !== undefined && { tenant_id: tenantId }),
+          ...subscribe,
+        },
+        token: token?.() ?? null,
+        device: this.#device,
+        early: this.#trouble === null,
       },
-    })
-    this.#retireMedia()
-    this.#media = media
-    this.#setStream(answer.stream)
-    await this.#consume(media, answer.consumers)
+      this.#owner,
+    )
   }
 
-  /** The device for a router: making one asks the browser for its codecs, which takes some 20 ms. */
-  #deviceFor(capabilities: object): Promise<Device> {
-    const key = JSON.stringify(capabilities)
-    if (this.#device?.capabilities !== key)
-      this.#device = { device: loadDevice(capabilities), capabilities: key }
-    return this.#device.device
-  }
-
-  /** The session of now will not go on. If it showed something it is kept until the next one does. */
-  #retireMedia(): void {
-    if (this.#delivering) {
-      this.#retired?.close()
-      this.#retired = this.#media
-      this.#interrupted = true
-    } else {
-      this.#media?.close()
-    }
-    this.#media = null
-    this.#presented = false
-    this.#delivering = false
-    this.#spatialLayer = null
-  }
-
-  async #consume(media: MediaSession, infos: readonly ConsumerInfo[]): Promise<void> {
-    for (const consumer of await media.consume(infos)) {
-      this.#playback.present(consumer.track, () => {
-        if (media !== this.#media || (consumer.kind === 'audio' && media.has('video'))) return
-        this.#presented = true
-        this.#retired?.close()
-        this.#retired = null
-      })
-    }
-    if (media === this.#media) this.#tellMedia()
-  }
-
-  #tellMedia(): void {
-    const media = this.#media
+  #changed(session: ContractSession): void {
+    if (session === this.#successor && session.everJoined && session.stream?.state !== 'live')
+      this.#takeOver(session)
+    if (session !== this.#session || session.stream === null) return
+    if (session.everJoined && this.#renewal === undefined) this.#renewInTime(session, RENEW_LEAD_MS)
+    const { media } = session
     this.emit('media', { audio: media?.has('audio') ?? false, video: media?.has('video') ?? false })
+    this.#trouble = null
+    this.#everGranted = true
+    this.#streamIs(session.stream)
+    this.#refresh()
   }
 
-  #setStream(stream: StreamState): void {
-    const wasLive = this.#stream?.state === 'live'
+  #streamIs(stream: StreamState): void {
     // Waiting for a sender is no part of the time a join takes.
-    if (stream.state === 'live' && !wasLive && this.#stream !== null) this.#joinStart = performance.now()
+    if (stream.state === 'live' && this.#stream !== null && this.#stream.state !== 'live')
+      this.#joinStart = performance.now()
     if (stream.state !== 'live') {
       this.#attempt = 0
       this.#interrupted = false
     }
+    this.#streamEnded = stream.state === 'ended'
     this.#stream = stream
+  }
+
+  #renewInTime(session: ContractSession, leadMs: number): void {
+    const { leftMs } = session
+    const waitMs = leftMs - Math.min(leadMs, leftMs / 4)
+    this.#renewal = setTimeout(() => {
+      if (session !== this.#session) return
+      const successor = this.#open()
+      this.#successor = successor
+      void successor.ended.then(() => {
+        if (successor !== this.#successor) return
+        this.#successor = null
+        if (session === this.#session && session.leftMs > RENEW_LAST_MS)
+          this.#renewInTime(session, session.leftMs / 2)
+      })
+    }, waitMs)
+  }
+
+  #takeOver(successor: ContractSession): void {
+    const before = this.#session
+    this.#session = successor
+    this.#successor = null
+    this.#renewal = undefined
+    before?.close('the next contract is at work')
+  }
+
+  #present(session: ContractSession, media: MediaSession, consumers: readonly types.Consumer[]): void {
+    for (const consumer of consumers) {
+      this.#playback.present(consumer.track, () => {
+        if (media !== session.media || (consumer.kind === 'audio' && media.has('video'))) return
+        if (session === this.#successor) {
+          this.#takeOver(session)
+          this.#changed(session)
+        }
+        if (session !== this.#session) return
+        if (this.#shown !== media) this.#shown?.close()
+        this.#shown = media
+      })
+    }
+  }
+
+  #retire(session: ContractSession, media: MediaSession, reason: string): void {
+    if (media !== this.#shown || this.#closed) media.close()
+    if (session !== this.#session) return
+    this.#lastClosing = reason
+    if (this.#delivering) this.#interrupted = true
+    this.#delivering = false
     this.#refresh()
   }
 
@@ -252,19 +260,11 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     this.#refresh()
   }
 
-  async #isUnknown(): Promise<boolean> {
-    const streams = await listStreams(this.#options.hubUrl).catch(() => null)
-    return streams !== null && !streams.some(({ stream_id }) => stream_id === this.#options.streamId)
-  }
-
   #startMonitor(): ViewerMonitor {
     const viewer = this
     return new ViewerMonitor({
-      get hub() {
-        return viewer.#hub
-      },
-      get media() {
-        return viewer.#media
+      get session() {
+        return viewer.#session
       },
       get expectsMedia() {
         return viewer.#stream?.state === 'live'
@@ -272,10 +272,6 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
       get joinMs() {
         return viewer.#joinMs
       },
-      get spatialLayer() {
-        return viewer.#spatialLayer
-      },
-      glassToGlass: this.#glassToGlass,
       delivered: () => this.#delivered(),
       statistics: (statistics) => this.emit('statistics', statistics),
     })
@@ -283,10 +279,10 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
 
   #refresh(): void {
     const state = viewerState({
-      failure: this.#failure,
+      trouble: this.#trouble,
       stream: this.#stream,
       delivering: this.#delivering,
-      everJoined: this.#everJoined,
+      everJoined: this.#everGranted,
       interrupted: this.#interrupted,
       lastClosing: this.#lastClosing,
     })
@@ -303,10 +299,4 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     clearTimeout(timer)
     this.#wake = () => {}
   }
-}
-
-async function loadDevice(capabilities: object): Promise<Device> {
-  const device = await Device.factory()
-  await device.load({ routerRtpCapabilities: routerRtpCapabilities.parse(capabilities) })
-  return device
 }

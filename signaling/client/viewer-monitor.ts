@@ -1,6 +1,6 @@
-import type { Abr } from '../../common/wire/flow-contract.ts'
 import { compareClocks } from './compare-clocks.ts'
-import { type GlassToGlass, median } from './glass-to-glass.ts'
+import type { ContractSession } from './contract-session.ts'
+import { median } from './glass-to-glass.ts'
 import type { HubConnection } from './hub-connection.ts'
 import type { MediaSession } from './media-session.ts'
 import { between, type ReceiveCounters, type ReceiveInterval, readCounters } from './receive-statistics.ts'
@@ -39,14 +39,10 @@ export interface ViewerStatistics extends ReceiveInterval {
 
 /** What the monitor looks at and whom it tells; the values are those of the moment of the call. */
 export interface Monitored {
-  readonly hub: HubConnection | null
-  readonly media: MediaSession | null
+  readonly session: ContractSession | null
   /** Whether media must be arriving now. */
   readonly expectsMedia: boolean
   readonly joinMs: number | null
-  readonly spatialLayer: number | null
-  readonly abr: Abr | null
-  readonly glassToGlass: GlassToGlass | null
   /** Media was decoded: also in a hidden page, which is told of no frames. */
   delivered(): void
   statistics(statistics: ViewerStatistics): void
@@ -75,21 +71,28 @@ export class ViewerMonitor {
   }
 
   async #tick(): Promise<void> {
-    const { hub, media, glassToGlass } = this.#viewer
+    const { session } = this.#viewer
+    const hub = session?.hub ?? null
+    const media = session?.media ?? null
     this.#ticks++
-    if (hub !== null && glassToGlass !== null && this.#ticks % CLOCK_TICKS === 0)
-      void compareClocks(hub, glassToGlass.clock)
+    if (session !== null && hub !== null && this.#ticks % CLOCK_TICKS === 0)
+      void compareClocks(hub, session.glassToGlass.clock)
     const counters = await this.#read(media)
-    // While the statistics were gathered another session may have taken over.
-    if (media !== this.#viewer.media || hub !== this.#viewer.hub) return
+    // While the statistics were gathered another session, or the next one's media, may have taken over.
+    if (
+      session !== this.#viewer.session ||
+      (session?.media ?? null) !== media ||
+      (session?.hub ?? null) !== hub
+    )
+      return
     if (media !== this.#media || hub !== this.#hub) {
       this.#media = media
       this.#hub = hub
       this.#last = this.#lastReported = null
       this.#lastBytesAt = this.#lastPictureAt = performance.now()
     }
-    if (counters !== null && media !== null) this.#measure(counters, media)
-    this.#watch(counters)
+    if (counters !== null && session !== null && media !== null) this.#measure(counters, session, media)
+    this.#watch(counters, hub, media)
     this.#last = counters
   }
 
@@ -100,11 +103,11 @@ export class ViewerMonitor {
     return report === null ? null : readCounters(report, ssrcs, performance.now())
   }
 
-  #measure(counters: ReceiveCounters, media: MediaSession): void {
+  #measure(counters: ReceiveCounters, session: ContractSession, media: MediaSession): void {
     const viewer = this.#viewer
     const decoded = media.has('video') ? counters.framesDecoded : counters.audioBytes
     if (decoded > 0) viewer.delivered()
-    const ages = viewer.glassToGlass?.take() ?? []
+    const ages = session.glassToGlass.take()
     this.#agesToReport.push(...ages)
     if (this.#last === null) return
     viewer.statistics({
@@ -114,25 +117,25 @@ export class ViewerMonitor {
       jitterMs: counters.jitterMs,
       rttMs: counters.rttMs,
       glassToGlassMs: median(ages),
-      captureSource: viewer.glassToGlass?.source ?? null,
+      captureSource: session.glassToGlass.source,
       lipSyncMs: counters.lipSyncMs,
       joinMs: viewer.joinMs,
       freezesTotal: counters.freezes,
       framesDroppedTotal: counters.framesDropped,
-      spatialLayer: viewer.spatialLayer,
-      grantedKbps: viewer.abr?.max_kbps ?? null,
+      spatialLayer: session.spatialLayer,
+      grantedKbps: session.abr?.max_kbps ?? null,
       protocol: counters.protocol,
     })
-    if (this.#ticks % REPORT_TICKS === 0) this.#report(counters)
+    if (this.#ticks % REPORT_TICKS === 0) this.#report(counters, session.hub)
   }
 
-  #report(counters: ReceiveCounters): void {
+  #report(counters: ReceiveCounters, hub: HubConnection | null): void {
     const interval = this.#lastReported === null ? null : between(this.#lastReported, counters)
     this.#lastReported = counters
     const age = median(this.#agesToReport)
     this.#agesToReport = []
     if (interval === null || !this.#viewer.expectsMedia) return
-    this.#viewer.hub?.report({
+    hub?.report({
       glass_to_glass_ms: age,
       join_ms: this.#viewer.joinMs,
       jitter_ms: counters.jitterMs,
@@ -143,8 +146,8 @@ export class ViewerMonitor {
     })
   }
 
-  #watch(counters: ReceiveCounters | null): void {
-    const { hub, media, expectsMedia } = this.#viewer
+  #watch(counters: ReceiveCounters | null, hub: HubConnection | null, media: MediaSession | null): void {
+    const { expectsMedia } = this.#viewer
     const now = performance.now()
     const before = this.#last
     const bytes = (of: ReceiveCounters | null) => (of === null ? 0 : of.videoBytes + of.audioBytes)

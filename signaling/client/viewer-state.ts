@@ -3,17 +3,22 @@ import type { StreamState } from '../../common/wire/stream.ts'
 /**
  * What a viewer sees, in one word: `connecting` until the first picture; `waiting`, `input_lost`, `refused` and
  * `ended` are the stream's (see `StreamState`); `live` pictures arrive; `reconnecting` they did and the way to the
- * hub broke, the last picture stands; `failed` trying again soon is of no use, `reason` says why.
+ * hub broke, the last picture stands. The others are answers of the hub, `reason` says why: `denied` this viewer may
+ * not watch, with another token perhaps; `revoked` it might, and an operator ended it; `busy` there is no place now;
+ * `failed` there is nothing to watch, or this page can't.
  */
 export type ViewerState =
   | { readonly name: 'connecting' | 'waiting' | 'live' | 'input_lost' | 'ended' }
-  | { readonly name: 'refused' | 'reconnecting' | 'failed'; readonly reason: string }
+  | {
+      readonly name: 'refused' | 'reconnecting' | 'failed' | 'denied' | 'revoked' | 'busy'
+      readonly reason: string
+    }
 
 /** What a viewer's state follows from. */
 export interface ViewerFacts {
-  /** Why this page can't play at all, or why the hub has no such stream. */
-  readonly failure: string | null
-  /** What the hub said last on the connection that is open now; null without one. */
+  /** What stands in the way until a contract is granted; null when nothing does but the way itself. */
+  readonly trouble: ViewerState | null
+  /** What the hub said last under the contract of now; null without one. */
   readonly stream: StreamState | null
   /** Whether the transport of now has delivered media. */
   readonly delivering: boolean
@@ -26,7 +31,7 @@ export interface ViewerFacts {
 }
 
 export function viewerState(facts: ViewerFacts): ViewerState {
-  if (facts.failure !== null) return { name: 'failed', reason: facts.failure }
+  if (facts.trouble !== null) return facts.trouble
   const { stream } = facts
   if (stream === null) {
     return facts.everJoined ? { name: 'reconnecting', reason: facts.lastClosing } : { name: 'connecting' }

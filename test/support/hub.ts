@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { z } from 'zod'
 
 const MAIN = resolve(import.meta.dirname, '../../server/main.ts')
 
@@ -14,6 +15,25 @@ export interface TestStream {
   readonly links?: number
   /** `passphrase` for senders that have no SRP. */
   readonly authentication?: 'srp' | 'passphrase'
+  /** Whether anybody may watch; true by default. */
+  readonly public?: boolean
+}
+
+export interface TestHubOptions {
+  readonly workers?: number
+  readonly logLevel?: string
+  readonly bind?: string
+  /** Folder of the hub's state; without one it keeps all of it in memory (AMNESIA). */
+  readonly dataDir?: string
+  readonly args?: readonly string[]
+}
+
+/** What the API answered. */
+export interface ApiAnswer {
+  readonly status: number
+  readonly headers: Headers
+  /** Parsed where it is JSON, else the text. */
+  readonly body: unknown
 }
 
 /** A stream of a test hub with all that a sender needs. */
@@ -31,6 +51,10 @@ export interface TestHub extends AsyncDisposable {
   readonly pid: number
   readonly process: ChildProcess
   readonly streams: ReadonlyMap<string, OpenStream>
+  /** The hub's own admin's token; empty at a later start on the same state, which can't tell it any more. */
+  readonly adminToken: string
+  /** A request of the REST API, as the admin or with `token`; `null` asks as nobody. */
+  api(method: string, path: string, body?: unknown, token?: string | null): Promise<ApiAnswer>
   /** Log lines so far, parsed. */
   readonly log: readonly Record<string, unknown>[]
   /** Value of a Prometheus series, e.g. `rejected_total{reason="plaintext"}`; 0 while it does not exist. */
@@ -42,13 +66,13 @@ export interface TestHub extends AsyncDisposable {
 /** Starts the real hub as its users do, in a process of its own on free ports, with these streams. */
 export async function startHub(
   streams: readonly TestStream[],
-  options: { workers?: number; logLevel?: string; bind?: string } = {},
+  options: TestHubOptions = {},
 ): Promise<TestHub> {
   const folder = await mkdtemp(join(tmpdir(), 'lanecast-hub-'))
   const config = join(folder, 'hub.toml')
   const opened = new Map<string, OpenStream>()
   const tables: string[] = []
-  for (const { streamId, streamClass = 'focus', links = 2, authentication = 'srp' } of streams) {
+  for (const { streamId, streamClass = 'focus', links = 2, authentication = 'srp', ...access } of streams) {
     const stream: OpenStream = {
       streamId,
       ports: await freeUdpPorts(links),
@@ -64,6 +88,7 @@ export async function startHub(
         `class = "${streamClass}"`,
         `ports = [${stream.ports.join(', ')}]`,
         `passphrase = "${stream.passphrase}"`,
+        `public = ${access.public ?? true}`,
         ...(authentication === 'passphrase'
           ? ['authentication = "passphrase"']
           : [`username = "${stream.username}"`, `password = "${stream.password}"`]),
@@ -74,12 +99,14 @@ export async function startHub(
   const [rtp] = await freeUdpPorts(1)
   const args = ['--config', config, '--bind', options.bind ?? '127.0.0.1:0', '--rtc-port', '0']
   args.push('--workers', String(options.workers ?? 2), '--log-level', options.logLevel ?? 'info')
-  args.push('--rtp-ports', `${rtp}-${rtp! + 40}`)
-  const child = fork(MAIN, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+  args.push('--rtp-ports', `${rtp}-${rtp! + 40}`, ...(options.args ?? []))
+  const { dataDir } = options
+  const env = { ...process.env, ...(dataDir === undefined ? { AMNESIA: 'true' } : { DATA_DIR: dataDir }) }
+  const child = fork(MAIN, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'], env })
   const log: Record<string, unknown>[] = []
   collectLog(child, log)
   const ready = await Promise.race([
-    once(child, 'message').then(([message]) => message as { url: string; metrics_url: string }),
+    once(child, 'message').then(([message]) => hubReady.parse(message)),
     once(child, 'exit').then(() => {
       throw new Error(`the hub did not start: ${JSON.stringify(log)}`)
     }),
@@ -93,12 +120,15 @@ export async function startHub(
     }
     return { code: child.exitCode, signal: child.signalCode, ms: performance.now() - startedAt }
   }
+  const adminToken = ready.admin_token ?? ''
   return {
     url: ready.url,
     metricsUrl: ready.metrics_url,
     pid: child.pid!,
     process: child,
     streams: opened,
+    adminToken,
+    api: (method, path, body, token = adminToken) => ask(new URL(path, ready.url), method, body, token),
     log,
     stop,
     async metric(series) {
@@ -111,6 +141,27 @@ export async function startHub(
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+const hubReady = z.object({
+  type: z.literal('ready'),
+  url: z.string(),
+  metrics_url: z.string(),
+  admin_token: z.string().nullable(),
+})
+
+async function ask(url: URL, method: string, body: unknown, token: string | null): Promise<ApiAnswer> {
+  const response = await fetch(url, {
+    method,
+    headers: {
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(token !== null && { authorization: `Bearer ${token}` }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  const json = response.headers.get('content-type')?.startsWith('application/json') === true
+  return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text }
 }
 
 function collectLog(child: ChildProcess, log: Record<string, unknown>[]): void {

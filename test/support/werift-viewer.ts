@@ -1,5 +1,6 @@
 import { RTCPeerConnection, type RtpPacket } from 'werift'
 import { z } from 'zod'
+import { type SubscribeAnswer, subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import type { StreamState } from '../../common/wire/stream.ts'
 import {
   type ConsumerInfo,
@@ -7,7 +8,8 @@ import {
   type JoinAnswer,
   joinAnswer,
 } from '../../common/wire/viewer-protocol.ts'
-import { HubConnection, type HubHandlers } from '../../signaling/client/hub-connection.ts'
+import { type Closing, HubConnection, type HubHandlers } from '../../signaling/client/hub-connection.ts'
+import { askHub } from '../../signaling/client/hub-request.ts'
 import { iceCandidates, iceParameters } from '../../signaling/client/mediasoup-shapes.ts'
 import { until } from './until.ts'
 
@@ -63,14 +65,23 @@ const offeredCapabilities = z.object({
   ),
 })
 
+export interface WeriftViewerOptions {
+  /** Bearer token; without one the viewer is anonymous. */
+  readonly token?: string
+  /** The stream's tenant, for viewers without a token. */
+  readonly tenantId?: string
+}
+
 /**
- * A viewer without a browser: it joins a stream as the page does, receives everything the hub forwards, decodes
+ * A viewer without a browser: it asks for a contract and joins a stream as the page does, receives everything the hub forwards, decodes
  * nothing, and keeps what a test asks about. Told to, it joins again, on the same WebSocket.
  */
 export class WeriftViewer implements AsyncDisposable {
   readonly states: Noted<StreamState>[] = []
   readonly rejoins: Noted<string>[] = []
   readonly captureClocks: Noted<HubNotifications['capture-clock']>[] = []
+  readonly bounds: Noted<HubNotifications['abr-changed']>[] = []
+  readonly contract: SubscribeAnswer
   /** When each `join` was answered; the first is that of {@link open}. */
   readonly joins: Noted<JoinAnswer>[] = []
   /** Every track there ever was, oldest first. */
@@ -81,16 +92,26 @@ export class WeriftViewer implements AsyncDisposable {
   #peer: RTCPeerConnection | null = null
   #closed = false
 
-  private constructor(hubUrl: string, streamId: string) {
-    const url = `${hubUrl.replace(/^http/, 'ws')}/protoo?stream_id=${streamId}`
+  private constructor(hubUrl: string, contract: SubscribeAnswer) {
+    this.contract = contract
+    const url = new URL(contract.join.webrtc.protoo_url, hubUrl).href.replace(/^http/, 'ws')
     this.#connection = new HubConnection(url, this.#handlers())
     void this.#connection.closed.then(({ reason }) => this.#welcome.reject(new Error(reason)))
     this.#welcome.promise.catch(() => {})
   }
 
-  /** Connects and joins; media follows as soon as there is any. */
-  static async open(hubUrl: string, streamId: string): Promise<WeriftViewer> {
-    const viewer = new WeriftViewer(hubUrl, streamId)
+  /**
+   * Asks for a contract, connects and joins; media follows as soon as there is any.
+   * @throws HubRefusal when there is no contract
+   */
+  static async open(
+    hubUrl: string,
+    streamId: string,
+    { token, tenantId }: WeriftViewerOptions = {},
+  ): Promise<WeriftViewer> {
+    const body = { stream_id: streamId, ...(tenantId !== undefined && { tenant_id: tenantId }) }
+    const asked = { hubUrl, path: '/v1/subscribe', token: token ?? null, body }
+    const viewer = new WeriftViewer(hubUrl, await askHub(asked, subscribeAnswerSchema))
     try {
       await viewer.#join()
       return viewer
@@ -114,7 +135,7 @@ export class WeriftViewer implements AsyncDisposable {
   }
 
   /** Why the connection ended; pending while it stands. */
-  get closed(): Promise<{ readonly reason: string }> {
+  get closed(): Promise<Closing> {
     return this.#connection.closed
   }
 
@@ -126,10 +147,7 @@ export class WeriftViewer implements AsyncDisposable {
 
   #handlers(): HubHandlers {
     return {
-      welcome: (welcome) => {
-        this.#note(this.states, welcome.stream)
-        this.#welcome.resolve(welcome)
-      },
+      welcome: (welcome) => this.#welcome.resolve(welcome),
       stream: (state) => this.#note(this.states, state),
       consumerClosed: ({ consumer_id }) => {
         for (const track of this.tracks) if (track.consumerId === consumer_id) track.closed = true
@@ -140,6 +158,7 @@ export class WeriftViewer implements AsyncDisposable {
         this.#joinAgain().catch((error) => this.#connection.close(String(error)))
       },
       captureClock: (clock) => this.#note(this.captureClocks, clock),
+      abrChanged: (bounds) => this.#note(this.bounds, bounds),
       consume: async (info) => this.#consume(info),
     }
   }
@@ -164,9 +183,14 @@ export class WeriftViewer implements AsyncDisposable {
   async #join(): Promise<void> {
     const { router_rtp_capabilities } = await this.#welcome.promise
     const answer = joinAnswer.parse(
-      await this.#connection.request('join', { rtp_capabilities: plain(router_rtp_capabilities) }),
+      await this.#connection.request('join', {
+        ticket: this.contract.join.webrtc.ticket,
+        rtp_capabilities: plain(router_rtp_capabilities),
+      }),
     )
     this.#note(this.joins, answer)
+    // What changed while it joined was told as well.
+    if (this.state !== answer.stream.state) this.#note(this.states, answer.stream)
     for (const track of this.tracks) track.closed = true
     this.#bySsrc.clear()
     for (const consumer of answer.consumers) this.#consume(consumer)

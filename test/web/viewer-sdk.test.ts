@@ -1,12 +1,17 @@
 import test from 'ava'
+import type { HubError } from '../../common/wire/hub-error.ts'
 import { CaptureTimeline } from '../../signaling/client/capture-timeline.ts'
 import { ClockOffset } from '../../signaling/client/clock-offset.ts'
+import type { SessionEnd } from '../../signaling/client/contract-session.ts'
 import { GlassToGlass, median } from '../../signaling/client/glass-to-glass.ts'
+import { HubRefusal } from '../../signaling/client/hub-request.ts'
 import { between, readCounters } from '../../signaling/client/receive-statistics.ts'
-import { reconnectDelayMs } from '../../signaling/client/reconnect-delay.ts'
+import { type Pace, reconnectDelayMs } from '../../signaling/client/reconnect-delay.ts'
+import { outcomeOf, type Watching } from '../../signaling/client/session-outcome.ts'
 import { TypedEmitter } from '../../signaling/client/typed-emitter.ts'
 import { type ViewerFacts, viewerState } from '../../signaling/client/viewer-state.ts'
 import { noticeOf } from '../../web/state-words.ts'
+import { watchAddress, watchPath } from '../../web/watch/watch-address.ts'
 
 test('the clock sample with the shortest round trip counts, and old ones are forgotten', (t) => {
   const clock = new ClockOffset()
@@ -85,9 +90,9 @@ test('statistics are those of the consumed streams, per interval', (t) => {
   t.is(between(after, before).videoKbps, 0)
 })
 
-test('waits between attempts grow, never past the ceiling, and are longer for a stream that does not exist', (t) => {
-  const most = (attempt: number, unknown = false) => reconnectDelayMs(attempt, unknown, () => 1)
-  const least = (attempt: number, unknown = false) => reconnectDelayMs(attempt, unknown, () => 0)
+test('waits between attempts grow, never past the ceiling, and are long where only others can change it', (t) => {
+  const most = (attempt: number, pace: Pace = 'soon') => reconnectDelayMs(attempt, pace, () => 1)
+  const least = (attempt: number, pace: Pace = 'soon') => reconnectDelayMs(attempt, pace, () => 0)
   t.deepEqual(
     [0, 1, 2, 3, 4, 5, 50].map((attempt) => most(attempt)),
     [250, 500, 1000, 2000, 4000, 5000, 5000],
@@ -96,11 +101,12 @@ test('waits between attempts grow, never past the ceiling, and are longer for a 
     [0, 3, 50].map((attempt) => least(attempt)),
     [125, 1000, 2500],
   )
-  t.deepEqual([least(0, true), most(0, true), most(50, true)], [5000, 10_000, 10_000])
+  t.deepEqual([least(0, 'slow'), most(0, 'slow'), most(50, 'slow')], [5000, 10_000, 10_000])
+  t.deepEqual([least(0, 'rare'), most(50, 'rare')], [15_000, 30_000])
 })
 
 const facts: ViewerFacts = {
-  failure: null,
+  trouble: null,
   stream: null,
   delivering: false,
   everJoined: false,
@@ -118,11 +124,62 @@ test('a viewer’s state follows from the connection, the stream and the media',
   t.is(name({ stream: { state: 'input_lost' }, delivering: true }), 'input_lost')
   t.is(name({ stream: { state: 'waiting' } }), 'waiting')
   t.is(name({ stream: { state: 'ended' } }), 'ended')
-  t.is(name({ failure: 'no such stream' }), 'failed')
+  t.is(name({ trouble: { name: 'denied', reason: 'no rule' }, stream: { state: 'live' } }), 'denied')
   t.deepEqual(viewerState({ ...facts, stream: { state: 'refused', reason: 'B-frames' } }), {
     name: 'refused',
     reason: 'B-frames',
   })
+})
+
+const watching = { streamId: 'cam-1', hasToken: false, streamEnded: false }
+const refusal = (status: number, error: Partial<HubError> = {}, retryAfterMs = 0) =>
+  ({
+    cause: 'refused',
+    refusal: new HubRefusal(status, { code: 'x', message: 'No.', details: [], ...error }, retryAfterMs),
+  }) as const
+
+test('what a viewer is told, and when it asks again, follows from why a session is over', (t) => {
+  const of = (end: SessionEnd, known: Partial<Watching> = {}) => outcomeOf(end, { ...watching, ...known })
+  const reason = (end: SessionEnd, known: Partial<Watching> = {}) => of(end, known).reason
+  t.like(of({ cause: 'lost', reason: 'gone' }), { trouble: null, reason: 'gone', pace: 'soon' })
+  t.like(of({ cause: 'expired', reason: 'over' }), { trouble: null, pace: 'soon' })
+  t.like(of({ cause: 'revoked', reason: 'over' }), {
+    trouble: { name: 'revoked', reason: 'over' },
+    pace: 'slow',
+  })
+  t.like(of(refusal(401)), { trouble: { name: 'denied' }, pace: 'rare' })
+  t.regex(reason(refusal(401)), /takes a token/)
+  t.regex(reason(refusal(401), { hasToken: true }), /mistyped, expired or revoked/)
+  const denied = refusal(403, { message: 'not for you', rule: 'night' })
+  t.deepEqual(of(denied).trouble, { name: 'denied', reason: 'not for you (rule “night”)' })
+  t.is(reason(refusal(403, { message: 'rule "night" denies it', rule: 'night' })), 'rule "night" denies it')
+  t.like(of(refusal(404)), { trouble: { name: 'failed' }, pace: 'slow' })
+  t.regex(reason(refusal(404)), /no stream “cam-1”/)
+  t.deepEqual(of(refusal(404), { streamEnded: true }).trouble, { name: 'ended' })
+  t.deepEqual(of({ cause: 'revoked', reason: 'over' }, { streamEnded: true }).trouble, { name: 'ended' })
+  t.like(of(refusal(429, {}, 7000)), { trouble: { name: 'busy' }, pace: 'soon', atLeastMs: 7000 })
+  t.like(of(refusal(503, { message: 'full', resource: 'uplink' })), {
+    trouble: { name: 'busy', reason: 'full (uplink)' },
+    pace: 'slow',
+  })
+  t.like(of(refusal(409, { message: 'no path' })), { trouble: { name: 'failed', reason: 'no path' } })
+})
+
+test('a page’s address names a stream, and perhaps its tenant', (t) => {
+  t.deepEqual(watchAddress('/watch/cam-1'), { tenantId: null, streamId: 'cam-1' })
+  t.deepEqual(watchAddress('/watch/acme/cam%2D1'), { tenantId: 'acme', streamId: 'cam-1' })
+  for (const path of [
+    '/watch',
+    '/watch/',
+    '/watch//',
+    '/watch/a/b/c',
+    '/watch/%E0%A4',
+    '/watch/..',
+    '/other/a',
+  ])
+    t.is(watchAddress(path), null, path)
+  t.is(watchPath('default', 'cam-1'), '/watch/cam-1')
+  t.is(watchPath('acme', 'cam-1'), '/watch/acme/cam-1')
 })
 
 test('every state but live is told in words', (t) => {

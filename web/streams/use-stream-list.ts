@@ -1,33 +1,49 @@
 import { useEffect, useState } from 'preact/hooks'
-import { listStreams, type StreamListing } from '../../signaling/client/stream-list.ts'
+import type { StreamSummary } from '../../common/wire/flows-api.ts'
+import { HubRefusal } from '../../signaling/client/hub-request.ts'
+import { listStreams } from '../../signaling/client/stream-list.ts'
+import { accessToken } from '../access-token.ts'
 
 const REFRESH_MS = 2_000
 
 export interface StreamList {
   /** Null until the hub has answered once; the last answer stands while it can't be reached. */
-  readonly streams: readonly StreamListing[] | null
-  readonly reachable: boolean
+  readonly streams: readonly StreamSummary[] | null
+  /** `refused` the hub does not take this tab's token. */
+  readonly answer: 'fine' | 'refused' | 'none'
 }
 
-/** The hub's streams, asked for every 2 s while the page can be seen. */
-export function useStreamList(): StreamList {
-  const [list, setList] = useState<StreamList>({ streams: null, reachable: true })
+const NOTHING: StreamList = { streams: null, answer: 'fine' }
+
+/** The hub's streams that this tab may see, asked for every 2 s while the page can be seen. */
+export function useStreamList(): StreamList & { readonly refresh: () => void } {
+  const [list, setList] = useState(NOTHING)
+  /** Counts up when the hub is to be asked at once. */
+  const [asked, setAsked] = useState(0)
   useEffect(() => {
     let open = true
     let timer: ReturnType<typeof setTimeout> | undefined
     const refresh = async () => {
-      if (!document.hidden) {
-        const streams = await listStreams(location.origin).catch(() => null)
-        if (!open) return
-        setList((old) => ({ streams: streams ?? old.streams, reachable: streams !== null }))
-      }
-      timer = setTimeout(() => void refresh(), REFRESH_MS)
+      const next = document.hidden ? null : await ask()
+      if (!open) return
+      if (next !== null) setList((old) => ({ ...old, ...next }))
+      // A token that is not taken now is not taken in two seconds either, and the hub counts such attempts.
+      if (next?.answer !== 'refused') timer = setTimeout(() => void refresh(), REFRESH_MS)
     }
     void refresh()
     return () => {
       open = false
       clearTimeout(timer)
     }
-  }, [])
-  return list
+  }, [asked])
+  return { ...list, refresh: () => setAsked((count) => count + 1) }
+}
+
+async function ask(): Promise<Partial<StreamList>> {
+  try {
+    return { streams: await listStreams(location.origin, accessToken()), answer: 'fine' }
+  } catch (error) {
+    if (error instanceof HubRefusal && error.status === 401) return { streams: [], answer: 'refused' }
+    return { answer: 'none' }
+  }
 }

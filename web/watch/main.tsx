@@ -1,18 +1,17 @@
 import '../no-eval.ts'
 import { render } from 'preact'
-import { streamIdSchema } from '../../common/wire/stream.ts'
 import { Viewer } from './viewer.tsx'
+import { watchAddress } from './watch-address.ts'
 import '../base.css'
 import './watch.css'
 
-const path = location.pathname.split('/')
-const streamId = streamIdSchema.safeParse(decodeURIComponent(path[path.indexOf('watch') + 1] ?? ''))
+const address = watchAddress(location.pathname)
 const app = document.getElementById('app')
 
 if (app !== null) {
   render(
-    streamId.success ? (
-      <Viewer streamId={streamId.data} />
+    address !== null ? (
+      <Viewer address={address} />
     ) : (
       <main class="stage">
         <div class="notice" role="alert">

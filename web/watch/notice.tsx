@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { ViewerState } from '../../signaling/client/viewer-state.ts'
 import { noticeOf } from '../state-words.ts'
+import { TokenForm } from '../token-form.tsx'
 import { EndedIcon, NothingIcon, WarningIcon } from './icons.tsx'
 
 /** After so long a state is worth a clock, in seconds. */
@@ -10,8 +11,26 @@ const CLOCK_AFTER_SECONDS = 5
 const SIGNS: { readonly [Name in ViewerState['name']]?: ComponentChildren } = {
   refused: <WarningIcon />,
   failed: <NothingIcon />,
+  denied: <WarningIcon />,
+  revoked: <WarningIcon />,
   ended: <EndedIcon />,
 }
+
+/** Where another attempt comes late by itself. */
+const CAN_RETRY: ReadonlySet<ViewerState['name']> = new Set([
+  'reconnecting',
+  'failed',
+  'denied',
+  'revoked',
+  'busy',
+])
+const CAN_LEAVE: ReadonlySet<ViewerState['name']> = new Set([
+  'ended',
+  'failed',
+  'refused',
+  'denied',
+  'revoked',
+])
 
 interface NoticeProps {
   readonly state: ViewerState
@@ -23,8 +42,8 @@ interface NoticeProps {
 export function Notice({ state, since, onRetry }: NoticeProps) {
   const notice = noticeOf(state)
   if (notice === null) return null
-  const canRetry = state.name === 'reconnecting' || state.name === 'failed'
-  const canLeave = state.name === 'ended' || state.name === 'failed' || state.name === 'refused'
+  const canRetry = CAN_RETRY.has(state.name)
+  const canLeave = CAN_LEAVE.has(state.name)
   return (
     <div class="notice" data-testid="notice">
       {notice.busy ? <span class="spinner" /> : <span class="sign">{SIGNS[state.name]}</span>}
@@ -33,6 +52,7 @@ export function Notice({ state, since, onRetry }: NoticeProps) {
       {(state.name === 'input_lost' || state.name === 'reconnecting') && (
         <Elapsed key={since} since={since} />
       )}
+      {state.name === 'denied' && <TokenForm onChange={onRetry} />}
       {(canRetry || canLeave) && (
         <div class="choices">
           {canRetry && (

@@ -44,6 +44,11 @@ function rowsOf(now: ViewerStatistics): Row[] {
       testId: 'layer',
     },
     {
+      name: 'Granted',
+      value: now.grantedKbps === null ? NONE : `up to ${rate(now.grantedKbps)}`,
+      testId: 'granted',
+    },
+    {
       name: 'Packet loss',
       value: `${(now.loss * 100).toFixed(now.loss > 0 && now.loss < 0.1 ? 2 : 0)} %`,
       testId: 'loss',

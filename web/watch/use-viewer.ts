@@ -2,6 +2,8 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { ViewerClient } from '../../signaling/client/viewer-client.ts'
 import type { ViewerStatistics } from '../../signaling/client/viewer-monitor.ts'
 import type { ViewerState } from '../../signaling/client/viewer-state.ts'
+import { accessToken } from '../access-token.ts'
+import type { WatchAddress } from './watch-address.ts'
 
 /** Seconds of the past kept for the graph. */
 const HISTORY = 60
@@ -27,8 +29,11 @@ const NOTHING: Watched = {
   history: [],
 }
 
-/** Watches `streamId` in `video` for as long as the component lives. */
-export function useViewer(streamId: string, video: { readonly current: HTMLVideoElement | null }) {
+/** Watches a stream in `video` for as long as the component lives. */
+export function useViewer(
+  { tenantId, streamId }: WatchAddress,
+  video: { readonly current: HTMLVideoElement | null },
+) {
   const [watched, setWatched] = useState(NOTHING)
   const client = useRef<ViewerClient | null>(null)
 
@@ -37,6 +42,8 @@ export function useViewer(streamId: string, video: { readonly current: HTMLVideo
     const viewer = new ViewerClient({
       hubUrl: location.origin,
       streamId,
+      ...(tenantId !== null && { tenantId }),
+      token: accessToken,
       video: video.current,
       routerCapabilities: embeddedCapabilities(),
     })
@@ -62,7 +69,7 @@ export function useViewer(streamId: string, video: { readonly current: HTMLVideo
     showOnPage(viewer.state)
     viewer.start()
     return () => viewer.close()
-  }, [streamId, video])
+  }, [tenantId, streamId, video])
 
   return { ...watched, retryNow: () => client.current?.retryNow() }
 }

@@ -6,15 +6,17 @@ import { Notice } from './notice.tsx'
 import { StatisticsPanel } from './statistics-panel.tsx'
 import { useIdle } from './use-idle.ts'
 import { useViewer } from './use-viewer.ts'
+import type { WatchAddress } from './watch-address.ts'
 
 /** Controls leave the picture after this long without a move, in ms. */
 const IDLE_MS = 3_000
 
 /** The whole page: the picture, what there is to say about it, and the controls. */
-export function Viewer({ streamId }: { streamId: string }) {
+export function Viewer({ address }: { address: WatchAddress }) {
+  const { streamId } = address
   const stage = useRef<HTMLElement>(null)
   const video = useRef<HTMLVideoElement>(null)
-  const { state, since, hasAudio, hasPicture, statistics, history, retryNow } = useViewer(streamId, video)
+  const { state, since, hasAudio, hasPicture, statistics, history, retryNow } = useViewer(address, video)
   const [muted, setMuted] = useState(true)
   const [volume, setVolume] = useState(1)
   const [open, setOpen] = useState(false)
@@ -52,6 +54,8 @@ export function Viewer({ streamId }: { streamId: string }) {
   useEffect(() => {
     const typed = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return
+      // What is typed into a field is no shortcut.
+      if (event.target instanceof HTMLInputElement && event.target.type !== 'range') return
       if (event.key === 'i') setOpen((old) => !old)
       else if (event.key === 'Escape') setOpen(false)
       else if (event.key === 'm' && hasAudio) onMuted(!muted)

@@ -1,0 +1,30 @@
+import { tenantIdSchema } from '../../common/wire/ids.ts'
+import { DEFAULT_TENANT, streamIdSchema } from '../../common/wire/stream.ts'
+
+export interface WatchAddress {
+  /** null where the address names none: the token's own tenant then, or the default one without a token. */
+  readonly tenantId: string | null
+  readonly streamId: string
+}
+
+/** Which stream `/watch/<stream_id>` or `/watch/<tenant_id>/<stream_id>` names; null for none. */
+export function watchAddress(pathname: string): WatchAddress | null {
+  const [page, ...ids] = pathname.split('/').slice(1).map(decoded)
+  if (page !== 'watch' || ids.length < 1 || ids.length > 2) return null
+  const streamId = streamIdSchema.safeParse(ids.pop())
+  const tenantId = tenantIdSchema.nullable().safeParse(ids.pop() ?? null)
+  return tenantId.success && streamId.success ? { tenantId: tenantId.data, streamId: streamId.data } : null
+}
+
+/** The page of a stream. */
+export function watchPath(tenantId: string, streamId: string): string {
+  return tenantId === DEFAULT_TENANT ? `/watch/${streamId}` : `/watch/${tenantId}/${streamId}`
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return ''
+  }
+}
