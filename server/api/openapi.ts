@@ -97,8 +97,9 @@ export function openApiDocument(
 }
 
 function operationOf(route: Route): OpenApiOperation {
-  const { method, path, summary, description, action, role, body, answer } = route
+  const { method, path, summary, description, action, role, identifies, body, answer } = route
   const open = action === null && role === undefined
+  const proofs = [{ bearer: [] }, { certificate: [] }]
   return {
     operationId: operationId(method, path),
     summary,
@@ -116,7 +117,7 @@ function operationOf(route: Route): OpenApiOperation {
         [...errorsOf(route)].map(([status, codes]) => [status, errorResponse(status, codes)]),
       ),
     },
-    security: open ? [] : role === 'node' ? [{ certificate: [] }] : [{ bearer: [] }, { certificate: [] }],
+    security: open ? (identifies ? [{}, ...proofs] : []) : role === 'node' ? [{ certificate: [] }] : proofs,
     ...(action === null ? {} : { 'x-lanecast-action': action }),
     ...(role === undefined ? {} : { 'x-lanecast-role': role }),
   }

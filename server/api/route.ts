@@ -61,6 +61,8 @@ interface RouteFacts {
   readonly description: string
   /** What the ACL is asked. null asks nothing: without a `role` the route is open to everybody, token or not. */
   readonly action: Action | null
+  /** Where `action` is null: takes a proof where there is one, because the answer depends on who asks. */
+  readonly identifies?: boolean
   /** Only the hub's own admin, or only nodes with their certificate. */
   readonly role?: 'admin' | 'node'
   /** What a request takes from the caller's rate limit. */

@@ -104,12 +104,12 @@ async function answerTo(
 }
 
 async function whoAsks(
-  { cost, action, role }: Route,
+  { cost, action, role, identifies = false }: Route,
   { authenticator, limits }: ApiParts,
   request: Request,
   address: string,
 ): Promise<AuthenticatedPrincipal> {
-  const open = action === null && role === undefined
+  const open = action === null && role === undefined && !identifies
   const principal = open ? ANONYMOUS : await authenticator.authenticate(credentialsOf(request))
   refuseAbove(await limits.take(limitKeyOf(principal), address, cost))
   if (role === 'admin' && !(principal.role === 'admin' && principal.tenant_id === null))

@@ -26,6 +26,7 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
       description:
         'The streams that the caller may read: their class, the state of their input, their viewers.',
       action: null,
+      identifies: true,
       cost: 'read',
       answer: { status: 200, schema: z.object({ streams: z.array(streamSummarySchema) }) },
       handle: (context) => ({
