@@ -22,10 +22,10 @@ a { color: var(--link); text-decoration: none }
 a:hover, a:focus-visible { text-decoration: underline }
 nav { position: sticky; top: 0; height: 100vh; overflow-y: auto; padding: 1.5rem 1rem 2rem 1.5rem;
   border-right: 1px solid var(--line); font-size: .875rem }
-nav strong { display: block; margin: 1.1rem 0 .25rem; color: var(--soft); font-weight: 600 }
+nav strong { display: block; text-transform: capitalize; margin: 1.1rem 0 .25rem; color: var(--soft); font-weight: 600 }
 nav ul { list-style: none; margin: 0; padding: 0 }
 nav li { margin: .15rem 0 }
-nav a { display: flex; gap: .5rem; color: var(--ink) }
+nav a { display: flex; gap: .4rem; color: var(--ink) }
 nav a span:last-child { overflow-wrap: anywhere }
 main { padding: 2rem clamp(1rem, 4vw, 4rem) 6rem; max-width: 74rem; min-width: 0 }
 h1 { margin: 0 0 .25rem; font-size: 1.9rem; line-height: 1.2 }
@@ -41,7 +41,7 @@ pre { background: var(--code); border: 1px solid var(--line); border-radius: .4r
 pre code { background: none; padding: 0; overflow-wrap: normal }
 .request { display: flex; flex-wrap: wrap; align-items: baseline; gap: .6rem; margin: .35rem 0 0 }
 .request code { background: none; padding: 0; font-size: .95rem }
-.method { font: 600 .72rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; min-width: 3.4em; color: var(--soft) }
+.method { font: 600 .72rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; min-width: 3.9em; color: var(--soft) }
 .get { color: var(--get) } .post { color: var(--post) } .put, .patch { color: var(--put) } .delete { color: var(--delete) }
 .who { color: var(--soft); font-size: .9rem }
 .table { overflow-x: auto }

@@ -14,42 +14,55 @@ const MAX_ROWS = 120
 
 /** Every field of a schema, those of objects in objects too, one row each. */
 export function schemaRows(schema: JsonSchema, prefix = ''): SchemaRow[] {
-  const rows: SchemaRow[] = []
-  visit(schema, prefix, rows)
-  return rows.slice(0, MAX_ROWS)
+  return rowsOf(schema, prefix).slice(0, MAX_ROWS)
 }
 
-function visit(schema: JsonSchema, prefix: string, rows: SchemaRow[]): void {
-  for (const variant of objectsIn(schema)) {
-    const { properties = {}, required = [] } = variant
-    for (const [name, property] of Object.entries(properties)) {
-      const field = `${prefix}${name}`
-      if (typeof property !== 'object' || rows.some((row) => row.field === field)) continue
-      rows.push({
-        field,
-        type: typeOf(property),
-        required: required.includes(name),
-        notes: notesOf(property),
-      })
-      visit(property, isArray(property) ? `${field}[].` : `${field}.`, rows)
-    }
+/** Fields of variants with the same name share a row. */
+function rowsOf(schema: JsonSchema, prefix: string): SchemaRow[] {
+  const variants = objectsIn(schema).map((variant) => rowsOfObject(variant, prefix))
+  const rows = new Map<string, SchemaRow>()
+  for (const row of variants.flat()) {
+    const before = rows.get(row.field)
+    rows.set(row.field, before ? merged(before, row) : row)
+  }
+  const everywhere = ({ field }: SchemaRow) =>
+    variants.every((own) => own.some((row) => row.field === field && row.required))
+  return [...rows.values()].map((row) => ({ ...row, required: everywhere(row) }))
+}
+
+function rowsOfObject({ properties = {}, required = [] }: JsonSchema, prefix: string): SchemaRow[] {
+  return Object.entries(properties).flatMap(([name, property]) => {
+    if (typeof property !== 'object') return []
+    const field = `${prefix}${name}`
+    const row = { field, type: typeOf(property), required: required.includes(name), notes: notesOf(property) }
+    const inside = rowsOf(property, isArray(property) ? `${field}[].` : `${field}.`)
+    return [row, ...inside]
+  })
+}
+
+function merged(one: SchemaRow, other: SchemaRow): SchemaRow {
+  return {
+    ...one,
+    type: [...new Set([...one.type.split(' or '), ...other.type.split(' or ')])].join(' or '),
+    notes: [...new Set([...one.notes, ...other.notes])],
   }
 }
 
 /** The objects that a value of the schema may be, or an array's entries. */
 function objectsIn(schema: JsonSchema): JsonSchema[] {
-  const variants = [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...(schema.allOf ?? [])]
-  if (variants.length > 0)
-    return variants.flatMap((each) => (typeof each === 'object' ? objectsIn(each) : []))
+  const variants = variantsOf(schema)
+  if (variants.length > 0) return variants.flatMap(objectsIn)
   const { items } = schema
   if (schema.type === 'array' && typeof items === 'object' && !Array.isArray(items)) return objectsIn(items)
   return schema.properties === undefined ? [] : [schema]
 }
 
+function variantsOf({ anyOf = [], oneOf = [], allOf = [] }: JsonSchema): JsonSchema[] {
+  return [...anyOf, ...oneOf, ...allOf].filter((each) => typeof each === 'object')
+}
+
 function isArray(schema: JsonSchema): boolean {
-  const variants = [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])]
-  if (variants.length > 0) return variants.some((each) => typeof each === 'object' && isArray(each))
-  return schema.type === 'array'
+  return schema.type === 'array' || variantsOf(schema).some(isArray)
 }
 
 /** `integer`, `string or null`, `array of strings`. */
@@ -77,6 +90,7 @@ export function notesOf(schema: JsonSchema): string[] {
     ...between(minLength, maxLength, ' characters'),
     ...between(minItems, maxItems, ' entries'),
     ...(pattern === undefined || pattern.length > 80 ? [] : [`matches ${pattern}`]),
+    ...(schema.properties === undefined ? variantsOf(schema).flatMap(notesOf) : []),
     ...(schema.default === undefined ? [] : [`default ${JSON.stringify(schema.default)}`]),
   ]
 }

@@ -14,7 +14,7 @@ const MAX_PAYLOAD = 65536
  */
 export class RistBlockReader implements Disposable {
   readonly #context: RistPointer
-  readonly #onBlock: (flowId: number, payload: Buffer) => void
+  readonly #onBlock: (flowId: number, sequence: number, payload: Buffer) => void
   readonly #pipe = openPipe()
   readonly #poll: ReturnType<typeof koffi.node.poll>
   readonly #signals = Buffer.alloc(4096)
@@ -26,9 +26,9 @@ export class RistBlockReader implements Disposable {
 
   /**
    * @param context a receiver that is not started yet
-   * @param onBlock gets the payload, which is valid only during the call; must not throw
+   * @param onBlock gets the RTP sequence number and the payload, which is valid only during the call; must not throw
    */
-  constructor(context: RistPointer, onBlock: (flowId: number, payload: Buffer) => void) {
+  constructor(context: RistPointer, onBlock: (flowId: number, sequence: number, payload: Buffer) => void) {
     this.#context = context
     this.#onBlock = onBlock
     loadRist().receiverNotifyFd(context, this.#pipe.writeEnd)
@@ -60,7 +60,11 @@ export class RistBlockReader implements Disposable {
     const usable = length > 0 && length <= MAX_PAYLOAD
     if (usable) copyFromAddress(this.#payload, this.#block.readBigUInt64LE(DATA_BLOCK.payload), length)
     rist.receiverFree(this.#pointer)
-    if (usable) this.#onBlock(this.#block.readUInt32LE(DATA_BLOCK.flowId), this.#payload.subarray(0, length))
+    if (usable) {
+      const flowId = this.#block.readUInt32LE(DATA_BLOCK.flowId)
+      const sequence = this.#block.readUInt32LE(DATA_BLOCK.sequence)
+      this.#onBlock(flowId, sequence, this.#payload.subarray(0, length))
+    }
     return true
   }
 

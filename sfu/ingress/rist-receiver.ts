@@ -11,6 +11,7 @@ import {
   statsCallbackType,
 } from '../../common/rist/librist.ts'
 import { RistLogChannel, type RistLogLine } from '../../common/rist/log-channel.ts'
+import { RepeatFilter } from './repeat-filter.ts'
 import { RistBlockReader } from './rist-block-reader.ts'
 import { FlowGate, StallFreeClock } from './rist-flow-gate.ts'
 import { assertPortFree, guardPort } from './rist-packet-filter.ts'
@@ -84,6 +85,7 @@ export class RistReceiver implements AsyncDisposable {
   readonly #reader: RistBlockReader
   readonly #peers = new RistPeers()
   readonly #gate = new FlowGate()
+  readonly #repeats = new RepeatFilter()
   readonly #clock = new StallFreeClock(performance.now(), TICK_MS)
   readonly #rejections: RejectionLog
   readonly #callbacks: bigint[] = []
@@ -203,7 +205,7 @@ export class RistReceiver implements AsyncDisposable {
     this.#options.onLog?.(line)
   }
 
-  readonly #onBlock = (flowId: number, payload: Buffer): void => {
+  readonly #onBlock = (flowId: number, sequence: number, payload: Buffer): void => {
     const now = performance.now()
     if (flowId !== this.#gate.flowId && !looksLikeTs(payload)) {
       // Decrypted with the wrong key, a packet now and then passes for one of a new flow.
@@ -216,6 +218,7 @@ export class RistReceiver implements AsyncDisposable {
       return
     }
     if (verdict !== 'deliver') this.#options.onFlow?.({ type: verdict, flowId })
+    if (!this.#repeats.isNew(flowId, sequence, now)) return
     this.#delivered++
     this.#options.onData(payload)
   }

@@ -1,0 +1,111 @@
+import { type LookupAddress, lookup } from 'node:dns'
+import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { CodedError } from '../../common/errors.ts'
+import { isLoopback } from '../tls/loopback.ts'
+
+/** Not of the public internet: IANA's special-purpose registries (RFC 6890 and what came after). */
+const PRIVATE_IPV4 = [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
+  ...['192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24'],
+  ...['203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
+]
+/** Of IPv6 only 2000::/3 is public; in it these are not, or carry IPv4 addresses that nobody checks. */
+const PUBLIC_IPV6 = '2000::/3'
+const PRIVATE_IPV6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20']
+
+/**
+ * Where webhooks may not go: a tenant's URL must not make the hub speak to machines behind its firewall, or to itself.
+ * What counts is the address that is connected to, not what the name said before.
+ */
+export class AddressGuard {
+  readonly #forbidden = listOf([...PRIVATE_IPV4, ...PRIVATE_IPV6])
+  readonly #public = listOf([PUBLIC_IPV6])
+  readonly #allowed: BlockList
+
+  /** `allowedNetworks`: private networks that are allowed all the same, `10.1.0.0/16`. @throws CodedError `bad_config` */
+  constructor(allowedNetworks: readonly string[] = []) {
+    this.#allowed = listOf(allowedNetworks)
+  }
+
+  allows(address: string): boolean {
+    const plain = unmapped(address)
+    const family = isIP(plain)
+    if (family === 0) return false
+    const type = family === 6 ? 'ipv6' : 'ipv4'
+    if (this.#allowed.check(plain, type)) return true
+    if (family === 6 && !this.#public.check(plain, 'ipv6')) return false
+    return !this.#forbidden.check(plain, type)
+  }
+
+  /**
+   * The URL, where it has a form that can be delivered to. Names are looked up only when something is delivered.
+   * @throws CodedError `webhook_url` (400)
+   */
+  checkUrl(text: string): URL {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    if (!url || text.length > 2048) throw badUrl('it must be an absolute URL of at most 2048 characters')
+    if (url.username !== '' || url.password !== '') throw badUrl('it must not hold a user name or password')
+    if (url.hash !== '') throw badUrl('it must not have a fragment')
+    const host = hostOf(url)
+    if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(host)))
+      throw badUrl('it must begin with https:// (http:// is for loopback alone)')
+    if (isIP(host) !== 0 && !this.allows(host)) throw badUrl(`${host} is a private address`)
+    if (isIP(host) === 0 && isLoopback(host) && !this.allows('127.0.0.1') && !this.allows('::1'))
+      throw badUrl(`${host} is this machine`)
+    return url
+  }
+
+  /** For `http.request`: looks a name up and refuses it when one of its addresses is not allowed. */
+  readonly lookup: LookupFunction = (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+      if (error) return callback(error, [])
+      const wrong = addresses.find(({ address }) => !this.allows(address))
+      const first = addresses[0]
+      if (wrong || !first) return callback(forbidden(hostname, wrong?.address ?? 'nothing'), [])
+      if (options.all === true) callback(null, addresses)
+      else callback(null, first.address, first.family)
+    })
+  }
+
+  /** As `lookup`, for a URL with an address in it, which is connected to without one. @throws CodedError */
+  checkLiteral(url: URL): void {
+    const host = hostOf(url)
+    if (isIP(host) !== 0 && !this.allows(host)) throw forbidden(host, host)
+  }
+}
+
+export function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1')
+}
+
+function listOf(networks: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const network of networks) {
+    const [address = '', bits = ''] = network.split('/')
+    const family = isIP(address)
+    const length = Number(bits)
+    if (family === 0 || !/^\d{1,3}$/.test(bits) || length > (family === 6 ? 128 : 32))
+      throw new CodedError('bad_config', `"${network}" is not a network such as 10.1.0.0/16`)
+    list.addSubnet(address, length, family === 6 ? 'ipv6' : 'ipv4')
+  }
+  return list
+}
+
+/** An IPv4 address in IPv6 clothes (RFC 4291 section 2.5.5.2) is that IPv4 address. */
+function unmapped(address: string): string {
+  const plain = address.split('%', 1)[0]!
+  const dotted = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1]
+  if (dotted !== undefined) return dotted
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(plain) ?? []
+  if (high === undefined || low === undefined) return plain
+  const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
+  return [a >> 8, a & 255, b >> 8, b & 255].join('.')
+}
+
+function badUrl(why: string): CodedError {
+  return new CodedError('webhook_url', `the URL can't be delivered to: ${why}`, { status: 400 })
+}
+
+function forbidden(host: string, address: string): CodedError {
+  return new CodedError('webhook_address', `${host} is at ${address}, where webhooks may not go`)
+}
