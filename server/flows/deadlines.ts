@@ -1,17 +1,20 @@
-/** Node's timers hold at most 2^31-1 ms. */
-const LONGEST_WAIT_MS = 2 ** 31 - 1
+/** The clock is looked at at least this often, ms: it may be set forward, or the machine may have slept. */
+const LOOK_EVERY_MS = 1000
 
 /** Deadlines are held to this grain, ms, so that thousands of them fire in batches. */
 const GRAIN_MS = 100
 
 /**
  * Many deadlines on one timer: `onDue` is called with each key when its time has come. Keys are replaced by setting
- * them again; the cost of a change is linear only when the next deadline itself goes away.
+ * them again. A change costs the same however many there are.
  */
 export class Deadlines implements Disposable {
   readonly #due = new Map<string, number>()
+  /** Keys by when they are due. */
+  readonly #batches = new Map<number, Set<string>>()
   readonly #onDue: (key: string) => void
   readonly #now: () => number
+  /** No key is due before; the one that was may be gone. */
   #next = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
 
@@ -23,43 +26,45 @@ export class Deadlines implements Disposable {
 
   /** `due` in unix ms; one in the past is due on the next turn. */
   set(key: string, due: number): void {
+    this.delete(key)
     const at = Math.ceil(due / GRAIN_MS) * GRAIN_MS
-    const wasNext = this.#due.get(key) === this.#next
     this.#due.set(key, at)
+    const batch = this.#batches.get(at)
+    if (batch) batch.add(key)
+    else this.#batches.set(at, new Set([key]))
     if (at < this.#next) this.#arm(at)
-    else if (wasNext) this.#rearm()
   }
 
   delete(key: string): void {
     const at = this.#due.get(key)
+    if (at === undefined) return
     this.#due.delete(key)
-    if (at === this.#next) this.#rearm()
+    const batch = this.#batches.get(at)
+    batch?.delete(key)
+    if (batch?.size === 0) this.#batches.delete(at)
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer)
     this.#due.clear()
-  }
-
-  #rearm(): void {
-    let next = Number.POSITIVE_INFINITY
-    for (const at of this.#due.values()) if (at < next) next = at
-    this.#arm(next)
+    this.#batches.clear()
   }
 
   #arm(at: number): void {
     clearTimeout(this.#timer)
     this.#next = at
     if (at === Number.POSITIVE_INFINITY) return
-    const wait = Math.min(LONGEST_WAIT_MS, Math.max(0, at - this.#now()))
-    this.#timer = setTimeout(() => this.#fire(), wait)
+    const wait = Math.min(LOOK_EVERY_MS, Math.max(0, at - this.#now()))
+    this.#timer = setTimeout(() => this.#look(), wait)
   }
 
-  #fire(): void {
+  #look(): void {
     const now = this.#now()
-    const due = Array.from(this.#due).filter(([, at]) => at <= now)
-    for (const [key] of due) this.#due.delete(key)
-    this.#rearm()
-    for (const [key] of due) this.#onDue(key)
+    if (now < this.#next) return this.#arm(this.#next)
+    const times = Array.from(this.#batches.keys()).sort((one, other) => one - other)
+    const keys = times.filter((at) => at <= now).flatMap((at) => Array.from(this.#batches.get(at) ?? []))
+    for (const key of keys) this.delete(key)
+    this.#arm(times.find((at) => at > now) ?? Number.POSITIVE_INFINITY)
+    for (const key of keys) this.#onDue(key)
   }
 }
