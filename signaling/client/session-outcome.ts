@@ -26,7 +26,7 @@ export function outcomeOf(end: SessionEnd, watching: Watching): SessionOutcome {
     return { ...refused(end.refusal, watching), atLeastMs: end.refusal.retryAfterMs }
   const { cause, reason } = end
   if (watching.streamEnded && cause !== 'never-opened') return outcome({ name: 'ended' }, 'slow')
-  if (cause === 'revoked') return outcome({ name: 'revoked', reason }, 'slow')
+  if (cause === 'revoked') return outcome({ name: 'revoked', reason }, 'rare')
   return { trouble: null, reason, pace: 'soon', atLeastMs: 0 }
 }
 

@@ -120,6 +120,10 @@ test('a stream that does not exist is named as such, and the list names those th
   await using hub = await startHub([{ streamId: 'idle', streamClass: 'director' }])
   await using chromium = await Chromium.launch()
   await using unknown = await chromium.open(`${hub.url}/watch/no-such-stream`)
+  await untilState(unknown.page, 'denied')
+  t.regex(await text(unknown.page, 'notice-detail'), /not open to everybody/)
+  // Who may ask is told that there is none.
+  await useToken(unknown.page, await hub.issueToken({ role: 'viewer' }))
   await untilState(unknown.page, 'failed')
   t.regex(await text(unknown.page, 'notice-detail'), /There is no stream “no-such-stream” on this server\./)
 

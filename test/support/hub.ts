@@ -6,6 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import type { policyDocumentSchema } from '../../common/wire/policy-document.ts'
+import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../server/main.ts')
 
@@ -55,6 +57,10 @@ export interface TestHub extends AsyncDisposable {
   readonly adminToken: string
   /** A request of the REST API, as the admin or with `token`; `null` asks as nobody. */
   api(method: string, path: string, body?: unknown, token?: string | null): Promise<ApiAnswer>
+  /** Puts a tenant's policy in force, whatever it was. */
+  putPolicy(document: z.input<typeof policyDocumentSchema>, tenantId?: string): Promise<void>
+  /** A token as `POST /v1/tokens` takes it; of the default tenant unless it names another. */
+  issueToken(wanted: { role: string; subject?: string; tenant_id?: string; grants?: object }): Promise<string>
   /** Log lines so far, parsed. */
   readonly log: readonly Record<string, unknown>[]
   /** Value of a Prometheus series, e.g. `rejected_total{reason="plaintext"}`; 0 while it does not exist. */
@@ -121,6 +127,8 @@ export async function startHub(
     return { code: child.exitCode, signal: child.signalCode, ms: performance.now() - startedAt }
   }
   const adminToken = ready.admin_token ?? ''
+  const api: TestHub['api'] = (method, path, body, token = adminToken) =>
+    ask(new URL(path, ready.url), { method, body, token })
   return {
     url: ready.url,
     metricsUrl: ready.metrics_url,
@@ -128,7 +136,19 @@ export async function startHub(
     process: child,
     streams: opened,
     adminToken,
-    api: (method, path, body, token = adminToken) => ask(new URL(path, ready.url), method, body, token),
+    api,
+    async putPolicy(document, tenantId = DEFAULT_TENANT) {
+      const url = new URL(`/v1/policies/${tenantId}`, ready.url)
+      const { headers } = await ask(url, { method: 'GET', token: adminToken })
+      const ifMatch = headers.get('etag') ?? ''
+      const { status, body } = await ask(url, { method: 'PUT', body: document, token: adminToken, ifMatch })
+      if (status !== 200) throw new Error(`the policy was not taken: ${JSON.stringify(body)}`)
+    },
+    async issueToken(wanted) {
+      const defaults = { subject: `test-${wanted.role}`, tenant_id: DEFAULT_TENANT }
+      const { body } = await api('POST', '/v1/tokens', { ...defaults, ...wanted })
+      return z.object({ token: z.string() }).parse(body).token
+    },
     log,
     stop,
     async metric(series) {
@@ -150,12 +170,20 @@ const hubReady = z.object({
   admin_token: z.string().nullable(),
 })
 
-async function ask(url: URL, method: string, body: unknown, token: string | null): Promise<ApiAnswer> {
+interface Asked {
+  readonly method: string
+  readonly body?: unknown
+  readonly token: string | null
+  readonly ifMatch?: string
+}
+
+async function ask(url: URL, { method, body, token, ifMatch }: Asked): Promise<ApiAnswer> {
   const response = await fetch(url, {
     method,
     headers: {
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...(token !== null && { authorization: `Bearer ${token}` }),
+      ...(ifMatch !== undefined && { 'if-match': ifMatch }),
     },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   })
