@@ -44,8 +44,9 @@ export function decide(
   let refusal: Refusal | undefined
   for (const name of classesToTry(request.class, policy)) {
     const attempt = attemptClass({ request, facts, policy, outside, nowMs }, policy.classes[name])
-    if (attempt.fits)
+    if (attempt.fits) {
       return { ...attempt.decision, rule: access.rule, reasons: [...reasons, ...attempt.decision.reasons] }
+    }
     refusal ??= attempt.refusal
     reasons.push(...attempt.reasons, `class ${name} refused: ${attempt.refusal.message}`)
     if (attempt.final) break

@@ -18,6 +18,8 @@ export interface SwitchQuestion {
   readonly noise: number
   readonly history: SwitchHistory
   readonly byHand: boolean
+  /** The path in use is not good enough for the flow's class. */
+  readonly unfit: boolean
 }
 
 export interface SwitchAnswer {
@@ -28,7 +30,7 @@ export interface SwitchAnswer {
 
 /** Whether a flow leaves its path for a different one. */
 export function judgeSwitch(question: SwitchQuestion, rules: SwitchRules, nowMs: number): SwitchAnswer {
-  const { currentCost, candidateCost, noise, history, byHand } = question
+  const { currentCost, candidateCost, noise, history, byHand, unfit } = question
   const move = (reason: string): SwitchAnswer => ({
     switches: true,
     history: { switched_at: nowMs, better_since: null },
@@ -42,23 +44,24 @@ export function judgeSwitch(question: SwitchQuestion, rules: SwitchRules, nowMs:
 
   if (currentCost === null) return move('switched at once: the path in use carries nothing any more')
   if (byHand) return move('switched: asked for by hand')
+  const sinceSwitch = history.switched_at === null ? Number.POSITIVE_INFINITY : nowMs - history.switched_at
+  const tooSoon = sinceSwitch < rules.minIntervalMs
+  const since = `the last switch was ${sinceSwitch} of ${rules.minIntervalMs} ms ago`
+  if (unfit) {
+    if (tooSoon) return stay(history.better_since, `stays: not good enough for the class, but ${since}`)
+    return move('switched: the path in use is not good enough for the class')
+  }
+
   const gain = currentCost - candidateCost
   const needed = Math.max(noise, currentCost * rules.margin)
   const costs = `cost ${cost(candidateCost)} against ${cost(currentCost)}`
   if (gain < needed) return stay(null, `stays: ${costs} is not better by ${cost(needed)}`)
-
   const betterSince = history.better_since ?? nowMs
   const betterFor = nowMs - betterSince
   if (betterFor < BETTER_FOR_MS) {
     return stay(betterSince, `stays: ${costs} is better, but only for ${betterFor} of ${BETTER_FOR_MS} ms`)
   }
-  const since = history.switched_at === null ? Number.POSITIVE_INFINITY : nowMs - history.switched_at
-  if (since < rules.minIntervalMs) {
-    return stay(
-      betterSince,
-      `stays: ${costs} is better, but the last switch was ${since} of ${rules.minIntervalMs} ms ago`,
-    )
-  }
+  if (tooSoon) return stay(betterSince, `stays: ${costs} is better, but ${since}`)
   return move(`switched: ${costs}, better by more than ${cost(needed)} for ${betterFor} ms`)
 }
 

@@ -38,5 +38,5 @@ export const webhookSelectionSchema = z
   .max(WEBHOOK_EVENTS.length + 1)
 export type WebhookSelection = z.infer<typeof webhookSelectionSchema>
 
-/** Deliveries are signed in this header; see docs/protocol.md. */
+/** Deliveries are signed in this header; see docs/webhooks.md. */
 export const SIGNATURE_HEADER = 'lanecast-signature'

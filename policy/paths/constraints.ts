@@ -22,7 +22,7 @@ export interface PathDemand {
   readonly direction: 'in' | 'out'
   /** Region of hubs, edges and relays; null for any. */
   readonly region: string | null
-  /** Nodes and links the flow runs over already: its own load does not speak against them. */
+  /** Nodes and links the flow runs over already: their load, partly its own, does not speak against them. */
   readonly settled: ReadonlySet<GraphNode | GraphLink>
 }
 
@@ -50,9 +50,10 @@ export function rejectLink(
   if (!mayPass(demand.tenantId, link.facts.tenantId)) return 'tenancy'
   if (view.standing === 'dead') return 'dead'
   if (demand.deterministic && !(link.facts.tsn && link.facts.medium === 'wired')) return 'deterministic'
+  // A flow that runs over the link is not thrown off it for these: its cost tells, and hysteresis has a say.
+  if (demand.settled.has(link)) return null
   if (demand.maxOneWayMs !== null && view.rttMs / 2 > demand.maxOneWayMs) return 'delay'
-  if (view.residualKbps < kbps && !demand.settled.has(link)) return 'capacity'
-  return null
+  return view.residualKbps < kbps ? 'capacity' : null
 }
 
 /** Whether a node may be on the path at all, be it in the middle or at its end. */

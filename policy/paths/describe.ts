@@ -1,7 +1,7 @@
 import { describeSaturation, saturatedResource } from '../capacity.ts'
 import { describeStanding } from '../health.ts'
 import { type PathDemand, REJECTION_WORDS, type Rejection, rejectLink } from './constraints.ts'
-import type { GraphNode } from './graph.ts'
+import { byLinkId, type GraphNode } from './graph.ts'
 import { newLinkView, readLink } from './link-view.ts'
 import type { NoPlan, Plan } from './plan.ts'
 import type { FoundPath } from './search.ts'
@@ -43,6 +43,7 @@ function describeOwnLinks(outside: GraphNode | null, demand: PathDemand, nowMs: 
   if (outside === null) return []
   const view = newLinkView()
   return outside.arcs
+    .toSorted(byLinkId)
     .flatMap(({ link }) => {
       const { linkId } = link.facts
       const rejection = rejectLink(link, readLink(link, nowMs, view), demand.firstLinkKbps, demand)

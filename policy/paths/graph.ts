@@ -65,6 +65,12 @@ export interface Arc {
   readonly toIndex: number
 }
 
+/** An order of arcs that does not depend on when they came. */
+export function byLinkId(left: Arc, right: Arc): number {
+  const [a, b] = [left.link.facts.linkId, right.link.facts.linkId]
+  return a === b ? 0 : a < b ? -1 : 1
+}
+
 export interface GraphNode {
   readonly facts: NodeFacts
   /** Slot below the snapshot's `nodeSlots`. */

@@ -1,6 +1,6 @@
 import { linkCapacityKbps } from '../capacity.ts'
 import type { Uplink } from '../uplinks.ts'
-import type { Arc, GraphLink } from './graph.ts'
+import { type Arc, byLinkId, type GraphLink } from './graph.ts'
 import { delayOf } from './link-delay.ts'
 import { newLinkView, readLink } from './link-view.ts'
 import type { Plan } from './plan.ts'
@@ -18,7 +18,7 @@ export function outerLinks({ request, facts, nowMs }: PlanQuestion, plan: Plan):
   if (!source || !plan.bonded) return []
   const bound = new Set(facts.current?.bindings.map(({ link_id }) => link_id))
   const view = newLinkView()
-  return source.arcs.flatMap((arc) => {
+  return source.arcs.toSorted(byLinkId).flatMap((arc) => {
     if (request.avoid_links.includes(arc.link.facts.linkId)) return []
     if (arc.to !== plan.entry && arc.to !== first && !leadsOn(plan, arc)) return []
     const cost = plan.costs.step(source, arc, 'any', true)

@@ -13,6 +13,8 @@ export interface PlanQuestion {
   readonly outside: GraphNode | null
   readonly capability: TransportCapability
   readonly deterministic: boolean
+  /** The path in use was found not to be good enough for the class. */
+  readonly unfit: boolean
   /** Unix milliseconds. */
   readonly nowMs: number
 }

@@ -46,6 +46,7 @@ export function takePath(
       noise: question.streamClass.strategy.noise,
       history: flow.history,
       byHand: question.request.by_hand,
+      unfit: question.unfit,
     },
     question.policy.switching,
     question.nowMs,

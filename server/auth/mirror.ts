@@ -40,6 +40,7 @@ export class Mirror<T> implements AsyncDisposable {
   readonly #timer: NodeJS.Timeout | undefined
   #documents = new Map<string, Typed<T>>()
   #refreshing: Promise<void> | undefined
+  /** When it was last looked for, found or not. */
   #refreshedAt = Number.NEGATIVE_INFINITY
   /** Counts the writes' beginnings and ends, so that a listing that a write overlapped is not taken. */
   #writes = 0
@@ -144,6 +145,7 @@ export class Mirror<T> implements AsyncDisposable {
   }
 
   async #list(): Promise<void> {
+    this.#refreshedAt = performance.now()
     for (let attempt = 0; attempt < REFRESH_ATTEMPTS; attempt += 1) {
       const seen = this.#writes
       const documents = new Map<string, Typed<T>>()
@@ -157,7 +159,6 @@ export class Mirror<T> implements AsyncDisposable {
       if (this.#writes !== seen || this.#underWay > 0) continue
       const changed = !sameVersions(this.#documents, documents)
       this.#documents = documents
-      this.#refreshedAt = performance.now()
       if (changed) this.#changed()
       return
     }

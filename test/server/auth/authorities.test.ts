@@ -1,4 +1,9 @@
+import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import 'reflect-metadata'
 import { X509Certificate as Certificate, X509Crl, X509CrlReason } from '@peculiar/x509'
 import test from 'ava'
@@ -36,6 +41,39 @@ test('the CRL is signed by the CA and lists what was revoked until it expires', 
   rig.clock.pass(31 * 86_400)
   t.is(new X509Crl((await certificates.revocationList()).pem).entries.length, 0)
   t.is(await codeOf(certificates.revocationList('nothing')), '404 authority_not_found')
+})
+
+test('OpenSSL agrees, strictly: certificates are for clients, the list revokes, the chain leads to the old CA', async (t) => {
+  await using rig = await authRig()
+  const { certificates, authorities } = rig.auth
+  const folder = await mkdtemp(join(tmpdir(), 'lanecast-ca-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const files = new Map<string, string>()
+  const file = async (name: string, text: string) => {
+    files.set(name, join(folder, name))
+    await writeFile(files.get(name)!, text)
+  }
+  const verify = async (args: string) => {
+    const words = args.split(' ').map((word) => files.get(word) ?? word)
+    return await promisify(execFile)('openssl', ['verify', '-x509_strict', ...words]).then(
+      () => 'ok',
+      (error: { stderr: string }) => /error \d+[^:]*: (.*)/.exec(error.stderr)?.[1] ?? error.stderr,
+    )
+  }
+  const [good, bad] = [await enrol(rig, 'n1'), await enrol(rig, 'n2')]
+  await certificates.revoke('acme', bad.serial, 'hub', 'keyCompromise')
+  await file('ca', authorities.trusted()[0]!)
+  await file('crl', (await certificates.revocationList()).pem)
+  await rig.auth.rotateAuthority('hub')
+  await file('good', good.pem)
+  await file('bad', bad.pem)
+  await file('later', (await enrol(rig, 'n3')).pem)
+  await file('chain', authorities.chain().join(''))
+  t.is(await verify('-purpose sslclient -crl_check -CAfile ca -CRLfile crl good'), 'ok')
+  t.is(await verify('-purpose sslclient -crl_check -CAfile ca -CRLfile crl bad'), 'certificate revoked')
+  t.regex(await verify('-purpose sslserver -CAfile ca good'), /purpose/)
+  t.is(await verify('-purpose sslclient -CAfile ca -untrusted chain later'), 'ok')
+  t.not(await verify('-purpose sslclient -CAfile ca later'), 'ok')
 })
 
 test('after a rotation the new CA signs, the old one is trusted for its time, and chains lead to both', async (t) => {

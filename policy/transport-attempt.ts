@@ -1,0 +1,126 @@
+import type { GrantedDecision, Refusal } from '../common/wire/decision.ts'
+import { choosePacing } from './abr-bounds.ts'
+import { describeLatency, fitsBudget } from './admission.ts'
+import type { EffectiveClass } from './effective.ts'
+import { type Leg, layLeg } from './leg.ts'
+import { chooseMode, type ModeChoice } from './mode-choice.ts'
+import type { Rejection } from './paths/constraints.ts'
+import { describeFull, describeNoPlan, describePlan } from './paths/describe.ts'
+import { isBackwards } from './paths/ends.ts'
+import { type NoPlan, type Plan, planPath } from './paths/plan.ts'
+import type { PlanQuestion } from './paths/plan-question.ts'
+
+export type TransportAttempt =
+  | { readonly fits: true; readonly decision: GrantedDecision }
+  | {
+      readonly fits: false
+      readonly refusal: Refusal
+      readonly reasons: readonly string[]
+      /** Whether another transport (`transport`), or even another class (`class`), would do no better. */
+      readonly final: 'no' | 'transport' | 'class'
+    }
+
+/** Hindrances that differ from class to class. */
+const OF_THE_CLASS: readonly Rejection[] = ['capacity', 'delay', 'saturated', 'transport', 'deterministic']
+
+/** Tries one class over one transport: path, links, latency budget, bitrate, mode. */
+export function attemptTransport(question: PlanQuestion): TransportAttempt {
+  const { outside, nowMs, streamClass, capability, facts } = question
+  const plan = planPath(question)
+  if (!plan.found) {
+    const others = OF_THE_CLASS.some((each) => plan.rejections.has(each))
+    const final = plan.rejections.has('transport') ? 'no' : others ? 'transport' : 'class'
+    const reasons = describeNoPlan(plan, outside, nowMs)
+    return { fits: false, refusal: noPath(plan, streamClass), reasons, final }
+  }
+  const reasons = [
+    `transport ${capability.transport}: ${plan.encryption.scheme}`,
+    ...describePlan(plan, streamClass.strategy, outside, nowMs),
+  ]
+  const leg = layLeg(question, plan)
+  reasons.push(...leg.uplinks.reasons, ...(leg.buffer.reason === null ? [] : [leg.buffer.reason]))
+  const { latency, rate } = leg
+  if (!fitsBudget(latency) || !rate.fits) {
+    const refusal: Refusal = rate.fits
+      ? { code: 'latency_budget', status: 409, message: `latency does not fit: ${describeLatency(latency)}` }
+      : { code: 'saturated', status: 503, message: rate.reason, resource: 'path' }
+    // The path that hysteresis holds on to is not good enough: better to move than to lower the class.
+    const held = facts.current !== null && !plan.switched && !question.unfit
+    const moved = held ? attemptTransport({ ...question, unfit: true }) : null
+    if (moved?.fits) return moved
+    return { fits: false, refusal, reasons, final: 'no' }
+  }
+  reasons.push(`latency: ${describeLatency(latency)}`, rate.reason)
+  const mode = modeOf(question, plan, leg)
+  reasons.push(`mode ${mode.mode}: ${mode.reason}`)
+  return { fits: true, decision: grant(question, plan, leg, rate.abr, mode, reasons) }
+}
+
+function noPath({ full, rejections }: NoPlan, { profile }: EffectiveClass): Refusal {
+  const { floor } = profile.videoKbps
+  if (full === null && rejections.has('capacity')) {
+    const message = `no link to there has ${floor} kb/s left`
+    return { code: 'saturated', status: 503, message, resource: 'path' }
+  }
+  if (full === null) {
+    return { code: 'no_path', status: 503, message: 'no path meets the demands', resource: 'path' }
+  }
+  const { resource, words } = describeFull(full, floor)
+  return { code: 'saturated', status: 503, message: `${resource}: ${words}`, resource }
+}
+
+function modeOf({ request, facts, outside, deterministic }: PlanQuestion, plan: Plan, leg: Leg): ModeChoice {
+  const segments = outside?.facts.segments ?? facts.peer.segments
+  return chooseMode({
+    deterministic,
+    sharedSegment: segments.find((each) => plan.entry.facts.segments.includes(each)) ?? null,
+    hopsOutside: outside === null ? 1 : plan.entryAt,
+    needsRelay: outside === null && facts.peer.needsRelay,
+    moving: typeof request.intent === 'object' && request.intent.moving === true,
+    links: leg.uplinks.used.length,
+    wirelessLinks: leg.uplinks.used.filter(({ wireless }) => wireless).length,
+    fledDeadPath: plan.fledDeadPath,
+  })
+}
+
+function grant(
+  { request, policy, outside, streamClass, capability, deterministic, nowMs }: PlanQuestion,
+  plan: Plan,
+  leg: Leg,
+  abr: GrantedDecision['abr'],
+  { mode }: ModeChoice,
+  reasons: readonly string[],
+): GrantedDecision {
+  const ids = plan.path.nodes.map(({ facts }) => facts.nodeId)
+  const links = plan.path.links.map(({ facts }) => facts.linkId)
+  const [best] = leg.uplinks.used
+  // Of parallel links the bond has the say: the one the search came by may have lost its place to another.
+  if (best && best.nodeId === ids[1] && !leg.uplinks.used.some(({ linkId }) => linkId === links[0]))
+    links[0] = best.linkId
+  const backwards = isBackwards(request, outside)
+  const nodes = backwards ? ids.toReversed() : ids
+  return {
+    outcome: streamClass.name === request.class ? 'grant' : 'downgrade',
+    class: streamClass.name,
+    requested_class: request.class,
+    transport: capability.transport,
+    encryption: plan.encryption,
+    mode,
+    path: {
+      nodes,
+      links: backwards ? links.toReversed() : links,
+      strategy: streamClass.strategy.name,
+      cost: plan.path.cost,
+    },
+    overlay: { path: nodes, edge: plan.entry.facts.nodeId, bindings: [...leg.uplinks.bindings] },
+    buffer: leg.buffer.buffer,
+    pacing: choosePacing(streamClass.profile, abr, deterministic),
+    abr,
+    latency: leg.latency,
+    switched: plan.switched,
+    history: leg.bondChanged ? { ...plan.history, switched_at: nowMs } : plan.history,
+    probe: [...leg.uplinks.probe],
+    expires_at: nowMs + policy.contractSeconds * 1000,
+    reasons: [...reasons],
+  }
+}
