@@ -7,6 +7,7 @@ import {
   type FieldSenderReport,
   fieldSenderReport,
 } from '../../tools/demo/field-sender-config.ts'
+import type { OpenStream } from './hub.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../tools/demo/field-sender.ts', import.meta.url))
 
@@ -55,4 +56,16 @@ export async function startFieldSender(config: FieldSenderConfig): Promise<Field
     stop: () => end('SIGTERM'),
     [Symbol.asyncDispose]: () => end('SIGTERM'),
   }
+}
+
+/** Starts a field sender for a stream of a test hub, with every packet on both links. */
+export function sendCard(stream: OpenStream): Promise<FieldSender> {
+  return startFieldSender({
+    links: stream.ports.map((port) => ({ host: '127.0.0.1', port })),
+    bufferMs: 60,
+    passphrase: stream.passphrase,
+    username: stream.username,
+    password: stream.password,
+    card: { name: stream.streamId },
+  })
 }
