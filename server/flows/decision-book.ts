@@ -97,6 +97,34 @@ export function grantedOrThrow(decision: Decision): GrantedDecision {
   })
 }
 
+/** What `take` needs. */
+export interface Taking {
+  readonly decisions: DecisionBook
+  /** Writes what was refused to the audit trail. */
+  readonly audit: (draft: AuditDraft) => Promise<void>
+  readonly now: () => number
+}
+
+/**
+ * The granted decision, and what is to be noted when it is carried out. A refusal is noted here.
+ * @param current the flow that a reroute or renewal is about
+ * @param more goes on record with it
+ * @throws CodedError of the refusal
+ */
+export async function take(
+  { decisions, audit, now }: Taking,
+  principal: Principal,
+  request: DecisionRequest,
+  current: LivePublisherFlow | null,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<{ readonly granted: GrantedDecision; readonly record: AuditDraft }> {
+  const decision = decisions.ask(principal, request, current, now())
+  const about = auditOf(principal, request, decision)
+  const record = { ...about, detail: { ...about.detail, ...more } }
+  if (decision.outcome === 'refuse') await audit(record)
+  return { granted: grantedOrThrow(decision), record }
+}
+
 /** What the audit trail keeps of a decision. */
 export function auditOf(principal: Principal, request: DecisionRequest, decision: Decision): AuditDraft {
   const about = { class: request.class, rule: decision.rule, reasons: decision.reasons }

@@ -7,9 +7,9 @@ import {
 } from '../../common/wire/decision.ts'
 import type { Endpoint, FlowContract } from '../../common/wire/flow-contract.ts'
 import type { PublishRequest } from '../../common/wire/flows-api.ts'
-import { auditOf, type DecisionBook, grantedOrThrow } from './decision-book.ts'
+import { type Taking, take } from './decision-book.ts'
 import { HUB_NODE_ID, newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './hub-node.ts'
-import type { LivePublisherFlow } from './publisher-flow.ts'
+import { type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 import { contractOf, type PublisherFlows } from './publisher-flows.ts'
 import type { Fixed } from './standing-streams.ts'
 
@@ -21,13 +21,9 @@ export interface PublishDoor {
   givePorts(ports: readonly number[]): void
 }
 
-export interface PublishDependencies {
-  readonly decisions: DecisionBook
+export interface PublishDependencies extends Taking {
   readonly publishers: PublisherFlows
   readonly door: PublishDoor
-  /** Writes what was refused to the audit trail. */
-  readonly audit: (draft: ReturnType<typeof auditOf>) => Promise<void>
-  readonly now: () => number
 }
 
 /**
@@ -38,27 +34,27 @@ export interface PublishDependencies {
  * @throws CodedError of the refusal, `stream_taken` (409), `ports_exhausted` (503)
  */
 export async function publish(
-  { decisions, publishers, door, audit, now }: PublishDependencies,
+  deps: PublishDependencies,
   principal: Principal,
   tenantId: string,
   request: PublishRequest,
   fixed?: Fixed,
 ): Promise<FlowContract> {
+  const { publishers, door, now } = deps
   const question = questionOf(principal, tenantId, request)
+  const owner = ownerOf(principal)
   const running = publishers.ofStream(tenantId, request.stream_id)
-  if (running && running.owner !== principal.id)
+  if (running && running.owner !== owner)
     throw new CodedError('stream_taken', `stream ${request.stream_id} has another publisher`, { status: 409 })
-
-  const decision = decisions.ask(principal, question, running ?? null, now())
-  const record = auditOf(principal, question, decision)
-  if (decision.outcome === 'refuse') await audit(record)
-  const granted = grantedOrThrow(decision)
-
   if (running) {
-    const renewed = renewal(running, granted)
-    await publishers.update(renewed, record)
+    const renewed = await publishers.update(running.contract.contract_id, async (before) => {
+      const { granted, record } = await take(deps, principal, question, before)
+      return { flow: renewal(before, granted), audit: record }
+    })
     return contractOf(renewed)
   }
+
+  const { granted, record } = await take(deps, principal, question, null)
   const contractId = newContractId()
   const keys = fixed?.keys ?? newFlowKeys(contractId, granted.encryption.aes_bits)
   const bindings = granted.overlay.bindings
@@ -81,7 +77,7 @@ export async function publish(
       ),
     },
     keys,
-    owner: principal.id,
+    owner,
     node_id: principal.node_id,
     requested_class: request.class,
     links: granted.path.links,

@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { switchHistorySchema } from '../../common/wire/decision.ts'
+import { type Principal, switchHistorySchema } from '../../common/wire/decision.ts'
 import { type FlowKeys, flowContractSchema } from '../../common/wire/flow-contract.ts'
 import { nodeIdSchema } from '../../common/wire/ids.ts'
 
 /** One sender's contract with what the hub needs to go on with it. */
 export const publisherFlowSchema = z.object({
   contract: flowContractSchema.omit({ keys: true }),
-  /** Principal that asked; only it may publish the stream while the contract runs. `_hub` for streams of the configuration. */
+  /** Who asked (see `ownerOf`); only they may publish the stream while the contract runs. */
   owner: z.string(),
   node_id: nodeIdSchema.nullable(),
   /** The class that was asked for; the contract's may be less. */
@@ -25,4 +25,10 @@ export type StoredPublisherFlow = z.infer<typeof storedPublisherFlowSchema>
 /** A flow that runs, keys and all; only in memory. */
 export interface LivePublisherFlow extends PublisherFlow {
   readonly keys: FlowKeys
+}
+
+/** Whom a contract belongs to. Users, nodes and the hub's own are told apart: their ids may be alike. */
+export function ownerOf({ id, tenant_id, node_id }: Pick<Principal, 'id' | 'tenant_id' | 'node_id'>): string {
+  if (node_id !== null) return `node:${node_id}`
+  return tenant_id === null ? `hub:${id}` : `user:${id}`
 }

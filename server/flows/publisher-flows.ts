@@ -20,7 +20,21 @@ export interface PublisherMedia {
   close(flow: LivePublisherFlow, reason: 'expired' | 'revoked'): Promise<void>
 }
 
+/** Who watches what contracts run over. */
+export interface FlowWatcher {
+  /** A contract was granted, restored or changed. */
+  running(flow: LivePublisherFlow): void
+  over(contractId: string): void
+}
+
 export type FlowListener = (event: FlowEvent) => void
+
+/** The next version of a flow, and what is noted of the change. */
+export interface FlowChange {
+  readonly flow: LivePublisherFlow
+  /** null: the contract is as it was, and what else changed is remembered until the next version. */
+  readonly audit: AuditDraft | null
+}
 
 /**
  * The senders' contracts: in memory while they run, in the store so that they survive a restart. What the store
@@ -31,13 +45,23 @@ export class PublisherFlows implements Disposable {
   readonly #store: Store
   readonly #sealer: Sealer
   readonly #media: PublisherMedia
+  readonly #watcher: FlowWatcher
   readonly #flows = new Map<string, LivePublisherFlow>()
   readonly #byStream = new Map<string, string>()
   readonly #listeners = new Map<string, Set<FlowListener>>()
+  /** The last change of each contract that is under way; never rejects. */
+  readonly #changing = new Map<string, Promise<unknown>>()
   readonly #expiry: Deadlines
   readonly #onError: (error: unknown) => void
 
-  constructor(store: Store, sealer: Sealer, media: PublisherMedia, onError: (error: unknown) => void) {
+  constructor(
+    store: Store,
+    sealer: Sealer,
+    media: PublisherMedia,
+    watcher: FlowWatcher,
+    onError: (error: unknown) => void,
+  ) {
+    this.#watcher = watcher
     this.#store = store
     this.#stored = new Collection(store, 'contract', storedPublisherFlowSchema)
     this.#sealer = sealer
@@ -83,34 +107,56 @@ export class PublisherFlows implements Disposable {
     return contractId === undefined ? undefined : this.#flows.get(contractId)
   }
 
-  /** Stores a new flow and starts its media. Nothing is left of it when either fails. */
+  /**
+   * Stores a new flow and starts its media. Nothing is left of it when either fails.
+   * @throws CodedError `stream_taken` (409), `contract_ended` (409) where it was revoked meanwhile
+   */
   async begin(flow: LivePublisherFlow, audit: AuditDraft): Promise<void> {
     const { tenant_id, stream_id, contract_id } = flow.contract
     if (this.ofStream(tenant_id, stream_id))
       throw new CodedError('stream_taken', `stream ${stream_id} has a publisher already`, { status: 409 })
     // Held before the first wait, so that two requests at once can't both get the stream.
     this.#add(flow)
-    try {
-      this.#media.open(flow)
+    await this.#inTurn(contract_id, async () => {
       try {
-        await this.#store.write([this.#change(flow, 0)], [audit])
+        this.#media.open(flow)
+        try {
+          await this.#store.write([this.#change(flow, 0)], [audit])
+        } catch (error) {
+          await this.#media.close(flow, 'revoked')
+          throw error
+        }
       } catch (error) {
-        await this.#media.close(flow, 'revoked')
+        this.#remove(contract_id)
         throw error
       }
-    } catch (error) {
-      this.#remove(contract_id)
-      throw error
-    }
+      this.#running(contract_id)
+    })
   }
 
-  /** Stores a new version of a running contract and tells its holder. */
-  async update(flow: LivePublisherFlow, audit: AuditDraft): Promise<void> {
-    await this.#store.write([this.#change(flow)], [audit])
-    if (!this.#flows.has(flow.contract.contract_id))
-      throw new CodedError('contract_ended', 'the contract ended meanwhile', { status: 409 })
-    this.#add(flow)
-    this.#tell(flow.contract.contract_id, { type: 'contract', contract: contractOf(flow) })
+  /**
+   * Stores the next version of a running contract and tells its holder. Changes of one contract come one after the
+   * other: `make` gets what the one before left.
+   * @throws CodedError `contract_ended` (409), and whatever `make` throws
+   */
+  async update(
+    contractId: string,
+    make: (running: LivePublisherFlow) => Promise<FlowChange>,
+  ): Promise<LivePublisherFlow> {
+    return this.#inTurn(contractId, async () => {
+      const { flow, audit } = await make(this.#running(contractId))
+      // An end that comes after this is stored after this.
+      this.#running(contractId)
+      if (audit === null) {
+        this.#flows.set(contractId, flow)
+        return flow
+      }
+      await this.#store.write([this.#change(flow)], [audit])
+      this.#running(contractId)
+      this.#add(flow)
+      this.#tell(contractId, { type: 'contract', contract: contractOf(flow) })
+      return flow
+    })
   }
 
   /** Ends a contract and its media. False when there is none. */
@@ -142,6 +188,27 @@ export class PublisherFlows implements Disposable {
     this.#expiry[Symbol.dispose]()
   }
 
+  #inTurn<T>(contractId: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#changing.get(contractId)
+    const changed = before ? before.then(change) : change()
+    const settled = changed.then(
+      () => {},
+      () => {},
+    )
+    this.#changing.set(contractId, settled)
+    void settled.then(() => {
+      if (this.#changing.get(contractId) === settled) this.#changing.delete(contractId)
+    })
+    return changed
+  }
+
+  /** @throws CodedError `contract_ended` (409) */
+  #running(contractId: string): LivePublisherFlow {
+    const flow = this.#flows.get(contractId)
+    if (!flow) throw new CodedError('contract_ended', 'the contract ended meanwhile', { status: 409 })
+    return flow
+  }
+
   #change(flow: LivePublisherFlow, expectedVersion?: number) {
     const { keys, ...rest } = flow
     const { tenant_id, contract_id } = flow.contract
@@ -154,6 +221,7 @@ export class PublisherFlows implements Disposable {
     this.#flows.set(contract_id, flow)
     this.#byStream.set(`${tenant_id}/${stream_id}`, contract_id)
     this.#expiry.set(contract_id, expires_at)
+    this.#watcher.running(flow)
   }
 
   #remove(contractId: string): void {
@@ -162,6 +230,7 @@ export class PublisherFlows implements Disposable {
     this.#flows.delete(contractId)
     this.#byStream.delete(`${flow.contract.tenant_id}/${flow.contract.stream_id}`)
     this.#expiry.delete(contractId)
+    this.#watcher.over(contractId)
   }
 
   #tell(contractId: string, event: FlowEvent): void {

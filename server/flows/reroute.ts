@@ -2,15 +2,13 @@ import { CodedError } from '../../common/errors.ts'
 import { decisionRequestSchema, type Principal } from '../../common/wire/decision.ts'
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { RerouteRequest } from '../../common/wire/flows-api.ts'
-import { auditOf, type DecisionBook, grantedOrThrow } from './decision-book.ts'
+import { type Taking, take } from './decision-book.ts'
 import { renewal } from './publish.ts'
+import type { LivePublisherFlow } from './publisher-flow.ts'
 import { contractOf, type PublisherFlows } from './publisher-flows.ts'
 
-export interface RerouteDependencies {
-  readonly decisions: DecisionBook
+export interface RerouteDependencies extends Taking {
   readonly publishers: PublisherFlows
-  readonly audit: (draft: ReturnType<typeof auditOf>) => Promise<void>
-  readonly now: () => number
 }
 
 /**
@@ -20,39 +18,43 @@ export interface RerouteDependencies {
  * @throws CodedError `stream_not_found` (404) or of the refusal; the running contract then stays as it is
  */
 export async function reroute(
-  { decisions, publishers, audit, now }: RerouteDependencies,
+  deps: RerouteDependencies,
   principal: Principal,
   tenantId: string,
   request: RerouteRequest,
   byHand: boolean,
 ): Promise<FlowContract> {
-  const running = publishers.ofStream(tenantId, request.stream_id)
-  if (!running)
+  const { publishers } = deps
+  const found = publishers.ofStream(tenantId, request.stream_id)
+  if (!found)
     throw new CodedError('stream_not_found', `there is no stream "${request.stream_id}"`, { status: 404 })
-  const leave = running.contract.endpoints.filter((endpoint) =>
-    request.current_endpoints.some(
-      ({ node_id, address, port, link }) =>
-        (node_id ?? endpoint.node_id) === endpoint.node_id &&
-        (address ?? endpoint.address) === endpoint.address &&
-        (port ?? endpoint.port) === endpoint.port &&
-        (link ?? endpoint.link) === endpoint.link,
-    ),
-  )
-  const question = decisionRequestSchema.parse({
-    action: 'reroute',
-    tenant_id: tenantId,
-    stream_id: request.stream_id,
-    class: request.class ?? running.requested_class,
-    ...(running.node_id !== null && { node_id: running.node_id }),
-    avoid_links: leave.flatMap(({ link }) => link ?? []),
-    by_hand: byHand,
+  const updated = await publishers.update(found.contract.contract_id, async (running) => {
+    const question = decisionRequestSchema.parse({
+      action: 'reroute',
+      tenant_id: tenantId,
+      stream_id: request.stream_id,
+      class: request.class ?? running.requested_class,
+      ...(running.node_id !== null && { node_id: running.node_id }),
+      avoid_links: linksToLeave(running, request),
+      by_hand: byHand,
+    })
+    const { granted, record } = await take(deps, principal, question, running, { reason: request.reason })
+    return { flow: { ...renewal(running, granted), requested_class: question.class }, audit: record }
   })
-  const decision = decisions.ask(principal, question, running, now())
-  const record = auditOf(principal, question, decision)
-  const told = { ...record, detail: { ...record.detail, reason: request.reason } }
-  if (decision.outcome === 'refuse') await audit(told)
-  const granted = grantedOrThrow(decision)
-  const updated = { ...renewal(running, granted), requested_class: question.class }
-  await publishers.update(updated, told)
   return contractOf(updated)
+}
+
+/** The links of the endpoints that are not wanted any more. */
+function linksToLeave({ contract }: LivePublisherFlow, { current_endpoints }: RerouteRequest): string[] {
+  return contract.endpoints
+    .filter((endpoint) =>
+      current_endpoints.some(
+        ({ node_id, address, port, link }) =>
+          (node_id ?? endpoint.node_id) === endpoint.node_id &&
+          (address ?? endpoint.address) === endpoint.address &&
+          (port ?? endpoint.port) === endpoint.port &&
+          (link ?? endpoint.link) === endpoint.link,
+      ),
+    )
+    .flatMap(({ link }) => link ?? [])
 }

@@ -38,13 +38,19 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   readonly #unusedUntil: Deadlines
   readonly #expiry: Deadlines
   readonly #findStream: (tenantId: string, streamId: string) => Stream | undefined
+  readonly #now: () => number
 
-  constructor(findStream: (tenantId: string, streamId: string) => Stream | undefined) {
+  /** `now` in unix ms. */
+  constructor(
+    findStream: (tenantId: string, streamId: string) => Stream | undefined,
+    now: () => number = Date.now,
+  ) {
     this.#findStream = findStream
-    this.#expiry = new Deadlines((contractId) => this.end(contractId, 'expired'))
+    this.#now = now
+    this.#expiry = new Deadlines((contractId) => this.end(contractId, 'expired'), now)
     this.#unusedUntil = new Deadlines((contractId) => {
       if (this.#entries.get(contractId)?.listener === null) this.#drop(contractId)
-    })
+    }, now)
   }
 
   /** Viewers with a place now: connected, or granted and expected any moment. */
@@ -76,7 +82,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     this.#byTicket.set(ticketHash, flow.contractId)
     this.#count(flow, 1)
     this.#expiry.set(flow.contractId, flow.expiresAt)
-    this.#unusedUntil.set(flow.contractId, Date.now() + USE_WITHIN_MS)
+    this.#unusedUntil.set(flow.contractId, this.#now() + USE_WITHIN_MS)
     return ticket
   }
 
@@ -103,9 +109,11 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       stream,
       abr: flow.abr,
       [Symbol.dispose]: () => {
+        // Once: the place may be another connection's by now.
+        if (entry.listener !== listener) return
         entry.listener = null
         if (this.#entries.has(flow.contractId))
-          this.#unusedUntil.set(flow.contractId, Date.now() + USE_WITHIN_MS)
+          this.#unusedUntil.set(flow.contractId, this.#now() + USE_WITHIN_MS)
       },
     }
   }

@@ -10,7 +10,7 @@ import {
 import { contractIdSchema } from '../../../common/wire/ids.ts'
 import { actorOf } from '../../auth/principal.ts'
 import { publish } from '../../flows/publish.ts'
-import type { LivePublisherFlow } from '../../flows/publisher-flow.ts'
+import { type LivePublisherFlow, ownerOf } from '../../flows/publisher-flow.ts'
 import { contractOf } from '../../flows/publisher-flows.ts'
 import { defineRoute, type RouteContext } from '../route.ts'
 import type { FlowRouteDependencies } from './deps.ts'
@@ -32,7 +32,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
   }
   const ownFlowOf = (context: RouteContext, contractId: string): LivePublisherFlow => {
     const flow = flowOf(context, contractId)
-    if (flow.owner !== context.principal.id)
+    if (flow.owner !== ownerOf(context.principal))
       throw new CodedError('not_owner', 'only who published may do this', { status: 403 })
     return flow
   }
