@@ -8,17 +8,19 @@ import { metricsRoute } from './api/metrics.ts'
 import { apiRouter } from './api/mount.ts'
 import { withReference } from './api/reference.ts'
 import type { Route } from './api/route.ts'
+import { postTelemetry } from './api/telemetry.ts'
+import { listAlarms } from './api/topology/list-alarms.ts'
 import { listLinks } from './api/topology/list-links.ts'
 import type { Auth } from './auth/open-auth.ts'
 import { RateLimits } from './auth/rate-limits.ts'
 import type { Config } from './config/config.ts'
 import type { FlowRoom } from './flow-room.ts'
 import type { Metrics } from './metrics.ts'
-import type { OverlayRoom } from './overlay-room.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
 import type { TenantBook } from './tenants/tenant-book.ts'
 import { TELEMETRY_INTERVAL_MS } from './topology/graph.ts'
+import type { TopologyParts } from './topology/open-topology.ts'
 
 const REFERENCE = { title: 'Lanecast', version: '1' } as const
 
@@ -28,7 +30,7 @@ export interface ApiRoomOptions {
   readonly state: State
   readonly policies: PolicyBook
   readonly tenants: TenantBook
-  readonly overlay: OverlayRoom
+  readonly overlay: TopologyParts
   readonly flows: FlowRoom
   readonly metrics: Metrics
   readonly events: MediaEvents
@@ -37,10 +39,12 @@ export interface ApiRoomOptions {
 /** All of `/v1`, guarded. */
 export function apiOf(options: ApiRoomOptions): Router {
   const { auth, state, policies, tenants, overlay, flows, metrics, events } = options
-  const { directory, topology } = overlay
+  const { directory, topology, intake, alarms } = overlay
   const routes: Route[] = [
     ...contractRoutes(flows.routes),
+    postTelemetry(intake),
     listLinks({ topology, now: Date.now }),
+    listAlarms({ alarms }),
     ...administrationRoutes({
       ...{ store: state.store, auth, tenants, policies, directory, topology },
       dependants: [

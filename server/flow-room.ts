@@ -11,18 +11,19 @@ import type { Config } from './config/config.ts'
 import { DecisionBook } from './flows/decision-book.ts'
 import { hubMedia } from './flows/hub-media.ts'
 import type { PublishDoor } from './flows/publish.ts'
-import { PublisherFlows } from './flows/publisher-flows.ts'
+import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
+import { watchedOf } from './flows/reconsider.ts'
 import { publicStreamsRule, StandingStreams } from './flows/standing-streams.ts'
 import { ViewerFlows } from './flows/viewer-flows.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
-import type { Topology } from './topology/graph.ts'
+import type { TopologyParts } from './topology/open-topology.ts'
 
 export interface FlowRoomOptions {
   readonly config: Config
   readonly state: State
   readonly policies: PolicyBook
-  readonly topology: Topology
+  readonly overlay: Pick<TopologyParts, 'topology' | 'triggers'>
   readonly streams: StreamRegistry
   readonly events: MediaEvents
   readonly logger: Logger
@@ -37,14 +38,18 @@ export interface FlowRoom extends AsyncDisposable {
 
 /** Opens the contracts' room: those of before a restart go on, those of the configuration are asked for. */
 export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> {
-  const { config, state, policies, topology, streams, events, logger } = options
+  const { config, state, policies, overlay, streams, events, logger } = options
   await using stack = new AsyncDisposableStack()
   const onError = (error: unknown) => events.error('flows', 'contract', error)
   const viewers = stack.use(new ViewerFlows((tenantId, streamId) => streams.get(tenantId, streamId)))
   const media = hubMedia({ streams, viewers, ristIp: config.ristIp, logLevel: config.logLevel, onError })
-  const publishers = stack.use(new PublisherFlows(state.store, state.sealer, media, onError))
+  const watcher: FlowWatcher = {
+    running: (flow) => overlay.triggers.watch(watchedOf(flow)),
+    over: (contractId) => overlay.triggers.unwatch(contractId),
+  }
+  const publishers = stack.use(new PublisherFlows(state.store, state.sealer, media, watcher, onError))
   const policyOf = withRule(policies, publicStreamsRule(config.streams))
-  const decisions = new DecisionBook({ topology: topology.snapshot, policyOf, publishers, viewers })
+  const decisions = new DecisionBook({ topology: overlay.topology.snapshot, policyOf, publishers, viewers })
   const door: PublishDoor = {
     address: config.ristAnnounced === '' ? config.ristIp : config.ristAnnounced,
     takePorts: (count) => streams.takeRistPorts(count),

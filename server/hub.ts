@@ -5,21 +5,28 @@ import { StreamRegistry } from '../sfu/stream-registry.ts'
 import { WorkerPool } from '../sfu/worker-pool.ts'
 import { ProtooGateway } from '../signaling/protoo-gateway.ts'
 import { apiOf } from './api-room.ts'
+import type { AuditDraft } from './audit/audit-record.ts'
 import type { FirstAdminToken } from './auth/admin-token.ts'
 import { openAuth } from './auth/open-auth.ts'
 import type { Config } from './config/config.ts'
 import { mediaEvents } from './events.ts'
-import { openFlowRoom } from './flow-room.ts'
+import { type FlowRoom, openFlowRoom } from './flow-room.ts'
+import { HUB_NODE_ID } from './flows/hub-node.ts'
+import { reconsider } from './flows/reconsider.ts'
 import { Health } from './health.ts'
 import { httpApp } from './http-app.ts'
+import { joinTopology } from './join-topology.ts'
 import { httpServer, listen, metricsServer } from './listeners.ts'
 import { Metrics } from './metrics.ts'
-import { openOverlayRoom } from './overlay-room.ts'
 import { PolicyBook } from './policies/policy-book.ts'
 import { openState } from './state.ts'
 import { TenantBook } from './tenants/tenant-book.ts'
+import { isLoopback } from './tls/loopback.ts'
 import { openTls } from './tls/open-tls.ts'
 import { tlsRequirement } from './tls/tls-requirement.ts'
+import { type Listeners, toldWidely } from './told-widely.ts'
+import { openTopology, type TopologyParts } from './topology/open-topology.ts'
+import { Webhooks } from './webhooks/webhooks.ts'
 
 export interface Hub extends AsyncDisposable {
   /** Where HTTP listens, e.g. `http://127.0.0.1:9415`. */
@@ -40,7 +47,8 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     sessions: () => gateway.connections,
     streamsByState: () => countBy(streams.list().map((stream) => stream.state.state)),
   })
-  const events = mediaEvents(metrics, logger)
+  let listeners: Listeners | null = null
+  const events = toldWidely(mediaEvents(metrics, logger), () => listeners)
   // With several hubs on one database, what the others changed is looked for this often.
   const refreshMs = config.databaseUrl === '' ? undefined : 1000
   const [state, workers] = await Promise.all([
@@ -69,10 +77,34 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       { chooseSlot: () => workers.leastLoaded((slot) => streams.lanesOn(slot)), events, logger },
     ),
   )
-  const overlay = stack.use(await openOverlayRoom({ config, store, refreshMs, logger }))
-  const flows = stack.use(
-    await openFlowRoom({ config, state, policies, topology: overlay.topology, streams, events, logger }),
+  const webhooks = stack.use(
+    await Webhooks.open({
+      ...{ store, sealer, refreshMs, logger, now: Date.now, hubId: HUB_NODE_ID },
+      // Receivers on this very machine are no risk to it only where nobody else reaches the hub.
+      allowedNetworks: isLoopback(config.bind.host) ? ['127.0.0.0/8', '::1/128'] : [],
+    }),
   )
+  const audit = (draft: AuditDraft) =>
+    void store.write([], [draft]).catch((error) => events.error('audit', 'write', error))
+  const overlay = stack.use(
+    await openTopology({
+      ...{ store, metrics, logger, refreshMs, audit },
+      reconsider: (flow, cause) => reconsider(flows.routes, flow, cause),
+      streamClass: (tenantId, streamId) => streams.get(tenantId, streamId)?.spec.streamClass,
+      targetMs: (tenantId, streamClass) =>
+        policies.effective(tenantId).classes[streamClass].profile.glassToGlassMs,
+      watcher: {
+        nodeUp: (tenantId, node_id) => reportNode(webhooks, 'node.online', tenantId, node_id),
+        nodeDown: (tenantId, node_id) => reportNode(webhooks, 'node.offline', tenantId, node_id),
+      },
+    }),
+  )
+  listeners = { overlay, webhooks }
+  stack.use(joinTopology(overlay.topology, config))
+  const flows: FlowRoom = stack.use(
+    await openFlowRoom({ config, state, policies, overlay, streams, events, logger }),
+  )
+  stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
   const routerCapabilities = () => {
     const [slot] = workers.slots
     if (!slot) throw new CodedError('no_worker', 'no media worker is up', { status: 503 })
@@ -124,6 +156,22 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     firstAdminToken: auth.firstAdminToken,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** What the hub shares with every tenant is no tenant's event. */
+function reportNode(
+  webhooks: Webhooks,
+  event: 'node.online' | 'node.offline',
+  tenantId: string | null,
+  node_id: string,
+): void {
+  if (tenantId !== null) webhooks.report({ event, tenant_id: tenantId, data: { node_id } })
+}
+
+/** A tenant's policy changed: what runs is held to the new one. */
+function lookAgain({ publishers }: FlowRoom, { triggers }: TopologyParts, tenantId: string): void {
+  for (const { contract } of publishers.list())
+    if (contract.tenant_id === tenantId) triggers.request(contract.contract_id, 'policy_changed')
 }
 
 function countBy(values: readonly string[]): Record<string, number> {

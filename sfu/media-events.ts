@@ -1,5 +1,5 @@
 import type { IngressStats } from '../common/wire/ingress-ipc.ts'
-import type { StreamState } from '../common/wire/stream.ts'
+import type { StreamClass, StreamState } from '../common/wire/stream.ts'
 import type { ViewerReport } from '../common/wire/viewer-protocol.ts'
 
 /** Names a stream for people and metrics: stream ids are unique in their tenant only. */
@@ -28,7 +28,7 @@ export interface MediaEvents {
   ingressStats(stream: StreamName & { readonly streamClass: string }, stats: IngressStats): void
   viewerJoined(stream: StreamName): void
   viewerLeft(stream: StreamName): void
-  viewerReport(stream: StreamName, streamClass: string, report: ViewerReport): void
+  viewerReport(stream: StreamName, streamClass: StreamClass, report: ViewerReport, viewer: string): void
   /** An operation failed and was contained; `stage` and `kind` are low-cardinality. */
   error(stage: string, kind: string, cause: unknown): void
 }

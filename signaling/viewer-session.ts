@@ -212,7 +212,7 @@ export class ViewerSession implements StreamObserver, ViewerListener, ContractLi
     const stream = this.#admitted?.stream
     if (!this.#budget.take(performance.now())) this.#refuseFlood()
     else if (report?.success && stream)
-      this.#events.viewerReport(stream.spec, stream.spec.streamClass, report.data)
+      this.#events.viewerReport(stream.spec, stream.spec.streamClass, report.data, this.#peer.id)
     else this.#events.rejected(stream?.spec ?? null, 'bad_message', `notification ${method.slice(0, 40)}`)
   }
 

@@ -11,6 +11,7 @@ export const QOS_CAUSES = [
   'relieved',
   'link_back',
   'better_path',
+  'policy_changed',
 ] as const
 export type QosCause = (typeof QOS_CAUSES)[number]
 

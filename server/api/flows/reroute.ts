@@ -1,5 +1,6 @@
 import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import { rerouteRequestSchema } from '../../../common/wire/flows-api.ts'
+import { askAcl } from '../../../policy/acl.ts'
 import { reroute } from '../../flows/reroute.ts'
 import { defineRoute } from '../route.ts'
 import type { FlowRouteDependencies } from './deps.ts'
@@ -22,7 +23,10 @@ export const rerouteRoute = (deps: FlowRouteDependencies) =>
       503: ['saturated', 'store_saturated', 'store_unavailable'],
     },
     handle: async ({ principal, tenantId }, { body }) => {
-      const { keys: _keys, ...contract } = await reroute(deps, principal, tenantId, body, true)
+      const { acl } = deps.policyOf(tenantId)
+      // Who may control overrules what keeps paths from flapping; senders that ask are held to it.
+      const byHand = askAcl(acl, { principal, action: 'control', streamId: body.stream_id }).allowed
+      const { keys: _keys, ...contract } = await reroute(deps, principal, tenantId, body, byHand)
       return contract
     },
   })

@@ -1,0 +1,82 @@
+import { decisionRequestSchema } from '../../common/wire/decision.ts'
+import { ALL_GRANTS, type AuthenticatedPrincipal } from '../auth/principal.ts'
+import type { Reconsidered } from '../topology/qos-triggers.ts'
+import type { QosCause } from '../topology/trigger-queue.ts'
+import type { WatchedFlow } from '../topology/watched-flow.ts'
+import { auditOf, type Taking } from './decision-book.ts'
+import { renewal } from './publish.ts'
+import type { LivePublisherFlow } from './publisher-flow.ts'
+import type { PublisherFlows } from './publisher-flows.ts'
+
+/** Who decides when nobody asked: the hub itself. */
+const HUB: AuthenticatedPrincipal = {
+  id: 'hub',
+  role: 'admin',
+  tenant_id: null,
+  node_id: null,
+  grants: ALL_GRANTS,
+  credential: 'none',
+  token_id: null,
+  expires_at: null,
+}
+
+export interface ReconsiderDependencies extends Taking {
+  readonly publishers: PublisherFlows
+}
+
+/**
+ * Looks at a flow again because something happened to what it runs over. The class that was asked for is tried
+ * anew, so that a flow which had to step down rises again. A refusal leaves the contract as it is, on record.
+ */
+export async function reconsider(
+  { decisions, publishers, audit, now }: ReconsiderDependencies,
+  { contractId }: WatchedFlow,
+  cause: QosCause,
+): Promise<Reconsidered> {
+  if (!publishers.get(contractId)) return { betterSince: null }
+  let betterSince: number | null = null
+  await publishers.update(contractId, async (running) => {
+    const question = decisionRequestSchema.parse({
+      action: 'reroute',
+      tenant_id: running.contract.tenant_id,
+      stream_id: running.contract.stream_id,
+      class: running.requested_class,
+      ...(running.node_id !== null && { node_id: running.node_id }),
+    })
+    const decision = decisions.ask(HUB, question, running, now())
+    const about = auditOf(HUB, question, decision)
+    const record = { ...about, detail: { ...about.detail, cause } }
+    if (decision.outcome === 'refuse') {
+      await audit(record)
+      return { flow: running, audit: null }
+    }
+    betterSince = decision.history.better_since
+    const updated = renewal(running, { ...decision, expires_at: running.contract.expires_at })
+    if (!sameTerms(running, updated)) return { flow: updated, audit: record }
+    return { flow: { ...running, links: updated.links, history: updated.history }, audit: null }
+  })
+  return { betterSince }
+}
+
+/** Whether nothing changed that a sender or viewer would notice. */
+function sameTerms({ contract: one }: LivePublisherFlow, { contract: other }: LivePublisherFlow): boolean {
+  const terms = ({ class: name, mode, overlay, pacing, abr }: typeof one) =>
+    JSON.stringify([name, mode, overlay, pacing, abr])
+  return terms(one) === terms(other)
+}
+
+/** A flow as the overlay watches it. */
+export function watchedOf({ contract, links }: LivePublisherFlow): WatchedFlow {
+  return {
+    contractId: contract.contract_id,
+    tenantId: contract.tenant_id,
+    streamId: contract.stream_id,
+    streamClass: contract.class,
+    nodes: contract.overlay.path,
+    links,
+    bindings: contract.overlay.bindings,
+    kbps: contract.pacing.max_kbps,
+    budgetMs: contract.latency.budget_ms,
+    estimateMs: contract.latency.estimate_ms,
+  }
+}
