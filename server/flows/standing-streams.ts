@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { backoffMs } from '../../common/retry.ts'
 import type { FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { AclRule } from '../../common/wire/policy-document.ts'
@@ -5,6 +6,7 @@ import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 import { ALL_GRANTS, type AuthenticatedPrincipal } from '../auth/principal.ts'
 import type { ConfiguredStream } from '../config/config.ts'
 import { type PublishDependencies, publish } from './publish.ts'
+import { type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 
 const RETRY = { initialMs: 1000, maxMs: 30_000, factor: 2 }
 /** Renewed when this share of the contract's life is over. */
@@ -12,7 +14,8 @@ const RENEW_AT = 0.5
 
 /** Who publishes the streams of the configuration: the hub itself, in the tenant of whoever names none. */
 export const STANDING_PRINCIPAL: AuthenticatedPrincipal = {
-  id: 'configuration',
+  // No token can be issued to a name that begins so.
+  id: '_configuration',
   role: 'publisher',
   tenant_id: DEFAULT_TENANT,
   node_id: null,
@@ -57,8 +60,20 @@ export class StandingStreams implements Disposable {
     this.#onError = onError
   }
 
-  /** Asks for every stream's contract; resolves when each was asked once. */
+  /**
+   * Asks for every stream's contract; resolves when each was asked once. Contracts of before a restart end where the
+   * configuration has other ports or keys now, or no such stream.
+   */
   async start(streams: readonly ConfiguredStream[]): Promise<void> {
+    const { publishers } = this.#deps
+    const outdated = publishers.list().filter((flow) => {
+      const stream = streams.find(({ stream_id }) => stream_id === flow.contract.stream_id)
+      return (
+        flow.owner === ownerOf(STANDING_PRINCIPAL) && !(stream && runsAsConfigured(flow, fixedOf(stream)))
+      )
+    })
+    for (const { contract } of outdated)
+      await publishers.end(contract.contract_id, 'revoked', 'hub', 'the configuration has changed')
     await Promise.all(streams.map((stream) => this.#keep(stream, 0)))
   }
 
@@ -84,6 +99,15 @@ export class StandingStreams implements Disposable {
       setTimeout(() => void this.#keep(stream, nextAttempt), again),
     )
   }
+}
+
+function runsAsConfigured({ contract, keys }: LivePublisherFlow, fixed: Fixed): boolean {
+  const ports = contract.endpoints.map(({ port }) => port)
+  return (
+    (typeof fixed.ports === 'number'
+      ? ports.length === fixed.ports
+      : isDeepStrictEqual(ports, fixed.ports)) && isDeepStrictEqual(keys, fixed.keys)
+  )
 }
 
 function fixedOf({
