@@ -49,7 +49,7 @@ export async function publish(
   if (running) {
     const renewed = await publishers.update(running.contract.contract_id, async (before) => {
       const { granted, record } = await take(deps, principal, question, before)
-      return { flow: renewal(before, granted), audit: record }
+      return { flow: { ...renewal(before, granted), requested_class: request.class }, audit: record }
     })
     return contractOf(renewed)
   }
