@@ -11,6 +11,7 @@ import type { Route } from './api/route.ts'
 import { postTelemetry } from './api/telemetry.ts'
 import { listAlarms } from './api/topology/list-alarms.ts'
 import { listLinks } from './api/topology/list-links.ts'
+import { webhookRoutes } from './api/webhooks.ts'
 import type { Auth } from './auth/open-auth.ts'
 import { RateLimits } from './auth/rate-limits.ts'
 import type { Config } from './config/config.ts'
@@ -21,6 +22,7 @@ import type { State } from './state.ts'
 import type { TenantBook } from './tenants/tenant-book.ts'
 import { TELEMETRY_INTERVAL_MS } from './topology/graph.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
+import type { Webhooks } from './webhooks/webhooks.ts'
 
 const REFERENCE = { title: 'Lanecast', version: '1' } as const
 
@@ -32,13 +34,14 @@ export interface ApiRoomOptions {
   readonly tenants: TenantBook
   readonly overlay: TopologyParts
   readonly flows: FlowRoom
+  readonly webhooks: Webhooks
   readonly metrics: Metrics
   readonly events: MediaEvents
 }
 
 /** All of `/v1`, guarded. */
 export function apiOf(options: ApiRoomOptions): Router {
-  const { auth, state, policies, tenants, overlay, flows, metrics, events } = options
+  const { auth, state, policies, tenants, overlay, flows, webhooks, metrics, events } = options
   const { directory, topology, intake, alarms } = overlay
   const routes: Route[] = [
     ...contractRoutes(flows.routes),
@@ -57,6 +60,7 @@ export function apiOf(options: ApiRoomOptions): Router {
       telemetryIntervalMs: TELEMETRY_INTERVAL_MS,
       now: Date.now,
     }),
+    ...webhookRoutes(webhooks),
     metricsRoute(metrics),
   ]
   return apiRouter(withReference(routes, REFERENCE), {

@@ -2,6 +2,7 @@ import type { Logger } from '../common/logger.ts'
 import { ACTIONS } from '../common/wire/ids.ts'
 import type { AclRule } from '../common/wire/policy-document.ts'
 import { DEFAULT_TENANT } from '../common/wire/stream.ts'
+import type { WebhookEventName } from '../common/wire/webhook.ts'
 import { type CompiledAcl, compileAcl } from '../policy/acl.ts'
 import type { EffectivePolicy } from '../policy/effective.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
@@ -11,6 +12,7 @@ import type { Config } from './config/config.ts'
 import { DecisionBook } from './flows/decision-book.ts'
 import { hubMedia } from './flows/hub-media.ts'
 import type { PublishDoor } from './flows/publish.ts'
+import type { LivePublisherFlow } from './flows/publisher-flow.ts'
 import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
 import { watchedOf } from './flows/reconsider.ts'
 import { publicStreamsRule, StandingStreams } from './flows/standing-streams.ts'
@@ -18,12 +20,14 @@ import { ViewerFlows } from './flows/viewer-flows.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
+import type { Webhooks } from './webhooks/webhooks.ts'
 
 export interface FlowRoomOptions {
   readonly config: Config
   readonly state: State
   readonly policies: PolicyBook
   readonly overlay: Pick<TopologyParts, 'topology' | 'triggers'>
+  readonly webhooks: Pick<Webhooks, 'report'>
   readonly streams: StreamRegistry
   readonly events: MediaEvents
   readonly logger: Logger
@@ -38,15 +42,12 @@ export interface FlowRoom extends AsyncDisposable {
 
 /** Opens the contracts' room: those of before a restart go on, those of the configuration are asked for. */
 export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> {
-  const { config, state, policies, overlay, streams, events, logger } = options
+  const { config, state, policies, overlay, webhooks, streams, events, logger } = options
   await using stack = new AsyncDisposableStack()
   const onError = (error: unknown) => events.error('flows', 'contract', error)
   const viewers = stack.use(new ViewerFlows((tenantId, streamId) => streams.get(tenantId, streamId)))
   const media = hubMedia({ streams, viewers, ristIp: config.ristIp, logLevel: config.logLevel, onError })
-  const watcher: FlowWatcher = {
-    running: (flow) => overlay.triggers.watch(watchedOf(flow)),
-    over: (contractId) => overlay.triggers.unwatch(contractId),
-  }
+  const watcher = flowWatcher(overlay, webhooks)
   const publishers = stack.use(new PublisherFlows(state.store, state.sealer, media, watcher, onError))
   const policyOf = withRule(policies, publicStreamsRule(config.streams))
   const decisions = new DecisionBook({ topology: overlay.topology.snapshot, policyOf, publishers, viewers })
@@ -77,6 +78,28 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   await standing.start(config.streams)
   const owned = stack.move()
   return { viewers, publishers, routes, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** Contracts are watched while they run, and tenants' webhooks hear of them. */
+function flowWatcher(
+  { triggers }: FlowRoomOptions['overlay'],
+  webhooks: FlowRoomOptions['webhooks'],
+): FlowWatcher {
+  const tell = (event: WebhookEventName, { contract }: LivePublisherFlow) => {
+    const { contract_id, stream_id, version } = contract
+    const data = { contract_id, stream_id, version, class: contract.class }
+    webhooks.report({ event, tenant_id: contract.tenant_id, data })
+  }
+  return {
+    running(flow, how) {
+      triggers.watch(watchedOf(flow))
+      if (how !== 'restored') tell(how === 'granted' ? 'contract.granted' : 'contract.updated', flow)
+    },
+    over(flow, how) {
+      triggers.unwatch(flow.contract.contract_id)
+      if (how !== 'failed') tell(how === 'expired' ? 'contract.expired' : 'contract.revoked', flow)
+    },
+  }
 }
 
 /** The tenants' policies, with one rule of the configuration's own in the default tenant. */

@@ -102,7 +102,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   listeners = { overlay, webhooks }
   stack.use(joinTopology(overlay.topology, config))
   const flows: FlowRoom = stack.use(
-    await openFlowRoom({ config, state, policies, overlay, streams, events, logger }),
+    await openFlowRoom({ config, state, policies, overlay, webhooks, streams, events, logger }),
   )
   stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
   const routerCapabilities = () => {
@@ -123,7 +123,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       storeQueue: store.queue,
     }),
   )
-  const api = apiOf({ config, auth, state, policies, tenants, overlay, flows, metrics, events })
+  const api = apiOf({ config, auth, state, policies, tenants, overlay, flows, webhooks, metrics, events })
   const app = httpApp({
     api,
     health,

@@ -22,9 +22,10 @@ export interface PublisherMedia {
 
 /** Who watches what contracts run over. */
 export interface FlowWatcher {
-  /** A contract was granted, restored or changed. */
-  running(flow: LivePublisherFlow): void
-  over(contractId: string): void
+  /** A contract runs: granted now, restored after a restart, or changed. */
+  running(flow: LivePublisherFlow, how: 'granted' | 'restored' | 'updated'): void
+  /** `failed`: it could not begin. */
+  over(flow: LivePublisherFlow, how: 'expired' | 'revoked' | 'failed'): void
 }
 
 export type FlowListener = (event: FlowEvent) => void
@@ -87,7 +88,7 @@ export class PublisherFlows implements Disposable {
         const keys = flowKeysSchema.parse(JSON.parse(this.#sealer.open(sealed_keys, placeOf(flow))))
         const live = { ...flow, keys }
         this.#media.open(live)
-        this.#add(live)
+        this.#add(live, 'restored')
       } catch (error) {
         this.#onError(error)
       }
@@ -116,7 +117,7 @@ export class PublisherFlows implements Disposable {
     if (this.ofStream(tenant_id, stream_id))
       throw new CodedError('stream_taken', `stream ${stream_id} has a publisher already`, { status: 409 })
     // Held before the first wait, so that two requests at once can't both get the stream.
-    this.#add(flow)
+    this.#add(flow, 'granted')
     await this.#inTurn(contract_id, async () => {
       try {
         this.#media.open(flow)
@@ -127,7 +128,7 @@ export class PublisherFlows implements Disposable {
           throw error
         }
       } catch (error) {
-        this.#remove(contract_id)
+        this.#remove(contract_id, 'failed')
         throw error
       }
       this.#running(contract_id)
@@ -153,7 +154,7 @@ export class PublisherFlows implements Disposable {
       }
       await this.#store.write([this.#change(flow)], [audit])
       this.#running(contractId)
-      this.#add(flow)
+      this.#add(flow, 'updated')
       this.#tell(contractId, { type: 'contract', contract: contractOf(flow) })
       return flow
     })
@@ -163,7 +164,7 @@ export class PublisherFlows implements Disposable {
   async end(contractId: string, reason: 'expired' | 'revoked', actor: string, why: string): Promise<boolean> {
     const flow = this.#flows.get(contractId)
     if (!flow) return false
-    this.#remove(contractId)
+    this.#remove(contractId, reason)
     // Media first: whatever the store does, an ended contract carries nothing.
     const closed = this.#media.close(flow, reason)
     this.#tell(contractId, { type: 'ended', reason })
@@ -216,21 +217,21 @@ export class PublisherFlows implements Disposable {
     return this.#stored.putChange(tenant_id, contract_id, stored, expectedVersion)
   }
 
-  #add(flow: LivePublisherFlow): void {
+  #add(flow: LivePublisherFlow, how: 'granted' | 'restored' | 'updated'): void {
     const { contract_id, tenant_id, stream_id, expires_at } = flow.contract
     this.#flows.set(contract_id, flow)
     this.#byStream.set(`${tenant_id}/${stream_id}`, contract_id)
     this.#expiry.set(contract_id, expires_at)
-    this.#watcher.running(flow)
+    this.#watcher.running(flow, how)
   }
 
-  #remove(contractId: string): void {
+  #remove(contractId: string, how: 'expired' | 'revoked' | 'failed'): void {
     const flow = this.#flows.get(contractId)
     if (!flow) return
     this.#flows.delete(contractId)
     this.#byStream.delete(`${flow.contract.tenant_id}/${flow.contract.stream_id}`)
     this.#expiry.delete(contractId)
-    this.#watcher.over(contractId)
+    this.#watcher.over(flow, how)
   }
 
   #tell(contractId: string, event: FlowEvent): void {
