@@ -98,7 +98,6 @@ export function openApiDocument(
 
 function operationOf(route: Route): OpenApiOperation {
   const { method, path, summary, description, action, role, body, answer } = route
-  const open = action === null && role === undefined
   return {
     operationId: operationId(method, path),
     summary,
@@ -116,10 +115,17 @@ function operationOf(route: Route): OpenApiOperation {
         [...errorsOf(route)].map(([status, codes]) => [status, errorResponse(status, codes)]),
       ),
     },
-    security: open ? [] : role === 'node' ? [{ certificate: [] }] : [{ bearer: [] }, { certificate: [] }],
+    security: securityOf(route),
     ...(action === null ? {} : { 'x-lanecast-action': action }),
     ...(role === undefined ? {} : { 'x-lanecast-role': role }),
   }
+}
+
+/** An empty entry stands for no proof at all. */
+function securityOf({ action, role, anonymous }: Route): OpenApiOperation['security'] {
+  if (action === null && role === undefined) return []
+  if (role === 'node') return [{ certificate: [] }]
+  return [...(anonymous === true ? [{}] : []), { bearer: [] }, { certificate: [] }]
 }
 
 /** `/v1/node/init` and `post` make `post_node_init`. */

@@ -61,6 +61,8 @@ interface RouteFacts {
   readonly description: string
   /** What the ACL is asked. null asks nothing: without a `role` the route is open to everybody, token or not. */
   readonly action: Action | null
+  /** The ACL is asked about somebody without a proof as well; elsewhere they are refused before anything is read. */
+  readonly anonymous?: boolean
   /** Only the hub's own admin, or only nodes with their certificate. */
   readonly role?: 'admin' | 'node'
   /** What a request takes from the caller's rate limit. */
