@@ -83,6 +83,8 @@ function who({ security, 'x-lanecast-action': action, 'x-lanecast-role': role }:
   if (security.length === 0) return 'Needs no token.'
   if (role === 'node') return 'For nodes, with their certificate.'
   const needs = action === undefined ? '' : `Needs ${code(action)}.`
+  if (security.some((each) => Object.keys(each).length === 0))
+    return `${needs} Needs no token where the tenant's ACL allows it to <code>anonymous</code>.`
   return role === 'admin' ? `For the hub's admin. ${needs}` : needs
 }
 

@@ -97,9 +97,7 @@ export function openApiDocument(
 }
 
 function operationOf(route: Route): OpenApiOperation {
-  const { method, path, summary, description, action, role, identifies, body, answer } = route
-  const open = action === null && role === undefined
-  const proofs = [{ bearer: [] }, { certificate: [] }]
+  const { method, path, summary, description, action, role, body, answer } = route
   return {
     operationId: operationId(method, path),
     summary,
@@ -117,10 +115,17 @@ function operationOf(route: Route): OpenApiOperation {
         [...errorsOf(route)].map(([status, codes]) => [status, errorResponse(status, codes)]),
       ),
     },
-    security: open ? (identifies ? [{}, ...proofs] : []) : role === 'node' ? [{ certificate: [] }] : proofs,
+    security: securityOf(route),
     ...(action === null ? {} : { 'x-lanecast-action': action }),
     ...(role === undefined ? {} : { 'x-lanecast-role': role }),
   }
+}
+
+/** An empty entry stands for no proof at all. */
+function securityOf({ action, role, anonymous, identifies }: Route): OpenApiOperation['security'] {
+  if (action === null && role === undefined && identifies !== true) return []
+  if (role === 'node') return [{ certificate: [] }]
+  return [...(anonymous === true || identifies === true ? [{}] : []), { bearer: [] }, { certificate: [] }]
 }
 
 /** `/v1/node/init` and `post` make `post_node_init`. */

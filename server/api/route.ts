@@ -63,6 +63,8 @@ interface RouteFacts {
   readonly action: Action | null
   /** Where `action` is null: takes a proof where there is one, because the answer depends on who asks. */
   readonly identifies?: boolean
+  /** The ACL is asked about somebody without a proof as well; elsewhere they are refused before anything is read. */
+  readonly anonymous?: boolean
   /** Only the hub's own admin, or only nodes with their certificate. */
   readonly role?: 'admin' | 'node'
   /** What a request takes from the caller's rate limit. */

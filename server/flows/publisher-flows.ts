@@ -8,9 +8,13 @@ import type { Store } from '../store/store.ts'
 import { Deadlines } from './deadlines.ts'
 import {
   type LivePublisherFlow,
+  type PublisherFlow,
   type StoredPublisherFlow,
   storedPublisherFlowSchema,
 } from './publisher-flow.ts'
+
+/** How long after a failure the store is asked again to delete what ended, ms. */
+const DELETE_AGAIN_MS = 1000
 
 /** What happens to media when contracts begin and end. */
 export interface PublisherMedia {
@@ -52,6 +56,8 @@ export class PublisherFlows implements Disposable {
   readonly #listeners = new Map<string, Set<FlowListener>>()
   /** The last change of each contract that is under way; never rejects. */
   readonly #changing = new Map<string, Promise<unknown>>()
+  /** Ended contracts that the store did not take yet. */
+  readonly #deletions = new Set<NodeJS.Timeout>()
   readonly #expiry: Deadlines
   readonly #onError: (error: unknown) => void
 
@@ -69,28 +75,27 @@ export class PublisherFlows implements Disposable {
     this.#media = media
     this.#onError = onError
     this.#expiry = new Deadlines((contractId) => {
-      this.end(contractId, 'expired', '_hub', 'its time was over').catch(onError)
+      this.end(contractId, 'expired', 'hub', 'its time was over').catch(onError)
     })
   }
 
   /** Takes up the contracts of before a restart: their senders are still sending to the same ports. */
   async restore(now: number): Promise<void> {
-    for (const { value, tenant_id } of await this.#stored.list(null)) {
+    for (const { value } of await this.#stored.list(null)) {
       const { sealed_keys, ...flow } = value
-      const { contract_id, expires_at } = flow.contract
+      const { expires_at } = flow.contract
       if (expires_at <= now) {
-        await this.#stored.delete(tenant_id, contract_id, {
-          audit: [ended(value, 'expired', '_hub', 'while the hub was down')],
-        })
+        await this.#delete(flow, ended(flow, 'expired', 'hub', 'while the hub was down'))
         continue
       }
       try {
         const keys = flowKeysSchema.parse(JSON.parse(this.#sealer.open(sealed_keys, placeOf(flow))))
         const live = { ...flow, keys }
         this.#media.open(live)
-        this.#add(live, 'restored')
+        this.#add(live)
       } catch (error) {
         this.#onError(error)
+        await this.#delete(flow, ended(flow, 'revoked', 'hub', 'it could not be taken up again'))
       }
     }
   }
@@ -160,18 +165,28 @@ export class PublisherFlows implements Disposable {
     })
   }
 
-  /** Ends a contract and its media. False when there is none. */
+  /**
+   * Ends a contract and its media. False when there is none.
+   * @throws CodedError of the store: the contract is over all the same, and the store is asked until it has noted that
+   */
   async end(contractId: string, reason: 'expired' | 'revoked', actor: string, why: string): Promise<boolean> {
     const flow = this.#flows.get(contractId)
     if (!flow) return false
-    this.#remove(contractId, reason)
+    this.#remove(contractId)
     // Media first: whatever the store does, an ended contract carries nothing.
     const closed = this.#media.close(flow, reason)
     this.#tell(contractId, { type: 'ended', reason })
     this.#listeners.delete(contractId)
-    const { tenant_id } = flow.contract
-    await this.#stored.delete(tenant_id, contractId, { audit: [ended(flow, reason, actor, why)] })
-    await closed
+    const record = ended(flow, reason, actor, why)
+    try {
+      await this.#delete(flow, record)
+    } catch (error) {
+      // Else it would be back after a restart.
+      this.#deleteLater(flow, record)
+      throw error
+    } finally {
+      await closed
+    }
     return true
   }
 
@@ -187,6 +202,19 @@ export class PublisherFlows implements Disposable {
 
   [Symbol.dispose](): void {
     this.#expiry[Symbol.dispose]()
+    for (const timer of this.#deletions) clearTimeout(timer)
+  }
+
+  #delete({ contract }: PublisherFlow, audit: AuditDraft): Promise<void> {
+    return this.#stored.delete(contract.tenant_id, contract.contract_id, { audit: [audit] })
+  }
+
+  #deleteLater(flow: PublisherFlow, audit: AuditDraft): void {
+    const timer = setTimeout(() => {
+      this.#deletions.delete(timer)
+      this.#delete(flow, audit).catch(() => this.#deleteLater(flow, audit))
+    }, DELETE_AGAIN_MS)
+    this.#deletions.add(timer)
   }
 
   #inTurn<T>(contractId: string, change: () => Promise<T>): Promise<T> {

@@ -16,6 +16,8 @@ export interface FieldSender extends AsyncDisposable {
   readonly pid: number
   /** The last statistics of each link, by index. */
   readonly links: readonly Extract<FieldSenderReport, { type: 'stats' }>[]
+  /** What it told of its contracts, oldest first. */
+  readonly contracts: readonly FieldSenderReport[]
   /** Exit code, or null where a signal ended it. */
   readonly exited: Promise<number | null>
   setWeight(link: number, weight: number): void
@@ -29,13 +31,15 @@ export interface FieldSender extends AsyncDisposable {
 export async function startFieldSender(config: FieldSenderConfig): Promise<FieldSender> {
   const child = fork(PROGRAM, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
   const links: Extract<FieldSenderReport, { type: 'stats' }>[] = []
+  const contracts: FieldSenderReport[] = []
   const exited = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : null))
   const sending = new Promise<void>((resolve) => {
     child.on('message', (message) => {
       const parsed = fieldSenderReport.safeParse(message)
       if (!parsed.success) return
       if (parsed.data.type === 'sending') resolve()
-      else links[parsed.data.link] = parsed.data
+      else if (parsed.data.type === 'stats') links[parsed.data.link] = parsed.data
+      else contracts.push(parsed.data)
     })
   })
   const end = async (signal: NodeJS.Signals): Promise<void> => {
@@ -48,6 +52,7 @@ export async function startFieldSender(config: FieldSenderConfig): Promise<Field
   return {
     pid: child.pid!,
     links,
+    contracts,
     exited,
     setWeight: (link, weight) => {
       child.send({ type: 'weight', link, weight } satisfies FieldSenderCommand)

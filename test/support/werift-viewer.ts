@@ -207,6 +207,8 @@ export class WeriftViewer implements AsyncDisposable {
       dtls_parameters: { role: 'client', fingerprints: [{ algorithm: 'sha-256', value: fingerprint }] },
     })
     await connecting
+    // Closed before it is connected, werift would keep the process up for half a minute.
+    await until(() => peer.connectionState === 'connected' || this.#closed, 'the media connection')
   }
 
   #consume(info: ConsumerInfo): void {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { streamClassSchema, streamIdSchema } from '../../common/wire/stream.ts'
 import { testCardOptions } from './test-card.ts'
 
 const link = z.strictObject({
@@ -8,8 +9,15 @@ const link = z.strictObject({
   weight: z.int().min(1).max(1000).default(100),
 })
 
-/** What a simulated field sender is told, by one message or one line on its standard input: it holds secrets. */
-export const fieldSenderConfig = z.strictObject({
+const anySender = {
+  nullPacketDeletion: z.boolean().default(false),
+  card: testCardOptions.prefault({}),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+}
+
+/** Where to send and with which secrets, for hubs and receivers that are told the same. */
+const explicitConfig = z.strictObject({
+  ...anySender,
   links: z.array(link).min(1).max(8),
   mode: z.enum(['duplicate', 'share']).default('duplicate'),
   bufferMs: z.int().min(10).max(30_000).default(200),
@@ -17,13 +25,24 @@ export const fieldSenderConfig = z.strictObject({
   aesBits: z.union([z.literal(128), z.literal(256)]).default(256),
   username: z.string().min(1).max(255),
   password: z.string().min(1).max(255),
-  nullPacketDeletion: z.boolean().default(false),
-  card: testCardOptions.prefault({}),
-  logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
-export type FieldSenderConfig = z.input<typeof fieldSenderConfig>
 
-/** Told while it runs, over the process's message channel. */
+/** Whom to ask for a contract, which says the rest. */
+const contractConfig = z.strictObject({
+  ...anySender,
+  hub_url: z.url({ protocol: /^https?$/ }),
+  token: z.string().min(1),
+  stream_id: streamIdSchema,
+  class: streamClassSchema.default('director'),
+})
+
+/** What a simulated field sender is told, by one message or one line on its standard input: it holds secrets. */
+export const fieldSenderConfig = z.union([explicitConfig, contractConfig])
+export type FieldSenderConfig = z.input<typeof fieldSenderConfig>
+export type ExplicitConfig = z.output<typeof explicitConfig>
+export type ContractConfig = z.output<typeof contractConfig>
+
+/** Told while it runs, over the process's message channel; only without a contract. */
 export const fieldSenderCommand = z.strictObject({
   type: z.literal('weight'),
   link: z.int().min(0),
@@ -43,5 +62,9 @@ export const fieldSenderReport = z.discriminatedUnion('type', [
     retransmitted: z.number(),
     bitrateKbps: z.number(),
   }),
+  /** Each version of each contract it sends by. */
+  z.object({ type: z.literal('contract'), contract_id: z.string(), version: z.number() }),
+  z.object({ type: z.literal('contract-ended'), reason: z.enum(['expired', 'revoked', 'lost']) }),
+  z.object({ type: z.literal('refused'), code: z.string(), message: z.string() }),
 ])
 export type FieldSenderReport = z.infer<typeof fieldSenderReport>

@@ -42,6 +42,7 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
       summary: 'Read a stream',
       description: 'One stream that runs.',
       action: 'stream.read',
+      anonymous: true,
       cost: 'read',
       params: z.strictObject({ stream_id: streamIdSchema }),
       answer: { status: 200, schema: streamSummarySchema },

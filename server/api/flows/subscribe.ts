@@ -13,6 +13,7 @@ export const subscribeRoute = (deps: FlowRouteDependencies) =>
       'first request on the WebSocket and lets one connection in. Callers without a token name the tenant and get ' +
       'what its ACL opens to `anonymous`.',
     action: 'subscribe',
+    anonymous: true,
     cost: 'decide',
     body: subscribeRequestSchema,
     answer: { status: 200, schema: subscribeAnswerSchema },

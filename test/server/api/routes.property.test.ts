@@ -1,0 +1,201 @@
+import test, { type ExecutionContext } from 'ava'
+import { errorAnswerSchema } from '../../../server/api/error-answer.ts'
+import { errorsOf, type OpenApiDocument } from '../../../server/api/openapi.ts'
+import { SeededRandom } from '../../fuzz/seeded-random.ts'
+import { nodeKey } from '../auth/node-key.ts'
+import { type ApiUnderTest, administrationUnderTest } from './api-under-test.ts'
+import { type RawAnswer, RawClient, type RawRequest } from './raw-request.ts'
+import { hostileRequest, type Operation, requestOf, validParts } from './route-requests.ts'
+import { pick } from './schema-values.ts'
+
+/** How long each test goes on asking, ms. */
+const BUDGET_MS = 6000
+/** Least requests to each route, whatever the time. */
+const LEAST_ROUNDS = 3
+/** Given by node's parser or the frame wherever they may be: a path that can't be decoded, a header too long. */
+const EVERYWHERE = new Set([400, 404, 413, 415, 431])
+
+/** Takes the API from here: another composition goes in its place. */
+const underTest = async (): Promise<ApiUnderTest> => administrationUnderTest((await nodeKey()).csr)
+
+test('whatever is asked, no route fails, and a refusal changes nothing', async (t) => {
+  await using api = await underTest()
+  using client = new RawClient(api.url)
+  const operations = await operationsOf(client)
+  t.true(operations.length >= 25, `${operations.length} routes`)
+  const random = new SeededRandom('hostile requests')
+  const accepted = new Set<string>()
+  let tokens = await api.goodTokens()
+  let state = await api.dump()
+  let requests = 0
+  const end = performance.now() + BUDGET_MS
+  for (let round = 0; round < LEAST_ROUNDS || performance.now() < end; round += 1)
+    for (const target of operations) {
+      const hostile = random.below(4) > 0
+      const { what, request } = hostile
+        ? hostileRequest(target, random, api.hints)
+        : { what: 'valid', request: requestOf(target, validParts(target, random, api.hints)) }
+      const who = pick(random, ['admin', 'admin', 'operator', 'operator', 'viewer'] as const)
+      const answer = await client.send(authorized(request, tokens[who]))
+      requests += 1
+      const name = `${request.method} ${request.path.slice(0, 80)} as ${who} (${what}) -> ${answer.status} ${answer.text.slice(0, 200)}`
+      checkAnswer(t, api, target, answer, name)
+      if (answer.status < 300) {
+        accepted.add(target.operation.operationId)
+        state = await api.dump()
+      } else {
+        const now = await api.dump()
+        if (now !== state) return t.fail(`${name} changed the state`)
+      }
+      if (answer.status === 401) tokens = await api.goodTokens()
+      if (answer.status === 401) state = await api.dump()
+    }
+  t.log(`${requests} requests to ${operations.length} routes, ${accepted.size} of which granted some`)
+  t.true(accepted.size > operations.length / 2, `granted: ${[...accepted].join(', ')}`)
+  t.deepEqual(api.failures, [])
+})
+
+test('a proof that is not good opens no route', async (t) => {
+  await using api = await underTest()
+  using client = new RawClient(api.url)
+  const random = new SeededRandom('bad tokens')
+  const state = await api.dump()
+  for (const target of await operationsOf(client)) {
+    if (target.operation.security.length === 0) continue
+    const request = requestOf(target, validParts(target, random, api.hints))
+    const none = target.operation.security.some((each) => Object.keys(each).length === 0)
+      ? {}
+      : { none: undefined }
+    for (const [what, token] of Object.entries({ ...api.badTokens, ...none })) {
+      const answer = await client.send(token === undefined ? request : authorized(request, token))
+      const name = `${request.method} ${request.path} with ${what}`
+      t.is(answer.status, 401, name)
+      t.regex(String(answer.headers['www-authenticate']), /^Bearer /, name)
+    }
+    for (const authorization of ['', 'Bearer', 'Basic eDp4', 'Bearer a b', 'bearer \u00e9'])
+      t.is((await client.send({ ...request, headers: { ...request.headers, authorization } })).status, 401)
+  }
+  t.is(await api.dump(), state)
+})
+
+test("a tenant can't tell another's things from those that do not exist", async (t) => {
+  await using api = await underTest()
+  using client = new RawClient(api.url)
+  const { operator } = await api.goodTokens()
+  let state = await api.dump()
+  let compared = 0
+  for (const target of await operationsOf(client))
+    for (const [field, { theirs, absent }] of Object.entries(api.foreign)) {
+      const asked = await Promise.all(
+        [theirs, absent].map(async (id) => {
+          // The same seed: both requests differ in the id alone.
+          const parts = validParts(target, new SeededRandom(field), api.hints)
+          const named = withField(target, parts, field, id)
+          return named && (await client.send(authorized(requestOf(target, named), operator)))
+        }),
+      )
+      const [one, other] = asked
+      if (!one || !other) continue
+      compared += 1
+      const name = `${target.method} ${target.path} with another's ${field}`
+      // Taken where the id names one of the own tenant's: the state is another then.
+      if (one.status < 400) state = await api.dump()
+      t.deepEqual(told(one, theirs), told(other, absent), name)
+    }
+  t.true(compared > 20, `${compared} compared`)
+  t.is(await api.dump(), state)
+})
+
+test('methods that are not there are refused with those that are', async (t) => {
+  await using api = await underTest()
+  using client = new RawClient(api.url)
+  const { admin } = await api.goodTokens()
+  const state = await api.dump()
+  const operations = await operationsOf(client)
+  const random = new SeededRandom('methods')
+  for (const [path, ofPath] of Map.groupBy(operations, (each) => each.path)) {
+    const there = ofPath.map(({ method }) => method.toUpperCase())
+    const target = requestOf(ofPath[0]!, validParts(ofPath[0]!, random, api.hints))
+    for (const method of ['GET', 'PUT', 'POST', 'PATCH', 'DELETE', 'TRACE', 'PROPFIND']) {
+      if (there.includes(method)) continue
+      const answer = await client.send(authorized({ method, path: target.path }, admin))
+      t.is(answer.status, 405, `${method} ${path}`)
+      t.deepEqual(
+        String(answer.headers.allow)
+          .split(', ')
+          .filter((each) => !['HEAD', 'OPTIONS'].includes(each)),
+        there.toSorted(),
+      )
+    }
+    const options = await client.send({
+      method: 'OPTIONS',
+      path: target.path,
+      headers: { origin: 'https://x.example' },
+    })
+    t.is(options.status, 204)
+    t.false(Object.keys(options.headers).some((header) => header.startsWith('access-control-')))
+    if (there.includes('GET')) {
+      const head = await client.send(authorized({ method: 'HEAD', path: target.path }, admin))
+      t.is(head.text, '')
+      t.true(head.status < 500)
+    }
+  }
+  t.is(await api.dump(), state)
+})
+
+async function operationsOf(client: RawClient): Promise<Operation[]> {
+  const { text } = await client.send({ method: 'GET', path: '/openapi.json' })
+  const document: OpenApiDocument = JSON.parse(text)
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
+  )
+}
+
+function authorized(request: RawRequest, token: string): RawRequest {
+  return { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } }
+}
+
+/** Every answer is one that the route declares, in the form that it declares. */
+function checkAnswer(
+  t: ExecutionContext,
+  api: ApiUnderTest,
+  target: Operation,
+  answer: RawAnswer,
+  name: string,
+) {
+  const { status, text, headers } = answer
+  if (status >= 500) {
+    const failure = api.failures.at(-1)
+    const cause = failure?.cause instanceof Error ? failure.cause.stack : JSON.stringify(failure)
+    return t.fail(`${name}\n${cause}`)
+  }
+  const declared = Object.keys(target.operation.responses).map(Number)
+  if (!declared.includes(status) && !EVERYWHERE.has(status)) return t.fail(`${name}: not a declared status`)
+  if (status < 400 || headers['x-request-id'] === undefined) return
+  const parsed = errorAnswerSchema.safeParse(JSON.parse(text))
+  if (!parsed.success) return t.fail(`${name}: no error as errors are`)
+  const route = api.routes.find(({ method, path }) => method === target.method && path === target.path)
+  const codes = route && errorsOf(route).get(status)
+  if (codes && !codes.includes(parsed.data.error.code)) t.fail(`${name}: a code that is not declared`)
+}
+
+/** The request with the id in place, or undefined where the route takes no such field. */
+function withField(
+  { operation }: Operation,
+  parts: ReturnType<typeof validParts>,
+  field: string,
+  id: string,
+): ReturnType<typeof validParts> | undefined {
+  const parameter = operation.parameters.find(({ name }) => name === field)
+  if (parameter?.in === 'path') return { ...parts, params: { ...parts.params, [field]: id } }
+  if (parameter?.in === 'query') return { ...parts, query: { ...parts.query, [field]: id } }
+  const body = operation.requestBody?.content['application/json']?.schema.properties
+  if (body === undefined || !(field in body) || typeof parts.body !== 'object') return undefined
+  return { ...parts, body: { ...parts.body, [field]: id } }
+}
+
+/** What an answer tells, the id asked for put out of sight: status, headers and body. */
+function told({ status, headers, text }: RawAnswer, id: string) {
+  const { date, 'x-request-id': requestId, 'content-length': length, ...others } = headers
+  return { status, others, text: status < 400 ? '' : text.replaceAll(id, '<id>') }
+}
