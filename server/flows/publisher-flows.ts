@@ -92,7 +92,7 @@ export class PublisherFlows implements Disposable {
         const keys = flowKeysSchema.parse(JSON.parse(this.#sealer.open(sealed_keys, placeOf(flow))))
         const live = { ...flow, keys }
         this.#media.open(live)
-        this.#add(live)
+        this.#add(live, 'restored')
       } catch (error) {
         this.#onError(error)
         await this.#delete(flow, ended(flow, 'revoked', 'hub', 'it could not be taken up again'))
@@ -172,7 +172,7 @@ export class PublisherFlows implements Disposable {
   async end(contractId: string, reason: 'expired' | 'revoked', actor: string, why: string): Promise<boolean> {
     const flow = this.#flows.get(contractId)
     if (!flow) return false
-    this.#remove(contractId)
+    this.#remove(contractId, reason)
     // Media first: whatever the store does, an ended contract carries nothing.
     const closed = this.#media.close(flow, reason)
     this.#tell(contractId, { type: 'ended', reason })
