@@ -1,0 +1,191 @@
+import test from 'ava'
+import { type ViewerFlow, ViewerFlows } from '../../../server/flows/viewer-flows.ts'
+import type { Stream } from '../../../sfu/stream.ts'
+import type { ContractListener } from '../../../signaling/viewer-admission.ts'
+import { until } from '../../support/until.ts'
+
+const ABR = { min_kbps: 600, start_kbps: 3000, max_kbps: 8000 }
+/** Only handed through. */
+const STREAM = Object.freeze({}) as unknown as Stream
+
+function rig() {
+  const clock = { now: 1_000_000 }
+  const published = new Set(['t1/cam-1', 't1/cam-2', 't2/cam-1'])
+  const viewers = new ViewerFlows(
+    (tenantId, streamId) => (published.has(`${tenantId}/${streamId}`) ? STREAM : undefined),
+    () => clock.now,
+  )
+  const grant = (contractId: string, more: Partial<ViewerFlow> = {}): string =>
+    viewers.grant({
+      ...{ contractId, tenantId: 't1', streamId: 'cam-1', subject: 'alice', streamClass: 'focus' },
+      ...{ expiresAt: clock.now + 600_000, abr: ABR },
+      ...more,
+    })
+  return { clock, published, viewers, grant, [Symbol.dispose]: () => viewers[Symbol.dispose]() }
+}
+
+/** A connection that only writes down what it is told. */
+function connection() {
+  const told: unknown[] = []
+  const listener: ContractListener = {
+    abrChanged: (abr, reasons) => told.push({ abr, reasons }),
+    contractEnded: (reason) => told.push(reason),
+  }
+  return { told, listener }
+}
+
+test('a ticket lets one connection in, and the next one when that is gone', (t) => {
+  using it = rig()
+  const ticket = it.grant('c1')
+  const place = it.viewers.admit(ticket, connection().listener)
+  t.is(place.stream, STREAM)
+  t.deepEqual(place.abr, ABR)
+  const inUse = t.throws(() => it.viewers.admit(ticket, connection().listener))
+  t.like(inUse, { code: 'ticket_in_use', status: 409 })
+  place[Symbol.dispose]()
+  const second = it.viewers.admit(ticket, connection().listener)
+  // The first connection's end comes twice: the place is the second one's.
+  place[Symbol.dispose]()
+  t.throws(() => it.viewers.admit(ticket, connection().listener), { message: /another connection/ })
+  second[Symbol.dispose]()
+})
+
+test('tickets are secrets of their own, and those that nobody was given are unknown', (t) => {
+  using it = rig()
+  const [one, other] = [it.grant('c1'), it.grant('c2')]
+  t.not(one, other)
+  t.true(one.length >= 32)
+  for (const forged of [
+    '',
+    'c1',
+    'x'.repeat(32),
+    `${one}x`,
+    one.slice(0, -1),
+    one.toUpperCase(),
+    '__proto__',
+  ])
+    t.like(
+      t.throws(() => it.viewers.admit(forged, connection().listener)),
+      { code: 'unknown_ticket', status: 401 },
+    )
+})
+
+test('a ticket whose stream is gone says so', (t) => {
+  using it = rig()
+  const ticket = it.grant('c1')
+  it.published.delete('t1/cam-1')
+  t.like(
+    t.throws(() => it.viewers.admit(ticket, connection().listener)),
+    { code: 'stream_not_found', status: 404 },
+  )
+  it.published.add('t1/cam-1')
+  t.notThrows(() => it.viewers.admit(ticket, connection().listener))
+})
+
+test('an expired contract ends its connection and its ticket', async (t) => {
+  using it = rig()
+  const ticket = it.grant('c1', { expiresAt: it.clock.now + 5000 })
+  const { told, listener } = connection()
+  const place = it.viewers.admit(ticket, listener)
+  it.clock.now += 5000
+  await until(() => told.length > 0, 'the end', 2000)
+  t.deepEqual(told, ['expired'])
+  t.is(it.viewers.size, 0)
+  place[Symbol.dispose]()
+  t.like(
+    t.throws(() => it.viewers.admit(ticket, listener)),
+    { code: 'unknown_ticket' },
+  )
+})
+
+test('a contract that nobody uses gives its place back after 30 s; one in use keeps it', async (t) => {
+  using it = rig()
+  it.grant('unused')
+  const used = connection()
+  it.viewers.admit(it.grant('used'), used.listener)
+  const left = connection()
+  const place = it.viewers.admit(it.grant('left'), left.listener)
+  it.clock.now += 29_000
+  place[Symbol.dispose]()
+  it.clock.now += 1100
+  await until(() => !it.viewers.get('unused'), 'the unused one is dropped', 2000)
+  // Its viewer may come back: the 30 s begin when it left.
+  t.truthy(it.viewers.get('left'))
+  t.truthy(it.viewers.get('used'))
+  it.clock.now += 29_000
+  await until(() => !it.viewers.get('left'), 'the one that was left is dropped', 2000)
+  t.truthy(it.viewers.get('used'))
+  t.deepEqual([used.told, left.told], [[], []])
+})
+
+test('a revoked contract ends at once; one that is not there is no error', (t) => {
+  using it = rig()
+  const { told, listener } = connection()
+  const ticket = it.grant('c1')
+  it.viewers.admit(ticket, listener)
+  t.true(it.viewers.end('c1', 'revoked'))
+  t.deepEqual(told, ['revoked'])
+  t.false(it.viewers.end('c1', 'revoked'))
+  t.deepEqual(told, ['revoked'])
+  t.like(
+    t.throws(() => it.viewers.admit(ticket, listener)),
+    { code: 'unknown_ticket' },
+  )
+})
+
+test('the end of a stream ends its viewers and no others', (t) => {
+  using it = rig()
+  const connections = (
+    [
+      ['c1', 't1', 'cam-1'],
+      ['c2', 't1', 'cam-1'],
+      ['c3', 't1', 'cam-2'],
+      ['c4', 't2', 'cam-1'],
+    ] as const
+  ).map(([contractId, tenantId, streamId]) => {
+    const { told, listener } = connection()
+    it.viewers.admit(it.grant(contractId, { tenantId, streamId }), listener)
+    return told
+  })
+  it.viewers.endAll('t1', 'cam-1', 'expired')
+  t.deepEqual(connections, [['expired'], ['expired'], [], []])
+  t.deepEqual(
+    it.viewers.list().map(({ contractId }) => contractId),
+    ['c3', 'c4'],
+  )
+})
+
+test('places are counted by tenant and by stream', (t) => {
+  using it = rig()
+  it.grant('c1')
+  it.viewers.admit(it.grant('c2'), connection().listener)
+  it.grant('c3', { streamId: 'cam-2' })
+  it.grant('c4', { tenantId: 't2' })
+  const counts = () => [
+    it.viewers.countOf('t1'),
+    it.viewers.countOf('t1', 'cam-1'),
+    it.viewers.countOf('t1', 'cam-2'),
+    it.viewers.countOf('t2'),
+    it.viewers.countOf('t3'),
+  ]
+  t.deepEqual(counts(), [3, 2, 1, 1, 0])
+  it.viewers.end('c2', 'revoked')
+  it.viewers.end('c4', 'revoked')
+  t.deepEqual(counts(), [2, 1, 1, 0, 0])
+  it.viewers.endAll('t1', 'cam-1', 'revoked')
+  it.viewers.endAll('t1', 'cam-2', 'revoked')
+  t.deepEqual(counts(), [0, 0, 0, 0, 0])
+})
+
+test('new bounds reach the connection, and the one that comes later', (t) => {
+  using it = rig()
+  const lower = { min_kbps: 400, start_kbps: 1000, max_kbps: 2000 }
+  const ticket = it.grant('c1')
+  const { told, listener } = connection()
+  const place = it.viewers.admit(ticket, listener)
+  it.viewers.bound('c1', lower, ['the path is full'])
+  t.deepEqual(told, [{ abr: lower, reasons: ['the path is full'] }])
+  place[Symbol.dispose]()
+  t.deepEqual(it.viewers.admit(ticket, listener).abr, lower)
+  t.notThrows(() => it.viewers.bound('gone', lower, []))
+})
