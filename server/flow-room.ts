@@ -1,11 +1,12 @@
 import type { Logger } from '../common/logger.ts'
 import { ACTIONS } from '../common/wire/ids.ts'
+import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import type { AclRule } from '../common/wire/policy-document.ts'
 import { DEFAULT_TENANT } from '../common/wire/stream.ts'
 import type { WebhookEventName } from '../common/wire/webhook.ts'
 import { type CompiledAcl, compileAcl } from '../policy/acl.ts'
 import type { EffectivePolicy } from '../policy/effective.ts'
-import type { MediaEvents } from '../sfu/media-events.ts'
+import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
 import type { FlowRouteDependencies } from './api/flows/deps.ts'
 import type { Config } from './config/config.ts'
@@ -19,6 +20,7 @@ import { publicStreamsRule, StandingStreams } from './flows/standing-streams.ts'
 import { ViewerFlows } from './flows/viewer-flows.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
+import { arrivalOf } from './topology/delivery-ledger.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
 import type { Webhooks } from './webhooks/webhooks.ts'
 
@@ -38,6 +40,8 @@ export interface FlowRoom extends AsyncDisposable {
   readonly viewers: ViewerFlows
   readonly publishers: PublisherFlows
   readonly routes: FlowRouteDependencies
+  /** Notes what arrived over a stream's links, where its sender is a node of the directory. */
+  readonly linkArrivals: (stream: StreamName, links: IngressStats['links']) => void
 }
 
 /** Opens the contracts' room: those of before a restart go on, those of the configuration are asked for. */
@@ -77,7 +81,22 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   )
   await standing.start(config.streams)
   const owned = stack.move()
-  return { viewers, publishers, routes, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return {
+    viewers,
+    publishers,
+    routes,
+    linkArrivals: (stream, links) => {
+      const flow = publishers.ofStream(stream.tenantId, stream.streamId)
+      if (flow?.node_id == null) return
+      const at = Date.now()
+      for (const link of links) {
+        const endpoint = flow.contract.endpoints.find(({ port }) => port === link.port)
+        if (endpoint?.link !== undefined)
+          overlay.topology.arrived(stream.tenantId, flow.node_id, endpoint.link, arrivalOf(link, at))
+      }
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }
 
 /** Contracts are watched while they run, and tenants' webhooks hear of them. */

@@ -89,7 +89,9 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const overlay = stack.use(
     await openTopology({
       ...{ store, metrics, logger, refreshMs, audit },
-      reconsider: (flow, cause) => reconsider(flows.routes, flow, cause),
+      // Nothing is watched before the flows' room is open, and then it is there.
+      reconsider: async (flow, cause) =>
+        listeners ? reconsider(flows.routes, flow, cause) : { betterSince: null },
       streamClass: (tenantId, streamId) => streams.get(tenantId, streamId)?.spec.streamClass,
       targetMs: (tenantId, streamClass) =>
         policies.effective(tenantId).classes[streamClass].profile.glassToGlassMs,
@@ -99,11 +101,11 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       },
     }),
   )
-  listeners = { overlay, webhooks }
   stack.use(joinTopology(overlay.topology, config))
   const flows: FlowRoom = stack.use(
     await openFlowRoom({ config, state, policies, overlay, webhooks, streams, events, logger }),
   )
+  listeners = { overlay, webhooks, linkArrivals: flows.linkArrivals }
   stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
   const routerCapabilities = () => {
     const [slot] = workers.slots

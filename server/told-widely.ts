@@ -1,3 +1,4 @@
+import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
 import type { Webhooks } from './webhooks/webhooks.ts'
@@ -5,6 +6,8 @@ import type { Webhooks } from './webhooks/webhooks.ts'
 export interface Listeners {
   readonly overlay: Pick<TopologyParts, 'slo' | 'alarms'>
   readonly webhooks: Pick<Webhooks, 'report'>
+  /** What arrived over each link of a stream in the last second: evidence that they deliver. */
+  readonly linkArrivals: (stream: StreamName, links: IngressStats['links']) => void
 }
 
 /** What becomes of a stream, as webhooks are told it; `waiting` is nothing that happened. */
@@ -36,6 +39,10 @@ export function toldWidely(events: MediaEvents, listeners: () => Listeners | nul
           tenant_id: stream.tenantId,
           data: { stream_id: stream.streamId, ...(state.reason !== undefined && { reason: state.reason }) },
         })
+    },
+    ingressStats(stream, stats) {
+      events.ingressStats(stream, stats)
+      listeners()?.linkArrivals(stream, stats.links)
     },
     viewerReport(stream, streamClass, report, viewer) {
       events.viewerReport(stream, streamClass, report, viewer)

@@ -86,6 +86,8 @@ export const cursorsSchema = z.object({
 
 const linkStats = z.object({
   name: z.string(),
+  /** The UDP port it arrives at. */
+  port,
   alive: z.boolean(),
   rtt_ms: z.number(),
   bitrate_kbps: z.number(),

@@ -112,8 +112,7 @@ async function whoAsks(
   const open = action === null && role === undefined && !identifies
   const principal = open ? ANONYMOUS : await authenticator.authenticate(credentialsOf(request))
   refuseAbove(await limits.take(limitKeyOf(principal), address, cost))
-  if (principal.role === 'anonymous' && !open && anonymous !== true && !identifies)
-    throw unauthenticated()
+  if (principal.role === 'anonymous' && !open && anonymous !== true && !identifies) throw unauthenticated()
   if (role === 'admin' && !(principal.role === 'admin' && principal.tenant_id === null))
     throw refusal(principal, 'hub admin', "only the hub's admin may do this")
   if (role === 'node' && principal.credential !== 'certificate')

@@ -244,6 +244,7 @@ export class IngressSession implements AsyncDisposable {
       lost: flow.lost,
       links: flow.links.map((link) => ({
         name: link.cname ?? String(link.port),
+        port: link.port,
         alive: link.alive,
         rtt_ms: link.rttMs,
         bitrate_kbps: link.bitrateKbps,
