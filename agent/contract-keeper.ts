@@ -1,0 +1,178 @@
+import type { z } from 'zod'
+import { backoffMs, pause } from '../common/retry.ts'
+import type { FlowContract } from '../common/wire/flow-contract.ts'
+import type { publishRequestSchema } from '../common/wire/flows-api.ts'
+import { type Grant, type HubClient, HubRefusal } from './hub-client.ts'
+
+/** A hub that does not answer is mostly restarting; one that refuses mostly goes on refusing. */
+const UNREACHABLE = { initialMs: 250, maxMs: 5_000, factor: 2 }
+const REFUSED = { initialMs: 1_000, maxMs: 30_000, factor: 2 }
+/** Somebody ended the contract on purpose, ms. */
+const REVOKED_MS = 30_000
+/** Renewed when this share of its life is over. */
+const RENEW_AT = 0.5
+
+/** Why a contract is over: `lost` the hub does not know it (any more). */
+export type ContractEnd = 'expired' | 'revoked' | 'lost'
+
+/** Who sends by the contract. */
+export interface ContractHolder {
+  /** A new contract, or a newer version of the running one: send by it from now on. */
+  granted(contract: FlowContract): void
+  /** The contract is over: stop sending. */
+  ended(reason: ContractEnd): void
+  /** The hub refuses, or does not answer; it is asked again in `againMs`. A contract that runs goes on running. */
+  refused?(error: HubRefusal, againMs: number): void
+}
+
+/**
+ * Keeps a stream's contract from `constructor` to disposal: asks for it, hears of its news, renews it, and asks anew
+ * when it is over, whatever happens to the hub in between.
+ */
+export class ContractKeeper implements AsyncDisposable {
+  readonly #client: HubClient
+  readonly #request: z.input<typeof publishRequestSchema>
+  readonly #holder: ContractHolder
+  readonly #stop = new AbortController()
+  readonly #running: Promise<void>
+
+  constructor(client: HubClient, request: z.input<typeof publishRequestSchema>, holder: ContractHolder) {
+    this.#client = client
+    this.#request = request
+    this.#holder = holder
+    this.#running = this.#run(this.#stop.signal).catch((error: unknown) => {
+      if (!this.#stop.signal.aborted) throw error
+    })
+  }
+
+  /** The contract is not given back: whoever starts again soon gets it again. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    let lostInARow = 0
+    for (;;) {
+      const grant = await this.#untilAnswered(() => this.#client.publish(this.#request, signal), signal)
+      const reason = await this.#hold(grant, signal)
+      this.#holder.ended(reason)
+      lostInARow = reason === 'lost' ? lostInARow + 1 : 0
+      if (reason === 'revoked') await pause(REVOKED_MS, signal)
+      else if (lostInARow > 1) await pause(backoffMs(REFUSED, lostInARow), signal)
+    }
+  }
+
+  /** Until the contract is over. */
+  async #hold(grant: Grant, signal: AbortSignal): Promise<ContractEnd> {
+    const over = new AbortController()
+    const held = new HeldContract(grant)
+    this.#holder.granted(grant.contract)
+    const take = (next: Grant): void => {
+      if (held.take(next)) this.#holder.granted(next.contract)
+    }
+    const either = AbortSignal.any([signal, over.signal])
+    try {
+      return await Promise.race([this.#listen(held, take, either), this.#renew(held, take, either)])
+    } finally {
+      over.abort()
+    }
+  }
+
+  async #listen(held: HeldContract, take: (next: Grant) => void, signal: AbortSignal): Promise<ContractEnd> {
+    for (;;) {
+      const news = await this.#untilAnswered(async () => {
+        try {
+          return await this.#client.next(held.contractId, held.version, signal)
+        } catch (error) {
+          if (error instanceof HubRefusal && error.status === 404) return 'lost'
+          throw error
+        }
+      }, signal)
+      if (news === 'lost') return news
+      if (news?.type === 'ended') return news.reason
+      if (news) take(news.grant)
+    }
+  }
+
+  /** Renews for as long as there is something to renew, and ends with the contract. */
+  async #renew(held: HeldContract, take: (next: Grant) => void, signal: AbortSignal): Promise<ContractEnd> {
+    for (let failures = 0; ; ) {
+      const { renewInMs, leftMs } = held
+      if (leftMs <= 0) return 'expired'
+      if (renewInMs > 0) {
+        await pause(Math.min(renewInMs, leftMs), signal)
+        continue
+      }
+      try {
+        const grant = await this.#client.renew(held.contractId, signal)
+        // It ended at that very moment, and the hub began another one: `publish` answers with that.
+        if (grant.contract.contract_id !== held.contractId) return 'lost'
+        take(grant)
+        failures = 0
+      } catch (error) {
+        // Whether the contract is gone, the listener hears first.
+        await pause(Math.min(this.#waitAfter(error, failures++), Math.max(0, held.leftMs)), signal)
+      }
+    }
+  }
+
+  async #untilAnswered<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    for (let failures = 0; ; ) {
+      try {
+        return await ask()
+      } catch (error) {
+        await pause(this.#waitAfter(error, failures++), signal)
+      }
+    }
+  }
+
+  #waitAfter(error: unknown, failures: number): number {
+    if (!(error instanceof HubRefusal)) throw error
+    const backoff = error.code === 'hub_unreachable' ? UNREACHABLE : REFUSED
+    const againMs = Math.max(error.retryAfterMs, backoffMs(backoff, failures))
+    this.#holder.refused?.(error, againMs)
+    return againMs
+  }
+}
+
+/** The newest version of one contract, and its times by this machine's steady clock. */
+class HeldContract {
+  #contract: FlowContract
+  #renewAt = 0
+  #endsAt = 0
+
+  constructor(grant: Grant) {
+    this.#contract = grant.contract
+    this.#start(grant)
+  }
+
+  get contractId(): string {
+    return this.#contract.contract_id
+  }
+
+  get version(): number {
+    return this.#contract.version
+  }
+
+  get renewInMs(): number {
+    return this.#renewAt - performance.now()
+  }
+
+  get leftMs(): number {
+    return this.#endsAt - performance.now()
+  }
+
+  /** False for what is known already: a renewal is answered, and told as news too. */
+  take(grant: Grant): boolean {
+    if (grant.contract.version <= this.version) return false
+    this.#contract = grant.contract
+    this.#start(grant)
+    return true
+  }
+
+  #start({ lifeMs }: Grant): void {
+    this.#renewAt = performance.now() + lifeMs * RENEW_AT
+    this.#endsAt = performance.now() + lifeMs
+  }
+}
