@@ -11,7 +11,6 @@ import type { Route } from './api/route.ts'
 import { postTelemetry } from './api/telemetry.ts'
 import { listAlarms } from './api/topology/list-alarms.ts'
 import { listLinks } from './api/topology/list-links.ts'
-import { webhookRoutes } from './api/webhooks.ts'
 import type { Auth } from './auth/open-auth.ts'
 import { RateLimits } from './auth/rate-limits.ts'
 import type { Config } from './config/config.ts'
@@ -60,7 +59,6 @@ export function apiOf(options: ApiRoomOptions): Router {
       telemetryIntervalMs: TELEMETRY_INTERVAL_MS,
       now: Date.now,
     }),
-    ...webhookRoutes(webhooks),
     metricsRoute(metrics),
   ]
   return apiRouter(withReference(routes, REFERENCE), {
