@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts'
 import type { TenantBook } from '../tenants/tenant-book.ts'
 import type { Topology } from '../topology/graph.ts'
 import type { NodeDirectory } from '../topology/node-directory.ts'
+import type { Webhooks } from '../webhooks/webhooks.ts'
 import type { RouteContext } from './route.ts'
 
 /** Something that a tenant has and that keeps it from being deleted. */
@@ -27,7 +28,8 @@ export interface AdministrationParts {
   readonly policies: PolicyBook
   readonly directory: NodeDirectory
   readonly topology: Topology
-  /** Beside nodes and tokens, which are counted anyway. */
+  readonly webhooks: Webhooks
+  /** Beside nodes, tokens and webhooks, which are counted anyway. */
   readonly dependants?: readonly Dependants[]
   /** Where the control channel is, for a node that reached the hub at `origin`; left out where there is none. */
   readonly controlUrl?: (origin: string) => string

@@ -29,9 +29,17 @@ import { getToken } from './tokens/get-token.ts'
 import { issueToken } from './tokens/issue-token.ts'
 import { listTokens } from './tokens/list-tokens.ts'
 import { revokeToken } from './tokens/revoke-token.ts'
+import { createWebhook } from './webhooks/create-webhook.ts'
+import { deleteWebhook } from './webhooks/delete-webhook.ts'
+import { getWebhook } from './webhooks/get-webhook.ts'
+import { listWebhooks } from './webhooks/list-webhooks.ts'
+import { patchWebhook } from './webhooks/patch-webhook.ts'
+import { rotateWebhookSecret } from './webhooks/rotate-webhook-secret.ts'
+import { testWebhook } from './webhooks/test-webhook.ts'
 
 /** Every route of administration, in the order of the reference. */
 export function administrationRoutes(parts: AdministrationParts): Route[] {
+  const { webhooks } = parts
   return [
     initNode(parts),
     renewNode(parts),
@@ -62,5 +70,12 @@ export function administrationRoutes(parts: AdministrationParts): Route[] {
     rotateKeys(parts),
     getRevocationList(parts),
     listAudit(parts),
+    createWebhook(webhooks),
+    listWebhooks(webhooks),
+    getWebhook(webhooks),
+    patchWebhook(webhooks),
+    rotateWebhookSecret(webhooks),
+    testWebhook(webhooks),
+    deleteWebhook(webhooks),
   ]
 }

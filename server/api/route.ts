@@ -11,7 +11,10 @@ export type Method = 'get' | 'put' | 'post' | 'patch' | 'delete'
 export interface RouteContext {
   /** Somebody without a proof is `anonymous` in the tenant that the request is about. */
   readonly principal: AuthenticatedPrincipal
-  /** The tenant that the request is about: the caller's own, or the one that the hub's admin named. */
+  /**
+   * The tenant that the request is about: the caller's own, or the one that the hub's admin named. HUB_TENANT_ID for a
+   * node that the hub shares with every tenant: it acts in none.
+   */
   readonly tenantId: string
   /** As `tenantId`, but null where the hub's admin named none: lists then show every tenant's. */
   readonly tenantFilter: string | null

@@ -5,8 +5,15 @@ import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 import { mayActIn } from '../../policy/tenancy.ts'
 import { isRefusal } from '../auth/auth-errors.ts'
 import { credentialsOf } from '../auth/authenticate.ts'
-import { ANONYMOUS, type AuthenticatedPrincipal, anonymousIn, limitKeyOf } from '../auth/principal.ts'
+import {
+  ANONYMOUS,
+  type AuthenticatedPrincipal,
+  anonymousIn,
+  isHubNode,
+  limitKeyOf,
+} from '../auth/principal.ts'
 import type { RateAnswer } from '../auth/rate-limits.ts'
+import { HUB_TENANT_ID } from '../store/store.ts'
 import { ApiError, badRequest, notFound } from './api-error.ts'
 import { checkedAnswer } from './checked-answer.ts'
 import { sendError } from './error-answer.ts'
@@ -144,6 +151,10 @@ function tenantOf(
     const tenantId = named ?? DEFAULT_TENANT
     return { tenantId, tenantFilter: tenantId }
   }
+  if (isHubNode(principal)) {
+    if (named !== undefined) throw notFound('tenant')
+    return { tenantId: HUB_TENANT_ID, tenantFilter: HUB_TENANT_ID }
+  }
   const tenantId = named ?? principal.tenant_id ?? DEFAULT_TENANT
   if (!mayActIn(principal, tenantId)) throw notFound('tenant')
   return { tenantId, tenantFilter: named ?? principal.tenant_id }
@@ -157,7 +168,7 @@ function refuseUnlessAllowed(
   tenantId: string,
 ): void {
   if (action === null) return
-  if (!parts.tenantExists(tenantId))
+  if (tenantId !== HUB_TENANT_ID && !parts.tenantExists(tenantId))
     throw principal.role === 'anonymous' ? unauthenticated() : notFound('tenant')
   const { allow, rule, reason } = parts.authorize(principal, action, {
     tenantId,

@@ -44,6 +44,11 @@ export function anonymousIn(tenantId: string): AuthenticatedPrincipal {
   return { ...ANONYMOUS, tenant_id: tenantId }
 }
 
+/** A node that the hub shares with every tenant: it acts for the hub, in no tenant. */
+export function isHubNode(principal: Pick<Principal, 'role' | 'tenant_id' | 'node_id'>): boolean {
+  return principal.role === 'node' && principal.tenant_id === null && principal.node_id !== null
+}
+
 /** How the audit trail names somebody: `user:alice`, `node:n1`, `anonymous`. */
 export function actorOf(principal: Pick<Principal, 'id' | 'role' | 'node_id'>): string {
   if (principal.role === 'anonymous') return 'anonymous'

@@ -12,9 +12,9 @@ import { askAcl } from '../../policy/acl.ts'
 import { type EffectivePolicy, effectivePolicy } from '../../policy/effective.ts'
 import { mayActIn } from '../../policy/tenancy.ts'
 import { Mirror, writePlanned } from '../auth/mirror.ts'
-import { type Actor, actorName } from '../auth/principal.ts'
+import { type Actor, actorName, isHubNode } from '../auth/principal.ts'
 import { Collection, type Typed } from '../store/collection.ts'
-import type { DocumentPage, Store } from '../store/store.ts'
+import { type DocumentPage, HUB_TENANT_ID, type Store } from '../store/store.ts'
 import type { TenantRemains } from '../tenants/tenant-book.ts'
 
 /** How many versions of a tenant's policy are kept, the current one included. */
@@ -87,14 +87,17 @@ export class PolicyBook implements AsyncDisposable {
     return policy
   }
 
-  /** Whether somebody may do something in a tenant; `streamId` is null for what is not about one stream. */
+  /**
+   * Whether somebody may do something in a tenant; `streamId` is null for what is not about one stream. Nodes of the
+   * hub's own act in HUB_TENANT_ID, by the default rules.
+   */
   authorize(
     principal: Principal,
     action: Action,
     { tenantId, streamId }: { readonly tenantId: string; readonly streamId: string | null },
   ): Authorization {
-    if (!mayActIn(principal, tenantId))
-      return { allow: false, rule: 'tenancy', reason: 'nobody acts in a tenant of others' }
+    const own = isHubNode(principal) ? tenantId === HUB_TENANT_ID : mayActIn(principal, tenantId)
+    if (!own) return { allow: false, rule: 'tenancy', reason: 'nobody acts in a tenant of others' }
     const { allowed, rule, reason } = askAcl(this.effective(tenantId).acl, { principal, action, streamId })
     return { allow: allowed, rule, reason }
   }

@@ -6,7 +6,10 @@ import { requireMatch } from '../preconditions.ts'
 import { defineRoute } from '../route.ts'
 
 export const deleteTenant = (
-  parts: Pick<AdministrationParts, 'tenants' | 'policies' | 'auth' | 'topology' | 'dependants' | 'now'>,
+  parts: Pick<
+    AdministrationParts,
+    'tenants' | 'policies' | 'auth' | 'topology' | 'webhooks' | 'dependants' | 'now'
+  >,
 ) =>
   defineRoute({
     method: 'delete',
@@ -38,8 +41,9 @@ export const deleteTenant = (
 function ownDependants({
   auth,
   topology,
+  webhooks,
   now,
-}: Pick<AdministrationParts, 'auth' | 'topology' | 'now'>): Dependants[] {
+}: Pick<AdministrationParts, 'auth' | 'topology' | 'webhooks' | 'now'>): Dependants[] {
   return [
     {
       what: 'nodes',
@@ -52,6 +56,7 @@ function ownDependants({
           ({ revoked_at, expires_at }) => revoked_at === null && (expires_at ?? Infinity) > now(),
         ).length,
     },
+    { what: 'webhooks', count: (tenantId) => webhooks.list(tenantId).length },
     {
       what: 'enrolment tokens',
       count: async (tenantId) =>

@@ -275,3 +275,30 @@ test('the audit trail is paged, filtered, and shows a tenant its own alone', asy
   t.deepEqual(newest, rest.records[1])
   t.is((await rig.ask('GET', '/v1/audit?until=5')).json.records.length, 0)
 })
+
+test('webhooks are made, changed, given another secret and deleted', async (t) => {
+  await using rig = await apiRig()
+  const operator = await rig.tokenFor('acme', 'operator')
+  const asOperator = (method: string, path: string, body?: unknown, headers = {}) =>
+    rig.ask(method, path, { token: operator, body, headers })
+  const wanted = { url: 'https://hooks.example/lanecast', events: ['stream.live'] }
+  const made = await asOperator('POST', '/v1/webhooks', wanted)
+  t.is(made.status, 201, made.text)
+  const path = `/v1/webhooks/${made.json.webhook_id}`
+  t.is(
+    (await asOperator('POST', '/v1/webhooks', { ...wanted, url: 'file:///etc/passwd' })).json.error.code,
+    'webhook_url',
+  )
+  const seen = await asOperator('GET', path)
+  t.like(seen.json, { ...wanted, enabled: true, waiting: 0 })
+  t.false(seen.text.includes('secret'))
+  const etag = { 'if-match': seen.headers.get('etag') }
+  t.false((await asOperator('PATCH', path, { enabled: false }, etag)).json.enabled)
+  t.is((await asOperator('PATCH', path, { enabled: true }, etag)).status, 412)
+  t.is((await asOperator('POST', `${path}/test`)).json.error.code, 'webhook_disabled')
+  t.not((await asOperator('POST', `${path}/rotate-secret`)).json.secret, made.json.secret)
+  const rival = await rig.tokenFor('rival', 'operator')
+  t.is((await rig.ask('GET', path, { token: rival })).status, 404)
+  t.is((await asOperator('DELETE', path)).status, 204)
+  t.deepEqual((await asOperator('GET', '/v1/webhooks')).json, { webhooks: [] })
+})

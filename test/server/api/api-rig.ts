@@ -16,6 +16,7 @@ import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
 import { TenantBook } from '../../../server/tenants/tenant-book.ts'
 import { Topology } from '../../../server/topology/graph.ts'
 import { NodeDirectory } from '../../../server/topology/node-directory.ts'
+import { Webhooks } from '../../../server/webhooks/webhooks.ts'
 
 /** No test of another thing runs into the limits. */
 const GENEROUS = { points: 1_000_000, seconds: 60 }
@@ -33,15 +34,17 @@ export async function apiRig(options: ApiRigOptions = {}) {
   const logger = createLogger('fatal')
   const now = Date.now
   const store = stack.use(await openMemoryStore())
-  const auth = stack.use(
-    await openAuth({ store, sealer: new Sealer(ephemeralKeyring()), dataFolder: null, logger }),
-  )
+  const sealer = new Sealer(ephemeralKeyring())
+  const auth = stack.use(await openAuth({ store, sealer, dataFolder: null, logger }))
   const tenants = stack.use(await TenantBook.open({ store, now, logger }))
   const policies = stack.use(await PolicyBook.open({ store, now, logger }))
   const topology = new Topology()
   const directory = stack.use(await NodeDirectory.open({ store, topology, now, logger }))
+  const webhooks = stack.use(
+    await Webhooks.open({ store, sealer, hubId: 'hub-1', now, logger, allowedNetworks: ['127.0.0.0/8'] }),
+  )
   const parts: AdministrationParts = {
-    ...{ store, auth, tenants, policies, directory, topology, now, telemetryIntervalMs: 1000 },
+    ...{ store, auth, tenants, policies, directory, topology, webhooks, now, telemetryIntervalMs: 1000 },
   }
   const failures: { code: string; cause: unknown }[] = []
   const answered: AnsweredRequest[] = []

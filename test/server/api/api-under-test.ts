@@ -57,6 +57,9 @@ export async function administrationUnderTest(csr: string): Promise<ApiUnderTest
   }
   const theirToken = await rig.tokenFor(other, 'viewer')
   const [theirs] = (await rig.auth.tokens.list(other)).map(({ token_id }) => token_id)
+  const webhook = { url: 'https://127.0.0.1:9/', events: ['*' as const], by: 'hub' as const }
+  const theirWebhook = (await rig.webhooks.create({ ...webhook, tenant_id: other })).webhook
+  const ownWebhook = (await rig.webhooks.create({ ...webhook, tenant_id: mine })).webhook
   const enrolment = await rig.auth.enrolment.issue({ tenant_id: other, roles: ['edge'], by: 'hub' }, 3600)
   const revoked = await rig.auth.tokens.issueJwt(
     { subject: 'gone', role: 'operator', tenant_id: mine, by: 'hub' },
@@ -78,7 +81,7 @@ export async function administrationUnderTest(csr: string): Promise<ApiUnderTest
     .setExpirationTime('1h')
     .sign(new TextEncoder().encode('a secret that the hub does not have'))
   const [head, claims] = theirToken.split('.')
-  const kinds = new Set(['token', 'tenant', 'node', 'policy', 'policy-version', 'enrolment-token'])
+  const kinds = new Set(['token', 'tenant', 'node', 'policy', 'policy-version', 'enrolment-token', 'webhook'])
   return {
     ...{ url: rig.url, routes: rig.routes, tenantId: mine, failures: rig.failures },
     goodTokens: async () => ({
@@ -103,11 +106,13 @@ export async function administrationUnderTest(csr: string): Promise<ApiUnderTest
       tenant_id: { theirs: other, absent: 'ghost' },
       node_id: { theirs: `edge-of-${other}`, absent: 'edge-of-ghost' },
       token_id: { theirs: theirs!, absent: 'a'.repeat(16) },
+      webhook_id: { theirs: theirWebhook.webhook_id, absent: 'a'.repeat(16) },
       enrolment_token_id: { theirs: enrolment.info.enrolment_token_id, absent: 'a'.repeat(16) },
     },
     hints: {
       tenant_id: [mine, 'default'],
       node_id: [`edge-of-${mine}`],
+      webhook_id: [ownWebhook.webhook_id],
       csr: [csr],
       compromised: [false],
       subjects: ['role:viewer', '*'],

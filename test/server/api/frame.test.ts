@@ -1,7 +1,9 @@
 import test from 'ava'
 import { z } from 'zod'
+import { nodeEntrySchema } from '../../../common/wire/topology.ts'
 import { saturated } from '../../../server/api/api-error.ts'
 import { defineRoute, type Route } from '../../../server/api/route.ts'
+import { ALL_GRANTS, type AuthenticatedPrincipal } from '../../../server/auth/principal.ts'
 import { until } from '../../support/until.ts'
 import { apiRig } from './api-rig.ts'
 
@@ -251,4 +253,28 @@ test('bodies: only JSON, not compressed, not too long, not where there should be
   t.deepEqual(await post({}, '{"list":'), [400, 'bad_request'])
   t.is((await post({ 'content-type': 'application/json; charset=utf-8' }, '{"list":[]}'))[0], 200)
   t.is((await rig.ask('DELETE', '/v1/tokens/x', { body: '{}' })).status, 400)
+})
+
+test('a node that the hub shares acts for the hub, and in no tenant', async (t) => {
+  const who = defineRoute({
+    ...{ ...facts, method: 'get', path: '/v1/who', action: 'node.read' },
+    query: z.strictObject({ tenant_id: z.string().optional() }),
+    answer: { status: 200, schema: z.object({ tenantId: z.string(), tenantFilter: z.string().nullable() }) },
+    handle: ({ tenantId, tenantFilter }) => ({ tenantId, tenantFilter }),
+  })
+  const shared: AuthenticatedPrincipal = {
+    ...{ id: 'edge-1', role: 'node', tenant_id: null, node_id: 'edge-1', grants: ALL_GRANTS },
+    ...{ credential: 'certificate', token_id: 'ab12', expires_at: null },
+  }
+  await using rig = await apiRig({
+    routes: () => [who],
+    parts: { authenticator: { authenticate: async () => shared } },
+  })
+  const { status, json } = await rig.ask('GET', '/v1/who')
+  t.is(status, 200)
+  t.deepEqual(json, { tenantId: '_hub', tenantFilter: '_hub' })
+  t.is((await rig.ask('GET', '/v1/who?tenant_id=default')).status, 404)
+  t.is((await rig.ask('GET', '/v1/tenants')).status, 403)
+  await rig.directory.put('default', 'van-1', nodeEntrySchema.parse({ role: 'sender', created_at: 0 }))
+  t.deepEqual((await rig.ask('GET', '/v1/nodes')).json.nodes, [])
 })
