@@ -48,7 +48,7 @@ export function apiOf(options: ApiRoomOptions): Router {
     listLinks({ topology, now: Date.now }),
     listAlarms({ alarms }),
     ...administrationRoutes({
-      ...{ store: state.store, auth, tenants, policies, directory, topology },
+      ...{ store: state.store, auth, tenants, policies, directory, topology, webhooks },
       dependants: [
         {
           what: 'flows',
