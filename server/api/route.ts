@@ -44,6 +44,11 @@ export class Reply<T> {
 export interface Scope {
   readonly tenantId?: string | undefined
   readonly streamId?: string | undefined
+  /**
+   * In place of `streamId`, for what is about a stream that the request does not name: its contract's, say. Asked with
+   * `tenantFilter`, so that nothing of another tenant is found, and rules about streams hold for what is theirs.
+   */
+  readonly streamOf?: (tenantFilter: string | null) => string | undefined
 }
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined

@@ -93,7 +93,8 @@ async function answerTo(
     refuseAbove(await parts.limits.take(limitKeyOf(principal), address, route.cost, prepared.units - 1))
   const { tenantId, tenantFilter } = tenantOf(principal, prepared.scope)
   const asking = principal === ANONYMOUS ? anonymousIn(tenantId) : principal
-  refuseUnlessAllowed(route, parts, asking, prepared.scope, tenantId)
+  const { streamId = prepared.scope.streamOf?.(tenantFilter) } = prepared.scope
+  refuseUnlessAllowed(route, parts, asking, streamId, tenantId)
   const origin = `${request.protocol}://${request.headers.host ?? 'localhost'}`
   const context: RouteContext = {
     principal: asking,
@@ -164,7 +165,7 @@ function refuseUnlessAllowed(
   { action }: Route,
   parts: ApiParts,
   principal: AuthenticatedPrincipal,
-  scope: Scope,
+  streamId: string | undefined,
   tenantId: string,
 ): void {
   if (action === null) return
@@ -172,7 +173,7 @@ function refuseUnlessAllowed(
     throw principal.role === 'anonymous' ? unauthenticated() : notFound('tenant')
   const { allow, rule, reason } = parts.authorize(principal, action, {
     tenantId,
-    streamId: scope.streamId ?? null,
+    streamId: streamId ?? null,
   })
   if (!allow) throw refusal(principal, rule, reason)
 }

@@ -1,9 +1,9 @@
-import { CodedError } from '../../common/errors.ts'
 import type { Decision, DecisionRequest, GrantedDecision, Principal } from '../../common/wire/decision.ts'
 import { decide } from '../../policy/decide.ts'
 import type { EffectivePolicy } from '../../policy/effective.ts'
 import { BROWSER, type CurrentFlow, type DecisionFacts, type PeerFacts } from '../../policy/facts.ts'
 import type { TopologySnapshot } from '../../policy/paths/graph.ts'
+import { ApiError } from '../api/api-error.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { actorOf } from '../auth/principal.ts'
 import { HUB_NODE_ID } from './hub-node.ts'
@@ -87,14 +87,7 @@ function currentFlow({ contract, links, history }: LivePublisherFlow): CurrentFl
 export function grantedOrThrow(decision: Decision): GrantedDecision {
   if (decision.outcome !== 'refuse') return decision
   const { code, status, message, resource, rule } = decision.refusal
-  throw new CodedError(code, message, {
-    status,
-    details: [
-      ...(rule === undefined ? [] : [`rule: ${rule}`]),
-      ...(resource === undefined ? [] : [`saturated: ${resource}`]),
-      ...decision.reasons,
-    ],
-  })
+  throw new ApiError(status, code, message, { resource, rule, details: decision.reasons })
 }
 
 /** What `take` needs. */

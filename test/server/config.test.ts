@@ -48,7 +48,9 @@ test('defaults are those of the overlay contract', (t) => {
   t.is(config.readMs, 5000)
   t.is(config.writeMs, 5000)
   t.is(config.logLevel, 'info')
-  t.true(config.amnesia)
+  t.false(config.amnesia)
+  t.regex(config.dataDir, /lanecast$/)
+  t.is(config.databaseUrl, '')
   t.deepEqual(config.streams, [])
 })
 
@@ -67,7 +69,7 @@ test('every problem is named at once, with its source and what is allowed', (t) 
     '--bind (flag): "nowhere" is not allowed; allowed: host:port or [ipv6]:port, the port from 0 to 65535',
     'OVERLAY_MAX_CONNS (environment): "0" is not allowed; allowed: a whole number from 1 to 1000000',
     'hub.idle_ms (config file): "soon" is not allowed; allowed: a whole number from 100 to 3600000',
-    'hub.colour (config file): unknown; allowed: bind, max_conns, idle_ms, read_ms, write_ms, metrics_addr, log_level, amnesia',
+    'hub.colour (config file): unknown; allowed: bind, max_conns, idle_ms, read_ms, write_ms, metrics_addr, log_level, amnesia, data_dir, database_url, keys_file',
   ])
 })
 
@@ -103,14 +105,26 @@ test('SRP is mandatory unless a stream says otherwise', (t) => {
   t.is(stream?.authentication, 'passphrase')
 })
 
-test('what this release can not do is refused', (t) => {
-  t.regex(problems([], { AMNESIA: 'false' })[0]!, /^AMNESIA: false is not allowed/)
+test('what can not work is refused', (t) => {
   t.regex(problems([], { RTC_IP: '0.0.0.0' })[0]!, /^RTC_ANNOUNCED_ADDRESS: needed/)
+  t.regex(problems([], { RIST_IP: '0.0.0.0' })[0]!, /^RIST_ANNOUNCED_ADDRESS: needed/)
+  t.regex(
+    problems([], { OVERLAY_BIND: '0.0.0.0:9415', TLS: 'off' })[0]!,
+    /^TLS: off is allowed on loopback only/,
+  )
+})
+
+test('a secret in a setting is never repeated, and has no flag', (t) => {
+  const [line = ''] = problems([], { DATABASE_URL: 'mysql://hub:very-secret@db/x' })
+  t.regex(line, /^DATABASE_URL: not allowed; allowed: a postgres/)
+  t.false(line.includes('very-secret'))
+  t.regex(problems(['--database-url', 'x'])[0]!, /--database-url.*--help/)
 })
 
 test('help lists every setting under all its names', (t) => {
   t.is(loadConfig(['--help'], {}).kind, 'help')
   const text = helpText()
   for (const setting of Object.values(SETTINGS))
-    for (const name of [`--${setting.flag}`, setting.env, setting.key]) t.true(text.includes(name), name)
+    for (const name of [setting.flag === '' ? '' : `--${setting.flag}`, setting.env, setting.key])
+      t.true(text.includes(name), name)
 })

@@ -8,9 +8,11 @@ import test from 'ava'
 import { Peer, WebSocketTransport } from 'protoo-client'
 import { z } from 'zod'
 import { createLogger } from '../../common/logger.ts'
+import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import { hubNotifications, joinAnswer } from '../../common/wire/viewer-protocol.ts'
 import { loadConfig } from '../../server/config/config.ts'
 import { type Hub, openHub } from '../../server/hub.ts'
+import { askHub } from '../../signaling/client/hub-request.ts'
 import { freeUdpPorts } from '../support/hub.ts'
 import { until } from '../support/until.ts'
 
@@ -27,7 +29,7 @@ test.before(async () => {
   const file = join(folder, 'hub.toml')
   const stream = [
     `stream_id = "${STREAM}"\nports = [${link}]\npassphrase = "a passphrase"`,
-    'username = "field"\npassword = "a password"',
+    'username = "field"\npassword = "a password"\npublic = true',
   ]
   await writeFile(file, `[[streams]]\n${stream.join('\n')}\n`)
   const command = loadConfig(
@@ -35,11 +37,11 @@ test.before(async () => {
       ...['--config', file, '--bind', '127.0.0.1:0', '--rtc-port', '0', '--workers', '1'],
       ...['--rtp-ports', `${rtp}-${rtp}`, '--max-conns', String(MAX_CONNECTIONS)],
     ],
-    {},
+    { AMNESIA: 'true' },
   )
   await rm(folder, { recursive: true })
   if (command.kind !== 'run') throw new Error('no configuration')
-  hub = await openHub(command.config, createLogger('silent'))
+  hub = await openHub(command.config, {}, createLogger('silent'))
 })
 
 test.after.always(() => hub[Symbol.asyncDispose]())
@@ -47,9 +49,16 @@ test.after.always(() => hub[Symbol.asyncDispose]())
 interface Client extends Disposable {
   readonly peer: Peer
   readonly capabilities: object
+  readonly ticket: string
 }
 
-const door = (): string => `${hub.url.replace(/^http/, 'ws')}/protoo?stream_id=${STREAM}`
+const door = (): string => `${hub.url.replace(/^http/, 'ws')}/protoo`
+
+/** The ticket of a new contract. */
+async function newTicket(): Promise<string> {
+  const asked = { hubUrl: hub.url, path: '/v1/subscribe', token: null, body: { stream_id: STREAM } }
+  return (await askHub(asked, subscribeAnswerSchema)).join.webrtc.ticket
+}
 
 async function client(): Promise<Client> {
   const peer = new Peer(new WebSocketTransport(door(), { retry: { retries: 0 } }))
@@ -60,11 +69,13 @@ async function client(): Promise<Client> {
     peer.on('failed', () => reject(new Error('the hub did not take the connection')))
   })
   const { router_rtp_capabilities } = hubNotifications.welcome.parse(welcome)
-  return { peer, capabilities: router_rtp_capabilities, [Symbol.dispose]: () => peer.close() }
+  const ticket = await newTicket()
+  return { peer, capabilities: router_rtp_capabilities, ticket, [Symbol.dispose]: () => peer.close() }
 }
 
-const joined = async ({ peer, capabilities }: Client) =>
-  joinAnswer.parse(await peer.request('join', { rtp_capabilities: capabilities }))
+const askToJoin = ({ peer, capabilities, ticket }: Client) =>
+  peer.request('join', { ticket, rtp_capabilities: capabilities })
+const joined = async (viewer: Client) => joinAnswer.parse(await askToJoin(viewer))
 
 const dtls = {
   role: 'client',
@@ -118,16 +129,30 @@ async function transports(): Promise<number> {
   return dumps.reduce((sum, { transportIds }) => sum + transportIds.length, 0)
 }
 
-test.serial('the door opens for a stream there is, and says why it stays shut', async (t) => {
-  t.is(await upgrade(`/protoo?stream_id=${STREAM}`), 101)
-  t.is(await upgrade('/protoo?stream_id=nobody'), 404)
-  for (const path of [
-    '/protoo',
-    '/protoo?stream_id=',
-    '/protoo?stream_id=..%2Fetc',
-    `/protoo?stream_id=${'x'.repeat(65)}`,
-  ])
-    t.is(await upgrade(path), 400, path)
+test.serial('the door is at one place only', async (t) => {
+  t.is(await upgrade('/protoo'), 101)
+  for (const path of ['/', '/protoo/', '/protoo/cam-1', '/v1/subscribe', '/%70rotoo'])
+    t.is(await upgrade(path), 404, path)
+})
+
+test.serial('a ticket lets one connection in, and no other ticket fits that one', async (t) => {
+  using stranger = await client()
+  using viewer = await client()
+  const refused = async (wrong: Client, pattern: RegExp): Promise<void> => {
+    t.regex(String(await t.throwsAsync(askToJoin(wrong))), pattern)
+  }
+  await refused({ ...stranger, ticket: 'x'.repeat(32) }, /unknown_ticket.*subscribe again/)
+  await joined(viewer)
+  await refused({ ...stranger, ticket: viewer.ticket }, /ticket_in_use/)
+  await refused({ ...viewer, ticket: stranger.ticket }, /ticket_changed/)
+  await t.notThrowsAsync(joined(viewer))
+  await t.notThrowsAsync(joined(stranger))
+  t.is(await viewers(), 2)
+  // Who was cut off comes back with the same ticket.
+  viewer.peer.close()
+  await until(async () => (await viewers()) === 1, 'one is gone')
+  using back = { ...(await client()), ticket: viewer.ticket }
+  await t.notThrowsAsync(joined(back))
 })
 
 test.serial('requests in the wrong order or shape are answered with what is wrong', async (t) => {
@@ -142,15 +167,17 @@ test.serial('requests in the wrong order or shape are answered with what is wron
     await refused(method, {}, /unknown_method.*allowed: join/)
   const wrong = [
     {},
-    { rtp_capabilities: 7 },
-    { rtp_capabilities: { codecs: 'all' } },
-    { rtp_capabilities: {}, more: 1 },
+    { rtp_capabilities: {} },
+    { ticket: 'short', rtp_capabilities: {} },
+    { ticket: viewer.ticket, rtp_capabilities: 7 },
+    { ticket: viewer.ticket, rtp_capabilities: { codecs: 'all' } },
+    { ticket: viewer.ticket, rtp_capabilities: {}, more: 1 },
   ]
   for (const data of wrong) await refused('join', data, /bad_request/)
   await refused('clock', { now: 1 }, /bad_request/)
   // Right for our schema, wrong for mediasoup: contained all the same.
   const odd = { codecs: [{ kind: 'video', mimeType: 'nonsense', clockRate: 1 }] }
-  await viewer.peer.request('join', { rtp_capabilities: odd }).catch(() => {})
+  await askToJoin({ ...viewer, capabilities: odd }).catch(() => {})
   const { transport } = await joined(viewer)
   await refused('request-keyframe', { consumer_id: 'none' }, /unknown_consumer/)
   await refused('connect-transport', { transport_id: transport.id }, /bad_request/)
@@ -237,8 +264,7 @@ test.serial('a hundred viewers that join and leave, politely or not, leave nothi
     t.is(new Set(answers.map(({ transport }) => transport.id)).size, 25)
     t.is(await transports(), 25)
     // Half of them leave while another join is under way.
-    for (const viewer of clients.slice(12))
-      viewer.peer.request('join', { rtp_capabilities: viewer.capabilities }).catch(() => {})
+    for (const viewer of clients.slice(12)) join(viewer).catch(() => {})
     // Sent, that is: a request that protoo-client takes up after its own end would wait for half a minute.
     await new Promise(setImmediate)
     for (const viewer of clients) viewer.peer.close()
@@ -260,11 +286,11 @@ test.serial('connections that vanish without a word are gone at once', async (t)
 test.serial('more viewers than allowed are told to come later', async (t) => {
   const sockets: Socket[] = []
   while (sockets.length < MAX_CONNECTIONS) sockets.push(await handshake())
-  t.is(await upgrade(`/protoo?stream_id=${STREAM}`), 503)
+  t.is(await upgrade('/protoo'), 503)
   t.is(await metric('rejected_total{reason="max_connections"}'), 1)
   for (const socket of sockets) socket.destroy()
   await until(async () => (await metric('overlay_sessions_active')) === 0, 'no session')
-  t.is(await upgrade(`/protoo?stream_id=${STREAM}`), 101)
+  t.is(await upgrade('/protoo'), 101)
 })
 
 /** An open WebSocket, as the TCP connection under it. */
@@ -274,7 +300,7 @@ async function handshake(): Promise<Socket> {
   socket.on('error', () => {})
   socket.write(
     [
-      `GET /protoo?stream_id=${STREAM} HTTP/1.1`,
+      'GET /protoo HTTP/1.1',
       `Host: ${host}`,
       'Connection: Upgrade',
       'Upgrade: websocket',

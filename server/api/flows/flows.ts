@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { CodedError } from '../../../common/errors.ts'
-import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
+import { type FlowContract, flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import {
   type FlowEvent,
   type FlowSummary,
@@ -8,11 +8,12 @@ import {
   flowSummarySchema,
 } from '../../../common/wire/flows-api.ts'
 import { contractIdSchema } from '../../../common/wire/ids.ts'
+import { askAcl } from '../../../policy/acl.ts'
 import { actorOf } from '../../auth/principal.ts'
 import { publish } from '../../flows/publish.ts'
 import { type LivePublisherFlow, ownerOf } from '../../flows/publisher-flow.ts'
 import { contractOf } from '../../flows/publisher-flows.ts'
-import { defineRoute, type RouteContext } from '../route.ts'
+import { defineRoute, type RouteContext, type Scope } from '../route.ts'
 import type { FlowRouteDependencies } from './deps.ts'
 
 /** A sender's question for news is held open this long, ms. */
@@ -26,7 +27,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
   /** The caller's own tenant's flow; what is another tenant's does not exist. */
   const flowOf = ({ tenantFilter }: RouteContext, contractId: string): LivePublisherFlow => {
     const flow = publishers.get(contractId)
-    if (!flow || (tenantFilter !== null && flow.contract.tenant_id !== tenantFilter))
+    if (!flow || !seenBy(tenantFilter, flow.contract))
       throw new CodedError('contract_not_found', 'there is no such contract', { status: 404 })
     return flow
   }
@@ -37,6 +38,21 @@ export function flowRoutes(deps: FlowRouteDependencies) {
     return flow
   }
 
+  /** Rules about streams hold for their contracts. */
+  const scope = ({ params }: { readonly params: z.output<typeof byContract> }): Scope => ({
+    streamOf: (tenantFilter) => {
+      const contract = publishers.get(params.contract_id)?.contract
+      return contract && seenBy(tenantFilter, contract) ? contract.stream_id : undefined
+    },
+  })
+  const mayRead = ({ principal, tenantFilter }: RouteContext, { contract }: LivePublisherFlow): boolean =>
+    seenBy(tenantFilter, contract) &&
+    askAcl(deps.policyOf(contract.tenant_id).acl, {
+      principal,
+      action: 'flow.read',
+      streamId: contract.stream_id,
+    }).allowed
+
   return [
     defineRoute({
       method: 'get',
@@ -46,10 +62,10 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       action: 'flow.read',
       cost: 'read',
       answer: { status: 200, schema: z.object({ flows: z.array(flowSummarySchema) }) },
-      handle: ({ tenantFilter }) => ({
+      handle: (context) => ({
         flows: publishers
           .list()
-          .filter(({ contract }) => tenantFilter === null || contract.tenant_id === tenantFilter)
+          .filter((flow) => mayRead(context, flow))
           .map(summaryOf),
       }),
     }),
@@ -61,6 +77,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       action: 'flow.read',
       cost: 'read',
       params: byContract,
+      scope,
       answer: { status: 200, schema: flowSummarySchema },
       errors: { 404: ['contract_not_found'] },
       handle: (context, { params }) => summaryOf(flowOf(context, params.contract_id)),
@@ -75,6 +92,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       action: 'publish',
       cost: 'read',
       params: byContract,
+      scope,
       query: z.strictObject({ after_version: z.coerce.number().int().min(0).default(0) }),
       answer: { status: 200, schema: z.object({ event: flowEventSchema.nullable() }) },
       errors: { 403: ['not_owner'], 404: ['contract_not_found'] },
@@ -93,6 +111,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       action: 'publish',
       cost: 'write',
       params: byContract,
+      scope,
       answer: { status: 200, schema: flowContractSchema },
       errors: { 403: ['not_owner'], 404: ['contract_not_found'], 409: ['contract_ended'] },
       handle: (context, { params }) => {
@@ -110,6 +129,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       action: 'flow.revoke',
       cost: 'write',
       params: byContract,
+      scope,
       answer: { status: 204 },
       errors: { 404: ['contract_not_found'] },
       handle: async (context, { params }) => {
@@ -118,6 +138,11 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       },
     }),
   ]
+}
+
+/** Whether a contract is there for somebody: their own tenant's, or any for the hub's admin. */
+function seenBy(tenantFilter: string | null, { tenant_id }: Pick<FlowContract, 'tenant_id'>): boolean {
+  return tenantFilter === null || tenant_id === tenantFilter
 }
 
 /** The next event of a contract; null after a while without one. */

@@ -64,10 +64,14 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
       action: 'viewer.read',
       cost: 'read',
       answer: { status: 200, schema: z.object({ viewers: z.array(viewerSummarySchema) }) },
-      handle: ({ tenantFilter }) => ({
+      handle: ({ principal, tenantFilter }) => ({
         viewers: viewers
           .list()
-          .filter(({ tenantId }) => tenantFilter === null || tenantId === tenantFilter)
+          .filter(
+            ({ tenantId, streamId }) =>
+              (tenantFilter === null || tenantId === tenantFilter) &&
+              askAcl(policyOf(tenantId).acl, { principal, action: 'viewer.read', streamId }).allowed,
+          )
           .map((viewer) => ({
             contract_id: viewer.contractId,
             tenant_id: viewer.tenantId,
@@ -88,6 +92,14 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
       action: 'flow.revoke',
       cost: 'read',
       params: z.strictObject({ contract_id: contractIdSchema }),
+      scope: ({ params }) => ({
+        streamOf: (tenantFilter) => {
+          const viewer = viewers.get(params.contract_id)
+          return viewer && (tenantFilter === null || viewer.tenantId === tenantFilter)
+            ? viewer.streamId
+            : undefined
+        },
+      }),
       answer: { status: 204 },
       errors: { 404: ['contract_not_found'] },
       handle: ({ tenantFilter }, { params }) => {
