@@ -14,16 +14,20 @@ test('a hub serves health, readiness, metrics and clear errors', async (t) => {
   }
   t.deepEqual(JSON.parse((await get('/healthz')).text), { status: 'ok' })
   t.deepEqual(JSON.parse((await get('/readyz')).text), { ready: true, degraded: [] })
-  for (const url of [`${hub.url}/metrics`, `${hub.metricsUrl}/metrics`]) {
-    const text = await (await fetch(url)).text()
+  const authorization = `Bearer ${hub.adminToken}`
+  for (const text of [
+    await (await fetch(`${hub.metricsUrl}/metrics`)).text(),
+    await (await fetch(`${hub.url}/metrics`, { headers: { authorization } })).text(),
+  ])
     for (const name of [
       'overlay_sessions_active',
       'service_restarts_total',
       'errors_total',
       'rejected_total',
+      'bus_queue_depth',
     ])
-      t.true(text.includes(`# TYPE ${name} `), `${name} at ${url}`)
-  }
+      t.true(text.includes(`# TYPE ${name} `), name)
+  t.is((await get('/metrics')).status, 401)
   t.like(JSON.parse((await get('/v1/streams')).text).streams[0], { stream_id: 'cam-1', state: 'waiting' })
   const missing = await get('/nothing/here')
   t.is(missing.status, 404)
