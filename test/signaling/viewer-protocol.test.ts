@@ -113,7 +113,7 @@ async function bare(): Promise<WebSocket> {
 }
 
 async function metric(series: string): Promise<number> {
-  const text = await (await fetch(`${hub.url}/metrics`)).text()
+  const text = await (await fetch(`${hub.metricsUrl}/metrics`)).text()
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `))
   return line ? Number(line.slice(series.length + 1)) : 0
 }
@@ -264,7 +264,7 @@ test.serial('a hundred viewers that join and leave, politely or not, leave nothi
     t.is(new Set(answers.map(({ transport }) => transport.id)).size, 25)
     t.is(await transports(), 25)
     // Half of them leave while another join is under way.
-    for (const viewer of clients.slice(12)) join(viewer).catch(() => {})
+    for (const viewer of clients.slice(12)) askToJoin(viewer).catch(() => {})
     // Sent, that is: a request that protoo-client takes up after its own end would wait for half a minute.
     await new Promise(setImmediate)
     for (const viewer of clients) viewer.peer.close()

@@ -152,7 +152,7 @@ export async function startHub(
     log,
     stop,
     async metric(series) {
-      const text = await (await fetch(`${ready.url}/metrics`)).text()
+      const text = await (await fetch(`${ready.metrics_url}/metrics`)).text()
       const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `))
       return line ? Number(line.slice(series.length + 1)) : 0
     },
