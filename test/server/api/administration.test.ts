@@ -302,3 +302,31 @@ test('webhooks are made, changed, given another secret and deleted', async (t) =
   t.is((await asOperator('DELETE', path)).status, 204)
   t.deepEqual((await asOperator('GET', '/v1/webhooks')).json, { webhooks: [] })
 })
+
+test('a node renews its certificate with its present one', async (t) => {
+  let present: X509Certificate | undefined
+  let authenticate: Rig['auth']['authenticator']['authenticate'] | undefined
+  // The handshake itself is tested with TLS; here its outcome is told.
+  const authenticator: Pick<Rig['auth']['authenticator'], 'authenticate'> = {
+    authenticate: (credentials) => {
+      const certificate = present && {
+        serial: present.serialNumber.toLowerCase(),
+        fingerprint: present.fingerprint256.replaceAll(':', '').toLowerCase(),
+        trusted: true,
+      }
+      return authenticate!(certificate ? { certificate } : credentials)
+    },
+  }
+  await using rig = await apiRig({ parts: { authenticator } })
+  authenticate = (credentials) => rig.auth.authenticator.authenticate(credentials)
+  await rig.tenants.put('acme', { display_name: 'acme' }, 'hub')
+  const { answer } = await enrolled(rig, 'acme', 'van-1')
+  present = new X509Certificate(answer.json.certificate)
+  const renewed = await rig.ask('POST', '/v1/node/renew', { body: { csr: (await nodeKey()).csr } })
+  t.is(renewed.status, 201, renewed.text)
+  t.not(renewed.json.serial, answer.json.serial)
+  t.is((await rig.ask('GET', '/v1/nodes')).json.nodes[0].node_id, 'van-1', 'its certificate is its proof')
+  await rig.auth.certificates.revokeNode('acme', 'van-1', 'hub', 'keyCompromise')
+  const refused = await rig.ask('POST', '/v1/node/renew', { body: { csr: (await nodeKey()).csr } })
+  t.is(refused.json.error.code, 'certificate_revoked')
+})
