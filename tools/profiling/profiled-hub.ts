@@ -29,7 +29,18 @@ async function configure(streams: readonly SenderStream[]): Promise<Config> {
     const file = join(folder, 'hub.toml')
     await writeFile(file, streams.map(table).join('\n\n'), { mode: 0o600 })
     const [rtp = 0] = await freeUdpPorts(1)
-    const flags = ['--config', file, '--bind', '127.0.0.1:0', '--rtc-port', '0', '--log-level', 'error', '--amnesia', 'true']
+    const flags = [
+      '--config',
+      file,
+      '--bind',
+      '127.0.0.1:0',
+      '--rtc-port',
+      '0',
+      '--log-level',
+      'error',
+      '--amnesia',
+      'true',
+    ]
     const command = loadConfig([...flags, '--rtp-ports', `${rtp}-${rtp + 40}`], {})
     if (command.kind !== 'run') throw new Error('the hub did not understand its configuration')
     return command.config
