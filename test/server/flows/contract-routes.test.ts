@@ -13,6 +13,9 @@ import { joinWith } from './join-with.ts'
 /** Few, so that what is not given back is missed soon. */
 const PORTS = 64
 
+/** Far below the time that a question for news is held open, and enough for a machine with much to do, ms. */
+const AT_ONCE_MS = 2000
+
 let hub: TestHub
 test.before(async () => {
   const [first = 0] = await freeUdpPorts(1)
@@ -345,14 +348,14 @@ test('news of a contract comes at once, and the question is let go after some se
   const news = await waiting
   t.like(news.event, { type: 'contract', contract: { version: 2, class: 'bulk' } })
   t.truthy(news.event?.type === 'contract' && news.event.contract.keys?.passphrase)
-  t.true(news.at - reroutedAt < 500, `${news.at - reroutedAt} ms`)
+  t.true(news.at - reroutedAt < AT_ONCE_MS, `${news.at - reroutedAt} ms`)
 
   const end = next(contract_id, 2)
   const revokedAt = performance.now()
   await hub.api('DELETE', `/v1/flows/${contract_id}`, undefined, operator)
   const over = await end
   t.deepEqual(over.event, { type: 'ended', reason: 'revoked' })
-  t.true(over.at - revokedAt < 500, `${over.at - revokedAt} ms`)
+  t.true(over.at - revokedAt < AT_ONCE_MS, `${over.at - revokedAt} ms`)
 
   const { at, event } = await silence
   t.is(event, null)
