@@ -21,7 +21,7 @@ const message = z.looseObject({
   errorCode: z.number().default(0),
   errorReason: z.string().default(''),
   method: z.string().optional(),
-  data: z.unknown(),
+  data: z.unknown().optional(),
 })
 
 /** Shows a ticket on a WebSocket of its own, as any client of the protocol may. */
