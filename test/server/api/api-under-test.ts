@@ -48,7 +48,7 @@ const NODE = {
   max_flows: null,
   max_kbps: null,
   addresses: [],
-  links: [],
+  links: [{ link_id: 'lte-1', to: 'hub', medium: 'cellular' as const, tsn: false, capacity_kbps: null }],
   labels: {},
   draining: false,
   created_at: 0,

@@ -111,6 +111,28 @@ test("a tenant can't tell another's things from those that do not exist", async 
   t.is(await api.dump(), state)
 })
 
+test("no list shows a tenant another's things", async (t) => {
+  await using api = await underTest()
+  using client = new RawClient(api.url)
+  const { operator, foreign, admin } = await api.goodTokens()
+  const random = new SeededRandom('lists')
+  const named = ({ text }: RawAnswer) => api.foreign.filter(({ theirs }) => text.includes(`"${theirs}"`))
+  const shown = new Set<string>()
+  for (const target of await operationsOf(client)) {
+    if (target.method !== 'get') continue
+    const { params } = validParts(target, random, api.hints)
+    const request = requestOf(target, { params, query: {}, headers: {}, body: undefined })
+    t.deepEqual(named(await client.send(authorized(request, operator))), [], request.path)
+    for (const who of [foreign, admin])
+      for (const { theirs } of named(await client.send(authorized(request, who)))) shown.add(theirs)
+  }
+  // Or the lists would be empty, and prove nothing.
+  t.deepEqual(
+    api.foreign.filter(({ theirs }) => !shown.has(theirs)),
+    [],
+  )
+})
+
 test('methods that are not there are refused with those that are', async (t) => {
   await using api = await underTest()
   using client = new RawClient(api.url)
