@@ -1,10 +1,20 @@
 import type { EffectivePolicy } from '../../../policy/effective.ts'
-import type { StreamRegistry } from '../../../sfu/stream-registry.ts'
+import type { Stream, StreamSpec } from '../../../sfu/stream.ts'
 import type { PublishDependencies } from '../../flows/publish.ts'
 import type { SubscribeDependencies } from '../../flows/subscribe.ts'
 
+/** A stream as the routes show it. */
+export interface RunningStream extends Pick<Stream, 'viewers' | 'state'> {
+  readonly spec: Pick<StreamSpec, 'tenantId' | 'streamId' | 'streamClass'>
+}
+
 /** What the routes about flows need of the hub. */
 export interface FlowRouteDependencies extends PublishDependencies, SubscribeDependencies {
-  readonly streams: StreamRegistry
+  readonly streams: {
+    get(tenantId: string, streamId: string): RunningStream | undefined
+    list(): readonly RunningStream[]
+  }
   readonly policyOf: (tenantId: string) => EffectivePolicy
+  /** How long a sender's question for news is held open, ms; 8000 by default. */
+  readonly newsWaitMs?: number
 }

@@ -15,8 +15,9 @@ import { type LivePublisherFlow, ownerOf } from '../../flows/publisher-flow.ts'
 import { contractOf } from '../../flows/publisher-flows.ts'
 import { defineRoute, type RouteContext, type Scope } from '../route.ts'
 import type { FlowRouteDependencies } from './deps.ts'
+import { errorsWithRefusals } from './refusals.ts'
 
-/** A sender's question for news is held open this long, ms. */
+/** A sender's question for news is held open this long by default, ms. */
 const NEXT_WAITS_MS = 8000
 
 const byContract = z.strictObject({ contract_id: contractIdSchema })
@@ -113,7 +114,11 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       params: byContract,
       scope,
       answer: { status: 200, schema: flowContractSchema },
-      errors: { 403: ['not_owner'], 404: ['contract_not_found'], 409: ['contract_ended'] },
+      errors: errorsWithRefusals({
+        403: ['not_owner'],
+        404: ['contract_not_found'],
+        409: ['contract_ended'],
+      }),
       handle: (context, { params }) => {
         const { contract, requested_class } = ownFlowOf(context, params.contract_id)
         const request = { stream_id: contract.stream_id, class: requested_class, preferred_transports: [] }
@@ -147,7 +152,7 @@ function seenBy(tenantFilter: string | null, { tenant_id }: Pick<FlowContract, '
 
 /** The next event of a contract; null after a while without one. */
 function nextEvent(
-  { publishers }: FlowRouteDependencies,
+  { publishers, newsWaitMs = NEXT_WAITS_MS }: FlowRouteDependencies,
   contractId: string,
   signal: AbortSignal,
 ): Promise<FlowEvent | null> {
@@ -158,7 +163,7 @@ function nextEvent(
       resolve(event)
     }
     const stop = publishers.listen(contractId, settle)
-    const timer = setTimeout(() => settle(null), NEXT_WAITS_MS)
+    const timer = setTimeout(() => settle(null), newsWaitMs)
     signal.addEventListener('abort', () => settle(null), { once: true })
   })
 }

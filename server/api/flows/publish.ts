@@ -3,6 +3,7 @@ import { publishRequestSchema } from '../../../common/wire/flows-api.ts'
 import { publish } from '../../flows/publish.ts'
 import { defineRoute } from '../route.ts'
 import type { FlowRouteDependencies } from './deps.ts'
+import { errorsWithRefusals } from './refusals.ts'
 
 export const publishRoute = (deps: FlowRouteDependencies) =>
   defineRoute({
@@ -16,10 +17,6 @@ export const publishRoute = (deps: FlowRouteDependencies) =>
     cost: 'decide',
     body: publishRequestSchema,
     answer: { status: 200, schema: flowContractSchema },
-    errors: {
-      404: ['node_not_found', 'stream_not_found'],
-      409: ['stream_taken', 'node_down', 'no_transport', 'no_path', 'latency_budget'],
-      503: ['saturated', 'ports_exhausted', 'store_saturated', 'store_unavailable'],
-    },
+    errors: errorsWithRefusals({ 409: ['stream_taken', 'contract_ended'], 503: ['ports_exhausted'] }),
     handle: ({ principal, tenantId }, { body }) => publish(deps, principal, tenantId, body),
   })

@@ -4,6 +4,7 @@ import { askAcl } from '../../../policy/acl.ts'
 import { reroute } from '../../flows/reroute.ts'
 import { defineRoute } from '../route.ts'
 import type { FlowRouteDependencies } from './deps.ts'
+import { errorsWithRefusals } from './refusals.ts'
 
 export const rerouteRoute = (deps: FlowRouteDependencies) =>
   defineRoute({
@@ -17,11 +18,7 @@ export const rerouteRoute = (deps: FlowRouteDependencies) =>
     cost: 'decide',
     body: rerouteRequestSchema,
     answer: { status: 200, schema: flowContractSchema.omit({ keys: true }) },
-    errors: {
-      404: ['stream_not_found'],
-      409: ['node_down', 'no_transport', 'no_path', 'latency_budget', 'contract_ended'],
-      503: ['saturated', 'store_saturated', 'store_unavailable'],
-    },
+    errors: errorsWithRefusals({ 409: ['contract_ended'] }),
     handle: async ({ principal, tenantId }, { body }) => {
       const { acl } = deps.policyOf(tenantId)
       // Who may control overrules what keeps paths from flapping; senders that ask are held to it.

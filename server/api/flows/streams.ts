@@ -8,13 +8,12 @@ import {
 import { contractIdSchema } from '../../../common/wire/ids.ts'
 import { streamIdSchema } from '../../../common/wire/stream.ts'
 import { askAcl } from '../../../policy/acl.ts'
-import type { Stream } from '../../../sfu/stream.ts'
 import { defineRoute, type RouteContext } from '../route.ts'
-import type { FlowRouteDependencies } from './deps.ts'
+import type { FlowRouteDependencies, RunningStream } from './deps.ts'
 
 export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependencies) {
   /** Lists hold what the caller may read, one by one: an ACL may open some streams only. */
-  const mayRead = ({ principal, tenantFilter }: RouteContext, { spec }: Stream): boolean =>
+  const mayRead = ({ principal, tenantFilter }: RouteContext, { spec }: RunningStream): boolean =>
     (tenantFilter === null || spec.tenantId === tenantFilter) &&
     askAcl(policyOf(spec.tenantId).acl, { principal, action: 'stream.read', streamId: spec.streamId }).allowed
 
@@ -113,6 +112,6 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
   ]
 }
 
-function summaryOf({ spec, viewers, state }: Stream): StreamSummary {
+function summaryOf({ spec, viewers, state }: RunningStream): StreamSummary {
   return { stream_id: spec.streamId, tenant_id: spec.tenantId, class: spec.streamClass, viewers, ...state }
 }

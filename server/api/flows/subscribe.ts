@@ -2,6 +2,7 @@ import { subscribeAnswerSchema, subscribeRequestSchema } from '../../../common/w
 import { subscribe } from '../../flows/subscribe.ts'
 import { defineRoute } from '../route.ts'
 import type { FlowRouteDependencies } from './deps.ts'
+import { errorsWithRefusals } from './refusals.ts'
 
 export const subscribeRoute = (deps: FlowRouteDependencies) =>
   defineRoute({
@@ -17,10 +18,6 @@ export const subscribeRoute = (deps: FlowRouteDependencies) =>
     cost: 'decide',
     body: subscribeRequestSchema,
     answer: { status: 200, schema: subscribeAnswerSchema },
-    errors: {
-      404: ['stream_not_found'],
-      409: ['no_transport', 'no_path', 'latency_budget'],
-      503: ['saturated', 'store_saturated', 'store_unavailable'],
-    },
+    errors: errorsWithRefusals(),
     handle: ({ principal, tenantId }, { body }) => subscribe(deps, principal, tenantId, body),
   })

@@ -13,6 +13,7 @@ import { PolicyBook } from '../../../server/policies/policy-book.ts'
 import { ephemeralKeyring } from '../../../server/store/keyring.ts'
 import { Sealer } from '../../../server/store/sealing.ts'
 import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
+import type { Store } from '../../../server/store/store.ts'
 import { TenantBook } from '../../../server/tenants/tenant-book.ts'
 import { Topology } from '../../../server/topology/graph.ts'
 import { NodeDirectory } from '../../../server/topology/node-directory.ts'
@@ -21,9 +22,17 @@ import { Webhooks } from '../../../server/webhooks/webhooks.ts'
 /** No test of another thing runs into the limits. */
 const GENEROUS = { points: 1_000_000, seconds: 60 }
 
+/** What routes beside those of administration may be made of. */
+export interface RigParts extends AdministrationParts {
+  readonly store: Store
+  readonly sealer: Sealer
+}
+
 export interface ApiRigOptions {
   /** Routes beside those of administration. */
-  readonly routes?: (parts: AdministrationParts) => Route[]
+  readonly routes?: (parts: RigParts) => Route[]
+  /** What else keeps a tenant from being deleted. */
+  readonly dependants?: AdministrationParts['dependants']
   readonly limits?: RateLimitOptions
   readonly parts?: Partial<ApiParts>
 }
@@ -45,12 +54,16 @@ export async function apiRig(options: ApiRigOptions = {}) {
   )
   const parts: AdministrationParts = {
     ...{ store, auth, tenants, policies, directory, topology, webhooks, now, telemetryIntervalMs: 1000 },
+    ...(options.dependants && { dependants: options.dependants }),
   }
   const failures: { code: string; cause: unknown }[] = []
   const answered: AnsweredRequest[] = []
-  const routes = withReference([...administrationRoutes(parts), ...(options.routes?.(parts) ?? [])], {
-    ...{ title: 'Lanecast API', version: '1' },
-  })
+  const routes = withReference(
+    [...administrationRoutes(parts), ...(options.routes?.({ ...parts, store, sealer }) ?? [])],
+    {
+      ...{ title: 'Lanecast API', version: '1' },
+    },
+  )
   const app = express().disable('x-powered-by')
   app.use(
     apiRouter(routes, {

@@ -1,9 +1,15 @@
 import { SignJWT } from 'jose'
+import type { AclRule } from '../../../common/wire/policy-document.ts'
+import { DEFAULT_TENANT } from '../../../common/wire/stream.ts'
+import { DEFAULT_ACL } from '../../../policy/default-acl.ts'
 import type { Route } from '../../../server/api/route.ts'
 import { apiRig } from './api-rig.ts'
+import { flowRoutes } from './flow-routes.ts'
 
 /** Something of another tenant, and something of the same form that does not exist. */
 export interface Foreign {
+  /** The parameter that names it. */
+  readonly field: string
   readonly theirs: string
   readonly absent: string
 }
@@ -14,14 +20,16 @@ export interface ApiUnderTest extends AsyncDisposable {
   /** The very routes, to know which errors they declare. */
   readonly routes: readonly Route[]
   /** Bearer tokens that are good, by what they are: `admin` is the hub's. Asked for again when one was revoked. */
-  readonly goodTokens: () => Promise<Readonly<Record<'admin' | 'operator' | 'viewer' | 'foreign', string>>>
+  readonly goodTokens: () => Promise<
+    Readonly<Record<'admin' | 'operator' | 'publisher' | 'viewer' | 'node' | 'foreign', string>>
+  >
   /** Tokens that were once good, or look so. */
   readonly badTokens: Readonly<Record<string, string>>
-  /** The tenant of `operator` and `viewer`; `foreign` is an operator of another. */
+  /** The tenant of `operator`, `publisher`, `viewer` and `node`; `foreign` is an operator of another. */
   readonly tenantId: string
-  /** By parameter: what only `foreign` may see. */
-  readonly foreign: Readonly<Record<string, Foreign>>
-  /** Values for valid requests, by field: ids of the own tenant, a real CSR. */
+  /** What only `foreign` may see. */
+  readonly foreign: readonly Foreign[]
+  /** Values for valid requests, by field: ids of the own tenant, a real CSR. What runs now is looked up anew. */
   readonly hints: Readonly<Record<string, readonly unknown[]>>
   /** All state that a refusal must leave alone. */
   readonly dump: () => Promise<string>
@@ -40,21 +48,46 @@ const NODE = {
   max_flows: null,
   max_kbps: null,
   addresses: [],
-  links: [],
+  links: [{ link_id: 'lte-1', to: 'hub', medium: 'cellular' as const, tsn: false, capacity_kbps: null }],
   labels: {},
   draining: false,
   created_at: 0,
 }
 
-/** The API of administration with all its real parts. */
-export async function administrationUnderTest(csr: string): Promise<ApiUnderTest> {
-  const rig = await apiRig()
+/** All routes of the hub, over real parts but for media. */
+export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
+  const stack = new AsyncDisposableStack()
+  const flows = stack.use(await flowRoutes())
+  const rig = stack.use(await apiRig(flows))
   const [mine, other] = ['acme', 'rival']
   for (const tenantId of [mine, other]) {
     await rig.tenants.put(tenantId, { display_name: tenantId }, 'hub')
     await rig.directory.put(tenantId, `edge-of-${tenantId}`, NODE)
     await rig.policies.put(tenantId, { document: {}, by: 'hub', replaces: 0 })
   }
+  // What is open to everybody is asked for by everybody.
+  const open: AclRule = {
+    effect: 'allow',
+    subjects: ['anonymous'],
+    actions: ['subscribe', 'stream.read'],
+    streams: ['cam-*'],
+  }
+  await rig.policies.put(DEFAULT_TENANT, {
+    document: { acl: [...DEFAULT_ACL, open] },
+    by: 'hub',
+    replaces: 0,
+  })
+  const streamsOf: Record<string, string> = { [mine]: 'cam-1', [other]: 'cam-of-rival' }
+  for (const [tenantId, stream_id] of Object.entries(streamsOf)) {
+    const token = await rig.tokenFor(tenantId, 'operator')
+    for (const path of ['/v1/publish', '/v1/subscribe']) {
+      const { status, text } = await rig.ask('POST', path, { token, body: { stream_id } })
+      if (status !== 200) throw new Error(`${path} in ${tenantId}: ${text}`)
+    }
+    flows.alarm(tenantId, Date.now())
+  }
+  await rig.ask('POST', '/v1/publish', { body: { stream_id: 'cam-1' } })
+  const [theirFlow, theirViewer] = flows.contractIds(other)
   const theirToken = await rig.tokenFor(other, 'viewer')
   const [theirs] = (await rig.auth.tokens.list(other)).map(({ token_id }) => token_id)
   const webhook = { url: 'https://127.0.0.1:9/', events: ['*' as const], by: 'hub' as const }
@@ -81,15 +114,34 @@ export async function administrationUnderTest(csr: string): Promise<ApiUnderTest
     .setExpirationTime('1h')
     .sign(new TextEncoder().encode('a secret that the hub does not have'))
   const [head, claims] = theirToken.split('.')
-  const kinds = new Set(['token', 'tenant', 'node', 'policy', 'policy-version', 'enrolment-token', 'webhook'])
+  const kinds = new Set([
+    'token',
+    'tenant',
+    'node',
+    'policy',
+    'policy-version',
+    'enrolment-token',
+    'webhook',
+    'contract',
+  ])
   return {
-    ...{ url: rig.url, routes: rig.routes, tenantId: mine, failures: rig.failures },
+    ...{ url: rig.url, routes: rig.routes, tenantId: mine },
+    get failures() {
+      return [...rig.failures, ...flows.failures.map((cause) => ({ code: 'flows', cause }))]
+    },
     goodTokens: async () => ({
       admin: (
         await rig.auth.tokens.issueJwt({ subject: 'root', role: 'admin', tenant_id: null, by: 'hub' }, 3600)
       ).token,
       operator: await rig.tokenFor(mine, 'operator'),
+      publisher: await rig.tokenFor(mine, 'publisher'),
       viewer: await rig.tokenFor(mine, 'viewer'),
+      node: (
+        await rig.auth.tokens.issueJwt(
+          { subject: 'edge', role: 'node', tenant_id: mine, node_id: `edge-of-${mine}`, by: 'hub' },
+          3600,
+        )
+      ).token,
       foreign: await rig.tokenFor(other, 'operator'),
     }),
     badTokens: {
@@ -102,15 +154,18 @@ export async function administrationUnderTest(csr: string): Promise<ApiUnderTest
       'an enrolment token': enrolment.token,
       huge: 'x'.repeat(9000),
     },
-    foreign: {
-      tenant_id: { theirs: other, absent: 'ghost' },
-      node_id: { theirs: `edge-of-${other}`, absent: 'edge-of-ghost' },
-      token_id: { theirs: theirs!, absent: 'a'.repeat(16) },
-      webhook_id: { theirs: theirWebhook.webhook_id, absent: 'a'.repeat(16) },
-      enrolment_token_id: { theirs: enrolment.info.enrolment_token_id, absent: 'a'.repeat(16) },
-    },
+    foreign: [
+      { field: 'tenant_id', theirs: other, absent: 'ghost' },
+      { field: 'node_id', theirs: `edge-of-${other}`, absent: 'edge-of-ghost' },
+      { field: 'token_id', theirs: theirs!, absent: 'a'.repeat(16) },
+      { field: 'webhook_id', theirs: theirWebhook.webhook_id, absent: 'a'.repeat(16) },
+      { field: 'enrolment_token_id', theirs: enrolment.info.enrolment_token_id, absent: 'a'.repeat(16) },
+      { field: 'stream_id', theirs: streamsOf[other]!, absent: 'cam-of-ghosts' },
+      { field: 'contract_id', theirs: theirFlow!, absent: `c-${'a'.repeat(24)}` },
+      { field: 'contract_id', theirs: theirViewer!, absent: `c-${'b'.repeat(24)}` },
+    ],
     hints: {
-      tenant_id: [mine, 'default'],
+      tenant_id: [mine, DEFAULT_TENANT],
       node_id: [`edge-of-${mine}`],
       webhook_id: [ownWebhook.webhook_id],
       csr: [csr],
@@ -118,6 +173,11 @@ export async function administrationUnderTest(csr: string): Promise<ApiUnderTest
       subjects: ['role:viewer', '*'],
       document: [{}],
       version: [0, 1],
+      stream_id: ['cam-1', 'cam-2', 'cam-3'],
+      get contract_id() {
+        return [...flows.contractIds(mine), ...flows.contractIds(DEFAULT_TENANT), `c-${'0'.repeat(24)}`]
+      },
+      link_id: ['lte-1'],
     },
     dump: async () => {
       const documents = await Promise.all(
@@ -125,8 +185,8 @@ export async function administrationUnderTest(csr: string): Promise<ApiUnderTest
           rig.store.list(kind, null),
         ),
       )
-      return JSON.stringify([documents, await rig.store.auditHead()])
+      return JSON.stringify([documents, await rig.store.auditHead(), flows.dump()])
     },
-    [Symbol.asyncDispose]: () => rig[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
