@@ -17,7 +17,7 @@ import { WeriftViewer } from '../support/werift-viewer.ts'
 
 const KINDS = ['video', 'audio'] as const
 /** A good stream is held up by less than this, ms. */
-const STALL_MS = 200
+const STALL_MS = 1000
 
 let hub: TestHub
 let viewer: WeriftViewer
