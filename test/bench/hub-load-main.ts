@@ -10,13 +10,18 @@ process.on('message', (raw) => {
 })
 
 async function load(order: LoadOrder): Promise<LoadResult> {
-  const agent = new Agent({ keepAlive: true, maxSockets: order.connections })
+  // Each token from an address of its own, as different callers are: addresses have a rate limit too.
+  const share = Math.ceil(order.connections / order.tokens.length)
+  const agents = order.tokens.map(
+    (_, index) => new Agent({ keepAlive: true, maxSockets: share, localAddress: `127.0.0.${index + 2}` }),
+  )
   const times: number[] = []
   const others: Record<string, number> = {}
   const from = performance.now()
   const until = from + order.seconds * 1000
   let next = 0
-  const connection = async () => {
+  const connection = async (_: unknown, index: number) => {
+    const caller = index % order.tokens.length
     for (;;) {
       const turn = next++
       if (order.perSecond !== undefined) {
@@ -25,14 +30,14 @@ async function load(order: LoadOrder): Promise<LoadResult> {
       }
       if (performance.now() >= until) return
       const askedAt = performance.now()
-      const status = await ask(order, agent, turn)
+      const status = await ask(order, agents[caller]!, caller, turn)
       times.push(performance.now() - askedAt)
       if (status !== order.expect) others[status] = (others[status] ?? 0) + 1
     }
   }
-  await Promise.all(Array.from({ length: order.connections }, connection))
+  await Promise.all(Array.from({ length: order.connections }).map(connection))
   const seconds = (performance.now() - from) / 1000
-  agent.destroy()
+  for (const agent of agents) agent.destroy()
   return {
     answered: times.length,
     perSecond: times.length / seconds,
@@ -46,11 +51,12 @@ async function load(order: LoadOrder): Promise<LoadResult> {
 function ask(
   { hubUrl, method, path, tokens, bodies }: LoadOrder,
   agent: Agent,
+  caller: number,
   turn: number,
 ): Promise<number> {
   const body = bodies[turn % bodies.length]!.replaceAll('"$NOW"', String(Date.now()))
   const headers = {
-    authorization: `Bearer ${tokens[turn % tokens.length]}`,
+    authorization: `Bearer ${tokens[caller]}`,
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
   }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 
 export const loadOrderSchema = z.strictObject({
   hubUrl: z.string(),
-  /** Bearer tokens that take turns: each has a rate limit of its own. */
+  /** Bearer tokens of as many callers, who share the connections: each has a rate limit of its own. */
   tokens: z.array(z.string()).min(1),
   method: z.literal('POST'),
   path: z.string(),

@@ -1,10 +1,13 @@
 # The web pages, built when what they are made of changed. Sourced by setup.sh.
 
+# What the pages were made of, kept beside them so that it can't outlive them or speak for another copy's.
+web_stamp=web/dist/.made-of
+
 web_pages_ready() {
   [[ -e web/vite.config.ts ]] || return 0
-  [[ -e web/dist && -r "$state/web-pages" ]] || return 1
+  [[ -r "$web_stamp" ]] || return 1
   web_hash
-  [[ "$(<"$state/web-pages")" == "$pages" ]]
+  [[ "$(<"$web_stamp")" == "$pages" ]]
 }
 
 # Sets `pages` to a hash of everything that goes into the pages.
@@ -23,5 +26,5 @@ web_pages_build() {
   web_hash
   step "building the web pages" env PATH="$repository/node_modules/.bin:$PATH" \
     vite build --config web/vite.config.ts --logLevel warn
-  printf '%s\n' "$pages" >"$state/web-pages"
+  printf '%s\n' "$pages" >"$web_stamp"
 }
