@@ -74,7 +74,12 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const streams: StreamRegistry = stack.use(
     new StreamRegistry(
       { rist: config.ristPorts, rtp: config.rtpPorts },
-      { chooseSlot: () => workers.leastLoaded((slot) => streams.lanesOn(slot)), events, logger },
+      {
+        chooseSlot: () => workers.leastLoaded((slot) => streams.lanesOn(slot)),
+        census: workers.census,
+        events,
+        logger,
+      },
     ),
   )
   const webhooks = stack.use(

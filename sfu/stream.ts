@@ -6,9 +6,11 @@ import type { LogLevel } from '../common/wire/log-level.ts'
 import type { StreamClass, StreamState } from '../common/wire/stream.ts'
 import type { HubNotifications } from '../common/wire/viewer-protocol.ts'
 import { CLASS_PROFILES } from '../policy/classes.ts'
+import type { ConsumerCensus } from './consumer-census.ts'
 import { IngressSupervisor } from './ingress/ingress-supervisor.ts'
 import { Lane, LaneIdentity, type LaneLayout } from './lane.ts'
 import type { MediaEvents, StreamName } from './media-events.ts'
+import { Outlets } from './outlets.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 export interface StreamSpec extends StreamName {
@@ -25,7 +27,7 @@ export type CaptureClock = HubNotifications['capture-clock']
 export interface StreamObserver {
   /** The input's state changed. */
   stateChanged(state: StreamState): void
-  /** The lane's producers are other ones now (first input, new layout, new worker): consume `producers()`. */
+  /** The lane's producers are other ones now (first input, new layout, new worker): consume `producersOn()`. */
   laneChanged(): void
   captureClock(clock: CaptureClock): void
 }
@@ -33,9 +35,12 @@ export interface StreamObserver {
 export interface StreamDependencies {
   /** The worker to put a lane on, now; undefined while none is up. */
   readonly chooseSlot: () => WorkerSlot | undefined
+  readonly census: Pick<ConsumerCensus, 'consumersOf'>
   readonly events: MediaEvents
   readonly logger: Logger
 }
+
+const NO_PRODUCERS: readonly types.Producer[] = []
 
 /**
  * One stream: its ingress process, its lane, and those who watch. The stream owns both and closes them; what the
@@ -47,6 +52,7 @@ export class Stream implements AsyncDisposable {
   readonly #identity: LaneIdentity
   readonly #ingress: IngressSupervisor
   readonly #observers = new Set<StreamObserver>()
+  readonly #outlets: Outlets
   #state: StreamState = { state: 'waiting' }
   #program: Program | null = null
   #lane: Lane | null = null
@@ -63,6 +69,7 @@ export class Stream implements AsyncDisposable {
     this.spec = spec
     this.#deps = deps
     this.#identity = new LaneIdentity(spec.streamId)
+    this.#outlets = new Outlets(deps.census)
     this.#bufferMs = spec.input.buffer.start_ms
     this.#ingress = new IngressSupervisor(
       { ...spec, input: () => this.#input() },
@@ -108,7 +115,27 @@ export class Stream implements AsyncDisposable {
 
   /** The lane's producers, video first; empty while there is no lane. */
   producers(): readonly types.Producer[] {
-    return this.#lane?.alive ? this.#lane.producers : []
+    return this.#lane?.alive ? this.#lane.producers : NO_PRODUCERS
+  }
+
+  /**
+   * The stream's producers on any router of any worker, video first, piped there where it is not the lane's own;
+   * empty while there is no lane. They close with the lane, and where nobody consumes them for seconds; ask again
+   * at `laneChanged`.
+   * @throws when the router closes meanwhile
+   */
+  async producersOn(router: types.Router): Promise<readonly types.Producer[]> {
+    const lane = this.#lane
+    if (!lane?.alive) return NO_PRODUCERS
+    const { producers } = lane
+    if (lane.slot.router === router) return producers
+    try {
+      return await this.#outlets.on(router, { router: lane.slot.router, producers })
+    } catch (error) {
+      if (lane.alive || router.closed) throw error
+      // The lane was replaced, or died, while it was being piped.
+      return this.producersOn(router)
+    }
   }
 
   /** Watches from now on; call what is returned to stop. */
@@ -128,6 +155,7 @@ export class Stream implements AsyncDisposable {
     this.#setState({ state: 'ended' })
     await this.#ingress[Symbol.asyncDispose]()
     await this.#work
+    this.#outlets[Symbol.dispose]()
     this.#lane?.close()
   }
 

@@ -24,6 +24,7 @@ export class Viewer implements Disposable {
   readonly #capabilities: types.RtpCapabilities
   readonly #listener: ViewerListener
   readonly #consumers = new Map<string, types.Consumer>()
+  #laneSeen: readonly types.Producer[] = []
   #closed = false
 
   private constructor(
@@ -105,16 +106,16 @@ export class Viewer implements Disposable {
    * @throws CodedError `codec_not_supported` (415) when the browser can decode none of a producer's codec
    */
   async consumeLane(paused: boolean): Promise<ConsumerInfo[]> {
+    this.#laneSeen = this.#stream.producers()
+    const producers = await this.#stream.producersOn(this.slot.router)
     const consumed = new Set(Array.from(this.#consumers.values(), (consumer) => consumer.producerId))
-    const wanted = this.#stream.producers().filter((producer) => !consumed.has(producer.id))
+    const wanted = producers.filter((producer) => !consumed.has(producer.id))
     return Promise.all(wanted.map((producer) => this.#consume(producer, paused)))
   }
 
   /** Whether it consumes just what the lane has now; a lane that is made anew while a consumer is made is missed. */
   get consumesLane(): boolean {
-    const consumed = new Set(Array.from(this.#consumers.values(), (consumer) => consumer.producerId))
-    const producers = this.#stream.producers()
-    return producers.length === consumed.size && producers.every(({ id }) => consumed.has(id))
+    return this.#laneSeen === this.#stream.producers()
   }
 
   async resume(consumerId: string): Promise<void> {

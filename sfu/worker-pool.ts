@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createWorker, type types } from 'mediasoup'
 import { messageOf } from '../common/errors.ts'
 import { backoffMs, pause } from '../common/retry.ts'
+import { ConsumerCensus } from './consumer-census.ts'
 import type { MediaEvents } from './media-events.ts'
 import { ROUTER_CODECS } from './router-codecs.ts'
 import { workerBinary } from './worker-binary.ts'
@@ -39,6 +40,8 @@ const HEALTHY_AFTER_MS = 30_000
  * replaced on the same port; the pool owns all of them and closes them.
  */
 export class WorkerPool implements AsyncDisposable {
+  /** Who consumes what, on all workers. */
+  readonly census = new ConsumerCensus()
   readonly #options: WorkerPoolOptions
   readonly #slots: (WorkerSlot | null)[]
   readonly #closing = new AbortController()
@@ -92,6 +95,7 @@ export class WorkerPool implements AsyncDisposable {
       logLevel: 'warn',
       logTags: ['ice', 'dtls', 'rtp', 'srtp', 'rtcp'],
     })
+    this.census.watch(worker)
     const startedAt = performance.now()
     worker.once('died', () => this.#replace(index, generation, worker.pid, startedAt))
     try {

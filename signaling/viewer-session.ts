@@ -71,8 +71,7 @@ export class ViewerSession implements StreamObserver, ViewerListener, ContractLi
   laneChanged(): void {
     const viewer = this.#viewer
     if (!viewer) return
-    if (viewer.slot !== this.#admitted?.stream.slot) this.#rejoin(viewer, 'lane_moved')
-    else this.#offerNew(viewer).catch((error) => this.#events.error('signaling', 'consume', error))
+    this.#offerNew(viewer).catch((error) => this.#events.error('signaling', 'consume', error))
   }
 
   captureClock(clock: CaptureClock): void {
@@ -199,12 +198,6 @@ export class ViewerSession implements StreamObserver, ViewerListener, ContractLi
       // A viewer that leaves or joins anew while it is being offered something is no failure.
       if (this.#viewer === viewer) throw error
     }
-  }
-
-  #rejoin(viewer: Viewer, reason: string): void {
-    this.#viewer = null
-    viewer[Symbol.dispose]()
-    this.#notify('rejoin', { reason })
   }
 
   #onNotification(method: string, data: unknown): void {

@@ -80,7 +80,6 @@ export function noticeOf(state: ViewerState): Notice | null {
 /** The hub's short codes for why media has to start anew, in words. */
 const CODES: Readonly<Record<string, string>> = {
   worker_lost: 'A media server process was replaced',
-  lane_moved: 'The stream moved to another media server process',
   ice_disconnected: 'The media connection was interrupted',
   dtls_failed: 'The encrypted media connection failed',
   dtls_closed: 'The encrypted media connection was closed',

@@ -1,0 +1,158 @@
+import test from 'ava'
+import type { types } from 'mediasoup'
+import { Lane, LaneIdentity } from '../../sfu/lane.ts'
+import { type OutletSource, Outlets } from '../../sfu/outlets.ts'
+import { ROUTER_CODECS } from '../../sfu/router-codecs.ts'
+import { WorkerPool } from '../../sfu/worker-pool.ts'
+import { LaneSource } from '../support/lane-source.ts'
+import { recordEvents } from '../support/recorded-events.ts'
+import { until } from '../support/until.ts'
+
+const PLAYOUT_DELAY = 'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay'
+const IDLE_MS = 60
+
+async function openPool(count = 2): Promise<WorkerPool> {
+  const webRtc = { ip: '127.0.0.1', announcedAddress: null, basePort: 0 }
+  return WorkerPool.open({ count, webRtc, events: recordEvents().events, onReplaced: () => {} })
+}
+
+/** A lane with pictures in it on the pool's first worker, and routers of both workers to watch it from. */
+async function openRig(pool: WorkerPool, renditions = 1) {
+  const [here, there] = pool.slots
+  const source = await LaneSource.open()
+  const identity = new LaneIdentity('cam-1')
+  const openLane = async () => {
+    const lane = await Lane.open(here!, { renditions, audio: true }, identity, source.port)
+    source.feed(lane)
+    return lane
+  }
+  const outlets = new Outlets(pool.census, IDLE_MS)
+  return {
+    ...{ source, outlets, openLane, here: here!, there: there! },
+    more: (slot = there!) => slot.worker.createRouter({ mediaCodecs: ROUTER_CODECS }),
+    [Symbol.dispose]() {
+      outlets[Symbol.dispose]()
+      source[Symbol.dispose]()
+    },
+  }
+}
+
+const sourceOf = ({ slot, producers }: Lane): OutletSource => ({ router: slot.router, producers })
+
+/** A viewer inside the test: what it gets comes over the worker's channel. */
+async function consume(router: types.Router, producer: types.Producer) {
+  const transport = await router.createDirectTransport()
+  const consumer = await transport.consume({
+    producerId: producer.id,
+    rtpCapabilities: router.rtpCapabilities,
+  })
+  const packets: Buffer[] = []
+  consumer.on('rtp', (packet) => packets.push(packet))
+  const extension = consumer.rtpParameters.headerExtensions?.find(({ uri }) => uri === PLAYOUT_DELAY)
+  return { transport, consumer, packets, playoutDelayId: extension?.id }
+}
+
+/** Ids of an RTP packet's one-byte header extensions (RFC 8285 section 4.2). */
+function extensionIds(packet: Buffer): number[] {
+  const ids: number[] = []
+  const end = 16 + 4 * packet.readUInt16BE(14)
+  for (let at = 16; at < end; at += packet[at] === 0 ? 1 : 2 + (packet[at]! & 0x0f))
+    ids.push(packet[at]! >> 4)
+  return ids
+}
+
+test('one pipe to a router however many ask at once; pictures and their extensions arrive on every router', async (t) => {
+  await using pool = await openPool()
+  using rig = await openRig(pool)
+  const source = sourceOf(await rig.openLane())
+  const routers = [rig.there.router, await rig.more(), await rig.more(rig.here)]
+  for (const router of routers) {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => rig.outlets.on(router, source)))
+    t.is(new Set(answers).size, 1)
+    t.deepEqual(
+      answers[0]!.map(({ kind }) => kind),
+      ['video', 'audio'],
+    )
+    const { mapProducerIdConsumerIds } = await router.dump()
+    t.is(mapProducerIdConsumerIds.length, 2)
+    const { packets, playoutDelayId } = await consume(router, answers[0]![0]!)
+    await until(() => packets.length > 5, 'pictures')
+    t.true(extensionIds(packets[0]!).includes(playoutDelayId!))
+  }
+  t.is(rig.outlets.size, 3)
+})
+
+test('a pipe closes when nobody consumed from it for a while, and not before', async (t) => {
+  await using pool = await openPool()
+  using rig = await openRig(pool)
+  const source = sourceOf(await rig.openLane())
+  const [video] = await rig.outlets.on(rig.there.router, source)
+  const { transport, packets } = await consume(rig.there.router, video!)
+  await until(() => packets.length > (5 * IDLE_MS) / 20, 'pictures for some idle times')
+  t.false(video!.closed)
+  t.is(pool.census.consumersOn(rig.there.worker), 1)
+  t.is(pool.census.consumersOn(rig.here.worker), 2, 'the pipes')
+  transport.close()
+  await until(() => video!.closed, 'the pipe is closed')
+  t.is(rig.outlets.size, 0)
+  await until(() => pool.census.consumersOn(rig.here.worker) === 0, 'nothing is consumed')
+  t.is(source.producers.filter(({ closed }) => closed).length, 0)
+  const [again] = await rig.outlets.on(rig.there.router, source)
+  t.not(again!.id, video!.id)
+})
+
+test('pipes close with their lane, and the next lane has its own', async (t) => {
+  await using pool = await openPool()
+  using rig = await openRig(pool)
+  const first = await rig.openLane()
+  const before = await rig.outlets.on(rig.there.router, sourceOf(first))
+  first.close()
+  await until(() => before.every(({ closed }) => closed), 'the pipes are closed')
+  const second = await rig.openLane()
+  const [after] = await rig.outlets.on(rig.there.router, sourceOf(second))
+  const { packets } = await consume(rig.there.router, after!)
+  await until(() => packets.length > 0, 'pictures of the new lane')
+  await t.throwsAsync(rig.outlets.on(await rig.more(), sourceOf(first)))
+})
+
+test('a worker that dies takes its pipes with it; its successor gets new ones', async (t) => {
+  await using pool = await openPool()
+  using rig = await openRig(pool)
+  const source = sourceOf(await rig.openLane())
+  const pipes = await rig.outlets.on(rig.there.router, source)
+  const opening = rig.outlets.on(await rig.more(), source)
+  process.kill(rig.there.worker.pid, 'SIGKILL')
+  await opening.catch(() => {})
+  await until(() => pipes.every(({ closed }) => closed), 'the pipes are closed')
+  const back = await until(() => {
+    const slot = pool.slots.find(({ index }) => index === rig.there.index)
+    return slot === rig.there ? undefined : slot
+  }, 'a successor')
+  const [video] = await rig.outlets.on(back.router, source)
+  const { packets } = await consume(back.router, video!)
+  await until(() => packets.length > 0, 'pictures on the successor')
+  t.true(source.producers.every(({ closed }) => !closed))
+})
+
+test('one keyframe request goes to the sender however many viewers join before it answers, on every router', async (t) => {
+  await using pool = await openPool()
+  using rig = await openRig(pool)
+  const lane = await rig.openLane()
+  const routers = [rig.here.router, rig.there.router, await rig.more(), await rig.more(rig.here)]
+  const producers = [lane.video!]
+  for (const router of routers.slice(1)) producers.push((await rig.outlets.on(router, sourceOf(lane)))[0]!)
+  // Pipes ask for a picture to begin with.
+  const warm = await Promise.all(routers.map((router, index) => consume(router, producers[index]!)))
+  await until(() => warm.every(({ packets }) => packets.length > 0), 'a picture everywhere')
+  rig.source.answering = false
+  const asked = rig.source.keyframeRequests
+  const viewers = await Promise.all(
+    routers.flatMap((router, index) => Array.from({ length: 10 }, () => consume(router, producers[index]!))),
+  )
+  await until(() => rig.source.keyframeRequests > asked, 'a request')
+  t.is(rig.source.keyframeRequests, asked + 1)
+  rig.source.keyframe()
+  await until(() => viewers.every(({ packets }) => packets.length > 0), 'a picture for every viewer')
+  t.is(rig.source.keyframeRequests, asked + 1)
+  t.true(viewers.every(({ packets }) => packets[0]!.subarray(20).includes(0x67)))
+})

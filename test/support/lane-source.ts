@@ -1,0 +1,89 @@
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import type { Attach } from '../../common/wire/ingress-ipc.ts'
+import type { Lane } from '../../sfu/lane.ts'
+
+const FRAME_MS = 20
+/** STAP-A that begins with a sequence parameter set, which is what mediasoup takes for a keyframe; and a slice. */
+const KEYFRAME = Buffer.from([24, 0, 4, 0x67, 0x42, 0xe0, 0x1f, 0, 3, 0x65, 0x88, 0x80])
+const DELTA = Buffer.from([0x41, 0x9a, 0, 0])
+const PLAYOUT_DELAY = Buffer.from([0, 0, 0])
+/** RTCP payload-specific feedback (RFC 4585 section 6.1) with a picture loss indication. */
+const PSFB = 206
+const PLI = 1
+
+/** A stand-in for a stream's ingress: RTP with pictures of a few bytes, so that a lane forwards something. */
+export class LaneSource implements Disposable {
+  /** Picture loss indications that came back, all renditions. */
+  keyframeRequests = 0
+  /** Whether a request is answered with a keyframe in every rendition. */
+  answering = true
+  readonly #socket: Socket
+  readonly #pictures: NodeJS.Timeout
+  #to: Attach | null = null
+  readonly #sequences = new Map<number, number>()
+  #frame = 0
+  #keyframeDue = true
+
+  private constructor(socket: Socket) {
+    this.#socket = socket
+    socket.on('message', (packet) => this.#onRtcp(packet))
+    this.#pictures = setInterval(() => this.#sendPicture(), FRAME_MS)
+  }
+
+  static async open(): Promise<LaneSource> {
+    const socket = createSocket('udp4').bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    return new LaneSource(socket)
+  }
+
+  /** Where its RTP comes from. */
+  get port(): number {
+    return this.#socket.address().port
+  }
+
+  feed(lane: Lane): void {
+    this.#to = lane.attachment({ min: 0, max: 0 })
+    this.#keyframeDue = true
+  }
+
+  /** Sends a keyframe in every rendition now. */
+  keyframe(): void {
+    this.#keyframeDue = true
+    this.#sendPicture()
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#pictures)
+    this.#socket.close()
+  }
+
+  #sendPicture(): void {
+    if (!this.#to) return
+    const payload = this.#keyframeDue ? KEYFRAME : DELTA
+    this.#keyframeDue = false
+    this.#frame += 1
+    const { target, video, extension_ids } = this.#to
+    for (const { ssrc, payload_type, sequence } of video) {
+      const next = this.#sequences.get(ssrc) ?? sequence
+      this.#sequences.set(ssrc, next + 1)
+      const header = Buffer.alloc(16)
+      header.writeUInt16BE(0x9080 | payload_type, 0)
+      header.writeUInt16BE(next & 0xffff, 2)
+      header.writeUInt32BE((this.#frame * FRAME_MS * 90) >>> 0, 4)
+      header.writeUInt32BE(ssrc, 8)
+      header.writeUInt16BE(0xbede, 12)
+      header.writeUInt16BE(1, 14)
+      const extension = Buffer.concat([Buffer.from([(extension_ids.playout_delay << 4) | 2]), PLAYOUT_DELAY])
+      this.#socket.send(Buffer.concat([header, extension, payload]), target.port, target.ip)
+    }
+  }
+
+  #onRtcp(packet: Buffer): void {
+    for (let at = 0; at + 4 <= packet.length; at += 4 * (packet.readUInt16BE(at + 2) + 1)) {
+      if (packet[at + 1] !== PSFB || (packet[at]! & 0x1f) !== PLI) continue
+      this.keyframeRequests += 1
+      if (this.answering) this.#keyframeDue = true
+    }
+  }
+}
