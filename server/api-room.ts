@@ -75,8 +75,8 @@ export function apiOf(options: ApiRoomOptions): Router {
       return { allow: allowed, rule, reason }
     },
     tenantExists: (tenantId) => tenants.has(tenantId),
-    onAnswered: ({ code, status }) => {
-      if (code !== null && status < 500) metrics.rejected.inc({ reason: code })
+    onAnswered: ({ code, failed }) => {
+      if (code !== null && !failed) metrics.rejected.inc({ reason: code })
     },
     onFailure: (code, cause) => events.error('http', code, cause),
   })

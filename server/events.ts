@@ -2,10 +2,12 @@ import { messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { Metrics } from './metrics.ts'
+import { StreamSeries } from './stream-series.ts'
 
 /** Turns every fact the rooms report into one counter and one log line. */
 export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
   const logger = root.child({ room: 'sfu' })
+  const series = new StreamSeries()
   return {
     workerDied(slot, worker_pid) {
       metrics.restarts.inc({ service: 'worker' })
@@ -26,13 +28,14 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
       logger.info({ ...ids(stream), state }, `sender's flow ${state}`)
     },
     bufferFitted(stream, buffer_ms, rtt_ms) {
-      metrics.ristBuffer.set(ids(stream), buffer_ms)
+      series.set(metrics.ristBuffer, stream, {}, buffer_ms)
       logger.info({ ...ids(stream), buffer_ms, rtt_ms }, 'recovery buffer fitted to the path')
     },
     streamState(stream, { state, reason }) {
       const level = state === 'refused' || state === 'input_lost' ? 'warn' : 'info'
       logger[level]({ ...ids(stream), state, reason }, `stream is ${state.replace('_', ' ')}`)
       if (state === 'refused') metrics.rejected.inc({ reason: 'media' })
+      if (state === 'ended') series.drop(stream)
     },
     rejected(stream, reason, detail, count = 1) {
       metrics.rejected.inc({ reason }, count)
@@ -47,15 +50,15 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
     },
     ingressStats(stream, stats) {
       stats.video.forEach(({ kbps }, rendition) => {
-        metrics.bitrate.set({ ...ids(stream), track: `video${rendition}` }, kbps)
+        series.set(metrics.bitrate, stream, { track: `video${rendition}` }, kbps)
       })
-      metrics.bitrate.set({ ...ids(stream), track: 'audio' }, stats.audio_kbps)
+      series.set(metrics.bitrate, stream, { track: 'audio' }, stats.audio_kbps)
       for (const kind of ['received', 'recovered', 'lost'] as const)
-        metrics.ristPackets.set({ ...ids(stream), kind }, stats[kind])
+        series.set(metrics.ristPackets, stream, { kind }, stats[kind])
       metrics.retransmits.inc({ class: stream.streamClass }, stats.recovered)
       for (const link of stats.links) {
-        metrics.linkRtt.set({ ...ids(stream), link: link.name }, link.rtt_ms)
-        metrics.linkBitrate.set({ ...ids(stream), link: link.name }, link.bitrate_kbps)
+        series.set(metrics.linkRtt, stream, { link: link.name }, link.rtt_ms)
+        series.set(metrics.linkBitrate, stream, { link: link.name }, link.bitrate_kbps)
       }
     },
     viewerJoined(stream) {

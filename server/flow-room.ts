@@ -112,7 +112,7 @@ function flowWatcher(
   return {
     running(flow, how) {
       triggers.watch(watchedOf(flow))
-      if (how !== 'restored') tell(how === 'granted' ? 'contract.granted' : 'contract.updated', flow)
+      if (how !== 'restored') tell(`contract.${how}`, flow)
     },
     over(flow, how) {
       triggers.unwatch(flow.contract.contract_id)

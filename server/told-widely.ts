@@ -1,5 +1,7 @@
+import type { AlarmKind } from '../common/wire/alarm.ts'
 import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
+import type { AlarmName } from './topology/alarms.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
 import type { Webhooks } from './webhooks/webhooks.ts'
 
@@ -23,15 +25,37 @@ const WEBHOOK_OF = {
  * input becomes an alarm, and a tenant's webhooks hear what becomes of its streams.
  */
 export function toldWidely(events: MediaEvents, listeners: () => Listeners | null): MediaEvents {
+  /** A child died (`message`), or is back (null). */
+  const restarting = (tenantId: string | null, subject: string, message: string | null) => {
+    const name = { kind: 'service_restarting', tenantId, subject } as const
+    listeners()?.overlay.alarms.report(name, message !== null, message ?? '', Date.now())
+  }
   return {
     ...events,
+    workerDied(slot, pid) {
+      events.workerDied(slot, pid)
+      restarting(null, `service:worker-${slot}`, `media worker ${slot} died and is being replaced`)
+    },
+    workerBack(slot, tookMs) {
+      events.workerBack(slot, tookMs)
+      restarting(null, `service:worker-${slot}`, null)
+    },
+    ingressDied(stream, how) {
+      events.ingressDied(stream, how)
+      const subject = `stream:${stream.streamId}`
+      restarting(stream.tenantId, subject, `the ingress process ended (${how}) and is replaced`)
+      // How its successor fares is told by the stream's state: the alarm lasts for as long as there are deaths.
+      restarting(stream.tenantId, subject, null)
+    },
     streamState(stream, state) {
       events.streamState(stream, state)
       const ears = listeners()
       if (!ears) return
       const { alarms } = ears.overlay
-      const name = alarmName(stream)
-      if (state.state === 'ended') alarms.gone(name, Date.now())
+      const name = alarmName('input_lost', stream)
+      if (state.state === 'ended')
+        for (const kind of ['input_lost', 'service_restarting'] as const)
+          alarms.gone(alarmName(kind, stream), Date.now())
       else alarms.report(name, state.state === 'input_lost', 'no media arrives from the sender', Date.now())
       if (state.state !== 'waiting')
         ears.webhooks.report({
@@ -54,6 +78,6 @@ export function toldWidely(events: MediaEvents, listeners: () => Listeners | nul
   }
 }
 
-function alarmName({ tenantId, streamId }: StreamName) {
-  return { kind: 'input_lost', tenantId, subject: `stream:${streamId}` } as const
+function alarmName(kind: AlarmKind, { tenantId, streamId }: StreamName): AlarmName {
+  return { kind, tenantId, subject: `stream:${streamId}` }
 }

@@ -18,7 +18,7 @@ export const alarmSchema = z.object({
   kind: alarmKindSchema,
   /** null for what is the hub's own. */
   tenant_id: tenantIdSchema.nullable(),
-  /** What it is about: `link:n1/lte-1`, `node:n1`, `stream:cam-1`, `flow:c1`, `class:focus`. */
+  /** What it is about: `link:n1/lte-1`, `node:n1`, `stream:cam-1`, `flow:c1`, `class:focus`, `service:worker-0`. */
   subject: z.string(),
   /** In words, with the figures it was raised by. */
   message: z.string(),

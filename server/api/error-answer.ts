@@ -21,17 +21,29 @@ export type ErrorAnswer = z.infer<typeof errorAnswerSchema>
 /** When nobody says when to come again, seconds. */
 const RETRY_AFTER_SECONDS = 1
 
-/** The one place where what was thrown becomes an answer. Answers the code it gave. */
+/** 503s by which the hub says no as it was told to: nothing failed. */
+const REFUSALS: ReadonlySet<string> = new Set(['saturated', 'no_path', 'ports_exhausted', 'draining'])
+
+/** What an error's answer said. */
+export interface AnsweredError {
+  readonly status: number
+  readonly code: string
+  /** The hub failed; else it refused. */
+  readonly failed: boolean
+}
+
+/** The one place where what was thrown becomes an answer. */
 export function sendError(
   response: ServerResponse,
   thrown: unknown,
   requestId: string,
   onFailure: (code: string, cause: unknown, requestId: string) => void,
-): { status: number; code: string } {
+): AnsweredError {
   const error = codedError(thrown)
   const { code, status, message, details } = error
   const hints: ErrorHints = error instanceof ApiError ? error.hints : {}
-  if (status >= 500) onFailure(code, thrown, requestId)
+  const failed = status >= 500 && !(status === 503 && REFUSALS.has(code))
+  if (failed) onFailure(code, thrown, requestId)
   const retryAfter = hints.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined)
   const body: ErrorAnswer = {
     error: {
@@ -47,7 +59,7 @@ export function sendError(
     ...(retryAfter === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(retryAfter))) }),
     ...(hints.allow === undefined ? {} : { allow: hints.allow.join(', ') }),
   })
-  return { status, code }
+  return { status, code, failed }
 }
 
 /** Details of what went wrong inside stay in the log. */

@@ -25,6 +25,8 @@ export interface AnsweredRequest {
   readonly status: number
   /** Of an error; null for an answer. */
   readonly code: string | null
+  /** The hub failed; an error that is none of that is a refusal. */
+  readonly failed: boolean
   /** From the request's head to its answer. */
   readonly ms: number
 }

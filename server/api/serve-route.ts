@@ -38,7 +38,8 @@ export function serveRoute(route: Route, parts: ApiParts): RequestHandler {
     const requestId = requestIdOf(request)
     const address = parts.addressOf?.(request) ?? request.socket.remoteAddress ?? ''
     const limit = timeLimit(request, response, route.timeoutMs ?? TIMEOUT_MS)
-    let [status, code]: [number, string | null] = [route.answer.status, null]
+    let answered: { status: number; code: string | null; failed: boolean }
+    answered = { status: route.answer.status, code: null, failed: false }
     try {
       const answer = await limit.race(
         answerTo(route, parts, request, { requestId, address, signal: limit.signal }),
@@ -46,15 +47,10 @@ export function serveRoute(route: Route, parts: ApiParts): RequestHandler {
       if (!response.destroyed) sendAnswer(response, route, answer, requestId)
     } catch (thrown) {
       if (!response.headersSent && !response.destroyed)
-        ({ status, code } = sendError(
-          response,
-          await counted(thrown, parts, address),
-          requestId,
-          parts.onFailure,
-        ))
+        answered = sendError(response, await counted(thrown, parts, address), requestId, parts.onFailure)
     } finally {
       limit.clear()
-      parts.onAnswered?.({ route, requestId, status, code, ms: performance.now() - startedAt })
+      parts.onAnswered?.({ route, requestId, ...answered, ms: performance.now() - startedAt })
     }
   }
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { type Principal, switchHistorySchema } from '../../common/wire/decision.ts'
 import { type FlowKeys, flowContractSchema } from '../../common/wire/flow-contract.ts'
@@ -31,4 +32,15 @@ export interface LivePublisherFlow extends PublisherFlow {
 export function ownerOf({ id, tenant_id, node_id }: Pick<Principal, 'id' | 'tenant_id' | 'node_id'>): string {
   if (node_id !== null) return `node:${node_id}`
   return tenant_id === null ? `hub:${id}` : `user:${id}`
+}
+
+/** Whether nothing differs that a sender or viewer would notice: a contract's end is no term of it. */
+export function sameTerms(
+  { contract: one }: LivePublisherFlow,
+  { contract: other }: LivePublisherFlow,
+): boolean {
+  const terms = ({ class: name, mode, endpoints, overlay, pacing, abr }: typeof one) => [
+    ...[name, mode, endpoints, overlay, pacing, abr],
+  ]
+  return isDeepStrictEqual(terms(one), terms(other))
 }

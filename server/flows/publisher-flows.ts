@@ -10,6 +10,7 @@ import {
   type LivePublisherFlow,
   type PublisherFlow,
   type StoredPublisherFlow,
+  sameTerms,
   storedPublisherFlowSchema,
 } from './publisher-flow.ts'
 
@@ -24,10 +25,13 @@ export interface PublisherMedia {
   close(flow: LivePublisherFlow, reason: 'expired' | 'revoked'): Promise<void>
 }
 
+/** How a contract came to run as it does. */
+export type RunsHow = 'granted' | 'restored' | 'renewed' | 'updated'
+
 /** Who watches what contracts run over. */
 export interface FlowWatcher {
-  /** A contract runs: granted now, restored after a restart, or changed. */
-  running(flow: LivePublisherFlow, how: 'granted' | 'restored' | 'updated'): void
+  /** A contract runs: granted now, restored after a restart, `renewed` (only its end moved), or changed. */
+  running(flow: LivePublisherFlow, how: RunsHow): void
   /** `failed`: it could not begin. */
   over(flow: LivePublisherFlow, how: 'expired' | 'revoked' | 'failed'): void
 }
@@ -158,8 +162,7 @@ export class PublisherFlows implements Disposable {
         return flow
       }
       await this.#store.write([this.#change(flow)], [audit])
-      this.#running(contractId)
-      this.#add(flow, 'updated')
+      this.#add(flow, sameTerms(this.#running(contractId), flow) ? 'renewed' : 'updated')
       this.#tell(contractId, { type: 'contract', contract: contractOf(flow) })
       return flow
     })
@@ -245,7 +248,7 @@ export class PublisherFlows implements Disposable {
     return this.#stored.putChange(tenant_id, contract_id, stored, expectedVersion)
   }
 
-  #add(flow: LivePublisherFlow, how: 'granted' | 'restored' | 'updated'): void {
+  #add(flow: LivePublisherFlow, how: RunsHow): void {
     const { contract_id, tenant_id, stream_id, expires_at } = flow.contract
     this.#flows.set(contract_id, flow)
     this.#byStream.set(`${tenant_id}/${stream_id}`, contract_id)

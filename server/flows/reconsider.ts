@@ -5,7 +5,7 @@ import type { QosCause } from '../topology/trigger-queue.ts'
 import type { WatchedFlow } from '../topology/watched-flow.ts'
 import { auditOf, type Taking } from './decision-book.ts'
 import { renewal } from './publish.ts'
-import type { LivePublisherFlow } from './publisher-flow.ts'
+import { type LivePublisherFlow, sameTerms } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 
 /** Who decides when nobody asked: the hub itself. */
@@ -56,13 +56,6 @@ export async function reconsider(
     return { flow: { ...running, links: updated.links, history: updated.history }, audit: null }
   })
   return { betterSince }
-}
-
-/** Whether nothing changed that a sender or viewer would notice. */
-function sameTerms({ contract: one }: LivePublisherFlow, { contract: other }: LivePublisherFlow): boolean {
-  const terms = ({ class: name, mode, overlay, pacing, abr }: typeof one) =>
-    JSON.stringify([name, mode, overlay, pacing, abr])
-  return terms(one) === terms(other)
 }
 
 /** A flow as the overlay watches it. */

@@ -1,0 +1,40 @@
+import test from 'ava'
+import { createLogger } from '../../common/logger.ts'
+import type { IngressStats } from '../../common/wire/ingress-ipc.ts'
+import { mediaEvents } from '../../server/events.ts'
+import { Metrics } from '../../server/metrics.ts'
+
+const STATS: IngressStats = {
+  ...{ received: 300, recovered: 7, lost: 1, audio_kbps: 96 },
+  video: [{ kbps: 3000, fps: 30 }],
+  links: [{ name: 'lte', port: 9500, rtt_ms: 40, bitrate_kbps: 3100, packets: 300 }],
+} as unknown as IngressStats
+
+test("a stream's series go with it, and totals stay", async (t) => {
+  const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
+  const events = mediaEvents(metrics, createLogger('fatal'))
+  const stream = (streamId: string) => ({ tenantId: 't1', streamId, streamClass: 'focus' })
+  const shown = async () => {
+    const lines = (await metrics.registry.metrics()).split('\n')
+    return lines.filter((line) => line.includes('stream_id="'))
+  }
+  const [one, other] = [stream('cam-1'), stream('cam-2')]
+  for (const each of [one, other]) {
+    events.ingressStats(each, STATS)
+    events.bufferFitted(each, 120, 30)
+  }
+  const perStream = (await shown()).length / 2
+  t.true(perStream >= 8)
+
+  events.streamState(one, { state: 'ended' })
+  const left = await shown()
+  t.is(left.length, perStream)
+  t.true(left.every((line) => line.includes('stream_id="cam-2"')))
+  t.regex(await metrics.registry.metrics(), /^lanecast_retransmits_total\{class="focus"\} 14$/m)
+
+  // What the old ingress still had to say does not bring it back; a new stream of that name has its own.
+  events.ingressStats(one, STATS)
+  t.is((await shown()).length, perStream)
+  events.ingressStats(stream('cam-1'), STATS)
+  t.is((await shown()).length, 2 * perStream - 1)
+})
