@@ -1,4 +1,6 @@
 import { CodedError } from '../common/errors.ts'
+import type { Logger } from '../common/logger.ts'
+import { FieldSource, type FieldSourceSpec } from './field-source.ts'
 import { PortRange } from './ingress/port-range.ts'
 import { Stream, type StreamDependencies, type StreamSpec } from './stream.ts'
 import type { WorkerSlot } from './worker-pool.ts'
@@ -10,51 +12,70 @@ export interface RegistryPorts {
   readonly rtp: readonly [number, number]
 }
 
-/** What opens a stream; ports that are not given are taken from the registry's ranges. */
-export type StreamRequest = Omit<StreamSpec, 'rtpPort' | 'input'> & {
-  readonly input: Omit<StreamSpec['input'], 'links'>
+/** What opens a field sender's stream; ports that are not given are taken from the registry's ranges. */
+export type FieldStreamRequest = Omit<FieldSourceSpec, 'rtpPort' | 'input'> & {
+  readonly input: Omit<FieldSourceSpec['input'], 'links'>
   /** How many links the sender may bond, 1 to 16, or the very ports to listen on. */
   readonly links: number | readonly number[]
 }
 
+interface Entry {
+  readonly stream: Stream
+  /** What its ingress listens on and sends from; null where it has none. */
+  readonly ports: { readonly rist: readonly number[]; readonly rtp: number } | null
+}
+
+export interface RegistryDependencies extends StreamDependencies {
+  readonly logger: Logger
+}
+
 /** Every stream of this hub by its tenant and id: the one place where publishers and viewers meet. */
 export class StreamRegistry implements AsyncDisposable {
-  readonly #streams = new Map<string, { stream: Stream; ports: number[] }>()
+  readonly #streams = new Map<string, Entry>()
   readonly #rist: PortRange
   readonly #rtp: PortRange
-  readonly #deps: StreamDependencies
+  readonly #deps: RegistryDependencies
 
-  constructor(ports: RegistryPorts, deps: StreamDependencies) {
+  constructor(ports: RegistryPorts, deps: RegistryDependencies) {
     this.#rist = new PortRange(...ports.rist, 'rist_ports')
     this.#rtp = new PortRange(...ports.rtp, 'rtp_ports')
     this.#deps = deps
   }
 
   /**
-   * Opens a stream and starts its ingress.
+   * Opens a stream that waits for a publisher over WebRTC.
+   * @throws CodedError `stream_exists` (409)
+   */
+  open(spec: StreamSpec): Stream {
+    return this.#add(spec, null)
+  }
+
+  /**
+   * Opens a field sender's stream and starts its ingress.
    * @throws CodedError `stream_exists` (409), `ports_exhausted` (503)
    */
-  open(request: StreamRequest): Stream {
-    const { tenantId, streamId, links } = request
-    const key = keyOf(tenantId, streamId)
-    if (this.#streams.has(key))
-      throw new CodedError('stream_exists', `stream ${streamId} is open already`, { status: 409 })
+  openField({ links, ...request }: FieldStreamRequest): Stream {
+    const { tenantId, streamId, streamClass } = request
+    this.#refuseSecond(tenantId, streamId)
     const ports = typeof links === 'number' ? this.#rist.take(links) : [...links]
     if (typeof links !== 'number') this.#rist.claim(ports)
     const rtpPort = this.#takeRtpPort(ports)
-    const stream = new Stream(
-      {
-        tenantId,
-        streamId,
-        streamClass: request.streamClass,
-        logLevel: request.logLevel,
-        input: { ...request.input, links: ports.map((port) => ({ port })) },
-        rtpPort,
-      },
-      this.#deps,
-    )
-    this.#streams.set(key, { stream, ports })
+    const stream = this.#add({ tenantId, streamId, streamClass }, { rist: ports, rtp: rtpPort })
+    const input = { ...request.input, links: ports.map((port) => ({ port })) }
+    stream.attach((host) => new FieldSource({ ...request, input, rtpPort }, host, this.#deps))
     return stream
+  }
+
+  #add(spec: StreamSpec, ports: Entry['ports']): Stream {
+    this.#refuseSecond(spec.tenantId, spec.streamId)
+    const stream = new Stream(spec, this.#deps)
+    this.#streams.set(keyOf(spec.tenantId, spec.streamId), { stream, ports })
+    return stream
+  }
+
+  #refuseSecond(tenantId: string, streamId: string): void {
+    if (this.#streams.has(keyOf(tenantId, streamId)))
+      throw new CodedError('stream_exists', `stream ${streamId} is open already`, { status: 409 })
   }
 
   #takeRtpPort(ristPorts: readonly number[]): number {
@@ -100,8 +121,9 @@ export class StreamRegistry implements AsyncDisposable {
     if (!entry) return
     this.#streams.delete(key)
     await entry.stream[Symbol.asyncDispose]()
-    this.#rist.give(entry.ports)
-    this.#rtp.give([entry.stream.spec.rtpPort])
+    if (!entry.ports) return
+    this.#rist.give(entry.ports.rist)
+    this.#rtp.give([entry.ports.rtp])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,7 +12,8 @@ import {
   viewerRequests,
 } from '../common/wire/viewer-protocol.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
-import type { CaptureClock, Stream, StreamObserver } from '../sfu/stream.ts'
+import type { Stream, StreamObserver } from '../sfu/stream.ts'
+import type { CaptureClock } from '../sfu/stream-source.ts'
 import { Viewer, type ViewerListener } from '../sfu/viewer.ts'
 import { RequestBudget } from './request-budget.ts'
 import type { ContractListener, ViewerAdmission } from './viewer-admission.ts'

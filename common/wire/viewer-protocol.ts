@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { abrSchema } from './flow-contract.ts'
 import { streamStateSchema } from './stream.ts'
+import { dtlsParametersSchema, webRtcTransportSchema } from './web-rtc-shapes.ts'
 
 /**
  * What viewers and the hub say to each other over protoo (a WebSocket with requests, responses and
@@ -33,20 +34,15 @@ const rtpCapabilities = z.object({
     .optional(),
 })
 
-const dtlsParameters = z.object({
-  role: z.enum(['auto', 'client', 'server']).optional(),
-  fingerprints: z
-    .array(z.object({ algorithm: z.string().max(16), value: z.string().max(256) }))
-    .min(1)
-    .max(8),
-})
-
 /** Requests of a viewer, by method: the shape of their data. */
 export const viewerRequests = {
   /** Makes (or makes anew) the viewer's transport and its consumers. Answer: `JoinAnswer`. */
   join: z.strictObject({ ticket: z.string().min(16).max(128), rtp_capabilities: rtpCapabilities }),
   /** The viewer's side of DTLS for the transport of the last `join`. Answer: `{}`. */
-  'connect-transport': z.strictObject({ transport_id: z.string().max(64), dtls_parameters: dtlsParameters }),
+  'connect-transport': z.strictObject({
+    transport_id: z.string().max(64),
+    dtls_parameters: dtlsParametersSchema,
+  }),
   /** Asks the publisher for an IDR, as a decoder that is stuck would. Answer: `{}`. */
   'request-keyframe': z.strictObject({ consumer_id: z.string().max(64) }),
   /** One sample of clock offset, NTP style: the answer is `{ hub_unix_ms }`. */
@@ -83,12 +79,7 @@ export type ConsumerInfo = z.infer<typeof consumerInfo>
 
 /** Answer to `join`. `consumers` is empty while the stream has no input; they come later by `consume`. */
 export const joinAnswer = z.object({
-  transport: z.object({
-    id: z.string(),
-    ice_parameters: z.looseObject({}),
-    ice_candidates: z.array(z.looseObject({})),
-    dtls_parameters: z.looseObject({}),
-  }),
+  transport: webRtcTransportSchema,
   consumers: z.array(consumerInfo),
   stream: streamStateSchema,
   abr: abrSchema,

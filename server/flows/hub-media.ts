@@ -30,7 +30,7 @@ export function hubMedia({ streams, viewers, ristIp, logLevel, onError }: HubMed
         ({ stage, source }) => stage === 'one_way' && source !== 'default',
       )
       const start_ms = measured ? buffer.start_ms : buffer.min_ms
-      streams.open({
+      streams.openField({
         tenantId: contract.tenant_id,
         streamId: contract.stream_id,
         streamClass: contract.class,

@@ -1,0 +1,128 @@
+import { z } from 'zod'
+import { flowContractSchema } from './flow-contract.ts'
+import { streamStateSchema } from './stream.ts'
+import { dtlsParametersSchema, webRtcTransportSchema } from './web-rtc-shapes.ts'
+
+/*
+ * What publishers and the hub say to each other over protoo, at the `protoo_url` of a contract's `join`: browsers,
+ * which send their media over a WebRTC transport of the hub, and field senders, which only hear on it what is wanted
+ * of them. The hub speaks first (`welcome`); a connection whose first request is `publish` is a publisher's.
+ */
+
+/** Most of a data message, bytes of its JSON in UTF-8. */
+export const MAX_DATA_BYTES = 1024
+
+/** JSON of a data message: an object, a text, a number... */
+export const dataPayloadSchema = z
+  .json()
+  .refine((payload) => new TextEncoder().encode(JSON.stringify(payload)).length <= MAX_DATA_BYTES, {
+    message: `must be at most ${MAX_DATA_BYTES} bytes of JSON`,
+  })
+export type DataPayload = z.infer<typeof dataPayloadSchema>
+
+/** Which layers anybody consumes now: `video` by spatial layer, ascending; a layer beyond its end is not wanted. */
+export const layerDemandSchema = z.object({
+  video: z.array(z.boolean()).max(4),
+  audio: z.boolean(),
+})
+export type LayerDemand = z.infer<typeof layerDemandSchema>
+
+const producerId = z.strictObject({ producer_id: z.string().max(64) })
+
+/** Requests of a publisher, by method: the shape of their data. */
+export const publisherRequests = {
+  /** Takes the contract's place with its ticket. First request of a connection. Answer: `PublishAnswer`. */
+  publish: z.strictObject({
+    ticket: z.string().min(16).max(128),
+    /**
+     * Made up anew by each publishing program: its next connection takes the place of the one that it lost, and
+     * another program's is refused while this one is there.
+     */
+    publisher_id: z.string().min(8).max(64).optional(),
+    /** The transport it still has, when only the connection was lost: media then goes on untouched. */
+    transport_id: z.string().max(64).optional(),
+  }),
+  /** The publisher's side of DTLS. Answer: `{}`. */
+  'connect-transport': z.strictObject({
+    transport_id: z.string().max(64),
+    dtls_parameters: dtlsParametersSchema,
+  }),
+  /** Starts to send one track; one of each kind at a time. Answer: `{ producer_id }`. */
+  produce: z.strictObject({
+    transport_id: z.string().max(64),
+    kind: z.enum(['audio', 'video']),
+    /** mediasoup `RtpParameters` of a `Producer`. */
+    rtp_parameters: z.looseObject({
+      codecs: z
+        .array(z.looseObject({ mimeType: z.string().max(64) }))
+        .min(1)
+        .max(16),
+      encodings: z.array(z.looseObject({})).min(1).max(4),
+    }),
+  }),
+  'close-producer': producerId,
+  /** Mute: what still arrives is not forwarded. */
+  'pause-producer': producerId,
+  'resume-producer': producerId,
+  /**
+   * Timed metadata for everybody who watches, at most 10 a second (30 at once). `at_unix_ms` is the moment it is
+   * about, by the hub's clock: viewers show it with the picture that was captured then. Answer: `{}`.
+   */
+  data: z.strictObject({ payload: dataPayloadSchema, at_unix_ms: z.number().min(0) }),
+  /** One sample of clock offset, NTP style: the answer is `{ hub_unix_ms }`. */
+  clock: z.strictObject({}),
+} as const
+export type PublisherRequests = {
+  [Method in keyof typeof publisherRequests]: z.infer<(typeof publisherRequests)[Method]>
+}
+
+/** Notifications of a publisher. */
+export const publisherNotifications = {
+  /** What it sent in the last interval. Times in ms, bitrate in kb/s, loss 0..1. */
+  report: z.strictObject({
+    bitrate_kbps: z.number().min(0).max(10_000_000),
+    rtt_ms: z.number().min(0).max(600_000).nullable(),
+    loss: z.number().min(0).max(1),
+    frames_per_second: z.number().min(0).max(1000),
+    /** Its clock less the hub's, ms: what a time stamp of its sender reports is too much. */
+    clock_offset_ms: z.number().min(-1e13).max(1e13).nullable(),
+  }),
+} as const
+export type PublisherReport = z.infer<typeof publisherNotifications.report>
+
+export const publishAnswer = z.object({
+  contract: flowContractSchema,
+  /** null for transports that bring media by themselves (RIST). The same id as before: it is still there. */
+  transport: webRtcTransportSchema.nullable(),
+  /** Producers that the transport has already. */
+  producer_ids: z.array(z.string()),
+  stream: streamStateSchema,
+  demand: layerDemandSchema,
+  viewers: z.number().int(),
+})
+export type PublishAnswer = z.infer<typeof publishAnswer>
+
+export const produceAnswer = z.object({ producer_id: z.string() })
+
+/** Notifications of the hub to a publisher. */
+export const hubToPublisher = {
+  /** First message of every connection. */
+  welcome: z.object({ router_rtp_capabilities: z.looseObject({}) }),
+  /** Somebody needs an IDR: of one rendition (0 is the smallest), or null of all. Browsers hear it by RTCP. */
+  'keyframe-request': z.object({ rendition: z.number().int().min(0).max(3).nullable() }),
+  /** Which layers anybody consumes: the others need not be sent until they are wanted again. */
+  demand: layerDemandSchema,
+  /** The contract has a newer version: other bounds, pacing, endpoints or expiry. */
+  'contract-changed': z.object({ contract: flowContractSchema }),
+  /** The contract is over and media stopped: ask for another. */
+  'contract-ended': z.object({ reason: z.enum(['expired', 'revoked']) }),
+  /** The stream's input as viewers are told it. */
+  stream: streamStateSchema,
+  /** How many watch, told at most once a second. */
+  viewers: z.object({ count: z.number().int().min(0) }),
+  /** The transport is gone (a worker died, or no packet came for seconds): send `publish` again on this connection. */
+  republish: z.object({ reason: z.string() }),
+} as const
+export type HubToPublisher = {
+  [Method in keyof typeof hubToPublisher]: z.infer<(typeof hubToPublisher)[Method]>
+}

@@ -1,0 +1,165 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Logger } from '../common/logger.ts'
+import type { IngressToHub, Program, RistInput } from '../common/wire/ingress-ipc.ts'
+import type { LogLevel } from '../common/wire/log-level.ts'
+import type { StreamClass } from '../common/wire/stream.ts'
+import { CLASS_PROFILES } from '../policy/classes.ts'
+import { IngressSupervisor } from './ingress/ingress-supervisor.ts'
+import { Lane, LaneIdentity, type LaneLayout } from './lane.ts'
+import type { MediaEvents, StreamName } from './media-events.ts'
+import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
+
+export interface FieldSourceSpec extends StreamName {
+  readonly streamClass: StreamClass
+  readonly input: RistInput
+  /** Loopback port that the ingress's RTP leaves from. */
+  readonly rtpPort: number
+  readonly logLevel: LogLevel
+}
+
+export interface FieldSourceDependencies {
+  readonly events: MediaEvents
+  readonly logger: Logger
+}
+
+/**
+ * A field sender's media: its ingress process and its lane. What the ingress reports and what happens to workers is
+ * handled one after the other, so that a lane is never made twice.
+ */
+export class FieldSource implements StreamSource {
+  readonly spec: FieldSourceSpec
+  readonly #host: SourceHost
+  readonly #events: MediaEvents
+  readonly #identity: LaneIdentity
+  readonly #ingress: IngressSupervisor
+  #program: Program | null = null
+  #lane: Lane | null = null
+  /** The lane that the ingress which runs now sends to. */
+  #pointedAt: Lane | null = null
+  /** The recovery buffer that was found to fit the sender's path, ms. */
+  #bufferMs: number
+  #work: Promise<void> = Promise.resolve()
+  #closed = false
+
+  constructor(spec: FieldSourceSpec, host: SourceHost, { events, logger }: FieldSourceDependencies) {
+    this.spec = spec
+    this.#host = host
+    this.#events = events
+    this.#identity = new LaneIdentity(spec.streamId)
+    this.#bufferMs = spec.input.buffer.start_ms
+    this.#ingress = new IngressSupervisor(
+      { ...spec, input: () => this.#input() },
+      { message: (message) => this.#onIngress(message), died: (how) => this.#onIngressDied(how) },
+      logger,
+    )
+  }
+
+  get media(): SourceMedia | null {
+    return this.#lane?.alive ? this.#lane : null
+  }
+
+  /** Process id of the ingress, for operators and tests. */
+  get ingressPid(): number | undefined {
+    return this.#ingress.pid
+  }
+
+  workerReplaced(): void {
+    if (this.#program && !this.#lane?.alive) this.#enqueue('lane_rebuild', () => this.#attach())
+  }
+
+  /** The sender hears of it by its own control channel, if it has one. */
+  demanded(): void {}
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#ingress[Symbol.asyncDispose]()
+    await this.#work
+    this.#lane?.close()
+  }
+
+  #onIngress(message: IngressToHub): void {
+    const events = this.#events
+    const name = this.spec
+    switch (message.type) {
+      case 'ready':
+        // A successor process goes on where the last one stood, without waiting to learn what the sender sends.
+        if (this.#lane?.alive) this.#point(this.#lane)
+        return
+      case 'flow':
+        return events.flow(name, message.state)
+      case 'buffer':
+        this.#bufferMs = message.ms
+        return events.bufferFitted(name, message.ms, message.rtt_ms)
+      case 'program':
+        this.#program = message.program
+        return this.#enqueue('lane_open', () => this.#attach())
+      case 'refused':
+        return this.#host.setState({ state: 'refused', reason: message.message })
+      case 'recovered':
+        if (this.#host.state.state === 'refused') this.#host.setState({ state: 'input_lost' })
+        return
+      case 'media':
+        return this.#onMedia(message.flowing)
+      case 'capture': {
+        const { rtp90k, capture_unix_ms, source } = message
+        return this.#host.captured({ rtp_timestamp: rtp90k >>> 0, capture_unix_ms, source })
+      }
+      case 'cursors':
+        return this.#identity.advance(message)
+      case 'stats':
+        return events.ingressStats(name, message)
+      case 'rejected':
+        return events.rejected(name, message.reason, message.detail, message.count)
+      case 'issues':
+        return events.inputIssues(name, message.counts)
+      case 'keyframe-request':
+        return
+      case 'failed':
+        return events.ingressFailed(name, message.code, message.message)
+    }
+  }
+
+  #input(): RistInput {
+    const { input } = this.spec
+    return { ...input, buffer: { ...input.buffer, start_ms: this.#bufferMs } }
+  }
+
+  #onIngressDied(how: string): void {
+    this.#identity.skipUnreported()
+    this.#pointedAt = null
+    this.#events.ingressDied(this.spec, how)
+    if (this.#host.state.state === 'live') this.#host.setState({ state: 'input_lost' })
+  }
+
+  #onMedia(flowing: boolean): void {
+    if (flowing) this.#host.setState({ state: 'live' })
+    else if (this.#host.state.state === 'live') this.#host.setState({ state: 'input_lost' })
+  }
+
+  /** Makes the lane that the program needs, or keeps the one there is, and points the ingress at it. */
+  async #attach(): Promise<void> {
+    if (this.#closed || !this.#program) return
+    const layout: LaneLayout = { renditions: this.#program.video.length, audio: this.#program.audio !== null }
+    const kept = this.#lane?.alive && isDeepStrictEqual(this.#lane.layout, layout) ? this.#lane : null
+    if (!kept) {
+      const slot = this.#host.home()
+      if (!slot) return
+      this.#lane?.close()
+      this.#lane = await Lane.open(slot, layout, this.#identity, this.spec.rtpPort)
+    }
+    this.#point(this.#lane!)
+    if (!kept) this.#host.mediaChanged()
+  }
+
+  /** Points the ingress at a lane, once: an attachment that is repeated would wait for another IDR. */
+  #point(lane: Lane): void {
+    if (this.#pointedAt === lane) return
+    this.#pointedAt = lane
+    this.#ingress.send(lane.attachment(CLASS_PROFILES[this.spec.streamClass].playoutDelayMs))
+  }
+
+  #enqueue(what: string, work: () => Promise<void>): void {
+    this.#work = this.#work.then(work).catch((error) => this.#events.error('lane', what, error))
+  }
+}
