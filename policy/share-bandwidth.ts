@@ -1,0 +1,175 @@
+import { type ViewedStream, type WantedReason, wantedStep } from './viewed-stream.ts'
+
+/** What a stream got, and since when: what keeps the next decision from going back and forth. */
+export interface ShareMemory {
+  /** Index of the step in use; null while the picture is paused. */
+  readonly step: number | null
+  /** Since when a higher step could be paid without a break, ms; null while it could not. */
+  readonly affordableSince: number | null
+  /** When bandwidth last took a step away, ms; null for never. */
+  readonly loweredAt: number | null
+  /** Since when not even the lowest step could be paid, ms; null while it can. */
+  readonly brokeSince: number | null
+}
+
+export interface Share {
+  /** Index of the step to forward at most; null pauses the picture. */
+  readonly step: number | null
+  /** The step this viewer would take with bandwidth for all; the publisher is to send up to it. */
+  readonly wanted: number | null
+  /** Why it is no more than this: `bandwidth`, or what {@link wantedStep} found. */
+  readonly reason: WantedReason | 'bandwidth'
+  /** To be given back with the next decision; null where nothing of the past counts. */
+  readonly memory: ShareMemory | null
+}
+
+export interface Bandwidth {
+  /** What the viewer's connection carries for pictures, kb/s; null where nobody knows. */
+  readonly availableKbps: number | null
+  /** More than this is never estimated, kb/s: as high as that, a higher step needs no headroom. */
+  readonly limitKbps: number
+}
+
+/** A step up must leave this share of all that is available, which wavers as a whole. */
+const RAISE_HEADROOM = 0.1
+/** A picture that was paused must fit well before it comes back. */
+const RESUME_HEADROOM = 0.25
+/** How long a step up must have fitted, ms. */
+const RAISE_AFTER_MS = 700
+const RESUME_AFTER_MS = 2_000
+/** Not up again so soon after a step down, ms. */
+const RAISE_AGAIN_MS = 4_000
+/** An estimate may dip: the picture is only paused when its lowest step did not fit for so long, ms. */
+const PAUSE_AFTER_MS = 1_500
+
+/**
+ * Shares a viewer's bandwidth over its streams. The focused one is served first, then by priority, then by size on
+ * the screen. Everybody's floor comes before anybody's more; below its floor a stream only goes when those after it
+ * have nothing left that would help. Down at once, up with headroom and after a while. `nowMs` by any steady clock.
+ */
+export function shareBandwidth(
+  { availableKbps, limitKbps }: Bandwidth,
+  streams: readonly ViewedStream[],
+  memories: ReadonlyMap<string, ShareMemory>,
+  nowMs: number,
+): Map<string, Share> {
+  const claims = streams.toSorted(byImportance).map((stream) => new Claim(stream, memories.get(stream.id)))
+  if (availableKbps === null) {
+    for (const claim of claims) claim.takeAll()
+  } else {
+    const headroomOf = availableKbps < limitKbps * 0.97 ? availableKbps : 0
+    let left = availableKbps
+    for (const claim of claims) left -= claim.raise(claim.floorStep, left, headroomOf)
+    for (const claim of claims) left -= claim.raise(claim.wanted, left, headroomOf)
+  }
+  return new Map(claims.map((claim) => [claim.stream.id, claim.settle(nowMs)]))
+}
+
+/** Whom the bandwidth goes to first. */
+export function byImportance(a: ViewedStream, b: ViewedStream): number {
+  return (
+    Number(b.view.focused) - Number(a.view.focused) ||
+    b.priority - a.priority ||
+    area(b) - area(a) ||
+    (a.id < b.id ? -1 : 1)
+  )
+}
+
+const area = ({ view: { tile } }: ViewedStream): number => (tile === null ? 0 : tile.width * tile.height)
+
+/** One stream's part of a decision while it is made. */
+class Claim {
+  readonly stream: ViewedStream
+  readonly wanted: number | null
+  /** The step that its floor asks for, as far as it is wanted. */
+  readonly floorStep: number | null
+  readonly #reason: WantedReason
+  readonly #memory: ShareMemory | undefined
+  #step: number | null = null
+
+  constructor(stream: ViewedStream, memory: ShareMemory | undefined) {
+    this.stream = stream
+    this.#memory = memory
+    const { step, reason } = wantedStep(stream)
+    this.wanted = step
+    this.#reason = reason
+    const floor = stream.steps.findIndex(({ kbps }) => kbps !== null && kbps >= stream.floorKbps)
+    this.floorStep = step === null ? null : floor < 0 ? step : Math.min(floor, step)
+  }
+
+  takeAll(): void {
+    this.#step = this.wanted
+  }
+
+  /** Goes up as far as `left` kb/s pay for, `to` at most; answers what that takes more than before, kb/s. */
+  raise(to: number | null, left: number, headroomOf: number): number {
+    if (to === null) return 0
+    const { steps } = this.stream
+    // Nothing was measured yet: the worker finds its layer by itself, and this is put right in a second.
+    if (steps.every(({ kbps }) => kbps === null)) {
+      this.#step = this.wanted
+      return 0
+    }
+    const before = this.#step === null ? 0 : steps[this.#step]!.kbps!
+    for (let step = to; step > (this.#step ?? -1); step--) {
+      const { kbps } = steps[step]!
+      if (kbps === null || kbps - before + this.#headroom(step, headroomOf) > left) continue
+      this.#step = step
+      return kbps - before
+    }
+    return 0
+  }
+
+  settle(nowMs: number): Share {
+    const { wanted } = this
+    const memory = this.#memory
+    const target = this.#step
+    if (wanted === null) return { step: null, wanted, reason: this.#reason, memory: null }
+    if (target === null) return this.#broke(nowMs)
+    const before = memory === undefined ? target : memory.step
+    const fresh: ShareMemory = {
+      step: before,
+      affordableSince: null,
+      loweredAt: memory?.loweredAt ?? null,
+      brokeSince: null,
+    }
+    if (before !== null && target <= before)
+      return this.#share({
+        ...fresh,
+        step: target,
+        loweredAt: target < before && target < wanted ? nowMs : fresh.loweredAt,
+      })
+    const since = memory?.affordableSince ?? nowMs
+    const waited = nowMs - since >= (before === null ? RESUME_AFTER_MS : RAISE_AFTER_MS)
+    const rested = fresh.loweredAt === null || nowMs - fresh.loweredAt >= RAISE_AGAIN_MS
+    // What the page asked for less of comes back at once: only bandwidth is waited for.
+    const limited = fresh.loweredAt !== null || before === null
+    if (limited && !(waited && rested)) return this.#share({ ...fresh, affordableSince: since })
+    return this.#share({ ...fresh, step: target, loweredAt: target === wanted ? null : fresh.loweredAt })
+  }
+
+  /** Not even the lowest step fits: it stays for a moment, as far as the worker gets it through, then it pauses. */
+  #broke(nowMs: number): Share {
+    const memory = this.#memory
+    const brokeSince = memory?.brokeSince ?? nowMs
+    const paused = memory?.step === null || nowMs - brokeSince >= PAUSE_AFTER_MS
+    const loweredAt = memory?.step === null ? memory.loweredAt : nowMs
+    return this.#share({ step: paused ? null : 0, affordableSince: null, loweredAt, brokeSince })
+  }
+
+  #share(memory: ShareMemory): Share {
+    const limited = (memory.step ?? -1) < this.wanted!
+    return {
+      step: memory.step,
+      wanted: this.wanted,
+      reason: limited ? 'bandwidth' : this.#reason,
+      memory,
+    }
+  }
+
+  #headroom(step: number, of: number): number {
+    const memory = this.#memory
+    if (memory === undefined || step <= (memory.step ?? -1)) return 0
+    return of * (memory.step === null ? RESUME_HEADROOM : RAISE_HEADROOM)
+  }
+}

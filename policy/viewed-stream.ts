@@ -1,0 +1,82 @@
+/** What one layer of a stream's picture is: a spatial layer with the temporal layers up to one. */
+export interface LayerStep {
+  readonly spatial: number
+  readonly temporal: number
+  /** What it takes with all layers it is made of, kb/s; null while it is not sent, or not measured yet. */
+  readonly kbps: number | null
+  /** Size of the picture, in pixels; null where nobody told. */
+  readonly picture: PictureSize | null
+}
+
+export interface PictureSize {
+  readonly width: number
+  readonly height: number
+}
+
+/** What a viewer does with a stream, as its page tells. */
+export interface StreamView {
+  /** Size of the tile on the screen, in device pixels (CSS pixels x device pixel ratio); null where it is not told. */
+  readonly tile: PictureSize | null
+  /** False: scrolled out of sight, or the page is in the background. */
+  readonly visible: boolean
+  /** The one that counts most on this viewer's screen. */
+  readonly focused: boolean
+  readonly audio: boolean
+  readonly video: boolean
+}
+
+/** One of the streams that share a viewer's bandwidth. */
+export interface ViewedStream {
+  readonly id: string
+  /** Ascending by spatial, then by temporal layer; one for a stream without layers, none for a stream without video. */
+  readonly steps: readonly LayerStep[]
+  /** Of the contract, kb/s of video: below the floor it is only taken when nobody less important has any left. */
+  readonly floorKbps: number
+  readonly ceilingKbps: number
+  /** 1 to 255, the more the earlier it is served. */
+  readonly priority: number
+  readonly view: StreamView
+}
+
+/** Up to this share of the tile's size a picture is scaled up before the next layer is taken. */
+const ENOUGH_OF_TILE = 0.75
+/** What the best layer is taken for where nobody told the pictures' sizes; each layer below has half of it. */
+const USUAL_TOP: PictureSize = { width: 1280, height: 720 }
+
+export type WantedReason = 'all' | 'tile' | 'ceiling' | 'hidden' | 'not_wanted' | 'no_video'
+
+/** The highest step (index) worth its bits on this viewer's screen within the contract; null for no picture at all. */
+export function wantedStep({ steps, view, ceilingKbps }: ViewedStream): {
+  readonly step: number | null
+  readonly reason: WantedReason
+} {
+  if (steps.length === 0) return { step: null, reason: 'no_video' }
+  if (!view.video) return { step: null, reason: 'not_wanted' }
+  if (!view.visible || isNothing(view.tile)) return { step: null, reason: 'hidden' }
+  const top = steps.length - 1
+  const bySize = stepForTile(steps, view.tile)
+  // The lowest layer is within every contract: a stream has nothing less to give.
+  const byCeiling = Math.max(
+    0,
+    steps.findLastIndex(({ kbps }) => kbps === null || kbps <= ceilingKbps),
+  )
+  if (byCeiling < bySize) return { step: byCeiling, reason: 'ceiling' }
+  return { step: bySize, reason: bySize < top ? 'tile' : 'all' }
+}
+
+function stepForTile(steps: readonly LayerStep[], tile: PictureSize | null): number {
+  const top = steps.length - 1
+  if (tile === null) return top
+  const layers = steps[top]!.spatial + 1
+  const enough = steps.find(({ spatial, picture }) => {
+    const halvings = 2 ** (layers - 1 - spatial)
+    const width = picture?.width ?? USUAL_TOP.width / halvings
+    const height = picture?.height ?? USUAL_TOP.height / halvings
+    // The picture is fitted into the tile: it is large enough when one side is.
+    return width >= tile.width * ENOUGH_OF_TILE || height >= tile.height * ENOUGH_OF_TILE
+  })
+  if (enough === undefined) return top
+  return steps.findLastIndex(({ spatial }) => spatial === enough.spatial)
+}
+
+const isNothing = (tile: PictureSize | null): boolean => tile !== null && (tile.width < 1 || tile.height < 1)
