@@ -19,8 +19,12 @@ export function writeNtpTime(target: Uint8Array, offset: number, unixMs: number)
 
 /** Reads a 64-bit NTP timestamp as Unix milliseconds (fractional; good to about 1 us in this century). */
 export function readNtpTime(source: Uint8Array, offset: number): number {
-  const seconds = readUint32(source, offset) - ntpUnixOffsetSeconds
-  return seconds * 1000 + (readUint32(source, offset + 4) / 2 ** 32) * 1000
+  return unixMsOfNtp(readUint32(source, offset), readUint32(source, offset + 4))
+}
+
+/** The same from its two halves. */
+export function unixMsOfNtp(seconds: number, fraction: number): number {
+  return (seconds - ntpUnixOffsetSeconds) * 1000 + (fraction / 2 ** 32) * 1000
 }
 
 /** Writes the low 32 bits of a non-negative whole number, big endian. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { types } from 'mediasoup'
+import { CodedError } from '../common/errors.ts'
 import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass, StreamState } from '../common/wire/stream.ts'
 import type { ConsumerCensus } from './consumer-census.ts'
@@ -129,8 +130,10 @@ export class Stream implements AsyncDisposable {
   /**
    * Takes its media from another source from now on; the one before is closed.
    * @param make gets what the source is to tell the stream by
+   * @throws CodedError `stream_ended` (410)
    */
   attach<Source extends StreamSource>(make: (host: SourceHost) => Source): Source {
+    if (this.#closed) throw new CodedError('stream_ended', 'the stream was closed', { status: 410 })
     let source: Source | null = null
     const made = make(this.#hostOf(() => source !== null && this.#source === source && !this.#closed))
     source = made

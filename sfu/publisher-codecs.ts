@@ -1,0 +1,35 @@
+import type { types } from 'mediasoup'
+import { CodedError } from '../common/errors.ts'
+import { ROUTER_CODECS } from './router-codecs.ts'
+
+/** Codecs whose simulcast layers mediasoup can switch. */
+const SIMULCAST = ['video/vp8', 'video/h264']
+
+/**
+ * Refuses what mediasoup would take and viewers could not watch, and codecs that no router forwards.
+ * @throws CodedError `codec_not_supported` (415), `layers_not_supported` (415)
+ */
+export function refuseUnforwardable(
+  kind: types.MediaKind,
+  { codecs, encodings = [] }: types.RtpParameters,
+): void {
+  const [codec] = codecs
+  const mimeType = codec?.mimeType.toLowerCase() ?? ''
+  const forwarded = ROUTER_CODECS.filter((each) => each.kind === kind).map((each) => each.mimeType)
+  if (!forwarded.some((each) => each.toLowerCase() === mimeType))
+    throw new CodedError('codec_not_supported', `the hub can not forward ${codec?.mimeType ?? 'that'}`, {
+      status: 415,
+      details: [`it forwards ${forwarded.join(', ')}`],
+    })
+  if (encodings.length > 1 && !SIMULCAST.includes(mimeType))
+    throw new CodedError('layers_not_supported', `${codec?.mimeType} can not be sent as simulcast here`, {
+      status: 415,
+      details: ['simulcast: VP8 or H264', 'VP9 may be sent as one encoding with SVC, e.g. L3T3_KEY'],
+    })
+  const spatial = Number(/^[LS](\d)/.exec(encodings[0]?.scalabilityMode ?? '')?.[1] ?? 1)
+  if (mimeType === 'video/av1' && spatial > 1)
+    throw new CodedError('layers_not_supported', 'AV1 is forwarded with one spatial layer only', {
+      status: 415,
+      details: ['send L1T1, L1T2 or L1T3'],
+    })
+}

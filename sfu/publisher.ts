@@ -1,0 +1,267 @@
+import type { types } from 'mediasoup'
+import { CodedError, messageOf } from '../common/errors.ts'
+import type { Abr } from '../common/wire/flow-contract.ts'
+import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
+import type { WebRtcTransportInfo } from '../common/wire/web-rtc-shapes.ts'
+import { ArrivalWatch, type SenderReport } from './arrival-watch.ts'
+import { refuseUnforwardable } from './publisher-codecs.ts'
+import type { Stream } from './stream.ts'
+import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
+import type { WorkerSlot } from './worker-pool.ts'
+
+/** A browser asks for consent to send every 2.5 s or oftener (RFC 7675); after this without one it is gone. */
+const ICE_CONSENT_S = 10
+
+/** What a publisher's media does by itself; facts for whoever signals to it. */
+export interface PublisherListener {
+  /** The worker died, or ICE consent or DTLS was lost: nothing comes any more. */
+  transportLost(reason: string): void
+}
+
+/**
+ * One publisher's media on its stream's worker: a WebRTC transport with at most one producer of each kind. It is its
+ * stream's source from the moment it is open; the producers go with it, and viewers wait for the next.
+ */
+export class Publisher implements StreamSource {
+  readonly #stream: Stream
+  readonly #slot: WorkerSlot
+  readonly #transport: types.WebRtcTransport
+  readonly #host: SourceHost
+  readonly #listener: PublisherListener
+  readonly #watches = new Map<types.Producer, ArrivalWatch>()
+  #media: SourceMedia | null = null
+  #demand: LayerDemand
+  /** What the publisher's clock is ahead of ours, ms; null where nobody compared them. */
+  #clockAheadMs: number | null = null
+  #closed = false
+
+  private constructor(
+    stream: Stream,
+    slot: WorkerSlot,
+    transport: types.WebRtcTransport,
+    host: SourceHost,
+    listener: PublisherListener,
+  ) {
+    this.#stream = stream
+    this.#slot = slot
+    this.#transport = transport
+    this.#host = host
+    this.#listener = listener
+    this.#demand = stream.demand
+    transport.observer.once('close', () => this.#lost('worker_lost'))
+    transport.on('dtlsstatechange', (state) => {
+      if (state === 'failed' || state === 'closed') this.#lost(`dtls_${state}`)
+    })
+    transport.on('icestatechange', (state) => {
+      if (state === 'disconnected') this.#lost('ice_disconnected')
+    })
+  }
+
+  /**
+   * Makes the transport, bounded by the contract's ceiling, and becomes the stream's source: whoever was it is closed.
+   * @throws CodedError `no_worker` (503) while no worker is up, `stream_ended` (410)
+   */
+  static async open(stream: Stream, abr: Abr, listener: PublisherListener): Promise<Publisher> {
+    const slot = stream.home()
+    if (!slot)
+      throw new CodedError('no_worker', 'no media worker is up; try again in a second', { status: 503 })
+    const transport = await slot.router.createWebRtcTransport({
+      webRtcServer: slot.webRtcServer,
+      enableUdp: true,
+      enableTcp: true,
+      preferUdp: true,
+      iceConsentTimeout: ICE_CONSENT_S,
+    })
+    try {
+      await transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
+      return stream.attach((host) => new Publisher(stream, slot, transport, host, listener))
+    } catch (error) {
+      transport.close()
+      throw error
+    }
+  }
+
+  get media(): SourceMedia | null {
+    return this.#closed ? null : this.#media
+  }
+
+  get alive(): boolean {
+    return !this.#closed
+  }
+
+  get transportId(): string {
+    return this.#transport.id
+  }
+
+  get producerIds(): string[] {
+    return this.#producers.map(({ id }) => id)
+  }
+
+  /** What the publisher needs to build its side of the transport. */
+  describe(): WebRtcTransportInfo {
+    const { id, iceParameters, iceCandidates, dtlsParameters } = this.#transport
+    return {
+      id,
+      ice_parameters: { ...iceParameters },
+      ice_candidates: iceCandidates.map((candidate) => ({ ...candidate })),
+      dtls_parameters: { ...dtlsParameters },
+    }
+  }
+
+  /** For doors that negotiate by SDP: the transport's own parameters, and ICE restarts. */
+  get transport(): types.WebRtcTransport {
+    return this.#transport
+  }
+
+  async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
+    await this.#transport.connect({ dtlsParameters })
+  }
+
+  /** Another ceiling while it runs. */
+  async bound(abr: Abr): Promise<void> {
+    await this.#transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
+  }
+
+  /**
+   * Takes one track in; viewers are offered it at once.
+   * @throws CodedError `already_producing` (409), `codec_not_supported` or `layers_not_supported` (415),
+   *   `bad_rtp_parameters` (400), `gone` (410) when the transport is closed meanwhile
+   */
+  async produce(kind: types.MediaKind, rtpParameters: types.RtpParameters): Promise<types.Producer> {
+    if (this.#producers.some((producer) => producer.kind === kind))
+      throw new CodedError('already_producing', `there is a producer of ${kind} already: close it first`, {
+        status: 409,
+      })
+    refuseUnforwardable(kind, rtpParameters)
+    const producer = await this.#transport.produce({ kind, rtpParameters }).catch((error) => {
+      throw this.#closed ? gone() : refusalOf(error)
+    })
+    const watch = await ArrivalWatch.of(producer, {
+      changed: () => this.#tellState(),
+      reported: (report) => this.#onReport(producer, report),
+    })
+    if (this.#closed || producer.closed) throw gone()
+    this.#watches.set(producer, watch)
+    this.#setProducers([...this.#producers, producer])
+    producer.observer.once('close', () => this.#forget(producer))
+    this.#tellState()
+    return producer
+  }
+
+  /** @throws CodedError `unknown_producer` (404) */
+  closeProducer(producerId: string): void {
+    this.#producer(producerId).close()
+  }
+
+  /** Forwards nothing of a track until it is resumed. @throws CodedError `unknown_producer` (404) */
+  async pause(producerId: string): Promise<void> {
+    await this.#producer(producerId).pause()
+    this.#tellState()
+  }
+
+  /** @throws CodedError `unknown_producer` (404) */
+  async resume(producerId: string): Promise<void> {
+    const producer = this.#producer(producerId)
+    await producer.resume()
+    this.#watches.get(producer)?.expect()
+  }
+
+  /** What the publisher's clock is ahead of the hub's, ms, as the publisher found by comparing them. */
+  set clockAheadMs(ms: number | null) {
+    this.#clockAheadMs = ms
+  }
+
+  demanded(demand: LayerDemand): void {
+    this.#demand = demand
+    for (const watch of this.#watches.values()) watch.expect()
+  }
+
+  /** The publisher hears that its transport is gone and makes another. */
+  workerReplaced(): void {}
+
+  /** Its owner is done with it: the stream goes on without. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#close()
+    return Promise.resolve()
+  }
+
+  get #producers(): readonly types.Producer[] {
+    return this.#media?.producers ?? []
+  }
+
+  #setProducers(producers: readonly types.Producer[]): void {
+    const [video, audio] = [byKind(producers, 'video'), byKind(producers, 'audio')]
+    this.#media = producers.length === 0 ? null : { slot: this.#slot, producers: [...video, ...audio] }
+    this.#host.mediaChanged()
+  }
+
+  /** @throws CodedError `unknown_producer` (404) */
+  #producer(producerId: string): types.Producer {
+    const producer = this.#producers.find(({ id }) => id === producerId)
+    if (!producer) throw new CodedError('unknown_producer', 'there is no such producer', { status: 404 })
+    return producer
+  }
+
+  #forget(producer: types.Producer): void {
+    this.#watches.delete(producer)
+    if (this.#closed) return
+    this.#setProducers(this.#producers.filter((other) => other !== producer))
+    this.#tellState()
+  }
+
+  #tellState(): void {
+    if (this.#closed) return
+    const producers = this.#producers
+    const arriving = producers.some((producer) => this.#watches.get(producer)?.arriving)
+    if (arriving) return this.#host.setState({ state: 'live' })
+    // What is muted, or what nobody watches, need not arrive.
+    const expected = producers.filter((producer) => !producer.paused && this.#isWanted(producer.kind))
+    const missing = producers.length === 0 || expected.length > 0
+    if (missing && this.#host.state.state === 'live') this.#host.setState({ state: 'input_lost' })
+  }
+
+  #isWanted(kind: types.MediaKind): boolean {
+    return kind === 'audio' ? this.#demand.audio : this.#demand.video.includes(true)
+  }
+
+  /** Simulcast layers have RTP clocks of their own: only a single one can be told to viewers. */
+  #onReport(producer: types.Producer, { senderUnixMs, rtpTimestamp }: SenderReport): void {
+    if (producer.kind !== 'video' || producer.type === 'simulcast') return
+    const ahead = this.#clockAheadMs
+    this.#host.captured({
+      rtp_timestamp: rtpTimestamp >>> 0,
+      capture_unix_ms: ahead === null ? Date.now() : senderUnixMs - ahead,
+      source: ahead === null ? 'arrival' : 'sender',
+    })
+  }
+
+  #lost(reason: string): void {
+    if (this.#closed) return
+    this.#close()
+    this.#listener.transportLost(reason)
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#transport.close()
+    this.#stream.detach(this)
+  }
+}
+
+function byKind(producers: readonly types.Producer[], kind: types.MediaKind): types.Producer[] {
+  return producers.filter((producer) => producer.kind === kind)
+}
+
+function gone(): CodedError {
+  return new CodedError('gone', 'the transport was closed: publish again', { status: 410 })
+}
+
+/** mediasoup's own refusals of what a publisher sent, with their status. */
+function refusalOf(error: unknown): unknown {
+  const name = error instanceof Error ? error.name : ''
+  if (name === 'UnsupportedError')
+    return new CodedError('codec_not_supported', messageOf(error), { status: 415 })
+  if (name === 'TypeError') return new CodedError('bad_rtp_parameters', messageOf(error), { status: 400 })
+  return error
+}
