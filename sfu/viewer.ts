@@ -49,7 +49,7 @@ export class Viewer implements Disposable {
   }
 
   /**
-   * Makes the transport next to the stream's lane, with the contract's bitrate bounds.
+   * Makes the transport next to the stream's lane; `bound` gives it the rest of the contract's bitrate bounds.
    * @throws CodedError `no_worker` (503) while no worker is up
    */
   static async open(
@@ -68,9 +68,7 @@ export class Viewer implements Disposable {
       preferUdp: true,
       initialAvailableOutgoingBitrate: abr.start_kbps * 1000,
     })
-    const viewer = new Viewer(stream, slot, transport, capabilities, listener)
-    await viewer.bound(abr)
-    return viewer
+    return new Viewer(stream, slot, transport, capabilities, listener)
   }
 
   get transportId(): string {

@@ -149,7 +149,7 @@ export class ViewerSession implements StreamObserver, ViewerListener, ContractLi
     const abr = this.#abr!
     const viewer = await Viewer.open(stream, abr, capabilities, this)
     try {
-      const consumers = await viewer.consumeLane(false)
+      const [consumers] = await Promise.all([viewer.consumeLane(false), viewer.bound(abr)])
       if (this.#closed) throw new CodedError('gone', 'the connection closed', { status: 410 })
       this.#viewer = viewer
       // Nobody was there to be told of a lane that was made anew meanwhile; its consumers follow this answer.

@@ -27,13 +27,15 @@ export class MediaSession {
       iceCandidates: iceCandidates.parse(join.ice_candidates),
       dtlsParameters: dtlsParameters.parse(join.dtls_parameters),
     })
-    this.#transport.on('connect', ({ dtlsParameters: { role, fingerprints } }, connected, refused) => {
+    this.#transport.on('connect', ({ dtlsParameters: { role, fingerprints } }, connected) => {
+      // The browser goes on while the hub hears of it: waiting for the answer would add a round trip to the join.
+      connected()
       owner
         .connect({
           transport_id: join.id,
           dtls_parameters: { ...(role && { role }), fingerprints },
         })
-        .then(connected, refused)
+        .catch((error: unknown) => owner.failed(`the media connection was refused: ${String(error)}`))
     })
     this.#transport.on('connectionstatechange', (state) => {
       if (state === 'failed') owner.failed('the media connection failed')
