@@ -76,6 +76,9 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
       metrics.loss.observe(labels, report.loss)
       metrics.viewerBitrate.observe(labels, report.bitrate_kbps)
     },
+    publisherReport(stream, report) {
+      metrics.bitrate.set({ ...ids(stream), track: 'published' }, report.bitrate_kbps)
+    },
     error(stage, kind, cause) {
       metrics.errors.inc({ stage, kind })
       logger.error({ stage, kind, err: cause instanceof Error ? cause : undefined }, messageOf(cause))

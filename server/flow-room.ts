@@ -15,6 +15,7 @@ import { hubMedia } from './flows/hub-media.ts'
 import type { PublishDoor } from './flows/publish.ts'
 import type { LivePublisherFlow } from './flows/publisher-flow.ts'
 import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
+import { PublisherPlaces } from './flows/publisher-places.ts'
 import { watchedOf } from './flows/reconsider.ts'
 import { publicStreamsRule, StandingStreams } from './flows/standing-streams.ts'
 import { ViewerFlows } from './flows/viewer-flows.ts'
@@ -39,6 +40,7 @@ export interface FlowRoomOptions {
 export interface FlowRoom extends AsyncDisposable {
   readonly viewers: ViewerFlows
   readonly publishers: PublisherFlows
+  readonly places: PublisherPlaces
   readonly routes: FlowRouteDependencies
   /** Notes what arrived over a stream's links, where its sender is a node of the directory. */
   readonly linkArrivals: (stream: StreamName, links: IngressStats['links']) => void
@@ -53,6 +55,9 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   const media = hubMedia({ streams, viewers, ristIp: config.ristIp, logLevel: config.logLevel, onError })
   const watcher = flowWatcher(overlay, webhooks)
   const publishers = stack.use(new PublisherFlows(state.store, state.sealer, media, watcher, onError))
+  const places = stack.use(
+    new PublisherPlaces(publishers, (tenantId, streamId) => streams.get(tenantId, streamId)),
+  )
   const policyOf = withRule(policies, publicStreamsRule(config.streams))
   const decisions = new DecisionBook({ topology: overlay.topology.snapshot, policyOf, publishers, viewers })
   const door: PublishDoor = {
@@ -84,6 +89,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   return {
     viewers,
     publishers,
+    places,
     routes,
     linkArrivals: (stream, links) => {
       const flow = publishers.ofStream(stream.tenantId, stream.streamId)

@@ -119,7 +119,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   }
   const gateway = new ProtooGateway({
     maxConnections: config.maxConnections,
-    session: { admission: flows.viewers, events, routerCapabilities },
+    door: { viewers: { admission: flows.viewers }, publishers: flows.places, events, routerCapabilities },
   })
   const health = stack.use(
     new Health({

@@ -15,7 +15,10 @@ export function joinTopology(topology: Topology, addresses: Addresses): Disposab
 function hubEntry({ ristIp, ristAnnounced, rtcIp, rtcAnnounced }: Addresses) {
   return nodeEntrySchema.parse({
     role: 'hub',
-    transports: [{ transport: 'rist', profile: 'main', authentication: 'srp', aes_bits: 256 }],
+    transports: [
+      { transport: 'rist', profile: 'main', authentication: 'srp', aes_bits: 256 },
+      { transport: 'webrtc', aes_bits: 256 },
+    ],
     serves: [{ transport: 'webrtc', aes_bits: 256 }],
     addresses: [...new Set([ristAnnounced || ristIp, rtcAnnounced || rtcIp])],
     created_at: 0,

@@ -1,4 +1,5 @@
 import type { IngressStats } from '../common/wire/ingress-ipc.ts'
+import type { PublisherReport } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass, StreamState } from '../common/wire/stream.ts'
 import type { ViewerReport } from '../common/wire/viewer-protocol.ts'
 
@@ -29,6 +30,7 @@ export interface MediaEvents {
   viewerJoined(stream: StreamName): void
   viewerLeft(stream: StreamName): void
   viewerReport(stream: StreamName, streamClass: StreamClass, report: ViewerReport, viewer: string): void
+  publisherReport(stream: StreamName, report: PublisherReport): void
   /** An operation failed and was contained; `stage` and `kind` are low-cardinality. */
   error(stage: string, kind: string, cause: unknown): void
 }

@@ -27,7 +27,8 @@ export class Publisher implements StreamSource {
   readonly #slot: WorkerSlot
   readonly #transport: types.WebRtcTransport
   readonly #host: SourceHost
-  readonly #listener: PublisherListener
+  /** Whoever signals to the publisher now. */
+  listener: PublisherListener
   readonly #watches = new Map<types.Producer, ArrivalWatch>()
   #media: SourceMedia | null = null
   #demand: LayerDemand
@@ -46,7 +47,7 @@ export class Publisher implements StreamSource {
     this.#slot = slot
     this.#transport = transport
     this.#host = host
-    this.#listener = listener
+    this.listener = listener
     this.#demand = stream.demand
     transport.observer.once('close', () => this.#lost('worker_lost'))
     transport.on('dtlsstatechange', (state) => {
@@ -238,7 +239,7 @@ export class Publisher implements StreamSource {
   #lost(reason: string): void {
     if (this.#closed) return
     this.#close()
-    this.#listener.transportLost(reason)
+    this.listener.transportLost(reason)
   }
 
   #close(): void {

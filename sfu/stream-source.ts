@@ -41,4 +41,5 @@ export interface PublisherControl {
   requestKeyframe(rendition: number | null): void
   demanded(demand: LayerDemand): void
   viewersChanged(count: number): void
+  stateChanged(state: StreamState): void
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
-import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
+import type { LayerDemand, TimedData } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass, StreamState } from '../common/wire/stream.ts'
 import type { ConsumerCensus } from './consumer-census.ts'
 import type { MediaEvents, StreamName } from './media-events.ts'
@@ -26,6 +26,7 @@ export interface StreamObserver {
   /** The producers are other ones now (first input, new layout, new publisher, new worker): consume `producersOn()`. */
   laneChanged(): void
   captureClock(clock: CaptureClock): void
+  dataArrived(data: TimedData): void
 }
 
 export interface StreamDependencies {
@@ -172,6 +173,11 @@ export class Stream implements AsyncDisposable {
     this.#control?.demanded(demand)
   }
 
+  /** Passes timed metadata on to everybody who watches. */
+  sendData(data: TimedData): void {
+    for (const observer of this.#observers) observer.dataArrived(data)
+  }
+
   /** Somebody needs an IDR of one rendition (0 is the smallest), or of all; browsers hear it by RTCP anyway. */
   requestKeyframe(rendition: number | null): void {
     this.#control?.requestKeyframe(rendition)
@@ -219,6 +225,7 @@ export class Stream implements AsyncDisposable {
     if (isDeepStrictEqual(state, this.#state)) return
     this.#state = state
     this.#deps.events.streamState(this.spec, state)
+    this.#control?.stateChanged(state)
     for (const observer of this.#observers) observer.stateChanged(state)
   }
 }

@@ -3,20 +3,20 @@ import { EventEmitter } from 'node:events'
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import protoo from 'protoo-server'
+import { type DoorDependencies, welcome } from './protoo-door.ts'
 import { guardProtooMessages } from './protoo-message-guard.ts'
-import { ViewerSession, type ViewerSessionDependencies } from './viewer-session.ts'
 
-/** Chromium's RTP capabilities are about 20 kB of JSON; nothing a viewer sends is larger. */
+/** Chromium's RTP capabilities are about 20 kB of JSON; nothing else is larger. */
 const MAX_MESSAGE_BYTES = 64 * 1024
 
 export interface GatewayOptions {
-  /** Most viewer connections at once. */
+  /** Most connections at once, of viewers and publishers. */
   readonly maxConnections: number
-  readonly session: ViewerSessionDependencies
+  readonly door: DoorDependencies
 }
 
 /**
- * The viewers' WebSocket door at `/protoo`. protoo gets an emitter of its own instead of the HTTP
+ * The WebSocket door of viewers and publishers at `/protoo`. protoo gets an emitter of its own instead of the HTTP
  * server, because it would otherwise answer every upgrade, also those of other protocols.
  */
 export class ProtooGateway implements Disposable {
@@ -35,17 +35,17 @@ export class ProtooGateway implements Disposable {
       keepaliveGracePeriod: 5_000,
     })
     server.on('connectionrequest', (_request, accept, reject) => {
-      const { maxConnections, session } = this.#options
+      const { maxConnections, door } = this.#options
       if (this.connections >= maxConnections) {
-        session.events.rejected(null, 'max_connections', `${maxConnections} viewers are connected`)
-        return reject(503, 'too many viewers; try again later')
+        door.events.rejected(null, 'max_connections', `${maxConnections} are connected`)
+        return reject(503, 'too many connections; try again later')
       }
       const transport = accept()
       // An exception past accept() would end the process (protoo has nobody to give it to).
       try {
-        new ViewerSession(this.#room.createPeer(randomUUID(), transport), session)
+        welcome(this.#room.createPeer(randomUUID(), transport), door)
       } catch (error) {
-        session.events.error('signaling', 'session', error)
+        door.events.error('signaling', 'session', error)
         transport.close()
       }
     })

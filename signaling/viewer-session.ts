@@ -3,6 +3,7 @@ import type { Peer, ProtooRequest } from 'protoo-server'
 import { z } from 'zod'
 import { CodedError, messageOf } from '../common/errors.ts'
 import type { Abr } from '../common/wire/flow-contract.ts'
+import type { TimedData } from '../common/wire/publisher-protocol.ts'
 import type { StreamState } from '../common/wire/stream.ts'
 import {
   type HubNotifications,
@@ -28,8 +29,6 @@ const JOIN_WITHIN_MS = 15_000
 export interface ViewerSessionDependencies {
   readonly admission: ViewerAdmission
   readonly events: MediaEvents
-  /** What every router of the hub can forward; they are all alike. */
-  readonly routerCapabilities: () => types.RtpCapabilities
 }
 
 /**
@@ -48,7 +47,7 @@ export class ViewerSession implements StreamObserver, ViewerListener, ContractLi
   #joins: Promise<unknown> = Promise.resolve()
   #closed = false
 
-  constructor(peer: Peer, { admission, events, routerCapabilities }: ViewerSessionDependencies) {
+  constructor(peer: Peer, { admission, events }: ViewerSessionDependencies) {
     this.#peer = peer
     this.#admission = admission
     this.#events = events
@@ -62,7 +61,6 @@ export class ViewerSession implements StreamObserver, ViewerListener, ContractLi
       })
     })
     peer.on('notification', ({ method, data }) => this.#onNotification(method, data))
-    this.#notify('welcome', { router_rtp_capabilities: { ...routerCapabilities() } })
   }
 
   stateChanged(state: StreamState): void {
@@ -77,6 +75,10 @@ export class ViewerSession implements StreamObserver, ViewerListener, ContractLi
 
   captureClock(clock: CaptureClock): void {
     this.#notify('capture-clock', clock)
+  }
+
+  dataArrived(data: TimedData): void {
+    this.#notify('data', data)
   }
 
   abrChanged(abr: Abr, reasons: readonly string[]): void {

@@ -96,6 +96,23 @@ export const flowKeysSchema = z.object({
 })
 export type FlowKeys = z.infer<typeof flowKeysSchema>
 
+export const iceServerSchema = z.object({
+  urls: z.array(z.string()),
+  username: z.string().optional(),
+  credential: z.string().optional(),
+})
+
+/** How a publisher reaches the hub beside its media (RIST), or brings its media by (WebRTC). Never logged. */
+export const publisherJoinSchema = z.object({
+  /** WebSocket path or URL; the ticket goes into the first request (`publish`), never into the URL. */
+  protoo_url: z.string(),
+  /** Where WHIP clients (RFC 9725) post their offer, with the ticket as bearer token; null for other transports. */
+  whip_url: z.string().nullable(),
+  ticket: z.string(),
+  ice_servers: z.array(iceServerSchema),
+})
+export type PublisherJoin = z.infer<typeof publisherJoinSchema>
+
 /** What the hub grants a sender: media flows only by such a contract. Times are Unix milliseconds. */
 export const flowContractSchema = z.object({
   contract_id: contractIdSchema,
@@ -108,6 +125,7 @@ export const flowContractSchema = z.object({
   transport: transportSchema,
   endpoints: z.array(endpointSchema),
   keys: flowKeysSchema.nullable(),
+  join: publisherJoinSchema,
   /** null for transports that wait for nothing on the way in (WebRTC, RTP). */
   buffer: recoveryBufferSchema.nullable(),
   pacing: pacingSchema,
@@ -119,3 +137,7 @@ export const flowContractSchema = z.object({
   expires_at: z.number().int(),
 })
 export type FlowContract = z.infer<typeof flowContractSchema>
+
+/** A contract as those see it who may not have its secrets. */
+export const openContractSchema = flowContractSchema.omit({ keys: true, join: true })
+export type OpenContract = z.infer<typeof openContractSchema>

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { publishIntentSchema, subscribePreferenceSchema } from './decision.ts'
-import { abrSchema, flowContractSchema } from './flow-contract.ts'
+import { abrSchema, flowContractSchema, iceServerSchema, openContractSchema } from './flow-contract.ts'
 import {
   contractIdSchema,
   linkIdSchema,
@@ -31,12 +31,6 @@ export const subscribeRequestSchema = z.strictObject({
   tenant_id: tenantIdSchema.optional(),
 })
 export type SubscribeRequest = z.infer<typeof subscribeRequestSchema>
-
-export const iceServerSchema = z.object({
-  urls: z.array(z.string()),
-  username: z.string().optional(),
-  credential: z.string().optional(),
-})
 
 export const subscribeAnswerSchema = z.object({
   contract_id: contractIdSchema,
@@ -79,7 +73,7 @@ export const rerouteRequestSchema = z.strictObject({
 export type RerouteRequest = z.infer<typeof rerouteRequestSchema>
 
 /** A contract as those see it who may not have its secrets. */
-export const flowSummarySchema = flowContractSchema.omit({ keys: true }).extend({
+export const flowSummarySchema = openContractSchema.extend({
   owner: z.string(),
   state: z.enum(['active', 'expired', 'revoked']),
   granted_at: z.number().int(),

@@ -20,6 +20,10 @@ export const dataPayloadSchema = z
   })
 export type DataPayload = z.infer<typeof dataPayloadSchema>
 
+/** Timed metadata of a publisher. `at_unix_ms` is the moment it is about, by the hub's clock. */
+export const timedDataSchema = z.strictObject({ payload: dataPayloadSchema, at_unix_ms: z.number().min(0) })
+export type TimedData = z.infer<typeof timedDataSchema>
+
 /** Which layers anybody consumes now: `video` by spatial layer, ascending; a layer beyond its end is not wanted. */
 export const layerDemandSchema = z.object({
   video: z.array(z.boolean()).max(4),
@@ -65,10 +69,10 @@ export const publisherRequests = {
   'pause-producer': producerId,
   'resume-producer': producerId,
   /**
-   * Timed metadata for everybody who watches, at most 10 a second (30 at once). `at_unix_ms` is the moment it is
-   * about, by the hub's clock: viewers show it with the picture that was captured then. Answer: `{}`.
+   * Timed metadata for everybody who watches, at most 10 a second (30 at once): viewers show it with the picture that
+   * was captured at its time. Answer: `{}`.
    */
-  data: z.strictObject({ payload: dataPayloadSchema, at_unix_ms: z.number().min(0) }),
+  data: timedDataSchema,
   /** One sample of clock offset, NTP style: the answer is `{ hub_unix_ms }`. */
   clock: z.strictObject({}),
 } as const
@@ -84,8 +88,8 @@ export const publisherNotifications = {
     rtt_ms: z.number().min(0).max(600_000).nullable(),
     loss: z.number().min(0).max(1),
     frames_per_second: z.number().min(0).max(1000),
-    /** Its clock less the hub's, ms: what a time stamp of its sender reports is too much. */
-    clock_offset_ms: z.number().min(-1e13).max(1e13).nullable(),
+    /** What its clock is ahead of the hub's, ms; null where it has not compared them. */
+    clock_ahead_ms: z.number().min(-1e13).max(1e13).nullable(),
   }),
 } as const
 export type PublisherReport = z.infer<typeof publisherNotifications.report>

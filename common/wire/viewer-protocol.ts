@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { abrSchema } from './flow-contract.ts'
+import { timedDataSchema } from './publisher-protocol.ts'
 import { streamStateSchema } from './stream.ts'
 import { dtlsParametersSchema, webRtcTransportSchema } from './web-rtc-shapes.ts'
 
@@ -117,6 +118,8 @@ export const hubNotifications = {
     capture_unix_ms: z.number(),
     source: z.enum(['sender', 'arrival']),
   }),
+  /** Timed metadata from the publisher: belongs to the picture that was captured at `at_unix_ms`. */
+  data: timedDataSchema,
 } as const
 
 export type HubNotifications = {

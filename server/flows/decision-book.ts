@@ -1,4 +1,5 @@
 import type { Decision, DecisionRequest, GrantedDecision, Principal } from '../../common/wire/decision.ts'
+import type { Transport } from '../../common/wire/ids.ts'
 import { decide } from '../../policy/decide.ts'
 import type { EffectivePolicy } from '../../policy/effective.ts'
 import { BROWSER, type CurrentFlow, type DecisionFacts, type PeerFacts } from '../../policy/facts.ts'
@@ -15,6 +16,14 @@ import type { ViewerFlows } from './viewer-flows.ts'
 const RIST_SENDER: PeerFacts = {
   ...BROWSER,
   transports: [{ transport: 'rist', profile: 'main', authentication: 'srp', aes_bits: 256 }],
+}
+
+/** Someone of whom nothing is known but the transports it would like: it speaks those of them that the hub takes in. */
+function unknownSender(wanted: readonly Transport[]): PeerFacts {
+  if (!wanted.includes('webrtc')) return RIST_SENDER
+  return wanted.includes('rist')
+    ? { ...BROWSER, transports: [...RIST_SENDER.transports, ...BROWSER.transports] }
+    : BROWSER
 }
 
 export interface DecisionSources {
@@ -60,7 +69,10 @@ export class DecisionBook {
             upstream: published.contract.latency,
           }
         : null,
-      peer: request.action === 'subscribe' ? BROWSER : RIST_SENDER,
+      peer:
+        request.action === 'subscribe'
+          ? BROWSER
+          : unknownSender(current ? [current.contract.transport] : request.preferred_transports),
       usage: {
         streams: others.length,
         viewers: viewers.countOf(tenant_id),

@@ -5,13 +5,14 @@ import {
   type GrantedDecision,
   type Principal,
 } from '../../common/wire/decision.ts'
-import type { Endpoint, FlowContract } from '../../common/wire/flow-contract.ts'
+import type { Endpoint, FlowContract, FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { PublishRequest } from '../../common/wire/flows-api.ts'
 import { type Taking, take } from './decision-book.ts'
 import { HUB_NODE_ID, newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './hub-node.ts'
-import { type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
-import { contractOf, type PublisherFlows } from './publisher-flows.ts'
+import { contractOf, type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
+import type { PublisherFlows } from './publisher-flows.ts'
 import type { Fixed } from './standing-streams.ts'
+import { newTicket } from './ticket.ts'
 
 /** Where senders reach the hub and which ports are free. */
 export interface PublishDoor {
@@ -47,6 +48,13 @@ export async function publish(
   if (running && running.owner !== owner)
     throw new CodedError('stream_taken', `stream ${request.stream_id} has another publisher`, { status: 409 })
   if (running) {
+    const { transport } = running.contract
+    const wanted = request.preferred_transports
+    if (wanted.length > 0 && !wanted.includes(transport))
+      throw new CodedError('stream_taken', `stream ${request.stream_id} is published over ${transport} now`, {
+        status: 409,
+        details: [`end contract ${running.contract.contract_id} first, or ask for ${transport}`],
+      })
     const renewed = await publishers.update(running.contract.contract_id, async (before) => {
       const { granted, record } = await take(deps, principal, question, before)
       return { flow: { ...renewal(before, granted), requested_class: request.class }, audit: record }
@@ -56,10 +64,7 @@ export async function publish(
 
   const { granted, record } = await take(deps, principal, question, null)
   const contractId = newContractId()
-  const keys = fixed?.keys ?? newFlowKeys(contractId, granted.encryption.aes_bits)
-  const bindings = granted.overlay.bindings
-  const wanted = fixed?.ports ?? (bindings.length || UNKNOWN_SENDER_LINKS)
-  const ports = typeof wanted === 'number' ? door.takePorts(wanted) : wanted
+  const way = granted.transport === 'webrtc' ? WEB_RTC : wayOfRist(door, contractId, granted, fixed)
   const flow: LivePublisherFlow = {
     contract: {
       ...termsOf(granted),
@@ -67,16 +72,10 @@ export async function publish(
       version: 1,
       tenant_id: tenantId,
       stream_id: request.stream_id,
-      endpoints: ports.map(
-        (port, index): Endpoint => ({
-          node_id: HUB_NODE_ID,
-          address: door.address,
-          port,
-          ...(bindings[index] && { link: bindings[index].link_id }),
-        }),
-      ),
+      endpoints: way.endpoints,
     },
-    keys,
+    keys: way.keys,
+    ticket: newTicket(),
     owner,
     node_id: principal.node_id,
     requested_class: request.class,
@@ -87,13 +86,43 @@ export async function publish(
   try {
     await publishers.begin(flow, record)
   } catch (error) {
-    if (typeof wanted === 'number') door.givePorts(ports)
+    door.givePorts(way.taken)
     throw error
   }
   return contractOf(flow)
 }
 
-/** The running flow under a newer decision: its endpoints and keys stay, its version counts up. */
+/** Where a new flow's media arrives, and its keys. */
+interface Way {
+  readonly endpoints: Endpoint[]
+  readonly keys: FlowKeys | null
+  /** Ports to give back when the flow does not begin. */
+  readonly taken: readonly number[]
+}
+
+/** Over WebRTC the publisher learns at the door where its media goes, and DTLS makes the keys. */
+const WEB_RTC: Way = { endpoints: [], keys: null, taken: [] }
+
+/** @throws CodedError `ports_exhausted` (503) */
+function wayOfRist(
+  door: PublishDoor,
+  contractId: string,
+  { overlay: { bindings }, encryption }: GrantedDecision,
+  fixed: Fixed | undefined,
+): Way {
+  const wanted = fixed?.ports ?? (bindings.length || UNKNOWN_SENDER_LINKS)
+  const taken = typeof wanted === 'number' ? door.takePorts(wanted) : []
+  const ports = typeof wanted === 'number' ? taken : wanted
+  const endpoints = ports.map((port, index) => ({
+    node_id: HUB_NODE_ID,
+    address: door.address,
+    port,
+    ...(bindings[index] && { link: bindings[index].link_id }),
+  }))
+  return { endpoints, keys: fixed?.keys ?? newFlowKeys(contractId, encryption.aes_bits), taken }
+}
+
+/** The running flow under a newer decision: its transport, endpoints and secrets stay, its version counts up. */
 export function renewal(running: LivePublisherFlow, granted: GrantedDecision): LivePublisherFlow {
   return {
     ...running,

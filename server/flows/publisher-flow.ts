@@ -1,12 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { type Principal, switchHistorySchema } from '../../common/wire/decision.ts'
-import { type FlowKeys, flowContractSchema } from '../../common/wire/flow-contract.ts'
+import {
+  type FlowContract,
+  type FlowKeys,
+  flowContractSchema,
+  flowKeysSchema,
+  openContractSchema,
+} from '../../common/wire/flow-contract.ts'
 import { nodeIdSchema } from '../../common/wire/ids.ts'
 
 /** One sender's contract with what the hub needs to go on with it. */
 export const publisherFlowSchema = z.object({
-  contract: flowContractSchema.omit({ keys: true }),
+  contract: openContractSchema,
   /** Who asked (see `ownerOf`); only they may publish the stream while the contract runs. */
   owner: z.string(),
   node_id: nodeIdSchema.nullable(),
@@ -19,13 +25,33 @@ export const publisherFlowSchema = z.object({
 })
 export type PublisherFlow = z.infer<typeof publisherFlowSchema>
 
-/** As it is stored: the keys are sealed. */
+/** What only its holder may know of a contract. */
+export const flowSecretsSchema = z.object({
+  /** null where the transport agrees on its own keys. */
+  keys: flowKeysSchema.nullable(),
+  /** Lets its publisher in at the hub's doors. */
+  ticket: z.string(),
+})
+export type FlowSecrets = z.infer<typeof flowSecretsSchema>
+
+/** As it is stored: the secrets are sealed. */
 export const storedPublisherFlowSchema = publisherFlowSchema.extend({ sealed_keys: z.string() })
 export type StoredPublisherFlow = z.infer<typeof storedPublisherFlowSchema>
 
 /** A flow that runs, keys and all; only in memory. */
 export interface LivePublisherFlow extends PublisherFlow {
-  readonly keys: FlowKeys
+  readonly keys: FlowKeys | null
+  readonly ticket: string
+}
+
+/** The contract as its holder gets it. */
+export function contractOf({
+  contract,
+  keys,
+  ticket,
+}: Pick<LivePublisherFlow, 'contract' | 'keys' | 'ticket'>): FlowContract {
+  const whip_url = contract.transport === 'webrtc' ? `/whip/${contract.stream_id}` : null
+  return { ...contract, keys, join: { protoo_url: '/protoo', whip_url, ticket, ice_servers: [] } }
 }
 
 /** Whom a contract belongs to. Users, nodes and the hub's own are told apart: their ids may be alike. */

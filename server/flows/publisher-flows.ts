@@ -1,5 +1,4 @@
 import { CodedError } from '../../common/errors.ts'
-import { type FlowContract, type FlowKeys, flowKeysSchema } from '../../common/wire/flow-contract.ts'
 import type { FlowEvent } from '../../common/wire/flows-api.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { Collection } from '../store/collection.ts'
@@ -7,12 +6,15 @@ import type { Sealer } from '../store/sealing.ts'
 import type { Store } from '../store/store.ts'
 import { Deadlines } from './deadlines.ts'
 import {
+  contractOf,
+  flowSecretsSchema,
   type LivePublisherFlow,
   type PublisherFlow,
   type StoredPublisherFlow,
   sameTerms,
   storedPublisherFlowSchema,
 } from './publisher-flow.ts'
+import { hashOf } from './ticket.ts'
 
 /** How long after a failure the store is asked again to delete what ended, ms. */
 const DELETE_AGAIN_MS = 1000
@@ -57,6 +59,8 @@ export class PublisherFlows implements Disposable {
   readonly #watcher: FlowWatcher
   readonly #flows = new Map<string, LivePublisherFlow>()
   readonly #byStream = new Map<string, string>()
+  /** By the hash of their ticket, so that how long a look-up takes tells nothing of it. */
+  readonly #byTicket = new Map<string, string>()
   readonly #listeners = new Map<string, Set<FlowListener>>()
   /** The last change of each contract that is under way; never rejects. */
   readonly #changing = new Map<string, Promise<unknown>>()
@@ -93,8 +97,8 @@ export class PublisherFlows implements Disposable {
         continue
       }
       try {
-        const keys = flowKeysSchema.parse(JSON.parse(this.#sealer.open(sealed_keys, placeOf(flow))))
-        const live = { ...flow, keys }
+        const secrets = JSON.parse(this.#sealer.open(sealed_keys, placeOf(flow)))
+        const live = { ...flow, ...flowSecretsSchema.parse(secrets) }
         this.#media.open(live)
         this.#add(live, 'restored')
       } catch (error) {
@@ -110,6 +114,12 @@ export class PublisherFlows implements Disposable {
 
   get(contractId: string): LivePublisherFlow | undefined {
     return this.#flows.get(contractId)
+  }
+
+  /** The flow whose publisher comes with this ticket. */
+  ofTicket(ticket: string): LivePublisherFlow | undefined {
+    const contractId = this.#byTicket.get(hashOf(ticket))
+    return contractId === undefined ? undefined : this.#flows.get(contractId)
   }
 
   ofStream(tenantId: string, streamId: string): LivePublisherFlow | undefined {
@@ -242,9 +252,12 @@ export class PublisherFlows implements Disposable {
   }
 
   #change(flow: LivePublisherFlow, expectedVersion?: number) {
-    const { keys, ...rest } = flow
+    const { keys, ticket, ...rest } = flow
     const { tenant_id, contract_id } = flow.contract
-    const stored = { ...rest, sealed_keys: this.#sealer.seal(JSON.stringify(keys), placeOf(flow)) }
+    const stored = {
+      ...rest,
+      sealed_keys: this.#sealer.seal(JSON.stringify({ keys, ticket }), placeOf(flow)),
+    }
     return this.#stored.putChange(tenant_id, contract_id, stored, expectedVersion)
   }
 
@@ -252,6 +265,7 @@ export class PublisherFlows implements Disposable {
     const { contract_id, tenant_id, stream_id, expires_at } = flow.contract
     this.#flows.set(contract_id, flow)
     this.#byStream.set(`${tenant_id}/${stream_id}`, contract_id)
+    this.#byTicket.set(hashOf(flow.ticket), contract_id)
     this.#expiry.set(contract_id, expires_at)
     this.#watcher.running(flow, how)
   }
@@ -261,6 +275,7 @@ export class PublisherFlows implements Disposable {
     if (!flow) return
     this.#flows.delete(contractId)
     this.#byStream.delete(`${flow.contract.tenant_id}/${flow.contract.stream_id}`)
+    this.#byTicket.delete(hashOf(flow.ticket))
     this.#expiry.delete(contractId)
     this.#watcher.over(flow, how)
   }
@@ -268,17 +283,6 @@ export class PublisherFlows implements Disposable {
   #tell(contractId: string, event: FlowEvent): void {
     for (const listener of this.#listeners.get(contractId) ?? []) listener(event)
   }
-}
-
-/** The contract as its holder gets it. */
-export function contractOf({
-  contract,
-  keys,
-}: {
-  contract: Omit<FlowContract, 'keys'>
-  keys: FlowKeys
-}): FlowContract {
-  return { ...contract, keys }
 }
 
 function placeOf({ contract }: Pick<LivePublisherFlow, 'contract'>) {

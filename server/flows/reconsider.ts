@@ -41,6 +41,7 @@ export async function reconsider(
       tenant_id: running.contract.tenant_id,
       stream_id: running.contract.stream_id,
       class: running.requested_class,
+      preferred_transports: [running.contract.transport],
       ...(running.node_id !== null && { node_id: running.node_id }),
     })
     const decision = decisions.ask(HUB, question, running, now())

@@ -4,8 +4,8 @@ import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { RerouteRequest } from '../../common/wire/flows-api.ts'
 import { type Taking, take } from './decision-book.ts'
 import { renewal } from './publish.ts'
-import type { LivePublisherFlow } from './publisher-flow.ts'
-import { contractOf, type PublisherFlows } from './publisher-flows.ts'
+import { contractOf, type LivePublisherFlow } from './publisher-flow.ts'
+import type { PublisherFlows } from './publisher-flows.ts'
 
 export interface RerouteDependencies extends Taking {
   readonly publishers: PublisherFlows
@@ -34,6 +34,7 @@ export async function reroute(
       tenant_id: tenantId,
       stream_id: request.stream_id,
       class: request.class ?? running.requested_class,
+      preferred_transports: [running.contract.transport],
       ...(running.node_id !== null && { node_id: running.node_id }),
       avoid_links: linksToLeave(running, request),
       by_hand: byHand,

@@ -1,10 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { CodedError } from '../../common/errors.ts'
 import type { Abr } from '../../common/wire/flow-contract.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
 import type { Stream } from '../../sfu/stream.ts'
 import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../signaling/viewer-admission.ts'
 import { Deadlines } from './deadlines.ts'
+import { hashOf, newTicket } from './ticket.ts'
 
 /** One viewer's contract, from its grant to its end. */
 export interface ViewerFlow {
@@ -76,7 +76,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
 
   /** Takes up a contract and answers the ticket that its viewer joins with. */
   grant(flow: ViewerFlow): string {
-    const ticket = randomBytes(24).toString('base64url')
+    const ticket = newTicket()
     const ticketHash = hashOf(ticket)
     this.#entries.set(flow.contractId, { flow, ticketHash, listener: null })
     this.#byTicket.set(ticketHash, flow.contractId)
@@ -163,8 +163,4 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     this.#unusedUntil.delete(contractId)
     return true
   }
-}
-
-function hashOf(ticket: string): string {
-  return createHash('sha256').update(ticket).digest('base64url')
 }

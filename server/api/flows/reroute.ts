@@ -1,4 +1,4 @@
-import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
+import { openContractSchema } from '../../../common/wire/flow-contract.ts'
 import { rerouteRequestSchema } from '../../../common/wire/flows-api.ts'
 import { askAcl } from '../../../policy/acl.ts'
 import { reroute } from '../../flows/reroute.ts'
@@ -17,13 +17,13 @@ export const rerouteRoute = (deps: FlowRouteDependencies) =>
     action: 'reroute',
     cost: 'decide',
     body: rerouteRequestSchema,
-    answer: { status: 200, schema: flowContractSchema.omit({ keys: true }) },
+    answer: { status: 200, schema: openContractSchema },
     errors: errorsWithRefusals({ 409: ['contract_ended'] }),
     handle: async ({ principal, tenantId }, { body }) => {
       const { acl } = deps.policyOf(tenantId)
       // Who may control overrules what keeps paths from flapping; senders that ask are held to it.
       const byHand = askAcl(acl, { principal, action: 'control', streamId: body.stream_id }).allowed
-      const { keys: _keys, ...contract } = await reroute(deps, principal, tenantId, body, byHand)
+      const { keys: _keys, join: _join, ...contract } = await reroute(deps, principal, tenantId, body, byHand)
       return contract
     },
   })

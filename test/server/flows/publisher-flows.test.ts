@@ -36,6 +36,7 @@ function flowOf(contract_id: string, more: Partial<LivePublisherFlow['contract']
       ...more,
     },
     keys: { passphrase: 'a passphrase of cam-1', aes_bits: 256, username: 'u', password: 'a password' },
+    ticket: `ticket of ${contract_id}`,
     owner: 'user:alice',
     node_id: null,
     requested_class: 'focus',
@@ -75,7 +76,7 @@ async function rig(t: ExecutionContext) {
       {
         open: ({ contract, keys }) => {
           if (refuse.open) throw refuse.open
-          media.push(`open ${contract.contract_id} ${keys.passphrase}`)
+          media.push(`open ${contract.contract_id} ${keys?.passphrase}`)
         },
         close: async ({ contract }, reason) => void media.push(`close ${contract.contract_id} ${reason}`),
       },

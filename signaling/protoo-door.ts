@@ -1,0 +1,53 @@
+import type { EventEmitter } from 'node:events'
+import type { types } from 'mediasoup'
+import type { Peer, ProtooNotification, ProtooRequest } from 'protoo-server'
+import type { MediaEvents } from '../sfu/media-events.ts'
+import type { PublisherAdmission } from './publisher-admission.ts'
+import { PublisherSession } from './publisher-session.ts'
+import { ViewerSession, type ViewerSessionDependencies } from './viewer-session.ts'
+
+/** A connection that says nothing for this long is closed. */
+const SPEAK_WITHIN_MS = 15_000
+
+export interface DoorDependencies {
+  readonly viewers: Omit<ViewerSessionDependencies, 'events'>
+  readonly publishers: PublisherAdmission
+  readonly events: MediaEvents
+  /** What every router of the hub can forward; they are all alike. */
+  readonly routerCapabilities: () => types.RtpCapabilities
+}
+
+/**
+ * Welcomes a connection, whose first message then decides whose it is: `publish` is a publisher's, everything else
+ * a viewer's.
+ */
+export function welcome(
+  peer: Peer,
+  { viewers, publishers, events, routerCapabilities }: DoorDependencies,
+): void {
+  const open = (method: string) =>
+    method === 'publish'
+      ? new PublisherSession(peer, { admission: publishers, events })
+      : new ViewerSession(peer, { ...viewers, events })
+  const timer = setTimeout(() => peer.close(), SPEAK_WITHIN_MS)
+  let first = true
+  const decide = (method: string): boolean => {
+    if (!first) return false
+    first = false
+    clearTimeout(timer)
+    open(method)
+    return true
+  }
+  // A peer is an emitter, though its types do not say so.
+  const messages = peer as Peer & EventEmitter
+  // The session listens by then, and has not heard the message that it was made for.
+  messages.once('request', (request: ProtooRequest, accept: unknown, reject: unknown) => {
+    if (decide(request.method)) messages.emit('request', request, accept, reject)
+  })
+  messages.once('notification', (notification: ProtooNotification) => {
+    if (decide(notification.method)) messages.emit('notification', notification)
+  })
+  messages.once('close', () => clearTimeout(timer))
+  const capabilities = { ...routerCapabilities() }
+  peer.notify('welcome', { router_rtp_capabilities: capabilities }).catch(() => {})
+}

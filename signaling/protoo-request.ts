@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { CodedError } from '../common/errors.ts'
+
+/** The data of a request or notification. @throws CodedError `bad_request` (400) that names what does not fit */
+export function parseData<Schema extends z.ZodType>(schema: Schema, data: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(data)
+  if (parsed.success) return parsed.data
+  throw new CodedError('bad_request', 'the request does not fit its schema', {
+    status: 400,
+    details: z.prettifyError(parsed.error).split('\n').slice(0, 10),
+  })
+}
+
+/** The handler of a request. @throws CodedError `unknown_method` (404) that names those there are */
+export function handlerOf<Handlers extends object>(
+  handlers: Handlers,
+  method: unknown,
+): Handlers[keyof Handlers] {
+  if (typeof method === 'string' && Object.hasOwn(handlers, method)) return handlers[method as keyof Handlers]
+  throw new CodedError('unknown_method', `there is no request "${String(method).slice(0, 40)}"`, {
+    status: 404,
+    details: [`allowed: ${Object.keys(handlers).join(', ')}`],
+  })
+}
+
+/** A refusal as protoo carries it: a status, and `code: message; details`. */
+export function refusalText({ code, message, details }: CodedError): string {
+  return `${code}: ${[message, ...details].join('; ')}`
+}

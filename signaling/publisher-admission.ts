@@ -1,0 +1,33 @@
+import type { FlowContract } from '../common/wire/flow-contract.ts'
+import type { Publisher } from '../sfu/publisher.ts'
+import type { Stream } from '../sfu/stream.ts'
+
+/** How whoever granted the contract reaches the connection that publishes by it. */
+export interface PublishingListener {
+  contractChanged(contract: FlowContract): void
+  /** The contract is over: its media has stopped. */
+  contractEnded(reason: 'expired' | 'revoked'): void
+  /** The same program came back on another connection, which has the place now. */
+  takenOver(): void
+}
+
+/** The one place that a contract has for its publisher. Disposing of it gives it back. */
+export interface PublisherPlace extends Disposable {
+  readonly stream: Stream
+  readonly contract: FlowContract
+  /**
+   * The media that the place holds: where a connection is lost it goes on for a while, so that the next one by the
+   * same publisher finds it. Set to null it is closed; so is it when the place stays empty.
+   */
+  publisher: Publisher | null
+}
+
+/** Who knows the publishers' tickets: media comes in only by a contract. */
+export interface PublisherAdmission {
+  /**
+   * Takes a publisher in.
+   * @param publisherId tells the same program on a new connection from another one; null is always another one
+   * @throws CodedError `unknown_ticket` (401), `stream_taken` (409), `stream_not_found` (404)
+   */
+  admit(ticket: string, publisherId: string | null, listener: PublishingListener): PublisherPlace
+}

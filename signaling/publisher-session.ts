@@ -1,0 +1,276 @@
+import type { types } from 'mediasoup'
+import type { Peer, ProtooRequest } from 'protoo-server'
+import { CodedError, messageOf } from '../common/errors.ts'
+import type { FlowContract } from '../common/wire/flow-contract.ts'
+import {
+  type HubToPublisher,
+  type LayerDemand,
+  type PublishAnswer,
+  type PublisherRequests,
+  publisherNotifications,
+  publisherRequests,
+} from '../common/wire/publisher-protocol.ts'
+import type { StreamState } from '../common/wire/stream.ts'
+import type { MediaEvents } from '../sfu/media-events.ts'
+import { Publisher, type PublisherListener } from '../sfu/publisher.ts'
+import type { PublisherControl } from '../sfu/stream-source.ts'
+import { handlerOf, parseData, refusalText } from './protoo-request.ts'
+import type { PublisherAdmission, PublisherPlace, PublishingListener } from './publisher-admission.ts'
+import { RequestBudget } from './request-budget.ts'
+import { ViewerCount } from './viewer-count.ts'
+
+/** Requests and notifications a publisher may send: 40 a second, 120 at once. */
+const REQUESTS_PER_SECOND = 40
+const REQUEST_BURST = 120
+/** Data messages, which go to everybody who watches: 10 a second, 30 at once. */
+const DATA_PER_SECOND = 10
+const DATA_BURST = 30
+
+export interface PublisherSessionDependencies {
+  readonly admission: PublisherAdmission
+  readonly events: MediaEvents
+}
+
+/**
+ * One publisher's protoo connection: a browser's, whose media comes over a transport of the hub, or a field sender's,
+ * which is only told what is wanted of it. Its first request, `publish`, shows the ticket of a contract.
+ */
+export class PublisherSession implements PublisherControl, PublisherListener, PublishingListener {
+  readonly #peer: Peer
+  readonly #admission: PublisherAdmission
+  readonly #events: MediaEvents
+  readonly #budget = new RequestBudget(REQUESTS_PER_SECOND, REQUEST_BURST, performance.now())
+  readonly #dataBudget = new RequestBudget(DATA_PER_SECOND, DATA_BURST, performance.now())
+  readonly #viewers = new ViewerCount((count) => this.#notify('viewers', { count }))
+  #place: PublisherPlace | null = null
+  #contract: FlowContract | null = null
+  #control: Disposable | null = null
+  #publishing: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  constructor(peer: Peer, { admission, events }: PublisherSessionDependencies) {
+    this.#peer = peer
+    this.#admission = admission
+    this.#events = events
+    peer.on('close', () => this.#close())
+    peer.on('request', (request, accept, reject) => {
+      this.#answer(request).then(accept, (error) => {
+        if (!(error instanceof CodedError)) this.#events.error('signaling', 'publisher', error)
+        const coded = error instanceof CodedError ? error : new CodedError('internal', 'the hub failed')
+        reject(coded.status, refusalText(coded))
+      })
+    })
+    peer.on('notification', ({ method, data }) => this.#onNotification(method, data))
+  }
+
+  requestKeyframe(rendition: number | null): void {
+    this.#notify('keyframe-request', { rendition })
+  }
+
+  demanded(demand: LayerDemand): void {
+    this.#notify('demand', demand)
+  }
+
+  viewersChanged(count: number): void {
+    this.#viewers.set(count)
+  }
+
+  stateChanged(state: StreamState): void {
+    this.#notify('stream', state)
+  }
+
+  contractChanged(contract: FlowContract): void {
+    this.#contract = contract
+    this.#place?.publisher
+      ?.bound(contract.abr)
+      .catch((error) => this.#events.error('signaling', 'publisher_abr', error))
+    this.#notify('contract-changed', { contract })
+  }
+
+  contractEnded(reason: 'expired' | 'revoked'): void {
+    this.#notify('contract-ended', { reason })
+    // The notification leaves first; the WebSocket closes when it has.
+    setImmediate(() => this.#peer.close())
+  }
+
+  takenOver(): void {
+    this.#leave()
+    this.#peer.close()
+  }
+
+  transportLost(reason: string): void {
+    this.#notify('republish', { reason })
+  }
+
+  async #answer(request: ProtooRequest): Promise<unknown> {
+    if (!this.#budget.take(performance.now())) return this.#refuseFlood()
+    return handlerOf(this.#handlers, request.method)(request.data ?? {})
+  }
+
+  readonly #handlers: { [Method in keyof PublisherRequests]: (data: unknown) => Promise<unknown> } = {
+    publish: async (data) => {
+      const request = parseData(publisherRequests.publish, data)
+      // One after the other: a publisher that asks twice gets the second one's transport, and only that.
+      const published = this.#publishing.then(() => this.#publish(request))
+      this.#publishing = published.catch(() => {})
+      return published
+    },
+    'connect-transport': async (data) => {
+      const { transport_id, dtls_parameters } = parseData(publisherRequests['connect-transport'], data)
+      await this.#publisher(transport_id).connect(dtls_parameters as types.DtlsParameters)
+      return {}
+    },
+    produce: async (data) => {
+      const { transport_id, kind, rtp_parameters } = parseData(publisherRequests.produce, data)
+      // mediasoup checks the rest of their shape.
+      const producer = await this.#publisher(transport_id).produce(
+        kind,
+        rtp_parameters as types.RtpParameters,
+      )
+      return { producer_id: producer.id }
+    },
+    'close-producer': async (data) => {
+      this.#publisher().closeProducer(parseData(publisherRequests['close-producer'], data).producer_id)
+      return {}
+    },
+    'pause-producer': async (data) => {
+      await this.#publisher().pause(parseData(publisherRequests['pause-producer'], data).producer_id)
+      return {}
+    },
+    'resume-producer': async (data) => {
+      await this.#publisher().resume(parseData(publisherRequests['resume-producer'], data).producer_id)
+      return {}
+    },
+    data: async (data) => {
+      const { payload, at_unix_ms } = parseData(publisherRequests.data, data)
+      if (!this.#dataBudget.take(performance.now()))
+        throw new CodedError('too_much_data', `at most ${DATA_PER_SECOND} data messages a second`, {
+          status: 429,
+        })
+      this.#joined().stream.sendData({ payload, at_unix_ms })
+      return {}
+    },
+    clock: async (data) => {
+      parseData(publisherRequests.clock, data)
+      return { hub_unix_ms: performance.timeOrigin + performance.now() }
+    },
+  }
+
+  async #publish({
+    ticket,
+    publisher_id,
+    transport_id,
+  }: PublisherRequests['publish']): Promise<PublishAnswer> {
+    const place = this.#admit(ticket, publisher_id ?? null)
+    const { stream } = place
+    const contract = this.#contract ?? place.contract
+    const publisher =
+      contract.transport === 'webrtc' ? await this.#mediaOf(place, contract, transport_id) : null
+    return {
+      contract,
+      transport: publisher?.describe() ?? null,
+      producer_ids: publisher?.producerIds ?? [],
+      stream: stream.state,
+      demand: stream.demand,
+      viewers: stream.viewers,
+    }
+  }
+
+  /** The place that the ticket is for; the first one decides for the whole connection. */
+  #admit(ticket: string, publisherId: string | null): PublisherPlace {
+    if (this.#closed) throw gone()
+    if (this.#place) {
+      if (this.#place.contract.join.ticket === ticket) return this.#place
+      throw new CodedError('ticket_changed', 'this connection published with another ticket', { status: 409 })
+    }
+    const place = this.#admission.admit(ticket, publisherId, this)
+    this.#place = place
+    this.#contract = place.contract
+    this.#control = place.stream.controlledBy(this)
+    return place
+  }
+
+  /** The transport that the publisher still has, or a new one. */
+  async #mediaOf(
+    place: PublisherPlace,
+    { abr }: FlowContract,
+    transportId: string | undefined,
+  ): Promise<Publisher> {
+    const kept = place.publisher
+    if (kept && kept.transportId === transportId) {
+      kept.listener = this
+      return kept
+    }
+    place.publisher = null
+    const publisher = await Publisher.open(place.stream, abr, this)
+    if (this.#closed || this.#place !== place) {
+      await publisher[Symbol.asyncDispose]()
+      throw gone()
+    }
+    place.publisher = publisher
+    return publisher
+  }
+
+  #onNotification(method: string, data: unknown): void {
+    const report = method === 'report' ? publisherNotifications.report.safeParse(data) : null
+    const place = this.#place
+    if (!this.#budget.take(performance.now())) this.#refuseFlood()
+    else if (report?.success && place) {
+      if (place.publisher) place.publisher.clockAheadMs = report.data.clock_ahead_ms
+      this.#events.publisherReport(place.stream.spec, report.data)
+    } else
+      this.#events.rejected(
+        place?.stream.spec ?? null,
+        'bad_message',
+        `notification ${String(method).slice(0, 40)}`,
+      )
+  }
+
+  #refuseFlood(): undefined {
+    this.#events.rejected(
+      this.#place?.stream.spec ?? null,
+      'flood',
+      'a publisher sent too many messages and was cut off',
+    )
+    this.#peer.close()
+  }
+
+  #joined(): PublisherPlace {
+    if (!this.#place) throw new CodedError('not_publishing', 'send publish first', { status: 409 })
+    return this.#place
+  }
+
+  /** @throws CodedError `not_publishing` (409), `unknown_transport` (404) */
+  #publisher(transportId?: string): Publisher {
+    const { publisher } = this.#joined()
+    if (!publisher || (transportId !== undefined && publisher.transportId !== transportId))
+      throw new CodedError('unknown_transport', 'that transport is gone: publish again', { status: 404 })
+    return publisher
+  }
+
+  #notify<Method extends keyof HubToPublisher>(method: Method, data: HubToPublisher[Method]): void {
+    if (!this.#peer.closed)
+      this.#peer.notify(method, data).catch((error) => {
+        if (!this.#peer.closed) this.#events.error('signaling', 'notify', messageOf(error))
+      })
+  }
+
+  /** Gives the place back; media that it holds goes on for a while. */
+  #leave(): void {
+    this.#viewers[Symbol.dispose]()
+    this.#control?.[Symbol.dispose]()
+    this.#control = null
+    this.#place?.[Symbol.dispose]()
+    this.#place = null
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#leave()
+  }
+}
+
+function gone(): CodedError {
+  return new CodedError('gone', 'the connection closed', { status: 410 })
+}
