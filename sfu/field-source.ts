@@ -4,6 +4,7 @@ import type { IngressToHub, Program, RistInput } from '../common/wire/ingress-ip
 import type { LogLevel } from '../common/wire/log-level.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
 import { CLASS_PROFILES } from '../policy/classes.ts'
+import type { PictureSize } from '../policy/viewed-stream.ts'
 import { IngressSupervisor } from './ingress/ingress-supervisor.ts'
 import { Lane, LaneIdentity, type LaneLayout } from './lane.ts'
 import type { MediaEvents, StreamName } from './media-events.ts'
@@ -56,6 +57,10 @@ export class FieldSource implements StreamSource {
 
   get media(): SourceMedia | null {
     return this.#lane?.alive ? this.#lane : null
+  }
+
+  get pictures(): readonly PictureSize[] {
+    return this.#program?.video ?? []
   }
 
   /** Process id of the ingress, for operators and tests. */

@@ -1,10 +1,11 @@
 import type { types } from 'mediasoup'
 import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
 import type { StreamState } from '../common/wire/stream.ts'
-import type { HubNotifications } from '../common/wire/viewer-protocol.ts'
+import type { CaptureClock } from '../common/wire/viewer-protocol.ts'
+import type { PictureSize } from '../policy/viewed-stream.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
-export type CaptureClock = HubNotifications['capture-clock']
+export type { CaptureClock }
 
 /** A stream's media inside the SFU: its producers, video first, on one worker. */
 export interface SourceMedia {
@@ -17,6 +18,8 @@ export interface SourceMedia {
 export interface StreamSource extends AsyncDisposable {
   /** Its producers now; null while there are none. */
   readonly media: SourceMedia | null
+  /** Sizes of the pictures by spatial layer, ascending; left out where nobody knows. */
+  readonly pictures?: readonly PictureSize[]
   /** A dead worker's successor is up: what lived there is made anew, where the source can do so by itself. */
   workerReplaced(): void
   /** What viewers consume now changed. */

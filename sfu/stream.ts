@@ -4,6 +4,8 @@ import { CodedError } from '../common/errors.ts'
 import type { LayerDemand, TimedData } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass, StreamState } from '../common/wire/stream.ts'
 import type { ConsumerCensus } from './consumer-census.ts'
+import { LayerClaims } from './layer-claims.ts'
+import { LayerMeter } from './layer-meter.ts'
 import type { MediaEvents, StreamName } from './media-events.ts'
 import { Outlets } from './outlets.ts'
 import type {
@@ -47,6 +49,16 @@ const ALL_WANTED: LayerDemand = { video: [true, true, true, true], audio: true }
  */
 export class Stream implements AsyncDisposable {
   readonly spec: StreamSpec
+  /** What viewers ask of the publisher: whoever watches without a claim counts as wanting everything. */
+  readonly claims = new LayerClaims(
+    () => this.viewers,
+    (demand) => this.setDemand(demand),
+  )
+  /** What each layer of the video takes. */
+  readonly meter = new LayerMeter(
+    () => this.producers(),
+    () => this.#source?.pictures ?? [],
+  )
   readonly #deps: StreamDependencies
   readonly #observers = new Set<StreamObserver>()
   readonly #outlets: Outlets
@@ -122,9 +134,9 @@ export class Stream implements AsyncDisposable {
   /** Watches from now on; call what is returned to stop. */
   observe(observer: StreamObserver): () => void {
     this.#observers.add(observer)
-    this.#control?.viewersChanged(this.viewers)
+    this.#viewersChanged()
     return () => {
-      if (this.#observers.delete(observer)) this.#control?.viewersChanged(this.viewers)
+      if (this.#observers.delete(observer)) this.#viewersChanged()
     }
   }
 
@@ -192,8 +204,15 @@ export class Stream implements AsyncDisposable {
     if (this.#closed) return
     this.#setState({ state: 'ended' })
     this.#closed = true
+    this.claims[Symbol.dispose]()
+    this.meter[Symbol.dispose]()
     this.#outlets[Symbol.dispose]()
     await this.#source?.[Symbol.asyncDispose]()
+  }
+
+  #viewersChanged(): void {
+    this.claims.changed()
+    this.#control?.viewersChanged(this.viewers)
   }
 
   get #media(): SourceMedia | null {

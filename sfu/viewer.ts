@@ -1,44 +1,48 @@
 import type { types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
-import type { Abr } from '../common/wire/flow-contract.ts'
-import type { ConsumerInfo, JoinAnswer } from '../common/wire/viewer-protocol.ts'
+import type { JoinAnswer } from '../common/wire/viewer-protocol.ts'
+import { BandwidthManager } from './bandwidth-manager.ts'
 import type { Stream } from './stream.ts'
+import { ViewedMedia, type ViewedMediaListener, type ViewingTerms } from './viewed-media.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
-/** What a viewer's media does by itself; facts for whoever signals to the browser. */
+/** What a viewer's transport does by itself; facts for whoever signals to the browser. */
 export interface ViewerListener {
   /** The worker died under the transport, or ICE consent or DTLS failed for good. */
   transportLost(reason: string): void
-  consumerClosed(consumerId: string): void
-  layerChanged(consumerId: string, spatialLayer: number | null): void
+  /** An operation on its media failed and was contained. */
+  mediaFailed(error: unknown): void
 }
 
 /**
- * One browser's media on one worker: a WebRTC transport and a consumer for each of the lane's producers. Closing
- * it closes both; when the worker or the transport dies, the listener hears of it once and makes another.
+ * One browser's media on one worker: a WebRTC transport, the streams it carries, and the manager that shares its
+ * bandwidth over them. Closing it closes all; when the worker or the transport dies, the listener hears of it once
+ * and makes another.
  */
 export class Viewer implements Disposable {
   readonly slot: WorkerSlot
-  readonly #stream: Stream
   readonly #transport: types.WebRtcTransport
   readonly #capabilities: types.RtpCapabilities
   readonly #listener: ViewerListener
-  readonly #consumers = new Map<string, types.Consumer>()
-  #laneSeen: readonly types.Producer[] = []
+  readonly #bandwidth: BandwidthManager
+  readonly #media = new Set<ViewedMedia>()
   #closed = false
 
   private constructor(
-    stream: Stream,
     slot: WorkerSlot,
     transport: types.WebRtcTransport,
     capabilities: types.RtpCapabilities,
     listener: ViewerListener,
   ) {
-    this.#stream = stream
     this.slot = slot
     this.#transport = transport
     this.#capabilities = capabilities
     this.#listener = listener
+    this.#bandwidth = new BandwidthManager(
+      transport,
+      () => [...this.#media],
+      (error) => listener.mediaFailed(error),
+    )
     transport.observer.once('close', () => this.#lost('worker_lost'))
     transport.on('dtlsstatechange', (state) => {
       if (state === 'failed' || state === 'closed') this.#lost(`dtls_${state}`)
@@ -49,12 +53,12 @@ export class Viewer implements Disposable {
   }
 
   /**
-   * Makes the transport next to the stream's lane; `bound` gives it the rest of the contract's bitrate bounds.
+   * Makes the transport next to the stream's producers; its estimate starts at `startKbps`.
    * @throws CodedError `no_worker` (503) while no worker is up
    */
   static async open(
     stream: Stream,
-    abr: Abr,
+    startKbps: number,
     capabilities: types.RtpCapabilities,
     listener: ViewerListener,
   ): Promise<Viewer> {
@@ -66,9 +70,9 @@ export class Viewer implements Disposable {
       enableUdp: true,
       enableTcp: true,
       preferUdp: true,
-      initialAvailableOutgoingBitrate: abr.start_kbps * 1000,
+      initialAvailableOutgoingBitrate: startKbps * 1000,
     })
-    return new Viewer(stream, slot, transport, capabilities, listener)
+    return new Viewer(slot, transport, capabilities, listener)
   }
 
   get transportId(): string {
@@ -86,86 +90,57 @@ export class Viewer implements Disposable {
     }
   }
 
-  /** Holds the transport's estimate between the contract's floor and ceiling. */
-  async bound(abr: Abr): Promise<void> {
-    // mediasoup refuses a ceiling below the floor that is in force, so the floor goes first.
-    await this.#transport.setMinOutgoingBitrate(0)
-    await this.#transport.setMaxOutgoingBitrate(abr.max_kbps * 1000)
-    await this.#transport.setMinOutgoingBitrate(abr.min_kbps * 1000)
-  }
-
   async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
     await this.#transport.connect({ dtlsParameters })
   }
 
+  /** Carries one more stream, of any worker; `consume` on what is returned begins. */
+  add(stream: Stream, terms: ViewingTerms, listener: ViewedMediaListener): ViewedMedia {
+    const media = new ViewedMedia({
+      stream,
+      terms,
+      listener,
+      transport: this.#transport,
+      router: this.slot.router,
+      capabilities: this.#capabilities,
+      failed: (error) => this.#listener.mediaFailed(error),
+      changed: this.#bandwidth.changed,
+    })
+    this.#media.add(media)
+    return media
+  }
+
+  remove(media: ViewedMedia): void {
+    media[Symbol.dispose]()
+    if (this.#media.delete(media)) this.#bandwidth.changed()
+  }
+
   /**
-   * Consumes whatever of the lane is not consumed yet. `paused` consumers wait for `resume`, which a browser that
-   * is connected already needs: packets that come before its answer would be lost.
-   * @throws CodedError `codec_not_supported` (415) when the browser can decode none of a producer's codec
+   * Holds the transport's estimate below the ceilings of all contracts together. Their floors are what each stream
+   * is served with first; the estimate itself is not held up to them, which would only flood a link that carries less.
    */
-  async consumeLane(paused: boolean): Promise<ConsumerInfo[]> {
-    this.#laneSeen = this.#stream.producers()
-    const producers = await this.#stream.producersOn(this.slot.router)
-    const consumed = new Set(Array.from(this.#consumers.values(), (consumer) => consumer.producerId))
-    const wanted = producers.filter((producer) => !consumed.has(producer.id))
-    return Promise.all(wanted.map((producer) => this.#consume(producer, paused)))
-  }
-
-  /** Whether it consumes just what the lane has now; a lane that is made anew while a consumer is made is missed. */
-  get consumesLane(): boolean {
-    return this.#laneSeen === this.#stream.producers()
-  }
-
-  async resume(consumerId: string): Promise<void> {
-    await this.#consumers.get(consumerId)?.resume()
-  }
-
-  /** Asks the publisher for an IDR. @throws CodedError `unknown_consumer` (404) */
-  async requestKeyframe(consumerId: string): Promise<void> {
-    const consumer = this.#consumers.get(consumerId)
-    if (!consumer) throw new CodedError('unknown_consumer', 'there is no such consumer', { status: 404 })
-    await consumer.requestKeyFrame()
+  async bound(): Promise<void> {
+    const ceiling = Array.from(this.#media).reduce((sum, { terms }) => sum + terms.abr.max_kbps, 0)
+    this.#bandwidth.changed()
+    await this.#transport.setMaxOutgoingBitrate(ceiling * 1000)
   }
 
   [Symbol.dispose](): void {
-    this.#closed = true
+    this.#release()
     this.#transport.close()
-  }
-
-  async #consume(producer: types.Producer, paused: boolean): Promise<ConsumerInfo> {
-    if (!this.#slotCanConsume(producer)) {
-      const codec = producer.rtpParameters.codecs[0]?.mimeType ?? producer.kind
-      throw new CodedError('codec_not_supported', `this browser can not receive ${codec}`, { status: 415 })
-    }
-    const consumer = await this.#transport.consume({
-      producerId: producer.id,
-      rtpCapabilities: this.#capabilities,
-      paused,
-    })
-    this.#consumers.set(consumer.id, consumer)
-    consumer.once('producerclose', () => {
-      this.#consumers.delete(consumer.id)
-      this.#listener.consumerClosed(consumer.id)
-    })
-    consumer.on('layerschange', (layers) =>
-      this.#listener.layerChanged(consumer.id, layers?.spatialLayer ?? null),
-    )
-    return {
-      consumer_id: consumer.id,
-      producer_id: producer.id,
-      kind: consumer.kind,
-      rtp_parameters: { ...consumer.rtpParameters },
-    }
-  }
-
-  #slotCanConsume(producer: types.Producer): boolean {
-    return this.slot.router.canConsume({ producerId: producer.id, rtpCapabilities: this.#capabilities })
   }
 
   #lost(reason: string): void {
     if (this.#closed) return
-    this.#closed = true
+    this.#release()
     this.#transport.close()
     this.#listener.transportLost(reason)
+  }
+
+  #release(): void {
+    this.#closed = true
+    this.#bandwidth[Symbol.dispose]()
+    for (const media of this.#media) media[Symbol.dispose]()
+    this.#media.clear()
   }
 }

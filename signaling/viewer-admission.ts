@@ -3,8 +3,11 @@ import type { Stream } from '../sfu/stream.ts'
 
 /** What a contract lets one viewer connection do. */
 export interface AdmittedViewer extends Disposable {
+  readonly contractId: string
   readonly stream: Stream
   readonly abr: Abr
+  /** 1 to 255: among the streams of one viewer, the more the earlier this one gets its bandwidth. */
+  readonly priority: number
 }
 
 /** How whoever granted the contract reaches the connection that uses it. */

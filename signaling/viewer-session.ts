@@ -1,30 +1,34 @@
 import type { types } from 'mediasoup'
 import type { Peer, ProtooRequest } from 'protoo-server'
-import { z } from 'zod'
 import { CodedError, messageOf } from '../common/errors.ts'
-import type { Abr } from '../common/wire/flow-contract.ts'
-import type { TimedData } from '../common/wire/publisher-protocol.ts'
-import type { StreamState } from '../common/wire/stream.ts'
 import {
+  type ConsumerInfo,
   type HubNotifications,
   type JoinAnswer,
+  MAX_WATCHED_STREAMS,
+  type View,
   type ViewerRequests,
   viewerNotifications,
   viewerRequests,
+  type WatchedStream as WatchedStreamInfo,
 } from '../common/wire/viewer-protocol.ts'
-import type { MediaEvents } from '../sfu/media-events.ts'
-import type { Stream, StreamObserver } from '../sfu/stream.ts'
-import type { CaptureClock } from '../sfu/stream-source.ts'
+import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import { Viewer, type ViewerListener } from '../sfu/viewer.ts'
+import { handlerOf, parseData, refusalText } from './protoo-request.ts'
 import { RequestBudget } from './request-budget.ts'
-import type { ContractListener, ViewerAdmission } from './viewer-admission.ts'
+import type { ViewerAdmission } from './viewer-admission.ts'
+import { WatchedStream, type WatchingConnection } from './watched-stream.ts'
 
 /** Requests and notifications a viewer may send: 20 a second, 60 at once. A page needs about one a second. */
 const REQUESTS_PER_SECOND = 20
 const REQUEST_BURST = 60
 
-/** A connection that does not join within this time is closed. */
+/** A connection that does not join within this time is closed, and one that watches nothing any more. */
 const JOIN_WITHIN_MS = 15_000
+const IDLE_MS = 60_000
+
+/** A browser that has not answered an offered consumer within this time is given up. */
+const ANSWER_WITHIN_MS = 10_000
 
 export interface ViewerSessionDependencies {
   readonly admission: ViewerAdmission
@@ -32,193 +36,251 @@ export interface ViewerSessionDependencies {
 }
 
 /**
- * One viewer's protoo connection: turns its requests into media and the stream's facts into notifications. It is
- * nobody's until its first `join` shows the ticket of a contract.
+ * One viewer's protoo connection: its transport, and the streams it watches by their contracts. It is nobody's until
+ * its first `join` shows the ticket of one.
  */
-export class ViewerSession implements StreamObserver, ViewerListener, ContractListener {
+export class ViewerSession implements ViewerListener, WatchingConnection {
   readonly #peer: Peer
   readonly #admission: ViewerAdmission
   readonly #events: MediaEvents
   readonly #budget = new RequestBudget(REQUESTS_PER_SECOND, REQUEST_BURST, performance.now())
-  readonly #joinTimer: NodeJS.Timeout
-  #admitted: { readonly ticket: string; readonly stream: Stream; readonly place: Disposable } | null = null
-  #abr: Abr | null = null
+  #idleTimer: NodeJS.Timeout
+  /** By the ticket that each was let in with. */
+  readonly #watched = new Map<string, WatchedStream>()
   #viewer: Viewer | null = null
-  #joins: Promise<unknown> = Promise.resolve()
+  #work: Promise<unknown> = Promise.resolve()
   #closed = false
 
   constructor(peer: Peer, { admission, events }: ViewerSessionDependencies) {
     this.#peer = peer
     this.#admission = admission
     this.#events = events
-    this.#joinTimer = setTimeout(() => peer.close(), JOIN_WITHIN_MS)
+    this.#idleTimer = setTimeout(() => peer.close(), JOIN_WITHIN_MS)
     peer.on('close', () => this.#close())
     peer.on('request', (request, accept, reject) => {
       this.#answer(request).then(accept, (error) => {
-        if (!(error instanceof CodedError)) this.#events.error('signaling', 'request', error)
         const coded = error instanceof CodedError ? error : new CodedError('internal', 'the hub failed')
-        reject(coded.status, `${coded.code}: ${[coded.message, ...coded.details].join('; ')}`)
+        if (coded === error) this.#events.rejected(this.#streamName, coded.code, coded.message)
+        else this.#events.error('signaling', 'request', error)
+        reject(coded.status, refusalText(coded))
       })
     })
     peer.on('notification', ({ method, data }) => this.#onNotification(method, data))
   }
 
-  stateChanged(state: StreamState): void {
-    this.#notify('stream', state)
+  notify<Method extends keyof HubNotifications>(method: Method, data: HubNotifications[Method]): void {
+    if (!this.#peer.closed)
+      this.#peer.notify(method, data).catch((error) => {
+        if (!this.#peer.closed) this.#events.error('signaling', 'notify', messageOf(error))
+      })
   }
 
-  laneChanged(): void {
-    const viewer = this.#viewer
-    if (!viewer) return
-    this.#offerNew(viewer).catch((error) => this.#events.error('signaling', 'consume', error))
+  async offer(consumer: ConsumerInfo): Promise<void> {
+    const timer = setTimeout(() => {
+      this.#events.rejected(this.#streamName, 'no_answer', 'a viewer never answered "consume"')
+      this.#peer.close()
+    }, ANSWER_WITHIN_MS)
+    try {
+      await this.#peer.request('consume', consumer)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
-  captureClock(clock: CaptureClock): void {
-    this.#notify('capture-clock', clock)
-  }
-
-  dataArrived(data: TimedData): void {
-    this.#notify('data', data)
-  }
-
-  abrChanged(abr: Abr, reasons: readonly string[]): void {
-    this.#abr = abr
-    this.#viewer?.bound(abr).catch((error) => this.#events.error('signaling', 'abr', error))
-    this.#notify('abr-changed', { abr, reasons: [...reasons] })
-  }
-
-  contractEnded(reason: 'expired' | 'revoked'): void {
-    this.#viewer?.[Symbol.dispose]()
-    this.#viewer = null
-    this.#notify('contract-ended', { reason })
+  ended(watched: WatchedStream): void {
+    this.#forget(watched)
+    if (this.#watched.size > 0) return
+    this.#closeViewer()
     // The notification leaves first; the WebSocket closes when it has.
     setImmediate(() => this.#peer.close())
   }
 
   transportLost(reason: string): void {
     this.#viewer = null
-    this.#notify('rejoin', { reason })
+    for (const watched of this.#watched.values()) watched.lostTransport()
+    this.notify('rejoin', { reason })
   }
 
-  consumerClosed(consumerId: string): void {
-    this.#notify('consumer-closed', { consumer_id: consumerId })
+  mediaFailed(error: unknown): void {
+    this.#events.error('signaling', 'media', error)
   }
 
-  layerChanged(consumerId: string, spatialLayer: number | null): void {
-    this.#notify('consumer-layer', { consumer_id: consumerId, spatial_layer: spatialLayer })
+  failed(kind: string, error: unknown): void {
+    this.#events.error('signaling', kind, error)
   }
 
   async #answer(request: ProtooRequest): Promise<unknown> {
     if (!this.#budget.take(performance.now())) return this.#refuseFlood()
-    const handler = this.#handlers[request.method as keyof ViewerRequests]
-    if (!Object.hasOwn(this.#handlers, request.method) || !handler)
-      throw new CodedError('unknown_method', `there is no request "${String(request.method).slice(0, 40)}"`, {
-        status: 404,
-        details: [`allowed: ${Object.keys(this.#handlers).join(', ')}`],
-      })
+    const handler = handlerOf(this.#handlers, request.method)
     return handler(request.data ?? {})
   }
 
   readonly #handlers: { [Method in keyof ViewerRequests]: (data: unknown) => Promise<unknown> } = {
     join: async (data) => {
-      const { ticket, rtp_capabilities } = parse(viewerRequests.join, data)
-      // Joins run one after the other: a viewer that sends two gets the second one's transport, and only that.
-      const joined = this.#joins.then(() => this.#join(ticket, rtp_capabilities as types.RtpCapabilities))
-      this.#joins = joined.catch(() => {})
-      return joined
+      const { ticket, rtp_capabilities, view } = parseData(viewerRequests.join, data)
+      return this.#inTurn(() => this.#join(ticket, rtp_capabilities as types.RtpCapabilities, view))
+    },
+    watch: async (data) => {
+      const { ticket, view, replaces } = parseData(viewerRequests.watch, data)
+      return this.#inTurn(() => this.#watch(ticket, view, replaces))
+    },
+    unwatch: async (data) => {
+      const { contract_id } = parseData(viewerRequests.unwatch, data)
+      return this.#inTurn(async () => {
+        this.#forget(this.#watchedBy(contract_id))
+        if (this.#watched.size === 0 && !this.#closed)
+          this.#idleTimer = setTimeout(() => this.#peer.close(), IDLE_MS)
+        return {}
+      })
+    },
+    'set-view': async (data) => {
+      const { contract_id, ...view } = parseData(viewerRequests['set-view'], data)
+      this.#watchedBy(contract_id).setView(view)
+      return {}
     },
     'connect-transport': async (data) => {
-      const { transport_id, dtls_parameters } = parse(viewerRequests['connect-transport'], data)
+      const { transport_id, dtls_parameters } = parseData(viewerRequests['connect-transport'], data)
       if (this.#viewer?.transportId !== transport_id)
         throw new CodedError('unknown_transport', 'that transport is gone: join again', { status: 404 })
       await this.#viewer.connect(dtls_parameters as types.DtlsParameters)
       return {}
     },
     'request-keyframe': async (data) => {
-      await this.#joinedViewer().requestKeyframe(parse(viewerRequests['request-keyframe'], data).consumer_id)
+      const { consumer_id } = parseData(viewerRequests['request-keyframe'], data)
+      this.#joinedViewer()
+      const media = this.#all.map((watched) => watched.mediaOf(consumer_id)).find(Boolean)
+      if (!media) throw new CodedError('unknown_consumer', 'there is no such consumer', { status: 404 })
+      await media.requestKeyframe(consumer_id)
       return {}
     },
     clock: async (data) => {
-      parse(viewerRequests.clock, data)
+      parseData(viewerRequests.clock, data)
       return { hub_unix_ms: performance.timeOrigin + performance.now() }
     },
   }
 
-  async #join(ticket: string, capabilities: types.RtpCapabilities): Promise<JoinAnswer> {
-    const stream = this.#admit(ticket)
-    this.#viewer?.[Symbol.dispose]()
-    this.#viewer = null
-    const abr = this.#abr!
-    const viewer = await Viewer.open(stream, abr, capabilities, this)
+  async #join(
+    ticket: string,
+    capabilities: types.RtpCapabilities,
+    view: View | undefined,
+  ): Promise<JoinAnswer> {
+    const first = this.#admit(ticket, view)
+    this.#closeViewer()
+    const viewer = await Viewer.open(first.stream, first.abr.start_kbps, capabilities, this)
     try {
-      const [consumers] = await Promise.all([viewer.consumeLane(false), viewer.bound(abr)])
-      if (this.#closed) throw new CodedError('gone', 'the connection closed', { status: 410 })
+      // One after the other: each of them raises the ceiling of the transport by its own.
+      const streams: WatchedStreamInfo[] = []
+      for (const watched of this.#all) streams.push(await watched.joinOn(viewer))
+      if (this.#closed) throw gone()
       this.#viewer = viewer
-      // Nobody was there to be told of a lane that was made anew meanwhile; its consumers follow this answer.
-      if (!viewer.consumesLane) setImmediate(() => this.laneChanged())
-      if (stream.captureClock) this.#notify('capture-clock', stream.captureClock)
-      return { transport: viewer.describe(), consumers, stream: stream.state, abr }
+      return { transport: viewer.describe(), streams }
     } catch (error) {
       viewer[Symbol.dispose]()
+      for (const watched of this.#all) watched.lostTransport()
       throw error
     }
   }
 
-  /** The stream that the ticket is for; the first one decides for the whole connection. */
-  #admit(ticket: string): Stream {
-    if (this.#admitted) {
-      if (this.#admitted.ticket === ticket) return this.#admitted.stream
-      throw new CodedError('ticket_changed', 'this connection joined with another ticket', { status: 409 })
+  async #watch(
+    ticket: string,
+    view: View | undefined,
+    replaces: string | undefined,
+  ): Promise<WatchedStreamInfo> {
+    const viewer = this.#joinedViewer()
+    if (replaces !== undefined) return this.#replace(this.#watchedBy(replaces), ticket)
+    const watched = this.#admit(ticket, view)
+    try {
+      const answer = await watched.addTo(viewer)
+      if (this.#closed) throw gone()
+      return answer
+    } catch (error) {
+      this.#forget(watched)
+      throw error
     }
-    if (this.#closed) throw new CodedError('gone', 'the connection closed', { status: 410 })
-    const admitted = this.#admission.admit(ticket, this)
-    clearTimeout(this.#joinTimer)
-    const { stream, abr } = admitted
-    const stopObserving = stream.observe(this)
-    this.#abr = abr
-    this.#admitted = {
-      ticket,
-      stream,
-      place: {
-        [Symbol.dispose]: () => {
-          stopObserving()
-          admitted[Symbol.dispose]()
-          this.#events.viewerLeft(stream.spec)
-        },
-      },
-    }
-    this.#events.viewerJoined(stream.spec)
-    return stream
   }
 
-  async #offerNew(viewer: Viewer): Promise<void> {
-    try {
-      for (const info of await viewer.consumeLane(true)) {
-        await this.#peer.request('consume', info)
-        await viewer.resume(info.consumer_id)
-      }
-    } catch (error) {
-      // A viewer that leaves or joins anew while it is being offered something is no failure.
-      if (this.#viewer === viewer) throw error
+  #replace(watched: WatchedStream, ticket: string): WatchedStreamInfo {
+    if (this.#watched.has(ticket))
+      throw new CodedError('ticket_in_use', 'this connection uses that ticket already', { status: 409 })
+    watched.renew((listener) => {
+      const admitted = this.#admission.admit(ticket, listener)
+      if (admitted.stream === watched.stream) return admitted
+      admitted[Symbol.dispose]()
+      throw new CodedError('other_stream', 'the ticket is for another stream: watch it beside', {
+        status: 409,
+      })
+    })
+    for (const [before, each] of this.#watched) if (each === watched) this.#watched.delete(before)
+    this.#watched.set(ticket, watched)
+    return watched.describe([])
+  }
+
+  /** The stream that the ticket is for; one that the connection was let in with already stays as it is. */
+  #admit(ticket: string, view: View | undefined): WatchedStream {
+    if (this.#closed) throw gone()
+    const known = this.#watched.get(ticket)
+    if (known) return known
+    if (this.#watched.size >= MAX_WATCHED_STREAMS)
+      throw new CodedError(
+        'too_many_streams',
+        `one connection watches ${MAX_WATCHED_STREAMS} streams at most`,
+        {
+          status: 429,
+        },
+      )
+    const watched = new WatchedStream(this, (listener) => this.#admission.admit(ticket, listener), view)
+    clearTimeout(this.#idleTimer)
+    this.#watched.set(ticket, watched)
+    this.#events.viewerJoined(watched.stream.spec)
+    return watched
+  }
+
+  #forget(watched: WatchedStream): void {
+    for (const [ticket, each] of this.#watched) {
+      if (each !== watched) continue
+      this.#watched.delete(ticket)
+      watched[Symbol.dispose]()
+      this.#events.viewerLeft(watched.stream.spec)
     }
+  }
+
+  /** Requests that change what is watched run one after the other: of two joins the second one's transport counts. */
+  #inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    const done = this.#work.then(work)
+    this.#work = done.catch(() => {})
+    return done
   }
 
   #onNotification(method: string, data: unknown): void {
     const report = method === 'report' ? viewerNotifications.report.safeParse(data) : null
-    const stream = this.#admitted?.stream
+    const contract_id = report?.data?.contract_id
+    const stream =
+      contract_id === undefined ? this.#all[0] : this.#all.find((each) => each.contractId === contract_id)
+    const spec = stream?.stream.spec
     if (!this.#budget.take(performance.now())) this.#refuseFlood()
-    else if (report?.success && stream)
-      this.#events.viewerReport(stream.spec, stream.spec.streamClass, report.data, this.#peer.id)
-    else this.#events.rejected(stream?.spec ?? null, 'bad_message', `notification ${method.slice(0, 40)}`)
+    else if (report?.success && spec)
+      this.#events.viewerReport(spec, spec.streamClass, report.data, `${this.#peer.id}/${stream.contractId}`)
+    else this.#events.rejected(spec ?? this.#streamName, 'bad_message', `notification ${method.slice(0, 40)}`)
   }
 
   #refuseFlood(): undefined {
-    this.#events.rejected(
-      this.#admitted?.stream.spec ?? null,
-      'flood',
-      'a viewer sent too many messages and was cut off',
-    )
+    this.#events.rejected(this.#streamName, 'flood', 'a viewer sent too many messages and was cut off')
     this.#peer.close()
+  }
+
+  get #all(): WatchedStream[] {
+    return [...this.#watched.values()]
+  }
+
+  get #streamName(): StreamName | null {
+    return this.#all[0]?.stream.spec ?? null
+  }
+
+  #watchedBy(contractId: string): WatchedStream {
+    const watched = this.#all.find((each) => each.contractId === contractId)
+    if (!watched)
+      throw new CodedError('not_watched', 'this connection watches nothing by that contract', { status: 404 })
+    return watched
   }
 
   #joinedViewer(): Viewer {
@@ -226,29 +288,21 @@ export class ViewerSession implements StreamObserver, ViewerListener, ContractLi
     return this.#viewer
   }
 
-  #notify<Method extends keyof HubNotifications>(method: Method, data: HubNotifications[Method]): void {
-    if (!this.#peer.closed)
-      this.#peer.notify(method, data).catch((error) => {
-        if (!this.#peer.closed) this.#events.error('signaling', 'notify', messageOf(error))
-      })
+  #closeViewer(): void {
+    for (const watched of this.#watched.values()) watched.lostTransport()
+    this.#viewer?.[Symbol.dispose]()
+    this.#viewer = null
   }
 
   #close(): void {
     if (this.#closed) return
     this.#closed = true
-    clearTimeout(this.#joinTimer)
-    this.#viewer?.[Symbol.dispose]()
-    this.#viewer = null
-    this.#admitted?.place[Symbol.dispose]()
-    this.#admitted = null
+    clearTimeout(this.#idleTimer)
+    this.#closeViewer()
+    for (const watched of this.#all) this.#forget(watched)
   }
 }
 
-function parse<Schema extends z.ZodType>(schema: Schema, data: unknown): z.infer<Schema> {
-  const parsed = schema.safeParse(data)
-  if (parsed.success) return parsed.data
-  throw new CodedError('bad_request', 'the request does not fit its schema', {
-    status: 400,
-    details: z.prettifyError(parsed.error).split('\n').slice(0, 10),
-  })
+function gone(): CodedError {
+  return new CodedError('gone', 'the connection closed', { status: 410 })
 }

@@ -1,15 +1,17 @@
 import { z } from 'zod'
 import { abrSchema } from './flow-contract.ts'
+import { contractIdSchema, tenantIdSchema } from './ids.ts'
 import { timedDataSchema } from './publisher-protocol.ts'
-import { streamStateSchema } from './stream.ts'
+import { streamIdSchema, streamStateSchema } from './stream.ts'
 import { dtlsParametersSchema, webRtcTransportSchema } from './web-rtc-shapes.ts'
 
 /**
  * What viewers and the hub say to each other over protoo (a WebSocket with requests, responses and
  * notifications; sub-protocol `protoo`) at the `protoo_url` of a `POST /v1/subscribe`.
  *
- * The hub speaks first (`welcome`), the viewer answers with `join` and the ticket of its contract. The RTP, DTLS and ICE parameters are
- * mediasoup's own shapes: the hub checks their outline here and mediasoup checks the rest.
+ * The hub speaks first (`welcome`), the viewer answers with `join` and the ticket of its contract, and may `watch`
+ * more streams on the same connection and transport. The RTP, DTLS and ICE parameters are mediasoup's own shapes: the
+ * hub checks their outline here and mediasoup checks the rest.
  */
 
 const rtpCapabilities = z.object({
@@ -35,10 +37,42 @@ const rtpCapabilities = z.object({
     .optional(),
 })
 
+/** Most streams that one connection watches. */
+export const MAX_WATCHED_STREAMS = 32
+
+/** What the page does with a stream. What is left out stays as it was; at first it is shown, with sound. */
+export const viewSchema = z.strictObject({
+  /** Size of the tile on the screen in device pixels (CSS pixels x device pixel ratio); 0 where it has none. */
+  width: z.number().min(0).max(65_535).optional(),
+  height: z.number().min(0).max(65_535).optional(),
+  /** False: out of sight, or the page is in the background. No picture is sent then. */
+  visible: z.boolean().optional(),
+  /** The stream that counts most on this page; it gets its bandwidth first. */
+  focused: z.boolean().optional(),
+  /** False: none of it is sent. */
+  audio: z.boolean().optional(),
+  video: z.boolean().optional(),
+})
+export type View = z.infer<typeof viewSchema>
+
+const ticket = z.string().min(16).max(128)
+
 /** Requests of a viewer, by method: the shape of their data. */
 export const viewerRequests = {
-  /** Makes (or makes anew) the viewer's transport and its consumers. Answer: `JoinAnswer`. */
-  join: z.strictObject({ ticket: z.string().min(16).max(128), rtp_capabilities: rtpCapabilities }),
+  /**
+   * Makes (or makes anew) the viewer's transport, and watches the stream that the ticket is for. Answer: `JoinAnswer`,
+   * with all streams of the connection.
+   */
+  join: z.strictObject({ ticket, rtp_capabilities: rtpCapabilities, view: viewSchema.optional() }),
+  /**
+   * Watches one more stream on the same transport. `replaces` is a contract on the same stream whose place this one
+   * takes: its media goes on untouched, and no consumers are answered. Answer: `WatchedStream`.
+   */
+  watch: z.strictObject({ ticket, view: viewSchema.optional(), replaces: contractIdSchema.optional() }),
+  /** Stops to watch one stream. Answer: `{}`. */
+  unwatch: z.strictObject({ contract_id: contractIdSchema }),
+  /** How a stream is shown now. Answer: `{}`. */
+  'set-view': z.strictObject({ contract_id: contractIdSchema, ...viewSchema.shape }),
   /** The viewer's side of DTLS for the transport of the last `join`. Answer: `{}`. */
   'connect-transport': z.strictObject({
     transport_id: z.string().max(64),
@@ -54,6 +88,8 @@ export const viewerRequests = {
 export const viewerNotifications = {
   /** What the viewer saw in the last interval; feeds the metrics. Times in ms, bitrate in kb/s, loss 0..1. */
   report: z.strictObject({
+    /** The stream it is about; the connection's first where it is left out. */
+    contract_id: contractIdSchema.optional(),
     glass_to_glass_ms: z.number().min(-60_000).max(600_000).nullable(),
     join_ms: z.number().min(0).max(600_000).nullable(),
     jitter_ms: z.number().min(0).max(600_000),
@@ -69,7 +105,10 @@ export type ViewerRequests = {
 }
 export type ViewerReport = z.infer<typeof viewerNotifications.report>
 
+const about = { contract_id: contractIdSchema }
+
 const consumerInfo = z.object({
+  ...about,
   consumer_id: z.string(),
   producer_id: z.string(),
   kind: z.enum(['audio', 'video']),
@@ -78,48 +117,80 @@ const consumerInfo = z.object({
 })
 export type ConsumerInfo = z.infer<typeof consumerInfo>
 
-/** Answer to `join`. `consumers` is empty while the stream has no input; they come later by `consume`. */
-export const joinAnswer = z.object({
-  transport: webRtcTransportSchema,
-  consumers: z.array(consumerInfo),
+/** One stream of a connection. `consumers` is empty while it has no input; they come later by `consume`. */
+export const watchedStream = z.object({
+  ...about,
+  tenant_id: tenantIdSchema,
+  stream_id: streamIdSchema,
   stream: streamStateSchema,
   abr: abrSchema,
+  consumers: z.array(consumerInfo),
+})
+export type WatchedStream = z.infer<typeof watchedStream>
+
+/** Answer to `join`. */
+export const joinAnswer = z.object({
+  transport: webRtcTransportSchema,
+  streams: z.array(watchedStream),
 })
 export type JoinAnswer = z.infer<typeof joinAnswer>
 
 /** Requests of the hub to a viewer. */
 export const hubRequests = {
-  /** A lane got a producer the viewer does not consume yet. Answered once the viewer consumes. */
+  /** A stream got a producer the viewer does not consume yet. Answered once the viewer consumes. */
   consume: consumerInfo,
 } as const
 
-/** Notifications of the hub to a viewer. */
+/** Why a picture is no more than it is: its pause, or the layer that it is held to. */
+export const PICTURE_REASONS = [
+  'all',
+  'tile',
+  'ceiling',
+  'bandwidth',
+  'hidden',
+  'not_wanted',
+  'no_video',
+] as const
+
+/**
+ * Ties the video's RTP timestamps (90 kHz, 32 bit) to the wall clock of the camera: the frame with
+ * `rtp_timestamp` was captured at `capture_unix_ms` by the hub's clock. `source` says who knew:
+ * `sender` a time stamp in the stream, `arrival` the hub's own clock when the access unit came in.
+ */
+export const captureClockSchema = z.object({
+  rtp_timestamp: z.number().int().min(0).max(0xffff_ffff),
+  capture_unix_ms: z.number(),
+  source: z.enum(['sender', 'arrival']),
+})
+export type CaptureClock = z.infer<typeof captureClockSchema>
+
+/** Notifications of the hub to a viewer. Those about one stream name its contract. */
 export const hubNotifications = {
   /** First message of every connection. */
   welcome: z.object({ router_rtp_capabilities: z.looseObject({}) }),
   /** The stream's input changed. */
-  stream: streamStateSchema,
-  'consumer-closed': z.object({ consumer_id: z.string() }),
+  stream: z.object({ ...about, ...streamStateSchema.shape }),
+  'consumer-closed': z.object({ ...about, consumer_id: z.string() }),
   /** The layer mediasoup now forwards; `spatial_layer` null while nothing fits. */
-  'consumer-layer': z.object({ consumer_id: z.string(), spatial_layer: z.number().int().nullable() }),
+  'consumer-layer': z.object({
+    ...about,
+    consumer_id: z.string(),
+    spatial_layer: z.number().int().nullable(),
+  }),
+  /**
+   * What the hub sends of a picture, and why no more: `bandwidth` the viewer's connection does not carry more, `tile`
+   * more could not be seen, `ceiling` the contract ends there. Paused for `bandwidth`, sound goes on alone.
+   */
+  picture: z.object({ ...about, paused: z.boolean(), reason: z.enum(PICTURE_REASONS) }),
   /** The contract's bitrate bounds changed while it runs; kb/s. */
-  'abr-changed': z.object({ abr: abrSchema, reasons: z.array(z.string()) }),
-  /** The contract is over and media stopped: subscribe again. */
-  'contract-ended': z.object({ reason: z.enum(['expired', 'revoked']) }),
+  'abr-changed': z.object({ ...about, abr: abrSchema, reasons: z.array(z.string()) }),
+  /** The contract is over and its media stopped: subscribe again. The last one's end closes the connection. */
+  'contract-ended': z.object({ ...about, reason: z.enum(['expired', 'revoked']) }),
   /** The viewer's transport is gone (a worker died or was drained): send `join` again on this connection. */
   rejoin: z.object({ reason: z.string() }),
-  /**
-   * Ties the video's RTP timestamps (90 kHz, 32 bit) to the wall clock of the camera: the frame with
-   * `rtp_timestamp` was captured at `capture_unix_ms` by the hub's clock. `source` says who knew:
-   * `sender` a time stamp in the stream, `arrival` the hub's own clock when the access unit came in.
-   */
-  'capture-clock': z.object({
-    rtp_timestamp: z.number().int().min(0).max(0xffff_ffff),
-    capture_unix_ms: z.number(),
-    source: z.enum(['sender', 'arrival']),
-  }),
+  'capture-clock': z.object({ ...about, ...captureClockSchema.shape }),
   /** Timed metadata from the publisher: belongs to the picture that was captured at `at_unix_ms`. */
-  data: timedDataSchema,
+  data: z.object({ ...about, ...timedDataSchema.shape }),
 } as const
 
 export type HubNotifications = {

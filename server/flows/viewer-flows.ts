@@ -23,6 +23,9 @@ interface Entry {
   listener: ContractListener | null
 }
 
+/** Of a stream that nobody gave another; the focused one of a page comes first anyway. */
+const USUAL_PRIORITY = 100
+
 /** Contracts that nobody used are dropped this long after their grant, so that they hold no place of a viewer. */
 const USE_WITHIN_MS = 30_000
 
@@ -106,8 +109,10 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     if (!stream) throw new CodedError('stream_not_found', 'there is no such stream now', { status: 404 })
     entry.listener = listener
     return {
+      contractId: flow.contractId,
       stream,
       abr: flow.abr,
+      priority: USUAL_PRIORITY,
       [Symbol.dispose]: () => {
         // Once: the place may be another connection's by now.
         if (entry.listener !== listener) return

@@ -1,13 +1,13 @@
-import type { HubNotifications } from '../../common/wire/viewer-protocol.ts'
+import type { CaptureClock } from '../../common/wire/viewer-protocol.ts'
 
 /** RTP clock of video, ticks per ms (90 kHz). */
 const TICKS_PER_MS = 90
 
 /** When each frame was captured, from the `capture-clock` pairs the hub sends and the frame's RTP timestamp. */
 export class CaptureTimeline {
-  #reference: HubNotifications['capture-clock'] | null = null
+  #reference: CaptureClock | null = null
 
-  set(reference: HubNotifications['capture-clock']): void {
+  set(reference: CaptureClock): void {
     this.#reference = reference
   }
 

@@ -190,9 +190,11 @@ export class ContractSession {
     })
     this.#media = media
     this.#everJoined = true
-    this.#abr = answer.abr
-    this.#setStream(answer.stream)
-    await this.#consume(media, answer.consumers)
+    const [watched] = answer.streams
+    if (watched === undefined) throw new Error('the server answered without a stream')
+    this.#abr = watched.abr
+    this.#setStream(watched.stream)
+    await this.#consume(media, watched.consumers)
   }
 
   async #consume(media: MediaSession, infos: readonly ConsumerInfo[]): Promise<void> {

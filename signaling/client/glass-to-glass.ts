@@ -1,4 +1,4 @@
-import type { HubNotifications } from '../../common/wire/viewer-protocol.ts'
+import type { CaptureClock } from '../../common/wire/viewer-protocol.ts'
 import { CaptureTimeline } from './capture-timeline.ts'
 import { ClockOffset } from './clock-offset.ts'
 import type { ShownFrame } from './playback.ts'
@@ -16,14 +16,14 @@ export class GlassToGlass {
   readonly clock = new ClockOffset()
   readonly #timeline = new CaptureTimeline()
   #samples: number[] = []
-  #source: HubNotifications['capture-clock']['source'] | null = null
+  #source: CaptureClock['source'] | null = null
 
   /** Who stamped the capture time: without a stamp in the stream the way from the camera to the hub is missing. */
-  get source(): HubNotifications['capture-clock']['source'] | null {
+  get source(): CaptureClock['source'] | null {
     return this.#source
   }
 
-  captureClock(reference: HubNotifications['capture-clock']): void {
+  captureClock(reference: CaptureClock): void {
     this.#timeline.set(reference)
     this.#source = reference.source
   }

@@ -135,7 +135,7 @@ test.serial('the door is at one place only', async (t) => {
     t.is(await upgrade(path), 404, path)
 })
 
-test.serial('a ticket lets one connection in, and no other ticket fits that one', async (t) => {
+test.serial('a ticket lets one connection in', async (t) => {
   using stranger = await client()
   using viewer = await client()
   const refused = async (wrong: Client, pattern: RegExp): Promise<void> => {
@@ -144,7 +144,6 @@ test.serial('a ticket lets one connection in, and no other ticket fits that one'
   await refused({ ...stranger, ticket: 'x'.repeat(32) }, /unknown_ticket.*subscribe again/)
   await joined(viewer)
   await refused({ ...stranger, ticket: viewer.ticket }, /ticket_in_use/)
-  await refused({ ...viewer, ticket: stranger.ticket }, /ticket_changed/)
   await t.notThrowsAsync(joined(viewer))
   await t.notThrowsAsync(joined(stranger))
   t.is(await viewers(), 2)

@@ -190,10 +190,11 @@ export class WeriftViewer implements AsyncDisposable {
     )
     this.#note(this.joins, answer)
     // What changed while it joined was told as well.
-    if (this.state !== answer.stream.state) this.#note(this.states, answer.stream)
+    const watched = answer.streams[0]!
+    if (this.state !== watched.stream.state) this.#note(this.states, watched.stream)
     for (const track of this.tracks) track.closed = true
     this.#bySsrc.clear()
-    for (const consumer of answer.consumers) this.#consume(consumer)
+    for (const consumer of watched.consumers) this.#consume(consumer)
     await this.#peer?.close()
     const peer = new RTCPeerConnection({ iceAdditionalHostAddresses: ['127.0.0.1'] })
     this.#peer = peer

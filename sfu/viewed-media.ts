@@ -1,0 +1,227 @@
+import type { types } from 'mediasoup'
+import { CodedError } from '../common/errors.ts'
+import type { Abr } from '../common/wire/flow-contract.ts'
+import type { ConsumerInfo } from '../common/wire/viewer-protocol.ts'
+import type { Share, ShareMemory } from '../policy/share-bandwidth.ts'
+import type { StreamView, ViewedStream } from '../policy/viewed-stream.ts'
+import type { LayerClaim } from './layer-claims.ts'
+import type { Stream } from './stream.ts'
+
+/** A consumer as the browser is told of it, without the contract that it is under. */
+export type NewConsumer = Omit<ConsumerInfo, 'contract_id'>
+
+/** Facts about one stream of a viewer, for whoever signals to the browser. */
+export interface ViewedMediaListener {
+  consumerClosed(consumerId: string): void
+  /** mediasoup forwards another layer now; null for none. */
+  layerChanged(consumerId: string, spatialLayer: number | null): void
+  /** The picture pauses or plays, or is held to a lower layer, and why. */
+  pictureChanged(picture: PictureState): void
+}
+
+export interface PictureState {
+  readonly paused: boolean
+  readonly reason: Share['reason']
+}
+
+export interface ViewingTerms {
+  readonly abr: Abr
+  /** 1 to 255, the more the earlier it is served. */
+  readonly priority: number
+  readonly view: StreamView
+}
+
+/** Why a viewer's consumers changed, to whoever shares the bandwidth out again. */
+type Changed = () => void
+
+export interface ViewedMediaOptions {
+  readonly stream: Stream
+  readonly transport: types.WebRtcTransport
+  readonly router: types.Router
+  readonly capabilities: types.RtpCapabilities
+  readonly terms: ViewingTerms
+  readonly listener: ViewedMediaListener
+  readonly failed: (error: unknown) => void
+  readonly changed: Changed
+}
+
+/**
+ * One stream on a viewer's transport: a consumer for each of its producers, and what the viewer does with it.
+ * Disposing of it closes the consumers.
+ */
+export class ViewedMedia implements Disposable {
+  readonly stream: Stream
+  terms: ViewingTerms
+  /** What the last decision on bandwidth wants to be told at the next one. */
+  memory: ShareMemory | null = null
+  readonly #options: ViewedMediaOptions
+  readonly #claim: LayerClaim
+  readonly #stopMeter: () => void
+  readonly #consumers = new Map<string, types.Consumer>()
+  /** Consumers that the browser does not know yet: what they would send would be lost. */
+  readonly #unanswered = new Set<string>()
+  #producersSeen: readonly types.Producer[] = []
+  #share: Share | null = null
+  #told = ''
+  #closed = false
+
+  constructor(options: ViewedMediaOptions) {
+    this.#options = options
+    this.stream = options.stream
+    this.terms = options.terms
+    this.#claim = this.stream.claims.add()
+    this.#stopMeter = this.stream.meter.watch(options.changed)
+  }
+
+  /**
+   * Consumes whatever of the stream is not consumed yet. `unanswered` consumers wait for `resume`, which a browser
+   * that is connected already needs.
+   * @throws CodedError `codec_not_supported` (415) when the browser can decode none of a producer's codec
+   */
+  async consume(unanswered: boolean): Promise<NewConsumer[]> {
+    const { stream } = this
+    this.#producersSeen = stream.producers()
+    const producers = await stream.producersOn(this.#options.router)
+    const consumed = new Set(Array.from(this.#consumers.values(), ({ producerId }) => producerId))
+    const wanted = producers.filter(({ id }) => !consumed.has(id))
+    const infos = await Promise.all(wanted.map((producer) => this.#consume(producer, unanswered)))
+    this.#options.changed()
+    return infos
+  }
+
+  /** Whether it consumes just what the stream has now; producers that change while a consumer is made are missed. */
+  get complete(): boolean {
+    return this.#producersSeen === this.stream.producers()
+  }
+
+  /** The consumer of the video there is now. */
+  get video(): types.Consumer | undefined {
+    return [...this.#consumers.values()].findLast(({ kind }) => kind === 'video')
+  }
+
+  has(consumerId: string): boolean {
+    return this.#consumers.has(consumerId)
+  }
+
+  /** The browser receives it from now on. */
+  resume(consumerId: string): void {
+    this.#unanswered.delete(consumerId)
+    this.#apply()
+  }
+
+  async requestKeyframe(consumerId: string): Promise<void> {
+    await this.#consumers.get(consumerId)?.requestKeyFrame()
+  }
+
+  setView(view: StreamView): void {
+    this.terms = { ...this.terms, view }
+    this.#claimLayers()
+    this.#apply()
+    this.#options.changed()
+  }
+
+  /** What a decision on bandwidth goes by. */
+  facts(id: string): ViewedStream {
+    const { abr, priority, view } = this.terms
+    const steps = this.video ? this.stream.meter.steps : []
+    return { id, steps, floorKbps: abr.min_kbps, ceilingKbps: abr.max_kbps, priority, view }
+  }
+
+  /** Takes its share; `priority` by the importance among the viewer's streams, for what the worker decides itself. */
+  take(share: Share, priority: number): void {
+    this.#share = share
+    this.memory = share.memory
+    this.#claimLayers()
+    this.#apply()
+    const { video } = this
+    if (!video) return
+    const step = share.step === null ? undefined : this.stream.meter.steps[share.step]
+    const { preferredLayers } = video
+    if (
+      step &&
+      video.type !== 'simple' &&
+      (preferredLayers?.spatialLayer !== step.spatial || preferredLayers.temporalLayer !== step.temporal)
+    )
+      this.#send(video.setPreferredLayers({ spatialLayer: step.spatial, temporalLayer: step.temporal }))
+    if (video.priority !== priority) this.#send(video.setPriority(priority))
+    this.#tell({ paused: share.step === null, reason: share.reason })
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#claim[Symbol.dispose]()
+    this.#stopMeter()
+    for (const consumer of this.#consumers.values()) consumer.close()
+    this.#consumers.clear()
+  }
+
+  async #consume(producer: types.Producer, unanswered: boolean): Promise<NewConsumer> {
+    const { router, transport, capabilities, listener } = this.#options
+    if (!router.canConsume({ producerId: producer.id, rtpCapabilities: capabilities })) {
+      const codec = producer.rtpParameters.codecs[0]?.mimeType ?? producer.kind
+      throw new CodedError('codec_not_supported', `this browser can not receive ${codec}`, { status: 415 })
+    }
+    const consumer = await transport.consume({
+      producerId: producer.id,
+      rtpCapabilities: capabilities,
+      paused: unanswered || !this.#plays(producer.kind),
+    })
+    if (this.#closed) consumer.close()
+    else this.#consumers.set(consumer.id, consumer)
+    if (unanswered) this.#unanswered.add(consumer.id)
+    consumer.once('producerclose', () => {
+      this.#consumers.delete(consumer.id)
+      this.#unanswered.delete(consumer.id)
+      listener.consumerClosed(consumer.id)
+    })
+    consumer.on('layerschange', (layers) => listener.layerChanged(consumer.id, layers?.spatialLayer ?? null))
+    if (consumer.kind === 'video') consumer.on('score', this.#options.changed)
+    return {
+      consumer_id: consumer.id,
+      producer_id: producer.id,
+      kind: consumer.kind,
+      rtp_parameters: { ...consumer.rtpParameters },
+    }
+  }
+
+  /** Whether anything of this kind is to be sent now. */
+  #plays(kind: types.MediaKind): boolean {
+    const { view } = this.terms
+    if (kind === 'audio') return view.audio
+    return view.video && view.visible && (this.#share === null || this.#share.step !== null)
+  }
+
+  #apply(): void {
+    for (const consumer of this.#consumers.values()) {
+      const plays = this.#plays(consumer.kind) && !this.#unanswered.has(consumer.id)
+      if (plays && consumer.paused) this.#send(consumer.resume())
+      else if (!plays && !consumer.paused) this.#send(consumer.pause())
+    }
+  }
+
+  #claimLayers(): void {
+    const { view } = this.terms
+    const wanted = this.#share?.wanted ?? null
+    const steps = this.stream.meter.steps
+    const top = steps.at(-1)?.spatial ?? 0
+    const spatial =
+      !view.video || !view.visible ? null : wanted === null ? top : (steps[wanted]?.spatial ?? top)
+    this.#claim.want({ spatial, audio: view.audio })
+  }
+
+  #tell(picture: PictureState): void {
+    const told = JSON.stringify(picture)
+    if (told === this.#told) return
+    // That nothing is held back goes without saying.
+    const quiet = this.#told === '' && picture.reason === 'all'
+    this.#told = told
+    if (!quiet) this.#options.listener.pictureChanged(picture)
+  }
+
+  #send(request: Promise<void>): void {
+    request.catch((error) => {
+      if (!this.#closed && !this.#options.transport.closed) this.#options.failed(error)
+    })
+  }
+}

@@ -1,0 +1,226 @@
+import type { Abr } from '../common/wire/flow-contract.ts'
+import type { TimedData } from '../common/wire/publisher-protocol.ts'
+import type { StreamState } from '../common/wire/stream.ts'
+import type {
+  ConsumerInfo,
+  HubNotifications,
+  View,
+  WatchedStream as WatchedStreamInfo,
+} from '../common/wire/viewer-protocol.ts'
+import type { StreamView } from '../policy/viewed-stream.ts'
+import type { Stream, StreamObserver } from '../sfu/stream.ts'
+import type { CaptureClock } from '../sfu/stream-source.ts'
+import type { PictureState, ViewedMedia, ViewedMediaListener } from '../sfu/viewed-media.ts'
+import type { Viewer } from '../sfu/viewer.ts'
+import type { AdmittedViewer, ContractListener } from './viewer-admission.ts'
+
+/** What a page that says nothing does with a stream. */
+const SHOWN: StreamView = { tile: null, visible: true, focused: false, audio: true, video: true }
+
+/** The connection that a stream is watched on. */
+export interface WatchingConnection {
+  notify<Method extends keyof HubNotifications>(method: Method, data: HubNotifications[Method]): void
+  /** Asks the browser to receive a consumer. Rejects when it does not answer. */
+  offer(consumer: ConsumerInfo): Promise<void>
+  /** The contract of this stream is over; its media has stopped. */
+  ended(watched: WatchedStream): void
+  failed(kind: string, error: unknown): void
+}
+
+/**
+ * One stream on a viewer's connection, by one contract: turns its facts into notifications, and holds its media on the
+ * transport that the connection has now.
+ */
+export class WatchedStream implements StreamObserver, ContractListener, ViewedMediaListener, Disposable {
+  readonly stream: Stream
+  readonly #connection: WatchingConnection
+  readonly #stopObserving: () => void
+  #admitted: AdmittedViewer
+  #abr: Abr
+  #view: StreamView = SHOWN
+  #carried: { readonly viewer: Viewer; readonly media: ViewedMedia } | null = null
+  #closed = false
+
+  /** @param admit lets it in by its ticket; throws the refusal */
+  constructor(
+    connection: WatchingConnection,
+    admit: (listener: ContractListener) => AdmittedViewer,
+    view: View | undefined,
+  ) {
+    this.#connection = connection
+    this.#admitted = admit(this)
+    this.stream = this.#admitted.stream
+    this.#abr = this.#admitted.abr
+    this.#mergeView(view ?? {})
+    this.#stopObserving = this.stream.observe(this)
+  }
+
+  get contractId(): string {
+    return this.#admitted.contractId
+  }
+
+  get abr(): Abr {
+    return this.#abr
+  }
+
+  /**
+   * Goes on over the transport of a join: the browser is not connected to it yet, so all may start at once.
+   * @throws CodedError `codec_not_supported` (415)
+   */
+  async joinOn(viewer: Viewer): Promise<WatchedStreamInfo> {
+    const media = this.#carry(viewer)
+    const [consumers] = await Promise.all([media.consume(false), viewer.bound()])
+    // Nobody was there to be told of producers that changed meanwhile; their consumers follow this answer.
+    if (!media.complete) setImmediate(() => this.laneChanged())
+    return this.describe(consumers.map((consumer) => this.#named(consumer)))
+  }
+
+  /** Goes on over a transport that is in use already: its consumers are offered when this answer has left. */
+  async addTo(viewer: Viewer): Promise<WatchedStreamInfo> {
+    this.#carry(viewer)
+    await viewer.bound()
+    setImmediate(() => this.laneChanged())
+    return this.describe([])
+  }
+
+  describe(consumers: ConsumerInfo[]): WatchedStreamInfo {
+    const { tenantId, streamId } = this.stream.spec
+    return {
+      contract_id: this.contractId,
+      tenant_id: tenantId,
+      stream_id: streamId,
+      stream: this.stream.state,
+      abr: this.#abr,
+      consumers,
+    }
+  }
+
+  /** Goes on under another contract on the same stream; the one before gives its place back. */
+  renew(admit: (listener: ContractListener) => AdmittedViewer): void {
+    const before = this.#admitted
+    this.#admitted = admit(this)
+    before[Symbol.dispose]()
+    this.#bound(this.#admitted.abr)
+  }
+
+  setView(view: View): void {
+    this.#mergeView(view)
+    this.#carried?.media.setView(this.#view)
+  }
+
+  /** The media of it that has this consumer. */
+  mediaOf(consumerId: string): ViewedMedia | undefined {
+    const media = this.#carried?.media
+    return media?.has(consumerId) ? media : undefined
+  }
+
+  /** The transport is gone; another one carries it on. */
+  lostTransport(): void {
+    this.#carried = null
+  }
+
+  stateChanged(state: StreamState): void {
+    this.#connection.notify('stream', { contract_id: this.contractId, ...state })
+  }
+
+  laneChanged(): void {
+    const carried = this.#carried
+    if (carried)
+      this.#offerNew(carried.media).catch((error) => {
+        // A viewer that leaves or joins anew while it is being offered something is no failure.
+        if (this.#carried === carried) this.#connection.failed('consume', error)
+      })
+  }
+
+  captureClock(clock: CaptureClock): void {
+    this.#connection.notify('capture-clock', { contract_id: this.contractId, ...clock })
+  }
+
+  dataArrived(data: TimedData): void {
+    this.#connection.notify('data', { contract_id: this.contractId, ...data })
+  }
+
+  abrChanged(abr: Abr, reasons: readonly string[]): void {
+    this.#bound(abr)
+    this.#connection.notify('abr-changed', { contract_id: this.contractId, abr, reasons: [...reasons] })
+  }
+
+  contractEnded(reason: 'expired' | 'revoked'): void {
+    this.#drop()
+    this.#connection.notify('contract-ended', { contract_id: this.contractId, reason })
+    this.#connection.ended(this)
+  }
+
+  consumerClosed(consumerId: string): void {
+    this.#connection.notify('consumer-closed', { contract_id: this.contractId, consumer_id: consumerId })
+  }
+
+  layerChanged(consumerId: string, spatialLayer: number | null): void {
+    this.#connection.notify('consumer-layer', {
+      contract_id: this.contractId,
+      consumer_id: consumerId,
+      spatial_layer: spatialLayer,
+    })
+  }
+
+  pictureChanged({ paused, reason }: PictureState): void {
+    this.#connection.notify('picture', { contract_id: this.contractId, paused, reason })
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#drop()
+    this.#stopObserving()
+    this.#admitted[Symbol.dispose]()
+  }
+
+  async #offerNew(media: ViewedMedia): Promise<void> {
+    for (const consumer of await media.consume(true)) {
+      await this.#connection.offer(this.#named(consumer))
+      media.resume(consumer.consumer_id)
+    }
+  }
+
+  #bound(abr: Abr): void {
+    this.#abr = abr
+    const carried = this.#carried
+    if (!carried) return
+    carried.media.terms = { ...carried.media.terms, abr }
+    carried.viewer.bound().catch((error) => this.#connection.failed('abr', error))
+  }
+
+  #carry(viewer: Viewer): ViewedMedia {
+    this.#drop()
+    const { priority } = this.#admitted
+    const media = viewer.add(this.stream, { abr: this.#abr, priority, view: this.#view }, this)
+    this.#carried = { viewer, media }
+    const clock = this.stream.captureClock
+    if (clock) this.captureClock(clock)
+    return media
+  }
+
+  #drop(): void {
+    this.#carried?.viewer.remove(this.#carried.media)
+    this.#carried = null
+  }
+
+  #named(consumer: Omit<ConsumerInfo, 'contract_id'>): ConsumerInfo {
+    return { ...consumer, contract_id: this.contractId }
+  }
+
+  #mergeView({ width, height, visible, focused, audio, video }: View): void {
+    const before = this.#view
+    const tile =
+      width === undefined && height === undefined
+        ? before.tile
+        : { width: width ?? before.tile?.width ?? 0, height: height ?? before.tile?.height ?? 0 }
+    this.#view = {
+      tile,
+      visible: visible ?? before.visible,
+      focused: focused ?? before.focused,
+      audio: audio ?? before.audio,
+      video: video ?? before.video,
+    }
+  }
+}
