@@ -1,4 +1,7 @@
 import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'ava'
 import { startFieldSender } from '../support/field-sender.ts'
 import { descendants } from '../support/processes.ts'
@@ -16,7 +19,7 @@ function stampPids(chunks: readonly Buffer[]): number[] {
   return pids
 }
 
-test('a field sender delivers a stamped test card over two links and stops cleanly', async (t) => {
+test.serial('a field sender delivers a stamped test card over two links and stops cleanly', async (t) => {
   await using receiver = await listen(2)
   const links = receiver.ports.map((port, index) => ({ host: '127.0.0.1', port, cname: `modem-${index}` }))
   const sender = await startFieldSender({
@@ -39,24 +42,42 @@ test('a field sender delivers a stamped test card over two links and stops clean
     'its own statistics',
   )
 
-  const [ffmpeg] = descendants(sender.pid)
-  t.truthy(ffmpeg)
+  const [encoder] = descendants(sender.pid)
+  t.truthy(encoder)
+  t.is(sender.encoder, 'gstreamer')
   await sender.stop()
   t.is(await sender.exited, 0)
-  await until(() => !existsSync(`/proc/${ffmpeg}`), 'ffmpeg ended')
+  await until(() => !existsSync(`/proc/${encoder}`), 'the encoder ended')
 })
 
-test('a killed field sender leaves no ffmpeg', async (t) => {
+test.serial('a killed field sender leaves no encoder', async (t) => {
   await using receiver = await listen(1)
   const links = receiver.ports.map((port) => ({ host: '127.0.0.1', port }))
   const sender = await startFieldSender({ links, ...RIST_SECRETS, card: { width: 320, height: 180 } })
-  const [ffmpeg] = descendants(sender.pid)
+  const [encoder] = descendants(sender.pid)
   await sender.kill()
-  await until(() => !existsSync(`/proc/${ffmpeg}`), 'ffmpeg ended')
+  await until(() => !existsSync(`/proc/${encoder}`), 'the encoder ended')
   t.is(await sender.exited, null)
 })
 
-test('a configuration that is wrong is refused without showing secrets', async (t) => {
+test.serial('where GStreamer lacks an element, ffmpeg encodes', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'lanecast-gst-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  Object.assign(process.env, {
+    GST_PLUGIN_SYSTEM_PATH_1_0: folder,
+    GST_REGISTRY_1_0: join(folder, 'registry.bin'),
+  })
+  await using receiver = await listen(1)
+  const links = receiver.ports.map((port) => ({ host: '127.0.0.1', port }))
+  await using sender = await startFieldSender({ links, ...RIST_SECRETS, card: { width: 320, height: 180 } })
+  await until(() => sender.encoder !== undefined, 'an encoder')
+  t.is(sender.encoder, 'ffmpeg')
+  await until(() => receiver.chunks.length > 20, 'what it sends')
+  delete process.env['GST_PLUGIN_SYSTEM_PATH_1_0']
+  delete process.env['GST_REGISTRY_1_0']
+})
+
+test.serial('a configuration that is wrong is refused without showing secrets', async (t) => {
   await t.throwsAsync(startFieldSender({ links: [], ...RIST_SECRETS }), {
     message: /ended with 1/,
   })

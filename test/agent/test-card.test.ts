@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import test from 'ava'
+import { BARCODE } from '../../agent/encoder/test-card-picture.ts'
 import { captureTimeOfWallClockPts, TsStamper } from '../../agent/ts-stamper.ts'
-import { BARCODE, testCardArguments } from '../../tools/demo/test-card.ts'
+import { createLogger } from '../../common/logger.ts'
+import { startCardEncoder } from '../../tools/demo/card-encoder.ts'
+import { testCardOptions } from '../../tools/demo/test-card.ts'
 import { until } from '../support/until.ts'
 
 const WIDTH = 640
@@ -36,9 +39,8 @@ function readBarcode(frame: Buffer): number | undefined {
   return bits[0] === 1 && bits[1] === 0 && checksum === number(34, 42) ? value : undefined
 }
 
-test('the card shows the wall clock that its timestamps are made of, soon after it', async (t) => {
-  const args = testCardArguments({ name: 'clock', width: WIDTH, height: HEIGHT, videoKbps: 1500 })
-  const ffmpeg = spawn('ffmpeg', args, { stdio: ['ignore', 'pipe', 'inherit'] })
+const showsTheClock = test.macro(async (t, choice: 'auto' | 'ffmpeg') => {
+  const card = testCardOptions.parse({ name: 'clock', width: WIDTH, height: HEIGHT, videoKbps: 1500 })
   const pieces: Buffer[] = []
   const captures: number[] = []
   const ages: number[] = []
@@ -53,9 +55,13 @@ test('the card shows the wall clock that its timestamps are made of, soon after 
     },
     onPackets: (packets) => pieces.push(packets),
   })
-  ffmpeg.stdout.on('data', (chunk: Buffer) => stamper.push(chunk))
+  const { encoder, kind } = await startCardEncoder({
+    ...{ card, choice, logger: createLogger('silent') },
+    onData: (chunk) => stamper.push(chunk),
+  })
+  t.is(kind, choice === 'auto' ? 'gstreamer' : 'ffmpeg')
   await until(() => captures.length >= 75, 'two and a half seconds of pictures')
-  ffmpeg.kill('SIGKILL')
+  await encoder[Symbol.asyncDispose]()
 
   const decode = ['-v', 'error', '-i', 'pipe:0', '-map', '0:v:0', '-fps_mode', 'passthrough']
   const raw = await pipe(
@@ -74,3 +80,14 @@ test('the card shows the wall clock that its timestamps are made of, soon after 
   t.log(`encoded and multiplexed ${median.toFixed(0)} ms after the clock (median)`)
   t.true(median < 40, `${median} ms`)
 })
+
+test(
+  'the card shows the wall clock that its timestamps are made of, soon after it: GStreamer',
+  showsTheClock,
+  'auto',
+)
+test(
+  'the card shows the wall clock that its timestamps are made of, soon after it: ffmpeg',
+  showsTheClock,
+  'ffmpeg',
+)

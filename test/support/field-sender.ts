@@ -16,12 +16,14 @@ export interface FieldSender extends AsyncDisposable {
   readonly pid: number
   /** The last statistics of each link, by index. */
   readonly links: readonly Extract<FieldSenderReport, { type: 'stats' }>[]
+  /** What encodes; undefined until it does. */
+  readonly encoder: 'gstreamer' | 'ffmpeg' | undefined
   /** What it told of its contracts, oldest first. */
   readonly contracts: readonly FieldSenderReport[]
   /** Exit code, or null where a signal ended it. */
   readonly exited: Promise<number | null>
   setWeight(link: number, weight: number): void
-  /** SIGKILL: its ffmpeg ends by itself. */
+  /** SIGKILL: its encoder ends by itself. */
   kill(): Promise<void>
   /** SIGTERM, and waits. */
   stop(): Promise<void>
@@ -32,12 +34,14 @@ export async function startFieldSender(config: FieldSenderConfig): Promise<Field
   const child = fork(PROGRAM, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
   const links: Extract<FieldSenderReport, { type: 'stats' }>[] = []
   const contracts: FieldSenderReport[] = []
+  let encoder: FieldSender['encoder']
   const exited = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : null))
   const sending = new Promise<void>((resolve) => {
     child.on('message', (message) => {
       const parsed = fieldSenderReport.safeParse(message)
       if (!parsed.success) return
       if (parsed.data.type === 'sending') resolve()
+      else if (parsed.data.type === 'encoder') encoder = parsed.data.encoder
       else if (parsed.data.type === 'stats') links[parsed.data.link] = parsed.data
       else contracts.push(parsed.data)
     })
@@ -53,6 +57,9 @@ export async function startFieldSender(config: FieldSenderConfig): Promise<Field
     pid: child.pid!,
     links,
     contracts,
+    get encoder() {
+      return encoder
+    },
     exited,
     setWeight: (link, weight) => {
       child.send({ type: 'weight', link, weight } satisfies FieldSenderCommand)

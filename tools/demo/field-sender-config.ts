@@ -12,6 +12,8 @@ const link = z.strictObject({
 const anySender = {
   nullPacketDeletion: z.boolean().default(false),
   card: testCardOptions.prefault({}),
+  /** `auto`: GStreamer where it is installed and can do what the card asks for, else ffmpeg. */
+  encoder: z.enum(['auto', 'ffmpeg']).default('auto'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 }
 
@@ -62,6 +64,8 @@ export const fieldSenderReport = z.discriminatedUnion('type', [
     retransmitted: z.number(),
     bitrateKbps: z.number(),
   }),
+  /** `gstreamer` takes keyframe requests, bitrate and demand; `ffmpeg` sends what it was started with. */
+  z.object({ type: z.literal('encoder'), encoder: z.enum(['gstreamer', 'ffmpeg']) }),
   /** Each version of each contract it sends by. */
   z.object({ type: z.literal('contract'), contract_id: z.string(), version: z.number() }),
   z.object({ type: z.literal('contract-ended'), reason: z.enum(['expired', 'revoked', 'lost']) }),

@@ -1,31 +1,29 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { BondedSender } from '../../agent/bonded-sender.ts'
 import { ContractKeeper } from '../../agent/contract-keeper.ts'
 import { ContractSender, type ContractSenderOptions } from '../../agent/contract-sender.ts'
+import type { Encoder } from '../../agent/encoder/encoder.ts'
 import { HubClient } from '../../agent/hub-client.ts'
 import { captureTimeOfWallClockPts, TsStamper } from '../../agent/ts-stamper.ts'
 import { messageOf } from '../../common/errors.ts'
 import { createLogger, type Logger } from '../../common/logger.ts'
+import { startCardEncoder } from './card-encoder.ts'
 import {
   type ContractConfig,
-  type ExplicitConfig,
   type FieldSenderReport,
   fieldSenderCommand,
   fieldSenderConfig,
 } from './field-sender-config.ts'
-import { testCardArguments } from './test-card.ts'
 
 /**
- * A simulated field sender, a process of its own: a test card encoded by ffmpeg, stamped with capture times and
+ * A simulated field sender, a process of its own: a test card, encoded live, stamped with capture times and
  * sent over bonded, encrypted RIST, by a contract that it asks a hub for, or to where it is told. Its configuration
  * comes as a message from the process that forked it, or as one JSON line on standard input, never as arguments,
  * because it holds secrets.
  *
- * It ends when its parent goes away, on SIGTERM or SIGINT (with 0), and when ffmpeg does (with 1).
+ * It ends when its parent goes away, on SIGTERM or SIGINT (with 0), and when ffmpeg does, if that encodes (with 1).
  */
 
 type Config = z.output<typeof fieldSenderConfig>
@@ -61,17 +59,7 @@ function startReporting(logger: Logger): Pick<ContractSenderOptions, 'onLog' | '
   }
 }
 
-function logLines(stream: Readable, logger: Logger): void {
-  createInterface({ input: stream }).on('line', (line) => logger.warn({ line }, 'ffmpeg'))
-}
-
-/** Where the packets go. */
-interface Output extends AsyncDisposable {
-  write(ts: Buffer): void
-}
-
-async function toGivenLinks(config: ExplicitConfig, logger: Logger): Promise<Output> {
-  const sender = await BondedSender.open({ ...config, ...startReporting(logger) })
+function takeCommands(sender: BondedSender, logger: Logger): void {
   process.on('message', (message) => {
     const command = fieldSenderCommand.safeParse(message)
     if (!command.success) return
@@ -79,20 +67,24 @@ async function toGivenLinks(config: ExplicitConfig, logger: Logger): Promise<Out
       logger.warn({ reason: messageOf(thrown) }, 'weight not changed')
     })
   })
-  return sender
 }
 
-function byContract(config: ContractConfig, logger: Logger): Output {
-  const { hub_url, token, stream_id, nullPacketDeletion } = config
-  const sender = new ContractSender({ ...startReporting(logger), nullPacketDeletion })
+/** Sends by contract, for as long as the hub grants one: over its links, at its bitrate. */
+function keepContract(
+  { hub_url, token, stream_id, class: streamClass }: ContractConfig,
+  sender: ContractSender,
+  encoder: Encoder,
+  logger: Logger,
+): ContractKeeper {
   const client = new HubClient({ hubUrl: hub_url, token })
-  const keeper = new ContractKeeper(
+  return new ContractKeeper(
     client,
-    { stream_id, class: config.class },
+    { stream_id, class: streamClass },
     {
       granted: (contract) => {
         const { contract_id, version } = contract
         logger.info({ contract_id, version }, 'contract')
+        encoder.setTarget(contract.pacing.target_kbps)
         sender.apply(contract).then(
           () => report({ type: 'contract', contract_id, version }),
           (thrown: unknown) => logger.error({ reason: messageOf(thrown) }, 'contract can not be kept'),
@@ -111,38 +103,39 @@ function byContract(config: ContractConfig, logger: Logger): Output {
       },
     },
   )
-  return {
-    write: (ts) => sender.write(ts),
-    async [Symbol.asyncDispose]() {
-      await keeper[Symbol.asyncDispose]()
-      await sender[Symbol.asyncDispose]()
-    },
-  }
 }
 
 async function run(config: Config): Promise<number> {
   const logger = createLogger(config.logLevel).child({ room: 'field-sender', name: config.card.name })
-  await using output = await ('links' in config ? toGivenLinks(config, logger) : byContract(config, logger))
-  const ffmpeg = spawn('ffmpeg', testCardArguments(config.card), { stdio: ['ignore', 'pipe', 'pipe'] })
-  const ended = once(ffmpeg, 'close')
-  logLines(ffmpeg.stderr, logger)
+  await using stack = new AsyncDisposableStack()
+  const { nullPacketDeletion } = config
+  const reporting = startReporting(logger)
+  const sender = stack.use(
+    'links' in config
+      ? await BondedSender.open({ ...config, ...reporting })
+      : new ContractSender({ ...reporting, nullPacketDeletion }),
+  )
   const stamper = new TsStamper({
     captureUnixMs: (pts) => captureTimeOfWallClockPts(pts, Date.now()),
-    onPackets: (packets) => output.write(packets),
+    onPackets: (packets) => sender.write(packets),
   })
-  ffmpeg.stdout.on('data', (chunk: Buffer) => stamper.push(chunk))
+  const { card, encoder: choice } = config
+  const { encoder, kind, ended } = await startCardEncoder({
+    ...{ card, choice, logger },
+    onData: (chunk) => stamper.push(chunk),
+  })
+  stack.use(encoder)
+  report({ type: 'encoder', encoder: kind })
+  if (sender instanceof BondedSender) takeCommands(sender, logger)
+  else if ('hub_url' in config) stack.use(keepContract(config, sender, encoder, logger))
 
-  let stopping = false
-  const stop = (): void => {
-    stopping = true
-    ffmpeg.kill('SIGKILL')
-  }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
-  process.on('disconnect', stop)
-  await ended
-  if (!stopping) logger.error('ffmpeg ended')
-  return stopping ? 0 : 1
+  const stopped = new Promise<'stopped'>((resolve) => {
+    for (const event of ['SIGTERM', 'SIGINT', 'disconnect']) process.on(event, () => resolve('stopped'))
+  })
+  const how = await Promise.race([stopped, ended])
+  if (how === 'stopped') return 0
+  logger.error('ffmpeg ended')
+  return 1
 }
 
 try {

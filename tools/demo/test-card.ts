@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BARCODE } from '../../agent/encoder/test-card-picture.ts'
 
 /**
  * A live test card: what `ffmpeg` has to be told so that it draws, encodes and multiplexes one, with the wall
@@ -23,17 +24,7 @@ export const testCardOptions = z.strictObject({
   bFrames: z.int().min(0).max(4).default(0),
 })
 export type TestCardOptions = z.input<typeof testCardOptions>
-type Card = z.output<typeof testCardOptions>
-
-/** Where the barcode is, in a picture 1280 wide: 42 cells side by side. */
-export const BARCODE = {
-  x: 52,
-  y: 648,
-  cellWidth: 28,
-  cellHeight: 40,
-  cells: 42,
-  referenceWidth: 1280,
-} as const
+export type Card = z.output<typeof testCardOptions>
 
 const FONT = '/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf'
 /**

@@ -9,11 +9,27 @@ find_missing() {
     missing+=(librist)
   has_file '/usr/share/fonts/*/dejavu*/DejaVuSans.ttf' '/usr/share/fonts/dejavu*/DejaVuSans.ttf' ||
     missing+=(fonts-dejavu-core)
+  [[ "$1" == run ]] || has_gstreamer || { [[ "$1" == demo ]] && does_without_gstreamer; } ||
+    missing+=("${gstreamer[@]}")
   [[ "$1" == test ]] || return 0
   has_chromium || missing+=(chromium)
   has_command ip || has_file /sbin/ip /usr/sbin/ip || missing+=(iproute2)
   has_command initdb || has_file '/usr/lib/postgresql/*/bin/initdb' || missing+=(postgresql)
   has_command ristsender || missing+=(rist-tools)
+}
+
+# The encoder of field senders, elements of which each is in another package.
+gstreamer=(gstreamer1.0-plugins-base gstreamer1.0-plugins-ugly)
+has_gstreamer() {
+  has_file '/usr/lib/*/gstreamer-1.0/libgstx264.so' /usr/lib/gstreamer-1.0/libgstx264.so \
+    /usr/lib64/gstreamer-1.0/libgstx264.so &&
+    has_file '/usr/lib/*/gstreamer-1.0/libgstopus.so' /usr/lib/gstreamer-1.0/libgstopus.so \
+      /usr/lib64/gstreamer-1.0/libgstopus.so
+}
+
+# The demo encodes with ffmpeg then: GStreamer is not worth a question for a password, nor a second try.
+does_without_gstreamer() {
+  ((EUID != 0)) || [[ -e "$state/without-gstreamer" ]] || ! has_command apt-get
 }
 
 # Adds what compiling the mediasoup worker needs.
@@ -59,6 +75,13 @@ system_packages_ready() {
 # Installs what is missing for a mode. Without root everything that may be needed is named in one command.
 system_packages_install() {
   find_missing "$1"
+  if [[ "$1" == demo && "${missing[*]}" == "${gstreamer[*]}" ]]; then
+    (install_missing) || {
+      mkdir -p "$state" && touch "$state/without-gstreamer"
+      say "set-up: GStreamer could not be installed; the demo encodes with ffmpeg"
+    }
+    return 0
+  fi
   can_be_root || mediasoup_worker_at_hand || find_missing_for_build
   install_missing
 }

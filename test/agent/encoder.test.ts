@@ -1,0 +1,109 @@
+import test from 'ava'
+import { splitBitrate } from '../../agent/encoder/bitrate-split.ts'
+import { GstreamerEncoder } from '../../agent/encoder/gstreamer-encoder.ts'
+import { createLogger } from '../../common/logger.ts'
+import { descendants } from '../support/processes.ts'
+import { TsReader } from '../support/ts-reader.ts'
+import { until } from '../support/until.ts'
+
+const SMALL = 0x100
+const LARGE = 0x101
+const TARGET_KBPS = 2000
+
+async function startEncoder() {
+  const reader = new TsReader()
+  const encoder = await GstreamerEncoder.start({
+    config: {
+      type: 'start',
+      picture: { test_card: 'encoder' },
+      sound: { source: 'audiotestsrc is-live=true samplesperbuffer=480', kbps: 64 },
+      fps: 30,
+      renditions: [
+        { width: 320, height: 180 },
+        { width: 640, height: 360 },
+      ],
+      gop_frames: 3000,
+      profile: 'baseline',
+      target_kbps: TARGET_KBPS,
+    },
+    onData: (chunk) => reader.push(chunk),
+    logger: createLogger('silent'),
+  })
+  return { encoder, reader }
+}
+
+test.serial('an IDR comes when it is asked for, of the rendition that it is asked of', async (t) => {
+  const { encoder, reader } = await startEncoder()
+  await using _ = encoder
+  await until(() => reader.units(SMALL).length > 10 && reader.units(LARGE).length > 10, 'pictures')
+  const [small, large] = reader.keyframes()
+  encoder.requestKeyframe(0)
+  await until(() => reader.keyframes()[0] === small! + 1, 'an IDR of the small one')
+  const asked = reader.units(LARGE).length
+  await until(() => reader.units(LARGE).length > asked + 5, 'more pictures of the large one')
+  t.deepEqual(reader.keyframes(), [small! + 1, large])
+  encoder.requestKeyframe(null)
+  await until(() => {
+    const [nowSmall, nowLarge] = reader.keyframes()
+    return nowSmall === small! + 2 && nowLarge === large! + 1
+  }, 'an IDR of both')
+})
+
+test.serial(
+  'what nobody wants stops, what is wanted again begins with an IDR, sound goes its own way',
+  async (t) => {
+    const { encoder, reader } = await startEncoder()
+    await using _ = encoder
+    await until(() => reader.units(LARGE).length > 5 && reader.opus > 5, 'pictures and sound')
+    encoder.setDemand({ video: [true], audio: false })
+    const before = reader.units(SMALL).length
+    await until(() => reader.units(SMALL).length > before + 10, 'the small one goes on')
+    const stopped = { large: reader.units(LARGE).length, opus: reader.opus }
+    await until(() => reader.units(SMALL).length > before + 30, 'for another while')
+    t.deepEqual({ large: reader.units(LARGE).length, opus: reader.opus }, stopped)
+    encoder.setDemand({ video: [true, true], audio: true })
+    await until(() => reader.units(LARGE).length > stopped.large, 'the large one is back')
+    t.true(reader.units(LARGE)[stopped.large]!.keyframe)
+    await until(() => reader.opus > stopped.opus, 'sound is back')
+  },
+)
+
+test.serial('the bitrate falls while it encodes, and stays in the budget', async (t) => {
+  const { encoder, reader } = await startEncoder()
+  await using _ = encoder
+  // By media time, which no busy machine distorts.
+  const kbpsOfNext = async (pictures: number): Promise<number> => {
+    const from = reader.units(LARGE).length
+    await until(() => reader.units(LARGE).length > from + pictures, 'pictures', 20_000)
+    return reader.kbps(from)
+  }
+  await kbpsOfNext(30)
+  const high = await kbpsOfNext(60)
+  encoder.setTarget(TARGET_KBPS / 4)
+  await kbpsOfNext(30)
+  const low = await kbpsOfNext(60)
+  t.true(high <= TARGET_KBPS * 1.1 && high > TARGET_KBPS * 0.6, `${high} kb/s of ${TARGET_KBPS}`)
+  t.true(low <= (TARGET_KBPS / 4) * 1.2, `${low} kb/s of ${TARGET_KBPS / 4}`)
+})
+
+test.serial('an encoder process that is killed is replaced, and goes on as it was told', async (t) => {
+  const { encoder, reader } = await startEncoder()
+  await using _ = encoder
+  encoder.setDemand({ video: [true, false], audio: true })
+  await until(() => reader.units(SMALL).length > 5, 'pictures')
+  const [pid] = descendants(process.pid).filter((one) => one !== process.pid)
+  process.kill(pid!, 'SIGKILL')
+  const before = reader.units(SMALL).length
+  await until(() => reader.units(SMALL).length > before + 20, 'pictures of the successor')
+  const large = reader.units(LARGE).length
+  const small = reader.units(SMALL).length
+  await until(() => reader.units(SMALL).length > small + 20, 'more of them')
+  t.is(reader.units(LARGE).length, large)
+})
+
+test.serial('a budget is split by pixels, and what is stopped leaves its share to the others', (t) => {
+  t.deepEqual(splitBitrate(2000, 64, [1, 4], [true, true]), [355, 1423])
+  t.deepEqual(splitBitrate(2000, 64, [1, 4], [true, false]), [1806, 0])
+  t.deepEqual(splitBitrate(2000, 64, [1, 4], [false, false]), [0, 0])
+  t.deepEqual(splitBitrate(50, 64, [1, 4], [true, true]), [100, 100])
+})

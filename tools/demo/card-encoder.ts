@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Encoder } from '../../agent/encoder/encoder.ts'
+import type { EncoderConfig } from '../../agent/encoder/encoder-protocol.ts'
+import { GstreamerEncoder } from '../../agent/encoder/gstreamer-encoder.ts'
+import { CodedError } from '../../common/errors.ts'
+import type { Logger } from '../../common/logger.ts'
+import { type Card, testCardArguments } from './test-card.ts'
+
+const SOUND_KBPS = 64
+const TONE = 'audiotestsrc is-live=true wave=sine freq=440 volume=0.2 samplesperbuffer=480'
+
+/** An encoder that runs. */
+export interface CardEncoder {
+  readonly encoder: Encoder
+  readonly kind: 'gstreamer' | 'ffmpeg'
+  /** It ended by itself, and nothing replaces it. */
+  readonly ended: Promise<void>
+}
+
+export interface CardEncoderOptions {
+  readonly card: Card
+  readonly choice: 'auto' | 'ffmpeg'
+  /** MPEG-TS, cut anywhere. */
+  readonly onData: (chunk: Buffer) => void
+  readonly logger: Logger
+}
+
+/** Encodes a test card with GStreamer, else with ffmpeg, which is told everything before it starts. */
+export async function startCardEncoder(options: CardEncoderOptions): Promise<CardEncoder> {
+  const { card, choice, logger } = options
+  // What senders must not send, tests ask for: ffmpeg makes it.
+  if (choice === 'auto' && card.audio !== 'aac' && card.bFrames === 0) {
+    try {
+      const encoder = await GstreamerEncoder.start({ ...options, config: encoderConfigOf(card) })
+      return { encoder, kind: 'gstreamer', ended: new Promise(() => {}) }
+    } catch (error) {
+      if (!(error instanceof CodedError) || error.code !== 'gstreamer_missing') throw error
+      logger.warn(
+        { reason: error.message },
+        'encoding with ffmpeg: no keyframe on request, and the bitrate stays as it is',
+      )
+    }
+  }
+  return startFfmpeg(options)
+}
+
+function encoderConfigOf(card: Card): EncoderConfig {
+  const { name, width, height, fps, gopSeconds, profile, renditions } = card
+  const small = { width: Math.floor(width / 4) * 2, height: Math.floor(height / 4) * 2 }
+  const sound = card.audio === 'none' ? null : { source: TONE, kbps: SOUND_KBPS }
+  return {
+    type: 'start',
+    picture: { test_card: name },
+    sound,
+    fps,
+    renditions: renditions === 2 ? [small, { width, height }] : [{ width, height }],
+    gop_frames: Math.max(1, Math.round(gopSeconds * fps)),
+    profile,
+    target_kbps: Math.round((card.videoKbps * (renditions === 2 ? 1.25 : 1) + (sound?.kbps ?? 0)) * 1.05),
+  }
+}
+
+function startFfmpeg({ card, onData, logger }: CardEncoderOptions): CardEncoder {
+  const ffmpeg = spawn('ffmpeg', testCardArguments(card), { stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = once(ffmpeg, 'close').then(() => {})
+  createInterface({ input: ffmpeg.stderr }).on('line', (line) => logger.warn({ line }, 'ffmpeg'))
+  ffmpeg.stdout.on('data', onData)
+  const encoder: Encoder = {
+    setTarget() {},
+    requestKeyframe() {},
+    setDemand() {},
+    async [Symbol.asyncDispose]() {
+      ffmpeg.kill('SIGKILL')
+      await ended
+    },
+  }
+  return { encoder, kind: 'ffmpeg', ended }
+}
