@@ -32,12 +32,13 @@ export function linkCapacityKbps(
 }
 
 /**
- * What is full on a node, or null where `kbps` more fit.
+ * What is full on a node, or null where `kbps` more fit. A node that may carry no flow at all is being drained.
  * @returns the saturated resource, as errors and metrics name it
  */
 export function saturatedResource(node: NodeFacts, kbps: number): string | null {
   const { load, ceilings } = node
   if (load.workerCpu >= WORKER_CPU_CEILING) return 'worker_cpu'
+  if (ceilings.maxFlows === 0) return 'node_draining'
   if (ceilings.maxFlows !== null && load.flows >= ceilings.maxFlows) return 'node_flows'
   if (ceilings.maxKbps !== null && load.kbps + kbps > ceilings.maxKbps) return 'node_uplink'
   return null
@@ -48,6 +49,8 @@ export function describeSaturation({ nodeId, load, ceilings }: NodeFacts, resour
   switch (resource) {
     case 'worker_cpu':
       return `${nodeId}: busiest worker at ${Math.round(load.workerCpu * 100)} %, ceiling ${WORKER_CPU_CEILING * 100} %`
+    case 'node_draining':
+      return `${nodeId} is being drained: it takes nothing new`
     case 'node_flows':
       return `${nodeId}: ${load.flows} of ${ceilings.maxFlows} flows`
     default:

@@ -82,7 +82,8 @@ function outsideNode(
 function overQuota(request: DecisionRequest, facts: DecisionFacts, policy: EffectivePolicy): Refusal | null {
   if (facts.current !== null || request.action === 'reroute') return null
   const { floor } = policy.classes[request.class].profile.videoKbps
-  const full = saturatedQuota(policy.ceilings, facts.usage, request.action, floor)
+  const full =
+    fullOfViewers(request, facts) ?? saturatedQuota(policy.ceilings, facts.usage, request.action, floor)
   return (
     full && {
       code: 'saturated',
@@ -91,6 +92,13 @@ function overQuota(request: DecisionRequest, facts: DecisionFacts, policy: Effec
       resource: full.resource,
     }
   )
+}
+
+/** The hub itself has no connection left for one more viewer. */
+function fullOfViewers({ action }: DecisionRequest, { connections }: DecisionFacts) {
+  if (action !== 'subscribe' || !connections || connections.used < connections.most) return null
+  const words = `${connections.used} of ${connections.most} connections of the hub`
+  return { resource: 'viewer_connections', words }
 }
 
 function notFound({ stream_id }: DecisionRequest): Refusal {

@@ -57,6 +57,8 @@ export interface DecisionFacts {
   /** The end that asks, where it is no node. */
   readonly peer: PeerFacts
   readonly usage: TenantUsage
+  /** The hub's viewer connections, of a subscribe; left out where nobody counts them. */
+  readonly connections?: { readonly used: number; readonly most: number } | undefined
   /** Stages measured on this flow, ms. */
   readonly measured: Partial<Readonly<Record<LatencyStage, number>>>
   /** null for a new flow. */

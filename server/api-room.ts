@@ -4,6 +4,7 @@ import { mayActIn } from '../policy/tenancy.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import { administrationRoutes } from './api/administration.ts'
 import { contractRoutes } from './api/flows/routes.ts'
+import { drainHub } from './api/hub/drain-hub.ts'
 import { metricsRoute } from './api/metrics.ts'
 import { apiRouter } from './api/mount.ts'
 import { withReference } from './api/reference.ts'
@@ -15,6 +16,7 @@ import type { Auth } from './auth/open-auth.ts'
 import { RateLimits } from './auth/rate-limits.ts'
 import type { Config } from './config/config.ts'
 import type { FlowRoom } from './flow-room.ts'
+import type { HubPlace } from './join-topology.ts'
 import type { Metrics } from './metrics.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
@@ -33,6 +35,7 @@ export interface ApiRoomOptions {
   readonly tenants: TenantBook
   readonly overlay: TopologyParts
   readonly flows: FlowRoom
+  readonly place: HubPlace
   readonly webhooks: Webhooks
   readonly metrics: Metrics
   readonly events: MediaEvents
@@ -40,7 +43,7 @@ export interface ApiRoomOptions {
 
 /** All of `/v1`, guarded. */
 export function apiOf(options: ApiRoomOptions): Router {
-  const { auth, state, policies, tenants, overlay, flows, webhooks, metrics, events } = options
+  const { auth, state, policies, tenants, overlay, flows, place, webhooks, metrics, events } = options
   const { directory, topology, intake, alarms } = overlay
   const routes: Route[] = [
     ...contractRoutes(flows.routes),
@@ -59,10 +62,26 @@ export function apiOf(options: ApiRoomOptions): Router {
       telemetryIntervalMs: TELEMETRY_INTERVAL_MS,
       now: Date.now,
     }),
+    drainHub({
+      place,
+      running: () => ({
+        publishers: flows.publishers.list().length,
+        viewers: flows.viewers.list().filter(({ connected }) => connected).length,
+      }),
+      audit: flows.routes.audit,
+      now: Date.now,
+    }),
     metricsRoute(metrics),
   ]
   return apiRouter(withReference(routes, REFERENCE), {
-    authenticator: auth.authenticator,
+    authenticator: {
+      async authenticate(credentials) {
+        const principal = await auth.authenticator.authenticate(credentials)
+        // Whatever a node asks for, it lives.
+        if (principal.node_id !== null) topology.seen(principal.tenant_id, principal.node_id, Date.now())
+        return principal
+      },
+    },
     limits: new RateLimits(),
     authorize: (principal, action, { tenantId, streamId }) => {
       if (!mayActIn(principal, tenantId))

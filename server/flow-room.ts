@@ -13,11 +13,11 @@ import type { Config } from './config/config.ts'
 import { DecisionBook } from './flows/decision-book.ts'
 import { hubMedia } from './flows/hub-media.ts'
 import type { PublishDoor } from './flows/publish.ts'
-import type { LivePublisherFlow } from './flows/publisher-flow.ts'
+import { type LivePublisherFlow, ownerOf } from './flows/publisher-flow.ts'
 import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
 import { PublisherPlaces } from './flows/publisher-places.ts'
 import { watchedOf } from './flows/reconsider.ts'
-import { publicStreamsRule, StandingStreams } from './flows/standing-streams.ts'
+import { publicStreamsRule, STANDING_PRINCIPAL, StandingStreams } from './flows/standing-streams.ts'
 import { ViewerFlows } from './flows/viewer-flows.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
@@ -29,9 +29,11 @@ export interface FlowRoomOptions {
   readonly config: Config
   readonly state: State
   readonly policies: PolicyBook
-  readonly overlay: Pick<TopologyParts, 'topology' | 'triggers'>
+  readonly overlay: Pick<TopologyParts, 'topology' | 'triggers' | 'loads'>
   readonly webhooks: Pick<Webhooks, 'report'>
   readonly streams: StreamRegistry
+  /** Viewer connections open now. */
+  readonly connections: () => number
   readonly events: MediaEvents
   readonly logger: Logger
 }
@@ -42,6 +44,8 @@ export interface FlowRoom extends AsyncDisposable {
   readonly publishers: PublisherFlows
   readonly places: PublisherPlaces
   readonly routes: FlowRouteDependencies
+  /** RIST ports: how many there are beside those of the configuration's streams, and how many of them are taken. */
+  readonly ports: () => { readonly taken: number; readonly count: number }
   /** Notes what arrived over a stream's links, where its sender is a node of the directory. */
   readonly linkArrivals: (stream: StreamName, links: IngressStats['links']) => void
 }
@@ -59,7 +63,10 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     new PublisherPlaces(publishers, (tenantId, streamId) => streams.get(tenantId, streamId)),
   )
   const policyOf = withRule(policies, publicStreamsRule(config.streams))
-  const decisions = new DecisionBook({ topology: overlay.topology.snapshot, policyOf, publishers, viewers })
+  const decisions = new DecisionBook({
+    ...{ topology: overlay.topology.snapshot, policyOf, publishers, viewers },
+    connections: () => ({ used: options.connections(), most: config.maxConnections }),
+  })
   const door: PublishDoor = {
     address: config.ristAnnounced === '' ? config.ristIp : config.ristAnnounced,
     takePorts: (count) => streams.takeRistPorts(count),
@@ -91,6 +98,15 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     publishers,
     places,
     routes,
+    ports: () => {
+      const [first, last] = config.ristPorts
+      let [taken, fixed] = [0, 0]
+      for (const { owner, contract } of publishers.list()) {
+        if (owner === ownerOf(STANDING_PRINCIPAL)) fixed += contract.endpoints.length
+        else if (contract.transport === 'rist') taken += contract.endpoints.length
+      }
+      return { taken, count: Math.max(0, last - first + 1 - fixed) }
+    },
     linkArrivals: (stream, links) => {
       const flow = publishers.ofStream(stream.tenantId, stream.streamId)
       if (flow?.node_id == null) return
@@ -107,7 +123,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
 
 /** Contracts are watched while they run, and tenants' webhooks hear of them. */
 function flowWatcher(
-  { triggers }: FlowRoomOptions['overlay'],
+  { triggers, loads }: FlowRoomOptions['overlay'],
   webhooks: FlowRoomOptions['webhooks'],
 ): FlowWatcher {
   const tell = (event: WebhookEventName, { contract }: LivePublisherFlow) => {
@@ -118,10 +134,14 @@ function flowWatcher(
   return {
     running(flow, how) {
       triggers.watch(watchedOf(flow))
+      const { contract_id, tenant_id, overlay, pacing } = flow.contract
+      const about = { contractId: contract_id, tenantId: tenant_id }
+      loads.running({ ...about, nodes: overlay.path, kbps: pacing.target_kbps })
       if (how !== 'restored') tell(`contract.${how}`, flow)
     },
     over(flow, how) {
       triggers.unwatch(flow.contract.contract_id)
+      loads.over(flow.contract.contract_id)
       if (how !== 'failed') tell(how === 'expired' ? 'contract.expired' : 'contract.revoked', flow)
     },
   }

@@ -1,14 +1,31 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { WORKER_CPU_CEILING } from '../policy/capacity.ts'
 
 /** How full the hub may be before it asks to be spared: below saturation, so that there is time to react. */
-const CONNECTIONS_DEGRADED_AT = 0.9
-const EVENT_LOOP_DEGRADED_MS = 200
+export const DEGRADED_AT = {
+  /** Share of the most viewer connections. */
+  connections: 0.9,
+  /** p99 of how late the event loop is, ms. */
+  eventLoopMs: 200,
+  /** The busiest worker's share of its core; new flows are refused from WORKER_CPU_CEILING on. */
+  workerCpu: 0.75,
+  /** Share of the RIST ports that are taken. */
+  ports: 0.9,
+  /** Share of the writes that may wait for the store. */
+  storeQueue: 0.5,
+} as const
 
 export interface HealthFacts {
+  /** The hub takes nothing new. */
+  readonly draining: () => boolean
   readonly workersUp: () => number
   readonly workersWanted: number
+  /** The busiest worker's share of its core, 0 to 1. */
+  readonly workerCpu: () => number
   readonly connections: () => number
   readonly maxConnections: number
+  /** RIST ports, one per link of each stream: how many there are for contracts, and how many of them are taken. */
+  readonly ports: () => { readonly taken: number; readonly count: number }
   /** Writes that wait for their transaction, and how many may. */
   readonly storeQueue: { readonly waiting: number; readonly capacity: number }
 }
@@ -25,7 +42,6 @@ export class Health implements Disposable {
   readonly #delay = monitorEventLoopDelay({ resolution: 20 })
   readonly #window: NodeJS.Timeout
   #lagMs = 0
-  #draining = false
 
   constructor(facts: HealthFacts) {
     this.#facts = facts
@@ -36,23 +52,26 @@ export class Health implements Disposable {
     }, 2000).unref()
   }
 
-  /** From now on not ready: the hub is going away. */
-  drain(): void {
-    this.#draining = true
-  }
-
   readiness(): Readiness {
-    const { workersUp, workersWanted, connections, maxConnections, storeQueue } = this.#facts
+    const { draining, workersUp, workersWanted, workerCpu, connections, maxConnections, ports, storeQueue } =
+      this.#facts
     const degraded: string[] = []
-    if (this.#draining) degraded.push('draining: the hub is stopping')
+    if (draining()) degraded.push('draining: nothing new is taken')
     if (workersUp() < workersWanted) degraded.push(`workers: ${workersUp()} of ${workersWanted} are up`)
-    if (connections() >= maxConnections * CONNECTIONS_DEGRADED_AT)
-      degraded.push(`connections: ${connections()} of ${maxConnections} are taken`)
-    if (storeQueue.waiting >= storeQueue.capacity / 2)
-      degraded.push(`store: ${storeQueue.waiting} of ${storeQueue.capacity} writes wait`)
-    if (this.#lagMs > EVENT_LOOP_DEGRADED_MS)
+    if (workerCpu() >= DEGRADED_AT.workerCpu)
       degraded.push(
-        `event loop: p99 delay ${Math.round(this.#lagMs)} ms, should be below ${EVENT_LOOP_DEGRADED_MS}`,
+        `worker cpu: the busiest is at ${percent(workerCpu())}; from ${percent(WORKER_CPU_CEILING)} on nothing new is taken`,
+      )
+    const { taken, count } = ports()
+    if (taken > 0 && taken >= count * DEGRADED_AT.ports)
+      degraded.push(`ports: ${taken} of ${count} for RIST are taken`)
+    if (connections() >= maxConnections * DEGRADED_AT.connections)
+      degraded.push(`connections: ${connections()} of ${maxConnections} are taken`)
+    if (storeQueue.waiting >= storeQueue.capacity * DEGRADED_AT.storeQueue)
+      degraded.push(`store: ${storeQueue.waiting} of ${storeQueue.capacity} writes wait`)
+    if (this.#lagMs > DEGRADED_AT.eventLoopMs)
+      degraded.push(
+        `event loop: p99 delay ${Math.round(this.#lagMs)} ms, should be below ${DEGRADED_AT.eventLoopMs}`,
       )
     return { ready: degraded.length === 0, degraded }
   }
@@ -62,3 +81,5 @@ export class Health implements Disposable {
     this.#delay.disable()
   }
 }
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`

@@ -1,5 +1,6 @@
 import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
+import { pause } from '../common/retry.ts'
 import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
 import { StreamRegistry } from '../sfu/stream-registry.ts'
 import { WorkerPool } from '../sfu/worker-pool.ts'
@@ -15,6 +16,7 @@ import { HUB_NODE_ID } from './flows/hub-node.ts'
 import { reconsider } from './flows/reconsider.ts'
 import { Health } from './health.ts'
 import { httpApp } from './http-app.ts'
+import { HubLoad } from './hub-load.ts'
 import { joinTopology } from './join-topology.ts'
 import { httpServer, listen, metricsServer } from './listeners.ts'
 import { Metrics } from './metrics.ts'
@@ -35,7 +37,12 @@ export interface Hub extends AsyncDisposable {
   readonly workers: WorkerPool
   /** Set at the very first start: print it, once. */
   readonly firstAdminToken: FirstAdminToken | undefined
+  /** Takes nothing new; resolves when nothing runs any more, after `ms`, or when `signal` says so. */
+  drain(ms: number, signal: AbortSignal): Promise<void>
 }
+
+/** How often a hub that is drained looks whether it is idle, ms. */
+const LOOK_AGAIN_MS = 100
 
 /**
  * Puts the hub together and starts it; what is returned owns everything and closes it in reverse order. Half
@@ -106,11 +113,15 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       },
     }),
   )
-  stack.use(joinTopology(overlay.topology, config))
+  const place = stack.use(joinTopology(overlay.topology, config))
   const flows: FlowRoom = stack.use(
-    await openFlowRoom({ config, state, policies, overlay, webhooks, streams, events, logger }),
+    await openFlowRoom({
+      ...{ config, state, policies, overlay, webhooks, streams, events, logger },
+      connections: () => gateway.connections,
+    }),
   )
-  listeners = { overlay, webhooks, linkArrivals: flows.linkArrivals }
+  const hubLoad = stack.use(new HubLoad({ workers, streams, loads: overlay.loads }))
+  listeners = { overlay, webhooks, hubLoad, linkArrivals: flows.linkArrivals }
   stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
   const routerCapabilities = () => {
     const [slot] = workers.slots
@@ -123,14 +134,29 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   })
   const health = stack.use(
     new Health({
+      draining: () => place.draining,
       workersUp: () => workers.slots.length,
       workersWanted: workers.size,
+      workerCpu: () => hubLoad.workerCpu,
+      ports: () => flows.ports(),
       connections: () => gateway.connections,
       maxConnections: config.maxConnections,
       storeQueue: store.queue,
     }),
   )
-  const api = apiOf({ config, auth, state, policies, tenants, overlay, flows, webhooks, metrics, events })
+  const api = apiOf({
+    config,
+    auth,
+    state,
+    policies,
+    tenants,
+    overlay,
+    flows,
+    place,
+    webhooks,
+    metrics,
+    events,
+  })
   const app = httpApp({
     api,
     health,
@@ -154,13 +180,18 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   // Closed before the listener, which waits for its WebSockets.
   stack.use(gateway)
   const metricsUrl = await listen(metricsServer(metrics, events), config.metrics, stack)
-  stack.defer(() => health.drain())
   const owned = stack.move()
   return {
     url,
     metricsUrl,
     workers,
     firstAdminToken: auth.firstAdminToken,
+    async drain(ms, signal) {
+      place.drain(true)
+      const idle = () => gateway.connections === 0 && flows.ports().taken === 0
+      for (const end = performance.now() + ms; performance.now() < end && !signal.aborted && !idle(); )
+        await pause(Math.min(LOOK_AGAIN_MS, end - performance.now()), signal).catch(() => {})
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }

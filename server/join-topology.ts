@@ -3,16 +3,35 @@ import type { Config } from './config/config.ts'
 import { HUB_NODE_ID } from './flows/hub-node.ts'
 import type { Topology } from './topology/graph.ts'
 
-type Addresses = Pick<Config, 'ristIp' | 'ristAnnounced' | 'rtcIp' | 'rtcAnnounced'>
+export type HubNodeSettings = Pick<Config, 'ristIp' | 'ristAnnounced' | 'rtcIp' | 'rtcAnnounced' | 'maxKbps'>
 
-/** Puts the hub itself into the topology, shared by all tenants and up for as long as what is answered lives. */
-export function joinTopology(topology: Topology, addresses: Addresses): Disposable {
-  topology.upsert(null, HUB_NODE_ID, hubEntry(addresses), Date.now())
-  const release = topology.hold(null, HUB_NODE_ID, Date.now())
-  return { [Symbol.dispose]: () => release(Date.now()) }
+/** The hub's own node, up for as long as it lives. */
+export interface HubPlace extends Disposable {
+  readonly draining: boolean
+  /** Takes nothing new from now on, or takes again: decisions refuse, what runs goes on. */
+  drain(on: boolean): void
 }
 
-function hubEntry({ ristIp, ristAnnounced, rtcIp, rtcAnnounced }: Addresses) {
+/** Puts the hub itself into the topology, shared by all tenants. */
+export function joinTopology(topology: Topology, settings: HubNodeSettings): HubPlace {
+  let draining = false
+  const put = () => topology.upsert(null, HUB_NODE_ID, hubEntry(settings, draining), Date.now())
+  put()
+  const release = topology.hold(null, HUB_NODE_ID, Date.now())
+  return {
+    get draining() {
+      return draining
+    },
+    drain(on) {
+      draining = on
+      put()
+    },
+    [Symbol.dispose]: () => release(Date.now()),
+  }
+}
+
+function hubEntry(settings: HubNodeSettings, draining: boolean) {
+  const { ristIp, ristAnnounced, rtcIp, rtcAnnounced, maxKbps } = settings
   return nodeEntrySchema.parse({
     role: 'hub',
     transports: [
@@ -21,6 +40,8 @@ function hubEntry({ ristIp, ristAnnounced, rtcIp, rtcAnnounced }: Addresses) {
     ],
     serves: [{ transport: 'webrtc', aes_bits: 256 }],
     addresses: [...new Set([ristAnnounced || ristIp, rtcAnnounced || rtcIp])],
+    max_kbps: maxKbps === 0 ? null : maxKbps,
+    draining,
     created_at: 0,
   })
 }

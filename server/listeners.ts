@@ -9,6 +9,9 @@ import type { SocketAddress } from './config/setting.ts'
 import type { Metrics } from './metrics.ts'
 import type { Tls } from './tls/open-tls.ts'
 
+/** Answers under way have this long to leave when the hub stops, ms. */
+const LAST_ANSWERS_MS = 500
+
 /** The hub's HTTP server with its time limits; TLS where it is demanded. */
 export function httpServer(
   app: RequestListener,
@@ -67,8 +70,11 @@ export async function listen(
   })
   stack.defer(async () => {
     const closed = new Promise((resolve) => server.close(resolve))
-    server.closeAllConnections()
+    server.closeIdleConnections()
+    // Whoever was being answered gets the answer; questions that are held open do not hold up the end.
+    const late = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS)
     await closed
+    clearTimeout(late)
   })
   const { port, family, address: host } = server.address() as AddressInfo
   const scheme = server instanceof TlsServer ? 'https' : 'http'

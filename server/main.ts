@@ -32,6 +32,11 @@ async function run(config: Config): Promise<void> {
   const stop = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal))
   })
+  // Whoever asks a second time does not want to wait for what runs.
+  const stopNow = new AbortController()
+  void stop.then(() => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopNow.abort())
+  })
   const startedAt = performance.now()
   try {
     const hub = await Promise.race([openHub(config, process.env, logger), stop])
@@ -51,7 +56,8 @@ async function run(config: Config): Promise<void> {
         admin_token: firstAdminToken?.token ?? null,
       })
     else if (firstAdminToken) process.stdout.write(`${adminTokenNotice(firstAdminToken)}\n`)
-    logger.info({ signal: await stop }, 'hub is stopping')
+    logger.info({ signal: await stop, drain_ms: config.drainMs }, 'hub is stopping')
+    if (config.drainMs > 0) await hub.drain(config.drainMs, stopNow.signal)
     setTimeout(() => {
       logger.error('hub did not stop in time')
       process.exit(1)

@@ -1,6 +1,7 @@
 import type { AlarmKind } from '../common/wire/alarm.ts'
 import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
+import type { HubLoad } from './hub-load.ts'
 import type { AlarmName } from './topology/alarms.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
 import type { Webhooks } from './webhooks/webhooks.ts'
@@ -8,6 +9,7 @@ import type { Webhooks } from './webhooks/webhooks.ts'
 export interface Listeners {
   readonly overlay: Pick<TopologyParts, 'slo' | 'alarms'>
   readonly webhooks: Pick<Webhooks, 'report'>
+  readonly hubLoad: Pick<HubLoad, 'inputStats'>
   /** What arrived over each link of a stream in the last second: evidence that they deliver. */
   readonly linkArrivals: (stream: StreamName, links: IngressStats['links']) => void
 }
@@ -66,7 +68,9 @@ export function toldWidely(events: MediaEvents, listeners: () => Listeners | nul
     },
     ingressStats(stream, stats) {
       events.ingressStats(stream, stats)
-      listeners()?.linkArrivals(stream, stats.links)
+      const ears = listeners()
+      ears?.linkArrivals(stream, stats.links)
+      ears?.hubLoad.inputStats(stream, stats)
     },
     viewerReport(stream, streamClass, report, viewer) {
       events.viewerReport(stream, streamClass, report, viewer)

@@ -47,7 +47,7 @@ export function planPath(question: PlanQuestion): Plan | NoPlan {
   const source = outside ?? home
   const hindrance = hindered(question, demand, source, home)
   if (source === null || hindrance)
-    return hindrance ?? { found: false, full: null, demand, rejections: new Map() }
+    return hindrance ?? { found: false, full: fullHub(question, demand), demand, rejections: new Map() }
 
   const { strategy } = streamClass
   const costs = new Costs({
@@ -76,7 +76,7 @@ export function planPath(question: PlanQuestion): Plan | NoPlan {
   if (found.length === 0 && costs.passedOver) found = search('any')
   const taken = takePath(question, costs, found[0] ?? assumedDirect(question, demand, source, home))
   const { rejections, full } = costs
-  if (!taken) return { found: false, full, demand, rejections }
+  if (!taken) return { found: false, full: full ?? fullHub(question, demand), demand, rejections }
 
   const { nodes } = taken.path
   const entryAt = outside === null ? nodes.length - 1 : nodes.findIndex(isOverlay)
@@ -108,6 +108,12 @@ function hindered(
     return { found: false, full: null, demand, rejections: new Map([['deterministic', 1]]) }
   }
   return null
+}
+
+/** A hub that would have done but is full, for an end that could go to any. */
+function fullHub({ facts }: PlanQuestion, demand: PathDemand): GraphNode | null {
+  const full = [...facts.topology.hubs()].filter((hub) => rejectNode(hub, demand) === 'saturated')
+  return full.sort((a, b) => (a.facts.nodeId < b.facts.nodeId ? -1 : 1))[0] ?? null
 }
 
 /** A node of which no link is known dials its hub directly: the first telemetry will tell how that goes. */

@@ -24,6 +24,28 @@ export const SETTINGS = {
     1,
     1_000_000,
   ),
+  maxKbps: wholeNumber(
+    {
+      env: 'OVERLAY_MAX_KBPS',
+      flag: 'max-kbps',
+      key: 'hub.max_kbps',
+      default: '0',
+      help: 'what the hub may send to viewers, kb/s: from there on it takes nothing new; 0 is no ceiling',
+    },
+    0,
+    100_000_000,
+  ),
+  drainMs: wholeNumber(
+    {
+      env: 'DRAIN_MS',
+      flag: 'drain-ms',
+      key: 'hub.drain_ms',
+      default: '0',
+      help: 'after SIGTERM what runs may go on for up to this long, ms, while nothing new is taken',
+    },
+    0,
+    86_400_000,
+  ),
   idleMs: wholeNumber(
     {
       env: 'OVERLAY_IDLE_MS',

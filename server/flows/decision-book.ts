@@ -26,11 +26,16 @@ function unknownSender(wanted: readonly Transport[]): PeerFacts {
     : BROWSER
 }
 
+/** When to come again to a node that is being drained, seconds: not before somebody had time to act. */
+const DRAINED_RETRY_S = 10
+
 export interface DecisionSources {
   readonly topology: TopologySnapshot
   readonly policyOf: (tenantId: string) => EffectivePolicy
   readonly publishers: PublisherFlows
   readonly viewers: ViewerFlows
+  /** The hub's viewer connections; left out where nobody counts them. */
+  readonly connections?: () => { readonly used: number; readonly most: number }
 }
 
 /** Asks the policy, with everything the hub knows at that moment. */
@@ -53,7 +58,7 @@ export class DecisionBook {
   }
 
   #facts(request: DecisionRequest, current: LivePublisherFlow | null): DecisionFacts {
-    const { topology, publishers, viewers } = this.#sources
+    const { topology, publishers, viewers, connections } = this.#sources
     const { tenant_id, stream_id } = request
     const published = publishers.ofStream(tenant_id, stream_id)
     const others = publishers
@@ -79,6 +84,7 @@ export class DecisionBook {
         viewersOfStream: viewers.countOf(tenant_id, stream_id),
         uplinkKbps: others.reduce((sum, { contract }) => sum + contract.abr.max_kbps, 0),
       },
+      connections: request.action === 'subscribe' ? connections?.() : undefined,
       measured: {},
       current: current && currentFlow(current),
     }
@@ -99,7 +105,8 @@ function currentFlow({ contract, links, history }: LivePublisherFlow): CurrentFl
 export function grantedOrThrow(decision: Decision): GrantedDecision {
   if (decision.outcome !== 'refuse') return decision
   const { code, status, message, resource, rule } = decision.refusal
-  throw new ApiError(status, code, message, { resource, rule, details: decision.reasons })
+  const retryAfterSeconds = resource === 'node_draining' ? DRAINED_RETRY_S : undefined
+  throw new ApiError(status, code, message, { resource, rule, retryAfterSeconds, details: decision.reasons })
 }
 
 /** What `take` needs. */

@@ -100,7 +100,7 @@ export class AlarmWatch {
   }
 
   /** Too much for what it can carry, as far as that is known; else several of its links congested at once. */
-  #accessPoint({ tenantId, nodeId, entry, load }: NodeRecord, node: GraphNode, nowMs: number): void {
+  #accessPoint({ tenantId, nodeId, entry }: NodeRecord, node: GraphNode, nowMs: number): void {
     const { alarms, triggers } = this.#options
     const subject = `node:${nodeId}`
     const name = { kind: 'oversubscribed_access_point', tenantId, subject } as const
@@ -108,11 +108,11 @@ export class AlarmWatch {
     const threshold = alarms.raised(name) ? oversubscribedTo : oversubscribedFrom
     const users = [...triggers.flows.all()].filter(({ route }) => route.nodes.includes(node))
     const granted = users.reduce((sum, { flow }) => sum + flow.kbps, 0)
-    const carried = Math.max(load.kbps, carriedKbps(node, nowMs))
+    const carried = carriedKbps(node, nowMs)
     const { max_kbps: most, max_flows: mostFlows } = entry
     const full =
       (most !== null && Math.max(granted, carried) > most * threshold) ||
-      (mostFlows !== null && Math.max(users.length, load.flows) > mostFlows * threshold)
+      (mostFlows !== null && users.length > mostFlows * threshold)
     let congested = 0
     for (const [link, { watch }] of triggers.flows.linksInUse()) {
       if (watch.congested && (link.from === node || link.to === node)) congested += 1

@@ -11,6 +11,7 @@ import { AlarmBook } from './alarms.ts'
 import { type TopologyWatcher, topologyEvents } from './events.ts'
 import { Topology } from './graph.ts'
 import { NodeDirectory } from './node-directory.ts'
+import { NodeLoads } from './node-loads.ts'
 import { QosTriggers, type Reconsider } from './qos-triggers.ts'
 import { SloTracker } from './slo.ts'
 import { StateKeeper } from './state-keeper.ts'
@@ -40,6 +41,7 @@ export interface TopologyOptions {
 export interface TopologyParts extends AsyncDisposable {
   readonly topology: Topology
   readonly directory: NodeDirectory
+  readonly loads: NodeLoads
   readonly intake: TelemetryIntake
   readonly triggers: QosTriggers
   readonly alarms: AlarmBook
@@ -96,6 +98,7 @@ export async function openTopology(options: TopologyOptions): Promise<TopologyPa
   return {
     topology,
     directory,
+    loads: new NodeLoads(topology, now),
     intake,
     triggers,
     alarms,
@@ -104,7 +107,7 @@ export async function openTopology(options: TopologyOptions): Promise<TopologyPa
   }
 }
 
-type Gauged = Omit<TopologyParts, 'directory' | typeof Symbol.asyncDispose>
+type Gauged = Omit<TopologyParts, 'directory' | 'loads' | typeof Symbol.asyncDispose>
 
 function gauges(metrics: Metrics, parts: Gauged, now: () => number): (() => void)[] {
   const { topology, triggers, intake, alarms, slo } = parts

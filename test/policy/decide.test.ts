@@ -127,6 +127,21 @@ test('nodes that are missing, down or full', (t) => {
   })
   t.like(ask(full), { refusal: { code: 'saturated', resource: 'node_flows' } })
   t.like(ask(full, { request: viewer }), { refusal: { code: 'saturated', resource: 'node_flows' } })
+  // Whoever could go to any hub, a browser or a sender of which no link is known, is told of the full one.
+  const anyHub = { request: { node_id: undefined }, facts: { stream: null } }
+  t.like(ask(full, anyHub), { refusal: { code: 'saturated', resource: 'node_flows' } })
+  const drained = ask(overlay({ hub: { ceilings: { maxFlows: 0, maxKbps: null } } }), anyHub)
+  t.like(drained, { refusal: { code: 'saturated', resource: 'node_draining' } })
+  t.regex(drained.reasons.join('\n'), /hub-1 is being drained/)
+})
+
+test('a hub without a connection left takes no viewer', (t) => {
+  const connections = (used: number) => ({ facts: { connections: { used, most: 10 } }, request: viewer })
+  t.is(told(ask(overlay(), connections(9))), 'grant focus')
+  const full = ask(overlay(), connections(10))
+  t.like(full, { refusal: { code: 'saturated', status: 503, resource: 'viewer_connections' } })
+  t.true(full.reasons.includes('viewer_connections: 10 of 10 connections of the hub'))
+  t.is(told(ask(overlay(), { facts: { connections: { used: 10, most: 10 } } })), 'grant focus')
 })
 
 test('quotas of the tenant', (t) => {

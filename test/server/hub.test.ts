@@ -13,7 +13,8 @@ test('a hub serves health, readiness, metrics and clear errors', async (t) => {
     return { status: response.status, text: await response.text() }
   }
   t.deepEqual(JSON.parse((await get('/healthz')).text), { status: 'ok' })
-  t.deepEqual(JSON.parse((await get('/readyz')).text), { ready: true, degraded: [] })
+  // On a busy machine the event loop may be late for a moment, which is a reason to be spared.
+  await until(async () => (await get('/readyz')).status === 200, 'the hub is ready')
   const authorization = `Bearer ${hub.adminToken}`
   for (const text of [
     await (await fetch(`${hub.metricsUrl}/metrics`)).text(),
@@ -54,6 +55,71 @@ test('SIGTERM ends it with 0 within 5 s and leaves no child', async (t) => {
   t.is(code, 0)
   t.true(ms < 5000, `${ms} ms`)
   await until(() => children.every((pid) => !alive(pid)), 'children are gone')
+})
+
+test('the hub is unready before it is full, says why, and recovers', async (t) => {
+  await using hub = await startHub([{ streamId: 'cam-1' }], { workers: 1, args: ['--max-conns', '10'] })
+  const readyz = async () => {
+    const response = await fetch(`${hub.url}/readyz`)
+    return { status: response.status, ...((await response.json()) as { degraded: string[] }) }
+  }
+  const connect = async () => {
+    const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/protoo`, 'protoo')
+    await once(socket, 'open')
+    return socket
+  }
+  const sockets = await Promise.all(Array.from({ length: 9 }, connect))
+  const full = await readyz()
+  t.is(full.status, 503)
+  t.true(full.degraded.includes('connections: 9 of 10 are taken'), String(full.degraded))
+  const subscribe = () => hub.api('POST', '/v1/subscribe', { stream_id: 'cam-1' })
+  t.is((await subscribe()).status, 200)
+  sockets.push(await connect())
+  t.like(await subscribe(), {
+    status: 503,
+    body: { error: { code: 'saturated', resource: 'viewer_connections' } },
+  })
+  for (const socket of sockets) socket.close()
+  await until(async () => (await readyz()).status === 200, 'there is room again')
+  t.is((await subscribe()).status, 200)
+
+  // A dead worker: one of the hub's children is it.
+  const [worker] = descendants(hub.pid).filter((pid) =>
+    readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('mediasoup-worker'),
+  )
+  process.kill(worker!, 'SIGKILL')
+  await until(async () => {
+    const { body } = await hub.api('GET', '/v1/alarms')
+    return JSON.stringify(body).includes(
+      '"kind":"service_restarting","tenant_id":null,"subject":"service:worker-0"',
+    )
+  }, 'the alarm of the worker')
+  await until(async () => (await readyz()).status === 200, 'the worker is back')
+})
+
+test('a hub that is drained takes nothing new and keeps what runs', async (t) => {
+  await using hub = await startHub([], { workers: 1, args: ['--drain-ms', '60000'] })
+  const publish = (stream_id: string) => hub.api('POST', '/v1/publish', { stream_id, class: 'focus' })
+  const drain = (draining: boolean) => hub.api('POST', '/v1/hub/drain', { draining })
+  const { contract_id } = (await publish('cam-1')).body as { contract_id: string }
+  t.like(await drain(true), { status: 200, body: { draining: true, publishers: 1, viewers: 0 } })
+  t.is((await fetch(`${hub.url}/readyz`)).status, 503)
+  const refused = await publish('cam-2')
+  t.like(refused, { status: 503, body: { error: { code: 'saturated', resource: 'node_draining' } } })
+  t.is(refused.headers.get('retry-after'), '10')
+  t.is((await hub.api('POST', '/v1/subscribe', { stream_id: 'cam-1' })).status, 503)
+  t.is((await hub.api('POST', `/v1/flows/${contract_id}/renew`)).status, 200)
+  t.is((await drain(false)).status, 200)
+  await until(async () => (await fetch(`${hub.url}/readyz`)).status === 200, 'it is ready again')
+  t.is((await hub.api('POST', '/v1/subscribe', { stream_id: 'cam-1' })).status, 200)
+
+  // SIGTERM drains as well, and ends the hub as soon as nothing runs any more.
+  const stopped = hub.stop()
+  await until(async () => (await fetch(`${hub.url}/readyz`)).status === 503, 'it drains')
+  t.is((await publish('cam-2')).status, 503)
+  t.is((await hub.api('POST', `/v1/flows/${contract_id}/renew`)).status, 200)
+  t.is((await hub.api('DELETE', `/v1/flows/${contract_id}`)).status, 204)
+  t.is((await stopped).code, 0)
 })
 
 test('kill -9 of the hub leaves no child either', async (t) => {

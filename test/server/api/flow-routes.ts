@@ -2,11 +2,13 @@ import { ALARM_KINDS } from '../../../common/wire/alarm.ts'
 import type { StreamClass } from '../../../common/wire/stream.ts'
 import type { RunningStream } from '../../../server/api/flows/deps.ts'
 import { contractRoutes } from '../../../server/api/flows/routes.ts'
+import { drainHub } from '../../../server/api/hub/drain-hub.ts'
 import { metricsRoute } from '../../../server/api/metrics.ts'
 import type { Route } from '../../../server/api/route.ts'
 import { postTelemetry } from '../../../server/api/telemetry.ts'
 import { listAlarms } from '../../../server/api/topology/list-alarms.ts'
 import { listLinks } from '../../../server/api/topology/list-links.ts'
+import type { AuditDraft } from '../../../server/audit/audit-record.ts'
 import { DecisionBook } from '../../../server/flows/decision-book.ts'
 import { PublisherFlows, type PublisherMedia } from '../../../server/flows/publisher-flows.ts'
 import { ViewerFlows } from '../../../server/flows/viewer-flows.ts'
@@ -20,7 +22,7 @@ import { SloTracker } from '../../../server/topology/slo.ts'
 import { PortRange } from '../../../sfu/ingress/port-range.ts'
 import type { RigParts } from './api-rig.ts'
 
-const HUB = { ristIp: '127.0.0.1', ristAnnounced: '', rtcIp: '127.0.0.1', rtcAnnounced: '' }
+const HUB = { ristIp: '127.0.0.1', ristAnnounced: '', rtcIp: '127.0.0.1', rtcAnnounced: '', maxKbps: 0 }
 
 /**
  * The hub's routes beside those of administration, over the parts of its flows and topology. Media is the one thing
@@ -30,6 +32,7 @@ export async function flowRoutes() {
   const stack = new AsyncDisposableStack()
   // Refused decisions are noted as well: apart from the rest, which refusals must leave alone.
   const notes = stack.use(await openMemoryStore())
+  const note = async (draft: AuditDraft) => void (await notes.write([], [draft]))
   const streams = new Map<string, RunningStream>()
   const failures: unknown[] = []
   const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
@@ -91,12 +94,18 @@ export async function flowRoutes() {
           const stream = streamOf(tenantId, streamId)
           return stream && { state: stream.state, streamClass: stream.spec.streamClass }
         },
-        audit: async (draft) => void (await notes.write([], [draft])),
+        audit: note,
         newsWaitMs: 5,
       }),
       postTelemetry(intake),
       listLinks({ topology, now }),
       listAlarms({ alarms }),
+      drainHub({
+        // What is asked for is noted and not done: everything else would be refused from then on.
+        place: { draining: false, drain: () => {} },
+        running: () => ({ publishers: 0, viewers: 0 }),
+        ...{ audit: note, now },
+      }),
       metricsRoute(metrics),
     ]
   }

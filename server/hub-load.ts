@@ -1,0 +1,54 @@
+import type { IngressStats } from '../common/wire/ingress-ipc.ts'
+import type { StreamName } from '../sfu/media-events.ts'
+import type { StreamRegistry } from '../sfu/stream-registry.ts'
+import { WorkerCpu } from '../sfu/worker-cpu.ts'
+import type { WorkerPool } from '../sfu/worker-pool.ts'
+import { HUB_NODE_ID } from './flows/hub-node.ts'
+import type { NodeLoads } from './topology/node-loads.ts'
+
+const MEASURE_EVERY_MS = 1000
+
+export interface HubLoadOptions {
+  readonly workers: Pick<WorkerPool, 'slots'>
+  readonly streams: Pick<StreamRegistry, 'list'>
+  readonly loads: Pick<NodeLoads, 'measured'>
+}
+
+/** Measures each second how full this hub itself is: its busiest worker, its viewers, and what it sends them. */
+export class HubLoad implements Disposable {
+  readonly #options: HubLoadOptions
+  readonly #cpu = new WorkerCpu()
+  /** What arrives of each stream, kb/s. */
+  readonly #inputKbps = new WeakMap<StreamName, number>()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(options: HubLoadOptions) {
+    this.#options = options
+    this.#timer = setInterval(() => void this.#measure(), MEASURE_EVERY_MS).unref()
+  }
+
+  /** The busiest worker's share of a core, 0 to 1. */
+  get workerCpu(): number {
+    return this.#cpu.busiest
+  }
+
+  /** A stream's input of the last second. Of several renditions a viewer gets one. */
+  inputStats(stream: StreamName, { video, audio_kbps }: IngressStats): void {
+    this.#inputKbps.set(stream, Math.max(0, ...video.map(({ kbps }) => kbps)) + audio_kbps)
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+  }
+
+  async #measure(): Promise<void> {
+    const { workers, streams, loads } = this.#options
+    await this.#cpu.sample(workers.slots)
+    let [flows, kbps] = [0, 0]
+    for (const { spec, viewers } of streams.list()) {
+      flows += viewers
+      kbps += viewers * (this.#inputKbps.get(spec) ?? 0)
+    }
+    loads.measured(null, HUB_NODE_ID, { workerCpu: this.#cpu.busiest, flows, kbps: Math.round(kbps) })
+  }
+}

@@ -1,0 +1,23 @@
+import test from 'ava'
+import { WorkerCpu } from '../../sfu/worker-cpu.ts'
+import { WorkerPool } from '../../sfu/worker-pool.ts'
+import { recordEvents } from '../support/recorded-events.ts'
+
+test("a busy worker's load is seen, and is gone with the worker", async (t) => {
+  await using pool = await WorkerPool.open({
+    ...{ count: 1, events: recordEvents().events, onReplaced: () => {} },
+    webRtc: { ip: '127.0.0.1', announcedAddress: null, basePort: 0 },
+  })
+  const cpu = new WorkerCpu()
+  const [{ worker }] = pool.slots as [(typeof pool.slots)[number]]
+  await cpu.sample(pool.slots)
+  t.is(cpu.busiest, 0, 'one look tells nothing')
+  // What a worker does was measured in whole milliseconds: enough work that it can't be none.
+  for (let round = 0; round < 20; round += 1)
+    await Promise.all(Array.from({ length: 100 }, () => worker.dump()))
+  await cpu.sample(pool.slots)
+  t.true(cpu.busiest > 0 && cpu.busiest <= 0.5, `${cpu.busiest}: half of what was seen, until it lasts`)
+  t.is(cpu.loadOf(0), cpu.busiest)
+  await cpu.sample([])
+  t.is(cpu.busiest, 0)
+})
