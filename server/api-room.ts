@@ -75,6 +75,8 @@ export function apiOf(options: ApiRoomOptions): Router {
   ]
   return apiRouter(withReference(routes, REFERENCE), {
     authenticator: {
+      isCurrent: (principal) => auth.authenticator.isCurrent(principal),
+      onChange: (listener) => auth.authenticator.onChange(listener),
       async authenticate(credentials) {
         const principal = await auth.authenticator.authenticate(credentials)
         // Whatever a node asks for, it lives.

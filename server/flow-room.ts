@@ -9,6 +9,7 @@ import type { EffectivePolicy } from '../policy/effective.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
 import type { FlowRouteDependencies } from './api/flows/deps.ts'
+import type { Authenticator } from './auth/authenticate.ts'
 import type { Config } from './config/config.ts'
 import { DecisionBook } from './flows/decision-book.ts'
 import { hubMedia } from './flows/hub-media.ts'
@@ -17,6 +18,7 @@ import { type LivePublisherFlow, ownerOf } from './flows/publisher-flow.ts'
 import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
 import { PublisherPlaces } from './flows/publisher-places.ts'
 import { watchedOf } from './flows/reconsider.ts'
+import { RevocationWatch } from './flows/revocation-watch.ts'
 import { publicStreamsRule, STANDING_PRINCIPAL, StandingStreams } from './flows/standing-streams.ts'
 import { ViewerFlows } from './flows/viewer-flows.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
@@ -32,6 +34,7 @@ export interface FlowRoomOptions {
   readonly overlay: Pick<TopologyParts, 'topology' | 'triggers' | 'loads'>
   readonly webhooks: Pick<Webhooks, 'report'>
   readonly streams: StreamRegistry
+  readonly authenticator: Authenticator
   /** Viewer connections open now. */
   readonly connections: () => number
   readonly events: MediaEvents
@@ -82,6 +85,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     },
   }
   await publishers.restore(Date.now())
+  stack.use(new RevocationWatch({ authenticator: options.authenticator, publishers, viewers, onError }))
   const standing = stack.use(
     new StandingStreams(routes, (stream_id, error) => {
       logger.warn(

@@ -117,6 +117,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const flows: FlowRoom = stack.use(
     await openFlowRoom({
       ...{ config, state, policies, overlay, webhooks, streams, events, logger },
+      authenticator: auth.authenticator,
       connections: () => gateway.connections,
     }),
   )

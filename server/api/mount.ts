@@ -33,7 +33,8 @@ export interface AnsweredRequest {
 
 /** What the frame asks of other rooms. */
 export interface ApiParts {
-  readonly authenticator: Pick<Authenticator, 'authenticate'>
+  readonly authenticator: Pick<Authenticator, 'authenticate'> &
+    Partial<Pick<Authenticator, 'isCurrent' | 'onChange'>>
   readonly limits: Pick<RateLimits, 'take' | 'failedAuthentication'>
   readonly authorize: (
     principal: AuthenticatedPrincipal,

@@ -85,6 +85,8 @@ interface RouteFacts {
   readonly ifMatch?: 'optional' | 'required'
   /** Codes it may give beside those of the frame (bad_request, unauthenticated, denied, …), by status. */
   readonly errors?: Readonly<Record<number, readonly string[]>>
+  /** The answer may wait for news: the wait ends when the caller's proof is revoked. */
+  readonly holds?: boolean
   /** Longest time until the answer, ms; 10 000 by default. */
   readonly timeoutMs?: number
 }

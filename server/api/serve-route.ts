@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Request, RequestHandler, Response } from 'express'
 import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 import { mayActIn } from '../../policy/tenancy.ts'
-import { isRefusal } from '../auth/auth-errors.ts'
+import { isRefusal, type RefusalCode, refused } from '../auth/auth-errors.ts'
 import { credentialsOf } from '../auth/authenticate.ts'
 import {
   ANONYMOUS,
@@ -41,9 +41,7 @@ export function serveRoute(route: Route, parts: ApiParts): RequestHandler {
     let answered: { status: number; code: string | null; failed: boolean }
     answered = { status: route.answer.status, code: null, failed: false }
     try {
-      const answer = await limit.race(
-        answerTo(route, parts, request, { requestId, address, signal: limit.signal }),
-      )
+      const answer = await limit.race(answerTo(route, parts, request, { requestId, address, limit }))
       if (!response.destroyed) sendAnswer(response, route, answer, requestId)
     } catch (thrown) {
       if (!response.headersSent && !response.destroyed)
@@ -76,9 +74,11 @@ async function answerTo(
   route: Route,
   parts: ApiParts,
   request: Request,
-  { requestId, address, signal }: Pick<RouteContext, 'requestId' | 'address' | 'signal'>,
+  { requestId, address, limit }: Pick<RouteContext, 'requestId' | 'address'> & { limit: TimeLimit },
 ): Promise<unknown> {
+  const { signal } = limit
   const principal = await whoAsks(route, parts, request, address)
+  if (route.holds) limit.defer(whileCurrent(parts, principal, (code) => limit.end(refused(code))))
   const ifMatch = route.ifMatch === undefined ? null : readIfMatch(request.headers['if-match'])
   if (route.ifMatch === 'required' && ifMatch === null)
     throw new ApiError(428, 'precondition_required', 'the request needs If-Match', {
@@ -122,6 +122,19 @@ async function whoAsks(
   if (role === 'node' && principal.credential !== 'certificate')
     throw refusal(principal, 'node certificate', 'only a node with its certificate may do this')
   return principal
+}
+
+/** Calls `gone` when a proof is no longer good; what it answers ends that. */
+function whileCurrent(
+  { authenticator }: ApiParts,
+  principal: AuthenticatedPrincipal,
+  gone: (code: RefusalCode) => void,
+): () => void {
+  const look = () => {
+    if (authenticator.isCurrent?.(principal) === false)
+      gone(principal.credential === 'certificate' ? 'certificate_revoked' : 'token_revoked')
+  }
+  return authenticator.onChange?.(look) ?? (() => {})
 }
 
 async function readInput(route: Route, request: Request, signal: AbortSignal): Promise<Prepared> {
@@ -208,6 +221,10 @@ interface TimeLimit {
   readonly signal: AbortSignal
   /** What `work` comes to, or the refusal as soon as its time is over. */
   readonly race: <T>(work: Promise<T>) => Promise<T>
+  /** Ends the work with this error, as if its time were over. */
+  readonly end: (error: Error) => void
+  /** Called when the request is answered. */
+  readonly defer: (clean: () => void) => void
   readonly clear: () => void
 }
 
@@ -226,8 +243,11 @@ function timeLimit(request: Request, response: Response, ms: number): TimeLimit 
     if (!response.writableFinished) controller.abort(badRequest('the client is gone'))
   }
   response.once('close', onClose)
+  const deferred: (() => void)[] = []
   return {
     signal,
+    end: (error) => controller.abort(error),
+    defer: (clean) => deferred.push(clean),
     race: (work) =>
       new Promise((resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true })
@@ -235,6 +255,7 @@ function timeLimit(request: Request, response: Response, ms: number): TimeLimit 
       }),
     clear: () => {
       clearTimeout(timer)
+      for (const clean of deferred) clean()
       response.off('close', onClose)
       request.removeAllListeners('aborted')
     },

@@ -62,6 +62,16 @@ export class Authenticator {
       : this.#tokens.isCurrent(principal)
   }
 
+  /** Whether a token or certificate was revoked; one that merely expired was not. */
+  isRevoked({
+    credential,
+    token_id,
+  }: Pick<AuthenticatedPrincipal, 'credential'> & { token_id: string }): boolean {
+    return credential === 'certificate'
+      ? this.#certificates.isRevoked(token_id)
+      : this.#tokens.isRevoked(token_id)
+  }
+
   /** Called when a token or certificate came, changed or was revoked. Answers a function that ends it. */
   onChange(listener: () => void): () => void {
     const ends = [this.#tokens.onChange(listener), this.#certificates.onChange(listener)]

@@ -116,6 +116,10 @@ export class NodeCertificates implements AsyncDisposable {
     }
   }
 
+  isRevoked(serial: string): boolean {
+    return typeof this.#records.get(serial)?.value.revoked_at === 'number'
+  }
+
   /**
    * Signs a certificate for the key in a CSR: CN is the node's id, the one name is the URI
    * `lanecast:tenant/<tenant>/node/<node>`, its use is to be a TLS client.

@@ -148,6 +148,10 @@ export class Tokens implements AsyncDisposable {
     return record ? record.value.revoked_at === null : credential === 'jwt'
   }
 
+  isRevoked(tokenId: string): boolean {
+    return typeof this.#records.get(tokenId)?.value.revoked_at === 'number'
+  }
+
   onChange(listener: () => void): () => void {
     return this.#records.onChange(listener)
   }

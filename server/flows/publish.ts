@@ -7,8 +7,10 @@ import {
 } from '../../common/wire/decision.ts'
 import type { Endpoint, FlowContract, FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { PublishRequest } from '../../common/wire/flows-api.ts'
+import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { type Taking, take } from './decision-book.ts'
 import { HUB_NODE_ID, newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './hub-node.ts'
+import { proofOf } from './proof.ts'
 import { contractOf, type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 import type { Fixed } from './standing-streams.ts'
@@ -36,7 +38,7 @@ export interface PublishDependencies extends Taking {
  */
 export async function publish(
   deps: PublishDependencies,
-  principal: Principal,
+  principal: AuthenticatedPrincipal,
   tenantId: string,
   request: PublishRequest,
   fixed?: Fixed,
@@ -57,7 +59,8 @@ export async function publish(
       })
     const renewed = await publishers.update(running.contract.contract_id, async (before) => {
       const { granted, record } = await take(deps, principal, question, before)
-      return { flow: { ...renewal(before, granted), requested_class: request.class }, audit: record }
+      const flow = { ...renewal(before, granted), requested_class: request.class, proof: proofOf(principal) }
+      return { flow, audit: record }
     })
     return contractOf(renewed)
   }
@@ -82,6 +85,7 @@ export async function publish(
     links: granted.path.links,
     history: granted.history,
     granted_at: now(),
+    proof: proofOf(principal),
   }
   try {
     await publishers.begin(flow, record)

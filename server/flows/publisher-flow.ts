@@ -9,6 +9,7 @@ import {
   openContractSchema,
 } from '../../common/wire/flow-contract.ts'
 import { nodeIdSchema } from '../../common/wire/ids.ts'
+import { proofSchema } from './proof.ts'
 
 /** One sender's contract with what the hub needs to go on with it. */
 export const publisherFlowSchema = z.object({
@@ -22,6 +23,8 @@ export const publisherFlowSchema = z.object({
   links: z.array(z.string()),
   history: switchHistorySchema,
   granted_at: z.number().int(),
+  /** Of whoever asked last; null in contracts of before there was this. */
+  proof: proofSchema.nullable().default(null),
 })
 export type PublisherFlow = z.infer<typeof publisherFlowSchema>
 

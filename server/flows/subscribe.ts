@@ -1,8 +1,10 @@
-import { decisionRequestSchema, type Principal } from '../../common/wire/decision.ts'
+import { decisionRequestSchema } from '../../common/wire/decision.ts'
 import type { SubscribeAnswer, SubscribeRequest } from '../../common/wire/flows-api.ts'
 import type { StreamClass, StreamState } from '../../common/wire/stream.ts'
+import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { auditOf, type DecisionBook, grantedOrThrow } from './decision-book.ts'
 import { newContractId } from './hub-node.ts'
+import { proofOf } from './proof.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
 
 export interface SubscribeDependencies {
@@ -23,7 +25,7 @@ export interface SubscribeDependencies {
  */
 export async function subscribe(
   { decisions, viewers, streamOf, audit, now }: SubscribeDependencies,
-  principal: Principal,
+  principal: AuthenticatedPrincipal,
   tenantId: string,
   request: SubscribeRequest,
 ): Promise<SubscribeAnswer> {
@@ -48,6 +50,7 @@ export async function subscribe(
     tenantId,
     streamId: request.stream_id,
     subject: principal.id,
+    proof: proofOf(principal),
     streamClass: granted.class,
     expiresAt: granted.expires_at,
     abr: granted.abr,

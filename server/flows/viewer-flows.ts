@@ -4,6 +4,7 @@ import type { StreamClass } from '../../common/wire/stream.ts'
 import type { Stream } from '../../sfu/stream.ts'
 import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../signaling/viewer-admission.ts'
 import { Deadlines } from './deadlines.ts'
+import type { Proof } from './proof.ts'
 import { hashOf, newTicket } from './ticket.ts'
 
 /** One viewer's contract, from its grant to its end. */
@@ -12,6 +13,7 @@ export interface ViewerFlow {
   readonly tenantId: string
   readonly streamId: string
   readonly subject: string
+  readonly proof: Proof | null
   readonly streamClass: StreamClass
   readonly expiresAt: number
   abr: Abr

@@ -91,6 +91,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
         '8 s without news. For the sender that holds it: ask again at once.',
       action: 'publish',
       cost: 'read',
+      holds: true,
       params: byContract,
       scope,
       query: z.strictObject({ after_version: z.coerce.number().int().min(0).default(0) }),

@@ -43,6 +43,7 @@ function flowOf(contract_id: string, more: Partial<LivePublisherFlow['contract']
     links: [],
     history: { switched_at: null, better_since: null },
     granted_at: 1,
+    proof: null,
   }
 }
 

@@ -18,7 +18,7 @@ function rig() {
   const grant = (contractId: string, more: Partial<ViewerFlow> = {}): string =>
     viewers.grant({
       ...{ contractId, tenantId: 't1', streamId: 'cam-1', subject: 'alice', streamClass: 'focus' },
-      ...{ expiresAt: clock.now + 600_000, abr: ABR },
+      ...{ expiresAt: clock.now + 600_000, abr: ABR, proof: null },
       ...more,
     })
   return { clock, published, viewers, grant, [Symbol.dispose]: () => viewers[Symbol.dispose]() }
