@@ -1,7 +1,8 @@
+import type { Saturation } from './facts.ts'
 import type { GraphLink, NodeFacts } from './paths/graph.ts'
 import type { LinkView } from './paths/link-view.ts'
 
-/** From this load of its busiest worker on a node takes nothing new; what runs stays. */
+/** From this load of its least busy worker on a node takes nothing new; what runs stays. */
 export const WORKER_CPU_CEILING = 0.85
 
 /** Share of a link's spare capacity that one flow may plan with: the rest is for retransmissions and others. */
@@ -48,7 +49,7 @@ export function saturatedResource(node: NodeFacts, kbps: number): string | null 
 export function describeSaturation({ nodeId, load, ceilings }: NodeFacts, resource: string): string {
   switch (resource) {
     case 'worker_cpu':
-      return `${nodeId}: busiest worker at ${Math.round(load.workerCpu * 100)} %, ceiling ${WORKER_CPU_CEILING * 100} %`
+      return `${nodeId}: least busy worker at ${Math.round(load.workerCpu * 100)} %, ceiling ${WORKER_CPU_CEILING * 100} %`
     case 'node_draining':
       return `${nodeId} is being drained: it takes nothing new`
     case 'node_flows':
@@ -81,7 +82,7 @@ export function saturatedQuota(
   usage: TenantUsage,
   action: 'publish' | 'subscribe',
   kbps: number,
-): { readonly resource: string; readonly words: string } | null {
+): Saturation | null {
   const full = (resource: string, used: number, more: number, ceiling: number | null, unit: string) =>
     ceiling !== null && used + more > ceiling
       ? { resource, words: `${used} + ${more} of ${ceiling} ${unit}` }

@@ -83,7 +83,9 @@ function overQuota(request: DecisionRequest, facts: DecisionFacts, policy: Effec
   if (facts.current !== null || request.action === 'reroute') return null
   const { floor } = policy.classes[request.class].profile.videoKbps
   const full =
-    fullOfViewers(request, facts) ?? saturatedQuota(policy.ceilings, facts.usage, request.action, floor)
+    fullOfViewers(request, facts) ??
+    saturatedQuota(policy.ceilings, facts.usage, request.action, floor) ??
+    facts.workersFull
   return (
     full && {
       code: 'saturated',

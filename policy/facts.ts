@@ -49,6 +49,12 @@ export interface CurrentFlow {
   readonly history: SwitchHistory
 }
 
+/** Something that is full: its name, as errors and metrics have it, and the arithmetic. */
+export interface Saturation {
+  readonly resource: string
+  readonly words: string
+}
+
 /** Everything a decision knows beside the request and the policy. */
 export interface DecisionFacts {
   readonly topology: TopologySnapshot
@@ -59,6 +65,8 @@ export interface DecisionFacts {
   readonly usage: TenantUsage
   /** The hub's viewer connections, of a subscribe; left out where nobody counts them. */
   readonly connections?: { readonly used: number; readonly most: number } | undefined
+  /** What keeps one more viewer or stream from the hub's media workers; null while there is room. */
+  readonly workersFull: Saturation | null
   /** Stages measured on this flow, ms. */
   readonly measured: Partial<Readonly<Record<LatencyStage, number>>>
   /** null for a new flow. */

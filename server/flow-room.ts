@@ -1,11 +1,7 @@
 import type { Logger } from '../common/logger.ts'
-import { ACTIONS } from '../common/wire/ids.ts'
 import type { IngressStats } from '../common/wire/ingress-ipc.ts'
-import type { AclRule } from '../common/wire/policy-document.ts'
-import { DEFAULT_TENANT } from '../common/wire/stream.ts'
 import type { WebhookEventName } from '../common/wire/webhook.ts'
-import { type CompiledAcl, compileAcl } from '../policy/acl.ts'
-import type { EffectivePolicy } from '../policy/effective.ts'
+import type { Saturation } from '../policy/facts.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
 import type { FlowRouteDependencies } from './api/flows/deps.ts'
@@ -13,6 +9,7 @@ import type { Authenticator } from './auth/authenticate.ts'
 import type { Config } from './config/config.ts'
 import { DecisionBook } from './flows/decision-book.ts'
 import { hubMedia } from './flows/hub-media.ts'
+import { hubPolicies } from './flows/hub-policy.ts'
 import type { PublishDoor } from './flows/publish.ts'
 import { type LivePublisherFlow, ownerOf } from './flows/publisher-flow.ts'
 import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
@@ -37,6 +34,8 @@ export interface FlowRoomOptions {
   readonly authenticator: Authenticator
   /** Viewer connections open now. */
   readonly connections: () => number
+  /** What keeps one more viewer or stream from the media workers. */
+  readonly workersFull: () => Saturation | null
   readonly events: MediaEvents
   readonly logger: Logger
 }
@@ -55,7 +54,7 @@ export interface FlowRoom extends AsyncDisposable {
 
 /** Opens the contracts' room: those of before a restart go on, those of the configuration are asked for. */
 export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> {
-  const { config, state, policies, overlay, webhooks, streams, events, logger } = options
+  const { config, state, policies, overlay, webhooks, streams, workersFull, events, logger } = options
   await using stack = new AsyncDisposableStack()
   const onError = (error: unknown) => events.error('flows', 'contract', error)
   const viewers = stack.use(new ViewerFlows((tenantId, streamId) => streams.get(tenantId, streamId)))
@@ -65,9 +64,17 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   const places = stack.use(
     new PublisherPlaces(publishers, (tenantId, streamId) => streams.get(tenantId, streamId)),
   )
-  const policyOf = withRule(policies, publicStreamsRule(config.streams))
+  const policyOf = hubPolicies((tenantId) => policies.effective(tenantId), {
+    rule: publicStreamsRule(config.streams),
+    ceilings: {
+      maxStreams: config.streamsPerTenant,
+      maxViewers: config.viewersPerTenant,
+      maxViewersPerStream: config.viewersPerStream,
+      uplinkKbps: null,
+    },
+  })
   const decisions = new DecisionBook({
-    ...{ topology: overlay.topology.snapshot, policyOf, publishers, viewers },
+    ...{ topology: overlay.topology.snapshot, policyOf, publishers, viewers, workersFull },
     connections: () => ({ used: options.connections(), most: config.maxConnections }),
   })
   const door: PublishDoor = {
@@ -149,32 +156,4 @@ function flowWatcher(
       if (how !== 'failed') tell(how === 'expired' ? 'contract.expired' : 'contract.revoked', flow)
     },
   }
-}
-
-/** The tenants' policies, with one rule of the configuration's own in the default tenant. */
-function withRule(policies: PolicyBook, rule: AclRule | null): (tenantId: string) => EffectivePolicy {
-  if (!rule) return (tenantId) => policies.effective(tenantId)
-  const added = compileAcl([rule], ACTIONS)
-  const merged = new WeakMap<EffectivePolicy, EffectivePolicy>()
-  return (tenantId) => {
-    const policy = policies.effective(tenantId)
-    if (tenantId !== DEFAULT_TENANT) return policy
-    const known = merged.get(policy)
-    if (known) return known
-    const both = { ...policy, acl: joined(policy.acl, added) }
-    merged.set(policy, both)
-    return both
-  }
-}
-
-function joined(one: CompiledAcl, other: CompiledAcl): CompiledAcl {
-  return new Map(
-    ACTIONS.map((action) => [
-      action,
-      {
-        deny: [...(one.get(action)?.deny ?? []), ...(other.get(action)?.deny ?? [])],
-        allow: [...(one.get(action)?.allow ?? []), ...(other.get(action)?.allow ?? [])],
-      },
-    ]),
-  )
 }

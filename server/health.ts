@@ -7,7 +7,7 @@ export const DEGRADED_AT = {
   connections: 0.9,
   /** p99 of how late the event loop is, ms. */
   eventLoopMs: 200,
-  /** The busiest worker's share of its core; new flows are refused from WORKER_CPU_CEILING on. */
+  /** The least busy worker's share of its core; new flows are refused from WORKER_CPU_CEILING on. */
   workerCpu: 0.75,
   /** Share of the RIST ports that are taken. */
   ports: 0.9,
@@ -20,7 +20,7 @@ export interface HealthFacts {
   readonly draining: () => boolean
   readonly workersUp: () => number
   readonly workersWanted: number
-  /** The busiest worker's share of its core, 0 to 1. */
+  /** The least busy worker's share of its core, 0 to 1. */
   readonly workerCpu: () => number
   readonly connections: () => number
   readonly maxConnections: number
@@ -60,7 +60,7 @@ export class Health implements Disposable {
     if (workersUp() < workersWanted) degraded.push(`workers: ${workersUp()} of ${workersWanted} are up`)
     if (workerCpu() >= DEGRADED_AT.workerCpu)
       degraded.push(
-        `worker cpu: the busiest is at ${percent(workerCpu())}; from ${percent(WORKER_CPU_CEILING)} on nothing new is taken`,
+        `worker cpu: the least busy is at ${percent(workerCpu())}; from ${percent(WORKER_CPU_CEILING)} on nothing new is taken`,
       )
     const { taken, count } = ports()
     if (taken > 0 && taken >= count * DEGRADED_AT.ports)

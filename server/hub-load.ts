@@ -1,7 +1,7 @@
 import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import type { StreamName } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
-import { WorkerCpu } from '../sfu/worker-cpu.ts'
+import type { WorkerCpu } from '../sfu/worker-cpu.ts'
 import type { WorkerPool } from '../sfu/worker-pool.ts'
 import { HUB_NODE_ID } from './flows/hub-node.ts'
 import type { NodeLoads } from './topology/node-loads.ts'
@@ -9,15 +9,15 @@ import type { NodeLoads } from './topology/node-loads.ts'
 const MEASURE_EVERY_MS = 1000
 
 export interface HubLoadOptions {
+  readonly cpu: WorkerCpu
   readonly workers: Pick<WorkerPool, 'slots'>
   readonly streams: Pick<StreamRegistry, 'list'>
   readonly loads: Pick<NodeLoads, 'measured'>
 }
 
-/** Measures each second how full this hub itself is: its busiest worker, its viewers, and what it sends them. */
+/** Measures each second how full this hub itself is: the worker that what is new goes to, its viewers, and what it sends them. */
 export class HubLoad implements Disposable {
   readonly #options: HubLoadOptions
-  readonly #cpu = new WorkerCpu()
   /** What arrives of each stream, kb/s. */
   readonly #inputKbps = new WeakMap<StreamName, number>()
   readonly #timer: NodeJS.Timeout
@@ -27,9 +27,9 @@ export class HubLoad implements Disposable {
     this.#timer = setInterval(() => void this.#measure(), MEASURE_EVERY_MS).unref()
   }
 
-  /** The busiest worker's share of a core, 0 to 1. */
+  /** The least busy worker's share of a core, 0 to 1. */
   get workerCpu(): number {
-    return this.#cpu.busiest
+    return this.#options.cpu.leastBusy
   }
 
   /** A stream's input of the last second. Of several renditions a viewer gets one. */
@@ -42,13 +42,13 @@ export class HubLoad implements Disposable {
   }
 
   async #measure(): Promise<void> {
-    const { workers, streams, loads } = this.#options
-    await this.#cpu.sample(workers.slots)
+    const { cpu, workers, streams, loads } = this.#options
+    await cpu.sample(workers.slots)
     let [flows, kbps] = [0, 0]
     for (const { spec, viewers } of streams.list()) {
       flows += viewers
       kbps += viewers * (this.#inputKbps.get(spec) ?? 0)
     }
-    loads.measured(null, HUB_NODE_ID, { workerCpu: this.#cpu.busiest, flows, kbps: Math.round(kbps) })
+    loads.measured(null, HUB_NODE_ID, { workerCpu: cpu.leastBusy, flows, kbps: Math.round(kbps) })
   }
 }

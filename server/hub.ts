@@ -2,7 +2,9 @@ import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { pause } from '../common/retry.ts'
 import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
+import { Placement } from '../sfu/placement.ts'
 import { StreamRegistry } from '../sfu/stream-registry.ts'
+import { WorkerCpu } from '../sfu/worker-cpu.ts'
 import { WorkerPool } from '../sfu/worker-pool.ts'
 import { ProtooGateway } from '../signaling/protoo-gateway.ts'
 import { apiOf } from './api-room.ts'
@@ -78,14 +80,21 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     PolicyBook.open({ store, refreshMs, now: Date.now, logger }).then((opened) => stack.use(opened)),
     TenantBook.open({ store, refreshMs, now: Date.now, logger }).then((opened) => stack.use(opened)),
   ])
+  const cpu = new WorkerCpu()
+  const placement = new Placement({
+    size: workers.size,
+    slots: () => workers.slots,
+    census: workers.census,
+    cpuOf: ({ index }) => cpu.loadOf(index),
+    lanesOn: (slot) => streams.lanesOn(slot),
+    consumersPerWorker: config.consumersPerWorker,
+  })
   const streams: StreamRegistry = stack.use(
     new StreamRegistry(
       { rist: config.ristPorts, rtp: config.rtpPorts },
       {
-        chooseSlot: () => workers.leastLoaded((slot) => streams.lanesOn(slot)),
+        ...{ placement, events, logger },
         census: workers.census,
-        events,
-        logger,
       },
     ),
   )
@@ -119,9 +128,10 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       ...{ config, state, policies, overlay, webhooks, streams, events, logger },
       authenticator: auth.authenticator,
       connections: () => gateway.connections,
+      workersFull: () => placement.saturation(),
     }),
   )
-  const hubLoad = stack.use(new HubLoad({ workers, streams, loads: overlay.loads }))
+  const hubLoad = stack.use(new HubLoad({ cpu, workers, streams, loads: overlay.loads }))
   listeners = { overlay, webhooks, hubLoad, linkArrivals: flows.linkArrivals }
   stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
   const routerCapabilities = () => {

@@ -12,28 +12,32 @@ export interface OutletSource {
 }
 
 interface Outlet {
-  /** The producers that are piped. */
-  readonly of: readonly types.Producer[]
-  readonly pipes: Promise<readonly types.Producer[]>
+  /** The pipe of each of the source's producers. */
+  readonly pipes: Map<types.Producer, Promise<types.Producer>>
   /** Whether it was asked for since the last look. */
   asked: boolean
   readonly look: NodeJS.Timeout
 }
 
 /**
- * A stream's producers on routers other than its own: of the same worker or another. Each router gets one pipe
- * however many ask for it at once; the pipe closes with its source, with its router, and when nobody consumes
- * from it any more.
+ * A stream's producers on routers other than its own: of the same worker or another. Each producer gets one pipe to a
+ * router however many ask for it at once; the pipe closes with its source, with its router, and when nobody consumes
+ * from that router's pipes any more.
  */
 export class Outlets implements Disposable {
   readonly #outlets = new Map<types.Router, Outlet>()
   readonly #census: Pick<ConsumerCensus, 'consumersOf'>
   readonly #idleMs: number
 
-  /** A pipe that nobody consumes from is closed after between one and two `idleMs`. */
+  /** Pipes that nobody consumes from are closed after between one and two `idleMs`. */
   constructor(census: Pick<ConsumerCensus, 'consumersOf'>, idleMs: number = IDLE_MS) {
     this.#census = census
     this.#idleMs = idleMs
+  }
+
+  /** Whether the stream is piped to a router. */
+  has(router: types.Router): boolean {
+    return this.#outlets.has(router)
   }
 
   /** Routers that the stream is piped to now. */
@@ -43,63 +47,64 @@ export class Outlets implements Disposable {
 
   /**
    * The producers on `router`, in the order of the source's.
-   * @throws when the source or the router closes meanwhile
+   * @throws when one of the source's or the router closes meanwhile
    */
-  async on(router: types.Router, source: OutletSource): Promise<readonly types.Producer[]> {
-    const known = this.#outlets.get(router)
-    if (known?.of === source.producers) {
-      known.asked = true
-      const pipes = await known.pipes
-      if (pipes.every(({ closed }) => !closed)) return pipes
-    }
-    // Whoever came first after a pipe was closed has begun another.
-    const begun = this.#outlets.get(router)
-    if (begun && begun !== known) return this.on(router, source)
-    if (known) this.#close(router, known)
-    return this.#open(router, source).pipes
+  async on(router: types.Router, { router: from, producers }: OutletSource): Promise<types.Producer[]> {
+    const outlet = this.#outlets.get(router) ?? this.#open(router)
+    outlet.asked = true
+    return Promise.all(producers.map((producer) => pipeOnce(outlet.pipes, producer, from, router)))
   }
 
   [Symbol.dispose](): void {
     for (const [router, outlet] of this.#outlets) this.#close(router, outlet)
   }
 
-  #open(router: types.Router, source: OutletSource): Outlet {
-    const outlet: Outlet = {
-      of: source.producers,
-      pipes: pipeAll(router, source),
-      asked: true,
-      look: setInterval(() => void this.#closeUnused(router, outlet), this.#idleMs).unref(),
-    }
+  #open(router: types.Router): Outlet {
+    const look = setInterval(() => void this.#closeUnused(router, outlet), this.#idleMs).unref()
+    const outlet: Outlet = { pipes: new Map(), asked: true, look }
     this.#outlets.set(router, outlet)
-    outlet.pipes.catch(() => this.#close(router, outlet))
     return outlet
   }
 
   async #closeUnused(router: types.Router, outlet: Outlet): Promise<void> {
-    const pipes = await outlet.pipes.catch(() => [])
-    const consumed = pipes.some(({ id }) => this.#census.consumersOf(id) > 0)
+    const pipes = await Promise.allSettled(outlet.pipes.values())
+    const consumed = pipes.some(
+      (pipe) => pipe.status === 'fulfilled' && this.#census.consumersOf(pipe.value.id) > 0,
+    )
     if (!consumed && !outlet.asked) this.#close(router, outlet)
     outlet.asked = false
   }
 
-  #close(router: types.Router, outlet: Outlet): void {
-    clearInterval(outlet.look)
-    if (this.#outlets.get(router) === outlet) this.#outlets.delete(router)
-    outlet.pipes.then(closeAll, () => {})
+  #close(router: types.Router, { look, pipes }: Outlet): void {
+    clearInterval(look)
+    this.#outlets.delete(router)
+    for (const pipe of pipes.values())
+      pipe.then(
+        (producer) => producer.close(),
+        () => {},
+      )
   }
 }
 
-/** All or none: what was piped before one failed is closed again. */
-async function pipeAll(
-  router: types.Router,
-  { router: from, producers }: OutletSource,
-): Promise<readonly types.Producer[]> {
-  const piped = await Promise.allSettled(producers.map((producer) => pipe(producer, from, router)))
-  const failed = piped.find((result) => result.status === 'rejected')
-  const pipes = piped.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-  if (!failed) return pipes
-  closeAll(pipes)
-  throw failed.reason
+/** Pipes a producer, or joins whoever does; a pipe that failed or closed is forgotten. */
+function pipeOnce(
+  pipes: Outlet['pipes'],
+  producer: types.Producer,
+  from: types.Router,
+  to: types.Router,
+): Promise<types.Producer> {
+  const known = pipes.get(producer)
+  if (known) return known
+  const forget = () => {
+    if (pipes.get(producer) === begun) pipes.delete(producer)
+  }
+  const begun = pipe(producer, from, to).then((piped) => {
+    piped.observer.once('close', forget)
+    return piped
+  })
+  pipes.set(producer, begun)
+  begun.catch(forget)
+  return begun
 }
 
 async function pipe(producer: types.Producer, from: types.Router, to: types.Router): Promise<types.Producer> {
@@ -117,8 +122,4 @@ async function pipe(producer: types.Producer, from: types.Router, to: types.Rout
     },
   })
   return pipeProducer!
-}
-
-function closeAll(producers: readonly types.Producer[]): void {
-  for (const producer of producers) producer.close()
 }

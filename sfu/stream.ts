@@ -8,6 +8,7 @@ import { LayerClaims } from './layer-claims.ts'
 import { LayerMeter } from './layer-meter.ts'
 import type { MediaEvents, StreamName } from './media-events.ts'
 import { Outlets } from './outlets.ts'
+import type { Place, Placement } from './placement.ts'
 import type {
   CaptureClock,
   PublisherControl,
@@ -32,8 +33,7 @@ export interface StreamObserver {
 }
 
 export interface StreamDependencies {
-  /** The worker to put a stream on, now; undefined while none is up. */
-  readonly chooseSlot: () => WorkerSlot | undefined
+  readonly placement: Pick<Placement, 'forLane' | 'takeForViewer'>
   readonly census: Pick<ConsumerCensus, 'consumersOf'>
   readonly events: MediaEvents
 }
@@ -98,8 +98,18 @@ export class Stream implements AsyncDisposable {
   /** Where the producers live, or will live once there is input; undefined while no worker is up. */
   home(): WorkerSlot | undefined {
     const place = this.place
-    if (!place) this.#home = this.#deps.chooseSlot()
+    if (!place) this.#home = this.#deps.placement.forLane()
     return place ?? this.#home
+  }
+
+  /**
+   * A place for one more viewer: near the lane, or on another worker when that one has much to do; `producersOn` its
+   * router then pipes the stream there.
+   * @throws CodedError `no_worker` or `saturated` (503)
+   */
+  takeViewerPlace(): Place {
+    const home = this.home()
+    return this.#deps.placement.takeForViewer((slot) => slot === home || this.#outlets.has(slot.router))
   }
 
   get viewers(): number {

@@ -1,7 +1,7 @@
 import type { types } from 'mediasoup'
-import { CodedError } from '../common/errors.ts'
 import type { JoinAnswer } from '../common/wire/viewer-protocol.ts'
 import { BandwidthManager } from './bandwidth-manager.ts'
+import type { Place } from './placement.ts'
 import type { Stream } from './stream.ts'
 import { ViewedMedia, type ViewedMediaListener, type ViewingTerms } from './viewed-media.ts'
 import type { WorkerSlot } from './worker-pool.ts'
@@ -20,7 +20,7 @@ export interface ViewerListener {
  * and makes another.
  */
 export class Viewer implements Disposable {
-  readonly slot: WorkerSlot
+  readonly #place: Place
   readonly #transport: types.WebRtcTransport
   readonly #capabilities: types.RtpCapabilities
   readonly #listener: ViewerListener
@@ -29,12 +29,12 @@ export class Viewer implements Disposable {
   #closed = false
 
   private constructor(
-    slot: WorkerSlot,
+    place: Place,
     transport: types.WebRtcTransport,
     capabilities: types.RtpCapabilities,
     listener: ViewerListener,
   ) {
-    this.slot = slot
+    this.#place = place
     this.#transport = transport
     this.#capabilities = capabilities
     this.#listener = listener
@@ -43,7 +43,10 @@ export class Viewer implements Disposable {
       () => [...this.#media],
       (error) => listener.mediaFailed(error),
     )
-    transport.observer.once('close', () => this.#lost('worker_lost'))
+    transport.observer.once('close', () => {
+      place[Symbol.dispose]()
+      this.#lost('worker_lost')
+    })
     transport.on('dtlsstatechange', (state) => {
       if (state === 'failed' || state === 'closed') this.#lost(`dtls_${state}`)
     })
@@ -53,8 +56,8 @@ export class Viewer implements Disposable {
   }
 
   /**
-   * Makes the transport next to the stream's producers; its estimate starts at `startKbps`.
-   * @throws CodedError `no_worker` (503) while no worker is up
+   * Makes the transport on a worker that has room, near the stream's producers; its estimate starts at `startKbps`.
+   * @throws CodedError `no_worker` (503) while one with room is away, `saturated` (503) when all are full
    */
   static async open(
     stream: Stream,
@@ -62,17 +65,25 @@ export class Viewer implements Disposable {
     capabilities: types.RtpCapabilities,
     listener: ViewerListener,
   ): Promise<Viewer> {
-    const slot = stream.home()
-    if (!slot)
-      throw new CodedError('no_worker', 'no media worker is up; try again in a second', { status: 503 })
-    const transport = await slot.router.createWebRtcTransport({
-      webRtcServer: slot.webRtcServer,
-      enableUdp: true,
-      enableTcp: true,
-      preferUdp: true,
-      initialAvailableOutgoingBitrate: startKbps * 1000,
-    })
-    return new Viewer(slot, transport, capabilities, listener)
+    const place = stream.takeViewerPlace()
+    const { router, webRtcServer } = place.slot
+    const transport = await router
+      .createWebRtcTransport({
+        webRtcServer,
+        enableUdp: true,
+        enableTcp: true,
+        preferUdp: true,
+        initialAvailableOutgoingBitrate: startKbps * 1000,
+      })
+      .catch((error) => {
+        place[Symbol.dispose]()
+        throw error
+      })
+    return new Viewer(place, transport, capabilities, listener)
+  }
+
+  get slot(): WorkerSlot {
+    return this.#place.slot
   }
 
   get transportId(): string {

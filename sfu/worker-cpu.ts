@@ -26,9 +26,10 @@ export class WorkerCpu {
     return this.#samples.get(index)?.load ?? 0
   }
 
-  /** The busiest worker's share of a core at the last sample, 0 to 1. */
-  get busiest(): number {
-    return Math.max(0, ...Array.from(this.#samples.values(), ({ load }) => load))
+  /** The least busy worker's share of a core at the last sample, 0 to 1: what is new goes there. */
+  get leastBusy(): number {
+    const loads = Array.from(this.#samples.values(), ({ load }) => load)
+    return loads.length === 0 ? 0 : Math.min(...loads)
   }
 
   /** Looks at the workers that are up. Call it each second or so. */

@@ -72,11 +72,6 @@ export class WorkerPool implements AsyncDisposable {
     return this.#slots.filter((slot) => slot !== null)
   }
 
-  /** The slot for a new stream: that with the least `load` now. Undefined while no worker is up. */
-  leastLoaded(load: (slot: WorkerSlot) => number): WorkerSlot | undefined {
-    return this.slots.toSorted((a, b) => load(a) - load(b))[0]
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
     // mediasoup closes its workers by itself on SIGTERM; some may be gone already.

@@ -2,6 +2,7 @@ import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import { LOG_LEVELS } from '../../common/wire/log-level.ts'
 import { TLS_SETTINGS } from '../tls/tls-settings.ts'
+import { CAPACITY_SETTINGS } from './capacity-settings.ts'
 import { flag, host, oneOf, portRange, socketAddress, text, wholeNumber } from './setting.ts'
 
 /** Every setting of the hub but its streams, which only the file holds. Help text, parsing and errors come from here. */
@@ -197,5 +198,6 @@ export const SETTINGS = {
     default: '9900-9999',
     help: 'loopback UDP ports between ingress and workers; one per stream',
   }),
+  ...CAPACITY_SETTINGS,
   ...TLS_SETTINGS,
 } as const

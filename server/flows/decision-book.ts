@@ -2,7 +2,13 @@ import type { Decision, DecisionRequest, GrantedDecision, Principal } from '../.
 import type { Transport } from '../../common/wire/ids.ts'
 import { decide } from '../../policy/decide.ts'
 import type { EffectivePolicy } from '../../policy/effective.ts'
-import { BROWSER, type CurrentFlow, type DecisionFacts, type PeerFacts } from '../../policy/facts.ts'
+import {
+  BROWSER,
+  type CurrentFlow,
+  type DecisionFacts,
+  type PeerFacts,
+  type Saturation,
+} from '../../policy/facts.ts'
 import type { TopologySnapshot } from '../../policy/paths/graph.ts'
 import { ApiError } from '../api/api-error.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
@@ -36,6 +42,8 @@ export interface DecisionSources {
   readonly viewers: ViewerFlows
   /** The hub's viewer connections; left out where nobody counts them. */
   readonly connections?: () => { readonly used: number; readonly most: number }
+  /** What keeps one more viewer or stream from the media workers. */
+  readonly workersFull: () => Saturation | null
 }
 
 /** Asks the policy, with everything the hub knows at that moment. */
@@ -58,7 +66,7 @@ export class DecisionBook {
   }
 
   #facts(request: DecisionRequest, current: LivePublisherFlow | null): DecisionFacts {
-    const { topology, publishers, viewers, connections } = this.#sources
+    const { topology, publishers, viewers, connections, workersFull } = this.#sources
     const { tenant_id, stream_id } = request
     const published = publishers.ofStream(tenant_id, stream_id)
     const others = publishers
@@ -85,6 +93,7 @@ export class DecisionBook {
         uplinkKbps: others.reduce((sum, { contract }) => sum + contract.abr.max_kbps, 0),
       },
       connections: request.action === 'subscribe' ? connections?.() : undefined,
+      workersFull: workersFull(),
       measured: {},
       current: current && currentFlow(current),
     }

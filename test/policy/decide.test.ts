@@ -121,7 +121,7 @@ test('nodes that are missing, down or full', (t) => {
   t.is(told(ask(overlay({ hub: { up: false } }))), 'no_path')
   const busy = ask(overlay({ hub: { load: { workerCpu: 0.93, flows: 9, kbps: 0 } } }))
   t.like(busy, { refusal: { code: 'saturated', status: 503, resource: 'worker_cpu' } })
-  t.regex(busy.reasons.join('\n'), /hub-1: busiest worker at 93 %, ceiling 85 %/)
+  t.regex(busy.reasons.join('\n'), /hub-1: least busy worker at 93 %, ceiling 85 %/)
   const full = overlay({
     hub: { ceilings: { maxFlows: 9, maxKbps: null }, load: { workerCpu: 0, flows: 9, kbps: 0 } },
   })

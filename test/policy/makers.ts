@@ -102,6 +102,7 @@ export function facts(topology: TopologyGraph, more: Partial<DecisionFacts> = {}
     stream: { tenantId: TENANT, streamId: 'cam-1', homeNodeId: 'hub-1', upstream: null },
     peer: BROWSER,
     usage: { streams: 0, viewers: 0, viewersOfStream: 0, uplinkKbps: 0 },
+    workersFull: null,
     measured: {},
     current: null,
     ...more,

@@ -93,13 +93,6 @@ test.serial('a worker that keeps dying is replaced each time, at growing distanc
   t.true(distances[3]! > distances[0]! && distances[3]! < 2000)
 })
 
-test.serial('the worker for a new stream is that with the least load', async (t) => {
-  await using open = await openPool(3)
-  const loads = [2, 1, 3]
-  t.is(open.pool.leastLoaded(({ index }) => loads[index]!)?.index, 1)
-  t.is(open.pool.leastLoaded(() => 5)?.index, 0)
-})
-
 test.serial('a port that is taken fails the start and leaves no worker', async (t) => {
   const base = await freeRow(2)
   const taken = createSocket('udp4').bind(base + 1, '127.0.0.1')

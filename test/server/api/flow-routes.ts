@@ -83,7 +83,13 @@ export async function flowRoutes() {
     return [
       ...contractRoutes({
         ...{ publishers, viewers, policyOf, now },
-        decisions: new DecisionBook({ topology: topology.snapshot, policyOf, publishers, viewers }),
+        decisions: new DecisionBook({
+          topology: topology.snapshot,
+          policyOf,
+          publishers,
+          viewers,
+          workersFull: () => null,
+        }),
         door: {
           address: HUB.ristIp,
           takePorts: (count) => ports.take(count),

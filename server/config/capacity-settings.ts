@@ -1,0 +1,49 @@
+import { wholeNumber } from './setting.ts'
+
+/** How much one hub takes on. A tenant's policy may allow less, never more. */
+export const CAPACITY_SETTINGS = {
+  consumersPerWorker: wholeNumber(
+    {
+      env: 'MEDIA_CONSUMERS_PER_WORKER',
+      flag: 'consumers-per-worker',
+      key: 'media.consumers_per_worker',
+      default: '1000',
+      help: 'most consumers on a media worker; a viewer has two a stream, picture and sound; above 85 % CPU it takes none either',
+    },
+    2,
+    1_000_000,
+  ),
+  viewersPerStream: wholeNumber(
+    {
+      env: 'MEDIA_VIEWERS_PER_STREAM',
+      flag: 'viewers-per-stream',
+      key: 'media.viewers_per_stream',
+      default: '1000',
+      help: 'most viewers of one stream',
+    },
+    0,
+    1_000_000,
+  ),
+  viewersPerTenant: wholeNumber(
+    {
+      env: 'MEDIA_VIEWERS_PER_TENANT',
+      flag: 'viewers-per-tenant',
+      key: 'media.viewers_per_tenant',
+      default: '1000',
+      help: 'most viewers of all streams of a tenant',
+    },
+    0,
+    1_000_000,
+  ),
+  streamsPerTenant: wholeNumber(
+    {
+      env: 'MEDIA_STREAMS_PER_TENANT',
+      flag: 'streams-per-tenant',
+      key: 'media.streams_per_tenant',
+      default: '100',
+      help: 'most streams of a tenant',
+    },
+    0,
+    100_000,
+  ),
+} as const

@@ -1,0 +1,30 @@
+import test from 'ava'
+import type { PolicyDocument } from '../../../common/wire/policy-document.ts'
+import { effectivePolicy } from '../../../policy/effective.ts'
+import { hubPolicies } from '../../../server/flows/hub-policy.ts'
+
+const HUB = { maxStreams: 10, maxViewers: 100, maxViewersPerStream: 50, uplinkKbps: null }
+
+test("a tenant's policy may allow less than the hub does, not more", (t) => {
+  const under = (admission: PolicyDocument['admission']) =>
+    hubPolicies((tenantId) => effectivePolicy(tenantId, { ...(admission && { admission }) }, 1), {
+      rule: null,
+      ceilings: HUB,
+    })('tv1').ceilings
+  t.deepEqual(under(undefined), HUB)
+  t.deepEqual(under({ max_viewers: 7, max_viewers_per_stream: 500, uplink_kbps: 9000 }), {
+    ...HUB,
+    maxViewers: 7,
+    uplinkKbps: 9000,
+  })
+})
+
+test('a policy is put together once for each version', (t) => {
+  let policy = effectivePolicy('tv1', {}, 1)
+  const of = hubPolicies(() => policy, { rule: null, ceilings: HUB })
+  t.is(of('tv1'), of('tv1'))
+  const before = of('tv1')
+  policy = effectivePolicy('tv1', { admission: { max_streams: 1 } }, 2)
+  t.is(of('tv1').ceilings.maxStreams, 1)
+  t.not(of('tv1'), before)
+})
