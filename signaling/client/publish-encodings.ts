@@ -1,0 +1,52 @@
+import type { types } from 'mediasoup-client'
+
+/** What a video track is encoded as; the browser has to be able to. */
+export const PUBLISH_CODECS = ['vp8', 'h264', 'vp9', 'av1'] as const
+export type PublishCodec = (typeof PUBLISH_CODECS)[number]
+
+/** How many versions are sent: one, several sizes side by side (simulcast), or one with layers in it (SVC). */
+export const PUBLISH_LAYERS = ['single', 'simulcast', 'svc'] as const
+export type PublishLayers = (typeof PUBLISH_LAYERS)[number]
+
+/** What the hub forwards of each codec; the first is the usual. */
+export const LAYERS_OF: Readonly<Record<PublishCodec, readonly PublishLayers[]>> = {
+  vp8: ['simulcast', 'single'],
+  h264: ['simulcast', 'single'],
+  vp9: ['svc', 'single'],
+  av1: ['single'],
+}
+
+/** Share of the bitrate by layer, smallest first, for 1, 2 and 3 layers of half the size each. */
+const SHARES = [[1], [0.2, 0.8], [0.07, 0.23, 0.7]] as const
+/** A picture of fewer lines is not worth another layer below it. */
+const LEAST_LINES = 180
+
+export interface EncodingWish {
+  readonly codec: PublishCodec
+  readonly layers: PublishLayers
+  /** Of the track; the layers below halve it. */
+  readonly height: number
+  /** All layers together, kb/s. */
+  readonly maxKbps: number
+}
+
+/** The encodings of a track, smallest first, as `RTCRtpSendParameters` wants them. */
+export function encodingsOf({ codec, layers, height, maxKbps }: EncodingWish): types.RtpEncodingParameters[] {
+  const count = Math.max(1, Math.min(3, 1 + Math.floor(Math.log2(height / LEAST_LINES))))
+  if (layers === 'svc')
+    return [{ maxBitrate: maxKbps * 1000, scalabilityMode: count === 1 ? 'L1T3' : `L${count}T3_KEY` }]
+  // Temporal layers help where mediasoup can leave them out: it reads them in VP8 and VP9.
+  const scalabilityMode = codec === 'vp8' || codec === 'vp9' ? 'L1T3' : 'L1T1'
+  const shares = SHARES[layers === 'simulcast' ? count - 1 : 0] ?? SHARES[0]
+  return shares.map((share, index) => ({
+    scaleResolutionDownBy: 2 ** (shares.length - 1 - index),
+    maxBitrate: Math.round(maxKbps * 1000 * share),
+    scalabilityMode,
+  }))
+}
+
+/** The layers that a track is sent with when somebody wishes for `layers`. */
+export function layersFor(codec: PublishCodec, layers: PublishLayers | undefined): PublishLayers {
+  const possible = LAYERS_OF[codec]
+  return layers !== undefined && possible.includes(layers) ? layers : (possible[0] ?? 'single')
+}

@@ -1,0 +1,186 @@
+import type { Device, types } from 'mediasoup-client'
+import type { LayerDemand } from '../../common/wire/publisher-protocol.ts'
+import { encodingsOf, layersFor, type PublishCodec, type PublishLayers } from './publish-encodings.ts'
+import { codecOf } from './sending-device.ts'
+import type { SendingMedia } from './sending-media.ts'
+
+export interface TrackWishes {
+  /** Of video: VP8 where it is left out. */
+  readonly codec?: PublishCodec
+  /** Of video: what the codec is usually sent with where it is left out, or can't be had. */
+  readonly layers?: PublishLayers
+  /** Of video, kb/s; the contract's ceiling bounds it. */
+  readonly maxKbps?: number
+  /** Of audio: two channels and 128 kb/s, without the processing meant for speech. */
+  readonly music?: boolean
+}
+
+const SPEECH_BITS = 48_000
+const MUSIC_BITS = 128_000
+/** This browser can't do what a track was to be sent with. */
+export class CannotSend extends Error {}
+
+/** Where a track does not say how high it is. */
+const USUAL_HEIGHT = 720
+
+/** One track on its way to the hub, over however many transports one after the other. */
+export class PublishedTrack {
+  readonly kind: types.MediaKind
+  readonly wishes: TrackWishes
+  readonly #closed: () => void
+  #track: MediaStreamTrack
+  #media: SendingMedia | null = null
+  #producer: types.Producer | null = null
+  #muted = false
+  #demand: LayerDemand | null = null
+  #ceilingKbps = Number.POSITIVE_INFINITY
+  /** Changes of the sender, one after the other: each reads what the one before wrote. */
+  #work: Promise<unknown> = Promise.resolve()
+
+  /** `closed` hears that the track is not to be published any more. */
+  constructor(track: MediaStreamTrack, wishes: TrackWishes, closed: () => void) {
+    this.kind = track.kind === 'audio' ? 'audio' : 'video'
+    this.wishes = wishes
+    this.#track = track
+    this.#closed = closed
+  }
+
+  get track(): MediaStreamTrack {
+    return this.#track
+  }
+
+  get muted(): boolean {
+    return this.#muted
+  }
+
+  get producer(): types.Producer | null {
+    return this.#producer
+  }
+
+  /** Stops or starts to send; the track goes on, and who watches is told. */
+  async mute(muted: boolean): Promise<void> {
+    this.#muted = muted
+    await this.#inTurn(() => this.#applyMute())
+  }
+
+  /** Sends another track of the same kind in its place: another camera, or the screen. Nobody has to negotiate. */
+  async replace(track: MediaStreamTrack): Promise<void> {
+    if (track.kind !== this.kind) throw new TypeError(`a ${this.kind} track can't become ${track.kind}`)
+    this.#track = track
+    await this.#inTurn(async () => {
+      await this.#producer?.replaceTrack({ track })
+    })
+  }
+
+  /** Stops to publish. The track itself is the page's. */
+  close(): void {
+    const [media, producer] = [this.#media, this.#producer]
+    this.#producer = null
+    this.#media = null
+    if (producer !== null && !producer.closed) {
+      producer.close()
+      media?.closeProducer(producer.id)
+    }
+    this.#closed()
+  }
+
+  /** Sends over this transport from now on. @throws when the browser or the hub can't, and says why */
+  async produceOn(media: SendingMedia, device: Device, ceilingKbps: number): Promise<void> {
+    this.#ceilingKbps = ceilingKbps
+    this.#demand = null
+    await this.#inTurn(async () => {
+      this.#media = media
+      this.#producer = await media.produce(this.kind === 'audio' ? this.#audio() : this.#video(device))
+      await this.#applyMute()
+    })
+  }
+
+  /** Sends only what somebody consumes. */
+  demanded(demand: LayerDemand): void {
+    this.#demand = demand
+    void this.#inTurn(() => this.#applyEncodings())
+  }
+
+  /** Another ceiling of the contract, kb/s. */
+  bound(ceilingKbps: number): void {
+    if (ceilingKbps === this.#ceilingKbps) return
+    this.#ceilingKbps = ceilingKbps
+    void this.#inTurn(() => this.#applyEncodings())
+  }
+
+  #audio(): types.ProducerOptions {
+    const music = this.wishes.music === true
+    return {
+      track: this.#track,
+      stopTracks: false,
+      zeroRtpOnPause: true,
+      disableTrackOnPause: false,
+      encodings: [{ maxBitrate: music ? MUSIC_BITS : SPEECH_BITS }],
+      codecOptions: { opusStereo: music, opusFec: true, opusDtx: false },
+    }
+  }
+
+  #video(device: Device): types.ProducerOptions {
+    const name = this.wishes.codec ?? 'vp8'
+    const codec = codecOf(device, name)
+    if (codec === undefined) throw new CannotSend(`this browser can't send ${name.toUpperCase()}`)
+    return {
+      track: this.#track,
+      stopTracks: false,
+      zeroRtpOnPause: true,
+      disableTrackOnPause: false,
+      codec,
+      encodings: this.#encodings(),
+      codecOptions: { videoGoogleStartBitrate: Math.min(1000, this.#maxKbps()) },
+    }
+  }
+
+  #encodings(): types.RtpEncodingParameters[] {
+    const codec = this.wishes.codec ?? 'vp8'
+    return encodingsOf({
+      codec,
+      layers: layersFor(codec, this.wishes.layers),
+      height: this.#track.getSettings().height ?? USUAL_HEIGHT,
+      maxKbps: this.#maxKbps(),
+    })
+  }
+
+  #maxKbps(): number {
+    return Math.min(this.wishes.maxKbps ?? Number.POSITIVE_INFINITY, this.#ceilingKbps)
+  }
+
+  async #applyMute(): Promise<void> {
+    const producer = this.#producer
+    if (producer === null || producer.closed || producer.paused === this.#muted) return
+    if (this.#muted) producer.pause()
+    else producer.resume()
+    await this.#media?.pauseProducer(producer.id, this.#muted)
+  }
+
+  async #applyEncodings(): Promise<void> {
+    const sender = this.#producer?.rtpSender
+    if (!sender || this.#producer?.closed === true) return
+    const parameters = sender.getParameters()
+    const wanted = this.kind === 'video' ? this.#encodings() : []
+    parameters.encodings.forEach((encoding, layer) => {
+      encoding.active = this.#isWanted(layer, parameters.encodings.length)
+      const maxBitrate = wanted.length === parameters.encodings.length ? wanted[layer]?.maxBitrate : undefined
+      if (maxBitrate !== undefined) encoding.maxBitrate = maxBitrate
+    })
+    await sender.setParameters(parameters)
+  }
+
+  /** A single encoding carries all layers there are. */
+  #isWanted(layer: number, encodings: number): boolean {
+    if (this.#demand === null) return true
+    if (this.kind === 'audio') return this.#demand.audio
+    const { video } = this.#demand
+    return encodings === 1 ? video.includes(true) : (video[layer] ?? false)
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(work)
+    this.#work = done.catch(() => {})
+    return done
+  }
+}

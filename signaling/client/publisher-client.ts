@@ -1,0 +1,363 @@
+import type { Device } from 'mediasoup-client'
+import { type FlowContract, flowContractSchema } from '../../common/wire/flow-contract.ts'
+import {
+  type DataPayload,
+  type LayerDemand,
+  type PublishAnswer,
+  publishAnswer,
+} from '../../common/wire/publisher-protocol.ts'
+import type { StreamClass, StreamState } from '../../common/wire/stream.ts'
+import { ClockOffset, localUnixMs } from './clock-offset.ts'
+import { compareClocks } from './compare-clocks.ts'
+import type { Closing } from './hub-connection.ts'
+import { askHub } from './hub-request.ts'
+import { PublishedTrack, type TrackWishes } from './published-track.ts'
+import { PublisherConnection } from './publisher-connection.ts'
+import { PublisherMonitor } from './publisher-monitor.ts'
+import { type PublisherOutcome, publisherOutcome } from './publisher-outcome.ts'
+import { type PublisherState, publisherState } from './publisher-state.ts'
+import { reconnectDelayMs } from './reconnect-delay.ts'
+import type { PublisherStatistics } from './send-statistics.ts'
+import { SendingDevice } from './sending-device.ts'
+import { SendingMedia, type SendingMediaOwner } from './sending-media.ts'
+import { TypedEmitter } from './typed-emitter.ts'
+import { webSocketUrl } from './web-socket-url.ts'
+
+/** A contract is renewed when this share of its life is over, and at most this late, ms. */
+const RENEW_AT = 0.5
+const RENEW_LATEST_MS = 60_000
+
+export interface PublisherOptions {
+  /** The hub's address, as `https://hub.example:9415`. */
+  readonly hubUrl: string
+  readonly streamId: string
+  readonly streamClass?: StreamClass
+  /** The bearer token of now, asked for before each request. */
+  readonly token?: () => string | null
+}
+
+export interface PublisherEvents {
+  state: PublisherState
+  /** Once per second while something is sent. */
+  statistics: PublisherStatistics
+  /** How many watch. */
+  viewers: number
+  /** Which layers anybody consumes. */
+  demand: LayerDemand
+  /** What the hub grants now: bitrate bounds, expiry, reasons. */
+  contract: FlowContract
+}
+
+/**
+ * Publishes one stream, from `start` to `close`: asks for a contract and keeps it, sends whatever tracks it is given,
+ * and comes back by itself from whatever breaks in between. Where only the WebSocket is lost, media goes on untouched.
+ */
+export class PublisherClient extends TypedEmitter<PublisherEvents> {
+  readonly #options: PublisherOptions
+  readonly #device = new SendingDevice()
+  readonly #clock = new ClockOffset()
+  readonly #tracks = new Set<PublishedTrack>()
+  readonly #monitor: PublisherMonitor
+  /** Tells the hub that a new connection is this same program's. */
+  readonly #publisherId = crypto.randomUUID()
+  readonly #mediaOwner: SendingMediaOwner = {
+    connection: () => this.#connected(),
+    failed: (media, reason) => {
+      if (media === this.#media) this.#connection?.close(reason, 'lost')
+      media.close()
+    },
+  }
+  #connection: PublisherConnection | null = null
+  #media: SendingMedia | null = null
+  #mediaDevice: Device | null = null
+  #contract: FlowContract | null = null
+  #demand: LayerDemand | null = null
+  #viewers = 0
+  #renewal: ReturnType<typeof setTimeout> | undefined
+  #attempt = 0
+  #closed = false
+  #wake = (): void => {}
+  /** Ends the attempt of now. */
+  #failed: (error: unknown) => void = () => {}
+  #outcome: PublisherOutcome | null = null
+
+  #state: PublisherState = { name: 'connecting' }
+  #trouble: PublisherState | null = null
+  #stream: StreamState | null = null
+  #everPublished = false
+  #lastClosing = ''
+
+  constructor(options: PublisherOptions) {
+    super()
+    this.#options = options
+    const client = this
+    this.#monitor = new PublisherMonitor({
+      get connection() {
+        return client.#connection
+      },
+      get media() {
+        return client.#media
+      },
+      clock: this.#clock,
+      statistics: (statistics) => this.emit('statistics', statistics),
+    })
+  }
+
+  get state(): PublisherState {
+    return this.#state
+  }
+
+  get viewers(): number {
+    return this.#viewers
+  }
+
+  /** What the hub granted; null before. */
+  get contract(): FlowContract | null {
+    return this.#contract
+  }
+
+  /** Starts to connect. A client is started once and closed once. */
+  start(): void {
+    addEventListener('online', this.retryNow)
+    void this.#run()
+  }
+
+  /** Stops a wait between two attempts. */
+  retryNow = (): void => this.#wake()
+
+  /**
+   * Sends a track from now on, whatever happens to connections; one of each kind at a time.
+   * @throws when the browser can't encode it so, or the hub does not forward it; the track is not published then
+   */
+  async publishTrack(track: MediaStreamTrack, wishes: TrackWishes = {}): Promise<PublishedTrack> {
+    if ([...this.#tracks].some(({ kind }) => kind === track.kind))
+      throw new Error(`a ${track.kind} track is published already: close it, or replace its track`)
+    const published = new PublishedTrack(track, wishes, () => this.#tracks.delete(published))
+    this.#tracks.add(published)
+    try {
+      if (this.#media !== null) await this.#produce(published, this.#media)
+      return published
+    } catch (error) {
+      published.close()
+      throw error
+    }
+  }
+
+  /**
+   * Sends timed metadata to everybody who watches: at most 1 KiB of JSON, 10 a second.
+   * @param capturedMs the moment it is about, in unix ms of this machine; now where it is left out
+   * @throws RequestRefusal, or an Error while there is no connection
+   */
+  async sendData(payload: DataPayload, capturedMs: number = localUnixMs()): Promise<void> {
+    const at_unix_ms = Math.max(0, capturedMs + (this.#clock.offsetMs ?? 0))
+    await this.#connected().request('data', { payload, at_unix_ms })
+  }
+
+  /** Stops to publish, at once. Tracks are the page's, and go on. */
+  close(): void {
+    this.#closed = true
+    removeEventListener('online', this.retryNow)
+    clearTimeout(this.#renewal)
+    this.#monitor.close()
+    this.#wake()
+    this.#media?.close()
+    this.#media = null
+    this.#connection?.close('the publisher stopped')
+    this.#refresh()
+  }
+
+  async #run(): Promise<void> {
+    const { token } = this.#options
+    while (!this.#closed) {
+      const end = await this.#publishOnce().catch((error: unknown) => ({ cause: 'failed' as const, error }))
+      if (this.#closed) return
+      clearTimeout(this.#renewal)
+      this.#over(publisherOutcome(end, (token?.() ?? null) !== null))
+      if (end.cause !== 'expired') await this.#pause()
+    }
+  }
+
+  #over(outcome: PublisherOutcome): void {
+    this.#connection = null
+    this.#stream = null
+    this.#trouble = outcome.trouble
+    this.#lastClosing = outcome.reason
+    this.#outcome = outcome
+    // Whoever was refused has no place in which media could go on.
+    if (outcome.trouble !== null) this.#dropMedia()
+    this.#refresh()
+  }
+
+  /** One contract and one connection, until that is over. */
+  async #publishOnce(): Promise<Closing> {
+    const contract = await this.#askForContract()
+    const connection = this.#connect(webSocketUrl(contract.join.protoo_url, this.#options.hubUrl))
+    this.#connection = connection
+    this.#renewInTime()
+    const failed = Promise.withResolvers<never>()
+    this.#failed = failed.reject
+    try {
+      return await Promise.race([connection.closed, failed.promise])
+    } finally {
+      connection.close('publishing failed')
+    }
+  }
+
+  async #askForContract(): Promise<FlowContract> {
+    const { hubUrl, streamId, streamClass, token } = this.#options
+    const body = {
+      stream_id: streamId,
+      preferred_transports: ['webrtc'],
+      ...(streamClass !== undefined && { class: streamClass }),
+    }
+    const asked = { hubUrl, path: '/v1/publish', token: token?.() ?? null, body }
+    const contract = await askHub(asked, flowContractSchema)
+    this.#setContract(contract)
+    return contract
+  }
+
+  #connect(url: string): PublisherConnection {
+    let capabilities: object = {}
+    const publish = () => {
+      if (connection === this.#connection) this.#publish(connection, capabilities).catch(this.#failed)
+    }
+    const connection: PublisherConnection = new PublisherConnection(url, {
+      welcome: ({ router_rtp_capabilities }) => {
+        capabilities = router_rtp_capabilities
+        publish()
+      },
+      republish: ({ reason }) => {
+        this.#lastClosing = reason
+        this.#dropMedia()
+        publish()
+      },
+      demand: (demand) => this.#demanded(demand),
+      stream: (stream) => {
+        this.#stream = stream
+        if (stream.state === 'live') this.#attempt = 0
+        if (this.#demand !== null) this.#demanded(this.#demand)
+        this.#refresh()
+      },
+      viewers: ({ count }) => this.#setViewers(count),
+      'contract-changed': ({ contract }) => this.#setContract(contract),
+      'keyframe-request': () => {},
+    })
+    return connection
+  }
+
+  async #publish(connection: PublisherConnection, capabilities: object): Promise<void> {
+    const { ticket } = this.#contract!.join
+    const kept = this.#media?.closed === false ? this.#media.id : undefined
+    const [device, answer] = await Promise.all([
+      this.#device.for(capabilities),
+      connection.request('publish', {
+        ticket,
+        publisher_id: this.#publisherId,
+        ...(kept !== undefined && { transport_id: kept }),
+      }),
+    ])
+    if (connection !== this.#connection) return
+    const published = publishAnswer.parse(answer)
+    this.#mediaDevice = device
+    if (published.transport === null)
+      throw new Error('the server granted a contract that is not for browsers')
+    await this.#take(published, published.transport, device)
+    this.#everPublished = true
+    this.#trouble = null
+    this.#stream = published.stream
+    this.#setViewers(published.viewers)
+    this.#demanded(published.demand)
+    this.#refresh()
+    void compareClocks(connection, this.#clock)
+  }
+
+  /** Goes on with the transport that there is, or begins with a new one. */
+  async #take(
+    { contract, producer_ids }: PublishAnswer,
+    transport: NonNullable<PublishAnswer['transport']>,
+    device: Device,
+  ): Promise<void> {
+    this.#setContract(contract)
+    if (this.#media?.id !== transport.id) {
+      this.#dropMedia()
+      this.#media = new SendingMedia(device, transport, contract.join.ice_servers, this.#mediaOwner)
+    }
+    const media = this.#media
+    const missing = [...this.#tracks].filter(
+      ({ producer }) => producer === null || !producer_ids.includes(producer.id),
+    )
+    await Promise.all(missing.map((track) => this.#produce(track, media)))
+  }
+
+  async #produce(track: PublishedTrack, media: SendingMedia): Promise<void> {
+    const { max_kbps } = this.#contract!.abr
+    await track.produceOn(media, this.#mediaDevice!, max_kbps)
+    if (this.#demand !== null) this.#demanded(this.#demand)
+  }
+
+  /** Nothing is switched off before the hub has seen it arrive. */
+  #demanded(demand: LayerDemand): void {
+    const changed = JSON.stringify(demand) !== JSON.stringify(this.#demand)
+    this.#demand = demand
+    if (this.#stream?.state === 'live') for (const track of this.#tracks) track.demanded(demand)
+    if (changed) this.emit('demand', demand)
+  }
+
+  #setContract(contract: FlowContract): void {
+    this.#contract = contract
+    for (const track of this.#tracks) track.bound(contract.abr.max_kbps)
+    this.emit('contract', contract)
+  }
+
+  #setViewers(count: number): void {
+    this.#viewers = count
+    this.emit('viewers', count)
+  }
+
+  #renewInTime(): void {
+    clearTimeout(this.#renewal)
+    const left = this.#contract!.expires_at - localUnixMs() - (this.#clock.offsetMs ?? 0)
+    const wait = Math.max(1000, Math.max(left * RENEW_AT, left - RENEW_LATEST_MS))
+    this.#renewal = setTimeout(() => {
+      // Refused: the contract runs on until it expires, and the next attempt then says why.
+      this.#askForContract()
+        .catch(() => {})
+        .finally(() => {
+          if (this.#connection !== null) this.#renewInTime()
+        })
+    }, wait)
+  }
+
+  #dropMedia(): void {
+    this.#media?.close()
+    this.#media = null
+  }
+
+  #connected(): PublisherConnection {
+    if (this.#connection === null) throw new Error('there is no connection to the server now')
+    return this.#connection
+  }
+
+  #refresh(): void {
+    const state = publisherState({
+      closed: this.#closed,
+      trouble: this.#trouble,
+      stream: this.#stream,
+      everPublished: this.#everPublished,
+      lastClosing: this.#lastClosing,
+    })
+    if (JSON.stringify(state) === JSON.stringify(this.#state)) return
+    this.#state = state
+    this.emit('state', state)
+  }
+
+  async #pause(): Promise<void> {
+    const { pace = 'soon', atLeastMs = 0 } = this.#outcome ?? {}
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, Math.max(atLeastMs, reconnectDelayMs(this.#attempt++, pace)))
+    this.#wake = resolve
+    await promise
+    clearTimeout(timer)
+    this.#wake = () => {}
+  }
+}

@@ -1,0 +1,69 @@
+import type { ClockOffset } from './clock-offset.ts'
+import { compareClocks } from './compare-clocks.ts'
+import type { PublisherConnection } from './publisher-connection.ts'
+import {
+  type PublisherStatistics,
+  readSendCounters,
+  type SendCounters,
+  sentBetween,
+} from './send-statistics.ts'
+import type { SendingMedia } from './sending-media.ts'
+
+const TICK_MS = 1_000
+/** Ticks between two reports to the hub. */
+const REPORT_TICKS = 5
+/** Ticks between two looks at the hub's clock. */
+const CLOCK_TICKS = 10
+
+/** What the monitor looks at and whom it tells; the values are those of the moment of the call. */
+export interface MonitoredPublisher {
+  readonly connection: PublisherConnection | null
+  readonly media: SendingMedia | null
+  readonly clock: ClockOffset
+  statistics(statistics: PublisherStatistics): void
+}
+
+/** Looks once per second at what is sent: statistics for the page, reports for the hub. */
+export class PublisherMonitor {
+  readonly #publisher: MonitoredPublisher
+  readonly #timer: ReturnType<typeof setInterval>
+  #ticks = 0
+  #media: SendingMedia | null = null
+  #last: SendCounters | null = null
+
+  constructor(publisher: MonitoredPublisher) {
+    this.#publisher = publisher
+    this.#timer = setInterval(() => void this.#tick(), TICK_MS)
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  async #tick(): Promise<void> {
+    const { connection, media, clock } = this.#publisher
+    this.#ticks++
+    if (connection !== null && this.#ticks % CLOCK_TICKS === 0) void compareClocks(connection, clock)
+    const report = await media?.getStats().catch(() => null)
+    if (!report || media !== this.#publisher.media) return
+    const counters = readSendCounters(report, performance.now())
+    const before = media === this.#media ? this.#last : null
+    this.#media = media
+    this.#last = counters
+    if (before === null) return
+    const statistics = sentBetween(before, counters)
+    this.#publisher.statistics(statistics)
+    if (this.#ticks % REPORT_TICKS === 0) this.#report(statistics)
+  }
+
+  #report({ videoKbps, audioKbps, rttMs, loss, framesPerSecond }: PublisherStatistics): void {
+    const { connection, clock } = this.#publisher
+    connection?.report({
+      bitrate_kbps: videoKbps + audioKbps,
+      rtt_ms: rttMs,
+      loss: Math.min(1, loss),
+      frames_per_second: Math.min(1000, framesPerSecond),
+      clock_ahead_ms: clock.offsetMs === null ? null : -clock.offsetMs,
+    })
+  }
+}

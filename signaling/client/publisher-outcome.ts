@@ -1,0 +1,66 @@
+import type { Closing } from './hub-connection.ts'
+import { HubRefusal } from './hub-request.ts'
+import { CannotSend } from './published-track.ts'
+import { RequestRefusal } from './publisher-connection.ts'
+import type { PublisherState } from './publisher-state.ts'
+import type { Pace } from './reconnect-delay.ts'
+
+/** How one attempt to publish ended: its connection did, or something was thrown on the way. */
+export type PublishingEnd = Closing | { readonly cause: 'failed'; readonly error: unknown }
+
+/** What follows from the end of an attempt. */
+export interface PublisherOutcome {
+  /** What the publisher sees until the next one succeeds; null shows that it is reconnecting. */
+  readonly trouble: PublisherState | null
+  readonly reason: string
+  readonly pace: Pace
+  /** Shortest wait before the next attempt, ms, where the hub asks for one. */
+  readonly atLeastMs: number
+}
+
+export function publisherOutcome(end: PublishingEnd, hasToken: boolean): PublisherOutcome {
+  if (end.cause !== 'failed') {
+    if (end.cause === 'revoked') return outcome({ name: 'revoked', reason: end.reason }, 'rare')
+    return { trouble: null, reason: end.reason, pace: 'soon', atLeastMs: 0 }
+  }
+  const { error } = end
+  if (error instanceof HubRefusal) {
+    const { status, retryAfterMs } = error
+    return { ...refused(status, error.error.code, error.message, hasToken), atLeastMs: retryAfterMs }
+  }
+  if (error instanceof RequestRefusal) {
+    // The contract may have ended while the WebSocket was opened: the next attempt asks for another.
+    if (error.code === 'unknown_ticket') return outcome(null, 'soon', error.message)
+    return refused(error.status, error.code, error.message, hasToken)
+  }
+  if (error instanceof CannotSend) return outcome({ name: 'failed', reason: error.message }, 'rare')
+  return outcome(null, 'soon', error instanceof Error ? error.message : String(error))
+}
+
+function refused(status: number, code: string, message: string, hasToken: boolean): PublisherOutcome {
+  if (code === 'stream_taken') return outcome({ name: 'taken', reason: message }, 'rare')
+  switch (status) {
+    case 401:
+      return outcome(
+        {
+          name: 'denied',
+          reason: hasToken
+            ? 'this server does not take the token: it is mistyped, expired or revoked'
+            : 'publishing takes a token',
+        },
+        'rare',
+      )
+    case 403:
+      return outcome({ name: 'denied', reason: message }, 'rare')
+    case 429:
+      return outcome({ name: 'busy', reason: 'the server gets too many requests from here' }, 'soon')
+    case 503:
+      return outcome({ name: 'busy', reason: message }, 'slow')
+    default:
+      return outcome({ name: 'failed', reason: message }, 'rare')
+  }
+}
+
+function outcome(trouble: PublisherState | null, pace: Pace, reason = ''): PublisherOutcome {
+  return { trouble, reason: trouble && 'reason' in trouble ? trouble.reason : reason, pace, atLeastMs: 0 }
+}

@@ -1,0 +1,132 @@
+/** Counters of one encoding of a track at one moment, from `getStats()` (W3C webrtc-stats, `outbound-rtp`). */
+interface LayerCounters {
+  readonly name: string
+  readonly active: boolean
+  readonly bytes: number
+  readonly frames: number
+  readonly width: number
+  readonly height: number
+}
+
+/** Counters of one moment; those that the browser does not give are 0. */
+export interface SendCounters {
+  /** `performance.now()` of the reading, in ms. */
+  readonly at: number
+  readonly audioBytes: number
+  readonly layers: readonly LayerCounters[]
+  /** Share of packets that the hub missed lately, 0 to 1. */
+  readonly loss: number
+  readonly rttMs: number | null
+  /** What the browser thinks that the way carries, kb/s. */
+  readonly availableKbps: number | null
+  /** Why the encoder sends less than it was asked for: `none`, `cpu`, `bandwidth` or `other`. */
+  readonly limitation: string
+  readonly codec: string | null
+  readonly protocol: string | null
+}
+
+export interface LayerStatistics {
+  readonly name: string
+  readonly active: boolean
+  readonly kbps: number
+  readonly framesPerSecond: number
+  readonly width: number
+  readonly height: number
+}
+
+/** What a publisher sent over the last second. Times in ms, bitrates in kb/s, loss 0 to 1. */
+export interface PublisherStatistics
+  extends Pick<SendCounters, 'loss' | 'rttMs' | 'availableKbps' | 'limitation' | 'codec' | 'protocol'> {
+  readonly videoKbps: number
+  readonly audioKbps: number
+  /** Of the largest picture that is sent. */
+  readonly framesPerSecond: number
+  readonly width: number
+  readonly height: number
+  /** Smallest first; one where nothing is layered, or the layers are within (SVC). */
+  readonly layers: readonly LayerStatistics[]
+}
+
+type Stat = Readonly<Record<string, unknown>>
+
+export function readSendCounters(report: RTCStatsReport, at: number): SendCounters {
+  const stats = [...report.values()] as Stat[]
+  const outbound = stats.filter((stat) => stat['type'] === 'outbound-rtp')
+  const video = outbound.filter((stat) => stat['kind'] === 'video')
+  const remote = stats.filter((stat) => stat['type'] === 'remote-inbound-rtp')
+  const pair = stats.find((stat) => stat['type'] === 'candidate-pair' && stat['nominated'] === true)
+  const local = stats.find((stat) => stat['id'] === pair?.['localCandidateId'])
+  const codec = stats.find((stat) => stat['id'] === video[0]?.['codecId'])
+  return {
+    at,
+    audioBytes: sum(
+      outbound.filter((stat) => stat['kind'] === 'audio').map((stat) => number(stat, 'bytesSent')),
+    ),
+    layers: video.map(layerOf).sort((one, other) => one.name.localeCompare(other.name)),
+    loss: Math.max(0, ...remote.map((stat) => number(stat, 'fractionLost'))),
+    rttMs: seconds(pair, 'currentRoundTripTime'),
+    availableKbps:
+      pair?.['availableOutgoingBitrate'] === undefined
+        ? null
+        : number(pair, 'availableOutgoingBitrate') / 1000,
+    limitation: text(video.at(-1), 'qualityLimitationReason') ?? 'none',
+    codec: text(codec, 'mimeType')?.replace(/^video\//, '') ?? null,
+    protocol: text(local, 'protocol'),
+  }
+}
+
+/** What happened between two readings of the same transport. */
+export function sentBetween(before: SendCounters, after: SendCounters): PublisherStatistics {
+  const elapsed = Math.max(0.001, (after.at - before.at) / 1000)
+  const rate = (from: number, to: number) => Math.max(0, to - from) / elapsed
+  const layers = after.layers.map((layer): LayerStatistics => {
+    const old = before.layers.find(({ name }) => name === layer.name) ?? { bytes: 0, frames: 0 }
+    return {
+      name: layer.name,
+      active: layer.active,
+      kbps: (rate(old.bytes, layer.bytes) * 8) / 1000,
+      framesPerSecond: rate(old.frames, layer.frames),
+      width: layer.width,
+      height: layer.height,
+    }
+  })
+  const largest = layers.findLast(({ framesPerSecond }) => framesPerSecond > 0) ?? layers.at(-1)
+  const { loss, rttMs, availableKbps, limitation, codec, protocol } = after
+  return {
+    ...{ loss, rttMs, availableKbps, limitation, codec, protocol, layers },
+    videoKbps: sum(layers.map(({ kbps }) => kbps)),
+    audioKbps: (rate(before.audioBytes, after.audioBytes) * 8) / 1000,
+    framesPerSecond: largest?.framesPerSecond ?? 0,
+    width: largest?.width ?? 0,
+    height: largest?.height ?? 0,
+  }
+}
+
+function layerOf(stat: Stat): LayerCounters {
+  return {
+    name: text(stat, 'rid') ?? '',
+    active: stat['active'] !== false,
+    bytes: number(stat, 'bytesSent'),
+    frames: number(stat, 'framesEncoded'),
+    width: number(stat, 'frameWidth'),
+    height: number(stat, 'frameHeight'),
+  }
+}
+
+function number(stat: Stat | undefined, name: string): number {
+  const value = stat?.[name]
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0
+}
+
+function seconds(stat: Stat | undefined, name: string): number | null {
+  return typeof stat?.[name] === 'number' ? number(stat, name) * 1000 : null
+}
+
+function text(stat: Stat | undefined, name: string): string | null {
+  const value = stat?.[name]
+  return typeof value === 'string' ? value : null
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((all, value) => all + value, 0)
+}

@@ -1,0 +1,95 @@
+import type { Device, types } from 'mediasoup-client'
+import type { PublisherJoin } from '../../common/wire/flow-contract.ts'
+import { produceAnswer } from '../../common/wire/publisher-protocol.ts'
+import type { WebRtcTransportInfo } from '../../common/wire/web-rtc-shapes.ts'
+import { dtlsParameters, iceCandidates, iceParameters } from './mediasoup-shapes.ts'
+import type { PublisherConnection } from './publisher-connection.ts'
+
+export interface SendingMediaOwner {
+  /** The connection of now; throws where there is none. */
+  connection(): PublisherConnection
+  /** ICE or DTLS failed for good: this transport will never deliver again. */
+  failed(media: SendingMedia, reason: string): void
+}
+
+/** The transport that tracks are sent over. It outlives the connection it was signalled by. */
+export class SendingMedia {
+  readonly id: string
+  readonly #transport: types.Transport
+  readonly #owner: SendingMediaOwner
+
+  /** @throws when the hub's parameters are not what mediasoup speaks */
+  constructor(
+    device: Device,
+    info: WebRtcTransportInfo,
+    iceServers: PublisherJoin['ice_servers'],
+    owner: SendingMediaOwner,
+  ) {
+    this.id = info.id
+    this.#owner = owner
+    this.#transport = device.createSendTransport({
+      id: info.id,
+      iceParameters: iceParameters.parse(info.ice_parameters),
+      iceCandidates: iceCandidates.parse(info.ice_candidates),
+      dtlsParameters: dtlsParameters.parse(info.dtls_parameters),
+      iceServers: iceServers.map(({ urls, username = '', credential = '' }) => ({
+        urls,
+        username,
+        credential,
+      })),
+    })
+    this.#transport.on('connect', ({ dtlsParameters: { role, fingerprints } }, connected, refused) => {
+      const request = { transport_id: info.id, dtls_parameters: { ...(role && { role }), fingerprints } }
+      this.#ask(() => owner.connection().request('connect-transport', request)).then(connected, refused)
+    })
+    this.#transport.on('produce', ({ kind, rtpParameters }, produced, refused) => {
+      const request = { transport_id: info.id, kind, rtp_parameters: plain(rtpParameters) }
+      this.#ask(() => owner.connection().request('produce', request))
+        .then((answer) => produced({ id: produceAnswer.parse(answer).producer_id }))
+        .catch(refused)
+    })
+    this.#transport.on('connectionstatechange', (state) => {
+      if (state === 'failed') owner.failed(this, 'the media connection failed')
+    })
+  }
+
+  get closed(): boolean {
+    return this.#transport.closed
+  }
+
+  async produce(options: types.ProducerOptions): Promise<types.Producer> {
+    return this.#transport.produce(options)
+  }
+
+  /** Tells the hub that a producer is over; where it can't be told now, its transport goes anyway. */
+  closeProducer(producer_id: string): void {
+    void this.#ask(() => this.#owner.connection().request('close-producer', { producer_id })).catch(() => {})
+  }
+
+  async pauseProducer(producer_id: string, paused: boolean): Promise<void> {
+    const method = paused ? 'pause-producer' : 'resume-producer'
+    await this.#ask(() => this.#owner.connection().request(method, { producer_id }))
+  }
+
+  /** Statistics of the whole transport; rejects once it is closed. */
+  async getStats(): Promise<RTCStatsReport> {
+    return this.#transport.getStats()
+  }
+
+  close(): void {
+    this.#transport.close()
+  }
+
+  async #ask(request: () => Promise<unknown>): Promise<unknown> {
+    return request()
+  }
+}
+
+/** mediasoup's parameters as JSON carries them: without what is undefined. */
+function plain({ codecs, encodings = [], ...rest }: types.RtpParameters) {
+  return {
+    ...rest,
+    codecs: codecs.map((codec) => ({ ...codec })),
+    encodings: encodings.map((encoding) => ({ ...encoding })),
+  }
+}
