@@ -42,6 +42,11 @@ export function httpApp({ api, health, events, routerCapabilities }: HttpAppOpti
     }),
   )
 
+  // Only the page that publishes may use them, and says so itself.
+  app.use((_request, response, next) => {
+    response.set('permissions-policy', 'camera=(), microphone=(), display-capture=()')
+    next()
+  })
   app.get('/healthz', (_request, response) => {
     response.json({ status: 'ok' })
   })
@@ -56,6 +61,12 @@ export function httpApp({ api, health, events, routerCapabilities }: HttpAppOpti
       if (!id.success) throw new CodedError('bad_stream_id', id.error.issues[0]!.message, { status: 400 })
     }
     response.set('cache-control', 'no-cache').type('html').send(watchPage(routerCapabilities()))
+  })
+  app.get('/publish/:streamId', (request, response) => {
+    const id = streamIdSchema.safeParse(request.params.streamId)
+    if (!id.success) throw new CodedError('bad_stream_id', id.error.issues[0]!.message, { status: 400 })
+    response.set('permissions-policy', 'camera=(self), microphone=(self), display-capture=(self)')
+    response.sendFile(page('publish.html'), { headers: { 'cache-control': 'no-cache' } })
   })
   app.get('/', (_request, response) => {
     response.sendFile(page('index.html'), { headers: { 'cache-control': 'no-cache' } })

@@ -13,6 +13,8 @@ export default defineConfig({
     // The hub's content security policy allows the pages no inline code and no data URLs but for images.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: { index: page('index.html'), watch: page('watch.html') } },
+    rollupOptions: {
+      input: { index: page('index.html'), watch: page('watch.html'), publish: page('publish.html') },
+    },
   },
 })

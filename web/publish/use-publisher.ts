@@ -1,0 +1,98 @@
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+import type { FlowContract } from '../../common/wire/flow-contract.ts'
+import type { LayerDemand } from '../../common/wire/publisher-protocol.ts'
+import type { PublishedTrack } from '../../signaling/client/published-track.ts'
+import { PublisherClient } from '../../signaling/client/publisher-client.ts'
+import type { PublisherState } from '../../signaling/client/publisher-state.ts'
+import type { PublisherStatistics } from '../../signaling/client/send-statistics.ts'
+import { accessToken } from '../access-token.ts'
+import type { Settings } from './settings.ts'
+
+export interface Published {
+  /** null while nobody wants to be live. */
+  readonly state: PublisherState | null
+  readonly viewers: number
+  readonly statistics: PublisherStatistics | null
+  readonly contract: FlowContract | null
+  readonly demand: LayerDemand | null
+}
+
+const NOTHING: Published = { state: null, viewers: 0, statistics: null, contract: null, demand: null }
+
+interface Media {
+  readonly video: MediaStreamTrack | null
+  readonly audio: MediaStreamTrack | null
+  readonly videoMuted: boolean
+  readonly audioMuted: boolean
+}
+
+/** Publishes from `goLive` to `stop`, whatever becomes of the tracks in between. */
+export function usePublisher(streamId: string, settings: Settings, media: Media) {
+  const [published, setPublished] = useState(NOTHING)
+  const [client, setClient] = useState<PublisherClient | null>(null)
+  const { codec, layers, music, streamClass } = settings
+
+  const goLive = useCallback(() => {
+    const next = new PublisherClient({ hubUrl: location.origin, streamId, streamClass, token: accessToken })
+    const set = (change: Partial<Published>) => setPublished((old) => ({ ...old, ...change }))
+    next.on('state', (state) => set({ state }))
+    next.on('viewers', (viewers) => set({ viewers }))
+    next.on('statistics', (statistics) => set({ statistics }))
+    next.on('contract', (contract) => set({ contract }))
+    next.on('demand', (demand) => set({ demand }))
+    setPublished({ ...NOTHING, state: next.state })
+    setClient(next)
+    next.start()
+  }, [streamId, streamClass])
+
+  const stop = useCallback(() => {
+    setClient(null)
+    setPublished(NOTHING)
+  }, [])
+
+  useEffect(() => () => client?.close(), [client])
+  usePublishedTrack(client, media.video, media.videoMuted, { codec, layers })
+  usePublishedTrack(client, media.audio, media.audioMuted, { music })
+  useEffect(() => showOnPage(published), [published])
+
+  return { ...published, goLive, stop, retryNow: () => client?.retryNow() }
+}
+
+/** Keeps one track published: exchanged where it is another one, and muted as it should be. */
+function usePublishedTrack(
+  client: PublisherClient | null,
+  track: MediaStreamTrack | null,
+  muted: boolean,
+  wishes: Parameters<PublisherClient['publishTrack']>[1],
+): void {
+  const published = useRef<Promise<PublishedTrack | null> | null>(null)
+
+  useEffect(() => {
+    if (client === null) published.current = null
+  }, [client])
+
+  useEffect(() => {
+    if (client === null || track === null) return
+    const before = published.current
+    // A failure is the client's state already.
+    if (before === null) published.current = client.publishTrack(track, wishes).catch(() => null)
+    else void before.then((one) => one?.replace(track)).catch(() => {})
+  }, [client, track])
+
+  useEffect(() => {
+    void published.current?.then((one) => one?.mute(muted)).catch(() => {})
+  }, [client, track, muted])
+}
+
+/** The state as attributes of the root element, for style sheets and for whoever automates the page. */
+function showOnPage({ state, viewers, statistics, demand }: Published): void {
+  const { dataset } = document.documentElement
+  dataset.state = state?.name ?? 'off'
+  if (state !== null && 'reason' in state) dataset.reason = state.reason
+  else delete dataset.reason
+  dataset.viewers = String(viewers)
+  dataset.demand = demand === null ? '' : JSON.stringify(demand)
+  dataset.layers = JSON.stringify(
+    statistics?.layers.map(({ name, active, kbps }) => ({ name, active, kbps: Math.round(kbps) })) ?? [],
+  )
+}
