@@ -5,6 +5,7 @@ export const MEDIA = [
   'test/sfu/ingress/{rist,audio,ingress}*.test.ts',
   'test/{agent,common,signaling,support,web,docs}/**/*.test.ts',
   'test/server/hub.test.ts',
+  'test/server/several-hubs.test.ts',
   'test/server/flows/**/*.test.ts',
 ]
 

@@ -60,7 +60,16 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   const viewers = stack.use(new ViewerFlows((tenantId, streamId) => streams.get(tenantId, streamId)))
   const media = hubMedia({ streams, viewers, ristIp: config.ristIp, logLevel: config.logLevel, onError })
   const watcher = flowWatcher(overlay, webhooks)
-  const publishers = stack.use(new PublisherFlows(state.store, state.sealer, media, watcher, onError))
+  const publishers = stack.use(
+    new PublisherFlows({
+      store: state.store,
+      sealer: state.sealer,
+      hubId: config.hubId,
+      media,
+      watcher,
+      onError,
+    }),
+  )
   const places = stack.use(
     new PublisherPlaces(publishers, (tenantId, streamId) => streams.get(tenantId, streamId)),
   )
@@ -74,10 +83,18 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     },
   })
   const decisions = new DecisionBook({
-    ...{ topology: overlay.topology.snapshot, policyOf, publishers, viewers, workersFull },
+    ...{
+      hubId: config.hubId,
+      topology: overlay.topology.snapshot,
+      policyOf,
+      publishers,
+      viewers,
+      workersFull,
+    },
     connections: () => ({ used: options.connections(), most: config.maxConnections }),
   })
   const door: PublishDoor = {
+    nodeId: config.hubId,
     address: config.ristAnnounced === '' ? config.ristIp : config.ristAnnounced,
     takePorts: (count) => streams.takeRistPorts(count),
     givePorts: (ports) => streams.giveRistPorts(ports),

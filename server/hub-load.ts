@@ -3,13 +3,13 @@ import type { StreamName } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
 import type { WorkerCpu } from '../sfu/worker-cpu.ts'
 import type { WorkerPool } from '../sfu/worker-pool.ts'
-import { HUB_NODE_ID } from './flows/hub-node.ts'
 import type { NodeLoads } from './topology/node-loads.ts'
 
 const MEASURE_EVERY_MS = 1000
 
 export interface HubLoadOptions {
   readonly cpu: WorkerCpu
+  readonly hubId: string
   readonly workers: Pick<WorkerPool, 'slots'>
   readonly streams: Pick<StreamRegistry, 'list'>
   readonly loads: Pick<NodeLoads, 'measured'>
@@ -42,13 +42,13 @@ export class HubLoad implements Disposable {
   }
 
   async #measure(): Promise<void> {
-    const { cpu, workers, streams, loads } = this.#options
+    const { hubId, cpu, workers, streams, loads } = this.#options
     await cpu.sample(workers.slots)
     let [flows, kbps] = [0, 0]
     for (const { spec, viewers } of streams.list()) {
       flows += viewers
       kbps += viewers * (this.#inputKbps.get(spec) ?? 0)
     }
-    loads.measured(null, HUB_NODE_ID, { workerCpu: cpu.leastBusy, flows, kbps: Math.round(kbps) })
+    loads.measured(null, hubId, { workerCpu: cpu.leastBusy, flows, kbps: Math.round(kbps) })
   }
 }

@@ -14,7 +14,6 @@ import { openAuth } from './auth/open-auth.ts'
 import type { Config } from './config/config.ts'
 import { mediaEvents } from './events.ts'
 import { type FlowRoom, openFlowRoom } from './flow-room.ts'
-import { HUB_NODE_ID } from './flows/hub-node.ts'
 import { reconsider } from './flows/reconsider.ts'
 import { Health } from './health.ts'
 import { httpApp } from './http-app.ts'
@@ -100,7 +99,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   )
   const webhooks = stack.use(
     await Webhooks.open({
-      ...{ store, sealer, refreshMs, logger, now: Date.now, hubId: HUB_NODE_ID },
+      ...{ store, sealer, refreshMs, logger, now: Date.now, hubId: config.hubId },
       // Receivers on this very machine are no risk to it only where nobody else reaches the hub.
       allowedNetworks: isLoopback(config.bind.host) ? ['127.0.0.0/8', '::1/128'] : [],
     }),
@@ -109,7 +108,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     void store.write([], [draft]).catch((error) => events.error('audit', 'write', error))
   const overlay = stack.use(
     await openTopology({
-      ...{ store, metrics, logger, refreshMs, audit },
+      ...{ store, metrics, logger, refreshMs, audit, hubId: config.hubId },
       // Nothing is watched before the flows' room is open, and then it is there.
       reconsider: async (flow, cause) =>
         listeners ? reconsider(flows.routes, flow, cause) : { betterSince: null },
@@ -131,7 +130,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       workersFull: () => placement.saturation(),
     }),
   )
-  const hubLoad = stack.use(new HubLoad({ cpu, workers, streams, loads: overlay.loads }))
+  const hubLoad = stack.use(new HubLoad({ hubId: config.hubId, cpu, workers, streams, loads: overlay.loads }))
   listeners = { overlay, webhooks, hubLoad, linkArrivals: flows.linkArrivals }
   stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
   const routerCapabilities = () => {

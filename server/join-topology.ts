@@ -1,9 +1,11 @@
 import { nodeEntrySchema } from '../common/wire/topology.ts'
 import type { Config } from './config/config.ts'
-import { HUB_NODE_ID } from './flows/hub-node.ts'
 import type { Topology } from './topology/graph.ts'
 
-export type HubNodeSettings = Pick<Config, 'ristIp' | 'ristAnnounced' | 'rtcIp' | 'rtcAnnounced' | 'maxKbps'>
+export type HubNodeSettings = Pick<
+  Config,
+  'hubId' | 'ristIp' | 'ristAnnounced' | 'rtcIp' | 'rtcAnnounced' | 'maxKbps'
+>
 
 /** The hub's own node, up for as long as it lives. */
 export interface HubPlace extends Disposable {
@@ -15,9 +17,9 @@ export interface HubPlace extends Disposable {
 /** Puts the hub itself into the topology, shared by all tenants. */
 export function joinTopology(topology: Topology, settings: HubNodeSettings): HubPlace {
   let draining = false
-  const put = () => topology.upsert(null, HUB_NODE_ID, hubEntry(settings, draining), Date.now())
+  const put = () => topology.upsert(null, settings.hubId, hubEntry(settings, draining), Date.now())
   put()
-  const release = topology.hold(null, HUB_NODE_ID, Date.now())
+  const release = topology.hold(null, settings.hubId, Date.now())
   return {
     get draining() {
       return draining

@@ -1,5 +1,6 @@
 import type { Logger } from '../common/logger.ts'
 import type { Config } from './config/config.ts'
+import { holdFolder, holdHubId } from './store/hub-lock.ts'
 import {
   ephemeralKeyring,
   type Keyring,
@@ -19,20 +20,25 @@ export interface State extends AsyncDisposable {
   readonly dataFolder: string | null
 }
 
-type StateConfig = Pick<Config, 'amnesia' | 'dataDir' | 'databaseUrl' | 'keysFile'>
+type StateConfig = Pick<Config, 'amnesia' | 'dataDir' | 'databaseUrl' | 'keysFile' | 'hubId'>
 
 /**
  * Opens the store that the configuration names: memory (AMNESIA), PostgreSQL, or SQLite.
- * @throws CodedError `database_unusable`, `database_too_new`, `bad_keys`
+ * @throws CodedError `database_unusable`, `database_too_new`, `bad_keys`, `data_folder_in_use`, `hub_id_taken`
  */
 export async function openState(config: StateConfig, env: NodeJS.ProcessEnv, logger: Logger): Promise<State> {
   const keyring = keyringFor(config, env)
-  const store = await openStore(storeConfig(config), { logger, auditKey: keyring.auditKey })
+  await using stack = new AsyncDisposableStack()
+  const where = storeConfig(config)
+  if (where.kind === 'sqlite') stack.use(holdFolder(where.folder))
+  const store = stack.use(await openStore(where, { logger, auditKey: keyring.auditKey }))
+  if (where.kind === 'postgres') stack.use(await holdHubId(where.url, config.hubId, logger))
+  const owned = stack.move()
   return {
     store,
     sealer: new Sealer(keyring),
     dataFolder: config.amnesia ? null : config.dataDir,
-    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 

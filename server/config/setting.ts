@@ -1,3 +1,5 @@
+import { nodeIdSchema } from '../../common/wire/ids.ts'
+
 /** Where a value came from, for error messages; later ones win. */
 export type Source = 'default' | 'config file' | 'environment' | 'flag'
 
@@ -79,6 +81,15 @@ export function text(names: Names, allowed: string): Setting<string> {
     ...names,
     allowed,
     read: (raw) => (typeof raw === 'string' && raw.length <= 1000 && !raw.includes('\0') ? raw : undefined),
+  }
+}
+
+/** A name as ids are. */
+export function name(names: Names): Setting<string> {
+  return {
+    ...names,
+    allowed: 'a name as nodes have it: 1 to 64 letters, digits, dots, dashes or underscores',
+    read: (raw) => nodeIdSchema.safeParse(raw).data,
   }
 }
 

@@ -1,9 +1,10 @@
 import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import { LOG_LEVELS } from '../../common/wire/log-level.ts'
+import { HUB_NODE_ID } from '../flows/hub-node.ts'
 import { TLS_SETTINGS } from '../tls/tls-settings.ts'
 import { CAPACITY_SETTINGS } from './capacity-settings.ts'
-import { flag, host, oneOf, portRange, socketAddress, text, wholeNumber } from './setting.ts'
+import { flag, host, name, oneOf, portRange, socketAddress, text, wholeNumber } from './setting.ts'
 
 /** Every setting of the hub but its streams, which only the file holds. Help text, parsing and errors come from here. */
 export const SETTINGS = {
@@ -13,6 +14,13 @@ export const SETTINGS = {
     key: 'hub.bind',
     default: '127.0.0.1:9415',
     help: 'HTTP: viewer pages, signalling, health',
+  }),
+  hubId: name({
+    env: 'HUB_ID',
+    flag: 'hub-id',
+    key: 'hub.id',
+    default: HUB_NODE_ID,
+    help: "the hub's node in the topology; hubs that share a database need one each",
   }),
   maxConnections: wholeNumber(
     {

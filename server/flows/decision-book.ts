@@ -13,7 +13,6 @@ import type { TopologySnapshot } from '../../policy/paths/graph.ts'
 import { ApiError } from '../api/api-error.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { actorOf } from '../auth/principal.ts'
-import { HUB_NODE_ID } from './hub-node.ts'
 import type { LivePublisherFlow } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
@@ -36,6 +35,8 @@ function unknownSender(wanted: readonly Transport[]): PeerFacts {
 const DRAINED_RETRY_S = 10
 
 export interface DecisionSources {
+  /** The hub's own node, which its streams live on. */
+  readonly hubId: string
   readonly topology: TopologySnapshot
   readonly policyOf: (tenantId: string) => EffectivePolicy
   readonly publishers: PublisherFlows
@@ -66,7 +67,7 @@ export class DecisionBook {
   }
 
   #facts(request: DecisionRequest, current: LivePublisherFlow | null): DecisionFacts {
-    const { topology, publishers, viewers, connections, workersFull } = this.#sources
+    const { hubId, topology, publishers, viewers, connections, workersFull } = this.#sources
     const { tenant_id, stream_id } = request
     const published = publishers.ofStream(tenant_id, stream_id)
     const others = publishers
@@ -78,7 +79,7 @@ export class DecisionBook {
         ? {
             tenantId: tenant_id,
             streamId: stream_id,
-            homeNodeId: HUB_NODE_ID,
+            homeNodeId: hubId,
             upstream: published.contract.latency,
           }
         : null,

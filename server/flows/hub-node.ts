@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { AesBits } from '../../common/wire/ids.ts'
 
-/** The hub's own node in the topology; shared with every tenant. */
+/** The hub's own node in the topology, shared with every tenant, where its settings name no other (HUB_ID). */
 export const HUB_NODE_ID = 'hub'
 
 /** Links a sender may bond of which the directory knows nothing. */

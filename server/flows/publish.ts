@@ -9,7 +9,7 @@ import type { Endpoint, FlowContract, FlowKeys } from '../../common/wire/flow-co
 import type { PublishRequest } from '../../common/wire/flows-api.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { type Taking, take } from './decision-book.ts'
-import { HUB_NODE_ID, newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './hub-node.ts'
+import { newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './hub-node.ts'
 import { proofOf } from './proof.ts'
 import { contractOf, type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
@@ -18,6 +18,8 @@ import { newTicket } from './ticket.ts'
 
 /** Where senders reach the hub and which ports are free. */
 export interface PublishDoor {
+  /** The hub's own node. */
+  readonly nodeId: string
   readonly address: string
   /** Takes ports for a new flow. @throws CodedError `ports_exhausted` (503) */
   takePorts(count: number): number[]
@@ -118,7 +120,7 @@ function wayOfRist(
   const taken = typeof wanted === 'number' ? door.takePorts(wanted) : []
   const ports = typeof wanted === 'number' ? taken : wanted
   const endpoints = ports.map((port, index) => ({
-    node_id: HUB_NODE_ID,
+    node_id: door.nodeId,
     address: door.address,
     port,
     ...(bindings[index] && { link: bindings[index].link_id }),

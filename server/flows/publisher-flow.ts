@@ -9,6 +9,7 @@ import {
   openContractSchema,
 } from '../../common/wire/flow-contract.ts'
 import { nodeIdSchema } from '../../common/wire/ids.ts'
+import { HUB_NODE_ID } from './hub-node.ts'
 import { proofSchema } from './proof.ts'
 
 /** One sender's contract with what the hub needs to go on with it. */
@@ -37,8 +38,12 @@ export const flowSecretsSchema = z.object({
 })
 export type FlowSecrets = z.infer<typeof flowSecretsSchema>
 
-/** As it is stored: the secrets are sealed. */
-export const storedPublisherFlowSchema = publisherFlowSchema.extend({ sealed_keys: z.string() })
+/** As it is stored: the secrets are sealed, and its hub is named. */
+export const storedPublisherFlowSchema = publisherFlowSchema.extend({
+  sealed_keys: z.string(),
+  /** Contracts of before hubs had ids are those of the hub that has the usual one. */
+  hub_id: nodeIdSchema.default(HUB_NODE_ID),
+})
 export type StoredPublisherFlow = z.infer<typeof storedPublisherFlowSchema>
 
 /** A flow that runs, keys and all; only in memory. */

@@ -47,6 +47,16 @@ export interface FlowChange {
   readonly audit: AuditDraft | null
 }
 
+export interface PublisherFlowsOptions {
+  readonly store: Store
+  readonly sealer: Sealer
+  /** Hubs that share a database leave each other's contracts alone. */
+  readonly hubId: string
+  readonly media: PublisherMedia
+  readonly watcher: FlowWatcher
+  readonly onError: (error: unknown) => void
+}
+
 /**
  * The senders' contracts: in memory while they run, in the store so that they survive a restart. What the store
  * acknowledged is what runs; a contract that ends takes its media with it at once.
@@ -68,14 +78,10 @@ export class PublisherFlows implements Disposable {
   readonly #deletions = new Set<NodeJS.Timeout>()
   readonly #expiry: Deadlines
   readonly #onError: (error: unknown) => void
+  readonly #hubId: string
 
-  constructor(
-    store: Store,
-    sealer: Sealer,
-    media: PublisherMedia,
-    watcher: FlowWatcher,
-    onError: (error: unknown) => void,
-  ) {
+  constructor({ store, sealer, hubId, media, watcher, onError }: PublisherFlowsOptions) {
+    this.#hubId = hubId
     this.#watcher = watcher
     this.#store = store
     this.#stored = new Collection(store, 'contract', storedPublisherFlowSchema)
@@ -90,7 +96,8 @@ export class PublisherFlows implements Disposable {
   /** Takes up the contracts of before a restart: their senders are still sending to the same ports. */
   async restore(now: number): Promise<void> {
     for (const { value } of await this.#stored.list(null)) {
-      const { sealed_keys, ...flow } = value
+      const { sealed_keys, hub_id, ...flow } = value
+      if (hub_id !== this.#hubId) continue
       const { expires_at } = flow.contract
       if (expires_at <= now) {
         await this.#delete(flow, ended(flow, 'expired', 'hub', 'while the hub was down'))
@@ -256,6 +263,7 @@ export class PublisherFlows implements Disposable {
     const { tenant_id, contract_id } = flow.contract
     const stored = {
       ...rest,
+      hub_id: this.#hubId,
       sealed_keys: this.#sealer.seal(JSON.stringify({ keys, ticket }), placeOf(flow)),
     }
     return this.#stored.putChange(tenant_id, contract_id, stored, expectedVersion)

@@ -21,6 +21,8 @@ const LOOK_EVERY_MS = 1000
 
 export interface TopologyOptions {
   readonly store: Pick<Store, 'get' | 'list' | 'write'>
+  /** What each hub of a database learned of nodes is its own; the usual hub's by default. */
+  readonly hubId?: string
   readonly metrics: Metrics
   readonly logger: Logger
   /** Puts records on the audit trail; must neither wait nor throw. */
@@ -54,7 +56,7 @@ export async function openTopology(options: TopologyOptions): Promise<TopologyPa
   await using stack = new AsyncDisposableStack()
   const topology = new Topology()
   const directory = stack.use(await NodeDirectory.open({ store, topology, refreshMs, now, logger }))
-  stack.use(await StateKeeper.open({ store, topology, now, logger }))
+  stack.use(await StateKeeper.open({ store, topology, hubId: options.hubId, now, logger }))
 
   const events = topologyEvents({ ...options, now })
   const unlisten = topology.listen({

@@ -1,12 +1,17 @@
 import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
-import { cursorOf, HUB_TENANT_ID, type PutChange, type Store } from '../store/store.ts'
+import { HUB_NODE_ID } from '../flows/hub-node.ts'
+import { cursorOf, type DocumentKey, HUB_TENANT_ID, type PutChange, type Store } from '../store/store.ts'
 import type { Topology } from './graph.ts'
 import type { NodeRecord } from './node-record.ts'
 import { nodeStateSchema, restoreState, stateOf } from './node-state.ts'
 
-/** Kind of the documents. */
+/** Kind of the documents. Each hub of a database has its own: it alone knows whom it hears. */
 export const NODE_STATE_KIND = 'node-state'
+
+function kindOf(hubId = HUB_NODE_ID): string {
+  return hubId === HUB_NODE_ID ? NODE_STATE_KIND : `${NODE_STATE_KIND}.${hubId}`.slice(0, 64)
+}
 const PAGE = 1000
 
 /** A node's state is written at most this often, ms: what a kill costs, and less than a link takes to fall silent. */
@@ -18,6 +23,8 @@ const LEAST_PER_STEP = 50
 export interface StateKeeperOptions {
   readonly store: Pick<Store, 'list' | 'write'>
   readonly topology: Topology
+  /** The usual hub's by default. */
+  readonly hubId?: string | undefined
   readonly now: () => number
   readonly logger: Logger
 }
@@ -41,17 +48,17 @@ export class StateKeeper implements AsyncDisposable {
 
   /** Restores what was kept into nodes the topology has already, then keeps it up to date. */
   static async open(options: StateKeeperOptions): Promise<StateKeeper> {
-    const { store, topology, now, logger } = options
+    const { store, topology, hubId, now, logger } = options
     for (let after: string | undefined; ; ) {
-      const page = await store.list(NODE_STATE_KIND, null, { after, limit: PAGE })
+      const page = await store.list(kindOf(hubId), null, { after, limit: PAGE })
       for (const document of page) {
         const tenantId = document.tenant_id === HUB_TENANT_ID ? null : document.tenant_id
         const record = topology.record(tenantId, document.id)
         const state = nodeStateSchema.safeParse(document.body)
-        if (record && state.success) restoreState(topology, record, state.data, now())
-        else if (!state.success) {
-          logger.warn({ tenant_id: tenantId, node_id: document.id }, 'kept state of a node is unreadable')
-        }
+        // Of a node that another hub of the database took away.
+        if (!record) await store.write([{ ...keyOf(document), op: 'delete' }])
+        else if (state.success) restoreState(topology, record, state.data, now())
+        else logger.warn({ tenant_id: tenantId, node_id: document.id }, 'kept state of a node is unreadable')
       }
       const last = page.at(-1)
       if (!last || page.length < PAGE) break
@@ -73,7 +80,7 @@ export class StateKeeper implements AsyncDisposable {
   }
 
   async #keep(most: number, everyMs: number): Promise<void> {
-    const { store, topology, logger, now } = this.#options
+    const { store, topology, hubId, logger, now } = this.#options
     const records = this.#due(most, everyMs)
     if (records.length === 0) return
     const changes = records.map((record): PutChange => {
@@ -82,7 +89,7 @@ export class StateKeeper implements AsyncDisposable {
       const tenant_id = record.tenantId ?? HUB_TENANT_ID
       return {
         op: 'put',
-        kind: NODE_STATE_KIND,
+        kind: kindOf(hubId),
         tenant_id,
         id: record.nodeId,
         body: stateOf(topology, record),
@@ -114,4 +121,8 @@ export class StateKeeper implements AsyncDisposable {
     }
     return due
   }
+}
+
+function keyOf({ kind, tenant_id, id }: DocumentKey): DocumentKey {
+  return { kind, tenant_id, id }
 }

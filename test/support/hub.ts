@@ -28,6 +28,8 @@ export interface TestHubOptions {
   /** Folder of the hub's state; without one it keeps all of it in memory (AMNESIA). */
   readonly dataDir?: string
   readonly args?: readonly string[]
+  /** More of its environment: secrets, which are no arguments. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** What the API answered. */
@@ -107,7 +109,11 @@ export async function startHub(
   args.push('--workers', String(options.workers ?? 2), '--log-level', options.logLevel ?? 'info')
   args.push('--rtp-ports', `${rtp}-${rtp! + 40}`, ...(options.args ?? []))
   const { dataDir } = options
-  const env = { ...process.env, ...(dataDir === undefined ? { AMNESIA: 'true' } : { DATA_DIR: dataDir }) }
+  const env = {
+    ...process.env,
+    ...(dataDir === undefined ? { AMNESIA: 'true' } : { DATA_DIR: dataDir }),
+    ...options.env,
+  }
   const child = fork(MAIN, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'], env })
   const log: Record<string, unknown>[] = []
   collectLog(child, log)

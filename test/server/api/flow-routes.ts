@@ -22,7 +22,14 @@ import { SloTracker } from '../../../server/topology/slo.ts'
 import { PortRange } from '../../../sfu/ingress/port-range.ts'
 import type { RigParts } from './api-rig.ts'
 
-const HUB = { ristIp: '127.0.0.1', ristAnnounced: '', rtcIp: '127.0.0.1', rtcAnnounced: '', maxKbps: 0 }
+const HUB = {
+  hubId: 'hub',
+  ristIp: '127.0.0.1',
+  ristAnnounced: '',
+  rtcIp: '127.0.0.1',
+  rtcAnnounced: '',
+  maxKbps: 0,
+}
 
 /**
  * The hub's routes beside those of administration, over the parts of its flows and topology. Media is the one thing
@@ -63,7 +70,10 @@ export async function flowRoutes() {
     stack.use(joinTopology(topology, HUB))
     const watcher = { running: () => {}, over: () => {} }
     const publishers = stack.use(
-      new PublisherFlows(store, sealer, media, watcher, (error) => failures.push(error)),
+      new PublisherFlows({
+        ...{ store, sealer, hubId: HUB.hubId, media, watcher },
+        onError: (error) => failures.push(error),
+      }),
     )
     opened.publishers = publishers
     const policyOf = (tenantId: string) => policies.effective(tenantId)
@@ -84,6 +94,7 @@ export async function flowRoutes() {
       ...contractRoutes({
         ...{ publishers, viewers, policyOf, now },
         decisions: new DecisionBook({
+          hubId: HUB.hubId,
           topology: topology.snapshot,
           policyOf,
           publishers,
@@ -91,6 +102,7 @@ export async function flowRoutes() {
           workersFull: () => null,
         }),
         door: {
+          nodeId: HUB.hubId,
           address: HUB.ristIp,
           takePorts: (count) => ports.take(count),
           givePorts: (given) => ports.give(given),

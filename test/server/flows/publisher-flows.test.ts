@@ -70,23 +70,22 @@ async function rig(t: ExecutionContext) {
   const watched: string[] = []
   const errors: unknown[] = []
   const refuse: { open: CodedError | null } = { open: null }
-  const open = () =>
-    new PublisherFlows(
-      store,
-      sealer,
-      {
+  const open = (hubId = 'hub') =>
+    new PublisherFlows({
+      ...{ store, sealer, hubId },
+      media: {
         open: ({ contract, keys }) => {
           if (refuse.open) throw refuse.open
           media.push(`open ${contract.contract_id} ${keys?.passphrase}`)
         },
         close: async ({ contract }, reason) => void media.push(`close ${contract.contract_id} ${reason}`),
       },
-      {
+      watcher: {
         running: ({ contract }, how) => watched.push(`${contract.contract_id} ${how}`),
         over: ({ contract }, how) => watched.push(`${contract.contract_id} ${how}`),
       },
-      (error) => errors.push(error),
-    )
+      onError: (error) => errors.push(error),
+    })
   const flows = open()
   t.teardown(() => flows[Symbol.dispose]())
   const stored = async () => (await memory.list('contract', null)).map(({ id }) => id)
@@ -242,6 +241,26 @@ test('an end carries through when the store fails, and is stored as soon as it c
   failing.with = null
   await until(async () => (await stored()).length === 0, 'the contract is deleted')
   t.deepEqual(await outcomes(), ['publish grant', 'contract.end revoked'])
+})
+
+test('hubs that share a database leave each other’s contracts alone', async (t) => {
+  const { flows, open, stored, watched } = await rig(t)
+  await flows.begin(flowOf('c1'), GRANTED)
+  await flows.begin(flowOf('c2', { stream_id: 'cam-2', expires_at: Date.now() + 50 }), GRANTED)
+  const other = open('hub-b')
+  t.teardown(() => other[Symbol.dispose]())
+  await until(() => watched.includes('c2 expired'), 'the first hub saw its contract end')
+  await other.restore(Date.now() + 3_600_000)
+  t.deepEqual(other.list(), [])
+  t.deepEqual(await stored(), ['c1'], 'not taken for one that ran out while its hub was down')
+  await other.begin(flowOf('c3'), GRANTED)
+  const again = open()
+  t.teardown(() => again[Symbol.dispose]())
+  await again.restore(Date.now())
+  t.deepEqual(
+    again.list().map(({ contract }) => contract.contract_id),
+    ['c1'],
+  )
 })
 
 test('a contract expires at its time, and a renewed one later', async (t) => {

@@ -3,6 +3,7 @@ import anyTest, { type TestFn } from 'ava'
 import { CodedError } from '../../../common/errors.ts'
 import { createLogger } from '../../../common/logger.ts'
 import { verifyChain } from '../../../server/audit/verify-chain.ts'
+import { holdHubId } from '../../../server/store/hub-lock.ts'
 import { openPool } from '../../../server/store/postgres-pool.ts'
 import { openPostgresStore } from '../../../server/store/postgres-store.ts'
 import type { Store } from '../../../server/store/store.ts'
@@ -49,6 +50,26 @@ test('several hubs on one database write one chain and lose no count', async (t)
   } finally {
     for (const hub of hubs) await hub[Symbol.asyncDispose]()
   }
+})
+
+test('a hub’s id is its own on a database, and is held again after the server was away', async (t) => {
+  const url = await server.createDatabase()
+  const take = (hubId: string) => holdHubId(url, hubId, logger, 10)
+  const held = await take('hub-a')
+  await t.throwsAsync(take('hub-a'), { code: 'hub_id_taken' })
+  await (await take('hub-b'))[Symbol.asyncDispose]()
+  await server.crash()
+  await until(
+    async () => {
+      const second = await take('hub-a').catch(() => null)
+      await second?.[Symbol.asyncDispose]()
+      return second === null
+    },
+    'the lock is taken anew',
+    10_000,
+  )
+  await held[Symbol.asyncDispose]()
+  await (await take('hub-a'))[Symbol.asyncDispose]()
 })
 
 test('a hub whose server is not there, or has no such database, says so without the password', async (t) => {
