@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
 import { backoffMs, pause } from '../common/retry.ts'
 import type { FlowContract } from '../common/wire/flow-contract.ts'
 import type { publishRequestSchema } from '../common/wire/flows-api.ts'
+import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
+import { ControlChannel } from './control-channel.ts'
 import { type Grant, type HubClient, HubRefusal } from './hub-client.ts'
 
 /** A hub that does not answer is mostly restarting; one that refuses mostly goes on refusing. */
@@ -23,6 +26,10 @@ export interface ContractHolder {
   ended(reason: ContractEnd): void
   /** The hub refuses, or does not answer; it is asked again in `againMs`. A contract that runs goes on running. */
   refused?(error: HubRefusal, againMs: number): void
+  /** Somebody needs an IDR of one rendition (0 is the smallest), or of all. */
+  keyframeRequested?(rendition: number | null): void
+  /** What anybody watches; everything while the hub can not say. */
+  demanded?(demand: LayerDemand): void
 }
 
 /**
@@ -33,6 +40,7 @@ export class ContractKeeper implements AsyncDisposable {
   readonly #client: HubClient
   readonly #request: z.input<typeof publishRequestSchema>
   readonly #holder: ContractHolder
+  readonly #publisherId = randomUUID()
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
 
@@ -71,16 +79,54 @@ export class ContractKeeper implements AsyncDisposable {
     const take = (next: Grant): void => {
       if (held.take(next)) this.#holder.granted(next.contract)
     }
+    const told = Promise.withResolvers<ContractEnd>()
+    await using channel = this.#control(grant.contract, take, told.resolve)
     const either = AbortSignal.any([signal, over.signal])
     try {
-      return await Promise.race([this.#listen(held, take, either), this.#renew(held, take, either)])
+      return await Promise.race([
+        told.promise,
+        this.#listen(held, channel, take, either),
+        this.#renew(held, take, either),
+      ])
     } finally {
       over.abort()
     }
   }
 
-  async #listen(held: HeldContract, take: (next: Grant) => void, signal: AbortSignal): Promise<ContractEnd> {
+  /** The hub's line to this sender, for as long as the contract runs. */
+  #control(
+    { join }: FlowContract,
+    take: (next: Grant) => void,
+    ended: (reason: ContractEnd) => void,
+  ): ControlChannel {
+    const holder = this.#holder
+    return new ControlChannel(
+      { hubUrl: this.#client.hubUrl, join, publisherId: this.#publisherId },
+      {
+        contract: (contract) => take(this.#client.grantOf(contract)),
+        ended,
+        keyframeRequested: (rendition) => holder.keyframeRequested?.(rendition),
+        demanded: (demand) => holder.demanded?.(demand),
+      },
+    )
+  }
+
+  /** Asks for news for as long as none come by the control channel. */
+  async #listen(
+    held: HeldContract,
+    channel: ControlChannel,
+    take: (next: Grant) => void,
+    signal: AbortSignal,
+  ): Promise<ContractEnd> {
+    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+    // How its first attempt ends is known soon.
+    await Promise.race([channel.changed, aborted])
     for (;;) {
+      signal.throwIfAborted()
+      if (channel.live) {
+        await Promise.race([channel.changed, aborted])
+        continue
+      }
       const news = await this.#untilAnswered(async () => {
         try {
           return await this.#client.next(held.contractId, held.version, signal)

@@ -46,9 +46,20 @@ const newsSchema = z.object({ event: flowEventSchema.nullable() })
 /** The calls of the REST API that a sender makes. Each throws HubRefusal, or the reason of `signal`. */
 export class HubClient {
   readonly #options: HubClientOptions
+  /** The hub's clock less this machine's, ms, by the Date header of its last answer (RFC 9110 section 6.6.1). */
+  #aheadMs = 0
 
   constructor(options: HubClientOptions) {
     this.#options = options
+  }
+
+  get hubUrl(): string {
+    return this.#options.hubUrl
+  }
+
+  /** A contract that came some other way, and how long it runs by the hub's own clock. */
+  grantOf(contract: FlowContract): Grant {
+    return { contract, lifeMs: contract.expires_at - (Date.now() + this.#aheadMs) }
   }
 
   /** Asks for the contract to send a stream; who has it already gets it again, renewed. */
@@ -63,18 +74,13 @@ export class HubClient {
   /** Waits for a version after `afterVersion`, or the contract's end; null when there was no news for some seconds. */
   async next(contractId: string, afterVersion: number, signal: AbortSignal): Promise<News | null> {
     const path = `/v1/flows/${contractId}/next?after_version=${afterVersion}`
-    const { value, hubUnixMs } = await this.#ask('GET', path, newsSchema, {
-      signal,
-      timeoutMs: NEWS_TIMEOUT_MS,
-    })
-    const { event } = value
-    if (event?.type === 'contract') return { type: 'granted', grant: grantOf(event.contract, hubUnixMs) }
+    const { event } = await this.#ask('GET', path, newsSchema, { signal, timeoutMs: NEWS_TIMEOUT_MS })
+    if (event?.type === 'contract') return { type: 'granted', grant: this.grantOf(event.contract) }
     return event
   }
 
   async #grant(path: string, body: unknown, signal: AbortSignal): Promise<Grant> {
-    const { value, hubUnixMs } = await this.#ask('POST', path, flowContractSchema, { signal, body })
-    return grantOf(value, hubUnixMs)
+    return this.grantOf(await this.#ask('POST', path, flowContractSchema, { signal, body }))
   }
 
   async #ask<Schema extends z.ZodType>(
@@ -86,7 +92,7 @@ export class HubClient {
       body,
       timeoutMs = ANSWER_TIMEOUT_MS,
     }: { signal: AbortSignal; body?: unknown; timeoutMs?: number },
-  ): Promise<{ value: z.infer<Schema>; hubUnixMs: number }> {
+  ): Promise<z.infer<Schema>> {
     const { hubUrl, token } = this.#options
     let response: Response
     let answer: unknown
@@ -120,13 +126,10 @@ export class HubClient {
         // Only where and why: the values may be secrets.
         details: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.code}`),
       })
-    return { value: parsed.data, hubUnixMs: Date.parse(response.headers.get('date') ?? '') }
+    const hubUnixMs = Date.parse(response.headers.get('date') ?? '')
+    if (!Number.isNaN(hubUnixMs)) this.#aheadMs = hubUnixMs - Date.now()
+    return parsed.data
   }
-}
-
-/** By the hub's own clock (its Date header, to the second, RFC 9110 section 6.6.1), else by ours. */
-function grantOf(contract: FlowContract, hubUnixMs: number): Grant {
-  return { contract, lifeMs: contract.expires_at - (Number.isNaN(hubUnixMs) ? Date.now() : hubUnixMs) }
 }
 
 function refusalOf(response: Response, answer: unknown): HubRefusal {

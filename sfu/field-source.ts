@@ -39,6 +39,7 @@ export class FieldSource implements StreamSource {
   #pointedAt: Lane | null = null
   /** The recovery buffer that was found to fit the sender's path, ms. */
   #bufferMs: number
+  #learning = true
   #work: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -57,6 +58,11 @@ export class FieldSource implements StreamSource {
 
   get media(): SourceMedia | null {
     return this.#lane?.alive ? this.#lane : null
+  }
+
+  /** Until the ingress that runs has seen the program: a rendition that is stopped would be missing in it. */
+  get learning(): boolean {
+    return this.#learning
   }
 
   get pictures(): readonly PictureSize[] {
@@ -92,12 +98,15 @@ export class FieldSource implements StreamSource {
         if (this.#lane?.alive) this.#point(this.#lane)
         return
       case 'flow':
+        // Nothing is shown before an IDR: one is on its way by the time that the others are known.
+        if (message.state !== 'lost') this.#host.keyframeRequested(null)
         return events.flow(name, message.state)
       case 'buffer':
         this.#bufferMs = message.ms
         return events.bufferFitted(name, message.ms, message.rtt_ms)
       case 'program':
         this.#program = message.program
+        this.#setLearning(false)
         return this.#enqueue('lane_open', () => this.#attach())
       case 'refused':
         return this.#host.setState({ state: 'refused', reason: message.message })
@@ -119,7 +128,7 @@ export class FieldSource implements StreamSource {
       case 'issues':
         return events.inputIssues(name, message.counts)
       case 'keyframe-request':
-        return
+        return this.#host.keyframeRequested(message.rendition)
       case 'failed':
         return events.ingressFailed(name, message.code, message.message)
     }
@@ -134,12 +143,19 @@ export class FieldSource implements StreamSource {
     this.#identity.skipUnreported()
     this.#pointedAt = null
     this.#events.ingressDied(this.spec, how)
+    this.#setLearning(true)
     if (this.#host.state.state === 'live') this.#host.setState({ state: 'input_lost' })
   }
 
   #onMedia(flowing: boolean): void {
     if (flowing) this.#host.setState({ state: 'live' })
     else if (this.#host.state.state === 'live') this.#host.setState({ state: 'input_lost' })
+  }
+
+  #setLearning(learning: boolean): void {
+    if (this.#learning === learning) return
+    this.#learning = learning
+    this.#host.learningChanged()
   }
 
   /** Makes the lane that the program needs, or keeps the one there is, and points the ingress at it. */
@@ -162,6 +178,8 @@ export class FieldSource implements StreamSource {
     if (this.#pointedAt === lane) return
     this.#pointedAt = lane
     this.#ingress.send(lane.attachment(CLASS_PROFILES[this.spec.streamClass].playoutDelayMs))
+    // It sends from the next IDR on.
+    this.#host.keyframeRequested(null)
   }
 
   #enqueue(what: string, work: () => Promise<void>): void {

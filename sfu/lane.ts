@@ -12,6 +12,11 @@ const EXTENSIONS = {
 
 const VIDEO_PAYLOAD_TYPE = 102
 const AUDIO_PAYLOAD_TYPE = 111
+/**
+ * However many viewers need an IDR, the sender is asked once until it has sent one, and then not again for this long,
+ * ms: an IDR costs several pictures.
+ */
+const KEYFRAME_EVERY_MS = 200
 /** A picture's worth of H.264 in RTP may arrive at once: the socket must hold it while the worker is busy. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 /** Sequence numbers skipped past the last reported cursor after a crash: more than any ingress sends in between
@@ -176,6 +181,7 @@ export class Lane {
 function videoOptions(layout: LaneLayout, identity: LaneIdentity): types.ProducerOptions {
   return {
     kind: 'video',
+    keyFrameRequestDelay: KEYFRAME_EVERY_MS,
     rtpParameters: {
       codecs: [
         {

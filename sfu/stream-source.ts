@@ -20,6 +20,8 @@ export interface StreamSource extends AsyncDisposable {
   readonly media: SourceMedia | null
   /** Sizes of the pictures by spatial layer, ascending; left out where nobody knows. */
   readonly pictures?: readonly PictureSize[]
+  /** It has yet to find out which layers there are: meanwhile all of them are to be sent. */
+  readonly learning?: boolean
   /** A dead worker's successor is up: what lived there is made anew, where the source can do so by itself. */
   workerReplaced(): void
   /** What viewers consume now changed. */
@@ -35,6 +37,10 @@ export interface SourceHost {
   setState(state: StreamState): void
   /** `media` is another one now: whoever watches consumes anew. */
   mediaChanged(): void
+  /** `learning` is another now. */
+  learningChanged(): void
+  /** An IDR is needed: of one rendition (0 is the smallest), or of all. */
+  keyframeRequested(rendition: number | null): void
   captured(clock: CaptureClock): void
 }
 

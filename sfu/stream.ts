@@ -66,6 +66,7 @@ export class Stream implements AsyncDisposable {
   #control: PublisherControl | null = null
   #state: StreamState = { state: 'waiting' }
   #demand: LayerDemand = ALL_WANTED
+  #toldDemand: LayerDemand = ALL_WANTED
   #home: WorkerSlot | undefined
   #captureClock: CaptureClock | null = null
   #closed = false
@@ -185,12 +186,18 @@ export class Stream implements AsyncDisposable {
 
   /** What viewers consume now; the publisher need not send the rest. */
   get demand(): LayerDemand {
-    return this.#demand
+    return this.#source?.learning ? ALL_WANTED : this.#demand
   }
 
   setDemand(demand: LayerDemand): void {
-    if (isDeepStrictEqual(demand, this.#demand)) return
     this.#demand = demand
+    this.#tellDemand()
+  }
+
+  #tellDemand(): void {
+    const { demand } = this
+    if (isDeepStrictEqual(demand, this.#toldDemand)) return
+    this.#toldDemand = demand
     this.#source?.demanded(demand)
     this.#control?.demanded(demand)
   }
@@ -241,6 +248,12 @@ export class Stream implements AsyncDisposable {
       },
       mediaChanged() {
         if (isSource()) for (const observer of stream.#observers) observer.laneChanged()
+      },
+      learningChanged() {
+        if (isSource()) stream.#tellDemand()
+      },
+      keyframeRequested(rendition) {
+        if (isSource()) stream.requestKeyframe(rendition)
       },
       captured(clock) {
         if (!isSource()) return

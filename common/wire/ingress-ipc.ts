@@ -135,7 +135,7 @@ export const ingressToHubSchema = z.discriminatedUnion('type', [
   }),
   /** Damage in the input since the last such message, by kind. */
   z.object({ type: z.literal('issues'), counts: z.record(z.string(), z.number().int()) }),
-  z.object({ type: z.literal('keyframe-request') }),
+  z.object({ type: z.literal('keyframe-request'), rendition: z.int().min(0).max(3).nullable() }),
   /** The process can't do its work and ends. */
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
 ])

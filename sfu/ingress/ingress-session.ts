@@ -69,7 +69,7 @@ export class IngressSession implements AsyncDisposable {
         capture: ({ rtp90k, captureUnixMs, source }) =>
           tell({ type: 'capture', rtp90k, capture_unix_ms: captureUnixMs, source }),
         issue: (kind) => this.#issue(kind),
-        keyframeRequest: () => tell({ type: 'keyframe-request' }),
+        keyframeRequest: (rendition) => tell({ type: 'keyframe-request', rendition }),
       },
     })
     this.#timers = [

@@ -97,6 +97,11 @@ export class LaneOutputs {
     return output !== undefined && (output.started || keyframe)
   }
 
+  /** Whether nothing of this rendition leaves before a keyframe. */
+  waits(rendition: number): boolean {
+    return this.#video[rendition]?.started === false
+  }
+
   /**
    * Sends the access unit that was put into the packetizer.
    * @param captureUnixMs goes out as `abs-capture-time`

@@ -78,8 +78,8 @@ export interface PipelineSink {
   /** At most twice a second. */
   capture(mapping: CaptureMapping): void
   issue(kind: IssueKind, detail: { readonly pid?: number }): void
-  /** A viewer needs a keyframe of this rendition; not limited in rate. */
-  keyframeRequest(rendition: number): void
+  /** A viewer needs a keyframe of this rendition (not limited in rate), or pictures wait for one: null, of all. */
+  keyframeRequest(rendition: number | null): void
 }
 
 export interface OutputTrack {

@@ -71,6 +71,11 @@ export class VideoTrack {
     return this.#ready
   }
 
+  /** Since the sender started. */
+  get keyframeSeen(): boolean {
+    return this.#keyframeSeen
+  }
+
   /** Why browsers could not play it, as far as its content goes. */
   get fault(): Refusal | null {
     const sps = this.#sps

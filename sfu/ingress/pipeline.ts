@@ -34,6 +34,8 @@ export type {
 } from './pipeline-types.ts'
 
 const captureReportEveryMs = 500
+/** While pictures wait for a keyframe it is asked for this often: the one that was sent may have been lost. */
+const keyframeRequestEveryMs = 500
 
 export interface PipelineOptions {
   readonly sink: PipelineSink
@@ -74,6 +76,7 @@ export class IngestPipeline implements Disposable {
   #startMs = -1
   #pushMs = 0
   #capturedAtMs = Number.NEGATIVE_INFINITY
+  #keyframeAskedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: PipelineOptions) {
     const { sink } = options
@@ -271,7 +274,15 @@ export class IngestPipeline implements Disposable {
       this.#packetizer.clear()
       track.fill(this.#packetizer, keyframe)
       this.#send(rendition, this.#packetizer, pts)
+      return
     }
+    if (!track.keyframeSeen || this.#outputs.waits(rendition)) this.#askForKeyframe()
+  }
+
+  #askForKeyframe(): void {
+    if (this.#pushMs - this.#keyframeAskedAtMs < keyframeRequestEveryMs) return
+    this.#keyframeAskedAtMs = this.#pushMs
+    this.#sink.keyframeRequest(null)
   }
 
   #keep(track: VideoTrack, pts: number, keyframe: boolean): void {

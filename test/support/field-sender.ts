@@ -18,6 +18,8 @@ export interface FieldSender extends AsyncDisposable {
   readonly links: readonly Extract<FieldSenderReport, { type: 'stats' }>[]
   /** What encodes; undefined until it does. */
   readonly encoder: 'gstreamer' | 'ffmpeg' | undefined
+  /** What the hub told it that anybody watches, oldest first. */
+  readonly demands: readonly Extract<FieldSenderReport, { type: 'demand' }>[]
   /** What it told of its contracts, oldest first. */
   readonly contracts: readonly FieldSenderReport[]
   /** Exit code, or null where a signal ended it. */
@@ -35,6 +37,7 @@ export async function startFieldSender(config: FieldSenderConfig): Promise<Field
   const links: Extract<FieldSenderReport, { type: 'stats' }>[] = []
   const contracts: FieldSenderReport[] = []
   let encoder: FieldSender['encoder']
+  const demands: Extract<FieldSenderReport, { type: 'demand' }>[] = []
   const exited = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : null))
   const sending = new Promise<void>((resolve) => {
     child.on('message', (message) => {
@@ -42,6 +45,7 @@ export async function startFieldSender(config: FieldSenderConfig): Promise<Field
       if (!parsed.success) return
       if (parsed.data.type === 'sending') resolve()
       else if (parsed.data.type === 'encoder') encoder = parsed.data.encoder
+      else if (parsed.data.type === 'demand') demands.push(parsed.data)
       else if (parsed.data.type === 'stats') links[parsed.data.link] = parsed.data
       else contracts.push(parsed.data)
     })
@@ -60,6 +64,7 @@ export async function startFieldSender(config: FieldSenderConfig): Promise<Field
     get encoder() {
       return encoder
     },
+    demands,
     exited,
     setWeight: (link, weight) => {
       child.send({ type: 'weight', link, weight } satisfies FieldSenderCommand)

@@ -66,6 +66,8 @@ export const fieldSenderReport = z.discriminatedUnion('type', [
   }),
   /** `gstreamer` takes keyframe requests, bitrate and demand; `ffmpeg` sends what it was started with. */
   z.object({ type: z.literal('encoder'), encoder: z.enum(['gstreamer', 'ffmpeg']) }),
+  /** What the hub says that anybody watches; everything while it says nothing. */
+  z.object({ type: z.literal('demand'), video: z.array(z.boolean()), audio: z.boolean() }),
   /** Each version of each contract it sends by. */
   z.object({ type: z.literal('contract'), contract_id: z.string(), version: z.number() }),
   z.object({ type: z.literal('contract-ended'), reason: z.enum(['expired', 'revoked', 'lost']) }),

@@ -43,14 +43,21 @@ async function receiveConfig(): Promise<Config> {
   throw new Error('no configuration came on standard input')
 }
 
-/** Says `sending` once, when the first link that has authenticated carries packets. */
-function startReporting(logger: Logger): Pick<ContractSenderOptions, 'onLog' | 'onStats'> {
+/**
+ * Says `sending` once, when the first link that has authenticated carries packets. @param authenticated whenever one has
+ */
+function startReporting(
+  logger: Logger,
+  authenticated: () => void,
+): Pick<ContractSenderOptions, 'onLog' | 'onStats'> {
   let sending = false
   return {
     onLog: (line) => {
       logger.debug({ librist: line.message }, 'librist')
       if (line.level === 'error') logger.warn({ librist: line.message }, 'librist reports a problem')
-      if (sending || !line.message.includes('receiver name is now')) return
+      if (!line.message.includes('receiver name is now')) return
+      authenticated()
+      if (sending) return
       sending = true
       logger.info('sending')
       report({ type: 'sending' })
@@ -97,6 +104,11 @@ function keepContract(
           (thrown: unknown) => logger.error({ reason: messageOf(thrown) }, 'sender did not stop'),
         )
       },
+      keyframeRequested: (rendition) => encoder.requestKeyframe(rendition),
+      demanded: (demand) => {
+        encoder.setDemand(demand)
+        report({ type: 'demand', ...demand })
+      },
       refused: ({ code, message }, again_ms) => {
         logger.warn({ code, reason: message, again_ms: Math.round(again_ms) }, 'no answer from the hub')
         report({ type: 'refused', code, message })
@@ -109,7 +121,9 @@ async function run(config: Config): Promise<number> {
   const logger = createLogger(config.logLevel).child({ room: 'field-sender', name: config.card.name })
   await using stack = new AsyncDisposableStack()
   const { nullPacketDeletion } = config
-  const reporting = startReporting(logger)
+  let requestKeyframe = (): void => {}
+  // The receiver has heard nothing before: with a long GOP it would wait for its first picture.
+  const reporting = startReporting(logger, () => requestKeyframe())
   const sender = stack.use(
     'links' in config
       ? await BondedSender.open({ ...config, ...reporting })
@@ -125,6 +139,7 @@ async function run(config: Config): Promise<number> {
     onData: (chunk) => stamper.push(chunk),
   })
   stack.use(encoder)
+  requestKeyframe = () => encoder.requestKeyframe(null)
   report({ type: 'encoder', encoder: kind })
   if (sender instanceof BondedSender) takeCommands(sender, logger)
   else if ('hub_url' in config) stack.use(keepContract(config, sender, encoder, logger))

@@ -27,7 +27,7 @@ export class PipelineHarness {
   readonly reported: Reported[] = []
   readonly captures: CaptureMapping[] = []
   readonly issues = new Map<IssueKind, number>()
-  readonly keyframeRequests: number[] = []
+  readonly keyframeRequests: (number | null)[] = []
   /** Media attach by themselves when the program is announced. */
   autoAttach = true
   nowMs = 1_800_000_000_000

@@ -340,6 +340,21 @@ test('NACKed packets are sent again, PLI becomes a keyframe request', async (t) 
   t.is(harness.pipeline.stats().video[1]!.resent, 1)
 })
 
+test('while nothing can leave without a keyframe, one is asked for twice a second', async (t) => {
+  const harness = new PipelineHarness()
+  const ts = await generateTs('one-keyframe')
+  const cut = Math.floor(ts.length / 2 / 188) * 188
+  harness.play(ts.subarray(0, cut), 2)
+  t.deepEqual(harness.keyframeRequests, [])
+  const sent = harness.video().length
+  t.true(sent > 0)
+  harness.pipeline.detach()
+  harness.attach(harness.programs[0]!)
+  harness.play(ts.subarray(cut), 2)
+  t.is(harness.video().length, sent)
+  t.deepEqual(harness.keyframeRequests, [null, null, null, null])
+})
+
 test('sender reports put all SSRCs on one line between lane time and wall time', async (t) => {
   const harness = new PipelineHarness()
   harness.play(await generateTs('two-renditions'), 4)

@@ -1,0 +1,140 @@
+import { CodedError } from '../common/errors.ts'
+import { type Backoff, backoffMs, pause } from '../common/retry.ts'
+import type { FlowContract } from '../common/wire/flow-contract.ts'
+import {
+  hubToPublisher,
+  type LayerDemand,
+  type PublisherRequests,
+  publishAnswer,
+} from '../common/wire/publisher-protocol.ts'
+import { ControlConnection } from './control-connection.ts'
+
+/** A connection that was lost is mostly back soon; a hub that refuses mostly goes on refusing. */
+const LOST: Backoff = { initialMs: 250, maxMs: 5_000, factor: 2 }
+const REFUSED: Backoff = { initialMs: 1_000, maxMs: 30_000, factor: 2 }
+/** The hub is asked for its clock this often, ms: one that does not answer is gone. */
+const ALIVE_EVERY_MS = 10_000
+
+/** While there is no channel, nobody can say what is not wanted. */
+const EVERYTHING: LayerDemand = { video: [true, true, true, true], audio: true }
+
+export interface ControlChannelOptions {
+  readonly hubUrl: string
+  /** The contract's. */
+  readonly join: FlowContract['join']
+  /** The same for as long as the program runs. */
+  readonly publisherId: string
+}
+
+/** What the hub says of the stream while it is sent. */
+export interface ControlListener {
+  /** The contract's newest version: at each connection, and whenever it changes. */
+  contract(contract: FlowContract): void
+  ended(reason: 'expired' | 'revoked'): void
+  /** Somebody needs an IDR of one rendition (0 is the smallest), or of all. */
+  keyframeRequested(rendition: number | null): void
+  demanded(demand: LayerDemand): void
+}
+
+/**
+ * The line on which the hub tells a sender what is wanted of it, by protoo, for as long as a contract runs. It is
+ * connected anew whenever it is lost; meanwhile the sender sends everything.
+ */
+export class ControlChannel implements AsyncDisposable {
+  readonly #options: ControlChannelOptions
+  readonly #listener: ControlListener
+  readonly #stop = new AbortController()
+  readonly #running: Promise<void>
+  #live = false
+  #change = Promise.withResolvers<void>()
+
+  constructor(options: ControlChannelOptions, listener: ControlListener) {
+    this.#options = options
+    this.#listener = listener
+    this.#running = this.#run(this.#stop.signal).catch((error: unknown) => {
+      if (!this.#stop.signal.aborted) throw error
+    })
+  }
+
+  /** The hub's news come by it now. */
+  get live(): boolean {
+    return this.#live
+  }
+
+  /** Resolves when an attempt to connect has succeeded or failed, or the connection is lost. */
+  get changed(): Promise<void> {
+    return this.#change.promise
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; ; failures += 1) {
+      let backoff = LOST
+      try {
+        await this.#connected(signal, () => {
+          failures = 0
+        })
+      } catch (error) {
+        if (!(error instanceof CodedError)) throw error
+        if (error.code !== 'control_lost') backoff = REFUSED
+      }
+      signal.throwIfAborted()
+      if (this.#live) this.#listener.demanded(EVERYTHING)
+      this.#changeTo(false)
+      await pause(backoffMs(backoff, failures), signal)
+    }
+  }
+
+  /** From connecting until the connection is lost. @throws CodedError */
+  async #connected(signal: AbortSignal, proved: () => void): Promise<void> {
+    const { hubUrl, join, publisherId } = this.#options
+    const url = new URL(join.protoo_url, hubUrl).href.replace(/^http/, 'ws')
+    using connection = await ControlConnection.open(url, (method, data) => this.#heard(method, data), signal)
+    const request: PublisherRequests['publish'] = { ticket: join.ticket, publisher_id: publisherId }
+    const answer = publishAnswer.safeParse(await connection.request('publish', request))
+    if (!answer.success)
+      throw new CodedError('control_not_understood', 'the hub answers in a way that is not understood')
+    proved()
+    this.#changeTo(true)
+    this.#listener.contract(answer.data.contract)
+    this.#listener.demanded(answer.data.demand)
+    // Whoever asked before this was not heard.
+    this.#listener.keyframeRequested(null)
+    const over = new AbortController()
+    void connection.closed.then(() => over.abort())
+    const either = AbortSignal.any([signal, over.signal])
+    while (!either.aborted) {
+      await pause(ALIVE_EVERY_MS, either).catch(() => {})
+      if (!either.aborted) await connection.request('clock', {})
+    }
+  }
+
+  #heard(method: string, data: unknown): void {
+    const listener = this.#listener
+    if (this.#stop.signal.aborted) return
+    if (method === 'keyframe-request') {
+      const parsed = hubToPublisher['keyframe-request'].safeParse(data)
+      if (parsed.success) listener.keyframeRequested(parsed.data.rendition)
+    } else if (method === 'demand') {
+      const parsed = hubToPublisher.demand.safeParse(data)
+      if (parsed.success) listener.demanded(parsed.data)
+    } else if (method === 'contract-changed') {
+      const parsed = hubToPublisher['contract-changed'].safeParse(data)
+      if (parsed.success) listener.contract(parsed.data.contract)
+    } else if (method === 'contract-ended') {
+      const parsed = hubToPublisher['contract-ended'].safeParse(data)
+      if (parsed.success) listener.ended(parsed.data.reason)
+    }
+  }
+
+  #changeTo(live: boolean): void {
+    this.#live = live
+    const before = this.#change
+    this.#change = Promise.withResolvers<void>()
+    before.resolve()
+  }
+}
