@@ -4,6 +4,7 @@ import type { Abr } from '../common/wire/flow-contract.ts'
 import type { ConsumerInfo } from '../common/wire/viewer-protocol.ts'
 import type { Share, ShareMemory } from '../policy/share-bandwidth.ts'
 import type { StreamView, ViewedStream } from '../policy/viewed-stream.ts'
+import { type Estimation, isEstimated } from './estimation.ts'
 import type { LayerClaim } from './layer-claims.ts'
 import type { Stream } from './stream.ts'
 
@@ -13,6 +14,8 @@ export type NewConsumer = Omit<ConsumerInfo, 'contract_id'>
 /** Facts about one stream of a viewer, for whoever signals to the browser. */
 export interface ViewedMediaListener {
   consumerClosed(consumerId: string): void
+  /** Consumers were closed to be made anew: `consume` again. */
+  consumersDue(): void
   /** mediasoup forwards another layer now; null for none. */
   layerChanged(consumerId: string, spatialLayer: number | null): void
   /** The picture pauses or plays, or is held to a lower layer, and why. */
@@ -38,7 +41,7 @@ export interface ViewedMediaOptions {
   readonly stream: Stream
   readonly transport: types.WebRtcTransport
   readonly router: types.Router
-  readonly capabilities: types.RtpCapabilities
+  readonly estimation: Estimation
   readonly terms: ViewingTerms
   readonly listener: ViewedMediaListener
   readonly failed: (error: unknown) => void
@@ -84,6 +87,7 @@ export class ViewedMedia implements Disposable {
     const producers = await stream.producersOn(this.#options.router)
     const consumed = new Set(Array.from(this.#consumers.values(), ({ producerId }) => producerId))
     const wanted = producers.filter(({ id }) => !consumed.has(id))
+    this.#options.estimation.consider(producers)
     const infos = await Promise.all(wanted.map((producer) => this.#consume(producer, unanswered)))
     this.#options.changed()
     return infos
@@ -156,25 +160,39 @@ export class ViewedMedia implements Disposable {
     this.#consumers.clear()
   }
 
+  /** Its picture is to count in the transport's estimate from now on: consumers made without that are made anew. */
+  joinEstimate(): void {
+    const outside = [...this.#consumers.values()].filter(
+      (consumer) => consumer.kind === 'video' && !isEstimated(consumer),
+    )
+    for (const consumer of outside) {
+      consumer.close()
+      this.#forget(consumer)
+    }
+    if (outside.length > 0) this.#options.listener.consumersDue()
+  }
+
   async #consume(producer: types.Producer, unanswered: boolean): Promise<NewConsumer> {
-    const { router, transport, capabilities, listener } = this.#options
-    if (!router.canConsume({ producerId: producer.id, rtpCapabilities: capabilities })) {
+    const { router, transport, estimation, listener } = this.#options
+    const rtpCapabilities = estimation.capabilities
+    if (!router.canConsume({ producerId: producer.id, rtpCapabilities })) {
       const codec = producer.rtpParameters.codecs[0]?.mimeType ?? producer.kind
       throw new CodedError('codec_not_supported', `this browser can not receive ${codec}`, { status: 415 })
     }
     const consumer = await transport.consume({
       producerId: producer.id,
-      rtpCapabilities: capabilities,
+      rtpCapabilities,
       paused: unanswered || !this.#plays(producer.kind),
     })
+    if (producer.kind === 'video' && rtpCapabilities !== estimation.capabilities) {
+      // A layered stream came in between.
+      consumer.close()
+      return this.#consume(producer, unanswered)
+    }
     if (this.#closed) consumer.close()
     else this.#consumers.set(consumer.id, consumer)
     if (unanswered) this.#unanswered.add(consumer.id)
-    consumer.once('producerclose', () => {
-      this.#consumers.delete(consumer.id)
-      this.#unanswered.delete(consumer.id)
-      listener.consumerClosed(consumer.id)
-    })
+    consumer.once('producerclose', () => this.#forget(consumer))
     consumer.on('layerschange', (layers) => listener.layerChanged(consumer.id, layers?.spatialLayer ?? null))
     if (consumer.kind === 'video') consumer.on('score', this.#options.changed)
     return {
@@ -183,6 +201,12 @@ export class ViewedMedia implements Disposable {
       kind: consumer.kind,
       rtp_parameters: { ...consumer.rtpParameters },
     }
+  }
+
+  #forget({ id }: types.Consumer): void {
+    this.#consumers.delete(id)
+    this.#unanswered.delete(id)
+    this.#options.listener.consumerClosed(id)
   }
 
   /** Whether anything of this kind is to be sent now. */

@@ -1,6 +1,7 @@
 import type { types } from 'mediasoup'
 import type { JoinAnswer } from '../common/wire/viewer-protocol.ts'
 import { BandwidthManager } from './bandwidth-manager.ts'
+import { Estimation } from './estimation.ts'
 import type { Place } from './placement.ts'
 import type { Stream } from './stream.ts'
 import { ViewedMedia, type ViewedMediaListener, type ViewingTerms } from './viewed-media.ts'
@@ -22,9 +23,9 @@ export interface ViewerListener {
 export class Viewer implements Disposable {
   readonly #place: Place
   readonly #transport: types.WebRtcTransport
-  readonly #capabilities: types.RtpCapabilities
   readonly #listener: ViewerListener
   readonly #bandwidth: BandwidthManager
+  readonly #estimation: Estimation
   readonly #media = new Set<ViewedMedia>()
   #closed = false
 
@@ -36,8 +37,10 @@ export class Viewer implements Disposable {
   ) {
     this.#place = place
     this.#transport = transport
-    this.#capabilities = capabilities
     this.#listener = listener
+    this.#estimation = new Estimation(capabilities, () => {
+      for (const media of this.#media) media.joinEstimate()
+    })
     this.#bandwidth = new BandwidthManager(
       transport,
       () => [...this.#media],
@@ -113,7 +116,7 @@ export class Viewer implements Disposable {
       listener,
       transport: this.#transport,
       router: this.slot.router,
-      capabilities: this.#capabilities,
+      estimation: this.#estimation,
       failed: (error) => this.#listener.mediaFailed(error),
       changed: this.#bandwidth.changed,
     })

@@ -123,6 +123,10 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     this.#connection.notify('stream', { contract_id: this.contractId, ...state })
   }
 
+  consumersDue(): void {
+    this.laneChanged()
+  }
+
   laneChanged(): void {
     const carried = this.#carried
     if (carried)

@@ -1,0 +1,58 @@
+import type { types } from 'mediasoup'
+
+/** Header extensions that make a worker estimate what a transport carries; their feedback goes with them. */
+const ESTIMATING = new Set([
+  'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
+  'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
+])
+
+/**
+ * Whether one viewer's transport estimates its bandwidth (transport-cc), which is the dearest part of a viewer: only
+ * where there is a layer to choose. Without it, retransmissions and keyframe requests work as ever.
+ *
+ * What it means for those who go by estimates: on a transport that watches single layers only there are none (no `bwe`
+ * trace, no availableOutgoingBitrate), and whether a receiver keeps up shows in its loss: the consumer's score. On a
+ * transport with any layered stream, everything counts: mediasoup takes a single layer's bitrate from the estimate
+ * in any case, so it must be part of it. Hence `needed` is told once, and consumers made before are made anew.
+ */
+export class Estimation {
+  readonly #full: types.RtpCapabilities
+  readonly #plain: types.RtpCapabilities
+  readonly #onNeeded: () => void
+  #needed = false
+
+  /** @param onNeeded the first layered stream is about to be consumed: video consumers made without it are to be made anew */
+  constructor(capabilities: types.RtpCapabilities, onNeeded: () => void) {
+    this.#full = capabilities
+    this.#plain = withoutEstimation(capabilities)
+    this.#onNeeded = onNeeded
+  }
+
+  /** What to consume with now. */
+  get capabilities(): types.RtpCapabilities {
+    return this.#needed ? this.#full : this.#plain
+  }
+
+  /** These are about to be consumed. */
+  consider(producers: readonly types.Producer[]): void {
+    if (this.#needed || !producers.some(hasLayers)) return
+    this.#needed = true
+    this.#onNeeded()
+  }
+}
+
+/** Whether a viewer of this producer may get one of several spatial or temporal layers. */
+export function hasLayers({ type }: types.Producer): boolean {
+  return type === 'simulcast' || type === 'svc'
+}
+
+/** A receiver's capabilities without bandwidth estimation; mediasoup leaves the feedback out by itself. */
+export function withoutEstimation(capabilities: types.RtpCapabilities): types.RtpCapabilities {
+  const { headerExtensions = [] } = capabilities
+  return { ...capabilities, headerExtensions: headerExtensions.filter(({ uri }) => !ESTIMATING.has(uri)) }
+}
+
+/** Whether a consumer's packets count in its transport's estimate. */
+export function isEstimated({ rtpParameters }: types.Consumer): boolean {
+  return rtpParameters.headerExtensions?.some(({ uri }) => ESTIMATING.has(uri)) ?? false
+}
