@@ -39,6 +39,8 @@ export interface ApiRoomOptions {
   readonly webhooks: Webhooks
   readonly metrics: Metrics
   readonly events: MediaEvents
+  /** The hub ends. */
+  readonly closing: AbortSignal
 }
 
 /** All of `/v1`, guarded. */
@@ -95,6 +97,7 @@ export function apiOf(options: ApiRoomOptions): Router {
       })
       return { allow: allowed, rule, reason }
     },
+    closing: options.closing,
     tenantExists: (tenantId) => tenants.has(tenantId),
     onAnswered: ({ code, failed }) => {
       if (code !== null && !failed) metrics.rejected.inc({ reason: code })

@@ -154,18 +154,10 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       storeQueue: store.queue,
     }),
   )
+  const closing = new AbortController()
   const api = apiOf({
-    config,
-    auth,
-    state,
-    policies,
-    tenants,
-    overlay,
-    flows,
-    place,
-    webhooks,
-    metrics,
-    events,
+    ...{ config, auth, state, policies, tenants, overlay, flows, place, webhooks, metrics, events },
+    closing: closing.signal,
   })
   const app = httpApp({
     api,
@@ -190,6 +182,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   // Closed before the listener, which waits for its WebSockets.
   stack.use(gateway)
   const metricsUrl = await listen(metricsServer(metrics, events), config.metrics, stack)
+  stack.defer(() => closing.abort())
   const owned = stack.move()
   return {
     url,

@@ -10,7 +10,7 @@ import type { Metrics } from './metrics.ts'
 import type { Tls } from './tls/open-tls.ts'
 
 /** Answers under way have this long to leave when the hub stops, ms. */
-const LAST_ANSWERS_MS = 500
+const LAST_ANSWERS_MS = 2000
 
 /** The hub's HTTP server with its time limits; TLS where it is demanded. */
 export function httpServer(
@@ -71,7 +71,7 @@ export async function listen(
   stack.defer(async () => {
     const closed = new Promise((resolve) => server.close(resolve))
     server.closeIdleConnections()
-    // Whoever was being answered gets the answer; questions that are held open do not hold up the end.
+    // Whoever was being answered gets the answer.
     const late = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS)
     await closed
     clearTimeout(late)

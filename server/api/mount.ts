@@ -45,6 +45,8 @@ export interface ApiParts {
   readonly tenantExists: (tenantId: string) => boolean
   /** The client's address; the socket's by default. */
   readonly addressOf?: (request: IncomingMessage) => string
+  /** The hub ends: questions that are held open are let go. */
+  readonly closing?: AbortSignal
   /** Called after each answer, for metrics. */
   readonly onAnswered?: (request: AnsweredRequest) => void
   /** What failed on our side: for the log and `errors_total`. */

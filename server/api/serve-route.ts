@@ -78,7 +78,7 @@ async function answerTo(
 ): Promise<unknown> {
   const { signal } = limit
   const principal = await whoAsks(route, parts, request, address)
-  if (route.holds) limit.defer(whileCurrent(parts, principal, (code) => limit.end(refused(code))))
+  if (route.holds) letGo(parts, principal, limit)
   const ifMatch = route.ifMatch === undefined ? null : readIfMatch(request.headers['if-match'])
   if (route.ifMatch === 'required' && ifMatch === null)
     throw new ApiError(428, 'precondition_required', 'the request needs If-Match', {
@@ -122,6 +122,16 @@ async function whoAsks(
   if (role === 'node' && principal.credential !== 'certificate')
     throw refusal(principal, 'node certificate', 'only a node with its certificate may do this')
   return principal
+}
+
+/** Ends the wait for news when it can come to nothing any more. */
+function letGo(parts: ApiParts, principal: AuthenticatedPrincipal, limit: TimeLimit): void {
+  limit.defer(whileCurrent(parts, principal, (code) => limit.end(refused(code))))
+  const { closing } = parts
+  const stop = () =>
+    limit.end(new ApiError(503, 'draining', 'the hub is stopping: ask again', { resource: 'hub' }))
+  closing?.addEventListener('abort', stop)
+  limit.defer(() => closing?.removeEventListener('abort', stop))
 }
 
 /** Calls `gone` when a proof is no longer good; what it answers ends that. */
