@@ -1,12 +1,13 @@
-import type { Router } from 'express'
+import { Router } from 'express'
 import { askAcl } from '../policy/acl.ts'
 import { mayActIn } from '../policy/tenancy.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import { administrationRoutes } from './api/administration.ts'
+import { doorCors } from './api/doors/door-cors.ts'
 import { contractRoutes } from './api/flows/routes.ts'
 import { drainHub } from './api/hub/drain-hub.ts'
 import { metricsRoute } from './api/metrics.ts'
-import { apiRouter } from './api/mount.ts'
+import { type ApiParts, apiRouter } from './api/mount.ts'
 import { withReference } from './api/reference.ts'
 import type { Route } from './api/route.ts'
 import { postTelemetry } from './api/telemetry.ts'
@@ -15,6 +16,7 @@ import { listLinks } from './api/topology/list-links.ts'
 import type { Auth } from './auth/open-auth.ts'
 import { RateLimits } from './auth/rate-limits.ts'
 import type { Config } from './config/config.ts'
+import type { DoorRoom } from './door-room.ts'
 import type { FlowRoom } from './flow-room.ts'
 import type { HubPlace } from './join-topology.ts'
 import type { Metrics } from './metrics.ts'
@@ -36,6 +38,7 @@ export interface ApiRoomOptions {
   readonly overlay: TopologyParts
   readonly flows: FlowRoom
   readonly place: HubPlace
+  readonly doors: DoorRoom
   readonly webhooks: Webhooks
   readonly metrics: Metrics
   readonly events: MediaEvents
@@ -43,9 +46,9 @@ export interface ApiRoomOptions {
   readonly closing: AbortSignal
 }
 
-/** All of `/v1`, guarded. */
+/** All of `/v1`, and the doors of WHIP and WHEP, guarded alike. */
 export function apiOf(options: ApiRoomOptions): Router {
-  const { auth, state, policies, tenants, overlay, flows, place, webhooks, metrics, events } = options
+  const { auth, state, policies, tenants, overlay, flows, place, doors, webhooks, metrics, events } = options
   const { directory, topology, intake, alarms } = overlay
   const routes: Route[] = [
     ...contractRoutes(flows.routes),
@@ -75,7 +78,7 @@ export function apiOf(options: ApiRoomOptions): Router {
     }),
     metricsRoute(metrics),
   ]
-  return apiRouter(withReference(routes, REFERENCE), {
+  const parts: ApiParts = {
     authenticator: {
       isCurrent: (principal) => auth.authenticator.isCurrent(principal),
       onChange: (listener) => auth.authenticator.onChange(listener),
@@ -103,5 +106,9 @@ export function apiOf(options: ApiRoomOptions): Router {
       if (code !== null && !failed) metrics.rejected.inc({ reason: code })
     },
     onFailure: (code, cause) => events.error('http', code, cause),
-  })
+  }
+  const router = Router().use(apiRouter(withReference(routes, REFERENCE), parts))
+  router.use(['/whip', '/whep'], doorCors)
+  const authenticator = doors.tickets.before(parts.authenticator)
+  return router.use(apiRouter(doors.routes, { ...parts, authenticator }))
 }

@@ -12,6 +12,7 @@ import type { AuditDraft } from './audit/audit-record.ts'
 import type { FirstAdminToken } from './auth/admin-token.ts'
 import { openAuth } from './auth/open-auth.ts'
 import type { Config } from './config/config.ts'
+import { openDoors } from './door-room.ts'
 import { mediaEvents } from './events.ts'
 import { type FlowRoom, openFlowRoom } from './flow-room.ts'
 import { reconsider } from './flows/reconsider.ts'
@@ -52,10 +53,12 @@ const LOOK_AGAIN_MS = 100
 export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Logger): Promise<Hub> {
   await using stack = new AsyncDisposableStack()
   const metrics = new Metrics({
-    sessions: () => gateway.connections,
+    sessions: () => connections(),
     streamsByState: () => countBy(streams.list().map((stream) => stream.state.state)),
   })
   let listeners: Listeners | null = null
+  /** Of all doors together. */
+  const connections = () => gateway.connections + doors.sessions.size
   const events = toldWidely(mediaEvents(metrics, logger), () => listeners)
   // With several hubs on one database, what the others changed is looked for this often.
   const refreshMs = config.databaseUrl === '' ? undefined : 1000
@@ -126,7 +129,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     await openFlowRoom({
       ...{ config, state, policies, overlay, webhooks, streams, events, logger },
       authenticator: auth.authenticator,
-      connections: () => gateway.connections,
+      connections,
       workersFull: () => placement.saturation(),
     }),
   )
@@ -142,6 +145,9 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     maxConnections: config.maxConnections,
     door: { viewers: { admission: flows.viewers }, publishers: flows.places, events, routerCapabilities },
   })
+  const doors = stack.use(
+    openDoors({ flows, events, routerCapabilities, maxSessions: config.maxConnections }),
+  )
   const health = stack.use(
     new Health({
       draining: () => place.draining,
@@ -149,14 +155,14 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       workersWanted: workers.size,
       workerCpu: () => hubLoad.workerCpu,
       ports: () => flows.ports(),
-      connections: () => gateway.connections,
+      connections,
       maxConnections: config.maxConnections,
       storeQueue: store.queue,
     }),
   )
   const closing = new AbortController()
   const api = apiOf({
-    ...{ config, auth, state, policies, tenants, overlay, flows, place, webhooks, metrics, events },
+    ...{ config, auth, state, policies, tenants, overlay, flows, place, doors, webhooks, metrics, events },
     closing: closing.signal,
   })
   const app = httpApp({
@@ -191,7 +197,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     firstAdminToken: auth.firstAdminToken,
     async drain(ms, signal) {
       place.drain(true)
-      const idle = () => gateway.connections === 0 && flows.ports().taken === 0
+      const idle = () => connections() === 0 && flows.ports().taken === 0
       for (const end = performance.now() + ms; performance.now() < end && !signal.aborted && !idle(); )
         await pause(Math.min(LOOK_AGAIN_MS, end - performance.now()), signal).catch(() => {})
     },

@@ -42,6 +42,10 @@ export interface ViewedMediaOptions {
   readonly transport: types.WebRtcTransport
   readonly router: types.Router
   readonly estimation: Estimation
+  /** Producers of other kinds are left alone. */
+  readonly kinds: readonly types.MediaKind[]
+  /** What packets of each kind have as mid; mediasoup counts up where none is given. */
+  readonly mids: Readonly<Partial<Record<types.MediaKind, string>>>
   readonly terms: ViewingTerms
   readonly listener: ViewedMediaListener
   readonly failed: (error: unknown) => void
@@ -86,7 +90,8 @@ export class ViewedMedia implements Disposable {
     this.#producersSeen = stream.producers()
     const producers = await stream.producersOn(this.#options.router)
     const consumed = new Set(Array.from(this.#consumers.values(), ({ producerId }) => producerId))
-    const wanted = producers.filter(({ id }) => !consumed.has(id))
+    const { kinds } = this.#options
+    const wanted = producers.filter(({ id, kind }) => !consumed.has(id) && kinds.includes(kind))
     this.#options.estimation.consider(producers)
     const infos = await Promise.all(wanted.map((producer) => this.#consume(producer, unanswered)))
     this.#options.changed()
@@ -173,7 +178,8 @@ export class ViewedMedia implements Disposable {
   }
 
   async #consume(producer: types.Producer, unanswered: boolean): Promise<NewConsumer> {
-    const { router, transport, estimation, listener } = this.#options
+    const { router, transport, estimation, mids, listener } = this.#options
+    const mid = mids[producer.kind]
     const rtpCapabilities = estimation.capabilities
     if (!router.canConsume({ producerId: producer.id, rtpCapabilities })) {
       const codec = producer.rtpParameters.codecs[0]?.mimeType ?? producer.kind
@@ -182,6 +188,7 @@ export class ViewedMedia implements Disposable {
     const consumer = await transport.consume({
       producerId: producer.id,
       rtpCapabilities,
+      ...(mid !== undefined && { mid }),
       paused: unanswered || !this.#plays(producer.kind),
     })
     if (producer.kind === 'video' && rtpCapabilities !== estimation.capabilities) {

@@ -15,6 +15,17 @@ export interface ViewerListener {
   mediaFailed(error: unknown): void
 }
 
+/** How one receiver takes its media. */
+export interface Receiver {
+  readonly capabilities: types.RtpCapabilities
+  /** Where on the worker that it is placed on it gets its media from; the worker's own router by default. */
+  readonly routerOn?: (slot: WorkerSlot) => Promise<types.Router>
+  /** What it takes at all; both by default. */
+  readonly kinds?: readonly types.MediaKind[]
+  /** The mid that is written into the packets of each kind, where the receiver named one. */
+  readonly mids?: Readonly<Partial<Record<types.MediaKind, string>>>
+}
+
 /**
  * One browser's media on one worker: a WebRTC transport, the streams it carries, and the manager that shares its
  * bandwidth over them. Closing it closes all; when the worker or the transport dies, the listener hears of it once
@@ -22,7 +33,9 @@ export interface ViewerListener {
  */
 export class Viewer implements Disposable {
   readonly #place: Place
+  readonly #router: types.Router
   readonly #transport: types.WebRtcTransport
+  readonly #receiver: Receiver
   readonly #listener: ViewerListener
   readonly #bandwidth: BandwidthManager
   readonly #estimation: Estimation
@@ -31,14 +44,17 @@ export class Viewer implements Disposable {
 
   private constructor(
     place: Place,
+    router: types.Router,
     transport: types.WebRtcTransport,
-    capabilities: types.RtpCapabilities,
+    receiver: Receiver,
     listener: ViewerListener,
   ) {
     this.#place = place
+    this.#router = router
     this.#transport = transport
+    this.#receiver = receiver
     this.#listener = listener
-    this.#estimation = new Estimation(capabilities, () => {
+    this.#estimation = new Estimation(receiver.capabilities, () => {
       for (const media of this.#media) media.joinEstimate()
     })
     this.#bandwidth = new BandwidthManager(
@@ -65,28 +81,33 @@ export class Viewer implements Disposable {
   static async open(
     stream: Stream,
     startKbps: number,
-    capabilities: types.RtpCapabilities,
+    receiver: Receiver,
     listener: ViewerListener,
   ): Promise<Viewer> {
     const place = stream.takeViewerPlace()
-    const { router, webRtcServer } = place.slot
-    const transport = await router
-      .createWebRtcTransport({
-        webRtcServer,
+    try {
+      const router = (await receiver.routerOn?.(place.slot)) ?? place.slot.router
+      const transport = await router.createWebRtcTransport({
+        webRtcServer: place.slot.webRtcServer,
         enableUdp: true,
         enableTcp: true,
         preferUdp: true,
         initialAvailableOutgoingBitrate: startKbps * 1000,
       })
-      .catch((error) => {
-        place[Symbol.dispose]()
-        throw error
-      })
-    return new Viewer(place, transport, capabilities, listener)
+      return new Viewer(place, router, transport, receiver, listener)
+    } catch (error) {
+      place[Symbol.dispose]()
+      throw error
+    }
   }
 
   get slot(): WorkerSlot {
     return this.#place.slot
+  }
+
+  /** For doors that negotiate by SDP: the transport's own parameters, and ICE restarts. */
+  get transport(): types.WebRtcTransport {
+    return this.#transport
   }
 
   get transportId(): string {
@@ -115,8 +136,10 @@ export class Viewer implements Disposable {
       terms,
       listener,
       transport: this.#transport,
-      router: this.slot.router,
+      router: this.#router,
       estimation: this.#estimation,
+      kinds: this.#receiver.kinds ?? ['audio', 'video'],
+      mids: this.#receiver.mids ?? {},
       failed: (error) => this.#listener.mediaFailed(error),
       changed: this.#bandwidth.changed,
     })

@@ -166,7 +166,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
   ): Promise<JoinAnswer> {
     const first = this.#admit(ticket, view)
     this.#closeViewer()
-    const viewer = await Viewer.open(first.stream, first.abr.start_kbps, capabilities, this)
+    const viewer = await Viewer.open(first.stream, first.abr.start_kbps, { capabilities }, this)
     try {
       // One after the other: each of them raises the ceiling of the transport by its own.
       const streams: WatchedStreamInfo[] = []

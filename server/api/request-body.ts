@@ -17,6 +17,8 @@ const TYPE_NAMES: Readonly<Record<string, BodyType>> = {
   'application/yaml': 'application/yaml',
   'application/x-yaml': 'application/yaml',
   'text/yaml': 'application/yaml',
+  'application/sdp': 'application/sdp',
+  'application/trickle-ice-sdpfrag': 'application/trickle-ice-sdpfrag',
 }
 
 export interface BodyRules {
@@ -57,6 +59,7 @@ export async function readBody(
   const bytes = await readBytes(request, limit, signal)
   if (bytes.length === 0) throw badRequest('the request needs a body', [`body: must be ${type}`])
   const text = decode(bytes)
+  if (type !== 'application/json' && type !== 'application/yaml') return text
   const value = type === 'application/json' ? parseJson(text) : parseYaml(text)
   refuseHostileData('body', value)
   return value

@@ -29,14 +29,17 @@ export interface RouteContext {
   readonly signal: AbortSignal
 }
 
-/** An answer with headers, or of another kind than JSON. */
+/** An answer with headers, of another kind than JSON, or of another status than is usual on its route. */
 export class Reply<T> {
   readonly body: T
   readonly headers: Readonly<Record<string, string>>
+  readonly status: 204 | undefined
 
-  constructor(body: T, headers: Readonly<Record<string, string>>) {
+  /** @param status 204 leaves out the body */
+  constructor(body: T, headers: Readonly<Record<string, string>>, status?: 204) {
     this.body = body
     this.headers = headers
+    this.status = status
   }
 }
 
@@ -91,7 +94,12 @@ interface RouteFacts {
   readonly timeoutMs?: number
 }
 
-export type BodyType = 'application/json' | 'application/yaml'
+/** The last two are taken as the text they are. */
+export type BodyType =
+  | 'application/json'
+  | 'application/yaml'
+  | 'application/sdp'
+  | 'application/trickle-ice-sdpfrag'
 
 export interface AnswerSpec<A extends z.ZodType> {
   readonly status: 200 | 201 | 202 | 204

@@ -218,7 +218,8 @@ function refuseAbove(answer: RateAnswer): void {
 }
 
 function sendAnswer(response: Response, route: Route, answer: unknown, requestId: string): void {
-  const { status, type } = route.answer
+  const { type } = route.answer
+  const status = (answer instanceof Reply ? answer.status : undefined) ?? route.answer.status
   const [body, headers] = answer instanceof Reply ? [answer.body, answer.headers] : [answer, {}]
   if (status === 204) send(response, status, undefined, requestId, headers)
   else if (type === undefined) sendJson(response, status, body, requestId, headers)

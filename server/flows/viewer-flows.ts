@@ -70,6 +70,12 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     }))
   }
 
+  /** The flow whose viewer comes with this ticket. */
+  ofTicket(ticket: string): ViewerFlow | undefined {
+    const contractId = this.#byTicket.get(hashOf(ticket))
+    return contractId === undefined ? undefined : this.get(contractId)
+  }
+
   get(contractId: string): ViewerFlow | undefined {
     return this.#entries.get(contractId)?.flow
   }

@@ -65,12 +65,17 @@ function listener(): ViewedMediaListener & { readonly heard: string[] } {
 }
 
 const openViewer = (stream: Parameters<typeof Viewer.open>[0], capabilities: types.RtpCapabilities) =>
-  Viewer.open(stream, 1000, capabilities, {
-    transportLost: () => {},
-    mediaFailed: (error) => {
-      throw error
+  Viewer.open(
+    stream,
+    1000,
+    { capabilities },
+    {
+      transportLost: () => {},
+      mediaFailed: (error) => {
+        throw error
+      },
     },
-  })
+  )
 
 const estimated = (info: { rtp_parameters: unknown }): boolean => {
   const { codecs, headerExtensions } = parameters.parse(info.rtp_parameters)

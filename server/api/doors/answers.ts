@@ -1,0 +1,56 @@
+import { CodedError } from '../../../common/errors.ts'
+import type { PublisherJoin } from '../../../common/wire/flow-contract.ts'
+import type { SdpSession } from '../../../signaling/sdp/sdp-session.ts'
+import type { AuthenticatedPrincipal } from '../../auth/principal.ts'
+import { ApiError } from '../api-error.ts'
+import { entityTag } from '../preconditions.ts'
+import { Reply } from '../route.ts'
+
+/** A stream without media often has some a moment later, s. */
+const LIVE_SOON_S = 2
+
+/** 201: the answer, where its session is, and which ICE servers to use; RFC 9725 sections 4.2 and 4.6. */
+export function sessionMade(
+  session: SdpSession,
+  sdp: string,
+  iceServers: PublisherJoin['ice_servers'],
+): Reply<string> {
+  const links = iceServers.flatMap(({ urls, username, credential }) =>
+    urls.map((url) =>
+      [
+        `<${url}>; rel="ice-server"`,
+        ...(username === undefined ? [] : [`username="${quoted(username)}"`]),
+        ...(credential === undefined
+          ? []
+          : [`credential="${quoted(credential)}"`, 'credential-type="password"']),
+      ].join('; '),
+    ),
+  )
+  return new Reply(sdp, {
+    location: `/${session.door}/${session.streamId}/${session.id}`,
+    etag: entityTag(session.generation),
+    'accept-patch': 'application/trickle-ice-sdpfrag',
+    ...(links.length === 0 ? {} : { link: links.join(', ') }),
+  })
+}
+
+/** The refusal as these doors give it: nobody without a proof is told more than that one is needed. */
+export function doorRefusal(error: unknown, principal: AuthenticatedPrincipal): unknown {
+  if (!(error instanceof CodedError)) return error
+  if (error.status === 403 && principal.role === 'anonymous')
+    return new ApiError(401, 'unauthenticated', 'the request needs a bearer token', {
+      details: [
+        'header Authorization: must be `Bearer` and a token of this hub, or the ticket of a contract',
+      ],
+    })
+  if (error.code === 'stream_not_live')
+    return new ApiError(error.status, error.code, error.message, {
+      details: error.details,
+      retryAfterSeconds: LIVE_SOON_S,
+    })
+  return error
+}
+
+function quoted(text: string): string {
+  return text.replaceAll(/["\\]/g, '\\$&')
+}

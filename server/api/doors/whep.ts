@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import type { PublisherJoin } from '../../../common/wire/flow-contract.ts'
+import { tenantIdSchema } from '../../../common/wire/ids.ts'
+import { streamIdSchema } from '../../../common/wire/stream.ts'
+import { readOffer } from '../../../signaling/sdp/offer.ts'
+import { MAX_SDP_BYTES } from '../../../signaling/sdp/session-description.ts'
+import { type WhepDependencies, WhepViewing } from '../../../signaling/whep/whep-viewing.ts'
+import type { AuthenticatedPrincipal } from '../../auth/principal.ts'
+import { KeptContract } from '../../flows/kept-contract.ts'
+import { type SubscribeDependencies, subscribe } from '../../flows/subscribe.ts'
+import { ApiError } from '../api-error.ts'
+import { errorsWithRefusals } from '../flows/refusals.ts'
+import { defineRoute, type Route } from '../route.ts'
+import { doorRefusal, sessionMade } from './answers.ts'
+import { type SessionRouteDependencies, sessionRoutes } from './sessions.ts'
+
+export interface WhepRouteDependencies extends SessionRouteDependencies {
+  readonly flows: SubscribeDependencies
+  readonly whep: WhepDependencies
+}
+
+/** What a WHEP client watches by. */
+interface Granted extends Disposable {
+  readonly ticket: string
+  readonly iceServers: PublisherJoin['ice_servers']
+  /** Renews the contract of what plays, from now on. */
+  readonly keep: (media: WhepViewing) => void
+}
+
+/** Watching by WHEP, draft-ietf-wish-whep. */
+export function whepRoutes(deps: WhepRouteDependencies): Route[] {
+  return [postOffer(deps), ...sessionRoutes('whep', deps)]
+}
+
+function postOffer(deps: WhepRouteDependencies): Route {
+  const { sessions, tickets, whep } = deps
+  return defineRoute({
+    method: 'post',
+    path: '/whep/{stream_id}',
+    summary: 'Watch a stream by WHEP',
+    description:
+      'Answers the offer of a WHEP client by the same contract that POST /v1/subscribe grants. The bearer token is any ' +
+      'that may watch the stream, or the ticket of a contract; streams that are open to everybody need none.',
+    action: null,
+    identifies: true,
+    cost: 'decide',
+    params: z.strictObject({ stream_id: streamIdSchema }),
+    query: z.strictObject({
+      tenant_id: tenantIdSchema.optional(),
+      max_kbps: z.number().int().min(50).max(200_000).optional(),
+    }),
+    body: z.string(),
+    bodyTypes: ['application/sdp'],
+    maxBodyBytes: MAX_SDP_BYTES,
+    answer: { status: 201, type: 'application/sdp' },
+    errors: errorsWithRefusals({
+      400: ['bad_sdp'],
+      401: ['unauthenticated'],
+      406: ['no_common_codec'],
+      409: ['stream_not_live', 'ticket_in_use'],
+      410: ['gone'],
+      503: ['no_worker'],
+    }),
+    handle: async ({ principal, tenantId }, { params: { stream_id }, query, body }) => {
+      const offer = readOffer(body)
+      let sdp = ''
+      let iceServers: Granted['iceServers'] = []
+      const session = await sessions.open(async (over) => {
+        try {
+          const granted = await grant(deps, principal, tenantId, stream_id, query.max_kbps)
+          try {
+            const { media, answer } = await WhepViewing.open(whep, granted.ticket, offer, over)
+            granted.keep(media)
+            ;[sdp, iceServers] = [answer, granted.iceServers]
+            return {
+              ...{ door: 'whep', streamId: stream_id, offer, media },
+              owner: tickets.ownerOf(principal),
+              left: () => {},
+              ended: () => granted[Symbol.dispose](),
+            } as const
+          } catch (error) {
+            granted[Symbol.dispose]()
+            throw error
+          }
+        } catch (error) {
+          throw doorRefusal(error, principal)
+        }
+      })
+      return sessionMade(session, sdp, iceServers)
+    },
+  })
+}
+
+/** The contract whose ticket the client brought, or one that is granted, kept and ended for its token. */
+async function grant(
+  { tickets, flows }: WhepRouteDependencies,
+  principal: AuthenticatedPrincipal,
+  tenantId: string,
+  streamId: string,
+  maxKbps: number | undefined,
+): Promise<Granted> {
+  const { viewers, now } = flows
+  const brought = tickets.of(principal)
+  if (brought !== undefined) {
+    if (viewers.ofTicket(brought)?.streamId !== streamId)
+      throw new ApiError(403, 'denied', 'the ticket is for another stream', { rule: 'ticket' })
+    return { ticket: brought, iceServers: [], keep() {}, [Symbol.dispose]() {} }
+  }
+  const request = {
+    stream_id: streamId,
+    ...(maxKbps === undefined ? {} : { preference: { max_kbps: maxKbps } }),
+  }
+  const ask = () => subscribe(flows, principal, tenantId, request)
+  const first = await ask()
+  let contractId = first.contract_id
+  let kept: KeptContract | undefined
+  return {
+    ticket: first.join.webrtc.ticket,
+    iceServers: first.join.webrtc.ice_servers,
+    keep(media) {
+      const renew = async () => {
+        const next = await ask()
+        media.renew(next.join.webrtc.ticket)
+        viewers.end(contractId, 'expired')
+        contractId = next.contract_id
+        return next.expires_at
+      }
+      kept = new KeptContract(first.expires_at, renew, now)
+    },
+    [Symbol.dispose]() {
+      kept?.[Symbol.dispose]()
+      viewers.end(contractId, 'revoked')
+    },
+  }
+}

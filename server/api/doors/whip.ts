@@ -1,0 +1,132 @@
+import type { types } from 'mediasoup'
+import { z } from 'zod'
+import type { FlowContract } from '../../../common/wire/flow-contract.ts'
+import { tenantIdSchema } from '../../../common/wire/ids.ts'
+import { streamClassSchema, streamIdSchema } from '../../../common/wire/stream.ts'
+import { readOffer } from '../../../signaling/sdp/offer.ts'
+import { publishedTracks } from '../../../signaling/sdp/published-tracks.ts'
+import { MAX_SDP_BYTES } from '../../../signaling/sdp/session-description.ts'
+import { type WhipDependencies, WhipPublishing } from '../../../signaling/whip/whip-publishing.ts'
+import { type AuthenticatedPrincipal, actorOf } from '../../auth/principal.ts'
+import { KeptContract } from '../../flows/kept-contract.ts'
+import { type PublishDependencies, publish } from '../../flows/publish.ts'
+import { contractOf } from '../../flows/publisher-flow.ts'
+import { ApiError } from '../api-error.ts'
+import { errorsWithRefusals } from '../flows/refusals.ts'
+import { defineRoute, type Route } from '../route.ts'
+import { doorRefusal, sessionMade } from './answers.ts'
+import { type SessionRouteDependencies, sessionRoutes } from './sessions.ts'
+
+export interface WhipRouteDependencies extends SessionRouteDependencies {
+  readonly flows: PublishDependencies
+  readonly whip: WhipDependencies
+  readonly routerCapabilities: () => types.RtpCapabilities
+  readonly onError: (error: unknown) => void
+}
+
+/** What a WHIP client publishes by. */
+interface Granted extends Disposable {
+  readonly contract: FlowContract
+  /** The client is done, or its media could not be taken: the contract ends with it. */
+  readonly release: () => void
+}
+
+/** Publishing by WHIP, RFC 9725. */
+export function whipRoutes(deps: WhipRouteDependencies): Route[] {
+  return [postOffer(deps), ...sessionRoutes('whip', deps)]
+}
+
+function postOffer(deps: WhipRouteDependencies): Route {
+  const { sessions, tickets, whip, routerCapabilities } = deps
+  return defineRoute({
+    method: 'post',
+    path: '/whip/{stream_id}',
+    summary: 'Publish a stream by WHIP',
+    description:
+      'Takes the offer of a WHIP client (RFC 9725) by the same contract that POST /v1/publish grants, and answers it. ' +
+      'The bearer token is any that may publish the stream, or the ticket of a contract for WebRTC.',
+    action: null,
+    identifies: true,
+    cost: 'decide',
+    params: z.strictObject({ stream_id: streamIdSchema }),
+    query: z.strictObject({
+      class: streamClassSchema.default('director'),
+      tenant_id: tenantIdSchema.optional(),
+    }),
+    body: z.string(),
+    bodyTypes: ['application/sdp'],
+    maxBodyBytes: MAX_SDP_BYTES,
+    answer: { status: 201, type: 'application/sdp' },
+    errors: errorsWithRefusals({
+      400: ['bad_sdp', 'bad_rtp_parameters'],
+      401: ['unauthenticated'],
+      406: ['no_common_codec'],
+      409: ['stream_taken', 'other_transport', 'contract_ended'],
+      410: ['gone', 'stream_ended'],
+      415: ['layers_not_supported'],
+      422: ['too_many_tracks', 'too_many_layers'],
+      503: ['no_worker'],
+    }),
+    handle: async ({ principal, tenantId }, { params: { stream_id }, query, body }) => {
+      const offer = readOffer(body)
+      const tracks = publishedTracks(offer, routerCapabilities(), stream_id)
+      let sdp = ''
+      let iceServers: FlowContract['join']['ice_servers'] = []
+      const session = await sessions.open(async (over) => {
+        const granted = await grant(deps, principal, tenantId, stream_id, query.class).catch((error) => {
+          throw doorRefusal(error, principal)
+        })
+        const { contract } = granted
+        try {
+          const { media, answer } = await WhipPublishing.open(whip, contract.join.ticket, offer, tracks, over)
+          ;[sdp, iceServers] = [answer, contract.join.ice_servers]
+          return {
+            ...{ door: 'whip', streamId: stream_id, offer, media },
+            owner: tickets.ownerOf(principal),
+            left: granted.release,
+            ended: () => granted[Symbol.dispose](),
+          } as const
+        } catch (error) {
+          granted[Symbol.dispose]()
+          // One that was renewed is in use elsewhere.
+          if (contract.version === 1) granted.release()
+          throw error
+        }
+      })
+      return sessionMade(session, sdp, iceServers)
+    },
+  })
+}
+
+/** The contract whose ticket the client brought, or one that is granted, and kept, for its token. */
+async function grant(
+  { tickets, flows, onError }: WhipRouteDependencies,
+  principal: AuthenticatedPrincipal,
+  tenantId: string,
+  streamId: string,
+  streamClass: FlowContract['class'],
+): Promise<Granted> {
+  const { publishers, now } = flows
+  const ticket = tickets.of(principal)
+  if (ticket !== undefined) {
+    const flow = publishers.ofTicket(ticket)
+    if (flow?.contract.stream_id !== streamId)
+      throw new ApiError(403, 'denied', 'the ticket is for another stream', { rule: 'ticket' })
+    return { contract: contractOf(flow), release: () => {}, [Symbol.dispose]() {} }
+  }
+  const request = { stream_id: streamId, class: streamClass, preferred_transports: ['webrtc' as const] }
+  const contract = await publish(flows, principal, tenantId, request)
+  const kept = new KeptContract(
+    contract.expires_at,
+    async () => (await publish(flows, principal, tenantId, request)).expires_at,
+    now,
+  )
+  return {
+    contract,
+    release: () =>
+      void publishers
+        .end(contract.contract_id, 'revoked', actorOf(principal), 'its WHIP session ended')
+        .catch(onError),
+    [Symbol.dispose]: () => kept[Symbol.dispose](),
+  }
+}

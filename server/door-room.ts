@@ -1,0 +1,61 @@
+import type { types } from 'mediasoup'
+import type { MediaEvents } from '../sfu/media-events.ts'
+import { PayloadRouters } from '../sfu/payload-routers.ts'
+import { SdpSessions } from '../signaling/sdp/sdp-sessions.ts'
+import { DoorTickets } from './api/doors/door-tickets.ts'
+import { whepRoutes } from './api/doors/whep.ts'
+import { whipRoutes } from './api/doors/whip.ts'
+import type { Route } from './api/route.ts'
+import type { FlowRoom } from './flow-room.ts'
+
+export interface DoorRoomOptions {
+  readonly flows: Pick<FlowRoom, 'routes' | 'viewers' | 'publishers' | 'places'>
+  readonly events: MediaEvents
+  readonly routerCapabilities: () => types.RtpCapabilities
+  /** Sessions there may be at once. */
+  readonly maxSessions: number
+}
+
+/** The doors for everybody else's clients: WHIP and WHEP. */
+export interface DoorRoom extends Disposable {
+  readonly routes: readonly Route[]
+  readonly tickets: DoorTickets
+  readonly sessions: Pick<SdpSessions, 'size'>
+}
+
+/** What every field stream will have once it has something: other codecs are refused where they come in. */
+const FIELD_CODECS = { audio: 'audio/opus', video: 'video/H264' } as const
+
+export function openDoors({ flows, events, routerCapabilities, maxSessions }: DoorRoomOptions): DoorRoom {
+  const stack = new DisposableStack()
+  const { publishers, viewers, places } = flows
+  const routers = stack.use(new PayloadRouters())
+  const sessions = stack.use(new SdpSessions(maxSessions))
+  const tickets = new DoorTickets(
+    (text) => publishers.ofTicket(text) !== undefined || viewers.ofTicket(text) !== undefined,
+  )
+  const shared = { sessions, tickets, flows: flows.routes }
+  return {
+    routes: [
+      ...whipRoutes({
+        ...shared,
+        whip: { admission: places, events },
+        routerCapabilities,
+        onError: (error) => events.error('whip', 'contract', error),
+      }),
+      ...whepRoutes({
+        ...shared,
+        whep: {
+          ...{ admission: viewers, events, routers, routerCapabilities },
+          expectedCodecs: ({ spec }) => {
+            const flow = publishers.ofStream(spec.tenantId, spec.streamId)
+            return flow?.contract.transport === 'rist' ? FIELD_CODECS : null
+          },
+        },
+      }),
+    ],
+    tickets,
+    sessions,
+    [Symbol.dispose]: () => stack.dispose(),
+  }
+}

@@ -1,0 +1,119 @@
+import type { types } from 'mediasoup'
+import { CodedError } from '../common/errors.ts'
+import type { WorkerSlot } from './worker-pool.ts'
+
+/** Sets of payload types there may be on one worker: browsers have a handful, and each costs a pipe a stream. */
+const MAX_PER_WORKER = 24
+/** A router that nobody uses any more is kept for so long, ms: the next client of its kind often comes soon. */
+const IDLE_MS = 15_000
+
+/** The use of a router; disposing of it gives it back. */
+export interface RouterLease extends Disposable {
+  readonly router: types.Router
+}
+
+interface Entry {
+  readonly router: Promise<types.Router>
+  users: number
+  idle: NodeJS.Timeout | undefined
+}
+
+/**
+ * Routers by the payload types they send with. A router has one payload type for each codec, and clients that offer
+ * (WHEP) demand their own: those with the same ones share a router beside the worker's own, which streams are piped to.
+ */
+export class PayloadRouters implements Disposable {
+  readonly #entries = new Map<types.Worker, Map<string, Entry>>()
+  readonly #maxPerWorker: number
+  readonly #idleMs: number
+
+  constructor({ maxPerWorker = MAX_PER_WORKER, idleMs = IDLE_MS } = {}) {
+    this.#maxPerWorker = maxPerWorker
+    this.#idleMs = idleMs
+  }
+
+  /** Routers there are now. */
+  get size(): number {
+    return Array.from(this.#entries.values()).reduce((sum, ofWorker) => sum + ofWorker.size, 0)
+  }
+
+  /**
+   * A router on the slot's worker that sends just these codecs, with their payload types.
+   * @throws CodedError `saturated` (503) when clients with other payload types use as many as there may be
+   */
+  async take(
+    { worker }: WorkerSlot,
+    codecs: readonly types.RouterRtpCodecCapability[],
+  ): Promise<RouterLease> {
+    const key = codecs
+      .map(({ mimeType, preferredPayloadType }) => `${mimeType}:${preferredPayloadType}`)
+      .sort()
+      .join(' ')
+    const ofWorker = this.#ofWorker(worker)
+    const entry = ofWorker.get(key) ?? this.#open(worker, ofWorker, key, codecs)
+    entry.users += 1
+    clearTimeout(entry.idle)
+    let given = false
+    const give = () => {
+      if (given) return
+      given = true
+      entry.users -= 1
+      if (entry.users === 0)
+        entry.idle = setTimeout(() => this.#close(ofWorker, key, entry), this.#idleMs).unref()
+    }
+    try {
+      return { router: await entry.router, [Symbol.dispose]: give }
+    } catch (error) {
+      give()
+      throw error
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const ofWorker of this.#entries.values())
+      for (const [key, entry] of ofWorker) this.#close(ofWorker, key, entry)
+  }
+
+  #ofWorker(worker: types.Worker): Map<string, Entry> {
+    const known = this.#entries.get(worker)
+    if (known) return known
+    const ofWorker = new Map<string, Entry>()
+    this.#entries.set(worker, ofWorker)
+    worker.observer.once('close', () => this.#entries.delete(worker))
+    return ofWorker
+  }
+
+  #open(
+    worker: types.Worker,
+    ofWorker: Map<string, Entry>,
+    key: string,
+    codecs: readonly types.RouterRtpCodecCapability[],
+  ): Entry {
+    if (ofWorker.size >= this.#maxPerWorker) {
+      const [unused] = Array.from(ofWorker).filter(([, { users }]) => users === 0)
+      if (!unused)
+        throw new CodedError('saturated', 'clients with too many different payload types are watching', {
+          status: 503,
+          details: [`at most ${this.#maxPerWorker} sets of payload types are served at once`],
+        })
+      this.#close(ofWorker, ...unused)
+    }
+    const entry: Entry = {
+      router: worker.createRouter({ mediaCodecs: [...codecs] }),
+      users: 0,
+      idle: undefined,
+    }
+    ofWorker.set(key, entry)
+    entry.router.catch(() => ofWorker.delete(key))
+    return entry
+  }
+
+  #close(ofWorker: Map<string, Entry>, key: string, entry: Entry): void {
+    clearTimeout(entry.idle)
+    if (ofWorker.get(key) === entry) ofWorker.delete(key)
+    entry.router.then(
+      (router) => router.close(),
+      () => {},
+    )
+  }
+}

@@ -1,0 +1,85 @@
+import type { types } from 'mediasoup'
+import type { MediaDescription } from './session-description.ts'
+
+/** One payload type of a media section. */
+export interface OfferedCodec {
+  readonly payloadType: number
+  /** As the router spells it (`video/H264`) where it knows it. */
+  readonly mimeType: string
+  readonly clockRate: number
+  readonly channels: number | undefined
+  /** `a=fmtp` as it stands, for the answer; empty without one. */
+  readonly format: string
+  readonly parameters: Readonly<Record<string, string | number>>
+  readonly feedback: readonly types.RtcpFeedback[]
+  /** Payload type of its retransmissions, RFC 4588; null where it has none. */
+  readonly rtx: number | null
+}
+
+/** Codecs by the name that mediasoup gives them. */
+const NAMES: Readonly<Record<string, string>> = {
+  opus: 'opus',
+  h264: 'H264',
+  vp8: 'VP8',
+  vp9: 'VP9',
+  av1: 'AV1',
+  av1x: 'AV1',
+}
+/** Static payload types and those that only help others are no codecs of their own here. */
+const HELPERS = ['rtx', 'red', 'ulpfec', 'flexfec-03', 'telephone-event', 'cn']
+
+/** The codecs of a section, as the m= line orders them. */
+export function codecsOf(media: MediaDescription): OfferedCodec[] {
+  const order = (media.payloads ?? '').split(' ').map(Number)
+  return order.flatMap((payloadType) => {
+    const map = media.rtp.find(({ payload }) => payload === payloadType)
+    if (map?.rate === undefined || HELPERS.includes(map.codec.toLowerCase())) return []
+    const format = formatOf(media, payloadType)
+    return [
+      {
+        payloadType,
+        mimeType: `${media.type}/${NAMES[map.codec.toLowerCase()] ?? map.codec}`,
+        clockRate: map.rate,
+        channels: media.type === 'audio' ? (map.encoding ?? 1) : undefined,
+        format,
+        parameters: parametersOf(format),
+        feedback: feedbackOf(media, payloadType),
+        rtx: rtxOf(media, payloadType),
+      },
+    ]
+  })
+}
+
+/** What people call the codecs, for messages: `H264, VP8`. */
+export function namesOf(codecs: readonly { readonly mimeType: string }[]): string {
+  return [...new Set(codecs.map(({ mimeType }) => mimeType.split('/')[1] ?? mimeType))].join(', ') || 'none'
+}
+
+function formatOf(media: MediaDescription, payloadType: number): string {
+  return media.fmtp.find(({ payload }) => payload === payloadType)?.config ?? ''
+}
+
+function parametersOf(format: string): Record<string, string | number> {
+  const pairs = format.split(';').map((pair) => pair.trim().split('=', 2))
+  return Object.fromEntries(
+    pairs.flatMap(([name = '', value]) =>
+      /^[A-Za-z0-9_-]{1,64}$/.test(name) && value !== undefined
+        ? [[name, /^\d{1,9}$/.test(value) && name !== 'profile-level-id' ? Number(value) : value]]
+        : [],
+    ),
+  )
+}
+
+function feedbackOf(media: MediaDescription, payloadType: number): types.RtcpFeedback[] {
+  return media.rtcpFb
+    .filter(({ payload }) => payload === payloadType || payload === '*')
+    .map(({ type, subtype }) => ({ type, parameter: subtype ?? '' }))
+}
+
+function rtxOf(media: MediaDescription, payloadType: number): number | null {
+  const repair = media.rtp.find(
+    ({ codec, payload }) =>
+      codec.toLowerCase() === 'rtx' && Number(parametersOf(formatOf(media, payload)).apt) === payloadType,
+  )
+  return repair?.payload ?? null
+}

@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto'
+import { CodedError } from '../../common/errors.ts'
+import type { TransportEnd } from './answer.ts'
+import { readIceFragment, writeIceFragment } from './ice-fragment.ts'
+import type { Offer } from './offer.ts'
+import { badSdp } from './session-description.ts'
+
+/** A client that has not connected within this time after its answer does not come any more, ms. */
+const CONNECT_WITHIN_MS = 30_000
+
+/** The media of one session. It tells by itself when it is over; disposing of it ends it from outside. */
+export interface SessionMedia extends Disposable {
+  readonly transport: TransportEnd & {
+    readonly dtlsState: string
+    restartIce(): Promise<TransportEnd['iceParameters']>
+  }
+}
+
+/** Which versions `If-Match` names, as entity tags of ICE generations; `*` is any. */
+export type IceTags = '*' | readonly number[]
+
+export interface SdpSessionOptions {
+  readonly door: 'whip' | 'whep'
+  readonly streamId: string
+  /** Who made it; null where nobody proved who they are. */
+  readonly owner: string | null
+  readonly offer: Offer
+  readonly media: SessionMedia
+  /** The client said that it is done. */
+  readonly left: () => void
+  /** It is over, whoever ended it. */
+  readonly ended: () => void
+}
+
+/**
+ * One WHIP or WHEP session as its URL shows it: ICE that trickles and restarts, and an end (RFC 9725 sections 4.2 to
+ * 4.4). Its id is a secret: whoever knows it and is who made it may change it.
+ */
+export class SdpSession implements Disposable {
+  readonly id = randomBytes(24).toString('base64url')
+  readonly door: 'whip' | 'whep'
+  readonly streamId: string
+  readonly owner: string | null
+  readonly #media: SessionMedia
+  readonly #mid: string
+  readonly #left: () => void
+  readonly #ended: () => void
+  readonly #connecting: NodeJS.Timeout
+  #remote: Offer['ice']
+  #generation = 1
+  #changes: Promise<unknown> = Promise.resolve()
+  #over = false
+
+  constructor({ door, streamId, owner, offer, media, left, ended }: SdpSessionOptions) {
+    this.door = door
+    this.streamId = streamId
+    this.owner = owner
+    this.#media = media
+    this.#remote = offer.ice
+    this.#mid = offer.sections.find(({ mid }) => mid !== null)?.mid ?? '0'
+    this.#left = left
+    this.#ended = ended
+    this.#connecting = setTimeout(() => {
+      if (media.transport.dtlsState !== 'connected') this[Symbol.dispose]()
+    }, CONNECT_WITHIN_MS).unref()
+  }
+
+  /** Counts ICE restarts from 1; what the entity tag stands for. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  get over(): boolean {
+    return this.#over
+  }
+
+  /**
+   * Takes candidates of the current ICE session, or restarts ICE (`*`).
+   * @returns the hub's end as an SDP fragment after a restart, else null
+   * @throws CodedError `bad_sdp` (400), `ice_session_mismatch` (412), `session_not_found` (404)
+   */
+  patch(fragment: string, tags: IceTags): Promise<string | null> {
+    const changed = this.#changes.then(() => this.#patch(fragment, tags))
+    this.#changes = changed.catch(() => {})
+    return changed
+  }
+
+  /** Ends it because its client wants so. */
+  leave(): void {
+    this[Symbol.dispose]()
+    this.#left()
+  }
+
+  /** Ends it, with its transport. */
+  [Symbol.dispose](): void {
+    if (this.#over) return
+    this.#over = true
+    clearTimeout(this.#connecting)
+    this.#media[Symbol.dispose]()
+    this.#ended()
+  }
+
+  async #patch(text: string, tags: IceTags): Promise<string | null> {
+    if (this.#over) throw sessionNotFound()
+    if (tags !== '*' && !tags.includes(this.#generation))
+      throw new CodedError('ice_session_mismatch', 'ICE has restarted meanwhile', {
+        status: 412,
+        details: [`header If-Match: must be "${this.#generation}" for candidates, * for an ICE restart`],
+      })
+    const { credentials } = readIceFragment(text)
+    const same = !credentials || credentials.usernameFragment === this.#remote.usernameFragment
+    if (same) return null
+    if (tags !== '*')
+      throw badSdp(['a=ice-ufrag: is that of another ICE session: send If-Match: * to restart ICE'])
+    await this.#media.transport.restartIce()
+    this.#remote = credentials
+    this.#generation += 1
+    return writeIceFragment(this.#media.transport, this.#mid)
+  }
+}
+
+/** 404 whether there never was such a session, it is over, or it is somebody else's. */
+export function sessionNotFound(): CodedError {
+  return new CodedError('session_not_found', 'there is no such session', { status: 404 })
+}

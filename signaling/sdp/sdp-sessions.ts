@@ -1,0 +1,66 @@
+import { CodedError } from '../../common/errors.ts'
+import { SdpSession, type SdpSessionOptions, sessionNotFound } from './sdp-session.ts'
+
+/** Every WHIP and WHEP session of the hub by its id. */
+export class SdpSessions implements Disposable {
+  readonly #sessions = new Map<string, SdpSession>()
+  readonly #most: number
+  /** Sessions that are being made: they hold their place already. */
+  #making = 0
+
+  /** @param most sessions there may be at once */
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  get size(): number {
+    return this.#sessions.size + this.#making
+  }
+
+  /**
+   * Makes a session with its media.
+   * @throws CodedError `saturated` (503), and whatever `make` throws
+   */
+  async open(make: (over: () => void) => Promise<SdpSessionOptions>): Promise<SdpSession> {
+    if (this.size >= this.#most)
+      throw new CodedError('saturated', 'too many sessions are open; try again later', { status: 503 })
+    this.#making += 1
+    try {
+      let session: SdpSession | null = null
+      let over = false
+      const options = await make(() => {
+        over = true
+        session?.[Symbol.dispose]()
+      })
+      const made = new SdpSession({
+        ...options,
+        ended: () => {
+          this.#sessions.delete(made.id)
+          options.ended()
+        },
+      })
+      session = made
+      this.#sessions.set(made.id, made)
+      // Its media was over before it was one.
+      if (over) made[Symbol.dispose]()
+      return made
+    } finally {
+      this.#making -= 1
+    }
+  }
+
+  /**
+   * @param owner who asks; null where nobody proved who they are
+   * @throws CodedError `session_not_found` (404), also where it is another's
+   */
+  get(door: 'whip' | 'whep', streamId: string, id: string, owner: string | null): SdpSession {
+    const session = this.#sessions.get(id)
+    if (!session || session.door !== door || session.streamId !== streamId) throw sessionNotFound()
+    if (session.owner !== null && session.owner !== owner) throw sessionNotFound()
+    return session
+  }
+
+  [Symbol.dispose](): void {
+    for (const session of this.#sessions.values()) session[Symbol.dispose]()
+  }
+}

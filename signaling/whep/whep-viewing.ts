@@ -1,0 +1,211 @@
+import type { types } from 'mediasoup'
+import { CodedError } from '../../common/errors.ts'
+import type { Abr } from '../../common/wire/flow-contract.ts'
+import type { StreamView } from '../../policy/viewed-stream.ts'
+import type { MediaEvents } from '../../sfu/media-events.ts'
+import type { PayloadRouters } from '../../sfu/payload-routers.ts'
+import type { Stream, StreamObserver } from '../../sfu/stream.ts'
+import type { ViewedMedia, ViewedMediaListener } from '../../sfu/viewed-media.ts'
+import { Viewer, type ViewerListener } from '../../sfu/viewer.ts'
+import type { WorkerSlot } from '../../sfu/worker-pool.ts'
+import { writeAnswer } from '../sdp/answer.ts'
+import type { Offer } from '../sdp/offer.ts'
+import type { SessionMedia } from '../sdp/sdp-session.ts'
+import { type StreamCodecs, type ViewedTracks, viewedTracks } from '../sdp/viewed-tracks.ts'
+import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../viewer-admission.ts'
+
+export interface WhepDependencies {
+  readonly admission: ViewerAdmission
+  readonly events: MediaEvents
+  readonly routers: PayloadRouters
+  readonly routerCapabilities: () => types.RtpCapabilities
+  /** What a stream that has no media yet will have; null where nobody can know. */
+  readonly expectedCodecs: (stream: Stream) => StreamCodecs | null
+}
+
+/** A client that says nothing of its screen. */
+const SHOWN: StreamView = { tile: null, visible: true, focused: false, audio: true, video: true }
+
+/**
+ * A WHEP client's media: one stream in the client's own payload types, for as long as its contract lasts. The client
+ * can't be told of other tracks: what comes new is sent in the sections that it offered, and a stream that comes back
+ * in a codec which it did not agree on ends the session.
+ */
+export class WhepViewing
+  implements SessionMedia, StreamObserver, ViewerListener, ContractListener, ViewedMediaListener
+{
+  readonly #deps: WhepDependencies
+  readonly #over: () => void
+  readonly #stack = new DisposableStack()
+  #admitted: AdmittedViewer
+  #viewer: Viewer | null = null
+  #media: ViewedMedia | null = null
+  #closed = false
+
+  /** @throws CodedError `unknown_ticket` (401), `ticket_in_use` (409), `stream_not_found` (404) */
+  private constructor(deps: WhepDependencies, ticket: string, over: () => void) {
+    this.#deps = deps
+    this.#over = over
+    this.#admitted = deps.admission.admit(ticket, this)
+    const { stream } = this.#admitted
+    this.#stack.defer(() => this.#admitted[Symbol.dispose]())
+    this.#stack.defer(() => deps.events.viewerLeft(stream.spec))
+    deps.events.viewerJoined(stream.spec)
+    this.#stack.defer(stream.observe(this))
+  }
+
+  /**
+   * Answers an offer, by the ticket of a contract.
+   * @param over called once, when the media ends
+   * @throws CodedError `bad_sdp` (400), `unknown_ticket` (401), `no_common_codec` (406), `stream_not_live` or
+   *   `ticket_in_use` (409), `saturated` or `no_worker` (503)
+   */
+  static async open(
+    deps: WhepDependencies,
+    ticket: string,
+    offer: Offer,
+    over: () => void,
+  ): Promise<{ readonly media: WhepViewing; readonly answer: string }> {
+    const media = new WhepViewing(deps, ticket, over)
+    try {
+      return { media, answer: await media.#answer(offer) }
+    } catch (error) {
+      media[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  get transport(): types.WebRtcTransport {
+    return this.#viewer!.transport
+  }
+
+  /** Goes on under another contract on the same stream; the one before gives its place back. */
+  renew(ticket: string): void {
+    const before = this.#admitted
+    const next = this.#deps.admission.admit(ticket, this)
+    if (this.#closed) return next[Symbol.dispose]()
+    this.#admitted = next
+    before[Symbol.dispose]()
+    this.#bound(next.abr)
+  }
+
+  stateChanged(): void {}
+
+  captureClock(): void {}
+
+  dataArrived(): void {}
+
+  laneChanged(): void {
+    this.#media?.consume(false).catch((error) => {
+      if (this.#closed) return
+      if (!(error instanceof CodedError)) this.#deps.events.error('whep', 'consume', error)
+      this[Symbol.dispose]()
+    })
+  }
+
+  abrChanged(abr: Abr): void {
+    this.#bound(abr)
+  }
+
+  contractEnded(): void {
+    this[Symbol.dispose]()
+  }
+
+  transportLost(): void {
+    this[Symbol.dispose]()
+  }
+
+  mediaFailed(error: unknown): void {
+    this.#deps.events.error('whep', 'media', error)
+  }
+
+  consumerClosed(): void {}
+
+  consumersDue(): void {
+    this.laneChanged()
+  }
+
+  layerChanged(): void {}
+
+  pictureChanged(): void {}
+
+  [Symbol.dispose](): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stack.dispose()
+    this.#over()
+  }
+
+  async #answer(offer: Offer): Promise<string> {
+    const { stream, abr, priority } = this.#admitted
+    const tracks = this.#tracksOf(offer, stream)
+    const viewer = await Viewer.open(
+      stream,
+      abr.start_kbps,
+      {
+        capabilities: tracks.capabilities,
+        routerOn: (slot) => this.#routerOn(slot, tracks),
+        kinds: tracks.answers.map(({ kind }) => kind),
+        mids: tracks.mids,
+      },
+      this,
+    )
+    if (this.#closed) viewer[Symbol.dispose]()
+    else this.#stack.use(viewer)
+    this.#refuseIfOver()
+    this.#viewer = viewer
+    await viewer.connect({
+      role: offer.dtls.role === 'server' ? 'server' : 'client',
+      fingerprints: [offer.dtls.fingerprint],
+    })
+    const media = viewer.add(stream, { abr, priority, view: served(tracks) }, this)
+    this.#media = media
+    await Promise.all([media.consume(false), viewer.bound()])
+    this.#refuseIfOver()
+    if (!media.complete) setImmediate(() => this.laneChanged())
+    return writeAnswer(offer, viewer.transport, tracks.answers)
+  }
+
+  #tracksOf(offer: Offer, stream: Stream): ViewedTracks {
+    const producers = stream.producers()
+    const codecOf = (kind: types.MediaKind) =>
+      producers.find((producer) => producer.kind === kind)?.rtpParameters.codecs[0]?.mimeType ?? null
+    const codecs =
+      producers.length > 0
+        ? { audio: codecOf('audio'), video: codecOf('video') }
+        : this.#deps.expectedCodecs(stream)
+    if (!codecs)
+      throw new CodedError('stream_not_live', 'the stream has no media now, and nobody knows its codecs', {
+        status: 409,
+        details: ['try again in a few seconds'],
+      })
+    const { headerExtensions = [] } = this.#deps.routerCapabilities()
+    return viewedTracks(offer, codecs, headerExtensions, stream.spec.streamId)
+  }
+
+  async #routerOn(slot: WorkerSlot, { routerCodecs }: ViewedTracks): Promise<types.Router> {
+    const lease = await this.#deps.routers.take(slot, routerCodecs)
+    if (this.#closed) lease[Symbol.dispose]()
+    else this.#stack.use(lease)
+    this.#refuseIfOver()
+    return lease.router
+  }
+
+  #refuseIfOver(): void {
+    if (this.#closed)
+      throw new CodedError('gone', 'the contract or the worker ended meanwhile', { status: 410 })
+  }
+
+  #bound(abr: Abr): void {
+    const [viewer, media] = [this.#viewer, this.#media]
+    if (!viewer || !media || this.#closed) return
+    media.terms = { ...media.terms, abr }
+    viewer.bound().catch((error) => this.#deps.events.error('whep', 'abr', error))
+  }
+}
+
+/** What the client offered no section for is not sent. */
+function served({ answers }: ViewedTracks): StreamView {
+  const has = (kind: types.MediaKind) => answers.some((answer) => answer.kind === kind)
+  return { ...SHOWN, audio: has('audio'), video: has('video') }
+}
