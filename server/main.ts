@@ -2,7 +2,7 @@ import { enableCompileCache, flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { CodedError, messageOf } from '../common/errors.ts'
 import { createLogger } from '../common/logger.ts'
-import { type Config, loadConfig } from './config/config.ts'
+import { type Command, type Config, loadConfig } from './config/config.ts'
 import { helpText } from './config/help.ts'
 import { requireNode } from './require-node.ts'
 
@@ -12,23 +12,38 @@ const STOP_WITHIN_MS = 4500
 requireNode()
 // What Node makes of the sources is kept: a third of the start is spent on that, and 26 MB by what strips the types.
 enableCompileCache(join(import.meta.dirname, '../.cache/compile'))
-const config = configure()
+const command = configure()
+const { config } = command
 const logger = createLogger(config.logLevel)
 const [{ openHub }, { adminTokenNotice }] = await Promise.all([
   import('./hub.ts'),
   import('./auth/admin-token.ts'),
 ])
-await run(config)
+if (command.kind === 'run') await run(config)
+else await printAdminToken(command)
 
 /** The configuration, or the end of the process with what is wrong, in words. */
-function configure(): Config {
+function configure(): Exclude<Command, { kind: 'help' }> {
   try {
     const command = loadConfig(process.argv.slice(2), process.env)
-    if (command.kind === 'run') return command.config
+    if (command.kind !== 'help') return command
     process.stdout.write(helpText())
     process.exit(0)
   } catch (error) {
     fail(error, 2)
+  }
+}
+
+async function printAdminToken({
+  config,
+  revokeOthers,
+}: Command & { kind: 'new-admin-token' }): Promise<void> {
+  try {
+    const { makeAdminToken } = await import('./new-admin-token.ts')
+    const made = await makeAdminToken(config, process.env, logger, revokeOthers)
+    process.stdout.write(`${adminTokenNotice(made)}\n`)
+  } catch (error) {
+    fail(error, 1)
   }
 }
 

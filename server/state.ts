@@ -24,15 +24,21 @@ type StateConfig = Pick<Config, 'amnesia' | 'dataDir' | 'databaseUrl' | 'keysFil
 
 /**
  * Opens the store that the configuration names: memory (AMNESIA), PostgreSQL, or SQLite.
+ * @param as `beside` a hub: nothing is run that has the hub's id. On SQLite there is no beside.
  * @throws CodedError `database_unusable`, `database_too_new`, `bad_keys`, `data_folder_in_use`, `hub_id_taken`
  */
-export async function openState(config: StateConfig, env: NodeJS.ProcessEnv, logger: Logger): Promise<State> {
+export async function openState(
+  config: StateConfig,
+  env: NodeJS.ProcessEnv,
+  logger: Logger,
+  as: 'hub' | 'beside' = 'hub',
+): Promise<State> {
   const keyring = keyringFor(config, env)
   await using stack = new AsyncDisposableStack()
   const where = storeConfig(config)
   if (where.kind === 'sqlite') stack.use(holdFolder(where.folder))
   const store = stack.use(await openStore(where, { logger, auditKey: keyring.auditKey }))
-  if (where.kind === 'postgres') stack.use(await holdHubId(where.url, config.hubId, logger))
+  if (where.kind === 'postgres' && as === 'hub') stack.use(await holdHubId(where.url, config.hubId, logger))
   const owned = stack.move()
   return {
     store,

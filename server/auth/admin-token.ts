@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readFile, rename, rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CodedError, messageOf } from '../../common/errors.ts'
@@ -59,15 +59,33 @@ export async function firstAdminToken(
   }
 }
 
+/** One more API key of the hub's admin; it takes the place of what the file held. @throws as firstAdminToken */
+export async function newAdminToken(tokens: Tokens, folder: string | null): Promise<FirstAdminToken> {
+  const file = folder === null ? null : join(folder, FILE)
+  const admin = {
+    subject: 'admin',
+    role: 'admin',
+    tenant_id: null,
+    label: 'made by --new-admin-token',
+  } as const
+  const { token } = await tokens.issueApiKey({ ...admin, by: 'hub' })
+  if (file !== null)
+    await place(file, `${token}\n`, rename).catch((error: unknown) => {
+      throw unwritable(file, messageOf(error))
+    })
+  return { token, file }
+}
+
 /** What to print, once, for whoever started the hub. */
 export function adminTokenNotice({ token, file }: FirstAdminToken): string {
   const where = file === null ? 'It is kept nowhere else' : `It also stands in ${file}`
-  return `The admin token of this hub, shown this once:\n\n  ${token}\n\n${where}.\n`
+  return `An admin token of this hub, shown this once:\n\n  ${token}\n\n${where}.\n`
 }
 
 async function bearerInFile(file: string): Promise<BearerSecret> {
   try {
-    await place(file, `${bearerText(PREFIX, newBearerSecret())}\n`)
+    // Unlike a rename, a link fails where there is a file.
+    await place(file, `${bearerText(PREFIX, newBearerSecret())}\n`, link)
     const found = parseBearer(PREFIX, (await readFile(file, 'utf8')).trim())
     if (found) return found
   } catch (error) {
@@ -76,8 +94,8 @@ async function bearerInFile(file: string): Promise<BearerSecret> {
   throw unwritable(file, 'it holds something else: move it away')
 }
 
-/** Whole, with mode 0600 from the start, or not at all; what stands there already is left alone. */
-async function place(file: string, text: string): Promise<void> {
+/** Whole, with mode 0600 from the start, or not at all; with `link` what stands there already is left alone. */
+async function place(file: string, text: string, put: typeof link | typeof rename): Promise<void> {
   await mkdir(join(file, '..'), { recursive: true, mode: 0o700 })
   const temporary = `${file}.${randomBytes(4).toString('hex')}`
   const handle = await open(temporary, 'wx', 0o600)
@@ -88,12 +106,11 @@ async function place(file: string, text: string): Promise<void> {
     await handle.close()
   }
   try {
-    // Unlike a rename, a link fails where there is a file.
-    await link(temporary, file)
+    await put(temporary, file)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   } finally {
-    await unlink(temporary)
+    await rm(temporary, { force: true })
   }
   await syncFolder(join(file, '..'))
 }

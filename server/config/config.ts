@@ -44,7 +44,11 @@ export class ConfigError extends CodedError {
 }
 
 /** What the command line asked for. */
-export type Command = { kind: 'help' } | { kind: 'run'; config: Config }
+export type Command =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'run'; readonly config: Config }
+  /** One more token of the hub's admin, instead of running. */
+  | { readonly kind: 'new-admin-token'; readonly config: Config; readonly revokeOthers: boolean }
 
 /**
  * Defaults, then the TOML file of `--config`, then environment, then flags.
@@ -77,6 +81,9 @@ export function loadConfig(
   const config = { ...(values as unknown as Values), streams: streams.data ?? [] }
   if (problems.length === 0) problems.push(...crossChecks(config))
   if (problems.length > 0) throw new ConfigError(problems)
+  const revokeOthers = flags['revoke-admin-tokens'] === true
+  if (flags['new-admin-token'] === true) return { kind: 'new-admin-token', config, revokeOthers }
+  if (revokeOthers) throw new ConfigError(['--revoke-admin-tokens (flag): goes with --new-admin-token'])
   return { kind: 'run', config }
 }
 
@@ -84,6 +91,8 @@ function readFlags(argv: readonly string[]): Record<string, string | boolean | u
   const options: Record<string, { type: 'string' | 'boolean'; short?: string }> = {
     help: { type: 'boolean', short: 'h' },
     config: { type: 'string', short: 'c' },
+    'new-admin-token': { type: 'boolean' },
+    'revoke-admin-tokens': { type: 'boolean' },
   }
   for (const setting of Object.values(SETTINGS))
     if (setting.flag !== '') options[setting.flag] = { type: 'string' }

@@ -30,6 +30,8 @@ export function helpText(): string {
     'Options:',
     `${'  -h, --help'.padEnd(width)}this text`,
     `${'  -c, --config <path>'.padEnd(width)}TOML file`,
+    `${'  --new-admin-token'.padEnd(width)}does not run the hub but makes one more admin token, for who lost theirs`,
+    `${'  --revoke-admin-tokens'.padEnd(width)}with it: ends all other admin tokens`,
     ...rows.flatMap(({ left, right }) =>
       right.map((line, index) => (index === 0 ? left.padEnd(width) : indent) + line),
     ),

@@ -1,10 +1,12 @@
+import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import test from 'ava'
 import { adminTokenNotice } from '../../../server/auth/admin-token.ts'
-import { ephemeralKeyring } from '../../../server/store/keyring.ts'
-import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
+import { ephemeralKeyring, keyFileBeside, openKeyring } from '../../../server/store/keyring.ts'
+import { openMemoryStore, openSqliteStore } from '../../../server/store/sqlite-store.ts'
 import { authRig } from './auth-rig.ts'
 import { codeOf } from './code-of.ts'
 
@@ -80,4 +82,34 @@ test('what stands in its place is left alone and said', async (t) => {
   t.is(await readFile(join(data.path, 'admin-token'), 'utf8'), 'my shopping list')
   await mkdir(join(data.path, 'folder', 'admin-token'), { recursive: true })
   t.is(await codeOf(authRig({ dataFolder: join(data.path, 'folder') })), '500 admin_token_unwritable')
+})
+
+test('who lost the admin token and can start the hub gets a new one', async (t) => {
+  await using data = await folder()
+  const dataDir = join(data.path, 'data')
+  const start = async (...flags: string[]) => {
+    const main = resolve(import.meta.dirname, '../../../server/main.ts')
+    const run = await promisify(execFile)(process.execPath, [main, '--data-dir', dataDir, ...flags])
+    return /\blc_\S+/.exec(run.stdout)?.[0] ?? ''
+  }
+  const lost = await start('--new-admin-token')
+  const second = await start('--new-admin-token')
+  t.not(second, lost)
+  const third = await start('--new-admin-token', '--revoke-admin-tokens')
+  const file = join(dataDir, 'admin-token')
+  t.is((await readFile(file, 'utf8')).trim(), third)
+  t.is((await stat(file)).mode & 0o777, 0o600)
+
+  const keyring = openKeyring(keyFileBeside(dataDir))
+  await using store = await openSqliteStore(dataDir, { auditKey: keyring.auditKey })
+  await using rig = await authRig({ dataFolder: null, store, keyring })
+  const works = (token: string) => codeOf(rig.auth.authenticator.authenticateToken(token))
+  t.deepEqual(await Promise.all([lost, second, third].map(works)), [
+    '401 token_revoked',
+    '401 token_revoked',
+    'ok',
+  ])
+  const done = (await store.auditPage(null, { limit: 100 })).map(({ action, actor }) => `${action} ${actor}`)
+  t.is(done.filter((line) => line === 'token.issue hub').length, 3)
+  t.is(done.filter((line) => line === 'token.revoke hub').length, 2)
 })
