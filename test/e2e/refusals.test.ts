@@ -47,9 +47,10 @@ const refused = test.macro(
     t.regex(viewer.states.at(-1)!.value.reason ?? '', reason)
     t.deepEqual(viewer.tracks, [])
     const listed = listSchema.parse(await (await fetch(`${hub.url}/v1/streams`)).json())
+    const { state, reason: told } = viewer.states.at(-1)!.value
     t.like(
       listed.streams.find(({ stream_id }) => stream_id === streamId),
-      viewer.states.at(-1)!.value,
+      { state, ...(told !== undefined && { reason: told }) },
     )
     await using _good = await startClipSender(stream, {
       path: await generateMedia('baseline', { seconds: 20 }),
