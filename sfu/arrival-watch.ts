@@ -45,6 +45,7 @@ export class ArrivalWatch implements Disposable {
   private constructor(producer: types.Producer, listener: ArrivalListener) {
     this.#producer = producer
     this.#listener = listener
+    this.#arriving = producer.score.some(({ score }) => score > 0)
     producer.on('score', (scores) => this.#set(scores.some(({ score }) => score > 0)))
     producer.on('trace', ({ type, info }) => {
       const report = type === 'sr' ? reportInfo.safeParse(info) : null

@@ -116,6 +116,11 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     return this.#contract
   }
 
+  /** Names the transport that media goes over now; null while there is none. */
+  get transportId(): string | null {
+    return this.#media?.id ?? null
+  }
+
   /** Starts to connect. A client is started once and closed once. */
   start(): void {
     addEventListener('online', this.retryNow)
@@ -248,36 +253,43 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   async #publish(connection: PublisherConnection, capabilities: object): Promise<void> {
     const { ticket } = this.#contract!.join
     const kept = this.#media?.closed === false ? this.#media.id : undefined
-    const [device, answer] = await Promise.all([
+    const answered = connection.request('publish', {
+      ticket,
+      publisher_id: this.#publisherId,
+      ...(kept !== undefined && { transport_id: kept }),
+    })
+    const [device, published] = await Promise.all([
       this.#device.for(capabilities),
-      connection.request('publish', {
-        ticket,
-        publisher_id: this.#publisherId,
-        ...(kept !== undefined && { transport_id: kept }),
-      }),
+      // Noted at once: what is told next is newer.
+      answered.then((answer) => this.#noted(connection, publishAnswer.parse(answer))),
     ])
     if (connection !== this.#connection) return
-    const published = publishAnswer.parse(answer)
     this.#mediaDevice = device
     if (published.transport === null)
       throw new Error('the server granted a contract that is not for browsers')
     await this.#take(published, published.transport, device)
     this.#everPublished = true
     this.#trouble = null
-    this.#stream = published.stream
-    this.#setViewers(published.viewers)
-    this.#demanded(published.demand)
     this.#refresh()
     void compareClocks(connection, this.#clock)
   }
 
+  #noted(connection: PublisherConnection, answer: PublishAnswer): PublishAnswer {
+    if (connection !== this.#connection) return answer
+    this.#stream = answer.stream
+    this.#demand = answer.demand
+    this.#setContract(answer.contract)
+    this.#setViewers(answer.viewers)
+    this.emit('demand', answer.demand)
+    return answer
+  }
+
   /** Goes on with the transport that there is, or begins with a new one. */
   async #take(
-    { contract, producer_ids }: PublishAnswer,
+    { producer_ids, contract }: PublishAnswer,
     transport: NonNullable<PublishAnswer['transport']>,
     device: Device,
   ): Promise<void> {
-    this.#setContract(contract)
     if (this.#media?.id !== transport.id) {
       this.#dropMedia()
       this.#media = new SendingMedia(device, transport, contract.join.ice_servers, this.#mediaOwner)

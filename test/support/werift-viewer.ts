@@ -10,8 +10,8 @@ import {
 } from '../../common/wire/viewer-protocol.ts'
 import { type Closing, HubConnection, type HubHandlers } from '../../signaling/client/hub-connection.ts'
 import { askHub } from '../../signaling/client/hub-request.ts'
-import { iceCandidates, iceParameters } from '../../signaling/client/mediasoup-shapes.ts'
 import { until } from './until.ts'
+import { offerOf } from './werift-offer.ts'
 
 /** Packets kept per consumer; the oldest go first. */
 const MAX_PACKETS = 30_000
@@ -49,9 +49,6 @@ export interface Noted<T> {
   readonly value: T
 }
 
-const dtlsOfHub = z.object({
-  fingerprints: z.array(z.object({ algorithm: z.string(), value: z.string() })),
-})
 const rtpParameters = z.object({
   encodings: z.array(z.object({ ssrc: z.number() })).min(1),
   headerExtensions: z.array(z.object({ uri: z.string(), id: z.number() })),
@@ -198,7 +195,7 @@ export class WeriftViewer implements AsyncDisposable {
     await this.#peer?.close()
     const peer = new RTCPeerConnection({ iceAdditionalHostAddresses: ['127.0.0.1'] })
     this.#peer = peer
-    await peer.setRemoteDescription({ type: 'offer', sdp: offer(answer.transport) })
+    await peer.setRemoteDescription({ type: 'offer', sdp: offerOf(answer.transport) })
     const local = await peer.createAnswer()
     const connecting = peer.setLocalDescription(local)
     for (const transport of peer.dtlsTransports) transport.onRtp.subscribe((packet) => this.#receive(packet))
@@ -262,41 +259,4 @@ function plain(routerCapabilities: unknown): z.infer<typeof offeredCapabilities>
       })),
     headerExtensions: headerExtensions.filter(({ uri }) => /playout-delay|abs-capture-time/.test(uri)),
   }
-}
-
-/**
- * An SDP offer (RFC 8839, RFC 8842) of one section, enough to bring ICE and DTLS up: packets are taken from the
- * DTLS transport, by SSRC, so that tracks may come and go without negotiating again.
- */
-function offer(transport: JoinAnswer['transport']): string {
-  const { usernameFragment, password } = iceParameters.parse(transport.ice_parameters)
-  const candidates = iceCandidates.parse(transport.ice_candidates)
-  const { fingerprints } = dtlsOfHub.parse(transport.dtls_parameters)
-  const sha256 = fingerprints.find(({ algorithm }) => algorithm === 'sha-256')!
-  return [
-    'v=0',
-    'o=- 1 1 IN IP4 127.0.0.1',
-    's=-',
-    't=0 0',
-    'a=ice-lite',
-    'a=group:BUNDLE 0',
-    'm=audio 7 UDP/TLS/RTP/SAVPF 100',
-    'c=IN IP4 127.0.0.1',
-    'a=mid:0',
-    'a=sendonly',
-    'a=rtcp-mux',
-    `a=ice-ufrag:${usernameFragment}`,
-    `a=ice-pwd:${password}`,
-    `a=fingerprint:sha-256 ${sha256.value}`,
-    'a=setup:actpass',
-    ...candidates
-      .filter(({ protocol }) => protocol === 'udp')
-      .map(
-        ({ foundation, priority, address, ip, port }) =>
-          `a=candidate:${foundation} 1 udp ${priority} ${address ?? ip} ${port} typ host`,
-      ),
-    'a=end-of-candidates',
-    'a=rtpmap:100 opus/48000/2',
-    '',
-  ].join('\r\n')
 }

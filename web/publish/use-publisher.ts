@@ -34,7 +34,10 @@ export function usePublisher(streamId: string, settings: Settings, media: Media)
 
   const goLive = useCallback(() => {
     const next = new PublisherClient({ hubUrl: location.origin, streamId, streamClass, token: accessToken })
-    const set = (change: Partial<Published>) => setPublished((old) => ({ ...old, ...change }))
+    const set = (change: Partial<Published>) => {
+      // One that was stopped says so last, when nobody listens any more.
+      if (next.state.name !== 'closed') setPublished((old) => ({ ...old, ...change }))
+    }
     next.on('state', (state) => set({ state }))
     next.on('viewers', (viewers) => set({ viewers }))
     next.on('statistics', (statistics) => set({ statistics }))
@@ -53,7 +56,7 @@ export function usePublisher(streamId: string, settings: Settings, media: Media)
   useEffect(() => () => client?.close(), [client])
   usePublishedTrack(client, media.video, media.videoMuted, { codec, layers })
   usePublishedTrack(client, media.audio, media.audioMuted, { music })
-  useEffect(() => showOnPage(published), [published])
+  useEffect(() => showOnPage(published, client?.transportId ?? null), [published, client])
 
   return { ...published, goLive, stop, retryNow: () => client?.retryNow() }
 }
@@ -85,11 +88,12 @@ function usePublishedTrack(
 }
 
 /** The state as attributes of the root element, for style sheets and for whoever automates the page. */
-function showOnPage({ state, viewers, statistics, demand }: Published): void {
+function showOnPage({ state, viewers, statistics, demand }: Published, transportId: string | null): void {
   const { dataset } = document.documentElement
   dataset.state = state?.name ?? 'off'
   if (state !== null && 'reason' in state) dataset.reason = state.reason
   else delete dataset.reason
+  dataset.transport = transportId ?? ''
   dataset.viewers = String(viewers)
   dataset.demand = demand === null ? '' : JSON.stringify(demand)
   dataset.layers = JSON.stringify(

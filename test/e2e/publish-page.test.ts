@@ -1,0 +1,170 @@
+import test from 'ava'
+import type { Page } from 'playwright-core'
+import { Chromium } from '../support/chromium.ts'
+import { openCuttableLink } from '../support/cuttable-link.ts'
+import { startHub, type TestHub } from '../support/hub.ts'
+import { descendants, programOf } from '../support/processes.ts'
+import { until } from '../support/until.ts'
+import { textOf, untilState, useToken } from '../support/watch-page.ts'
+
+/** Chromium publishes with its fake camera and microphone, and Chromium watches. */
+
+let hub: TestHub
+let chromium: Chromium
+let publisherToken: string
+let viewerToken: string
+
+test.before(async () => {
+  hub = await startHub([], { workers: 2 })
+  chromium = await Chromium.launch({ publish: true })
+  publisherToken = await hub.issueToken({ role: 'publisher', subject: 'pat' })
+  viewerToken = await hub.issueToken({ role: 'viewer', subject: 'vic' })
+})
+
+test.after.always(async () => {
+  await chromium?.[Symbol.asyncDispose]()
+  await hub?.[Symbol.asyncDispose]()
+})
+
+interface Choices {
+  readonly codec?: string
+  readonly layers?: string
+  readonly height?: string
+  readonly token?: string
+  /** Where the hub is. */
+  readonly url?: string
+}
+
+/** Opens the page of a stream, chooses, and goes live, with the token that the page asks for. */
+async function openStudio(
+  streamId: string,
+  { codec = 'vp8', layers, height = '360', token = publisherToken, url = hub.url }: Choices = {},
+) {
+  const opened = await chromium.open(`${url}/publish/${streamId}`)
+  const { page } = opened
+  await page.getByTestId('codec').selectOption(codec)
+  if (layers !== undefined) await page.getByTestId('layers').selectOption(layers)
+  await page.getByTestId('height').selectOption(height)
+  await page.waitForSelector('[data-testid=go-live]:enabled')
+  await page.getByTestId('go-live').click()
+  await useToken(page, token)
+  return opened
+}
+
+async function openWatcher(streamId: string) {
+  const opened = await chromium.open(`${hub.url}/watch/${streamId}`, { width: 640, height: 360 })
+  await useToken(opened.page, viewerToken)
+  return opened
+}
+
+/** Pictures that the page has shown, and its picture's height. */
+const shown = (page: Page): Promise<{ frames: number; height: number }> =>
+  page.evaluate(() => {
+    const video = document.querySelector('video')
+    return {
+      frames: video?.getVideoPlaybackQuality().totalVideoFrames ?? 0,
+      height: video?.videoHeight ?? 0,
+    }
+  })
+
+const untilMoving = async (page: Page): Promise<void> => {
+  const { frames } = await shown(page)
+  await until(async () => (await shown(page)).frames > frames + 5, 'pictures move', 15_000)
+}
+
+interface Layer {
+  readonly name: string
+  readonly active: boolean
+  readonly kbps: number
+}
+
+const layersOf = (page: Page): Promise<Layer[]> =>
+  page.evaluate(() => JSON.parse(document.documentElement.dataset['layers'] ?? '[]') as Layer[])
+
+const expected: readonly (readonly [codec: string, layers: string, encodings: number])[] = [
+  ['vp8', 'simulcast', 2],
+  ['h264', 'simulcast', 2],
+  ['vp9', 'svc', 1],
+  ['av1', 'single', 1],
+]
+
+for (const [codec, layers, encodings] of expected)
+  test.serial(`${codec} by ${layers} reaches a viewer`, async (t) => {
+    await using studio = await openStudio(`cam-${codec}`, { codec, layers })
+    await untilState(studio.page, 'live')
+    await using watcher = await openWatcher(`cam-${codec}`)
+    await untilState(watcher.page, 'live')
+    await untilMoving(watcher.page)
+    await until(async () => (await shown(watcher.page)).height === 360, 'the full picture')
+    await until(async () => (await layersOf(studio.page)).length === encodings, 'layers in the statistics')
+    await until(async () => (await textOf(studio.page, 'viewers')) === '1', 'its viewer is counted')
+    t.regex(await textOf(studio.page, 'video-rate'), new RegExp(codec, 'i'))
+    t.deepEqual(
+      studio.errors.filter((error) => !error.includes('401')),
+      [],
+    )
+  })
+
+test.serial('a worker that dies, and a connection that is cut, are only an interruption', async (t) => {
+  await using link = await openCuttableLink(hub.url)
+  await using studio = await openStudio('cam-back', { url: link.url })
+  await untilState(studio.page, 'live')
+  await using watcher = await openWatcher('cam-back')
+  await untilState(watcher.page, 'live')
+  await untilMoving(watcher.page)
+  const { transport_id } = await transportOf(studio.page)
+
+  // Only the WebSocket is lost: media goes on over the transport that there is.
+  link.cut()
+  await until(async () => (await stateOf(studio.page)) === 'reconnecting', 'it is noticed')
+  await untilMoving(watcher.page)
+  await untilState(studio.page, 'live')
+  t.is((await transportOf(studio.page)).transport_id, transport_id)
+
+  const workers = descendants(hub.pid).filter((pid) => programOf(pid).includes('mediasoup-worker'))
+  t.is(workers.length, 2)
+  for (const pid of workers) process.kill(pid, 'SIGKILL')
+  await until(async () => (await transportOf(studio.page)).transport_id !== transport_id, 'another transport')
+  await untilState(studio.page, 'live')
+  await untilState(watcher.page, 'live')
+  await untilMoving(watcher.page)
+})
+
+const transportOf = (page: Page) =>
+  page.evaluate(() => ({ transport_id: document.documentElement.dataset['transport'] }))
+
+const stateOf = (page: Page) => page.evaluate(() => document.documentElement.dataset['state'])
+
+test.serial('mute, stop and start again', async (t) => {
+  await using studio = await openStudio('cam-mute')
+  await untilState(studio.page, 'live')
+  await using watcher = await openWatcher('cam-mute')
+  await untilState(watcher.page, 'live')
+  await untilMoving(watcher.page)
+  await studio.page.getByTestId('mute-video').click()
+  await until(async () => (await layersOf(studio.page)).every(({ kbps }) => kbps === 0), 'no picture is sent')
+  t.is(await stateOf(studio.page), 'live', 'sound goes on')
+  await studio.page.getByTestId('mute-video').click()
+  await untilMoving(watcher.page)
+  await studio.page.getByTestId('stop').click()
+  await untilState(watcher.page, 'input_lost')
+  await studio.page.getByTestId('go-live').click()
+  await untilState(watcher.page, 'live')
+  await untilMoving(watcher.page)
+})
+
+test.serial('a taken stream and a forbidden camera are told in words', async (t) => {
+  await using studio = await openStudio('cam-taken')
+  await untilState(studio.page, 'live')
+  await using second = await openStudio('cam-taken')
+  await untilState(second.page, 'taken')
+  t.regex(await textOf(second.page, 'publish-failure'), /Somebody else is publishing/)
+  t.is(await stateOf(studio.page), 'live')
+
+  const refusing = await Chromium.launch({ flags: ['--deny-permission-prompts'] })
+  await using _closes = refusing
+  await using forbidden = await refusing.open(`${hub.url}/publish/cam-forbidden`)
+  await forbidden.page.getByTestId('capture-failure').waitFor()
+  t.regex(await textOf(forbidden.page, 'capture-failure'), /may not use your camera|no camera/)
+  t.true(await forbidden.page.getByTestId('go-live').isDisabled())
+})
