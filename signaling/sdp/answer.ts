@@ -17,6 +17,8 @@ export interface AnsweredMedia {
   readonly receives: readonly string[]
   /** The stream and track that it plays as; null where nothing is sent. */
   readonly msid: string | null
+  /** What is sent now, RFC 5576: some clients take nothing else. Left out where nothing is sent yet. */
+  readonly source?: { readonly ssrc: number; readonly cname: string }
   /** Most that may be sent to us, kb/s. */
   readonly maxKbps?: number
 }
@@ -59,7 +61,7 @@ export function writeAnswer(
 }
 
 function sectionOf(media: AnsweredMedia, offer: Offer, transport: TransportEnd): WrittenMedia {
-  const { codec, rtx, receives, maxKbps } = media
+  const { codec, rtx, receives, source, maxKbps } = media
   const { payloadType, clockRate, channels } = codec
   const { iceParameters, iceCandidates, dtlsParameters } = transport
   const fingerprint =
@@ -99,6 +101,9 @@ function sectionOf(media: AnsweredMedia, offer: Offer, transport: TransportEnd):
       type,
       ...(parameter ? { subtype: parameter } : {}),
     })),
+    ...(source === undefined
+      ? {}
+      : { ssrcs: [{ id: source.ssrc, attribute: 'cname', value: source.cname }] }),
     ext: media.extensions.map(({ id, uri }) => ({ value: id, uri })),
     ...(receives.length === 0
       ? {}

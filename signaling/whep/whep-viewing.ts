@@ -1,14 +1,15 @@
 import type { types } from 'mediasoup'
+import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 import type { Abr } from '../../common/wire/flow-contract.ts'
 import type { StreamView } from '../../policy/viewed-stream.ts'
 import type { MediaEvents } from '../../sfu/media-events.ts'
 import type { PayloadRouters } from '../../sfu/payload-routers.ts'
 import type { Stream, StreamObserver } from '../../sfu/stream.ts'
-import type { ViewedMedia, ViewedMediaListener } from '../../sfu/viewed-media.ts'
+import type { NewConsumer, ViewedMedia, ViewedMediaListener } from '../../sfu/viewed-media.ts'
 import { Viewer, type ViewerListener } from '../../sfu/viewer.ts'
 import type { WorkerSlot } from '../../sfu/worker-pool.ts'
-import { writeAnswer } from '../sdp/answer.ts'
+import { type AnsweredMedia, writeAnswer } from '../sdp/answer.ts'
 import type { Offer } from '../sdp/offer.ts'
 import type { SessionMedia } from '../sdp/sdp-session.ts'
 import { type StreamCodecs, type ViewedTracks, viewedTracks } from '../sdp/viewed-tracks.ts'
@@ -28,8 +29,8 @@ const SHOWN: StreamView = { tile: null, visible: true, focused: false, audio: tr
 
 /**
  * A WHEP client's media: one stream in the client's own payload types, for as long as its contract lasts. The client
- * can't be told of other tracks: what comes new is sent in the sections that it offered, and a stream that comes back
- * in a codec which it did not agree on ends the session.
+ * can't be told of other tracks: what comes new is sent in the sections that it offered, and ends the session where
+ * the client would not take it: in a codec that it did not agree on, or by an SSRC that it does not know.
  */
 export class WhepViewing
   implements SessionMedia, StreamObserver, ViewerListener, ContractListener, ViewedMediaListener
@@ -38,6 +39,8 @@ export class WhepViewing
   readonly #over: () => void
   readonly #stack = new DisposableStack()
   #admitted: AdmittedViewer
+  /** Whether the client takes a new SSRC for what its payload type says. */
+  #followsPayloadTypes = false
   #viewer: Viewer | null = null
   #media: ViewedMedia | null = null
   #closed = false
@@ -96,7 +99,9 @@ export class WhepViewing
   dataArrived(): void {}
 
   laneChanged(): void {
-    this.#media?.consume(false).catch((error) => {
+    if (!this.#media) return
+    if (!this.#followsPayloadTypes) return this[Symbol.dispose]()
+    this.#media.consume(false).catch((error) => {
       if (this.#closed) return
       if (!(error instanceof CodedError)) this.#deps.events.error('whep', 'consume', error)
       this[Symbol.dispose]()
@@ -138,6 +143,8 @@ export class WhepViewing
 
   async #answer(offer: Offer): Promise<string> {
     const { stream, abr, priority } = this.#admitted
+    // Browsers do where no SSRC was declared, and it is browsers that offer this attribute.
+    this.#followsPayloadTypes = offer.extmapAllowMixed
     const tracks = this.#tracksOf(offer, stream)
     const viewer = await Viewer.open(
       stream,
@@ -160,10 +167,15 @@ export class WhepViewing
     })
     const media = viewer.add(stream, { abr, priority, view: served(tracks) }, this)
     this.#media = media
-    await Promise.all([media.consume(false), viewer.bound()])
+    const [consumers] = await Promise.all([media.consume(false), viewer.bound()])
     this.#refuseIfOver()
     if (!media.complete) setImmediate(() => this.laneChanged())
-    return writeAnswer(offer, viewer.transport, tracks.answers)
+    if (this.#followsPayloadTypes) return writeAnswer(offer, viewer.transport, tracks.answers)
+    const answers = tracks.answers.map((answer) => {
+      const source = sourceOf(consumers.find(({ kind }) => kind === answer.kind))
+      return source ? { ...answer, source } : answer
+    })
+    return writeAnswer(offer, viewer.transport, answers)
   }
 
   #tracksOf(offer: Offer, stream: Stream): ViewedTracks {
@@ -173,7 +185,9 @@ export class WhepViewing
     const codecs =
       producers.length > 0
         ? { audio: codecOf('audio'), video: codecOf('video') }
-        : this.#deps.expectedCodecs(stream)
+        : this.#followsPayloadTypes
+          ? this.#deps.expectedCodecs(stream)
+          : null
     if (!codecs)
       throw new CodedError('stream_not_live', 'the stream has no media now, and nobody knows its codecs', {
         status: 409,
@@ -202,6 +216,16 @@ export class WhepViewing
     media.terms = { ...media.terms, abr }
     viewer.bound().catch((error) => this.#deps.events.error('whep', 'abr', error))
   }
+}
+
+const sourceSchema = z.object({
+  encodings: z.array(z.object({ ssrc: z.number() })).min(1),
+  rtcp: z.object({ cname: z.string() }),
+})
+
+function sourceOf(consumer: NewConsumer | undefined): AnsweredMedia['source'] {
+  const parameters = sourceSchema.safeParse(consumer?.rtp_parameters).data
+  return parameters && { ssrc: parameters.encodings[0]!.ssrc, cname: parameters.rtcp.cname }
 }
 
 /** What the client offered no section for is not sent. */

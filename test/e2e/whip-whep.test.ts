@@ -47,3 +47,37 @@ for (const codec of CODECS)
     t.is(seen.codec, `video/${codec}`)
     t.true(seen.width > 0)
   })
+
+test.serial('a publisher that comes back plays on for those who watch', async (t) => {
+  await using screen = await RtcPage.open(chromium)
+  const url = `${hub.url}/whip/back`
+  {
+    await using source = await RtcPage.open(chromium)
+    const made = await source.publish(url, publisher, { codec: 'VP8' })
+    t.is(made.status, 201, made.body)
+    await until(async () => (await source.media('outbound-rtp')).frames > 0, 'pictures sent')
+    t.is((await screen.watch(`${hub.url}/whep/back`, viewer)).status, 201)
+    await until(async () => (await screen.media()).frames > 5, 'pictures')
+    await source.page.evaluate('pc.close()')
+  }
+  await using again = await RtcPage.open(chromium)
+  const made = await until(
+    async () => {
+      const answer = await again.publish(url, publisher, { codec: 'VP8' })
+      return answer.status === 409 ? null : answer
+    },
+    'its place',
+    15_000,
+  )
+  t.is(made.status, 201, made.body)
+  await until(async () => (await again.media('outbound-rtp')).frames > 10, 'pictures sent')
+  // Shown, not only decoded: a player could take what is new for another track.
+  const shown = async () =>
+    Number(
+      await screen.page.evaluate(
+        'document.querySelector("video").getVideoPlaybackQuality().totalVideoFrames',
+      ),
+    )
+  const before = await shown()
+  await until(async () => (await shown()) > before + 10, 'new pictures', 10_000)
+})
