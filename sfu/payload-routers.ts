@@ -1,5 +1,6 @@
 import type { types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
+import { ROUTER_CODECS } from './router-codecs.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 /** Sets of payload types there may be on one worker: browsers have a handful, and each costs a pipe a stream. */
@@ -99,7 +100,7 @@ export class PayloadRouters implements Disposable {
       this.#close(ofWorker, ...unused)
     }
     const entry: Entry = {
-      router: worker.createRouter({ mediaCodecs: [...codecs] }),
+      router: worker.createRouter({ mediaCodecs: mediaCodecsOf(codecs) }),
       users: 0,
       idle: undefined,
     }
@@ -116,4 +117,14 @@ export class PayloadRouters implements Disposable {
       () => {},
     )
   }
+}
+
+/**
+ * Streams are piped as a whole: what is wanted of neither kind has a payload type as well, any that is free. mediasoup
+ * takes one for the retransmissions of each video codec too, from those that nobody named before: sound goes first.
+ */
+function mediaCodecsOf(codecs: readonly types.RouterRtpCodecCapability[]): types.RouterRtpCodecCapability[] {
+  const ofKind = (kind: types.MediaKind) => codecs.filter((codec) => codec.kind === kind)
+  const rest = ROUTER_CODECS.filter(({ kind }) => ofKind(kind).length === 0)
+  return [...ofKind('audio'), ...ofKind('video'), ...rest]
 }

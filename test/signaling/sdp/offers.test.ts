@@ -61,7 +61,10 @@ const TRANSPORT = {
       type: 'host' as const,
     },
   ],
-  dtlsParameters: { role: 'auto' as const, fingerprints: [{ algorithm: 'sha-256' as const, value: 'AA:BB' }] },
+  dtlsParameters: {
+    role: 'auto' as const,
+    fingerprints: [{ algorithm: 'sha-256' as const, value: 'AA:BB' }],
+  },
 }
 
 const tracksOf = (sdp: string) => publishedTracks(readOffer(sdp), SUPPORTED, 'cam')
@@ -88,7 +91,10 @@ test('OBS: no candidates, SSRCs, H.264 and Opus', (t) => {
     ],
   )
   // The publisher is answered in its own words.
-  t.is(media[0]?.fmtp[0]?.config, 'minptime=10;maxaveragebitrate=96000;stereo=1;sprop-stereo=1;useinbandfec=1')
+  t.is(
+    media[0]?.fmtp[0]?.config,
+    'minptime=10;maxaveragebitrate=96000;stereo=1;sprop-stereo=1;useinbandfec=1',
+  )
   t.regex(media[1]?.fmtp[0]?.config ?? '', /profile-level-id=42e01f/)
   t.is(media[1]?.candidates?.[0]?.ip, '192.0.2.7')
 })
@@ -143,7 +149,10 @@ test('a player gets the codec of the stream in its own payload types', (t) => {
     viewedTracks(readOffer(sdp), codecs, SUPPORTED.headerExtensions ?? [], 'cam')
   const types = (tracks: ReturnType<typeof viewed>) =>
     tracks.routerCodecs.map(({ mimeType, preferredPayloadType }) => `${mimeType} ${preferredPayloadType}`)
-  t.deepEqual(types(viewed({ audio: 'audio/opus', video: 'video/H264' })), ['audio/opus 109', 'video/H264 42'])
+  t.deepEqual(types(viewed({ audio: 'audio/opus', video: 'video/H264' })), [
+    'audio/opus 109',
+    'video/H264 42',
+  ])
   t.deepEqual(types(viewed({ audio: null, video: 'video/VP8' })), ['audio/opus 109', 'video/VP8 35'])
   // Nobody knows what pictures may come to a stream of sound.
   const sound = viewed({ audio: 'audio/opus', video: null })

@@ -1,0 +1,173 @@
+import test from 'ava'
+import { CodedError } from '../../../common/errors.ts'
+import type { FlowContract } from '../../../common/wire/flow-contract.ts'
+import { PayloadRouters } from '../../../sfu/payload-routers.ts'
+import { Placement } from '../../../sfu/placement.ts'
+import type { Publisher } from '../../../sfu/publisher.ts'
+import { Stream } from '../../../sfu/stream.ts'
+import { WorkerPool } from '../../../sfu/worker-pool.ts'
+import type { PublisherPlace } from '../../../signaling/publisher-admission.ts'
+import { readIceFragment } from '../../../signaling/sdp/ice-fragment.ts'
+import { readOffer } from '../../../signaling/sdp/offer.ts'
+import { publishedTracks } from '../../../signaling/sdp/published-tracks.ts'
+import { WhepViewing } from '../../../signaling/whep/whep-viewing.ts'
+import { WhipPublishing } from '../../../signaling/whip/whip-publishing.ts'
+import { SeededRandom } from '../../fuzz/seeded-random.ts'
+import { openLaneStream } from '../../support/lane-stream.ts'
+import { GSTREAMER_OFFER, OBS_OFFER, PLAYER_OFFER, SIMULCAST_OFFER } from '../../support/offers.ts'
+import { recordEvents } from '../../support/recorded-events.ts'
+import { until } from '../../support/until.ts'
+
+/** How long spoilt offers are taken, ms. */
+const BUDGET_MS = 6000
+const LEAST = 300
+
+const ABR = { min_kbps: 100, start_kbps: 1000, max_kbps: 5000 }
+const CONTRACT: FlowContract = {
+  ...{ contract_id: 'c', version: 1, tenant_id: 'default', stream_id: 'published', class: 'focus' },
+  ...{ mode: 'lan-direct', transport: 'webrtc', endpoints: [], keys: null, buffer: null, abr: ABR },
+  join: { protoo_url: '/protoo', whip_url: null, ticket: 'ticket', ice_servers: [] },
+  pacing: { target_kbps: 1000, max_kbps: 5000, burst_ms: 100 },
+  overlay: { path: [], edge: 'hub', bindings: [] },
+  latency: { budget_ms: null, estimate_ms: 0, stages: [] },
+  ...{ reasons: [], expires_at: 0 },
+}
+
+/** A place as contracts give it: what it holds is closed with it. */
+function placeOn(stream: Stream): PublisherPlace {
+  let held: Publisher | null = null
+  return {
+    ...{ stream, contract: CONTRACT },
+    get publisher() {
+      return held?.alive ? held : null
+    },
+    set publisher(publisher) {
+      if (held !== publisher) void held?.[Symbol.asyncDispose]()
+      held = publisher
+    },
+    [Symbol.dispose]() {},
+  }
+}
+
+/** Spoils an offer so that most of it stays: what is nearly right reaches deepest. */
+function mutated(offer: string, random: SeededRandom): string {
+  const lines = offer.split('\r\n')
+  const changes = 1 + random.below(4)
+  for (let change = 0; change < changes; change++) {
+    const at = random.below(lines.length)
+    const line = lines[at]!
+    const other = lines[random.below(lines.length)]!
+    const spoilt = [
+      () => lines.splice(at, 1),
+      () => lines.splice(at, 0, other),
+      () => lines.splice(at, 1, line.slice(0, random.below(line.length + 1))),
+      () =>
+        lines.splice(
+          at,
+          1,
+          line.replace(/\d+/, String(random.below(2) ? random.below(300) : 2 ** random.below(60))),
+        ),
+      () => lines.splice(at, 1, line.replace(/\d+/, /\d+/.exec(other)?.[0] ?? '-1')),
+      () => lines.splice(at, 1, line.replace(/:.*$/, `:${other.slice(other.indexOf(':') + 1)}`)),
+      () => lines.splice(at, 1, `${line.slice(0, 2)}${'x'.repeat(random.below(5000))}`),
+      () => lines.splice(at, 1, `${line} ${String.fromCodePoint(random.below(0x2000))}`),
+      () =>
+        lines.splice(
+          at,
+          1,
+          line.replace(/[a-z]+/i, ['__proto__', 'constructor', 'null', ''][random.below(4)]!),
+        ),
+      () => lines.splice(0, lines.length, ...lines.slice(at), ...lines.slice(0, at)),
+      () => lines.push(...lines.filter((each) => each.startsWith('m=') || random.below(2) === 0)),
+    ]
+    spoilt[random.below(spoilt.length)]!()
+  }
+  return lines.join(random.below(10) === 0 ? '\n' : '\r\n')
+}
+
+test('spoilt offers are refused with a reason or taken, and leave nothing behind', async (t) => {
+  await using stack = new AsyncDisposableStack()
+  const { events } = recordEvents()
+  const pool = stack.use(
+    await WorkerPool.open({
+      count: 1,
+      webRtc: { ip: '127.0.0.1', announcedAddress: null, basePort: 0 },
+      events,
+      onReplaced: () => {},
+    }),
+  )
+  const placement = new Placement({
+    size: 1,
+    slots: () => pool.slots,
+    census: pool.census,
+    cpuOf: () => 0,
+    lanesOn: () => 0,
+    consumersPerWorker: 100,
+  })
+  const watched = stack.use(
+    await openLaneStream({ pool, placement, streamId: 'watched', renditions: 2 }),
+  ).stream
+  const published = stack.use(
+    new Stream(
+      { tenantId: 'default', streamId: 'published', streamClass: 'focus' },
+      { placement, census: pool.census, events },
+    ),
+  )
+  const routers = stack.use(new PayloadRouters({ idleMs: 0 }))
+  const router = pool.slots[0]!.router
+  const place = () => placeOn(published)
+  const viewer = () => ({ contractId: 'v', stream: watched, abr: ABR, priority: 100, [Symbol.dispose]() {} })
+  const transportsBefore = (await router.dump()).transportIds.length
+
+  const random = new SeededRandom('offers')
+  const outcomes = new Map<string, number>()
+  const offers = [OBS_OFFER, GSTREAMER_OFFER, SIMULCAST_OFFER]
+  const end = performance.now() + BUDGET_MS
+  for (let round = 0; round < LEAST || performance.now() < end; round++) {
+    const publishes = round % 2 === 0
+    const sdp = mutated(publishes ? offers[random.below(offers.length)]! : PLAYER_OFFER, random)
+    let outcome = 'taken'
+    try {
+      const offer = readOffer(sdp)
+      if (publishes) {
+        const tracks = publishedTracks(offer, router.rtpCapabilities, 'published')
+        const { media } = await WhipPublishing.open(
+          { admission: { admit: place }, events },
+          'ticket',
+          offer,
+          tracks,
+          () => {},
+        )
+        media[Symbol.dispose]()
+      } else {
+        const { media } = await WhepViewing.open(
+          {
+            ...{ admission: { admit: viewer }, events, routers },
+            routerCapabilities: () => router.rtpCapabilities,
+            expectedCodecs: () => null,
+          },
+          'ticket',
+          offer,
+          () => {},
+        )
+        media[Symbol.dispose]()
+      }
+    } catch (error) {
+      if (!(error instanceof CodedError) || error.status >= 500)
+        return t.fail(`round ${round}: ${error instanceof Error ? error.stack : error}\n${sdp}`)
+      outcome = error.code
+    }
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    try {
+      readIceFragment(sdp.replace(/^[^am]=.*\r?\n/gm, ''))
+    } catch (error) {
+      if (!(error instanceof CodedError)) return t.fail(`fragment in round ${round}: ${error}`)
+    }
+  }
+  t.log(JSON.stringify(Object.fromEntries(outcomes)))
+  t.true((outcomes.get('taken') ?? 0) > 20)
+  t.true((outcomes.get('bad_sdp') ?? 0) > 20)
+  await until(() => routers.size === 0, 'routers closed')
+  // Pipes to the routers go with them; what is left is what there was.
+  await until(async () => (await router.dump()).transportIds.length === transportsBefore, 'transports closed')
+})
