@@ -14,15 +14,24 @@ export interface HttpAppOptions {
   readonly api: Router
   readonly health: Health
   readonly events: MediaEvents
+  /** Addresses and ranges of the proxies whose word about clients is taken. */
+  readonly trustedProxies: readonly string[]
   /** What the hub's routers can forward; goes into the viewer page. */
   readonly routerCapabilities: () => unknown
 }
 
 /** The hub's HTTP: pages, the API, health. */
-export function httpApp({ api, health, events, routerCapabilities }: HttpAppOptions): Express {
+export function httpApp({
+  api,
+  health,
+  events,
+  routerCapabilities,
+  trustedProxies,
+}: HttpAppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.set('etag', 'strong')
+  app.set('trust proxy', trustedProxies.length === 0 ? false : trustedProxies)
   app.use(
     helmet({
       strictTransportSecurity: false,

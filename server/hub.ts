@@ -59,6 +59,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   let listeners: Listeners | null = null
   /** Of all doors together. */
   const connections = () => gateway.connections + doors.sessions.size
+  const admitted = () => gateway.admitted + doors.sessions.size
   const events = toldWidely(mediaEvents(metrics, logger), () => listeners)
   // With several hubs on one database, what the others changed is looked for this often.
   const refreshMs = config.databaseUrl === '' ? undefined : 1000
@@ -129,7 +130,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     await openFlowRoom({
       ...{ config, state, policies, overlay, webhooks, streams, events, logger },
       authenticator: auth.authenticator,
-      connections,
+      connections: admitted,
       workersFull: () => placement.saturation(),
     }),
   )
@@ -155,7 +156,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       workersWanted: workers.size,
       workerCpu: () => hubLoad.workerCpu,
       ports: () => flows.ports(),
-      connections,
+      connections: admitted,
       maxConnections: config.maxConnections,
       storeQueue: store.queue,
     }),
@@ -166,9 +167,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     closing: closing.signal,
   })
   const app = httpApp({
-    api,
-    health,
-    events,
+    ...{ api, health, events, trustedProxies: config.trustedProxies },
     routerCapabilities: () => workers.slots[0]?.router.rtpCapabilities ?? null,
   })
   const requirement = tlsRequirement(config.bind.host, config)
@@ -187,7 +186,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const url = await listen(http, config.bind, stack)
   // Closed before the listener, which waits for its WebSockets.
   stack.use(gateway)
-  const metricsUrl = await listen(metricsServer(metrics, events), config.metrics, stack)
+  const metricsUrl = await listen(metricsServer(metrics, events, config), config.metrics, stack)
   stack.defer(() => closing.abort())
   const owned = stack.move()
   return {

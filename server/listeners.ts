@@ -11,6 +11,8 @@ import type { Tls } from './tls/open-tls.ts'
 
 /** Answers under way have this long to leave when the hub stops, ms. */
 const LAST_ANSWERS_MS = 2000
+/** How often connections are looked at whose time is over, ms. */
+const CHECK_EVERY_MS = 1000
 
 /** The hub's HTTP server with its time limits; TLS where it is demanded. */
 export function httpServer(
@@ -18,7 +20,7 @@ export function httpServer(
   { idleMs, readMs, writeMs }: Pick<Config, 'idleMs' | 'readMs' | 'writeMs'>,
   tls: Tls | null,
 ): Server {
-  const limits = { keepAliveTimeout: idleMs, requestTimeout: readMs, headersTimeout: readMs }
+  const limits = timeLimits({ idleMs, readMs })
   // Questions for news are held open for up to 8 s; then there was no progress, and no fault either.
   const silentMs = Math.max(writeMs, 12_000)
   if (!tls) {
@@ -26,16 +28,26 @@ export function httpServer(
     server.setTimeout(silentMs)
     return server
   }
-  const server = createTlsServer({ ...limits, ...tls.options }, app)
+  const server = createTlsServer({ ...limits, handshakeTimeout: readMs, ...tls.options }, app)
   server.setTimeout(silentMs)
   const detach = tls.attach(server)
   server.once('close', detach)
   return server
 }
 
+/** Longest waits for what clients send. Node looks for those that are over only each `connectionsCheckingInterval`. */
+function timeLimits({ idleMs, readMs }: Pick<Config, 'idleMs' | 'readMs'>) {
+  const limits = { keepAliveTimeout: idleMs, requestTimeout: readMs, headersTimeout: readMs }
+  return { ...limits, connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, readMs) }
+}
+
 /** Prometheus alone, for `METRICS_ADDR`. */
-export function metricsServer(metrics: Metrics, events: MediaEvents): Server {
-  return createServer((request, response) => {
+export function metricsServer(
+  metrics: Metrics,
+  events: MediaEvents,
+  times: Pick<Config, 'idleMs' | 'readMs'>,
+): Server {
+  return createServer(timeLimits(times), (request, response) => {
     if (request.url !== '/metrics') return void response.writeHead(404).end()
     metrics.registry.metrics().then(
       (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),

@@ -4,6 +4,7 @@ import type { Peer, ProtooNotification, ProtooRequest } from 'protoo-server'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import type { PublisherAdmission } from './publisher-admission.ts'
 import { PublisherSession } from './publisher-session.ts'
+import type { ViewerAdmission } from './viewer-admission.ts'
 import { ViewerSession, type ViewerSessionDependencies } from './viewer-session.ts'
 
 /** A connection that says nothing for this long is closed. */
@@ -20,15 +21,33 @@ export interface DoorDependencies {
 /**
  * Welcomes a connection, whose first message then decides whose it is: `publish` is a publisher's, everything else
  * a viewer's.
+ * @param admitted called when it showed a ticket that is good: until then it is nobody's
  */
 export function welcome(
   peer: Peer,
   { viewers, publishers, events, routerCapabilities }: DoorDependencies,
+  admitted: () => void,
 ): void {
+  const noting = <Args extends readonly unknown[], Place>(admit: (...args: Args) => Place) => ({
+    admit: (...args: Args): Place => {
+      const place = admit(...args)
+      admitted()
+      return place
+    },
+  })
   const open = (method: string) =>
     method === 'publish'
-      ? new PublisherSession(peer, { admission: publishers, events })
-      : new ViewerSession(peer, { ...viewers, events })
+      ? new PublisherSession(peer, {
+          admission: noting((...args: Parameters<PublisherAdmission['admit']>) => publishers.admit(...args)),
+          events,
+        })
+      : new ViewerSession(peer, {
+          ...viewers,
+          admission: noting((...args: Parameters<ViewerAdmission['admit']>) =>
+            viewers.admission.admit(...args),
+          ),
+          events,
+        })
   const timer = setTimeout(() => peer.close(), SPEAK_WITHIN_MS)
   let first = true
   const decide = (method: string): boolean => {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import protoo from 'protoo-server'
+import protoo, { type Peer } from 'protoo-server'
 import { type DoorDependencies, welcome } from './protoo-door.ts'
 import { guardProtooMessages } from './protoo-message-guard.ts'
 
@@ -23,6 +23,8 @@ export class ProtooGateway implements Disposable {
   readonly #options: GatewayOptions
   readonly #room = new protoo.Room()
   readonly #upgrades = new EventEmitter()
+  /** Connections that showed no good ticket yet, oldest first. */
+  readonly #strangers = new Set<Peer>()
 
   constructor(options: GatewayOptions) {
     this.#options = options
@@ -36,6 +38,8 @@ export class ProtooGateway implements Disposable {
     })
     server.on('connectionrequest', (_request, accept, reject) => {
       const { maxConnections, door } = this.#options
+      // Whoever only holds a place open gives it up: else a few silent ones would keep everybody out.
+      if (this.connections >= maxConnections) this.#strangers.values().next().value?.close()
       if (this.connections >= maxConnections) {
         door.events.rejected(null, 'max_connections', `${maxConnections} are connected`)
         return reject(503, 'too many connections; try again later')
@@ -43,7 +47,10 @@ export class ProtooGateway implements Disposable {
       const transport = accept()
       // An exception past accept() would end the process (protoo has nobody to give it to).
       try {
-        welcome(this.#room.createPeer(randomUUID(), transport), door)
+        const peer = this.#room.createPeer(randomUUID(), transport)
+        this.#strangers.add(peer)
+        peer.on('close', () => this.#strangers.delete(peer))
+        welcome(peer, door, () => this.#strangers.delete(peer))
       } catch (error) {
         door.events.error('signaling', 'session', error)
         transport.close()
@@ -53,6 +60,11 @@ export class ProtooGateway implements Disposable {
 
   get connections(): number {
     return this.#room.peers.length
+  }
+
+  /** Connections by a contract: those that may not be turned out for others. */
+  get admitted(): number {
+    return this.connections - this.#strangers.size
   }
 
   /** Takes over an HTTP upgrade whose path is `/protoo`. */

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import { type ErrorRequestHandler, type RequestHandler, Router } from 'express'
 import type { Action } from '../../common/wire/ids.ts'
 import type { Authenticator } from '../auth/authenticate.ts'
@@ -43,8 +42,6 @@ export interface ApiParts {
   ) => Authorization
   /** Whether there is such a tenant. */
   readonly tenantExists: (tenantId: string) => boolean
-  /** The client's address; the socket's by default. */
-  readonly addressOf?: (request: IncomingMessage) => string
   /** The hub ends: questions that are held open are let go. */
   readonly closing?: AbortSignal
   /** Called after each answer, for metrics. */

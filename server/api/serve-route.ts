@@ -36,7 +36,8 @@ export function serveRoute(route: Route, parts: ApiParts): RequestHandler {
   return async (request, response) => {
     const startedAt = performance.now()
     const requestId = requestIdOf(request)
-    const address = parts.addressOf?.(request) ?? request.socket.remoteAddress ?? ''
+    // By the word of the proxies that the app trusts; the socket's where there is none.
+    const address = request.ip ?? request.socket.remoteAddress ?? ''
     const limit = timeLimit(request, response, route.timeoutMs ?? TIMEOUT_MS)
     let answered: { status: number; code: string | null; failed: boolean }
     answered = { status: route.answer.status, code: null, failed: false }

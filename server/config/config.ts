@@ -5,6 +5,7 @@ import { parse as parseToml, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import { streamClassSchema, streamIdSchema } from '../../common/wire/stream.ts'
+import { isLoopback } from '../tls/loopback.ts'
 import { tlsRequirement } from '../tls/tls-requirement.ts'
 import type { Setting, Source } from './setting.ts'
 import { SETTINGS } from './settings.ts'
@@ -184,6 +185,10 @@ function crossChecks(config: Config): string[] {
   if (['0.0.0.0', '::'].includes(config.ristIp) && config.ristAnnounced === '')
     problems.push(
       `${SETTINGS.ristAnnounced.env}: needed when ${SETTINGS.ristIp.env} is ${config.ristIp}: the address senders can reach`,
+    )
+  if (!isLoopback(config.metrics.host))
+    problems.push(
+      `${SETTINGS.metrics.env}: ${config.metrics.host} is not loopback, and what stands there needs no token; from elsewhere scrape /metrics of the hub itself, over TLS, with an admin's token`,
     )
   const requirement = tlsRequirement(config.bind.host, config)
   if (requirement.kind === 'error') problems.push(...requirement.error.details)

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { nodeIdSchema } from '../../common/wire/ids.ts'
 
 /** Where a value came from, for error messages; later ones win. */
@@ -102,6 +103,34 @@ export function host(names: Names): Setting<string> {
       typeof raw === 'string' && (raw === '' ? names.default === '' : /^[A-Za-z0-9.:_-]{1,253}$/.test(raw))
         ? raw
         : undefined,
+  }
+}
+
+/** IP addresses and ranges, `10.0.0.0/8`: a list in the file, text with commas elsewhere. */
+export function addressRanges(names: Names): Setting<readonly string[]> {
+  const isRange = (text: string) => {
+    const [address = '', bits, ...more] = text.split('/')
+    const most = [0, 0, 0, 0, 32, 0, 128][isIP(address)]!
+    return (
+      more.length === 0 &&
+      most > 0 &&
+      (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most))
+    )
+  }
+  return {
+    ...names,
+    allowed: 'IP addresses and ranges such as 10.0.0.0/8, at most 50',
+    read: (raw) => {
+      const list =
+        typeof raw === 'string'
+          ? raw
+              .split(',')
+              .map((each) => each.trim())
+              .filter(Boolean)
+          : raw
+      const valid = Array.isArray(list) && list.every((each) => typeof each === 'string' && isRange(each))
+      return valid && list.length <= 50 ? list : undefined
+    },
   }
 }
 

@@ -4,7 +4,17 @@ import { LOG_LEVELS } from '../../common/wire/log-level.ts'
 import { HUB_NODE_ID } from '../flows/hub-node.ts'
 import { TLS_SETTINGS } from '../tls/tls-settings.ts'
 import { CAPACITY_SETTINGS } from './capacity-settings.ts'
-import { flag, host, name, oneOf, portRange, socketAddress, text, wholeNumber } from './setting.ts'
+import {
+  addressRanges,
+  flag,
+  host,
+  name,
+  oneOf,
+  portRange,
+  socketAddress,
+  text,
+  wholeNumber,
+} from './setting.ts'
 
 /** Every setting of the hub but its streams, which only the file holds. Help text, parsing and errors come from here. */
 export const SETTINGS = {
@@ -55,6 +65,13 @@ export const SETTINGS = {
     0,
     86_400_000,
   ),
+  trustedProxies: addressRanges({
+    env: 'TRUSTED_PROXIES',
+    flag: 'trusted-proxies',
+    key: 'hub.trusted_proxies',
+    default: '',
+    help: 'reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between; without them whoever comes by a proxy shares its rate limit',
+  }),
   idleMs: wholeNumber(
     {
       env: 'OVERLAY_IDLE_MS',

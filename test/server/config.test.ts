@@ -69,7 +69,7 @@ test('every problem is named at once, with its source and what is allowed', (t) 
     '--bind (flag): "nowhere" is not allowed; allowed: host:port or [ipv6]:port, the port from 0 to 65535',
     'OVERLAY_MAX_CONNS (environment): "0" is not allowed; allowed: a whole number from 1 to 1000000',
     'hub.idle_ms (config file): "soon" is not allowed; allowed: a whole number from 100 to 3600000',
-    'hub.colour (config file): unknown; allowed: bind, id, max_conns, max_kbps, drain_ms, idle_ms, read_ms, write_ms, metrics_addr, log_level, amnesia, data_dir, database_url, keys_file',
+    'hub.colour (config file): unknown; allowed: bind, id, max_conns, max_kbps, drain_ms, trusted_proxies, idle_ms, read_ms, write_ms, metrics_addr, log_level, amnesia, data_dir, database_url, keys_file',
   ])
 })
 
@@ -119,6 +119,13 @@ test('a secret in a setting is never repeated, and has no flag', (t) => {
   t.regex(line, /^DATABASE_URL: not allowed; allowed: a postgres/)
   t.false(line.includes('very-secret'))
   t.regex(problems(['--database-url', 'x'])[0]!, /--database-url.*--help/)
+})
+
+test('metrics stay on loopback, and proxies are addresses', (t) => {
+  t.regex(problems(['--metrics-addr', '0.0.0.0:9464']).join(), /METRICS_ADDR: 0\.0\.0\.0 is not loopback/)
+  t.deepEqual(load(['--trusted-proxies', '10.0.0.0/8, ::1']).trustedProxies, ['10.0.0.0/8', '::1'])
+  for (const wrong of ['proxy.example', '10.0.0.0/33', '10.0.0.1/8/8', '::1/129'])
+    t.regex(problems(['--trusted-proxies', wrong]).join(), /--trusted-proxies .* is not allowed/)
 })
 
 test('help lists every setting under all its names', (t) => {

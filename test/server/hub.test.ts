@@ -2,9 +2,11 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import test from 'ava'
+import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import { startHub } from '../support/hub.ts'
 import { descendants } from '../support/processes.ts'
 import { until } from '../support/until.ts'
+import { joinWith } from './flows/join-with.ts'
 
 test('a hub serves health, readiness, metrics and clear errors', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }])
@@ -63,23 +65,20 @@ test('the hub is unready before it is full, says why, and recovers', async (t) =
     const response = await fetch(`${hub.url}/readyz`)
     return { status: response.status, ...((await response.json()) as { degraded: string[] }) }
   }
-  const connect = async () => {
-    const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/protoo`, 'protoo')
-    await once(socket, 'open')
-    return socket
-  }
+  const subscribe = () => hub.api('POST', '/v1/subscribe', { stream_id: 'cam-1' })
+  const connect = async () =>
+    joinWith(hub.url, subscribeAnswerSchema.parse((await subscribe()).body).join.webrtc.ticket)
   const sockets = await Promise.all(Array.from({ length: 9 }, connect))
   const full = await readyz()
   t.is(full.status, 503)
   t.true(full.degraded.includes('connections: 9 of 10 are taken'), String(full.degraded))
-  const subscribe = () => hub.api('POST', '/v1/subscribe', { stream_id: 'cam-1' })
   t.is((await subscribe()).status, 200)
   sockets.push(await connect())
   t.like(await subscribe(), {
     status: 503,
     body: { error: { code: 'saturated', resource: 'viewer_connections' } },
   })
-  for (const socket of sockets) socket.close()
+  for (const socket of sockets) socket[Symbol.dispose]()
   await until(async () => (await readyz()).status === 200, 'there is room again')
   t.is((await subscribe()).status, 200)
 

@@ -282,15 +282,26 @@ test.serial('connections that vanish without a word are gone at once', async (t)
   t.is(await viewers(), 0)
 })
 
-test.serial('more viewers than allowed are told to come later', async (t) => {
-  const sockets: Socket[] = []
-  while (sockets.length < MAX_CONNECTIONS) sockets.push(await handshake())
-  t.is(await upgrade('/protoo'), 503)
-  t.is(await metric('rejected_total{reason="max_connections"}'), 1)
-  for (const socket of sockets) socket.destroy()
-  await until(async () => (await metric('overlay_sessions_active')) === 0, 'no session')
-  t.is(await upgrade('/protoo'), 101)
-})
+test.serial(
+  'more viewers than allowed are told to come later, and who has no ticket gives way',
+  async (t) => {
+    const silent: Socket[] = []
+    while (silent.length < MAX_CONNECTIONS) silent.push(await handshake())
+    const clients: Client[] = []
+    while (clients.length < MAX_CONNECTIONS) {
+      const viewer = await client()
+      clients.push(viewer)
+      await joined(viewer)
+    }
+    t.true(silent.every(({ destroyed, readableEnded }) => destroyed || readableEnded))
+    t.is(await metric('rejected_total{reason="max_connections"}'), 0)
+    t.is(await upgrade('/protoo'), 503)
+    t.is(await metric('rejected_total{reason="max_connections"}'), 1)
+    for (const viewer of clients) viewer[Symbol.dispose]()
+    await until(async () => (await metric('overlay_sessions_active')) === 0, 'no session')
+    t.is(await upgrade('/protoo'), 101)
+  },
+)
 
 /** An open WebSocket, as the TCP connection under it. */
 async function handshake(): Promise<Socket> {

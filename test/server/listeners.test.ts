@@ -1,0 +1,63 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import test from 'ava'
+import { Router } from 'express'
+import { Health } from '../../server/health.ts'
+import { httpApp } from '../../server/http-app.ts'
+import { httpServer, listen } from '../../server/listeners.ts'
+import { recordEvents } from '../support/recorded-events.ts'
+
+const TIMES = { idleMs: 1000, readMs: 300, writeMs: 1000 }
+
+test('who sends a request a byte at a time is cut off', async (t) => {
+  await using stack = new AsyncDisposableStack()
+  const server = httpServer(
+    (request, response) => request.resume().once('end', () => response.end('ok')),
+    TIMES,
+    null,
+  )
+  const { port } = new URL(await listen(server, { host: '127.0.0.1', port: 0 }, stack))
+  const slowly = async (start: string): Promise<string> => {
+    const socket = connect(Number(port), '127.0.0.1').setEncoding('latin1')
+    socket.on('error', () => {})
+    socket.write(start)
+    const drip = setInterval(() => socket.write('x'), 50)
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk
+    })
+    await once(socket, 'close')
+    clearInterval(drip)
+    return text
+  }
+  const [head, body] = await Promise.all([
+    slowly('GET / HTTP/1.1\r\nHost: x\r\nX-Slow: '),
+    slowly('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nX: y\r\n\r\n'),
+  ])
+  for (const answer of [head, body]) t.regex(answer, /^HTTP\/1\.1 408 /)
+})
+
+test('only proxies that are trusted are believed about who asks', async (t) => {
+  const api = Router().get('/v1/who', ({ ip, protocol }, response) => void response.json({ ip, protocol }))
+  const ask = async (trustedProxies: readonly string[], forwarded: string) => {
+    await using stack = new AsyncDisposableStack()
+    const health = stack.use(
+      new Health({
+        ...{ draining: () => false, workersUp: () => 1, workersWanted: 1, workerCpu: () => 0 },
+        ...{ ports: () => ({ taken: 0, count: 1 }), connections: () => 0, maxConnections: 1 },
+        storeQueue: { waiting: 0, capacity: 1 },
+      }),
+    )
+    const { events } = recordEvents()
+    const app = httpApp({ api, health, events, trustedProxies, routerCapabilities: () => null })
+    const url = await listen(httpServer(app, TIMES, null), { host: '127.0.0.1', port: 0 }, stack)
+    const headers = { 'x-forwarded-for': forwarded, 'x-forwarded-proto': 'https' }
+    return (await fetch(`${url}/v1/who`, { headers })).json()
+  }
+  t.deepEqual(await ask([], '203.0.113.9'), { ip: '127.0.0.1', protocol: 'http' })
+  t.deepEqual(await ask(['10.0.0.0/8'], '203.0.113.9'), { ip: '127.0.0.1', protocol: 'http' })
+  const proxied = { ip: '203.0.113.9', protocol: 'https' }
+  t.deepEqual(await ask(['127.0.0.1'], '203.0.113.9'), proxied)
+  // What a client claims beyond its own proxy's word is not taken.
+  t.deepEqual(await ask(['127.0.0.0/8', '10.0.0.0/8'], '198.51.100.1, 203.0.113.9, 10.1.2.3'), proxied)
+})
