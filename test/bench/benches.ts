@@ -1,5 +1,6 @@
 import type { Bench } from './bench.ts'
 import { decide } from './decide.ts'
+import { fanout } from './fanout.ts'
 import { g2g } from './g2g.ts'
 import { hub } from './hub.ts'
 import { ingest } from './ingest.ts'
@@ -7,4 +8,4 @@ import { join } from './join.ts'
 import { recover } from './recover.ts'
 
 /** What `npm run bench` can run, by name. */
-export const BENCHES: Readonly<Record<string, Bench>> = { decide, g2g, hub, ingest, join, recover }
+export const BENCHES: Readonly<Record<string, Bench>> = { decide, fanout, g2g, hub, ingest, join, recover }

@@ -16,6 +16,12 @@ export function pssMb(pid: number): number {
   return Number(line?.[1] ?? Number.NaN) / 1024
 }
 
+/** Resident memory in MB (2^20 bytes). */
+export function rssMb(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(line?.[1] ?? Number.NaN) / 1024
+}
+
 /** What some processes together used while `during` ran: cores (CPU seconds per second) and PSS in MB at its end. */
 export async function usageOf(
   pids: readonly number[],

@@ -1,0 +1,141 @@
+import { randomInt } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import {
+  DtlsClient,
+  ProtectionProfileAeadAes128Gcm,
+  type RTCCertificate,
+  SrtcpSession,
+  type Transport,
+} from 'werift'
+import type { ViewerOrder } from './fanout-protocol.ts'
+import { bindingRequest } from './stun-binding.ts'
+import { TransportFeedback } from './transport-feedback.ts'
+
+/** AEAD_AES_128_GCM (RFC 7714 section 12): lengths of master key and salt, bytes. */
+const KEY_BYTES = 16
+const SALT_BYTES = 12
+const RECEIVE_BUFFER_BYTES = 1024 * 1024
+/** How often Chromium reports at this bitrate: as often as it ever does. */
+const FEEDBACK_MS = 50
+/** mediasoup lets go of who does not ask for so long: 30 s. */
+const CONSENT_MS = 5000
+
+/**
+ * As little of a WebRTC viewer as makes a worker do all its work: ICE, a real DTLS-SRTP handshake with AES-GCM, and
+ * transport-wide feedback where it was negotiated. Packets are counted, not decrypted.
+ */
+export class BenchViewer implements Disposable {
+  /** RTP packets so far. */
+  received = 0
+  readonly #socket: Socket
+  readonly #order: ViewerOrder
+  readonly #timers: NodeJS.Timeout[] = []
+  #feedback: TransportFeedback | null = null
+  #onDtls: ((datagram: Buffer) => void) | null = null
+
+  private constructor(socket: Socket, order: ViewerOrder) {
+    this.#socket = socket
+    this.#order = order
+    socket.on('message', (datagram) => this.#receive(datagram))
+    // The worker may be gone before its viewers are.
+    socket.on('error', () => {})
+  }
+
+  static async open(order: ViewerOrder, certificate: RTCCertificate): Promise<BenchViewer> {
+    const socket = createSocket({ type: 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES })
+    socket.bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    socket.connect(order.port, order.ip)
+    await once(socket, 'connect')
+    const viewer = new BenchViewer(socket, order)
+    viewer.#ask()
+    viewer.#timers.push(setInterval(() => viewer.#ask(), CONSENT_MS))
+    const srtcp = await viewer.#handshake(certificate)
+    if (order.feedback) viewer.#giveFeedback(srtcp, order.feedback.ssrc)
+    return viewer
+  }
+
+  [Symbol.dispose](): void {
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#socket.close()
+  }
+
+  #ask(): void {
+    this.#socket.send(bindingRequest(this.#order.ice))
+  }
+
+  async #handshake({ certPem, privateKey, signatureHash }: RTCCertificate): Promise<SrtcpSession> {
+    const transport: Transport = {
+      type: 'bench',
+      address: { address: '127.0.0.1', family: 'IPv4', port: this.#socket.address().port },
+      closed: false,
+      onData: () => {},
+      send: async (bytes: Buffer) => this.#socket.send(bytes),
+      close: async () => {},
+    }
+    this.#onDtls = (datagram) => transport.onData(datagram, ['127.0.0.1', this.#order.port])
+    const dtls = new DtlsClient({
+      ...{ transport, cert: certPem, key: privateKey, signatureHash },
+      srtpProfiles: [ProtectionProfileAeadAes128Gcm],
+      extendedMasterSecret: true,
+    })
+    const connected = new Promise<void>((resolve, reject) => {
+      dtls.onConnect.once(() => resolve())
+      dtls.onError.once(reject)
+    })
+    dtls.connect().catch(() => {})
+    await connected
+    if (dtls.srtp.srtpProfile !== ProtectionProfileAeadAes128Gcm) throw new Error('no AES-GCM was negotiated')
+    const { localKey, localSalt, remoteKey, remoteSalt } = dtls.extractSessionKeys(KEY_BYTES, SALT_BYTES)
+    return new SrtcpSession({
+      keys: {
+        localMasterKey: localKey,
+        localMasterSalt: localSalt,
+        remoteMasterKey: remoteKey,
+        remoteMasterSalt: remoteSalt,
+      },
+      profile: ProtectionProfileAeadAes128Gcm,
+    })
+  }
+
+  #giveFeedback(srtcp: SrtcpSession, mediaSsrc: number): void {
+    const feedback = new TransportFeedback(randomInt(1, 2 ** 32 - 1), mediaSsrc)
+    this.#feedback = feedback
+    this.#timers.push(
+      setInterval(() => {
+        const report = feedback.report()
+        if (report) this.#socket.send(srtcp.encrypt(report))
+      }, FEEDBACK_MS),
+    )
+  }
+
+  /** RTP, RTCP, DTLS and STUN on one port are told apart by their first bytes (RFC 7983, RFC 5761). */
+  #receive(datagram: Buffer): void {
+    const first = datagram[0]!
+    if (first >= 20 && first <= 63) return this.#onDtls?.(datagram)
+    if (first < 128 || first > 191) return
+    const type = datagram[1]!
+    if (type >= 192 && type <= 223) return
+    this.received += 1
+    if (this.#feedback) this.#noteExtensions(datagram, this.#feedback)
+  }
+
+  /** The transport-wide sequence number and the time of sending, out of one-byte header extensions (RFC 8285 section 4.2). */
+  #noteExtensions(packet: Buffer, feedback: TransportFeedback): void {
+    const { sequenceId, sendTimeId } = this.#order.feedback!
+    const end = 16 + 4 * packet.readUInt16BE(14)
+    let [sequence, sendTime] = [-1, -1]
+    for (let at = 16; at < end; ) {
+      const byte = packet[at]!
+      if (byte === 0) {
+        at += 1
+        continue
+      }
+      if (byte >> 4 === sequenceId) sequence = packet.readUInt16BE(at + 1)
+      else if (byte >> 4 === sendTimeId) sendTime = packet.readUIntBE(at + 1, 3)
+      at += 2 + (byte & 0x0f)
+    }
+    if (sequence >= 0 && sendTime >= 0) feedback.received(sequence, sendTime)
+  }
+}

@@ -1,0 +1,61 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import type { types } from 'mediasoup'
+import { type FromViewers, fromViewersSchema, type ViewerOrder } from './fanout-protocol.ts'
+
+const MAIN = resolve(import.meta.dirname, 'fanout-viewers-main.ts')
+
+/** The process that plays all viewers of the fan-out benchmark. */
+export class FanoutViewers implements AsyncDisposable {
+  readonly dtlsParameters: types.DtlsParameters
+  readonly #child: ChildProcess
+  readonly #waiting = new Map<number, PromiseWithResolvers<void>>()
+  #counted: PromiseWithResolvers<number> | null = null
+  #lastId = 0
+
+  private constructor(child: ChildProcess, fingerprint: string) {
+    this.#child = child
+    this.dtlsParameters = { role: 'client', fingerprints: [{ algorithm: 'sha-256', value: fingerprint }] }
+    child.on('message', (raw) => this.#onMessage(fromViewersSchema.parse(raw)))
+  }
+
+  static async open(): Promise<FanoutViewers> {
+    const child = fork(MAIN, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
+    const ready = fromViewersSchema.parse((await once(child, 'message'))[0])
+    if (ready.type !== 'ready') throw new Error(`the viewers said ${ready.type} first`)
+    return new FanoutViewers(child, ready.fingerprint)
+  }
+
+  /** Lets one more viewer watch; resolves when its handshake is done. */
+  async watch(order: Omit<ViewerOrder, 'type' | 'id'>): Promise<void> {
+    const id = ++this.#lastId
+    const viewing = Promise.withResolvers<void>()
+    this.#waiting.set(id, viewing)
+    this.#child.send({ type: 'view', id, ...order })
+    await viewing.promise
+  }
+
+  /** RTP packets that all viewers of a group received so far. One question at a time. */
+  async count(group: string): Promise<number> {
+    this.#counted = Promise.withResolvers<number>()
+    this.#child.send({ type: 'count', group })
+    return this.#counted.promise
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const gone = once(this.#child, 'exit')
+    this.#child.disconnect()
+    await gone
+  }
+
+  #onMessage(message: FromViewers): void {
+    if (message.type === 'counted') return this.#counted?.resolve(message.received)
+    if (message.type === 'ready') return
+    const waiting = this.#waiting.get(message.id)
+    this.#waiting.delete(message.id)
+    if (message.type === 'viewing') waiting?.resolve()
+    else waiting?.reject(new Error(`viewer ${message.id}: ${message.why}`))
+  }
+}

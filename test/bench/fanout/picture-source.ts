@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { writeNtpTime } from '../../../common/ntp-time.ts'
+import { encodeSenderReport } from '../../../sfu/ingress/rtp/sender-report.ts'
+
+/** 2.5 Mb/s in packets as the ingress makes them: 284 a second at 30 pictures a second. */
+const FPS = 30
+const PAYLOAD_BYTES = 1100
+export const RENDITION_KBPS = { top: 2500, low: 300 } as const
+/** STAP-A with a sequence parameter set in front: what mediasoup takes for a keyframe. */
+const KEYFRAME_START = Buffer.from([24, 0, 4, 0x67, 0x42, 0xe0, 0x1f, 0x04, 0x38])
+const DELTA_START = Buffer.from([0x41])
+const KEYFRAME_EVERY = 60
+const IDLE_EVERY = 6
+/** Header extensions of its packets, by the ids of a lane. */
+export const EXTENSIONS = {
+  absCaptureTime: { uri: 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time', id: 13 },
+  playoutDelay: { uri: 'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay', id: 6 },
+} as const
+/** RTP header with four words of extensions. */
+const HEADER_BYTES = 32
+
+/** Where one rendition goes. */
+export interface RenditionTarget {
+  readonly ssrc: number
+  readonly kbps: number
+  readonly payloadType: number
+}
+
+/** One H.264 stream in RTP with pictures of noise, at an even bitrate, to one plain transport. */
+export class PictureSource implements AsyncDisposable {
+  /** At its bitrate; else a packet now and then, so that nobody takes a rendition for gone. */
+  playing = false
+  /** Packets of the last rendition so far. */
+  topSent = 0
+  readonly #socket: Socket
+  readonly #noise = randomBytes(PAYLOAD_BYTES)
+  readonly #timer: NodeJS.Timeout
+  readonly #sequences = new Map<number, number>()
+  readonly #startedAt = performance.now()
+  #renditions: readonly RenditionTarget[] = []
+  #target: { ip: string; port: number } | null = null
+  #picture = 0
+  #owed = new Map<number, number>()
+
+  private constructor(socket: Socket) {
+    this.#socket = socket
+    this.#timer = setInterval(() => this.#catchUp(), 1000 / FPS / 2)
+  }
+
+  static async open(): Promise<PictureSource> {
+    const socket = createSocket('udp4').bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    return new PictureSource(socket)
+  }
+
+  get port(): number {
+    return this.#socket.address().port
+  }
+
+  feed(target: { ip: string; port: number }, renditions: readonly RenditionTarget[]): void {
+    this.#target = target
+    this.#renditions = renditions
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer)
+    this.#socket.close()
+  }
+
+  #catchUp(): void {
+    const due = Math.floor(((performance.now() - this.#startedAt) * FPS) / 1000)
+    // After a pause it goes on, it does not make up.
+    if (due - this.#picture > FPS) this.#picture = due - 1
+    for (; this.#picture < due; this.#picture++)
+      if (this.playing || this.#picture % IDLE_EVERY === 0) this.#sendPicture()
+  }
+
+  #sendPicture(): void {
+    for (const rendition of this.#target ? this.#renditions : []) {
+      // Without them mediasoup can't tell how the renditions' timestamps belong together, and does not switch.
+      if (this.#picture % FPS === 0) this.#sendReport(rendition)
+      const owed = (this.#owed.get(rendition.ssrc) ?? 0) + (rendition.kbps * 125) / FPS / PAYLOAD_BYTES
+      const packets = this.playing ? Math.max(1, Math.floor(owed)) : 1
+      this.#owed.set(rendition.ssrc, this.playing ? owed - packets : 0)
+      for (let index = 0; index < packets; index++)
+        this.#sendPacket(rendition, index === 0, index === packets - 1)
+    }
+  }
+
+  #sendReport({ ssrc }: RenditionTarget): void {
+    const packets = this.#sequences.get(ssrc) ?? 0
+    const octets = packets * PAYLOAD_BYTES
+    const unixMs = this.#captureMs
+    const report = { ssrc, cname: 'bench', unixMs, rtpTimestamp: this.#rtpTimestamp, packets, octets }
+    this.#send(encodeSenderReport(report))
+  }
+
+  /** As the ingress writes them: RFC 8285 section 4.2. */
+  #writeExtensions(packet: Buffer): void {
+    packet.writeUInt16BE(0xbede, 12)
+    packet.writeUInt16BE(4, 14)
+    packet[16] = (EXTENSIONS.absCaptureTime.id << 4) | 7
+    writeNtpTime(packet, 17, this.#captureMs)
+    packet[25] = (EXTENSIONS.playoutDelay.id << 4) | 2
+  }
+
+  get #captureMs(): number {
+    return performance.timeOrigin + this.#startedAt + (this.#picture * 1000) / FPS
+  }
+
+  get #rtpTimestamp(): number {
+    return ((this.#picture * 90_000) / FPS) >>> 0
+  }
+
+  #send(packet: Buffer): void {
+    this.#socket.send(packet, this.#target!.port, this.#target!.ip)
+  }
+
+  #sendPacket({ ssrc, payloadType }: RenditionTarget, first: boolean, last: boolean): void {
+    const sequence = this.#sequences.get(ssrc) ?? 1
+    this.#sequences.set(ssrc, sequence + 1)
+    if (ssrc === this.#renditions.at(-1)!.ssrc) this.topSent += 1
+    const packet = Buffer.alloc(HEADER_BYTES + PAYLOAD_BYTES)
+    packet.writeUInt16BE(0x9000 | (last ? 0x80 : 0) | payloadType, 0)
+    packet.writeUInt16BE(sequence & 0xffff, 2)
+    packet.writeUInt32BE(this.#rtpTimestamp, 4)
+    packet.writeUInt32BE(ssrc, 8)
+    this.#writeExtensions(packet)
+    this.#noise.copy(packet, HEADER_BYTES)
+    const start = first && this.#picture % KEYFRAME_EVERY === 0 ? KEYFRAME_START : DELTA_START
+    start.copy(packet, HEADER_BYTES)
+    this.#send(packet)
+  }
+}
