@@ -177,6 +177,8 @@ export class Stream implements AsyncDisposable {
   /** Tells a publisher from now on what is wanted of it; dispose of what is returned to stop. The last one counts. */
   controlledBy(control: PublisherControl): Disposable {
     this.#control = control
+    // Nobody may have come since: then there is less to send.
+    this.claims.changed()
     return {
       [Symbol.dispose]: () => {
         if (this.#control === control) this.#control = null

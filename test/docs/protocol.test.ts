@@ -6,6 +6,11 @@ import { delimiter, join, resolve } from 'node:path'
 import test from 'ava'
 import { z } from 'zod'
 import {
+  hubToPublisher,
+  publisherNotifications,
+  publisherRequests,
+} from '../../common/wire/publisher-protocol.ts'
+import {
   hubNotifications,
   hubRequests,
   viewerNotifications,
@@ -197,4 +202,14 @@ test('the table of the WebSocket names what there is', async (t) => {
     ...Object.keys(hubNotifications).map((method) => `hub notification ${method}`),
   ]
   t.deepEqual(rows.sort(), there.sort())
+  const publishers = Array.from(
+    text.matchAll(/^\| (publisher|hub, to it) \| (request|notification) \| `([\w-]+)` \|/gm),
+    ([, from, kind, method]) => `${from} ${kind} ${method}`,
+  )
+  const saidThere = [
+    ...Object.keys(publisherRequests).map((method) => `publisher request ${method}`),
+    ...Object.keys(publisherNotifications).map((method) => `publisher notification ${method}`),
+    ...Object.keys(hubToPublisher).map((method) => `hub, to it notification ${method}`),
+  ]
+  t.deepEqual(publishers.sort(), saidThere.sort())
 })

@@ -7,7 +7,7 @@ interface SetupPanelProps {
   readonly settings: Settings
   readonly cameras: readonly MediaDeviceInfo[]
   readonly microphones: readonly MediaDeviceInfo[]
-  /** What is settled when a stream begins can't be changed now. */
+  /** What is settled when a stream begins is not shown then. */
   readonly onAir: boolean
   readonly onChange: (settings: Settings) => void
 }
@@ -22,7 +22,6 @@ const HEIGHTS = [360, 540, 720, 1080] as const
 /** What is sent, and how. */
 export function SetupPanel({ settings, cameras, microphones, onAir, onChange }: SetupPanelProps) {
   const change = (part: Partial<Settings>) => onChange({ ...settings, ...part })
-  const noPicture = settings.source === 'none'
   return (
     <form class="setup" onSubmit={(event) => event.preventDefault()} aria-label="What is sent">
       <fieldset class="sources">
@@ -60,12 +59,28 @@ export function SetupPanel({ settings, cameras, microphones, onAir, onChange }: 
         <DeviceOptions devices={microphones} />
         <option value="off">No sound</option>
       </Choice>
+      {!onAir && <Encoding settings={settings} onChange={onChange} />}
+    </form>
+  )
+}
+
+interface EncodingProps {
+  readonly settings: Settings
+  readonly onChange: (settings: Settings) => void
+}
+
+/** What is settled when a stream begins. */
+function Encoding({ settings, onChange }: EncodingProps) {
+  const change = (part: Partial<Settings>) => onChange({ ...settings, ...part })
+  const noPicture = settings.source === 'none'
+  return (
+    <>
       <div class="pair">
         <Choice
           label="Codec"
           testId="codec"
           value={settings.codec}
-          disabled={onAir || noPicture}
+          disabled={noPicture}
           onChange={(name) => {
             const codec = PUBLISH_CODECS.find((each) => each === name)
             if (codec !== undefined) onChange(withCodec(settings, codec))
@@ -82,7 +97,7 @@ export function SetupPanel({ settings, cameras, microphones, onAir, onChange }: 
           label="Layers"
           testId="layers"
           value={settings.layers}
-          disabled={onAir || noPicture}
+          disabled={noPicture}
           onChange={(name) => {
             const layers = LAYERS_OF[settings.codec].find((each) => each === name)
             if (layers !== undefined) change({ layers })
@@ -100,7 +115,7 @@ export function SetupPanel({ settings, cameras, microphones, onAir, onChange }: 
           label="Picture size"
           testId="height"
           value={String(settings.height)}
-          disabled={onAir || noPicture}
+          disabled={noPicture}
           onChange={(height) => change({ height: Number(height) })}
         >
           {HEIGHTS.map((height) => (
@@ -113,7 +128,6 @@ export function SetupPanel({ settings, cameras, microphones, onAir, onChange }: 
           label="Class"
           testId="class"
           value={settings.streamClass}
-          disabled={onAir}
           onChange={(name) => {
             const streamClass = STREAM_CLASSES.find((each) => each === name)
             if (streamClass !== undefined) change({ streamClass })
@@ -130,13 +144,13 @@ export function SetupPanel({ settings, cameras, microphones, onAir, onChange }: 
         <input
           type="checkbox"
           checked={settings.music}
-          disabled={onAir || !settings.audio}
+          disabled={!settings.audio}
           data-testid="music"
           onChange={(event) => change({ music: event.currentTarget.checked })}
         />
         Music: stereo, without noise suppression
       </label>
-    </form>
+    </>
   )
 }
 
