@@ -16,7 +16,7 @@ const AUDIO_PAYLOAD_TYPE = 111
  * However many viewers need an IDR, the sender is asked once until it has sent one, and then not again for this long,
  * ms: an IDR costs several pictures.
  */
-const KEYFRAME_EVERY_MS = 200
+const KEYFRAME_EVERY_MS = 80
 /** A picture's worth of H.264 in RTP may arrive at once: the socket must hold it while the worker is busy. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 /** Sequence numbers skipped past the last reported cursor after a crash: more than any ingress sends in between

@@ -1,58 +1,74 @@
+import { Chromium } from '../support/chromium.ts'
 import { percentile } from '../support/frame-reader.ts'
 import { type Bench, rounded } from './bench.ts'
+import { openCrowdRig } from './join-crowd.ts'
+import { timePageJoin } from './page-join.ts'
+import type { Progress } from './progress.ts'
 import { openRig } from './watch-rig.ts'
 
 const JOINS = 40
+/** How many join at once, and how often; the first time is not counted, when hub and viewers have just started. */
+const CROWDS = [
+  { count: 1, rounds: 10 },
+  { count: 10, rounds: 5 },
+  { count: 50, rounds: 5 },
+] as const
 
-/** From the page's request for a contract to its first decoded frame, over and over, at random times in the GOP. */
+/** A browser paints in software on the very cores that are measured. */
+const SMALL_PAGE = { width: 640, height: 480 }
+
+/**
+ * From a viewer's request for a contract to its first picture: one browser at a time at a sender with a GOP of 0.5 s,
+ * and crowds at one with a GOP of 10 s, to which their need of an IDR is carried back.
+ */
 export const join: Bench = {
   about: 'subscribe request to first decoded frame',
   async run({ progress }) {
-    await using rig = await openRig({ gopSeconds: 0.5 })
-    const url = `${rig.hub.url}/watch/${rig.stream.streamId}`
-    const times: number[] = []
-    for (let count = 0; count < JOINS; count += 1) {
-      progress.say(`join ${count + 1} of ${JOINS}`)
-      await using watched = await rig.chromium.open('about:blank')
-      await watched.page.addInitScript(timeJoin)
-      await watched.page.goto(url)
-      times.push(await watched.page.waitForFunction(joinTime).then((handle) => handle.jsonValue()))
-    }
-    const at = (share: number) => rounded(percentile(times, share), 0)
-    return { bench: 'join', joins: times.length, p50_ms: at(0.5), p95_ms: at(0.95) }
+    const times = await joinSingly(progress)
+    const viewers = await joinInCrowds(progress)
+    return { bench: 'join', joins: times.length, ...shares(times), viewers }
   },
 }
 
-/**
- * In the page: notes when it asks for its contract or opens its first WebSocket, whatever comes first, and when its
- * first video frame is decoded and shown.
- */
-function timeJoin(): void {
-  const times: { from?: number; to?: number } = {}
-  Object.assign(globalThis, { joinTimes: times })
-  const { WebSocket, fetch } = globalThis
-  globalThis.fetch = (...args) => {
-    times.from ??= performance.now()
-    return fetch(...args)
+async function joinSingly(progress: Progress): Promise<number[]> {
+  await using rig = await openRig({ gopSeconds: 0.5 })
+  const url = `${rig.hub.url}/watch/${rig.stream.streamId}`
+  const times: number[] = []
+  for (let count = 0; count < JOINS; count += 1) {
+    progress.say(`join ${count + 1} of ${JOINS}`)
+    times.push(await timePageJoin(rig.chromium, url))
   }
-  globalThis.WebSocket = new Proxy(WebSocket, {
-    construct(target, args: ConstructorParameters<typeof WebSocket>) {
-      times.from ??= performance.now()
-      return new target(...args)
-    },
-  })
-  const watch = () => {
-    const video = document.querySelector('video')
-    if (!video) return void requestAnimationFrame(watch)
-    video.requestVideoFrameCallback(() => {
-      times.to = performance.now()
-    })
-  }
-  watch()
+  return times
 }
 
-/** In the page: the join time in ms once it is known. */
-function joinTime(): number {
-  const { from, to } = (globalThis as unknown as { joinTimes: { from?: number; to?: number } }).joinTimes
-  return from === undefined || to === undefined ? 0 : to - from
+/** Of each crowd one is a browser: it decodes and shows. */
+async function joinInCrowds(progress: Progress) {
+  await using chromium = await Chromium.launch()
+  await using rig = await openCrowdRig()
+  const results: { count: number; p50_ms: number; p95_ms: number; browser_p50_ms: number }[] = []
+  for (const { count, rounds } of CROWDS) {
+    const browsers: number[] = []
+    const others: number[] = []
+    for (let round = 0; round <= rounds; round += 1) {
+      progress.say(`${count} at once, ${round} of ${rounds}`)
+      await using crowd = rig.crowd(count - 1)
+      const browser = await timePageJoin(chromium, rig.url, {
+        from: rig.listUrl,
+        viewport: SMALL_PAGE,
+        asking: () => crowd.go(),
+      })
+      const times = await crowd.times
+      if (round === 0) continue
+      browsers.push(browser)
+      others.push(...times)
+    }
+    const browser_p50_ms = shares(browsers).p50_ms
+    results.push({ count, ...shares([...browsers, ...others]), browser_p50_ms })
+  }
+  return results
+}
+
+function shares(times: readonly number[]): { p50_ms: number; p95_ms: number } {
+  const at = (share: number) => rounded(percentile([...times], share), 0)
+  return { p50_ms: at(0.5), p95_ms: at(0.95) }
 }

@@ -1,0 +1,168 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
+import { crc32 } from 'node:zlib'
+import { z } from 'zod'
+import { ControlConnection } from '../../agent/control-connection.ts'
+import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
+import { hubNotifications, joinAnswer, type ViewerRequests } from '../../common/wire/viewer-protocol.ts'
+import { askHub } from '../../signaling/client/hub-request.ts'
+import { iceCandidates, iceParameters } from '../../signaling/client/mediasoup-shapes.ts'
+import type { DtlsClients, DtlsHandshake } from './dtls-client.ts'
+
+/** STUN (RFC 8489) and ICE (RFC 8445) attributes. */
+const MAGIC_COOKIE = 0x2112a442
+const BINDING_REQUEST = 0x0001
+const USERNAME = 0x0006
+const MESSAGE_INTEGRITY = 0x0008
+const PRIORITY = 0x0024
+const USE_CANDIDATE = 0x0025
+const FINGERPRINT = 0x8028
+const ICE_CONTROLLING = 0x802a
+/** A candidate that was not answered yet is asked again this often, ms. */
+const ASK_AGAIN_MS = 50
+
+const encodings = z.object({ encodings: z.array(z.object({ ssrc: z.number() })).min(1) })
+const capabilities = z.object({
+  codecs: z.array(
+    z.looseObject({ kind: z.enum(['audio', 'video']), mimeType: z.string(), clockRate: z.number() }),
+  ),
+})
+
+export interface LightViewerOptions {
+  readonly hubUrl: string
+  readonly streamId: string
+  readonly dtls: DtlsClients
+}
+
+/**
+ * A viewer that does all that a browser does until its first picture is complete, and nothing else: contract, protoo,
+ * ICE, DTLS, and RTP headers. SRTP leaves these in the clear, so nothing is decrypted or decoded.
+ */
+export class LightViewer implements Disposable {
+  readonly #socket: Socket
+  readonly #control: ControlConnection
+  readonly #video: number
+  readonly #first = Promise.withResolvers<void>()
+  readonly #stop = new AbortController()
+  #handshake: DtlsHandshake | null = null
+  #timestamp: number | null = null
+  #dtls: DtlsClients
+
+  private constructor(socket: Socket, control: ControlConnection, video: number, dtls: DtlsClients) {
+    this.#socket = socket
+    this.#control = control
+    this.#video = video
+    this.#dtls = dtls
+  }
+
+  /** Resolves when the connection is under way; `picture` when the first picture has arrived as a whole. */
+  static async join({ hubUrl, streamId, dtls }: LightViewerOptions): Promise<LightViewer> {
+    const asked = { hubUrl, path: '/v1/subscribe', token: null, body: { stream_id: streamId } }
+    const { join } = await askHub(asked, subscribeAnswerSchema)
+    const welcome = Promise.withResolvers<unknown>()
+    const control = await ControlConnection.open(
+      new URL(join.webrtc.protoo_url, hubUrl).href.replace(/^http/, 'ws'),
+      (method, data) => {
+        if (method === 'welcome') welcome.resolve(data)
+      },
+      AbortSignal.timeout(10_000),
+    )
+    const { router_rtp_capabilities } = hubNotifications.welcome.parse(await welcome.promise)
+    const { codecs } = capabilities.parse(router_rtp_capabilities)
+    const request: ViewerRequests['join'] = {
+      ticket: join.webrtc.ticket,
+      rtp_capabilities: { codecs: codecs.filter(({ mimeType }) => !mimeType.endsWith('/rtx')) },
+    }
+    const answer = joinAnswer.parse(await control.request('join', request))
+    const { transport, streams } = answer
+    const video = streams[0]!.consumers.find(({ kind }) => kind === 'video')
+    if (!video) throw new Error('there is no picture')
+    const { ssrc } = encodings.parse(video.rtp_parameters).encodings[0]!
+    const viewer = new LightViewer(createSocket('udp4'), control, ssrc, dtls)
+    const candidate = iceCandidates
+      .parse(transport.ice_candidates)
+      .find(({ protocol }) => protocol === 'udp')!
+    viewer.#connect(iceParameters.parse(transport.ice_parameters), candidate.port)
+    await control.request('connect-transport', {
+      transport_id: transport.id,
+      dtls_parameters: {
+        role: 'client',
+        fingerprints: [{ algorithm: 'sha-256', value: dtls.fingerprint }],
+      },
+    } satisfies ViewerRequests['connect-transport'])
+    return viewer
+  }
+
+  /** Resolves when the first picture is whole. */
+  get picture(): Promise<void> {
+    return this.#first.promise
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop.abort()
+    this.#handshake?.[Symbol.dispose]()
+    this.#socket.close()
+    this.#control[Symbol.dispose]()
+  }
+
+  #connect(
+    { usernameFragment, password }: { usernameFragment: string; password: string },
+    port: number,
+  ): void {
+    const ask = () =>
+      this.#socket.send(bindingRequest(`${usernameFragment}:light`, password), port, '127.0.0.1', () => {})
+    const asking = setInterval(ask, ASK_AGAIN_MS)
+    this.#stop.signal.addEventListener('abort', () => clearInterval(asking))
+    this.#socket.on('message', (datagram) => {
+      const [first] = datagram
+      // RFC 7983: STUN, DTLS and RTP are told apart by their first byte.
+      if (first! < 4) {
+        clearInterval(asking)
+        this.#handshake ??= this.#dtls.connect((flight) =>
+          this.#socket.send(flight, port, '127.0.0.1', () => {}),
+        )
+      } else if (first! >= 20 && first! < 64) this.#handshake?.receive(datagram)
+      else if (first! >= 128) this.#onRtp(datagram)
+    })
+    ask()
+  }
+
+  /** A worker sends a new viewer nothing before an IDR: the first picture is one. Its last packet has the marker. */
+  #onRtp(packet: Buffer): void {
+    if (packet.length < 12 || packet.readUInt32BE(8) !== this.#video) return
+    const timestamp = packet.readUInt32BE(4)
+    this.#timestamp ??= timestamp
+    if (timestamp === this.#timestamp && (packet[1]! & 0x80) !== 0) this.#first.resolve()
+  }
+}
+
+/** A Binding request of the controlling side that nominates at once (RFC 8445 section 7.2.2, ICE lite at the peer). */
+function bindingRequest(username: string, password: string): Buffer {
+  const name = Buffer.from(username)
+  const attributes = Buffer.concat([
+    attribute(USERNAME, name),
+    attribute(PRIORITY, Buffer.from([0x6e, 0xff, 0xff, 0xff])),
+    attribute(ICE_CONTROLLING, randomBytes(8)),
+    attribute(USE_CANDIDATE, Buffer.alloc(0)),
+  ])
+  const header = Buffer.alloc(20)
+  header.writeUInt16BE(BINDING_REQUEST, 0)
+  header.writeUInt32BE(MAGIC_COOKIE, 4)
+  randomBytes(12).copy(header, 8)
+  // Each of the two covers the header with a length that includes itself.
+  header.writeUInt16BE(attributes.length + 24, 2)
+  const integrity = createHmac('sha1', password).update(header).update(attributes).digest()
+  const signed = Buffer.concat([attributes, attribute(MESSAGE_INTEGRITY, integrity)])
+  header.writeUInt16BE(signed.length + 8, 2)
+  const sum = Buffer.alloc(4)
+  sum.writeUInt32BE((crc32(Buffer.concat([header, signed])) ^ 0x5354554e) >>> 0)
+  return Buffer.concat([header, signed, attribute(FINGERPRINT, sum)])
+}
+
+function attribute(type: number, value: Buffer): Buffer {
+  const padded = Buffer.alloc(4 + Math.ceil(value.length / 4) * 4)
+  padded.writeUInt16BE(type, 0)
+  padded.writeUInt16BE(value.length, 2)
+  value.copy(padded, 4)
+  return padded
+}
