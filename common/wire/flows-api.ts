@@ -39,6 +39,8 @@ export const subscribeAnswerSchema = z.object({
       /** WebSocket path or URL; the ticket goes into the first request, never into the URL. */
       protoo_url: z.string(),
       ticket: z.string(),
+      /** Where WHEP clients (draft-ietf-wish-whep) post their offer, with the ticket as bearer token. */
+      whep_url: z.string(),
       ice_servers: z.array(iceServerSchema),
     }),
   }),

@@ -57,7 +57,9 @@ export async function subscribe(
   })
   return {
     contract_id: contractId,
-    join: { webrtc: { protoo_url: '/protoo', ticket, ice_servers: [] } },
+    join: {
+      webrtc: { protoo_url: '/protoo', ticket, whep_url: `/whep/${request.stream_id}`, ice_servers: [] },
+    },
     class: granted.class,
     abr: granted.abr,
     mode: granted.mode,

@@ -6,7 +6,7 @@ import type { Offer } from './offer.ts'
 import { badSdp } from './session-description.ts'
 
 /** A client that has not connected within this time after its answer does not come any more, ms. */
-const CONNECT_WITHIN_MS = 30_000
+export const CONNECT_WITHIN_MS = 30_000
 
 /** The media of one session. It tells by itself when it is over; disposing of it ends it from outside. */
 export interface SessionMedia extends Disposable {
@@ -51,7 +51,10 @@ export class SdpSession implements Disposable {
   #changes: Promise<unknown> = Promise.resolve()
   #over = false
 
-  constructor({ door, streamId, owner, offer, media, left, ended }: SdpSessionOptions) {
+  constructor(
+    { door, streamId, owner, offer, media, left, ended }: SdpSessionOptions,
+    connectWithinMs = CONNECT_WITHIN_MS,
+  ) {
     this.door = door
     this.streamId = streamId
     this.owner = owner
@@ -62,7 +65,7 @@ export class SdpSession implements Disposable {
     this.#ended = ended
     this.#connecting = setTimeout(() => {
       if (media.transport.dtlsState !== 'connected') this[Symbol.dispose]()
-    }, CONNECT_WITHIN_MS).unref()
+    }, connectWithinMs).unref()
   }
 
   /** Counts ICE restarts from 1; what the entity tag stands for. */

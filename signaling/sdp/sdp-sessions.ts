@@ -1,16 +1,21 @@
 import { CodedError } from '../../common/errors.ts'
-import { SdpSession, type SdpSessionOptions, sessionNotFound } from './sdp-session.ts'
+import { CONNECT_WITHIN_MS, SdpSession, type SdpSessionOptions, sessionNotFound } from './sdp-session.ts'
 
 /** Every WHIP and WHEP session of the hub by its id. */
 export class SdpSessions implements Disposable {
   readonly #sessions = new Map<string, SdpSession>()
   readonly #most: number
+  readonly #connectWithinMs: number
   /** Sessions that are being made: they hold their place already. */
   #making = 0
 
-  /** @param most sessions there may be at once */
-  constructor(most: number) {
+  /**
+   * @param most sessions there may be at once
+   * @param connectWithinMs those whose client does not connect are ended after so long
+   */
+  constructor(most: number, connectWithinMs = CONNECT_WITHIN_MS) {
     this.#most = most
+    this.#connectWithinMs = connectWithinMs
   }
 
   get size(): number {
@@ -32,13 +37,11 @@ export class SdpSessions implements Disposable {
         over = true
         session?.[Symbol.dispose]()
       })
-      const made = new SdpSession({
-        ...options,
-        ended: () => {
-          this.#sessions.delete(made.id)
-          options.ended()
-        },
-      })
+      const ended = () => {
+        this.#sessions.delete(made.id)
+        options.ended()
+      }
+      const made: SdpSession = new SdpSession({ ...options, ended }, this.#connectWithinMs)
       session = made
       this.#sessions.set(made.id, made)
       // Its media was over before it was one.

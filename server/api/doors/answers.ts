@@ -37,7 +37,7 @@ export function sessionMade(
 /** The refusal as these doors give it: nobody without a proof is told more than that one is needed. */
 export function doorRefusal(error: unknown, principal: AuthenticatedPrincipal): unknown {
   if (!(error instanceof CodedError)) return error
-  if (error.status === 403 && principal.role === 'anonymous')
+  if (error.code === 'acl_denied' && principal.role === 'anonymous')
     return new ApiError(401, 'unauthenticated', 'the request needs a bearer token', {
       details: [
         'header Authorization: must be `Bearer` and a token of this hub, or the ticket of a contract',
