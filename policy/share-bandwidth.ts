@@ -31,11 +31,11 @@ export interface Bandwidth {
 }
 
 /** A step up must leave this share of all that is available, which wavers as a whole. */
-const RAISE_HEADROOM = 0.1
+export const RAISE_HEADROOM = 0.1
 /** A picture that was paused must fit well before it comes back. */
-const RESUME_HEADROOM = 0.25
+export const RESUME_HEADROOM = 0.25
 /** How long a step up must have fitted, ms. */
-const RAISE_AFTER_MS = 700
+const RAISE_AFTER_MS = 400
 const RESUME_AFTER_MS = 2_000
 /** Not up again so soon after a step down, ms. */
 const RAISE_AGAIN_MS = 4_000

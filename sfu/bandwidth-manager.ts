@@ -1,32 +1,67 @@
 import type { types } from 'mediasoup'
 import { z } from 'zod'
 import { type DeliveryMemory, FRESH_DELIVERY, judgeDelivery } from '../policy/judge-delivery.ts'
-import { byImportance, type Share, shareBandwidth } from '../policy/share-bandwidth.ts'
-import { wantedStep } from '../policy/viewed-stream.ts'
+import { probeGoalKbps } from '../policy/probe-goal.ts'
+import { type Bandwidth, byImportance, type Share, shareBandwidth } from '../policy/share-bandwidth.ts'
+import { type ViewedStream, wantedStep } from '../policy/viewed-stream.ts'
+import { TransportBounds } from './transport-bounds.ts'
 import type { ViewedMedia } from './viewed-media.ts'
 
 /** Consumers of the first, second... stream by importance have these and lower priorities; 255 is mediasoup's most. */
 const FIRST_PRIORITY = 200
 /** While a decision waits for its time, it is looked at again after so long, ms. */
-const LOOK_AGAIN_MS = 500
+const LOOK_AGAIN_MS = 250
+/** A viewer whose page reports at least so often watches its link itself, ms: see {@link BandwidthManager.reported}. */
+const REPORTS_WITHIN_MS = 12_000
+/** What flows without trouble is kept to with this margin: bitrates waver. */
+const KEEP_MARGIN = 1.1
+/** Score of a consumer (mediasoup, 0 to 10) from which on nothing is lost that would matter. */
+const GOOD_SCORE = 8
 /** Score of a consumer (mediasoup, 0 to 10) whose receiver reports a fifth of the packets as lost for good. */
 const POOR_SCORE = 4
+/** Opus and its headers, kb/s: of what is available this is not for pictures. */
+const AUDIO_KBPS = 75
+/** What a viewer's own measure of its link is held for, ms: the worker's estimate needs about as long to settle. */
+const PIN_MS = 3_000
+/** Of what a congested link was seen to carry this is used. */
+const USE_OF_SEEN = 0.95
+/** Where less than this share of what is sent gets through, the next keyframe is not waited for. */
+const SEVERE = 0.35
+/** Wait between two cuts, ms: the link's queue has to drain before anything new is seen. */
+const CUT_EVERY_MS = 1_000
+/** Wait before the first probe for a next step; each one that fails makes the wait longer, ms. */
+const PROBE_EVERY_MS = 1_000
+const PROBE_AT_MOST_MS = 3_000
+/** What the viewer sees so soon after a probe is the probe, ms. */
+const PROBE_QUIET_MS = 500
+/** With all pictures paused nothing can be estimated: they are tried again after so long, ever longer, ms. */
+const TRY_AFTER_MS = 6_000
+const TRY_AT_MOST_MS = 48_000
+const TRY_FOR_MS = 4_000
 
 /** What mediasoup's `bwe` trace tells, bits per second. */
 const bweInfo = z.object({ availableBitrate: z.number(), maxBitrate: z.number() })
 
 /**
- * Shares one viewer's bandwidth over its streams: listens to what the worker estimates, decides by policy, and sets
- * each stream's layer, priority and pause. The worker itself moves below these layers within milliseconds; what is
- * decided here is how far up, for whom first, and when to stop.
+ * Shares one viewer's bandwidth over its streams: listens to what the worker estimates and the viewer sees, decides by
+ * policy, and sets each stream's layer, priority and pause. The worker itself moves below these layers as its estimate
+ * falls; what is decided here is how far up, for whom first, when to stop, and when to look whether more would fit.
  */
 export class BandwidthManager implements Disposable {
   readonly #transport: types.WebRtcTransport
   readonly #media: () => readonly ViewedMedia[]
+  readonly #bounds: TransportBounds
   readonly #failed: (error: unknown) => void
-  /** What the worker estimates, kb/s; null as long as it does not. */
-  #estimate: { readonly availableKbps: number; readonly limitKbps: number } | null = null
   readonly #deliveries = new WeakMap<ViewedMedia, DeliveryMemory>()
+  /** What the worker estimates; null as long as it does not. */
+  #estimate: Bandwidth | null = null
+  /** What its link is taken to carry for a while: what the viewer itself saw a moment ago, or what is tried. */
+  #taken: { readonly kbps: number; readonly until: number } | null = null
+  #cutAt = Number.NEGATIVE_INFINITY
+  #probedAt = Number.NEGATIVE_INFINITY
+  #reportedAt = Number.NEGATIVE_INFINITY
+  #probes = { nextAt: 0, waitMs: PROBE_EVERY_MS }
+  #tries = { nextAt: Number.POSITIVE_INFINITY, waitMs: TRY_AFTER_MS }
   #tracing = false
   #planned = false
   #timer: NodeJS.Timeout | undefined
@@ -40,6 +75,7 @@ export class BandwidthManager implements Disposable {
     this.#transport = transport
     this.#media = media
     this.#failed = failed
+    this.#bounds = new TransportBounds(transport, failed)
     transport.on('trace', ({ type, info }) => {
       const bitrates = type === 'bwe' ? bweInfo.safeParse(info).data : undefined
       if (!bitrates) return
@@ -47,6 +83,12 @@ export class BandwidthManager implements Disposable {
       this.#estimate = { availableKbps: availableBitrate / 1000, limitKbps: maxBitrate / 1000 }
       this.decide()
     })
+  }
+
+  /** A stream came or went, or its contract has other bounds. */
+  bound(): void {
+    this.#bounds.ceilingKbps = this.#media().reduce((sum, { terms }) => sum + terms.abr.max_kbps, 0)
+    this.changed()
   }
 
   /** Decides anew, soon: several facts that change at once make one decision. */
@@ -59,6 +101,28 @@ export class BandwidthManager implements Disposable {
     })
   }
 
+  /**
+   * Media gets through to the viewer at this share of the pace that it is sent at: what piles up in front of a link
+   * shows there long before the worker's estimate falls, and before anything is lost.
+   */
+  congested(pace: number): void {
+    const now = performance.now()
+    const sent = this.#sentKbps()
+    if (this.#closed || sent === 0 || now - this.#cutAt < CUT_EVERY_MS) return
+    // What a probe holds up for a moment is no queue that grows.
+    if (now - this.#probedAt < PROBE_QUIET_MS) return
+    const kbps = sent * pace * USE_OF_SEEN
+    this.#taken = { kbps, until: now + PIN_MS }
+    this.#probes = { nextAt: now + PIN_MS, waitMs: PROBE_EVERY_MS }
+    this.decide()
+    this.#bounds.pin(Math.min(this.#sentKbps(), kbps), kbps)
+  }
+
+  /** The viewer's page told what it sees: it would tell of a queue in front of its link, too. */
+  reported(): void {
+    this.#reportedAt = performance.now()
+  }
+
   decide(): void {
     if (this.#closed) return
     const media = this.#media()
@@ -66,11 +130,17 @@ export class BandwidthManager implements Disposable {
     const byId = new Map(media.map((each, index) => [String(index), each]))
     const facts = Array.from(byId, ([id, each]) => each.facts(id)).sort(byImportance)
     const now = performance.now()
-    const shares = this.#estimate ? this.#shareOut(facts, byId, now) : this.#withoutEstimate(facts, byId, now)
+    const bandwidth = this.#bandwidth(now)
+    const shares = bandwidth
+      ? this.#shareOut(bandwidth, facts, byId, now)
+      : this.#withoutEstimate(facts, byId, now)
+    const available = (bandwidth?.availableKbps ?? Number.POSITIVE_INFINITY) + this.#audioKbps()
+    const cut = available < this.#sentKbps() * SEVERE && now - this.#cutAt >= CUT_EVERY_MS
     for (const [rank, { id }] of facts.entries()) {
       const priority = facts.length > 1 ? FIRST_PRIORITY - rank : 1
-      byId.get(id)!.take(shares.get(id)!, priority)
+      if (byId.get(id)!.take(shares.get(id)!, priority, cut)) this.#cutAt = now
     }
+    if (this.#estimate) this.#probe(facts, shares, now)
   }
 
   [Symbol.dispose](): void {
@@ -78,27 +148,53 @@ export class BandwidthManager implements Disposable {
     clearTimeout(this.#timer)
   }
 
+  /** What there is for pictures now. */
+  #bandwidth(now: number): Bandwidth | null {
+    if (this.#taken && now >= this.#taken.until) this.#taken = null
+    const keepKbps = this.#taken ? 0 : this.#flowsKbps(now)
+    if (!this.#taken && this.#estimate) this.#bounds.keep(keepKbps)
+    const estimate = this.#taken
+      ? { availableKbps: this.#taken.kbps, limitKbps: this.#taken.kbps }
+      : this.#estimate && {
+          ...this.#estimate,
+          availableKbps: Math.max(this.#estimate.availableKbps!, keepKbps),
+        }
+    if (!estimate) return null
+    const audio = this.#audioKbps()
+    return {
+      availableKbps: Math.max(0, estimate.availableKbps! - audio),
+      limitKbps: Math.max(0, estimate.limitKbps - audio),
+    }
+  }
+
+  /**
+   * What is known to get through because the viewer's page watches it and complains of nothing, kb/s. The worker's
+   * estimate falls for less than a reason, by a probe of its own for instance, and no layer is given up for that.
+   */
+  #flowsKbps(now: number): number {
+    if (now - this.#reportedAt > REPORTS_WITHIN_MS) return 0
+    const lossless = this.#media().every(({ video }) => (video?.score?.score ?? 10) >= GOOD_SCORE)
+    return lossless ? this.#sentKbps() * KEEP_MARGIN : 0
+  }
+
   #shareOut(
-    facts: Parameters<typeof shareBandwidth>[1],
+    bandwidth: Bandwidth,
+    facts: readonly ViewedStream[],
     byId: ReadonlyMap<string, ViewedMedia>,
     now: number,
   ): Map<string, Share> {
     const memories = new Map(
-      Array.from(byId, ([id, { memory }]) => [id, memory] as const).flatMap(([id, memory]) =>
-        memory ? [[id, memory] as const] : [],
-      ),
+      Array.from(byId).flatMap(([id, { memory }]) => (memory ? [[id, memory] as const] : [])),
     )
-    const shares = shareBandwidth(this.#estimate!, facts, memories, now)
-    const waiting = Array.from(shares.values()).some(
-      ({ memory }) => memory?.affordableSince != null || memory?.brokeSince != null,
-    )
-    if (waiting) this.#lookAgain(LOOK_AGAIN_MS)
+    const shares = shareBandwidth(bandwidth, facts, memories, now)
+    if (Array.from(shares.values()).some(({ reason }) => reason === 'bandwidth'))
+      this.#lookAgain(LOOK_AGAIN_MS)
     return shares
   }
 
   /** Of single layers without an estimate: all of them, as long as their receiver gets them. */
   #withoutEstimate(
-    facts: Parameters<typeof shareBandwidth>[1],
+    facts: readonly ViewedStream[],
     byId: ReadonlyMap<string, ViewedMedia>,
     now: number,
   ): Map<string, Share> {
@@ -107,8 +203,9 @@ export class BandwidthManager implements Disposable {
         const { step, reason } = wantedStep(stream)
         const media = byId.get(stream.id)!
         const memory = this.#deliveries.get(media) ?? FRESH_DELIVERY
-        const poor = (media.video?.score?.score ?? 10) <= POOR_SCORE && this.#connected
-        const delivery = judgeDelivery(memory, poor && step !== null, now)
+        const connected = this.#transport.dtlsState === 'connected'
+        const poor = connected && step !== null && (media.video?.score?.score ?? 10) <= POOR_SCORE
+        const delivery = judgeDelivery(memory, poor, now)
         this.#deliveries.set(media, delivery.memory)
         if (delivery.lookAgainAt !== null) this.#lookAgain(delivery.lookAgainAt - now)
         const share: Share = delivery.paused
@@ -119,8 +216,49 @@ export class BandwidthManager implements Disposable {
     )
   }
 
-  get #connected(): boolean {
-    return this.#transport.dtlsState === 'connected'
+  /** Where a stream goes short, the worker is made to look whether its next step would fit. */
+  #probe(facts: readonly ViewedStream[], shares: ReadonlyMap<string, Share>, now: number): void {
+    const goal = probeGoalKbps(facts, shares)
+    const probes = this.#probes
+    if (this.#taken) return
+    if (goal === null) {
+      probes.waitMs = PROBE_EVERY_MS
+      return this.#bounds.open()
+    }
+    const goalKbps = goal + this.#audioKbps()
+    const estimateKbps = this.#estimate?.availableKbps ?? 0
+    const sentKbps = this.#sentKbps()
+    if (sentKbps === 0) return this.#try(goalKbps, now)
+    this.#tries = { nextAt: Number.POSITIVE_INFINITY, waitMs: TRY_AFTER_MS }
+    if (estimateKbps >= goalKbps) {
+      this.#probes = { ...probes, nextAt: now + PROBE_EVERY_MS, waitMs: PROBE_EVERY_MS }
+    } else if (now >= probes.nextAt) {
+      const waitMs = Math.min(PROBE_AT_MOST_MS, probes.waitMs * 1.5)
+      this.#probes = { nextAt: now + probes.waitMs, waitMs }
+      this.#probedAt = now
+      this.#bounds.probe(goalKbps)
+    }
+  }
+
+  /** Plays for a while what is paused: only then the worker can tell whether it fits. */
+  #try(goalKbps: number, now: number): void {
+    const { nextAt, waitMs } = this.#tries
+    if (nextAt === Number.POSITIVE_INFINITY) this.#tries = { nextAt: now + waitMs, waitMs }
+    else if (now >= nextAt) {
+      this.#tries = { nextAt: Number.POSITIVE_INFINITY, waitMs: Math.min(TRY_AT_MOST_MS, waitMs * 2) }
+      this.#taken = { kbps: goalKbps, until: now + TRY_FOR_MS }
+      this.#bounds.pin(goalKbps, goalKbps)
+    }
+    this.#lookAgain(LOOK_AGAIN_MS)
+  }
+
+  #sentKbps(): number {
+    const video = this.#media().reduce((sum, media) => sum + media.videoKbps, 0)
+    return video === 0 ? 0 : video + this.#audioKbps()
+  }
+
+  #audioKbps(): number {
+    return this.#media().filter(({ hasSound }) => hasSound).length * AUDIO_KBPS
   }
 
   /** Where a consumer makes the worker estimate, its estimates are listened to. */

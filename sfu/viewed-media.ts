@@ -136,24 +136,53 @@ export class ViewedMedia implements Disposable {
     return { id, steps, floorKbps: abr.min_kbps, ceilingKbps: abr.max_kbps, priority, view }
   }
 
-  /** Takes its share; `priority` by the importance among the viewer's streams, for what the worker decides itself. */
-  take(share: Share, priority: number): void {
+  /** What its picture takes now, kb/s; 0 while it is paused or nobody knows. */
+  get videoKbps(): number {
+    const { video } = this
+    if (!video || video.paused) return 0
+    const { spatialLayer = 0, temporalLayer = 0 } = video.currentLayers ?? {}
+    const steps = this.stream.meter.steps
+    return (
+      steps.find(({ spatial, temporal }) => spatial === spatialLayer && temporal === temporalLayer)?.kbps ??
+      steps[this.memory?.step ?? -1]?.kbps ??
+      0
+    )
+  }
+
+  get hasSound(): boolean {
+    return Array.from(this.#consumers.values()).some(({ kind, paused }) => kind === 'audio' && !paused)
+  }
+
+  /**
+   * Takes its share; `priority` by the importance among the viewer's streams, for what the worker decides itself.
+   * @param cut a lower layer is taken at once, without the rest of the higher one until the next keyframe
+   * @returns whether it was cut
+   */
+  take(share: Share, priority: number, cut: boolean): boolean {
     this.#share = share
     this.memory = share.memory
     this.#claimLayers()
-    this.#apply()
     const { video } = this
-    if (!video) return
+    if (!video) {
+      this.#apply()
+      return false
+    }
     const step = share.step === null ? undefined : this.stream.meter.steps[share.step]
-    const { preferredLayers } = video
-    if (
-      step &&
-      video.type !== 'simple' &&
-      (preferredLayers?.spatialLayer !== step.spatial || preferredLayers.temporalLayer !== step.temporal)
-    )
-      this.#send(video.setPreferredLayers({ spatialLayer: step.spatial, temporalLayer: step.temporal }))
+    const lower = step !== undefined && step.spatial < (video.currentLayers?.spatialLayer ?? 0)
+    if (step && video.type !== 'simple') {
+      const { preferredLayers } = video
+      const same =
+        preferredLayers?.spatialLayer === step.spatial && preferredLayers.temporalLayer === step.temporal
+      if (!same)
+        this.#send(video.setPreferredLayers({ spatialLayer: step.spatial, temporalLayer: step.temporal }))
+    }
     if (video.priority !== priority) this.#send(video.setPriority(priority))
+    const cuts = cut && lower && !video.paused
+    // Paused, a consumer forgets what it could retransmit: else a congested link is flooded with that as well.
+    if (cuts) this.#send(video.pause())
+    this.#apply()
     this.#tell({ paused: share.step === null, reason: share.reason })
+    return cuts
   }
 
   [Symbol.dispose](): void {

@@ -149,17 +149,25 @@ export class Viewer implements Disposable {
 
   remove(media: ViewedMedia): void {
     media[Symbol.dispose]()
-    if (this.#media.delete(media)) this.#bandwidth.changed()
+    if (this.#media.delete(media)) this.#bandwidth.bound()
   }
 
   /**
-   * Holds the transport's estimate below the ceilings of all contracts together. Their floors are what each stream
-   * is served with first; the estimate itself is not held up to them, which would only flood a link that carries less.
+   * The contracts are other ones. The estimate stays below their ceilings together. Their floors are what each stream
+   * is served with first; the estimate is not held up to them, which would only flood a link that carries less.
    */
-  async bound(): Promise<void> {
-    const ceiling = Array.from(this.#media).reduce((sum, { terms }) => sum + terms.abr.max_kbps, 0)
-    this.#bandwidth.changed()
-    await this.#transport.setMaxOutgoingBitrate(ceiling * 1000)
+  bound(): void {
+    this.#bandwidth.bound()
+  }
+
+  /** Media reaches the browser at this share of the pace it is sent at, 0 to 1. */
+  congested(pace: number): void {
+    this.#bandwidth.congested(pace)
+  }
+
+  /** The browser's page reports what it sees. */
+  reported(): void {
+    this.#bandwidth.reported()
   }
 
   [Symbol.dispose](): void {

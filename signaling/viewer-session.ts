@@ -190,7 +190,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
     if (replaces !== undefined) return this.#replace(this.#watchedBy(replaces), ticket)
     const watched = this.#admit(ticket, view)
     try {
-      const answer = await watched.addTo(viewer)
+      const answer = watched.addTo(viewer)
       if (this.#closed) throw gone()
       return answer
     } catch (error) {
@@ -252,15 +252,33 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
   }
 
   #onNotification(method: string, data: unknown): void {
-    const report = method === 'report' ? viewerNotifications.report.safeParse(data) : null
-    const contract_id = report?.data?.contract_id
-    const stream =
-      contract_id === undefined ? this.#all[0] : this.#all.find((each) => each.contractId === contract_id)
-    const spec = stream?.stream.spec
-    if (!this.#budget.take(performance.now())) this.#refuseFlood()
-    else if (report?.success && spec)
-      this.#events.viewerReport(spec, spec.streamClass, report.data, `${this.#peer.id}/${stream.contractId}`)
-    else this.#events.rejected(spec ?? this.#streamName, 'bad_message', `notification ${method.slice(0, 40)}`)
+    if (!this.#budget.take(performance.now())) return this.#refuseFlood()
+    const handler = Object.hasOwn(this.#notified, method) ? this.#notified[method as 'report'] : undefined
+    if (!handler?.(data))
+      this.#events.rejected(this.#streamName, 'bad_message', `notification ${method.slice(0, 40)}`)
+  }
+
+  /** Each answers whether the notification made sense. */
+  readonly #notified: { [Method in keyof typeof viewerNotifications]: (data: unknown) => boolean } = {
+    report: (data) => {
+      const report = viewerNotifications.report.safeParse(data).data
+      const watched = this.#aboutBy(report?.contract_id)
+      if (!report || !watched) return false
+      this.#viewer?.reported()
+      const { spec } = watched.stream
+      this.#events.viewerReport(spec, spec.streamClass, report, `${this.#peer.id}/${watched.contractId}`)
+      return true
+    },
+    congested: (data) => {
+      const seen = viewerNotifications.congested.safeParse(data).data
+      if (!seen) return false
+      this.#aboutBy(seen.contract_id)?.congested(seen.pace)
+      return true
+    },
+  }
+
+  #aboutBy(contractId: string | undefined): WatchedStream | undefined {
+    return contractId === undefined ? this.#all[0] : this.#all.find((each) => each.contractId === contractId)
   }
 
   #refuseFlood(): undefined {

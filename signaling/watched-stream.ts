@@ -69,16 +69,15 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
    */
   async joinOn(viewer: Viewer): Promise<WatchedStreamInfo> {
     const media = this.#carry(viewer)
-    const [consumers] = await Promise.all([media.consume(false), viewer.bound()])
+    const consumers = await media.consume(false)
     // Nobody was there to be told of producers that changed meanwhile; their consumers follow this answer.
     if (!media.complete) setImmediate(() => this.laneChanged())
     return this.describe(consumers.map((consumer) => this.#named(consumer)))
   }
 
   /** Goes on over a transport that is in use already: its consumers are offered when this answer has left. */
-  async addTo(viewer: Viewer): Promise<WatchedStreamInfo> {
+  addTo(viewer: Viewer): WatchedStreamInfo {
     this.#carry(viewer)
-    await viewer.bound()
     setImmediate(() => this.laneChanged())
     return this.describe([])
   }
@@ -106,6 +105,11 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
   setView(view: View): void {
     this.#mergeView(view)
     this.#carried?.media.setView(this.#view)
+  }
+
+  /** Its media reaches the browser at this share of the pace it is sent at, 0 to 1. */
+  congested(pace: number): void {
+    this.#carried?.viewer.congested(pace)
   }
 
   /** The media of it that has this consumer. */
@@ -191,7 +195,7 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     const carried = this.#carried
     if (!carried) return
     carried.media.terms = { ...carried.media.terms, abr }
-    carried.viewer.bound().catch((error) => this.#connection.failed('abr', error))
+    carried.viewer.bound()
   }
 
   #carry(viewer: Viewer): ViewedMedia {
@@ -199,6 +203,7 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     const { priority } = this.#admitted
     const media = viewer.add(this.stream, { abr: this.#abr, priority, view: this.#view }, this)
     this.#carried = { viewer, media }
+    viewer.bound()
     const clock = this.stream.captureClock
     if (clock) this.captureClock(clock)
     return media

@@ -98,10 +98,18 @@ export const viewerNotifications = {
     frames_per_second: z.number().min(0).max(1000),
     freezes: z.number().int().min(0),
   }),
+  /**
+   * Pictures arrive at this share of the pace that they were captured at, for several in a row: they pile up in front
+   * of the viewer's link. The hub sends less at once.
+   */
+  congested: z.strictObject({ contract_id: contractIdSchema, pace: z.number().min(0.01).max(1) }),
 } as const
 
 export type ViewerRequests = {
   [Method in keyof typeof viewerRequests]: z.infer<(typeof viewerRequests)[Method]>
+}
+export type ViewerNotifications = {
+  [Method in keyof typeof viewerNotifications]: z.infer<(typeof viewerNotifications)[Method]>
 }
 export type ViewerReport = z.infer<typeof viewerNotifications.report>
 

@@ -9,6 +9,8 @@ import { GlassToGlass } from './glass-to-glass.ts'
 import { type Closing, HubConnection } from './hub-connection.ts'
 import { askHub, HubRefusal } from './hub-request.ts'
 import { MediaSession } from './media-session.ts'
+import { PaceWatch } from './pace-watch.ts'
+import type { ShownFrame } from './playback.ts'
 import type { ReceivingDevice } from './receiving-device.ts'
 
 /** Where hubs have their WebSocket, as long as a contract does not say otherwise. */
@@ -55,6 +57,8 @@ export class ContractSession {
   #stream: StreamState | null = null
   #abr: Abr | null = null
   #spatialLayer: number | null = null
+  readonly #pace = new PaceWatch()
+  #contractId: string | null = null
   #expiresAt = Number.POSITIVE_INFINITY
 
   constructor(terms: SessionTerms, owner: SessionOwner) {
@@ -95,6 +99,15 @@ export class ContractSession {
     return this.#expiresAt - localUnixMs() - (this.glassToGlass.clock.offsetMs ?? 0)
   }
 
+  /** A picture was shown. */
+  shown(frame: ShownFrame): void {
+    this.glassToGlass.add(frame)
+    const { receivedAt, rtpTimestamp } = frame
+    if (receivedAt === null || rtpTimestamp === null || this.#contractId === null) return
+    const pace = this.#pace.add(receivedAt, rtpTimestamp)
+    if (pace !== null) this.#hub?.congested({ contract_id: this.#contractId, pace: Math.max(0.01, pace) })
+  }
+
   close(reason: string): void {
     this.#abort.abort()
     this.#hub?.close(reason)
@@ -114,6 +127,7 @@ export class ContractSession {
       const hub = opened !== null && url === usual ? opened : this.#connect(url)
       if (hub !== opened) opened?.close('the contract names another address')
       this.#hub = hub
+      this.#contractId = granted.contract_id
       this.#expiresAt = granted.expires_at
       this.#abr = granted.abr
       this.#setStream(granted.stream)

@@ -4,6 +4,7 @@ import {
   type HubNotifications,
   hubNotifications,
   hubRequests,
+  type ViewerNotifications,
   type ViewerReport,
   type ViewerRequests,
 } from '../../common/wire/viewer-protocol.ts'
@@ -86,6 +87,11 @@ export class HubConnection {
   /** Sends a report; one that can't be sent is of no use later and is dropped. */
   report(report: ViewerReport): void {
     this.#peer.notify('report', report).catch(() => {})
+  }
+
+  /** Tells that pictures pile up in front of the link, at once or never. */
+  congested(congestion: ViewerNotifications['congested']): void {
+    this.#peer.notify('congested', congestion).catch(() => {})
   }
 
   /** Ends the connection; the first reason given stands. */

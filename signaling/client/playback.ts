@@ -4,6 +4,8 @@ export interface ShownFrame {
   readonly displayTime: number
   /** The frame's RTP timestamp; null where the browser does not tell. */
   readonly rtpTimestamp: number | null
+  /** When the last packet of it came, in ms of `performance.now()`; null where the browser does not tell. */
+  readonly receivedAt: number | null
 }
 
 /**
@@ -65,6 +67,7 @@ export class Playback {
       this.#onFrame({
         displayTime: metadata.expectedDisplayTime,
         rtpTimestamp: metadata.rtpTimestamp ?? null,
+        receivedAt: metadata.receiveTime ?? null,
       })
     })
   }

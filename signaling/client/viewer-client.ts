@@ -86,7 +86,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
       const session = this.#session
       if (session === null) return
       if (this.#shown !== null && this.#shown === session.media) this.#delivered()
-      session.glassToGlass.add(frame)
+      session.shown(frame)
     })
     this.#monitor = this.#startMonitor()
   }

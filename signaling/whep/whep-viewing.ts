@@ -214,7 +214,7 @@ export class WhepViewing
     const [viewer, media] = [this.#viewer, this.#media]
     if (!viewer || !media || this.#closed) return
     media.terms = { ...media.terms, abr }
-    viewer.bound().catch((error) => this.#deps.events.error('whep', 'abr', error))
+    viewer.bound()
   }
 }
 

@@ -1,3 +1,4 @@
+import { abr } from './abr.ts'
 import type { Bench } from './bench.ts'
 import { decide } from './decide.ts'
 import { fanout } from './fanout.ts'
@@ -8,4 +9,13 @@ import { join } from './join.ts'
 import { recover } from './recover.ts'
 
 /** What `npm run bench` can run, by name. */
-export const BENCHES: Readonly<Record<string, Bench>> = { decide, fanout, g2g, hub, ingest, join, recover }
+export const BENCHES: Readonly<Record<string, Bench>> = {
+  abr,
+  decide,
+  fanout,
+  g2g,
+  hub,
+  ingest,
+  join,
+  recover,
+}

@@ -1,4 +1,6 @@
 import test from 'ava'
+import { FRESH_DELIVERY, judgeDelivery } from '../../policy/judge-delivery.ts'
+import { probeGoalKbps } from '../../policy/probe-goal.ts'
 import { byImportance, type ShareMemory, shareBandwidth } from '../../policy/share-bandwidth.ts'
 import { type LayerStep, type ViewedStream, wantedStep } from '../../policy/viewed-stream.ts'
 import { Seeded } from './seeded.ts'
@@ -191,4 +193,32 @@ test('the same question has the same answer, in whatever order it is asked', (t)
     const other = shareBandwidth(bandwidth, random.shuffled(streams), NO_MEMORY, 5)
     for (const { id } of streams) t.deepEqual(one.get(id), other.get(id))
   }
+})
+
+test('what is probed for is the next step of the most important stream that goes short', (t) => {
+  const main = viewed({ id: 'main', view: { focused: true } })
+  const other = viewed({ id: 'other' })
+  const goalAt = (kbps: number) => {
+    const shares = shareBandwidth(unlimited(kbps), [other, main], NO_MEMORY, 0)
+    return probeGoalKbps([other, main], shares)
+  }
+  t.is(goalAt(10_000), null)
+  // The other one has 600 and wants 2500 beside the focused one's.
+  t.is(Math.round(goalAt(3200)!), Math.round((5000 * 1.1) / 0.9))
+  t.is(Math.round(goalAt(900)!), Math.round((2650 * 1.1) / 0.9))
+})
+
+test('a picture that gets through badly without an estimate pauses, and is tried after ever longer waits', (t) => {
+  let memory = FRESH_DELIVERY
+  const pauses: number[] = []
+  for (let now = 0, paused = false; now < 200_000; now += 500) {
+    const answer = judgeDelivery(memory, true, now)
+    memory = answer.memory
+    if (answer.paused !== paused) pauses.push(now / 1000)
+    paused = answer.paused
+  }
+  t.deepEqual(pauses, [4, 14, 18.5, 38.5, 43, 83, 87.5, 167.5, 172])
+  let good = judgeDelivery(memory, false, 300_000)
+  good = judgeDelivery(good.memory, false, 340_000)
+  t.deepEqual(good, { paused: false, memory: FRESH_DELIVERY, lookAgainAt: null })
 })

@@ -42,7 +42,7 @@ test('capture times follow RTP timestamps across the wrap, in both directions', 
 
 test('glass to glass is the age of the frame when it is seen, in the hub’s time', (t) => {
   const glass = new GlassToGlass()
-  const frame = { displayTime: 5_000, rtpTimestamp: 90_000 }
+  const frame = { displayTime: 5_000, rtpTimestamp: 90_000, receivedAt: null }
   glass.add(frame)
   t.deepEqual(glass.take(), [], 'nothing is known about the clocks')
   glass.clock.add(0, 300, 0)
@@ -50,7 +50,7 @@ test('glass to glass is the age of the frame when it is seen, in the hub’s tim
   const reference = { rtp_timestamp: 0, capture_unix_ms: displayedUnixMs - 1_080 }
   glass.captureClock({ ...reference, source: 'sender' })
   glass.add(frame)
-  glass.add({ displayTime: 5_000, rtpTimestamp: null })
+  glass.add({ displayTime: 5_000, rtpTimestamp: null, receivedAt: null })
   t.deepEqual(glass.take().map(Math.round), [80])
   t.deepEqual(glass.take(), [])
   glass.captureClock({ ...reference, capture_unix_ms: 0, source: 'sender' })

@@ -1,0 +1,107 @@
+/** RTP clock of video, ticks per ms (90 kHz). */
+const TICKS_PER_MS = 90
+/** A picture that comes this much later after the one before than it was captured, ms, and this many times, is late. */
+const LATE_MS = 20
+const LATE_TIMES = 1.4
+/** Late ones in a row that are a queue which grows fast: two that lose this much together, or three, ms. */
+const TWO_LOSE_MS = 150
+const THREE_LOSE_MS = 110
+/** Pictures that are all this late, for so long, without it getting better, are a queue which grows slowly: ms. */
+const STANDING_MS = 200
+const STANDING_FOR_MS = 500
+/** Asked for where a queue only stands: less than what comes, so that it drains. */
+const DRAINING_PACE = 0.9
+/** What was told is not told again for so long, ms: the queue has to drain first, which lasts where it only stands. */
+const QUIET_MS = 1_500
+const QUIET_STANDING_MS = 5_000
+/** A longer gap is a stream that stood still, ms. */
+const GAP_MS = 1_000
+/** How far back the shortest way of a picture is looked for, ms. */
+const BASELINE_MS = 5_000
+
+interface Arrival {
+  readonly receivedAt: number
+  /** When it was captured, by the stream's own clock, ms. */
+  readonly mediaAt: number
+  /** How much longer it took than the fastest one of late, ms. */
+  readonly lateMs: number
+}
+
+/**
+ * Sees a queue grow in front of the viewer's link, from when pictures arrive and when they were captured: long before
+ * anything is lost, and before the sender's estimate falls.
+ */
+export class PaceWatch {
+  readonly #arrivals: Arrival[] = []
+  #lastTimestamp = 0
+  /** The shortest transit of the running stretch of time and of the one before it; their zero is arbitrary. */
+  #shortest = { since: 0, now: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY }
+  #toldAt = Number.NEGATIVE_INFINITY
+
+  /**
+   * One picture: when its last packet came, ms, and its RTP timestamp.
+   * @returns the share of the pace that pictures arrive at, where they pile up; else null
+   */
+  add(receivedAt: number, rtpTimestamp: number): number | null {
+    const last = this.#arrivals.at(-1)
+    const mediaMs = ((rtpTimestamp - this.#lastTimestamp) | 0) / TICKS_PER_MS
+    this.#lastTimestamp = rtpTimestamp
+    if (last === undefined || mediaMs <= 0 || mediaMs > GAP_MS || receivedAt - last.receivedAt > GAP_MS) {
+      this.#restart(receivedAt)
+      return null
+    }
+    const mediaAt = last.mediaAt + mediaMs
+    this.#arrivals.push({ receivedAt, mediaAt, lateMs: this.#late(receivedAt, receivedAt - mediaAt) })
+    while (this.#arrivals[1]!.receivedAt < receivedAt - STANDING_FOR_MS) this.#arrivals.shift()
+    if (receivedAt - this.#toldAt < QUIET_MS) return null
+    const patient = receivedAt - this.#toldAt < QUIET_STANDING_MS
+    const pace = this.#growing() ?? (patient ? null : this.#standing())
+    if (pace !== null) this.#toldAt = receivedAt
+    return pace
+  }
+
+  #restart(receivedAt: number): void {
+    this.#arrivals.splice(0, Number.POSITIVE_INFINITY, { receivedAt, mediaAt: 0, lateMs: 0 })
+    this.#shortest = { since: receivedAt, now: receivedAt, before: Number.POSITIVE_INFINITY }
+  }
+
+  #late(receivedAt: number, transit: number): number {
+    const shortest = this.#shortest
+    if (receivedAt - shortest.since > BASELINE_MS)
+      this.#shortest = { since: receivedAt, now: transit, before: shortest.now }
+    else shortest.now = Math.min(shortest.now, transit)
+    return transit - Math.min(this.#shortest.now, this.#shortest.before)
+  }
+
+  /** Two or three in a row, each of them later than the one before. */
+  #growing(): number | null {
+    for (const [count, loseMs] of [
+      [2, TWO_LOSE_MS],
+      [3, THREE_LOSE_MS],
+    ] as const) {
+      const row = this.#arrivals.slice(-count - 1)
+      if (row.length <= count) return null
+      const [first, last] = [row[0]!, row[count]!]
+      const receivedMs = last.receivedAt - first.receivedAt
+      const mediaMs = last.mediaAt - first.mediaAt
+      if (receivedMs - mediaMs >= loseMs && row.every((each, at) => at === 0 || isLate(row[at - 1]!, each)))
+        return mediaMs / receivedMs
+    }
+    return null
+  }
+
+  /** All of late are late, and it does not get better. */
+  #standing(): number | null {
+    const [first, last] = [this.#arrivals[0]!, this.#arrivals.at(-1)!]
+    const receivedMs = last.receivedAt - first.receivedAt
+    if (receivedMs < STANDING_FOR_MS || this.#arrivals.some(({ lateMs }) => lateMs < STANDING_MS)) return null
+    if (last.lateMs < first.lateMs - LATE_MS) return null
+    return Math.min(DRAINING_PACE, (last.mediaAt - first.mediaAt) / receivedMs)
+  }
+}
+
+function isLate(before: Arrival, after: Arrival): boolean {
+  const receivedMs = after.receivedAt - before.receivedAt
+  const mediaMs = after.mediaAt - before.mediaAt
+  return receivedMs - mediaMs > LATE_MS && receivedMs > mediaMs * LATE_TIMES
+}

@@ -1,0 +1,67 @@
+import test from 'ava'
+import { PaceWatch } from '../../signaling/client/pace-watch.ts'
+
+const FRAME_MS = 1000 / 30
+const ticks = (ms: number): number => Math.round(ms * 90) >>> 0
+
+/** Feeds pictures of 30 a second; `arrivesAt` says when each comes, by when it was captured. What was told, and when. */
+function watch(seconds: number, arrivesAt: (capturedAt: number) => number): { at: number; pace: number }[] {
+  const watcher = new PaceWatch()
+  const told: { at: number; pace: number }[] = []
+  for (let captured = 0; captured < seconds * 1000; captured += FRAME_MS) {
+    const at = arrivesAt(captured)
+    const pace = watcher.add(at, ticks(captured + 47_000_000))
+    if (pace !== null) told.push({ at, pace })
+  }
+  return told
+}
+
+/** A link that carries all until 5 s, and `share` of what is sent from then on. */
+const squeezed = (share: number) => (captured: number) =>
+  captured < 5000 ? captured : 5000 + (captured - 5000) / share
+
+test('a link that suddenly carries a quarter is seen within three pictures', (t) => {
+  const [first] = watch(7, squeezed(0.25))
+  t.true(first!.at < 5000 + 3.5 * FRAME_MS * 4, `${first!.at}`)
+  t.true(Math.abs(first!.pace - 0.25) < 0.02, `${first!.pace}`)
+})
+
+test('a link that carries a little too little is seen before a second is queued', (t) => {
+  const [first] = watch(20, squeezed(0.8))
+  const queuedMs = (first!.at - 5000) * 0.2
+  t.true(queuedMs < 1000, `${queuedMs}`)
+  t.true(first!.pace > 0.7 && first!.pace <= 0.9, `${first!.pace}`)
+})
+
+test('jitter, one late picture, a stream that stood still and a clock that drifts are no queue', (t) => {
+  let random = 1
+  const next = (): number => {
+    random = (random * 48_271) % 0x7fff_ffff
+    return random / 0x7fff_ffff
+  }
+  t.deepEqual(
+    watch(30, (captured) => captured + next() * 30),
+    [],
+    'jitter',
+  )
+  // A hiccup of Wi-Fi: nothing for a while, then all at once.
+  const stalls = (captured: number): number =>
+    captured % 3000 < 180 ? Math.ceil(captured / 3000) * 3000 + 180 : captured
+  t.deepEqual(watch(30, stalls), [], 'stalls')
+  t.deepEqual(
+    watch(30, (captured) => (captured < 9000 ? captured : captured + 1700)),
+    [],
+    'a pause',
+  )
+  t.deepEqual(
+    watch(120, (captured) => captured * 1.0002),
+    [],
+    'drift',
+  )
+})
+
+test('RTP timestamps may wrap', (t) => {
+  const watcher = new PaceWatch()
+  for (let index = 0; index < 300; index++)
+    t.is(watcher.add(index * FRAME_MS, (ticks(index * FRAME_MS) + 0xffff_0000) >>> 0), null)
+})
