@@ -23,6 +23,8 @@ export interface RouteContext {
   readonly requestId: string
   /** Scheme, host and port that the client used, e.g. `https://hub.example:9415`. */
   readonly origin: string
+  /** Whether a web page asks: browsers tell the page's origin with every request that is no GET. */
+  readonly fromPage: boolean
   /** What `If-Match` said; null without one. Only on routes with `ifMatch`. */
   readonly ifMatch: EntityTags | null
   /** Aborted when the client is gone or the request's time is over. */

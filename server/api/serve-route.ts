@@ -100,6 +100,7 @@ async function answerTo(
     address,
     requestId,
     origin,
+    fromPage: request.headers.origin !== undefined,
     ifMatch,
     signal,
   }

@@ -24,6 +24,16 @@ export interface WhepDependencies {
   readonly expectedCodecs: (stream: Stream) => StreamCodecs | null
 }
 
+/** Who watches, and how. */
+export interface WhepClient {
+  readonly offer: Offer
+  /**
+   * Whether it takes an SSRC that was never declared for what its payload type says (RFC 9143 section 9.2): browsers
+   * do, others may know none but those of the answer.
+   */
+  readonly followsPayloadTypes: boolean
+}
+
 /** A client that says nothing of its screen. */
 const SHOWN: StreamView = { tile: null, visible: true, focused: false, audio: true, video: true }
 
@@ -36,18 +46,18 @@ export class WhepViewing
   implements SessionMedia, StreamObserver, ViewerListener, ContractListener, ViewedMediaListener
 {
   readonly #deps: WhepDependencies
+  readonly #followsPayloadTypes: boolean
   readonly #over: () => void
   readonly #stack = new DisposableStack()
   #admitted: AdmittedViewer
-  /** Whether the client takes a new SSRC for what its payload type says. */
-  #followsPayloadTypes = false
   #viewer: Viewer | null = null
   #media: ViewedMedia | null = null
   #closed = false
 
   /** @throws CodedError `unknown_ticket` (401), `ticket_in_use` (409), `stream_not_found` (404) */
-  private constructor(deps: WhepDependencies, ticket: string, over: () => void) {
+  private constructor(deps: WhepDependencies, ticket: string, client: WhepClient, over: () => void) {
     this.#deps = deps
+    this.#followsPayloadTypes = client.followsPayloadTypes
     this.#over = over
     this.#admitted = deps.admission.admit(ticket, this)
     const { stream } = this.#admitted
@@ -66,12 +76,12 @@ export class WhepViewing
   static async open(
     deps: WhepDependencies,
     ticket: string,
-    offer: Offer,
+    client: WhepClient,
     over: () => void,
   ): Promise<{ readonly media: WhepViewing; readonly answer: string }> {
-    const media = new WhepViewing(deps, ticket, over)
+    const media = new WhepViewing(deps, ticket, client, over)
     try {
-      return { media, answer: await media.#answer(offer) }
+      return { media, answer: await media.#answer(client.offer) }
     } catch (error) {
       media[Symbol.dispose]()
       throw error
@@ -143,8 +153,6 @@ export class WhepViewing
 
   async #answer(offer: Offer): Promise<string> {
     const { stream, abr, priority } = this.#admitted
-    // Browsers do where no SSRC was declared, and it is browsers that offer this attribute.
-    this.#followsPayloadTypes = offer.extmapAllowMixed
     const tracks = this.#tracksOf(offer, stream)
     const viewer = await Viewer.open(
       stream,

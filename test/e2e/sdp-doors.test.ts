@@ -42,6 +42,8 @@ async function ask(method: string, path: string, { token = publisher, body, head
 }
 type Answer = Awaited<ReturnType<typeof ask>>
 
+/** A browser says so. */
+const PAGE = { origin: 'https://player.example' }
 const FRAGMENT = { 'content-type': 'application/trickle-ice-sdpfrag' }
 const CANDIDATE =
   'm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=candidate:1 1 udp 2130706431 192.0.2.1 54321 typ host\r\n'
@@ -141,7 +143,7 @@ test('who may publish and watch is asked as anywhere else', async (t) => {
     'stream_not_found',
   )
   // What the configuration opens to everybody needs no token; a field stream's codecs are known before it sends.
-  const open = await ask('POST', '/whep/field', { body: PLAYER_OFFER, token: null })
+  const open = await ask('POST', '/whep/field', { body: PLAYER_OFFER, token: null, headers: PAGE })
   t.is(open.status, 201, open.text)
   t.deepEqual(
     parse(open.text).media.map(({ payloads, direction }) => `${payloads} ${direction}`),
@@ -219,9 +221,10 @@ test('a ticket is as good as the token it was granted for, for its stream', asyn
   const subscribed = await hub.api('POST', '/v1/subscribe', { stream_id: 'field' }, viewer)
   const { join: watching, contract_id } = subscribeAnswerSchema.parse(subscribed.body)
   const { ticket, whep_url } = watching.webrtc
-  t.is((await ask('POST', whep_url, { body: PLAYER_OFFER, token: ticket })).status, 201)
+  t.is((await ask('POST', whep_url, { body: PLAYER_OFFER, token: ticket, headers: PAGE })).status, 201)
   t.true((await viewers()).some((each) => each.contract_id === contract_id && each.connected))
-  refused(t, await ask('POST', whep_url, { body: PLAYER_OFFER, token: ticket }), 409, 'ticket_in_use')
+  const again = await ask('POST', whep_url, { body: PLAYER_OFFER, token: ticket, headers: PAGE })
+  refused(t, again, 409, 'ticket_in_use')
 })
 
 test('a contract that ends takes its session along', async (t) => {
@@ -249,4 +252,6 @@ test('a stream without media whose codecs nobody knows: come again', async (t) =
   const answer = await ask('POST', '/whep/later', { body: PLAYER_OFFER, token: viewer })
   refused(t, answer, 409, 'stream_not_live')
   t.regex(answer.headers.get('retry-after') ?? '', /^\d+$/)
+  // Who knows no SSRC but those of the answer can't wait for a stream with it.
+  refused(t, await ask('POST', '/whep/field', { body: PLAYER_OFFER, token: viewer }), 409, 'stream_not_live')
 })

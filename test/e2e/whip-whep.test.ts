@@ -3,6 +3,7 @@ import { Chromium } from '../support/chromium.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { RtcPage } from '../support/rtc-page.ts'
 import { until } from '../support/until.ts'
+import { publishByWhip, watchByWhep } from '../support/werift-doors.ts'
 
 /** Everybody else's clients: bare peer connections of another origin publish by WHIP and watch by WHEP. */
 
@@ -80,4 +81,22 @@ test.serial('a publisher that comes back plays on for those who watch', async (t
     )
   const before = await shown()
   await until(async () => (await shown()) > before + 10, 'new pictures', 10_000)
+})
+
+test.serial('werift publishes by WHIP and watches by WHEP', async (t) => {
+  await using source = await publishByWhip(`${hub.url}/whip/werift`, publisher)
+  await using screen = await watchByWhep(`${hub.url}/whep/werift`, viewer)
+  await until(() => screen.received.video > 20 && screen.received.audio > 20, 'packets of both kinds')
+  t.is(
+    (await fetch(screen.location, { method: 'DELETE', headers: { authorization: `Bearer ${viewer}` } }))
+      .status,
+    200,
+  )
+  const { video } = screen.received
+  t.is(
+    (await fetch(source.location, { method: 'DELETE', headers: { authorization: `Bearer ${publisher}` } }))
+      .status,
+    200,
+  )
+  t.true(screen.received.video < video + 20)
 })

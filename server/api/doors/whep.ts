@@ -61,15 +61,16 @@ function postOffer(deps: WhepRouteDependencies): Route {
       410: ['gone'],
       503: ['no_worker'],
     }),
-    handle: async ({ principal, tenantId }, { params: { stream_id }, query, body }) => {
+    handle: async ({ principal, tenantId, fromPage }, { params: { stream_id }, query, body }) => {
       const offer = readOffer(body)
+      const client = { offer, followsPayloadTypes: fromPage }
       let sdp = ''
       let iceServers: Granted['iceServers'] = []
       const session = await sessions.open(async (over) => {
         try {
           const granted = await grant(deps, principal, tenantId, stream_id, query.max_kbps)
           try {
-            const { media, answer } = await WhepViewing.open(whep, granted.ticket, offer, over)
+            const { media, answer } = await WhepViewing.open(whep, granted.ticket, client, over)
             granted.keep(media)
             ;[sdp, iceServers] = [answer, granted.iceServers]
             return {

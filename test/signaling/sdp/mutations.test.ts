@@ -147,7 +147,7 @@ test('spoilt offers are refused with a reason or taken, and leave nothing behind
             expectedCodecs: () => null,
           },
           'ticket',
-          offer,
+          { offer, followsPayloadTypes: random.below(2) === 0 },
           () => {},
         )
         media[Symbol.dispose]()
