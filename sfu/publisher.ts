@@ -12,6 +12,9 @@ import type { WorkerSlot } from './worker-pool.ts'
 /** A browser asks for consent to send every 2.5 s or oftener (RFC 7675); after this without one it is gone. */
 const ICE_CONSENT_S = 10
 
+/** How often viewers are told an encoding's clock, ms. */
+const CLOCK_EVERY_MS = 5000
+
 /** What a publisher's media does by itself; facts for whoever signals to it. */
 export interface PublisherListener {
   /** The worker died, or ICE consent or DTLS was lost: nothing comes any more. */
@@ -31,6 +34,8 @@ export class Publisher implements StreamSource {
   listener: PublisherListener
   readonly #watches = new Map<types.Producer, ArrivalWatch>()
   #media: SourceMedia | null = null
+  /** When each encoding's clock was told last, by SSRC. */
+  readonly #clockTold = new Map<number, number>()
   #demand: LayerDemand
   /** What the publisher's clock is ahead of ours, ms; null where nobody compared them. */
   #clockAheadMs: number | null = null
@@ -165,6 +170,7 @@ export class Publisher implements StreamSource {
     const producer = this.#producer(producerId)
     await producer.resume()
     this.#watches.get(producer)?.expect()
+    this.#tellState()
   }
 
   /** What the publisher's clock is ahead of the hub's, ms, as the publisher found by comparing them. */
@@ -214,22 +220,29 @@ export class Publisher implements StreamSource {
     if (this.#closed) return
     const producers = this.#producers
     const arriving = producers.some((producer) => this.#watches.get(producer)?.arriving)
-    if (arriving) return this.#host.setState({ state: 'live' })
     // What is muted, or what nobody watches, need not arrive.
     const expected = producers.filter((producer) => !producer.paused && this.#isWanted(producer.kind))
-    const missing = producers.length === 0 || expected.length > 0
-    if (missing && this.#host.state.state === 'live') this.#host.setState({ state: 'input_lost' })
+    const missing = !arriving && (producers.length === 0 || expected.length > 0)
+    if (!arriving && this.#host.state.state !== 'live') return
+    if (missing) return this.#host.setState({ state: 'input_lost' })
+    const muted = producers.filter(({ paused }) => paused).map(({ kind }) => kind)
+    this.#host.setState({ state: 'live', ...(muted.length > 0 && { muted }) })
   }
 
   #isWanted(kind: types.MediaKind): boolean {
     return kind === 'audio' ? this.#demand.audio : this.#demand.video.includes(true)
   }
 
-  /** Simulcast layers have RTP clocks of their own: only a single one can be told to viewers. */
-  #onReport(producer: types.Producer, { senderUnixMs, rtpTimestamp }: SenderReport): void {
-    if (producer.kind !== 'video' || producer.type === 'simulcast') return
+  /** A report of each layer now and then: their RTP clocks are their own, and do not drift. */
+  #onReport(producer: types.Producer, { ssrc, senderUnixMs, rtpTimestamp }: SenderReport): void {
+    const encoding = producer.score.find((score) => score.ssrc === ssrc)
+    if (producer.kind !== 'video' || !encoding) return
+    const now = performance.now()
+    if (now - (this.#clockTold.get(ssrc) ?? Number.NEGATIVE_INFINITY) < CLOCK_EVERY_MS) return
+    this.#clockTold.set(ssrc, now)
     const ahead = this.#clockAheadMs
     this.#host.captured({
+      layer: encoding.encodingIdx,
       rtp_timestamp: rtpTimestamp >>> 0,
       capture_unix_ms: ahead === null ? Date.now() : senderUnixMs - ahead,
       source: ahead === null ? 'arrival' : 'sender',

@@ -68,7 +68,7 @@ export class Stream implements AsyncDisposable {
   #demand: LayerDemand = ALL_WANTED
   #toldDemand: LayerDemand = ALL_WANTED
   #home: WorkerSlot | undefined
-  #captureClock: CaptureClock | null = null
+  readonly #captureClocks = new Map<number, CaptureClock>()
   #closed = false
 
   constructor(spec: StreamSpec, deps: StreamDependencies) {
@@ -81,9 +81,9 @@ export class Stream implements AsyncDisposable {
     return this.#state
   }
 
-  /** Last known tie between RTP timestamps and the camera's clock. */
-  get captureClock(): CaptureClock | null {
-    return this.#captureClock
+  /** Last known ties between RTP timestamps and the camera's clock, one for each RTP clock. */
+  get captureClocks(): readonly CaptureClock[] {
+    return [...this.#captureClocks.values()]
   }
 
   /** Where the producers live now, if there are any. */
@@ -163,6 +163,7 @@ export class Stream implements AsyncDisposable {
     source = made
     const before = this.#source
     this.#source = made
+    this.#captureClocks.clear()
     before?.[Symbol.asyncDispose]().catch((error) => this.#deps.events.error('stream', 'replace', error))
     return made
   }
@@ -259,7 +260,7 @@ export class Stream implements AsyncDisposable {
       },
       captured(clock) {
         if (!isSource()) return
-        stream.#captureClock = clock
+        stream.#captureClocks.set(clock.layer ?? 0, clock)
         for (const observer of stream.#observers) observer.captureClock(clock)
       },
     }
@@ -267,8 +268,11 @@ export class Stream implements AsyncDisposable {
 
   #setState(state: StreamState): void {
     if (isDeepStrictEqual(state, this.#state)) return
+    const before = this.#state
     this.#state = state
-    this.#deps.events.streamState(this.spec, state)
+    // To mute is between publisher and viewers; nothing has happened to the stream.
+    if (before.state !== state.state || before.reason !== state.reason)
+      this.#deps.events.streamState(this.spec, state)
     this.#control?.stateChanged(state)
     for (const observer of this.#observers) observer.stateChanged(state)
   }

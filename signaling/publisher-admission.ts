@@ -20,6 +20,8 @@ export interface PublisherPlace extends Disposable {
    * same publisher finds it. Set to null it is closed; so is it when the place stays empty.
    */
   publisher: Publisher | null
+  /** Ends the contract: whoever wants the stream may have it. */
+  end(): Promise<void>
 }
 
 /** Who knows the publishers' tickets: media comes in only by a contract. */

@@ -150,6 +150,11 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
       this.#joined().stream.sendData({ payload, at_unix_ms })
       return {}
     },
+    unpublish: async (data) => {
+      parseData(publisherRequests.unpublish, data)
+      await this.#joined().end()
+      return {}
+    },
     clock: async (data) => {
       parseData(publisherRequests.clock, data)
       return { hub_unix_ms: performance.timeOrigin + performance.now() }

@@ -204,8 +204,7 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     const media = viewer.add(this.stream, { abr: this.#abr, priority, view: this.#view }, this)
     this.#carried = { viewer, media }
     viewer.bound()
-    const clock = this.stream.captureClock
-    if (clock) this.captureClock(clock)
+    for (const clock of this.stream.captureClocks) this.captureClock(clock)
     return media
   }
 

@@ -33,7 +33,15 @@ interface Notice {
 export function noticeOf(state: ViewerState): Notice | null {
   switch (state.name) {
     case 'live':
-      return null
+      return state.muted?.includes('video')
+        ? {
+            title: 'The picture is off',
+            detail: state.muted.includes('audio')
+              ? 'The sender has switched picture and sound off for now.'
+              : 'The sender has switched it off for now; sound goes on.',
+            busy: false,
+          }
+        : null
     case 'connecting':
       return { title: 'Connecting', detail: 'The picture is on its way.', busy: true }
     case 'waiting':

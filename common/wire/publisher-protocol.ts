@@ -73,6 +73,8 @@ export const publisherRequests = {
    * was captured at its time. Answer: `{}`.
    */
   data: timedDataSchema,
+  /** The publisher is done: its contract ends, the stream is free, and who watches is told. Answer: `{}`. */
+  unpublish: z.strictObject({}),
   /** One sample of clock offset, NTP style: the answer is `{ hub_unix_ms }`. */
   clock: z.strictObject({}),
 } as const

@@ -24,5 +24,7 @@ export type StreamClass = z.infer<typeof streamClassSchema>
 export const streamStateSchema = z.object({
   state: z.enum(['waiting', 'live', 'input_lost', 'refused', 'ended']),
   reason: z.string().optional(),
+  /** While it is live: what the publisher has switched off for now, and nothing of arrives. */
+  muted: z.array(z.enum(['audio', 'video'])).optional(),
 })
 export type StreamState = z.infer<typeof streamStateSchema>

@@ -169,6 +169,8 @@ export const captureClockSchema = z.object({
   rtp_timestamp: z.number().int().min(0).max(0xffff_ffff),
   capture_unix_ms: z.number(),
   source: z.enum(['sender', 'arrival']),
+  /** Which RTP clock it is of, where a stream has several: simulcast layers of a browser have one each. */
+  layer: z.number().int().min(0).max(3).optional(),
 })
 export type CaptureClock = z.infer<typeof captureClockSchema>
 

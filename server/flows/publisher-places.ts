@@ -64,6 +64,9 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
         if (entry.publisher !== publisher) void entry.publisher?.[Symbol.asyncDispose]()
         entry.publisher = publisher
       },
+      end: async () => {
+        await this.#flows.end(contract_id, 'revoked', flow.owner, 'its publisher is done')
+      },
       [Symbol.dispose]: () => {
         stopListening()
         if (entry.holder === holder) this.#left(contract_id, entry)

@@ -37,9 +37,11 @@ export class GlassToGlass {
 
   add(frame: ShownFrame): void {
     const offsetMs = this.clock.offsetMs
-    const captureMs = frame.rtpTimestamp === null ? null : this.#timeline.captureUnixMs(frame.rtpTimestamp)
-    if (offsetMs === null || captureMs === null || this.#samples.length >= MAX_SAMPLES) return
-    const ageMs = performance.timeOrigin + frame.displayTime + offsetMs - captureMs
+    if (offsetMs === null || frame.rtpTimestamp === null || this.#samples.length >= MAX_SAMPLES) return
+    const shownMs = performance.timeOrigin + frame.displayTime + offsetMs
+    const captureMs = this.#timeline.captureUnixMs(frame.rtpTimestamp, shownMs)
+    if (captureMs === null) return
+    const ageMs = shownMs - captureMs
     if (Math.abs(ageMs) < PLAUSIBLE_MS) this.#samples.push(ageMs)
   }
 

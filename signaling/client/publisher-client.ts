@@ -158,7 +158,22 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     await this.#connected().request('data', { payload, at_unix_ms })
   }
 
-  /** Stops to publish, at once. Tracks are the page's, and go on. */
+  /**
+   * Stops to publish and gives the contract back: viewers are told that the stream has ended, and somebody else may
+   * have it. Where the hub can't be told now, the contract ends by itself.
+   */
+  async end(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#refresh()
+    await this.#connection?.request('unpublish', {}).catch(() => {})
+    this.close()
+  }
+
+  /**
+   * Stops to publish, at once. The contract runs on: viewers wait, and this publisher may come back to the stream.
+   * Tracks are the page's, and go on.
+   */
   close(): void {
     this.#closed = true
     removeEventListener('online', this.retryNow)

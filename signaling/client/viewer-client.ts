@@ -260,6 +260,14 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     this.#refresh()
   }
 
+  /** Whether anything has to arrive: not where the publisher has muted all there is. */
+  #expectsMedia(): boolean {
+    if (this.#stream?.state !== 'live') return false
+    const { muted = [] } = this.#stream
+    const media = this.#session?.media
+    return !media || (['audio', 'video'] as const).some((kind) => media.has(kind) && !muted.includes(kind))
+  }
+
   #startMonitor(): ViewerMonitor {
     const viewer = this
     return new ViewerMonitor({
@@ -267,7 +275,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
         return viewer.#session
       },
       get expectsMedia() {
-        return viewer.#stream?.state === 'live'
+        return viewer.#expectsMedia()
       },
       get joinMs() {
         return viewer.#joinMs

@@ -2,13 +2,14 @@ import type { StreamState } from '../../common/wire/stream.ts'
 
 /**
  * What a viewer sees, in one word: `connecting` until the first picture; `waiting`, `input_lost`, `refused` and
- * `ended` are the stream's (see `StreamState`); `live` pictures arrive; `reconnecting` they did and the way to the
+ * `ended` are the stream's (see `StreamState`); `live` pictures arrive, but for what is `muted` by the publisher; `reconnecting` they did and the way to the
  * hub broke, the last picture stands. The others are answers of the hub, `reason` says why: `denied` this viewer may
  * not watch, with another token perhaps; `revoked` it might, and an operator ended it; `busy` there is no place now;
  * `failed` there is nothing to watch, or this page can't.
  */
 export type ViewerState =
-  | { readonly name: 'connecting' | 'waiting' | 'live' | 'input_lost' | 'ended' }
+  | { readonly name: 'connecting' | 'waiting' | 'input_lost' | 'ended' }
+  | { readonly name: 'live'; readonly muted?: StreamState['muted'] }
   | {
       readonly name: 'refused' | 'reconnecting' | 'failed' | 'denied' | 'revoked' | 'busy'
       readonly reason: string
@@ -40,6 +41,8 @@ export function viewerState(facts: ViewerFacts): ViewerState {
     return { name: 'refused', reason: stream.reason ?? 'the server gave no reason' }
   }
   if (stream.state !== 'live') return { name: stream.state }
-  if (facts.delivering) return { name: 'live' }
+  const { muted } = stream
+  // Of what is switched off there is nothing to wait for.
+  if (facts.delivering || muted?.includes('video')) return { name: 'live', ...(muted && { muted }) }
   return facts.interrupted ? { name: 'reconnecting', reason: facts.lastClosing } : { name: 'connecting' }
 }

@@ -135,7 +135,7 @@ const transportOf = (page: Page) =>
 
 const stateOf = (page: Page) => page.evaluate(() => document.documentElement.dataset['state'])
 
-test.serial('mute, stop and start again', async (t) => {
+test.serial('mute, another source, stop and start again', async (t) => {
   await using studio = await openStudio('cam-mute')
   await untilState(studio.page, 'live')
   await using watcher = await openWatcher('cam-mute')
@@ -144,10 +144,17 @@ test.serial('mute, stop and start again', async (t) => {
   await studio.page.getByTestId('mute-video').click()
   await until(async () => (await layersOf(studio.page)).every(({ kbps }) => kbps === 0), 'no picture is sent')
   t.is(await stateOf(studio.page), 'live', 'sound goes on')
+  await until(
+    async () => (await textOf(watcher.page, 'notice')).includes('sound goes on'),
+    'who watches is told',
+  )
   await studio.page.getByTestId('mute-video').click()
   await untilMoving(watcher.page)
+  await studio.page.getByTestId('source-screen').click()
+  await untilMoving(watcher.page)
+  t.is(await stateOf(studio.page), 'live', 'the screen in place of the camera')
   await studio.page.getByTestId('stop').click()
-  await untilState(watcher.page, 'input_lost')
+  await untilState(watcher.page, 'ended')
   await studio.page.getByTestId('go-live').click()
   await untilState(watcher.page, 'live')
   await untilMoving(watcher.page)

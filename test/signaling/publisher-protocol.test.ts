@@ -141,6 +141,7 @@ test('mute stops what is forwarded, and its end goes on with the same consumer',
   await new Promise((resolve) => setTimeout(resolve, 300))
   t.true(track.packets.length - muted < 4, `${track.packets.length - muted} packets while it was muted`)
   t.is(publisher.state, 'live')
+  t.deepEqual(watching.states.at(-1)?.value.muted, ['audio'])
   await publisher.connection.request('resume-producer', { producer_id })
   await until(() => track.packets.length > muted + 20, 'sound again')
   t.false(track.closed)
@@ -161,6 +162,18 @@ test('an end by hand stops media and connection at once', async (t) => {
   t.is((await hub.api('DELETE', `/v1/flows/${contract_id}`, undefined, operator)).status, 204)
   t.is((await publisher.closed).cause, 'revoked')
   t.is((await watching.closed).cause, 'revoked')
+})
+
+test('a publisher that is done frees the stream at once', async (t) => {
+  await using publisher = await live('done')
+  await using watching = await WeriftViewer.open(hub.url, 'done', { token: viewer })
+  await watching.track('audio')
+  await publisher.connection.request('unpublish', {}).catch(() => {})
+  t.is((await publisher.closed).cause, 'revoked')
+  t.is((await watching.closed).cause, 'revoked')
+  t.is(watching.state, 'ended')
+  const other = await hub.issueToken({ role: 'publisher', subject: 'quinn' })
+  t.is((await askToPublish(hub.url, other, 'done')).version, 1)
 })
 
 test('what can not be forwarded is refused in words, and the connection stands', async (t) => {

@@ -49,9 +49,11 @@ export function usePublisher(streamId: string, settings: Settings, media: Media)
   }, [streamId, streamClass])
 
   const stop = useCallback(() => {
+    // Told before the client is closed, which follows.
+    void client?.end()
     setClient(null)
     setPublished(NOTHING)
-  }, [])
+  }, [client])
 
   useEffect(() => () => client?.close(), [client])
   usePublishedTrack(client, media.video, media.videoMuted, { codec, layers })

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { STATE_WORDS } from '../state-words.ts'
+import { noticeOf, STATE_WORDS } from '../state-words.ts'
 import { Controls } from './controls.tsx'
 import { SoundOffIcon } from './icons.tsx'
 import { Notice } from './notice.tsx'
@@ -70,7 +70,7 @@ export function Viewer({ address }: { address: WatchAddress }) {
       class="stage"
       ref={stage}
       data-idle={idle}
-      data-dimmed={hasPicture && state.name !== 'live'}
+      data-dimmed={hasPicture && noticeOf(state) !== null}
       data-picture={hasPicture}
     >
       <video

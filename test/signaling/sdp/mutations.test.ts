@@ -45,6 +45,7 @@ function placeOn(stream: Stream): PublisherPlace {
       if (held !== publisher) void held?.[Symbol.asyncDispose]()
       held = publisher
     },
+    end: async () => {},
     [Symbol.dispose]() {},
   }
 }
