@@ -9,26 +9,20 @@ const STREAM_KBPS = 27
 
 /**
  * Splits what the contract lets the sender send over its renditions by their pixels, after sound and multiplex have
- * had theirs. What a stopped rendition would take goes to the others.
+ * had theirs, kb/s each. A rendition that is stopped leaves its share unused: its picture would gain nothing elsewhere,
+ * and the uplink does.
  *
  * @param targetKbps media, kb/s
  * @param audioKbps what sound takes, 0 where there is none
- * @param pixels of each rendition, ascending
- * @param wanted whether each rendition is sent
+ * @param pixels of each rendition
  */
 export function splitBitrate(
   targetKbps: number,
   audioKbps: number,
   pixels: readonly number[],
-  wanted: readonly boolean[],
 ): readonly number[] {
-  const streams = wanted.filter(Boolean).length + (audioKbps > 0 ? 1 : 0)
-  const budget = Math.max(
-    0,
-    (targetKbps - TABLES_KBPS - streams * STREAM_KBPS) / (1 + PACKET_SHARE) - audioKbps,
-  )
-  const total = pixels.reduce((sum, count, index) => sum + (wanted[index] ? count : 0), 0)
-  return pixels.map((count, index) =>
-    wanted[index] ? Math.max(FLOOR_KBPS, Math.floor((budget * count) / total)) : 0,
-  )
+  const streams = pixels.length + (audioKbps > 0 ? 1 : 0)
+  const media = (targetKbps - TABLES_KBPS - streams * STREAM_KBPS) / (1 + PACKET_SHARE) - audioKbps
+  const total = pixels.reduce((sum, count) => sum + count, 0)
+  return pixels.map((count) => Math.max(FLOOR_KBPS, Math.floor((media * count) / total)))
 }

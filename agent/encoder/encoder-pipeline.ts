@@ -114,7 +114,10 @@ export class EncoderPipeline implements AsyncDisposable {
   /** Media from now on, kb/s of all renditions and sound together. */
   setTarget(kbps: number): void {
     this.#targetKbps = kbps
-    this.#applyBitrates()
+    const { name, unit } = BITRATE_PROPERTY[this.#encoder]
+    this.#split().forEach((share, rendition) => {
+      this.#setArg(videoEncoder(rendition), name, String((share * 1000) / unit))
+    })
   }
 
   /** The next picture of a rendition, or of all, is an IDR. */
@@ -135,7 +138,6 @@ export class EncoderPipeline implements AsyncDisposable {
       if (now) this.requestKeyframe(rendition)
     })
     if (this.#config.sound) this.#setArg(SOUND_VALVE, 'drop', String(!audio))
-    this.#applyBitrates()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -152,14 +154,7 @@ export class EncoderPipeline implements AsyncDisposable {
 
   #split(): readonly number[] {
     const pixels = this.#config.renditions.map(({ width, height }) => width * height)
-    return splitBitrate(this.#targetKbps, this.#config.sound?.kbps ?? 0, pixels, this.#wanted)
-  }
-
-  #applyBitrates(): void {
-    const { name, unit } = BITRATE_PROPERTY[this.#encoder]
-    this.#split().forEach((kbps, rendition) => {
-      if (kbps > 0) this.#setArg(videoEncoder(rendition), name, String((kbps * 1000) / unit))
-    })
+    return splitBitrate(this.#targetKbps, this.#config.sound?.kbps ?? 0, pixels)
   }
 
   #setArg(element: string, property: string, value: string): void {

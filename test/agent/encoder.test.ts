@@ -101,9 +101,9 @@ test.serial('an encoder process that is killed is replaced, and goes on as it wa
   t.is(reader.units(LARGE).length, large)
 })
 
-test.serial('a budget is split by pixels, and what is stopped leaves its share to the others', (t) => {
-  t.deepEqual(splitBitrate(2000, 64, [1, 4], [true, true]), [355, 1423])
-  t.deepEqual(splitBitrate(2000, 64, [1, 4], [true, false]), [1806, 0])
-  t.deepEqual(splitBitrate(2000, 64, [1, 4], [false, false]), [0, 0])
-  t.deepEqual(splitBitrate(50, 64, [1, 4], [true, true]), [100, 100])
+test('a budget is split by pixels, and never to less than a picture needs', (t) => {
+  t.deepEqual(splitBitrate(2000, 64, [1, 4]), [355, 1423])
+  t.deepEqual(splitBitrate(2000, 64, [1]), [1806])
+  t.deepEqual(splitBitrate(2000, 0, [1]), [1896])
+  t.deepEqual(splitBitrate(50, 64, [1, 4]), [100, 100])
 })

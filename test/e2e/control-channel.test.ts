@@ -9,7 +9,7 @@ import { startHub, type TestHub } from '../support/hub.ts'
 import { descendants, programOf } from '../support/processes.ts'
 import { accessUnitTypes, steps, TICKS_PER_MS } from '../support/rtp-timeline.ts'
 import { until } from '../support/until.ts'
-import { type ReceivedTrack, WeriftViewer } from '../support/werift-viewer.ts'
+import { type ReceivedPacket, type ReceivedTrack, WeriftViewer } from '../support/werift-viewer.ts'
 
 /** What the hub says to a field sender while it sends: keyframe requests, demand, changes of the contract. */
 
@@ -28,6 +28,13 @@ async function startSender(hub: TestHub, card: object = {}) {
   })
   return { sender, watch: () => WeriftViewer.open(hub.url, 'field', { token: watching }) }
 }
+
+/** How much media these packets are, ms by their own time. */
+const mediaMs = (packets: readonly ReceivedPacket[]): number =>
+  steps(packets, TICKS_PER_MS.video).reduce((sum, step) => sum + step.mediaMs, 0)
+
+const kbpsOf = (packets: readonly ReceivedPacket[]): number =>
+  (packets.reduce((sum, { payload }) => sum + payload.length, 0) * 8) / mediaMs(packets)
 
 /** IDRs of a viewer's video from packet `from` on. */
 function countIdrs({ packets }: ReceivedTrack, from = 0): number {
@@ -52,7 +59,7 @@ test.serial(
     const others = await Promise.all(Array.from({ length: 8 }, async () => joining.use(await watch())))
     for (const viewer of others) {
       const track = await viewer.track('video')
-      await until(() => track.packets.length > 0, 'a picture', 5_000)
+      await until(() => track.packets.some(({ marker }) => marker), 'a whole picture', 5_000)
       t.true(accessUnitTypes(track.packets, 0).includes(IDR))
     }
     // Not one for each: the hub asks again for those alone that came after an IDR.
@@ -69,14 +76,10 @@ test.serial('the bitrate follows the contract while it is sent', async (t) => {
   await using _ = sender
   await using viewer = await watch()
   const video = await viewer.track('video')
-  /** Of the next two seconds of media, by its own time. */
   const kbpsOfNext = async (ms: number): Promise<number> => {
     const from = video.packets.length
-    const mediaMs = () =>
-      steps(video.packets.slice(from), TICKS_PER_MS.video).reduce((sum, step) => sum + step.mediaMs, 0)
-    await until(() => mediaMs() >= ms, 'media', 20_000)
-    const bytes = video.packets.slice(from).reduce((sum, { payload }) => sum + payload.length, 0)
-    return (bytes * 8) / mediaMs()
+    await until(() => mediaMs(video.packets.slice(from)) >= ms, 'media', 20_000)
+    return kbpsOf(video.packets.slice(from))
   }
   await kbpsOfNext(1500)
   const high = await kbpsOfNext(2000)
@@ -118,7 +121,8 @@ test.serial('a rendition that nobody watches stops, and is back for whoever want
   await using viewer = await watch()
   await until(() => sender.demands.at(-1)?.video[1] === true, 'it is wanted again')
   const video = await viewer.track('video')
-  await until(() => video.packets.length > 200, 'the picture')
+  // The small one has a fifth of the budget: whoever gets more than half of it gets the large one.
+  await until(() => kbpsOf(video.packets.slice(-400)) > 1200, 'the large picture')
   t.is(viewer.tracks.filter(({ closed }) => closed).length, 0)
 })
 

@@ -120,6 +120,7 @@ test.serial(
       ({ at }) => at - killedAt,
     )
     const after = await Promise.all(KINDS.map((kind) => viewer.track(kind)))
+    await until(() => after[0]!.packets.some(({ marker }) => marker), 'a whole picture')
     const backAfter = after.map(({ packets }) => packets[0]!.at - killedAt)
     t.log(
       `join answered ${ms(rejoinedAfter)}, video ${ms(backAfter[0]!)}, audio ${ms(backAfter[1]!)} after the kill`,
