@@ -1,4 +1,5 @@
 import { Router } from 'express'
+import type { WorkersAnswer } from '../common/wire/statistics-api.ts'
 import { askAcl } from '../policy/acl.ts'
 import { mayActIn } from '../policy/tenancy.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
@@ -6,6 +7,7 @@ import { administrationRoutes } from './api/administration.ts'
 import { doorCors } from './api/doors/door-cors.ts'
 import { contractRoutes } from './api/flows/routes.ts'
 import { drainHub } from './api/hub/drain-hub.ts'
+import { listWorkers } from './api/hub/list-workers.ts'
 import { metricsRoute } from './api/metrics.ts'
 import { type ApiParts, apiRouter } from './api/mount.ts'
 import { withReference } from './api/reference.ts'
@@ -39,6 +41,8 @@ export interface ApiRoomOptions {
   readonly flows: FlowRoom
   readonly place: HubPlace
   readonly doors: DoorRoom
+  /** What each media worker carries. */
+  readonly workers: () => Promise<WorkersAnswer>
   readonly webhooks: Webhooks
   readonly metrics: Metrics
   readonly events: MediaEvents
@@ -76,6 +80,7 @@ export function apiOf(options: ApiRoomOptions): Router {
       audit: flows.routes.audit,
       now: Date.now,
     }),
+    listWorkers({ workers: options.workers }),
     metricsRoute(metrics),
   ]
   const parts: ApiParts = {

@@ -2,6 +2,7 @@ import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { pause } from '../common/retry.ts'
 import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
+import { workerStatistics } from '../sfu/media-statistics.ts'
 import { Placement } from '../sfu/placement.ts'
 import { StreamRegistry } from '../sfu/stream-registry.ts'
 import { WorkerCpu } from '../sfu/worker-cpu.ts'
@@ -164,6 +165,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const closing = new AbortController()
   const api = apiOf({
     ...{ config, auth, state, policies, tenants, overlay, flows, place, doors, webhooks, metrics, events },
+    workers: () => workerStatistics({ workers, placement, cpu, streams }),
     closing: closing.signal,
   })
   const app = httpApp({

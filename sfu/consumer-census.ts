@@ -1,19 +1,22 @@
 import type { types } from 'mediasoup'
 
 /**
- * How many consumers there are, by worker and by producer, on whatever routers and transports: what a worker
+ * How many consumers and transports there are, by worker and by producer, on whatever routers and transports: what a worker
  * forwards, and whether anybody watches. Counted as they come and go; nothing is asked of the workers.
  */
 export class ConsumerCensus {
   readonly #ofProducer = new Map<string, number>()
   readonly #onWorker = new WeakMap<types.Worker, number>()
+  readonly #transports = new WeakMap<types.Worker, number>()
 
   /** Counts on this worker from now on, until it closes. */
   watch(worker: types.Worker): void {
     worker.observer.on('newrouter', ({ observer }) =>
-      observer.on('newtransport', ({ observer }) =>
-        observer.on('newconsumer', (consumer) => this.#add(worker, consumer)),
-      ),
+      observer.on('newtransport', ({ observer }) => {
+        this.#countTransport(worker, 1)
+        observer.once('close', () => this.#countTransport(worker, -1))
+        observer.on('newconsumer', (consumer) => this.#add(worker, consumer))
+      }),
     )
   }
 
@@ -25,6 +28,15 @@ export class ConsumerCensus {
   /** All consumers of a worker, pipes to other routers among them. */
   consumersOn(worker: types.Worker): number {
     return this.#onWorker.get(worker) ?? 0
+  }
+
+  /** All transports of a worker: viewers', publishers', lanes' and pipes'. */
+  transportsOn(worker: types.Worker): number {
+    return this.#transports.get(worker) ?? 0
+  }
+
+  #countTransport(worker: types.Worker, by: number): void {
+    this.#transports.set(worker, this.transportsOn(worker) + by)
   }
 
   #add(worker: types.Worker, { producerId, observer }: types.Consumer): void {

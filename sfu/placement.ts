@@ -42,6 +42,10 @@ export class Placement {
     this.#options = options
   }
 
+  get consumersPerWorker(): number {
+    return this.#options.consumersPerWorker
+  }
+
   /** Viewers with a place on a worker. */
   viewersOn(slot: WorkerSlot): number {
     return this.#places.get(slot) ?? 0

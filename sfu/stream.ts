@@ -2,11 +2,13 @@ import { isDeepStrictEqual } from 'node:util'
 import type { types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
 import type { LayerDemand, TimedData } from '../common/wire/publisher-protocol.ts'
+import type { StreamStatisticsAnswer } from '../common/wire/statistics-api.ts'
 import type { StreamClass, StreamState } from '../common/wire/stream.ts'
 import type { ConsumerCensus } from './consumer-census.ts'
 import { LayerClaims } from './layer-claims.ts'
 import { LayerMeter } from './layer-meter.ts'
 import type { MediaEvents, StreamName } from './media-events.ts'
+import { trackStatistics } from './media-statistics.ts'
 import { Outlets } from './outlets.ts'
 import type { Place, Placement } from './placement.ts'
 import type {
@@ -139,6 +141,19 @@ export class Stream implements AsyncDisposable {
       if (this.producers() === producers || router.closed) throw error
       // They were replaced, or died, while they were being piped.
       return this.producersOn(router)
+    }
+  }
+
+  /** What arrives of it now, and where. */
+  async statistics(): Promise<Pick<StreamStatisticsAnswer, 'worker' | 'piped_to' | 'wanted' | 'tracks'>> {
+    return {
+      worker: this.slot?.index ?? null,
+      piped_to: this.#outlets.size,
+      wanted: this.#demand,
+      // A producer that closes meanwhile is none.
+      tracks: (await Promise.allSettled(this.producers().map(trackStatistics))).flatMap((track) =>
+        track.status === 'fulfilled' ? [track.value] : [],
+      ),
     }
   }
 

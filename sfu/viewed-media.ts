@@ -122,6 +122,16 @@ export class ViewedMedia implements Disposable {
     await this.#consumers.get(consumerId)?.requestKeyFrame()
   }
 
+  /** Its consumers now. */
+  get consumers(): readonly types.Consumer[] {
+    return [...this.#consumers.values()]
+  }
+
+  setPriority(priority: number): void {
+    this.terms = { ...this.terms, priority }
+    this.#options.changed()
+  }
+
   setView(view: StreamView): void {
     this.terms = { ...this.terms, view }
     this.#claimLayers()

@@ -1,7 +1,9 @@
 import type { types } from 'mediasoup'
+import type { ViewerMediaStatistics } from '../common/wire/statistics-api.ts'
 import type { JoinAnswer } from '../common/wire/viewer-protocol.ts'
 import { BandwidthManager } from './bandwidth-manager.ts'
 import { Estimation } from './estimation.ts'
+import { viewerStatistics } from './media-statistics.ts'
 import type { Place } from './placement.ts'
 import type { Stream } from './stream.ts'
 import { ViewedMedia, type ViewedMediaListener, type ViewingTerms } from './viewed-media.ts'
@@ -145,6 +147,11 @@ export class Viewer implements Disposable {
     })
     this.#media.add(media)
     return media
+  }
+
+  /** What one of its streams gets now. */
+  statistics({ consumers }: ViewedMedia): Promise<ViewerMediaStatistics> {
+    return viewerStatistics(this.slot, this.#transport, consumers)
   }
 
   remove(media: ViewedMedia): void {

@@ -1,4 +1,5 @@
 import type { Abr } from '../common/wire/flow-contract.ts'
+import type { ViewerMediaStatistics } from '../common/wire/statistics-api.ts'
 import type { Stream } from '../sfu/stream.ts'
 
 /** What a contract lets one viewer connection do. */
@@ -13,6 +14,10 @@ export interface AdmittedViewer extends Disposable {
 /** How whoever granted the contract reaches the connection that uses it. */
 export interface ContractListener {
   abrChanged(abr: Abr, reasons: readonly string[]): void
+  /** Its stream is served before or after others of this viewer from now on. */
+  priorityChanged(priority: number): void
+  /** What it gets now; null while it has no media. */
+  statistics(): Promise<ViewerMediaStatistics | null>
   /** The contract is over: media has to stop now. */
   contractEnded(reason: 'expired' | 'revoked'): void
 }

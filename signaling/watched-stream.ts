@@ -1,5 +1,6 @@
 import type { Abr } from '../common/wire/flow-contract.ts'
 import type { TimedData } from '../common/wire/publisher-protocol.ts'
+import type { ViewerMediaStatistics } from '../common/wire/statistics-api.ts'
 import type { StreamState } from '../common/wire/stream.ts'
 import type {
   ConsumerInfo,
@@ -37,6 +38,7 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
   readonly #stopObserving: () => void
   #admitted: AdmittedViewer
   #abr: Abr
+  #priority: number
   #view: StreamView = SHOWN
   #carried: { readonly viewer: Viewer; readonly media: ViewedMedia } | null = null
   #closed = false
@@ -51,6 +53,7 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     this.#admitted = admit(this)
     this.stream = this.#admitted.stream
     this.#abr = this.#admitted.abr
+    this.#priority = this.#admitted.priority
     this.#mergeView(view ?? {})
     this.#stopObserving = this.stream.observe(this)
   }
@@ -153,6 +156,16 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     this.#connection.notify('abr-changed', { contract_id: this.contractId, abr, reasons: [...reasons] })
   }
 
+  priorityChanged(priority: number): void {
+    this.#priority = priority
+    this.#carried?.media.setPriority(priority)
+  }
+
+  async statistics(): Promise<ViewerMediaStatistics | null> {
+    const carried = this.#carried
+    return carried ? carried.viewer.statistics(carried.media) : null
+  }
+
   contractEnded(reason: 'expired' | 'revoked'): void {
     this.#drop()
     this.#connection.notify('contract-ended', { contract_id: this.contractId, reason })
@@ -200,8 +213,11 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
 
   #carry(viewer: Viewer): ViewedMedia {
     this.#drop()
-    const { priority } = this.#admitted
-    const media = viewer.add(this.stream, { abr: this.#abr, priority, view: this.#view }, this)
+    const media = viewer.add(
+      this.stream,
+      { abr: this.#abr, priority: this.#priority, view: this.#view },
+      this,
+    )
     this.#carried = { viewer, media }
     viewer.bound()
     for (const clock of this.stream.captureClocks) this.captureClock(clock)

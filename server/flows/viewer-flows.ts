@@ -1,5 +1,6 @@
 import { CodedError } from '../../common/errors.ts'
 import type { Abr } from '../../common/wire/flow-contract.ts'
+import type { ViewerMediaStatistics } from '../../common/wire/statistics-api.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
 import type { Stream } from '../../sfu/stream.ts'
 import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../signaling/viewer-admission.ts'
@@ -16,11 +17,18 @@ export interface ViewerFlow {
   readonly proof: Proof | null
   readonly streamClass: StreamClass
   readonly expiresAt: number
-  abr: Abr
+  /** What holds now: what was granted, below the ceiling that was set by hand. */
+  readonly abr: Abr
+  /** Set by hand, kb/s. */
+  readonly limitKbps: number | null
 }
 
+/** What is granted. */
+export type ViewerGrant = Omit<ViewerFlow, 'limitKbps'>
+
 interface Entry {
-  readonly flow: ViewerFlow
+  flow: ViewerFlow
+  granted: Abr
   readonly ticketHash: string
   listener: ContractListener | null
 }
@@ -40,6 +48,10 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   /** Contracts by tenant and by `tenant/stream`, so that a decision need not count. */
   readonly #counts = new Map<string, number>()
   readonly #byTicket = new Map<string, string>()
+  /** Of streams that were given another than the usual one, by `tenant/stream`. */
+  readonly #priorities = new Map<string, number>()
+  /** Ceilings set by hand stay with the connection. */
+  readonly #limits = new WeakMap<ContractListener, number>()
   readonly #unusedUntil: Deadlines
   readonly #expiry: Deadlines
   readonly #findStream: (tenantId: string, streamId: string) => Stream | undefined
@@ -86,10 +98,15 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   }
 
   /** Takes up a contract and answers the ticket that its viewer joins with. */
-  grant(flow: ViewerFlow): string {
+  grant(flow: ViewerGrant): string {
     const ticket = newTicket()
     const ticketHash = hashOf(ticket)
-    this.#entries.set(flow.contractId, { flow, ticketHash, listener: null })
+    this.#entries.set(flow.contractId, {
+      flow: { ...flow, limitKbps: null },
+      granted: flow.abr,
+      ticketHash,
+      listener: null,
+    })
     this.#byTicket.set(ticketHash, flow.contractId)
     this.#count(flow, 1)
     this.#expiry.set(flow.contractId, flow.expiresAt)
@@ -116,11 +133,12 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     const stream = this.#findStream(flow.tenantId, flow.streamId)
     if (!stream) throw new CodedError('stream_not_found', 'there is no such stream now', { status: 404 })
     entry.listener = listener
+    this.#apply(entry, this.#limits.get(listener) ?? entry.flow.limitKbps)
     return {
       contractId: flow.contractId,
       stream,
-      abr: flow.abr,
-      priority: USUAL_PRIORITY,
+      abr: entry.flow.abr,
+      priority: this.priorityOf(flow.tenantId, flow.streamId),
       [Symbol.dispose]: () => {
         // Once: the place may be another connection's by now.
         if (entry.listener !== listener) return
@@ -141,6 +159,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
 
   /** Ends every contract on a stream. */
   endAll(tenantId: string, streamId: string, reason: 'expired' | 'revoked'): void {
+    this.#priorities.delete(`${tenantId}/${streamId}`)
     for (const { flow } of Array.from(this.#entries.values()))
       if (flow.tenantId === tenantId && flow.streamId === streamId) this.end(flow.contractId, reason)
   }
@@ -149,8 +168,38 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   bound(contractId: string, abr: Abr, reasons: readonly string[]): void {
     const entry = this.#entries.get(contractId)
     if (!entry) return
-    entry.flow.abr = abr
-    entry.listener?.abrChanged(abr, reasons)
+    entry.granted = abr
+    this.#apply(entry, entry.flow.limitKbps)
+    entry.listener?.abrChanged(entry.flow.abr, reasons)
+  }
+
+  /** A ceiling set by hand, kb/s, while it runs; null takes it away. */
+  limit(contractId: string, maxKbps: number | null): void {
+    const entry = this.#entries.get(contractId)
+    if (!entry) return
+    this.#apply(entry, maxKbps)
+    if (!entry.listener) return
+    if (maxKbps === null) this.#limits.delete(entry.listener)
+    else this.#limits.set(entry.listener, maxKbps)
+    const reason = maxKbps === null ? 'the ceiling set by hand is gone' : `held to ${maxKbps} kb/s by hand`
+    entry.listener.abrChanged(entry.flow.abr, [reason])
+  }
+
+  /** Among the streams of one viewer, the more the earlier it gets its bandwidth: 1 to 255. */
+  priorityOf(tenantId: string, streamId: string): number {
+    return this.#priorities.get(`${tenantId}/${streamId}`) ?? USUAL_PRIORITY
+  }
+
+  /** From now on, for whoever watches and will, until the stream ends. */
+  setPriority(tenantId: string, streamId: string, priority: number): void {
+    this.#priorities.set(`${tenantId}/${streamId}`, priority)
+    for (const { flow, listener } of this.#entries.values())
+      if (flow.tenantId === tenantId && flow.streamId === streamId) listener?.priorityChanged(priority)
+  }
+
+  /** What a viewer gets now; null while it has no media. */
+  async statistics(contractId: string): Promise<ViewerMediaStatistics | null> {
+    return (await this.#entries.get(contractId)?.listener?.statistics()) ?? null
   }
 
   [Symbol.dispose](): void {
@@ -158,7 +207,14 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     this.#unusedUntil[Symbol.dispose]()
   }
 
-  #count({ tenantId, streamId }: ViewerFlow, by: number): void {
+  #apply(entry: Entry, limitKbps: number | null): void {
+    const under = (kbps: number): number => (limitKbps === null ? kbps : Math.min(kbps, limitKbps))
+    const { min_kbps, start_kbps, max_kbps } = entry.granted
+    const abr = { min_kbps: under(min_kbps), start_kbps: under(start_kbps), max_kbps: under(max_kbps) }
+    entry.flow = { ...entry.flow, abr, limitKbps }
+  }
+
+  #count({ tenantId, streamId }: ViewerGrant, by: number): void {
     for (const key of [tenantId, `${tenantId}/${streamId}`]) {
       const count = (this.#counts.get(key) ?? 0) + by
       if (count === 0) this.#counts.delete(key)

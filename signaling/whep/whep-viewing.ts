@@ -2,6 +2,7 @@ import type { types } from 'mediasoup'
 import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 import type { Abr } from '../../common/wire/flow-contract.ts'
+import type { ViewerMediaStatistics } from '../../common/wire/statistics-api.ts'
 import type { StreamView } from '../../policy/viewed-stream.ts'
 import type { MediaEvents } from '../../sfu/media-events.ts'
 import type { PayloadRouters } from '../../sfu/payload-routers.ts'
@@ -120,6 +121,15 @@ export class WhepViewing
 
   abrChanged(abr: Abr): void {
     this.#bound(abr)
+  }
+
+  priorityChanged(priority: number): void {
+    this.#media?.setPriority(priority)
+  }
+
+  async statistics(): Promise<ViewerMediaStatistics | null> {
+    const [viewer, media] = [this.#viewer, this.#media]
+    return viewer && media && !this.#closed ? viewer.statistics(media) : null
   }
 
   contractEnded(): void {

@@ -4,7 +4,7 @@ import type { PublishDependencies } from '../../flows/publish.ts'
 import type { SubscribeDependencies } from '../../flows/subscribe.ts'
 
 /** A stream as the routes show it. */
-export interface RunningStream extends Pick<Stream, 'viewers' | 'state'> {
+export interface RunningStream extends Pick<Stream, 'viewers' | 'state' | 'statistics'> {
   readonly spec: Pick<StreamSpec, 'tenantId' | 'streamId' | 'streamClass'>
 }
 

@@ -4,6 +4,7 @@ import type { FlowRouteDependencies } from './deps.ts'
 import { flowRoutes } from './flows.ts'
 import { publishRoute } from './publish.ts'
 import { rerouteRoute } from './reroute.ts'
+import { statisticsRoutes } from './statistics.ts'
 import { streamRoutes } from './streams.ts'
 import { subscribeRoute } from './subscribe.ts'
 
@@ -16,5 +17,6 @@ export function contractRoutes(deps: FlowRouteDependencies): Route[] {
     decideRoute(deps),
     ...flowRoutes(deps),
     ...streamRoutes(deps),
+    ...statisticsRoutes(deps),
   ]
 }

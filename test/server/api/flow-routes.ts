@@ -3,6 +3,7 @@ import type { StreamClass } from '../../../common/wire/stream.ts'
 import type { RunningStream } from '../../../server/api/flows/deps.ts'
 import { contractRoutes } from '../../../server/api/flows/routes.ts'
 import { drainHub } from '../../../server/api/hub/drain-hub.ts'
+import { listWorkers } from '../../../server/api/hub/list-workers.ts'
 import { metricsRoute } from '../../../server/api/metrics.ts'
 import type { Route } from '../../../server/api/route.ts'
 import { postTelemetry } from '../../../server/api/telemetry.ts'
@@ -55,7 +56,17 @@ export async function flowRoutes() {
   const media: PublisherMedia = {
     open: ({ contract: { tenant_id, stream_id, class: streamClass } }) => {
       const spec = { tenantId: tenant_id, streamId: stream_id, streamClass }
-      streams.set(`${tenant_id}/${stream_id}`, { spec, viewers: 0, state: { state: 'waiting' } })
+      streams.set(`${tenant_id}/${stream_id}`, {
+        spec,
+        viewers: 0,
+        state: { state: 'waiting' },
+        statistics: async () => ({
+          worker: null,
+          piped_to: 0,
+          wanted: { video: [true], audio: true },
+          tracks: [],
+        }),
+      })
     },
     close: async ({ contract: { tenant_id, stream_id } }, reason) => {
       streams.delete(`${tenant_id}/${stream_id}`)
@@ -124,6 +135,7 @@ export async function flowRoutes() {
         running: () => ({ publishers: 0, viewers: 0 }),
         ...{ audit: note, now },
       }),
+      listWorkers({ workers: async () => ({ workers: [], size: 0, consumers_per_worker: 1000 }) }),
       metricsRoute(metrics),
     ]
   }

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { type ViewerFlow, ViewerFlows } from '../../../server/flows/viewer-flows.ts'
+import { ViewerFlows, type ViewerGrant } from '../../../server/flows/viewer-flows.ts'
 import type { Stream } from '../../../sfu/stream.ts'
 import type { ContractListener } from '../../../signaling/viewer-admission.ts'
 import { until } from '../../support/until.ts'
@@ -15,7 +15,7 @@ function rig() {
     (tenantId, streamId) => (published.has(`${tenantId}/${streamId}`) ? STREAM : undefined),
     () => clock.now,
   )
-  const grant = (contractId: string, more: Partial<ViewerFlow> = {}): string =>
+  const grant = (contractId: string, more: Partial<ViewerGrant> = {}): string =>
     viewers.grant({
       ...{ contractId, tenantId: 't1', streamId: 'cam-1', subject: 'alice', streamClass: 'focus' },
       ...{ expiresAt: clock.now + 600_000, abr: ABR, proof: null },
@@ -29,6 +29,8 @@ function connection() {
   const told: unknown[] = []
   const listener: ContractListener = {
     abrChanged: (abr, reasons) => told.push({ abr, reasons }),
+    priorityChanged: (priority) => told.push({ priority }),
+    statistics: async () => null,
     contractEnded: (reason) => told.push(reason),
   }
   return { told, listener }
@@ -188,4 +190,38 @@ test('new bounds reach the connection, and the one that comes later', (t) => {
   place[Symbol.dispose]()
   t.deepEqual(it.viewers.admit(ticket, listener).abr, lower)
   t.notThrows(() => it.viewers.bound('gone', lower, []))
+})
+
+test('a ceiling set by hand holds over new grants and renewals on the connection, and goes with null', (t) => {
+  using it = rig()
+  const { told, listener } = connection()
+  const first = it.viewers.admit(it.grant('c1'), listener)
+  it.viewers.limit('c1', 2000)
+  const held = { min_kbps: 600, start_kbps: 2000, max_kbps: 2000 }
+  t.like(told, [{ abr: held }])
+  t.like(it.viewers.get('c1'), { abr: held, limitKbps: 2000 })
+  it.viewers.bound('c1', { ...ABR, max_kbps: 1000 }, ['less'])
+  t.like(told[1], { abr: { start_kbps: 2000, max_kbps: 1000 } })
+  const renewed = it.viewers.admit(it.grant('c2'), listener)
+  first[Symbol.dispose]()
+  t.deepEqual(renewed.abr, held)
+  t.deepEqual(it.viewers.admit(it.grant('c3'), connection().listener).abr, ABR, "another's is not held")
+  it.viewers.limit('c2', 300)
+  t.deepEqual(it.viewers.get('c2')?.abr, { min_kbps: 300, start_kbps: 300, max_kbps: 300 })
+  it.viewers.limit('c2', null)
+  t.deepEqual(it.viewers.get('c2')?.abr, ABR)
+  t.deepEqual(it.viewers.admit(it.grant('c4'), listener).abr, ABR)
+})
+
+test("a stream's priority reaches who watches it and who will, until it ends", (t) => {
+  using it = rig()
+  const [mine, other] = [connection(), connection()]
+  it.viewers.admit(it.grant('c1'), mine.listener)
+  it.viewers.admit(it.grant('c2', { tenantId: 't2' }), other.listener)
+  it.viewers.setPriority('t1', 'cam-1', 200)
+  t.deepEqual([mine.told, other.told], [[{ priority: 200 }], []])
+  t.is(it.viewers.admit(it.grant('c3'), connection().listener).priority, 200)
+  t.is(it.viewers.admit(it.grant('c4', { streamId: 'cam-2' }), connection().listener).priority, 100)
+  it.viewers.endAll('t1', 'cam-1', 'revoked')
+  t.is(it.viewers.priorityOf('t1', 'cam-1'), 100)
 })

@@ -1,0 +1,114 @@
+import { z } from 'zod'
+import { abrSchema } from './flow-contract.ts'
+import { contractIdSchema, tenantIdSchema } from './ids.ts'
+import { layerDemandSchema } from './publisher-protocol.ts'
+import { streamIdSchema, streamStateSchema } from './stream.ts'
+
+/** What runs now, in numbers: streams, viewers and media workers. */
+
+const trackKind = z.enum(['audio', 'video'])
+const count = z.number().int().min(0)
+
+/** One rendition of a track (or the track itself), as it arrives at the hub. */
+const renditionSchema = z.object({
+  kbps: z.number(),
+  packets: count,
+  /** Lost for good on the way to the hub. */
+  packets_lost: z.number().int(),
+  jitter_ms: z.number(),
+  /** mediasoup's judgement: 0 is nothing, 10 is perfect. */
+  score: z.number().int(),
+  /** Times that the publisher was asked for a keyframe. */
+  keyframe_requests: count,
+})
+
+export const streamStatisticsSchema = z.object({
+  stream_id: streamIdSchema,
+  tenant_id: tenantIdSchema,
+  ...streamStateSchema.shape,
+  viewers: count,
+  /** 1 to 255: among the streams of one viewer, the more the earlier this one gets its bandwidth. */
+  priority: z.number().int().min(1).max(255),
+  /** Media worker that the stream is on; null while it has no media. */
+  worker: z.number().int().nullable(),
+  /** Further routers that it is piped to, for viewers elsewhere. */
+  piped_to: count,
+  /** What of it anybody watches. */
+  wanted: layerDemandSchema,
+  tracks: z.array(
+    z.object({
+      kind: trackKind,
+      codec: z.string(),
+      /** Ascending by picture size. */
+      renditions: z.array(renditionSchema),
+    }),
+  ),
+})
+export type StreamStatisticsAnswer = z.infer<typeof streamStatisticsSchema>
+
+/** What one viewer gets. */
+export const viewerMediaSchema = z.object({
+  worker: z.number().int(),
+  protocol: z.enum(['udp', 'tcp']).nullable(),
+  /** What the hub takes its connection to carry, kb/s; null where that is not estimated. */
+  available_kbps: z.number().nullable(),
+  sent_kbps: z.number(),
+  tracks: z.array(
+    z.object({
+      kind: trackKind,
+      codec: z.string(),
+      paused: z.boolean(),
+      /** Spatial and temporal layer that is forwarded; null where there are none, or none is sent. */
+      layer: z.object({ spatial: count, temporal: count }).nullable(),
+      kbps: z.number(),
+      packets: count,
+      packets_lost: z.number().int(),
+      rtt_ms: z.number().nullable(),
+      score: z.number().int(),
+    }),
+  ),
+})
+export type ViewerMediaStatistics = z.infer<typeof viewerMediaSchema>
+
+export const viewerStatisticsSchema = z.object({
+  contract_id: contractIdSchema,
+  tenant_id: tenantIdSchema,
+  stream_id: streamIdSchema,
+  abr: abrSchema,
+  /** A ceiling that was set by hand, kb/s. */
+  limit_kbps: z.number().int().nullable(),
+  /** null while it is not connected, or has no media. */
+  media: viewerMediaSchema.nullable(),
+})
+export type ViewerStatisticsAnswer = z.infer<typeof viewerStatisticsSchema>
+
+export const workerStatisticsSchema = z.object({
+  index: count,
+  pid: count,
+  /** Share of a core, 0 to 1. */
+  cpu: z.number(),
+  /** Most memory it ever had, MB (10^6 bytes). */
+  max_rss_mb: z.number(),
+  streams: count,
+  /** With those that are just joining. */
+  viewers: count,
+  /** Pipes to other routers among them. */
+  consumers: count,
+  transports: count,
+})
+export const workersAnswerSchema = z.object({
+  /** Those that are up. */
+  workers: z.array(workerStatisticsSchema),
+  /** How many there should be. */
+  size: count,
+  /** What one takes at most. */
+  consumers_per_worker: count,
+})
+export type WorkersAnswer = z.infer<typeof workersAnswerSchema>
+
+/** A ceiling for one viewer; null takes it away. It stays with the viewer's connection over renewals. */
+export const viewerLimitsSchema = z.strictObject({
+  max_kbps: z.number().int().min(30).max(200_000).nullable(),
+})
+
+export const streamPrioritySchema = z.strictObject({ priority: z.number().int().min(1).max(255) })

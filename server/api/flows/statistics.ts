@@ -1,0 +1,141 @@
+import { z } from 'zod'
+import { CodedError } from '../../../common/errors.ts'
+import { contractIdSchema } from '../../../common/wire/ids.ts'
+import {
+  streamPrioritySchema,
+  streamStatisticsSchema,
+  viewerLimitsSchema,
+  viewerStatisticsSchema,
+} from '../../../common/wire/statistics-api.ts'
+import { streamIdSchema } from '../../../common/wire/stream.ts'
+import { actorOf } from '../../auth/principal.ts'
+import type { ViewerFlow } from '../../flows/viewer-flows.ts'
+import { defineRoute, type RouteContext, type Scope } from '../route.ts'
+import type { FlowRouteDependencies, RunningStream } from './deps.ts'
+
+const byStream = z.strictObject({ stream_id: streamIdSchema })
+const byContract = z.strictObject({ contract_id: contractIdSchema })
+
+/** What streams and viewers get, in numbers, and what of it may be set while they run. */
+export function statisticsRoutes({ streams, viewers, audit, now }: FlowRouteDependencies) {
+  const streamOf = (tenantId: string, streamId: string): RunningStream => {
+    const stream = streams.get(tenantId, streamId)
+    if (stream) return stream
+    throw new CodedError('stream_not_found', `there is no stream "${streamId}"`, { status: 404 })
+  }
+  const seen = (tenantFilter: string | null, contractId: string): ViewerFlow | undefined => {
+    const viewer = viewers.get(contractId)
+    return viewer && (tenantFilter === null || viewer.tenantId === tenantFilter) ? viewer : undefined
+  }
+  const viewerOf = ({ tenantFilter }: RouteContext, contractId: string): ViewerFlow => {
+    const viewer = seen(tenantFilter, contractId)
+    if (viewer) return viewer
+    throw new CodedError('contract_not_found', 'there is no such contract', { status: 404 })
+  }
+  /** Rules about streams hold for their viewers. */
+  const scope = ({ params }: { readonly params: z.output<typeof byContract> }): Scope => ({
+    streamOf: (tenantFilter) => seen(tenantFilter, params.contract_id)?.streamId,
+  })
+  const viewerStatistics = async (viewer: ViewerFlow) => ({
+    contract_id: viewer.contractId,
+    tenant_id: viewer.tenantId,
+    stream_id: viewer.streamId,
+    abr: viewer.abr,
+    limit_kbps: viewer.limitKbps,
+    media: await viewers.statistics(viewer.contractId),
+  })
+  const streamStatistics = async (stream: RunningStream) => {
+    const { tenantId, streamId } = stream.spec
+    return {
+      stream_id: streamId,
+      tenant_id: tenantId,
+      ...stream.state,
+      viewers: stream.viewers,
+      priority: viewers.priorityOf(tenantId, streamId),
+      ...(await stream.statistics()),
+    }
+  }
+  const note = (
+    { principal }: RouteContext,
+    tenantId: string,
+    about: { action: string; object: string; detail: Record<string, unknown> },
+  ) => audit({ tenant_id: tenantId, at: now(), actor: actorOf(principal), outcome: 'done', ...about })
+
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/v1/streams/{stream_id}/statistics',
+      summary: 'Read statistics of a stream',
+      description:
+        'What arrives of a stream now, by track and rendition, where it is, and what of it is watched.',
+      action: 'stream.read',
+      cost: 'read',
+      params: byStream,
+      answer: { status: 200, schema: streamStatisticsSchema },
+      errors: { 404: ['stream_not_found'] },
+      handle: ({ tenantId }, { params }) => streamStatistics(streamOf(tenantId, params.stream_id)),
+    }),
+    defineRoute({
+      method: 'put',
+      path: '/v1/streams/{stream_id}/priority',
+      summary: 'Set the priority of a stream',
+      description:
+        'Among the streams that one viewer watches, the higher one gets its bandwidth first; 100 where nobody set ' +
+        'one. It holds at once, for whoever watches and will, until the stream ends.',
+      action: 'control',
+      cost: 'write',
+      params: byStream,
+      body: streamPrioritySchema,
+      answer: { status: 200, schema: streamStatisticsSchema },
+      errors: { 404: ['stream_not_found'] },
+      handle: async (context, { params, body }) => {
+        const { stream_id } = params
+        const stream = streamOf(context.tenantId, stream_id)
+        await note(context, context.tenantId, {
+          action: 'stream.priority',
+          object: `stream/${stream_id}`,
+          detail: body,
+        })
+        viewers.setPriority(context.tenantId, stream_id, body.priority)
+        return streamStatistics(stream)
+      },
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/v1/viewers/{contract_id}/statistics',
+      summary: 'Read statistics of a viewer',
+      description:
+        'What one viewer gets now: its bitrate, layers and losses, as the media worker counts them.',
+      action: 'viewer.read',
+      cost: 'read',
+      params: byContract,
+      scope,
+      answer: { status: 200, schema: viewerStatisticsSchema },
+      errors: { 404: ['contract_not_found'] },
+      handle: (context, { params }) => viewerStatistics(viewerOf(context, params.contract_id)),
+    }),
+    defineRoute({
+      method: 'put',
+      path: '/v1/viewers/{contract_id}/limits',
+      summary: 'Limit the bandwidth of a viewer',
+      description:
+        'Sets a ceiling below that of its contract, at once; null takes it away. It stays with the connection when ' +
+        'the viewer renews its contract.',
+      action: 'control',
+      cost: 'write',
+      params: byContract,
+      scope,
+      body: viewerLimitsSchema,
+      answer: { status: 200, schema: viewerStatisticsSchema },
+      errors: { 404: ['contract_not_found'] },
+      handle: async (context, { params, body }) => {
+        const viewer = viewerOf(context, params.contract_id)
+        const object = `stream/${viewer.streamId}`
+        const detail = { contract_id: viewer.contractId, ...body }
+        await note(context, viewer.tenantId, { action: 'viewer.limits', object, detail })
+        viewers.limit(viewer.contractId, body.max_kbps)
+        return viewerStatistics(viewerOf(context, viewer.contractId))
+      },
+    }),
+  ]
+}

@@ -1,0 +1,108 @@
+import type { types } from 'mediasoup'
+import type {
+  StreamStatisticsAnswer,
+  ViewerMediaStatistics,
+  WorkersAnswer,
+} from '../common/wire/statistics-api.ts'
+import type { Placement } from './placement.ts'
+import type { WorkerCpu } from './worker-cpu.ts'
+import type { WorkerPool, WorkerSlot } from './worker-pool.ts'
+
+/** Reads what the workers count; each call asks them. */
+
+export type TrackStatistics = StreamStatisticsAnswer['tracks'][number]
+
+/** A producer as it arrives. Renditions that were never sent are left out. */
+export async function trackStatistics(producer: types.Producer): Promise<TrackStatistics> {
+  const [codec] = producer.rtpParameters.codecs
+  const order = (producer.rtpParameters.encodings ?? []).map(({ ssrc }) => ssrc)
+  const stats = (await producer.getStats()).toSorted((a, b) => order.indexOf(a.ssrc) - order.indexOf(b.ssrc))
+  return {
+    kind: producer.kind,
+    codec: codec?.mimeType ?? producer.kind,
+    renditions: stats.map((each) => ({
+      kbps: Math.round(each.bitrate / 1000),
+      packets: each.packetCount,
+      packets_lost: each.packetsLost,
+      // mediasoup counts it in units of the RTP clock.
+      jitter_ms: (each.jitter * 1000) / (codec?.clockRate ?? 90_000),
+      score: each.score,
+      keyframe_requests: each.pliCount + each.firCount,
+    })),
+  }
+}
+
+/** One viewer's transport with some of its consumers. */
+export async function viewerStatistics(
+  slot: WorkerSlot,
+  transport: types.WebRtcTransport,
+  consumers: readonly types.Consumer[],
+): Promise<ViewerMediaStatistics> {
+  const [[stats], tracks] = await Promise.all([
+    transport.getStats(),
+    Promise.all(consumers.map(consumerStatistics)),
+  ])
+  const available = stats?.availableOutgoingBitrate
+  return {
+    worker: slot.index,
+    protocol: transport.iceSelectedTuple?.protocol ?? null,
+    available_kbps: available === undefined ? null : Math.round(available / 1000),
+    sent_kbps: Math.round((stats?.sendBitrate ?? 0) / 1000),
+    tracks,
+  }
+}
+
+async function consumerStatistics(
+  consumer: types.Consumer,
+): Promise<ViewerMediaStatistics['tracks'][number]> {
+  const stats = (await consumer.getStats()).find(({ type }) => type === 'outbound-rtp')
+  const { currentLayers } = consumer
+  return {
+    kind: consumer.kind,
+    codec: consumer.rtpParameters.codecs[0]?.mimeType ?? consumer.kind,
+    paused: consumer.paused,
+    layer: currentLayers
+      ? { spatial: currentLayers.spatialLayer, temporal: currentLayers.temporalLayer ?? 0 }
+      : null,
+    kbps: Math.round((stats?.bitrate ?? 0) / 1000),
+    packets: stats?.packetCount ?? 0,
+    packets_lost: stats?.packetsLost ?? 0,
+    rtt_ms: stats?.roundTripTime ?? null,
+    score: consumer.score?.score ?? 0,
+  }
+}
+
+export interface WorkerStatisticsSources {
+  readonly workers: Pick<WorkerPool, 'slots' | 'size' | 'census'>
+  readonly placement: Pick<Placement, 'viewersOn' | 'consumersPerWorker'>
+  readonly cpu: Pick<WorkerCpu, 'loadOf'>
+  readonly streams: { lanesOn(slot: WorkerSlot): number }
+}
+
+/** What each worker that is up carries. */
+export async function workerStatistics(sources: WorkerStatisticsSources): Promise<WorkersAnswer> {
+  const { workers, placement, cpu, streams } = sources
+  const asked = await Promise.all(
+    workers.slots.map(async (slot) => {
+      const usage = await slot.worker.getResourceUsage().catch(() => null)
+      return (
+        usage && {
+          index: slot.index,
+          pid: slot.worker.pid,
+          cpu: cpu.loadOf(slot.index),
+          max_rss_mb: Math.round((usage.ru_maxrss * 1024) / 1e6),
+          streams: streams.lanesOn(slot),
+          viewers: placement.viewersOn(slot),
+          consumers: workers.census.consumersOn(slot.worker),
+          transports: workers.census.transportsOn(slot.worker),
+        }
+      )
+    }),
+  )
+  return {
+    // One that dies meanwhile is not up.
+    workers: asked.filter((worker) => worker !== null),
+    size: workers.size,
+    consumers_per_worker: placement.consumersPerWorker,
+  }
+}
