@@ -3,6 +3,7 @@ import { CodedError, messageOf } from '../common/errors.ts'
 import { type FlowContract, flowContractSchema } from '../common/wire/flow-contract.ts'
 import { flowEventSchema, type publishRequestSchema } from '../common/wire/flows-api.ts'
 import { hubErrorSchema } from '../common/wire/hub-error.ts'
+import { askHub, type HubAnswer, type TlsIdentity } from './hub-request.ts'
 
 /** Longest wait for an answer, ms. */
 const ANSWER_TIMEOUT_MS = 10_000
@@ -12,8 +13,10 @@ const NEWS_TIMEOUT_MS = 15_000
 export interface HubClientOptions {
   /** The hub's address, as `https://hub.example:9415`. */
   readonly hubUrl: string
-  /** Bearer token that may publish. */
-  readonly token: string
+  /** Bearer token that may publish; a node proves itself by its certificate instead. */
+  readonly token?: string
+  /** The node's present certificate, asked for each request. */
+  readonly identity?: () => TlsIdentity
 }
 
 /** A contract and how long it runs from the moment of the answer, ms, whatever this machine's clock says. */
@@ -93,57 +96,42 @@ export class HubClient {
       timeoutMs = ANSWER_TIMEOUT_MS,
     }: { signal: AbortSignal; body?: unknown; timeoutMs?: number },
   ): Promise<z.infer<Schema>> {
-    const { hubUrl, token } = this.#options
-    let response: Response
-    let answer: unknown
+    const { hubUrl, token, identity } = this.#options
+    let answer: HubAnswer
     try {
-      response = await fetch(new URL(path, hubUrl), {
-        method,
-        headers: {
-          accept: 'application/json',
-          authorization: `Bearer ${token}`,
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-        },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+      answer = await askHub(new URL(path, hubUrl), {
+        ...{ method, body, tls: identity?.() },
+        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-      })
-      answer = await response.json().catch((cause: unknown) => {
-        if (signal.aborted) throw cause
-        return undefined
       })
     } catch (cause) {
       signal.throwIfAborted()
-      throw new HubRefusal('hub_unreachable', `the hub does not answer: ${rootOf(cause)}`, {
+      throw new HubRefusal('hub_unreachable', `the hub does not answer: ${messageOf(cause)}`, {
         status: 503,
         cause,
       })
     }
-    if (!response.ok) throw refusalOf(response, answer)
-    const parsed = schema.safeParse(answer)
+    if (answer.status < 200 || answer.status > 299) throw refusalOf(answer)
+    const parsed = schema.safeParse(answer.json)
     if (!parsed.success)
       throw new HubRefusal('hub_not_understood', `the hub's answer to ${method} ${path} is not understood`, {
         status: 502,
         // Only where and why: the values may be secrets.
         details: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.code}`),
       })
-    const hubUnixMs = Date.parse(response.headers.get('date') ?? '')
+    const hubUnixMs = Date.parse(answer.header('date') ?? '')
     if (!Number.isNaN(hubUnixMs)) this.#aheadMs = hubUnixMs - Date.now()
     return parsed.data
   }
 }
 
-function refusalOf(response: Response, answer: unknown): HubRefusal {
-  const { status, headers } = response
-  const error = hubErrorSchema.safeParse(answer).data?.error
-  const seconds = Number(headers.get('retry-after') ?? 0)
+/** What the hub said in an answer that is an error. */
+export function refusalOf({ status, header, json }: HubAnswer): HubRefusal {
+  const error = hubErrorSchema.safeParse(json).data?.error
+  const seconds = Number(header('retry-after') ?? 0)
   return new HubRefusal(error?.code ?? 'unknown', error?.message ?? `the hub answered ${status}`, {
     status,
     retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : 0,
     details: error?.details ?? [],
   })
-}
-
-/** fetch hides why it failed in the cause. */
-function rootOf(thrown: unknown): string {
-  return thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause.message : messageOf(thrown)
 }

@@ -6,7 +6,9 @@ import type { AdministrationParts } from '../administration-parts.ts'
 import { defineRoute } from '../route.ts'
 import { enrolmentInfoSchema } from './enrolment-schemas.ts'
 
-export const issueEnrolmentToken = ({ auth: { enrolment } }: Pick<AdministrationParts, 'auth'>) =>
+export const issueEnrolmentToken = ({
+  auth: { enrolment, authorities },
+}: Pick<AdministrationParts, 'auth'>) =>
   defineRoute({
     method: 'post',
     path: '/v1/enrolment-tokens',
@@ -26,7 +28,15 @@ export const issueEnrolmentToken = ({ auth: { enrolment } }: Pick<Administration
       label: z.string().max(100).optional(),
       expires_in_seconds: z.number().int().min(1).max(MAX_ENROLMENT_SECONDS).default(3600),
     }),
-    answer: { status: 201, schema: z.object({ token: z.string(), ...enrolmentInfoSchema.shape }) },
+    answer: {
+      status: 201,
+      schema: z.object({
+        token: z.string(),
+        /** PEM of the hub's own CAs: give them to the machine together with the token, so that it knows the hub. */
+        authorities: z.array(z.string()),
+        ...enrolmentInfoSchema.shape,
+      }),
+    },
     errors: { 400: ['token_lifetime'], 403: ['delegation_refused'], 404: ['tenant_not_found'] },
     handle: async ({ principal, tenantFilter }, { body }) => {
       const { roles, capabilities, node_id, grants, label } = body
@@ -40,6 +50,6 @@ export const issueEnrolmentToken = ({ auth: { enrolment } }: Pick<Administration
         ...(label === undefined ? {} : { label }),
       }
       const { token, info } = await enrolment.issue(wanted, body.expires_in_seconds)
-      return { token, ...info }
+      return { token, authorities: authorities.trusted(), ...info }
     },
   })

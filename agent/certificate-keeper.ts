@@ -1,0 +1,68 @@
+import { backoffMs, pause } from '../common/retry.ts'
+import { renewIdentity } from './enrolment.ts'
+import type { NodeIdentity } from './node-identity.ts'
+import { trustAuthorities } from './trusted-authorities.ts'
+
+/** A certificate is renewed when this share of its life is over: a hub that is away for days does no harm then. */
+const RENEW_AT = 2 / 3
+const RETRY = { initialMs: 1000, maxMs: 600_000, factor: 2 }
+/** Longest a timer can wait, ms. */
+const LONGEST_PAUSE_MS = 86_400_000
+
+export interface CertificateKeeperOptions {
+  /** Keeps what is to outlive a restart, before it is used. */
+  readonly save: (identity: NodeIdentity) => Promise<void>
+  /** A renewal failed and is tried again. */
+  readonly onError: (error: unknown) => void
+}
+
+/** Keeps a node's certificate from running out, and the process on the hub's present CAs. */
+export class CertificateKeeper implements AsyncDisposable {
+  readonly #options: CertificateKeeperOptions
+  readonly #closing = new AbortController()
+  readonly #running: Promise<void>
+  #identity: NodeIdentity
+
+  constructor(identity: NodeIdentity, options: CertificateKeeperOptions) {
+    this.#identity = identity
+    this.#options = options
+    trustAuthorities(identity.authorities)
+    this.#running = this.#run().catch((error) => {
+      if (!this.#closing.signal.aborted) throw error
+    })
+  }
+
+  /** The present one. */
+  get identity(): NodeIdentity {
+    return this.#identity
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing
+    for (let failures = 0; ; ) {
+      const { issued_at, not_after } = this.#identity
+      const due = issued_at + RENEW_AT * (not_after - issued_at) - Date.now()
+      if (due > LONGEST_PAUSE_MS) {
+        await pause(LONGEST_PAUSE_MS, signal)
+        continue
+      }
+      await pause(failures > 0 ? backoffMs(RETRY, failures - 1) : Math.max(0, due), signal)
+      try {
+        const renewed = await renewIdentity(this.#identity, signal)
+        await this.#options.save(renewed)
+        this.#identity = renewed
+        trustAuthorities(renewed.authorities)
+        failures = 0
+      } catch (error) {
+        signal.throwIfAborted()
+        failures += 1
+        this.#options.onError(error)
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import 'reflect-metadata'
+import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509'
+import type { z } from 'zod'
+import { CodedError } from '../common/errors.ts'
+import {
+  nodeCertificateGrantSchema,
+  nodeInitAnswerSchema,
+  type nodeInitSchema,
+} from '../common/wire/enrolment.ts'
+import { refusalOf } from './hub-client.ts'
+import { askHub, type TlsIdentity } from './hub-request.ts'
+import type { NodeIdentity } from './node-identity.ts'
+
+/** Longest wait for an answer, ms. */
+const ANSWER_TIMEOUT_MS = 10_000
+const KEY = { name: 'ECDSA', namedCurve: 'P-256' } as const
+const SIGNING = { name: 'ECDSA', hash: 'SHA-256' } as const
+
+/** What this agent speaks. */
+const CAPABILITIES: z.input<typeof nodeInitSchema>['capabilities'] = {
+  transports: [{ transport: 'rist', profile: 'main', authentication: 'srp', aes_bits: 256 }],
+}
+
+export interface EnrolOptions {
+  /** `https:`, for by TLS a node proves itself from then on. */
+  readonly hubUrl: string
+  /** The one-time token: used up by this, whatever comes of the answer. */
+  readonly token: string
+  /** PEM of the hub's CAs, as they came with the token; needed where the system does not trust its certificate. */
+  readonly authorities?: readonly string[]
+  readonly role?: z.input<typeof nodeInitSchema>['role']
+  /** Transports, links, segments: see the wire schema; that it speaks RIST by default. */
+  readonly capabilities?: z.input<typeof nodeInitSchema>['capabilities']
+}
+
+/**
+ * Makes this machine a node of the hub: a new key, which never leaves it, and a certificate for that.
+ * @throws CodedError `hub_without_tls`, HubRefusal
+ */
+export async function enrol(options: EnrolOptions, signal: AbortSignal): Promise<NodeIdentity> {
+  const { hubUrl, token, authorities = [], role = 'sender', capabilities = CAPABILITIES } = options
+  if (new URL(hubUrl).protocol !== 'https:')
+    throw new CodedError('hub_without_tls', 'a node proves itself by TLS: enrol at an https address')
+  const { key, csr } = await newKey()
+  const body = { role, capabilities, enrollment_token: token, csr }
+  const answer = await post(hubUrl, '/v1/node/init', nodeInitAnswerSchema, body, { authorities }, signal)
+  return { hub_url: hubUrl, node_id: answer.node_id, ...identityOf(key, answer) }
+}
+
+/**
+ * A new key and certificate for a node that proves itself with its present one, which stays good until it expires.
+ * @throws HubRefusal
+ */
+export async function renewIdentity(identity: NodeIdentity, signal: AbortSignal): Promise<NodeIdentity> {
+  const { hub_url, node_id } = identity
+  const { key, csr } = await newKey()
+  const answer = await post(hub_url, '/v1/node/renew', nodeCertificateGrantSchema, { csr }, identity, signal)
+  return { hub_url, node_id, ...identityOf(key, answer) }
+}
+
+function identityOf(
+  key: string,
+  { certificate, authorities, not_after }: z.infer<typeof nodeCertificateGrantSchema>,
+) {
+  return { key, certificate, authorities, issued_at: Date.now(), not_after }
+}
+
+async function newKey(): Promise<{ key: string; csr: string }> {
+  const keys = await crypto.subtle.generateKey(KEY, true, ['sign', 'verify'])
+  // The hub gives the name.
+  const name = 'CN=node'
+  const request = await Pkcs10CertificateRequestGenerator.create({ name, keys, signingAlgorithm: SIGNING })
+  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
+  const lines = der.match(/.{1,64}/g) ?? []
+  return {
+    key: `-----BEGIN PRIVATE KEY-----\n${lines.join('\n')}\n-----END PRIVATE KEY-----\n`,
+    csr: request.toString('pem'),
+  }
+}
+
+async function post<Schema extends z.ZodType>(
+  hubUrl: string,
+  path: string,
+  schema: Schema,
+  body: object,
+  tls: TlsIdentity,
+  signal: AbortSignal,
+): Promise<z.infer<Schema>> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)])
+  const answer = await askHub(new URL(path, hubUrl), { method: 'POST', body, tls, signal: limit })
+  if (answer.status !== 201) throw refusalOf(answer)
+  return schema.parse(answer.json)
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import { CodedError } from '../common/errors.ts'
+import { nodeIdSchema } from '../common/wire/ids.ts'
+
+/** Who this machine is to a hub, with the key that proves it. Keep it to its owner. */
+export const nodeIdentitySchema = z.strictObject({
+  hub_url: z.url(),
+  node_id: nodeIdSchema,
+  /** PEM, PKCS#8. */
+  key: z.string(),
+  /** PEM. */
+  certificate: z.string(),
+  /** PEM of the hub's own CAs. */
+  authorities: z.array(z.string()),
+  /** When the certificate was got and when it ends, Unix ms. */
+  issued_at: z.number().int(),
+  not_after: z.number().int(),
+})
+export type NodeIdentity = z.infer<typeof nodeIdentitySchema>
+
+/** @returns undefined where there is no such file. @throws CodedError `identity_unreadable` */
+export async function loadIdentity(file: string): Promise<NodeIdentity | undefined> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+  try {
+    return nodeIdentitySchema.parse(JSON.parse(text))
+  } catch (cause) {
+    throw new CodedError('identity_unreadable', `${file} holds no identity of a node`, {
+      cause,
+      details: ['move it away and enrol anew'],
+    })
+  }
+}
+
+/** Whole or not at all, for its owner alone: after a power cut the one before is there, and still good. */
+export async function saveIdentity(file: string, identity: NodeIdentity): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const temporary = `${file}.${randomBytes(4).toString('hex')}`
+  try {
+    const handle = await open(temporary, 'wx', 0o600)
+    try {
+      await handle.writeFile(`${JSON.stringify(identity)}\n`)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, file)
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
