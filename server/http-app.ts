@@ -65,7 +65,8 @@ export function httpApp({
   })
   app.use(api)
   app.get(['/watch/:streamId', '/watch/:tenantId/:streamId'], (request, response) => {
-    for (const name of Object.values(request.params)) {
+    // Several streams on one page are joined by plus signs.
+    for (const name of Object.values(request.params).flatMap((names) => String(names).split('+'))) {
       const id = streamIdSchema.safeParse(name)
       if (!id.success) throw new CodedError('bad_stream_id', id.error.issues[0]!.message, { status: 400 })
     }

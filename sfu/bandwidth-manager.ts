@@ -33,7 +33,7 @@ const CUT_EVERY_MS = 1_000
 const PROBE_EVERY_MS = 1_000
 const PROBE_AT_MOST_MS = 3_000
 /** What the viewer sees so soon after a probe is the probe, ms. */
-const PROBE_QUIET_MS = 500
+const PROBE_QUIET_MS = 1_000
 /** With all pictures paused nothing can be estimated: they are tried again after so long, ever longer, ms. */
 const TRY_AFTER_MS = 6_000
 const TRY_AT_MOST_MS = 48_000

@@ -1,4 +1,4 @@
-import type { ViewerState } from '../signaling/client/viewer-state.ts'
+import type { ViewerState } from '../signaling/client/index.ts'
 
 export type Tone = 'live' | 'warn' | 'bad' | 'quiet'
 

@@ -1,17 +1,26 @@
 import type { types } from 'mediasoup-client'
 import type { Abr } from '../../common/wire/flow-contract.ts'
-import { type SubscribeRequest, subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
+import {
+  type SubscribeAnswer,
+  type SubscribeRequest,
+  subscribeAnswerSchema,
+} from '../../common/wire/flows-api.ts'
 import type { StreamState } from '../../common/wire/stream.ts'
-import { type ConsumerInfo, joinAnswer } from '../../common/wire/viewer-protocol.ts'
+import type {
+  ConsumerInfo,
+  HubNotifications,
+  View,
+  WatchedStream,
+} from '../../common/wire/viewer-protocol.ts'
 import { localUnixMs } from './clock-offset.ts'
-import { compareClocks } from './compare-clocks.ts'
 import { GlassToGlass } from './glass-to-glass.ts'
-import { type Closing, HubConnection } from './hub-connection.ts'
+import { type Closing, CONTRACT_ENDED, type HubConnection } from './hub-connection.ts'
 import { askHub, HubRefusal } from './hub-request.ts'
-import { MediaSession } from './media-session.ts'
+import type { MediaSession } from './media-session.ts'
 import { PaceWatch } from './pace-watch.ts'
 import type { ShownFrame } from './playback.ts'
-import type { ReceivingDevice } from './receiving-device.ts'
+import type { StreamWatcher, ViewingConnection } from './viewing-connection.ts'
+import { webSocketUrl } from './web-socket-url.ts'
 
 /** Where hubs have their WebSocket, as long as a contract does not say otherwise. */
 const USUAL_DOOR = '/protoo'
@@ -19,57 +28,80 @@ const USUAL_DOOR = '/protoo'
 export interface SessionTerms {
   readonly hubUrl: string
   readonly request: SubscribeRequest
-  readonly token: string | null
-  readonly device: ReceivingDevice
+  readonly token: () => string | null
+  /** The connection to a WebSocket address: the page's, or a new one where that is over. */
+  readonly connectionTo: (url: string) => ViewingConnection
+  readonly view: View
   /** Opens the WebSocket while the contract is still asked for: worth it where a refusal is not expected. */
   readonly early: boolean
 }
 
 /** What a session tells whoever watches by it. */
 export interface SessionOwner {
-  /** The stream's state, the media or the bounds are others now. */
+  /** The stream's state, the media, the bounds or what is sent of the picture are others now. */
   changed(session: ContractSession): void
   /** Tracks to show. */
   consumed(session: ContractSession, media: MediaSession, consumers: readonly types.Consumer[]): void
   /** This media will not go on. The owner closes it, as soon as nothing of it has to stand on the screen. */
   retired(session: ContractSession, media: MediaSession, reason: string): void
+  data(data: HubNotifications['data']): void
 }
 
 export type SessionEnd = Closing | { readonly cause: 'refused'; readonly refusal: HubRefusal }
 
 /**
- * Watching by one contract: asks for it, joins with its ticket, consumes what comes, joins again when the hub says
- * so, and is over when the contract or the connection is.
+ * Watching one stream by contracts: asks for one, watches by its ticket on the page's connection, consumes what comes,
+ * and is over when the contract or the connection is. {@link renew} puts another contract in its place.
  */
-export class ContractSession {
-  readonly glassToGlass = new GlassToGlass()
+export class ContractSession implements StreamWatcher {
   /** Resolves when the session is over. Never rejects. */
   readonly ended: Promise<SessionEnd>
   readonly #terms: SessionTerms
   readonly #owner: SessionOwner
   readonly #abort = new AbortController()
-  readonly #ticket = Promise.withResolvers<string>()
-  #hub: HubConnection | null = null
+  readonly #over = Promise.withResolvers<Closing>()
+  readonly #pace = new PaceWatch()
+  #glassToGlass = new GlassToGlass()
+  #connection: ViewingConnection | null = null
+  #contract: SubscribeAnswer | null = null
   #media: MediaSession | null = null
-  #joined: Promise<unknown> = Promise.resolve()
-  #joins = 0
   #everJoined = false
   #stream: StreamState | null = null
   #abr: Abr | null = null
+  #picture: Pick<HubNotifications['picture'], 'paused' | 'reason'> = { paused: false, reason: 'all' }
   #spatialLayer: number | null = null
-  readonly #pace = new PaceWatch()
-  #contractId: string | null = null
-  #expiresAt = Number.POSITIVE_INFINITY
+  #view: View
 
   constructor(terms: SessionTerms, owner: SessionOwner) {
     this.#terms = terms
     this.#owner = owner
+    this.#view = terms.view
     this.ended = this.#run()
   }
 
+  get contractId(): string {
+    return this.#contract?.contract_id ?? ''
+  }
+
+  get ticket(): string {
+    return this.#contract?.join.webrtc.ticket ?? ''
+  }
+
+  get view(): View {
+    return this.#view
+  }
+
+  get glassToGlass(): GlassToGlass {
+    return this.#glassToGlass
+  }
+
   /** The connection that the contract is used on; null before and after. */
+  get connection(): ViewingConnection | null {
+    return this.#connection
+  }
+
   get hub(): HubConnection | null {
-    return this.#hub
+    return this.#connection?.hub ?? null
   }
 
   get media(): MediaSession | null {
@@ -85,6 +117,11 @@ export class ContractSession {
     return this.#abr
   }
 
+  /** What the hub sends of the picture, and why no more. */
+  get picture(): Pick<HubNotifications['picture'], 'paused' | 'reason'> {
+    return this.#picture
+  }
+
   /** The layer mediasoup forwards now; null without layers, or while nothing fits. */
   get spatialLayer(): number | null {
     return this.#spatialLayer
@@ -96,119 +133,141 @@ export class ContractSession {
 
   /** What is left of the contract, ms, by the hub's clock as far as it is known. */
   get leftMs(): number {
-    return this.#expiresAt - localUnixMs() - (this.glassToGlass.clock.offsetMs ?? 0)
+    const until = this.#contract?.expires_at ?? Number.POSITIVE_INFINITY
+    return until - localUnixMs() - (this.#glassToGlass.clock.offsetMs ?? 0)
   }
 
   /** A picture was shown. */
   shown(frame: ShownFrame): void {
-    this.glassToGlass.add(frame)
+    this.#glassToGlass.add(frame)
     const { receivedAt, rtpTimestamp } = frame
-    if (receivedAt === null || rtpTimestamp === null || this.#contractId === null) return
+    if (receivedAt === null || rtpTimestamp === null || this.#contract === null) return
     const pace = this.#pace.add(receivedAt, rtpTimestamp)
-    if (pace !== null) this.#hub?.congested({ contract_id: this.#contractId, pace: Math.max(0.01, pace) })
+    if (pace !== null) this.hub?.congested({ contract_id: this.contractId, pace: Math.max(0.01, pace) })
+  }
+
+  setView(view: View): void {
+    this.#view = { ...this.#view, ...view }
+    if (this.#contract !== null) this.#connection?.setView(this.contractId, view)
+  }
+
+  /**
+   * Asks for the next contract and goes on by it; media does not notice.
+   * @throws HubRefusal, or an Error that says why there is no answer
+   */
+  async renew(): Promise<void> {
+    const granted = await this.#subscribe()
+    const connection = this.#connection
+    const before = this.#contract
+    if (connection === null || before === null) return
+    const { abr } = await connection.renew(granted.join.webrtc.ticket, before.contract_id)
+    this.#contract = granted
+    this.#abr = abr
+    this.#owner.changed(this)
   }
 
   close(reason: string): void {
     this.#abort.abort()
-    this.#hub?.close(reason)
+    this.#connection?.leave(this, reason)
+    this.#over.resolve({ cause: 'closed-here', reason })
+  }
+
+  async joined(media: MediaSession, watched: WatchedStream): Promise<void> {
+    this.#media = media
+    this.#everJoined = true
+    this.#abr = watched.abr
+    this.streamIs(watched.stream)
+    await this.#consume(media, watched.consumers)
+  }
+
+  retired(reason: string): void {
+    const media = this.#media
+    this.#media = null
+    this.#spatialLayer = null
+    // The new transport's clock may come before the answer.
+    this.#glassToGlass.reset()
+    if (media !== null) this.#owner.retired(this, media, reason)
+  }
+
+  async consume(info: ConsumerInfo): Promise<void> {
+    if (this.#media !== null) await this.#consume(this.#media, [info])
+  }
+
+  streamIs(stream: StreamState): void {
+    this.#stream = { state: stream.state, ...(stream.reason !== undefined && { reason: stream.reason }) }
+    this.#owner.changed(this)
+  }
+
+  consumerClosed({ consumer_id }: HubNotifications['consumer-closed']): void {
+    this.#media?.closeConsumer(consumer_id)
+    this.#owner.changed(this)
+  }
+
+  consumerLayer({ consumer_id, spatial_layer }: HubNotifications['consumer-layer']): void {
+    if (consumer_id === this.#media?.consumerId('video')) this.#spatialLayer = spatial_layer
+  }
+
+  pictureIs({ paused, reason }: HubNotifications['picture']): void {
+    this.#picture = { paused, reason }
+    this.#owner.changed(this)
+  }
+
+  captureClock(reference: HubNotifications['capture-clock']): void {
+    this.#glassToGlass.captureClock(reference)
+  }
+
+  abrChanged({ abr }: HubNotifications['abr-changed']): void {
+    this.#abr = abr
+    this.#owner.changed(this)
+  }
+
+  data(data: HubNotifications['data']): void {
+    this.#owner.data(data)
+  }
+
+  contractEnded(reason: 'expired' | 'revoked'): void {
+    this.#over.resolve({ cause: reason, reason: CONTRACT_ENDED[reason] })
   }
 
   async #run(): Promise<SessionEnd> {
-    const { hubUrl, request, token, early } = this.#terms
+    const { hubUrl, connectionTo, early } = this.#terms
     const usual = webSocketUrl(USUAL_DOOR, hubUrl)
-    const opened = early ? this.#connect(usual) : null
+    const opened = early ? connectionTo(usual) : null
     let reason = 'the viewer left'
     try {
-      const { signal } = this.#abort
-      const asked = { hubUrl, path: '/v1/subscribe', token, body: request, signal }
-      const granted = await askHub(asked, subscribeAnswerSchema)
-      const { protoo_url, ticket } = granted.join.webrtc
-      const url = webSocketUrl(protoo_url, hubUrl)
-      const hub = opened !== null && url === usual ? opened : this.#connect(url)
-      if (hub !== opened) opened?.close('the contract names another address')
-      this.#hub = hub
-      this.#contractId = granted.contract_id
-      this.#expiresAt = granted.expires_at
+      const granted = await this.#subscribe()
+      const url = webSocketUrl(granted.join.webrtc.protoo_url, hubUrl)
+      const connection = url === usual && opened && !opened.over ? opened : connectionTo(url)
+      if (connection !== opened) opened?.closeIdle('the contract names another address')
+      this.#connection = connection
+      this.#glassToGlass = new GlassToGlass(connection.clock)
+      this.#contract = granted
       this.#abr = granted.abr
-      this.#setStream(granted.stream)
-      this.#ticket.resolve(ticket)
-      const closing = await hub.closed
+      this.streamIs(granted.stream)
+      const over = Promise.race([this.#over.promise, connection.closed])
+      await Promise.race([over, connection.watch(this)])
+      const closing = await over
       reason = closing.reason
       return closing
     } catch (error) {
-      opened?.close(reason)
+      opened?.closeIdle(reason)
       if (error instanceof HubRefusal) return { cause: 'refused', refusal: error }
       if (this.#abort.signal.aborted) return { cause: 'closed-here', reason }
-      return { cause: 'never-opened', reason: error instanceof Error ? error.message : String(error) }
+      const why = error instanceof Error ? error.message : String(error)
+      this.#connection?.leave(this, why)
+      return { cause: 'never-opened', reason: why }
     } finally {
-      this.#hub = null
+      this.#connection = null
       this.#stream = null
-      this.#retireMedia(reason)
+      this.retired(reason)
     }
   }
 
-  #connect(url: string): HubConnection {
-    let capabilities: object = {}
-    const hub: HubConnection = new HubConnection(url, {
-      welcome: ({ router_rtp_capabilities }) => {
-        capabilities = router_rtp_capabilities
-        this.#startJoin(hub, capabilities)
-        void compareClocks(hub, this.glassToGlass.clock)
-      },
-      stream: (stream) => this.#setStream(stream),
-      consumerClosed: ({ consumer_id }) => {
-        this.#media?.closeConsumer(consumer_id)
-        this.#owner.changed(this)
-      },
-      consumerLayer: ({ consumer_id, spatial_layer }) => {
-        if (consumer_id === this.#media?.consumerId('video')) this.#spatialLayer = spatial_layer
-      },
-      rejoin: ({ reason }) => {
-        this.#retireMedia(reason)
-        this.#startJoin(hub, capabilities)
-      },
-      captureClock: (reference) => this.glassToGlass.captureClock(reference),
-      abrChanged: ({ abr }) => {
-        this.#abr = abr
-        this.#owner.changed(this)
-      },
-      consume: async (info) => {
-        await this.#joined
-        if (this.#media !== null) await this.#consume(this.#media, [info])
-      },
-    })
-    return hub
-  }
-
-  #startJoin(hub: HubConnection, capabilities: object): void {
-    this.#joined = this.#join(hub, capabilities).catch((error: unknown) => {
-      hub.close(`joining failed: ${error instanceof Error ? error.message : String(error)}`, 'lost')
-    })
-  }
-
-  async #join(hub: HubConnection, capabilities: object): Promise<void> {
-    const join = ++this.#joins
-    const [device, ticket] = await Promise.all([this.#terms.device.for(capabilities), this.#ticket.promise])
-    if (hub !== this.#hub) return
-    // The new transport's clock may come before the answer.
-    this.glassToGlass.reset()
-    const request = hub.request('join', { ticket, rtp_capabilities: device.recvRtpCapabilities })
-    const answer = joinAnswer.parse(await request)
-    // Meanwhile the hub may have asked for another join, which is the one that counts.
-    if (join !== this.#joins || hub !== this.#hub) return
-    const media: MediaSession = new MediaSession(device, answer.transport, {
-      connect: (connect) => hub.request('connect-transport', connect),
-      failed: (reason) => {
-        if (media === this.#media) hub.close(reason, 'lost')
-      },
-    })
-    this.#media = media
-    this.#everJoined = true
-    const [watched] = answer.streams
-    if (watched === undefined) throw new Error('the server answered without a stream')
-    this.#abr = watched.abr
-    this.#setStream(watched.stream)
-    await this.#consume(media, watched.consumers)
+  #subscribe(): Promise<SubscribeAnswer> {
+    const { hubUrl, request, token } = this.#terms
+    const { signal } = this.#abort
+    const asked = { hubUrl, path: '/v1/subscribe', token: token(), body: request, signal }
+    return askHub(asked, subscribeAnswerSchema)
   }
 
   async #consume(media: MediaSession, infos: readonly ConsumerInfo[]): Promise<void> {
@@ -216,22 +275,4 @@ export class ContractSession {
     this.#owner.consumed(this, media, consumers)
     if (media === this.#media) this.#owner.changed(this)
   }
-
-  #retireMedia(reason: string): void {
-    const media = this.#media
-    this.#media = null
-    this.#spatialLayer = null
-    if (media !== null) this.#owner.retired(this, media, reason)
-  }
-
-  #setStream(stream: StreamState): void {
-    this.#stream = stream
-    this.#owner.changed(this)
-  }
-}
-
-function webSocketUrl(place: string, hubUrl: string): string {
-  const url = new URL(place, hubUrl)
-  url.protocol = url.protocol.replace('http', 'ws')
-  return url.href
 }

@@ -13,10 +13,14 @@ const PLAUSIBLE_MS = 60_000
  * the moment it is on the screen, both in the hub's time.
  */
 export class GlassToGlass {
-  readonly clock = new ClockOffset()
+  readonly clock: ClockOffset
   readonly #timeline = new CaptureTimeline()
   #samples: number[] = []
   #source: CaptureClock['source'] | null = null
+
+  constructor(clock: ClockOffset = new ClockOffset()) {
+    this.clock = clock
+  }
 
   /** Who stamped the capture time: without a stamp in the stream the way from the camera to the hub is missing. */
   get source(): CaptureClock['source'] | null {

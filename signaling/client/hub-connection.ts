@@ -12,7 +12,8 @@ import {
 /** Longest wait for an answer of the hub, in ms: past it the connection counts as dead. */
 const ANSWER_TIMEOUT_MS = 5_000
 
-const CONTRACT_ENDED = {
+/** Why a contract is over, in words. */
+export const CONTRACT_ENDED = {
   expired: 'the time granted for watching was over',
   revoked: 'the server ended this viewing',
 } as const
@@ -26,6 +27,10 @@ export interface HubHandlers {
   rejoin(data: HubNotifications['rejoin']): void
   captureClock(data: HubNotifications['capture-clock']): void
   abrChanged(data: HubNotifications['abr-changed']): void
+  picture?(data: HubNotifications['picture']): void
+  data?(data: HubNotifications['data']): void
+  /** One of the contracts is over. Left out, the connection ends with it. */
+  contractEnded?(data: HubNotifications['contract-ended']): void
   /** Resolves once the consumer receives. */
   consume(info: ConsumerInfo): Promise<void>
 }
@@ -125,9 +130,14 @@ export class HubConnection {
           return handlers.captureClock(hubNotifications['capture-clock'].parse(data))
         case 'abr-changed':
           return handlers.abrChanged(hubNotifications['abr-changed'].parse(data))
+        case 'picture':
+          return handlers.picture?.(hubNotifications.picture.parse(data))
+        case 'data':
+          return handlers.data?.(hubNotifications.data.parse(data))
         case 'contract-ended': {
-          const { reason } = hubNotifications['contract-ended'].parse(data)
-          return this.close(CONTRACT_ENDED[reason], reason)
+          const ended = hubNotifications['contract-ended'].parse(data)
+          if (handlers.contractEnded) return handlers.contractEnded(ended)
+          return this.close(CONTRACT_ENDED[ended.reason], ended.reason)
         }
         default:
           // A newer hub may say more than this viewer understands.

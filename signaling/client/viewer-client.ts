@@ -1,15 +1,17 @@
 import type { types } from 'mediasoup-client'
 import type { SubscribeRequest } from '../../common/wire/flows-api.ts'
 import type { StreamState } from '../../common/wire/stream.ts'
+import type { HubNotifications, View } from '../../common/wire/viewer-protocol.ts'
 import { ContractSession, type SessionEnd, type SessionOwner } from './contract-session.ts'
 import type { MediaSession } from './media-session.ts'
 import { Playback } from './playback.ts'
-import { ReceivingDevice } from './receiving-device.ts'
 import { reconnectDelayMs } from './reconnect-delay.ts'
 import { outcomeOf } from './session-outcome.ts'
+import { TileWatch } from './tile-watch.ts'
 import { TypedEmitter } from './typed-emitter.ts'
 import { ViewerMonitor, type ViewerStatistics } from './viewer-monitor.ts'
 import { type ViewerState, viewerState } from './viewer-state.ts'
+import { ViewingConnections } from './viewing-connections.ts'
 
 /** The next contract is asked for this long before the end of the running one, in ms, or at a quarter of its life. */
 const RENEW_LEAD_MS = 20_000
@@ -33,6 +35,10 @@ export interface ViewerOptions {
    * then asked for while the connection is made, which a viewer who joins need not wait for.
    */
   readonly routerCapabilities?: unknown
+  /** What the page wants of the stream at first; the size and visibility of `video` are told by themselves. */
+  readonly view?: Pick<View, 'focused' | 'audio' | 'video'>
+  /** Shared with what else the page watches; a client of its own has a connection of its own. */
+  readonly connections?: ViewingConnections
 }
 
 export interface ViewerEvents {
@@ -41,26 +47,33 @@ export interface ViewerEvents {
   statistics: ViewerStatistics
   /** Which kinds of media there are to play now. */
   media: { readonly audio: boolean; readonly video: boolean }
+  /** What the hub sends of the picture, and why no more. */
+  picture: PictureSent
+  /** Timed metadata from the publisher, as it comes; it belongs to what was captured at `at_unix_ms`. */
+  data: Pick<HubNotifications['data'], 'payload' | 'at_unix_ms'>
 }
 
+export type PictureSent = Pick<HubNotifications['picture'], 'paused' | 'reason'>
+
 /**
- * Watches one stream, from `start` to `close`: asks for a contract, joins, plays, has the next contract at work
- * before the running one is over, and comes back by itself from whatever breaks in between. It never gives up; where
+ * Watches one stream, from `start` to `close`: asks for a contract, joins, plays, has the next contract in its place
+ * before it is over, and comes back by itself from whatever breaks in between. It never gives up; where
  * the hub refuses, it is asked again every now and then.
  */
 export class ViewerClient extends TypedEmitter<ViewerEvents> {
   readonly #options: ViewerOptions
   readonly #playback: Playback
   readonly #monitor: ViewerMonitor
-  readonly #device = new ReceivingDevice()
+  readonly #connections: ViewingConnections
+  readonly #tile: TileWatch
   readonly #owner: SessionOwner = {
     changed: (session) => this.#changed(session),
     consumed: (session, media, consumers) => this.#present(session, media, consumers),
     retired: (session, media, reason) => this.#retire(session, media, reason),
+    data: ({ payload, at_unix_ms }) => this.emit('data', { payload, at_unix_ms }),
   }
   #session: ContractSession | null = null
-  /** Takes over from the session of now as soon as it has a picture, or when that one ends. */
-  #successor: ContractSession | null = null
+  #view: View
   #renewal: ReturnType<typeof setTimeout> | undefined
   /** Whose picture is on the screen; it stands until another's is there. */
   #shown: MediaSession | null = null
@@ -78,10 +91,14 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   #lastClosing = ''
   #joinStart = 0
   #joinMs: number | null = null
+  #picture: PictureSent = { paused: false, reason: 'all' }
 
   constructor(options: ViewerOptions) {
     super()
     this.#options = options
+    this.#connections = options.connections ?? new ViewingConnections()
+    this.#tile = new TileWatch(options.video, (view) => this.setView(view))
+    this.#view = { ...this.#tile.view, ...options.view }
     this.#playback = new Playback(options.video, (frame) => {
       const session = this.#session
       if (session === null) return
@@ -99,7 +116,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   start(): void {
     const { routerCapabilities } = this.#options
     if (typeof routerCapabilities === 'object' && routerCapabilities !== null)
-      this.#device.for(routerCapabilities).catch(() => {})
+      this.#connections.device.for(routerCapabilities).catch(() => {})
     addEventListener('online', this.retryNow)
     void this.#run()
   }
@@ -107,14 +124,22 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   /** Stops a wait between two attempts. */
   retryNow = (): void => this.#wake()
 
+  /** Tells what the page does with the stream: `audio` or `video` false, and none of it is sent. */
+  setView(view: View): void {
+    this.#view = { ...this.#view, ...view }
+    this.#session?.setView(view)
+  }
+
   close(): void {
+    if (this.#closed) return
     this.#closed = true
+    this.#tile.close()
     removeEventListener('online', this.retryNow)
     clearTimeout(this.#renewal)
     this.#monitor.close()
     this.#wake()
+    this.#session?.close('the viewer left')
     this.#shown?.close()
-    for (const session of [this.#session, this.#successor]) session?.close('the viewer left')
     this.#playback.close()
   }
 
@@ -133,17 +158,15 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
       const session = this.#session
       const end = await session.ended
       if (this.#closed) return
-      // Else another took over, and this is the old one's end.
-      if (session === this.#session) await this.#over(end)
+      await this.#over(end)
     }
   }
 
-  /** After the session of now: its successor where there is one, else a wait that depends on why it is over. */
+  /** After the session of now: a wait that depends on why it is over. */
   async #over(end: SessionEnd): Promise<void> {
     clearTimeout(this.#renewal)
     this.#renewal = undefined
-    this.#session = this.#successor
-    this.#successor = null
+    this.#session = null
     const { streamId, token } = this.#options
     const hasToken = (token?.() ?? null) !== null
     const { trouble, reason, pace, atLeastMs } = outcomeOf(end, {
@@ -152,7 +175,6 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
       streamEnded: this.#streamEnded,
     })
     this.#lastClosing = reason
-    if (this.#session !== null) return this.#changed(this.#session)
     this.#stream = null
     this.#trouble = trouble
     this.#refresh()
@@ -170,8 +192,9 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
           ...(tenantId !== undefined && { tenant_id: tenantId }),
           ...subscribe,
         },
-        token: token?.() ?? null,
-        device: this.#device,
+        token: () => token?.() ?? null,
+        connectionTo: (url) => this.#connections.to(url),
+        view: this.#view,
         early: this.#trouble === null,
       },
       this.#owner,
@@ -179,12 +202,14 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   }
 
   #changed(session: ContractSession): void {
-    if (session === this.#successor && session.everJoined && session.stream?.state !== 'live')
-      this.#takeOver(session)
     if (session !== this.#session || session.stream === null) return
     if (session.everJoined && this.#renewal === undefined) this.#renewInTime(session, RENEW_LEAD_MS)
-    const { media } = session
+    const { media, picture } = session
     this.emit('media', { audio: media?.has('audio') ?? false, video: media?.has('video') ?? false })
+    if (picture.paused !== this.#picture.paused || picture.reason !== this.#picture.reason) {
+      this.#picture = picture
+      this.emit('picture', picture)
+    }
     this.#trouble = null
     this.#everGranted = true
     this.#streamIs(session.stream)
@@ -208,33 +233,22 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     const waitMs = leftMs - Math.min(leadMs, leftMs / 4)
     this.#renewal = setTimeout(() => {
       if (session !== this.#session) return
-      const successor = this.#open()
-      this.#successor = successor
-      void successor.ended.then(() => {
-        if (successor !== this.#successor) return
-        this.#successor = null
-        if (session === this.#session && session.leftMs > RENEW_LAST_MS)
-          this.#renewInTime(session, session.leftMs / 2)
-      })
+      session.renew().then(
+        () => {
+          if (session === this.#session) this.#renewInTime(session, RENEW_LEAD_MS)
+        },
+        () => {
+          if (session === this.#session && session.leftMs > RENEW_LAST_MS)
+            this.#renewInTime(session, session.leftMs / 2)
+        },
+      )
     }, waitMs)
-  }
-
-  #takeOver(successor: ContractSession): void {
-    const before = this.#session
-    this.#session = successor
-    this.#successor = null
-    this.#renewal = undefined
-    before?.close('the next contract is at work')
   }
 
   #present(session: ContractSession, media: MediaSession, consumers: readonly types.Consumer[]): void {
     for (const consumer of consumers) {
       this.#playback.present(consumer.track, () => {
         if (media !== session.media || (consumer.kind === 'audio' && media.has('video'))) return
-        if (session === this.#successor) {
-          this.#takeOver(session)
-          this.#changed(session)
-        }
         if (session !== this.#session) return
         if (this.#shown !== media) this.#shown?.close()
         this.#shown = media

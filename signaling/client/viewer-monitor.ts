@@ -1,4 +1,3 @@
-import { compareClocks } from './compare-clocks.ts'
 import type { ContractSession } from './contract-session.ts'
 import { median } from './glass-to-glass.ts'
 import type { HubConnection } from './hub-connection.ts'
@@ -32,6 +31,8 @@ export interface ViewerStatistics extends ReceiveInterval {
   readonly freezesTotal: number
   readonly framesDroppedTotal: number
   readonly spatialLayer: number | null
+  /** What the hub sends of the picture, and why no more. */
+  readonly picture: ContractSession['picture']
   /** The most video the contract allows now. */
   readonly grantedKbps: number | null
   readonly protocol: string | null
@@ -76,7 +77,7 @@ export class ViewerMonitor {
     const media = session?.media ?? null
     this.#ticks++
     if (session !== null && hub !== null && this.#ticks % CLOCK_TICKS === 0)
-      void compareClocks(hub, session.glassToGlass.clock)
+      session.connection?.compareClocks()
     const counters = await this.#read(media)
     // While the statistics were gathered another session, or the next one's media, may have taken over.
     if (
@@ -92,7 +93,7 @@ export class ViewerMonitor {
       this.#lastBytesAt = this.#lastPictureAt = performance.now()
     }
     if (counters !== null && session !== null && media !== null) this.#measure(counters, session, media)
-    this.#watch(counters, hub, media)
+    this.#watch(counters, hub, media, session?.picture.paused ?? false)
     this.#last = counters
   }
 
@@ -105,7 +106,8 @@ export class ViewerMonitor {
 
   #measure(counters: ReceiveCounters, session: ContractSession, media: MediaSession): void {
     const viewer = this.#viewer
-    const decoded = media.has('video') ? counters.framesDecoded : counters.audioBytes
+    const pictures = media.has('video') && !session.picture.paused
+    const decoded = pictures ? counters.framesDecoded : counters.audioBytes
     if (decoded > 0) viewer.delivered()
     const ages = session.glassToGlass.take()
     this.#agesToReport.push(...ages)
@@ -123,19 +125,21 @@ export class ViewerMonitor {
       freezesTotal: counters.freezes,
       framesDroppedTotal: counters.framesDropped,
       spatialLayer: session.spatialLayer,
+      picture: session.picture,
       grantedKbps: session.abr?.max_kbps ?? null,
       protocol: counters.protocol,
     })
-    if (this.#ticks % REPORT_TICKS === 0) this.#report(counters, session.hub)
+    if (this.#ticks % REPORT_TICKS === 0) this.#report(counters, session)
   }
 
-  #report(counters: ReceiveCounters, hub: HubConnection | null): void {
+  #report(counters: ReceiveCounters, session: ContractSession): void {
     const interval = this.#lastReported === null ? null : between(this.#lastReported, counters)
     this.#lastReported = counters
     const age = median(this.#agesToReport)
     this.#agesToReport = []
     if (interval === null || !this.#viewer.expectsMedia) return
-    hub?.report({
+    session.hub?.report({
+      contract_id: session.contractId,
       glass_to_glass_ms: age,
       join_ms: this.#viewer.joinMs,
       jitter_ms: counters.jitterMs,
@@ -146,12 +150,18 @@ export class ViewerMonitor {
     })
   }
 
-  #watch(counters: ReceiveCounters | null, hub: HubConnection | null, media: MediaSession | null): void {
+  #watch(
+    counters: ReceiveCounters | null,
+    hub: HubConnection | null,
+    media: MediaSession | null,
+    paused: boolean,
+  ): void {
     const { expectsMedia } = this.#viewer
     const now = performance.now()
     const before = this.#last
     const bytes = (of: ReceiveCounters | null) => (of === null ? 0 : of.videoBytes + of.audioBytes)
-    if (!expectsMedia || hub === null || bytes(counters) > bytes(before)) this.#lastBytesAt = now
+    // Of a picture that the hub holds back nothing comes, and the sound may be off.
+    if (!expectsMedia || hub === null || paused || bytes(counters) > bytes(before)) this.#lastBytesAt = now
     const pictures = counters?.framesDecoded ?? 0
     const videoBytes = counters?.videoBytes ?? 0
     if (pictures > (before?.framesDecoded ?? 0) || videoBytes === (before?.videoBytes ?? 0)) {

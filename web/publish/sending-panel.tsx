@@ -1,6 +1,6 @@
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { LayerDemand } from '../../common/wire/publisher-protocol.ts'
-import type { LayerStatistics, PublisherStatistics } from '../../signaling/client/send-statistics.ts'
+import type { LayerStatistics, PublisherStatistics } from '../../signaling/client/index.ts'
 
 interface SendingPanelProps {
   readonly statistics: PublisherStatistics | null

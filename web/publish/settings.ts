@@ -1,5 +1,5 @@
 import type { StreamClass } from '../../common/wire/stream.ts'
-import { LAYERS_OF, type PublishCodec, type PublishLayers } from '../../signaling/client/publish-encodings.ts'
+import { LAYERS_OF, type PublishCodec, type PublishLayers } from '../../signaling/client/index.ts'
 
 /** What somebody chose on the page. */
 export interface Settings {

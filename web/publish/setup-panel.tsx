@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { STREAM_CLASSES } from '../../common/wire/stream.ts'
-import { LAYERS_OF, PUBLISH_CODECS } from '../../signaling/client/publish-encodings.ts'
+import { LAYERS_OF, PUBLISH_CODECS } from '../../signaling/client/index.ts'
 import { CODEC_NAMES, canEncode, LAYER_NAMES, type Settings, withCodec } from './settings.ts'
 
 interface SetupPanelProps {

@@ -1,10 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
-import {
-  CaptureError,
-  type CaptureFailure,
-  capture,
-  listDevices,
-} from '../../signaling/client/capture-source.ts'
+import { CaptureError, type CaptureFailure, capture, listDevices } from '../../signaling/client/index.ts'
 import type { Settings } from './settings.ts'
 
 export interface Captured {

@@ -1,10 +1,12 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { LayerDemand } from '../../common/wire/publisher-protocol.ts'
-import type { PublishedTrack } from '../../signaling/client/published-track.ts'
-import { PublisherClient } from '../../signaling/client/publisher-client.ts'
-import type { PublisherState } from '../../signaling/client/publisher-state.ts'
-import type { PublisherStatistics } from '../../signaling/client/send-statistics.ts'
+import {
+  type PublishedTrack,
+  PublisherClient,
+  type PublisherState,
+  type PublisherStatistics,
+} from '../../signaling/client/index.ts'
 import { accessToken } from '../access-token.ts'
 import type { Settings } from './settings.ts'
 

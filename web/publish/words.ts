@@ -1,5 +1,4 @@
-import type { CaptureFailure } from '../../signaling/client/capture-source.ts'
-import type { PublisherState } from '../../signaling/client/publisher-state.ts'
+import type { CaptureFailure, PublisherState } from '../../signaling/client/index.ts'
 import type { Tone } from '../state-words.ts'
 
 export interface Words {

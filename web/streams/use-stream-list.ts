@@ -1,7 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { StreamSummary } from '../../common/wire/flows-api.ts'
-import { HubRefusal } from '../../signaling/client/hub-request.ts'
-import { listStreams } from '../../signaling/client/stream-list.ts'
+import { HubRefusal, listStreams } from '../../signaling/client/index.ts'
 import { accessToken } from '../access-token.ts'
 
 const REFRESH_MS = 2_000

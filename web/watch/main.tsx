@@ -1,16 +1,20 @@
 import '../no-eval.ts'
 import { render } from 'preact'
+import { Mosaic } from './mosaic.tsx'
 import { Viewer } from './viewer.tsx'
-import { watchAddress } from './watch-address.ts'
+import { mosaicAddress, watchAddress } from './watch-address.ts'
 import '../base.css'
 import './watch.css'
 
 const address = watchAddress(location.pathname)
+const mosaic = mosaicAddress(location.pathname)
 const app = document.getElementById('app')
 
 if (app !== null) {
   render(
-    address !== null ? (
+    mosaic !== null ? (
+      <Mosaic address={mosaic} />
+    ) : address !== null ? (
       <Viewer address={address} />
     ) : (
       <main class="stage">

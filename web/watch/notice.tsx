@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import type { ViewerState } from '../../signaling/client/viewer-state.ts'
+import type { ViewerState } from '../../signaling/client/index.ts'
 import { noticeOf } from '../state-words.ts'
 import { TokenForm } from '../token-form.tsx'
 import { EndedIcon, NothingIcon, WarningIcon } from './icons.tsx'

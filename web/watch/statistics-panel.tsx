@@ -1,4 +1,4 @@
-import type { ViewerStatistics } from '../../signaling/client/viewer-monitor.ts'
+import type { ViewerStatistics } from '../../signaling/client/index.ts'
 import { LatencyGraph } from './latency-graph.tsx'
 
 interface StatisticsPanelProps {

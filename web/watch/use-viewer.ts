@@ -1,7 +1,11 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { ViewerClient } from '../../signaling/client/viewer-client.ts'
-import type { ViewerStatistics } from '../../signaling/client/viewer-monitor.ts'
-import type { ViewerState } from '../../signaling/client/viewer-state.ts'
+import {
+  type Connection,
+  connect,
+  type ViewerClient,
+  type ViewerState,
+  type ViewerStatistics,
+} from '../../signaling/client/index.ts'
 import { accessToken } from '../access-token.ts'
 import type { WatchAddress } from './watch-address.ts'
 
@@ -15,6 +19,8 @@ export interface Watched {
   readonly hasAudio: boolean
   /** Whether a picture has ever been shown: then the last one stands below whatever is told. */
   readonly hasPicture: boolean
+  /** The connection does not carry the picture: only sound is sent, until it does. */
+  readonly soundOnly: boolean
   readonly statistics: ViewerStatistics | null
   /** Glass-to-glass latency of the last minute, one value a second, in ms; null where it was not measurable. */
   readonly history: readonly (number | null)[]
@@ -25,6 +31,7 @@ const NOTHING: Watched = {
   since: 0,
   hasAudio: false,
   hasPicture: false,
+  soundOnly: false,
   statistics: null,
   history: [],
 }
@@ -39,14 +46,8 @@ export function useViewer(
 
   useEffect(() => {
     if (video.current === null) return
-    const viewer = new ViewerClient({
-      hubUrl: location.origin,
-      streamId,
-      ...(tenantId !== null && { tenantId }),
-      token: accessToken,
-      video: video.current,
-      routerCapabilities: embeddedCapabilities(),
-    })
+    const connection = connectHere(tenantId)
+    const viewer = connection.subscribeToTrack(streamId, { video: video.current })
     client.current = viewer
     viewer.on('state', (state) => {
       showOnPage(state)
@@ -66,9 +67,12 @@ export function useViewer(
         history: [...old.history, statistics.glassToGlassMs].slice(-HISTORY),
       }))
     })
+    viewer.on('picture', (picture) => {
+      document.documentElement.dataset.picture = picture.paused ? picture.reason : 'sent'
+      setWatched((old) => ({ ...old, soundOnly: picture.paused && picture.reason === 'bandwidth' }))
+    })
     showOnPage(viewer.state)
-    viewer.start()
-    return () => viewer.close()
+    return () => connection.close()
   }, [tenantId, streamId, video])
 
   return { ...watched, retryNow: () => client.current?.retryNow() }
@@ -93,6 +97,16 @@ function measureOnPage(statistics: ViewerStatistics): void {
   set('lipSyncMs', statistics.lipSyncMs)
   set('jitterBufferMs', statistics.jitterBufferMs)
   set('framesPerSecond', statistics.framesPerSecond)
+}
+
+/** The hub that the page comes from, with the token of this tab. */
+export function connectHere(tenantId: string | null): Connection {
+  return connect({
+    hubUrl: location.origin,
+    ...(tenantId !== null && { tenantId }),
+    token: accessToken,
+    routerCapabilities: embeddedCapabilities(),
+  })
 }
 
 /** What the hub wrote into the page; null when something else serves it. */

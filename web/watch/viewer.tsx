@@ -16,7 +16,8 @@ export function Viewer({ address }: { address: WatchAddress }) {
   const { streamId } = address
   const stage = useRef<HTMLElement>(null)
   const video = useRef<HTMLVideoElement>(null)
-  const { state, since, hasAudio, hasPicture, statistics, history, retryNow } = useViewer(address, video)
+  const watched = useViewer(address, video)
+  const { state, since, hasAudio, hasPicture, soundOnly, statistics, history, retryNow } = watched
   const [muted, setMuted] = useState(true)
   const [volume, setVolume] = useState(1)
   const [open, setOpen] = useState(false)
@@ -94,6 +95,11 @@ export function Viewer({ address }: { address: WatchAddress }) {
         </span>
       </header>
       <Notice state={state} since={since} onRetry={retryNow} />
+      {soundOnly && state.name === 'live' && (
+        <p class="sound-only" role="status" data-testid="sound-only">
+          Your connection can’t carry the picture: sound only
+        </p>
+      )}
       {open && <StatisticsPanel statistics={statistics} history={history} onClose={() => setOpen(false)} />}
       {hasAudio && muted && state.name === 'live' && (
         <button type="button" class="sound-on" onClick={() => onMuted(false)} data-testid="sound-on">

@@ -16,6 +16,27 @@ export function watchAddress(pathname: string): WatchAddress | null {
   return tenantId.success && streamId.success ? { tenantId: tenantId.data, streamId: streamId.data } : null
 }
 
+/** Most streams on one page. */
+const MOST_TILES = 16
+
+export interface MosaicAddress {
+  readonly tenantId: string | null
+  readonly streamIds: readonly string[]
+}
+
+/** Which streams `/watch/<stream_id>+<stream_id>…` names, two at least; null for none. */
+export function mosaicAddress(pathname: string): MosaicAddress | null {
+  const parts = pathname.split('/')
+  const names = (parts.pop() ?? '').split('+')
+  if (names.length < 2 || names.length > MOST_TILES) return null
+  const addresses = names.map((name) => watchAddress([...parts, name].join('/')))
+  const [first] = addresses
+  if (!first || new Set(names).size < names.length) return null
+  return addresses.every((address) => address !== null)
+    ? { tenantId: first.tenantId, streamIds: addresses.map(({ streamId }) => streamId) }
+    : null
+}
+
 /** The page of a stream. */
 export function watchPath(tenantId: string, streamId: string): string {
   return tenantId === DEFAULT_TENANT ? `/watch/${streamId}` : `/watch/${tenantId}/${streamId}`

@@ -1,0 +1,94 @@
+import type { Device, types } from 'mediasoup-client'
+import type { ConsumerInfo, JoinAnswer, ViewerRequests } from '../../common/wire/viewer-protocol.ts'
+import { MediaSession } from './media-session.ts'
+import { dtlsParameters, iceCandidates, iceParameters, receiveRtpParameters } from './mediasoup-shapes.ts'
+
+/** What a transport needs from its owner, and what it tells. */
+export interface MediaTransportOwner {
+  /** Sends `connect-transport`. */
+  connect(request: ViewerRequests['connect-transport']): Promise<unknown>
+  /** ICE or DTLS failed for good: this transport will never deliver again. */
+  failed(reason: string): void
+}
+
+/**
+ * One WebRTC transport, from one `join` to the next, and the streams on it. It outlives the connection to the hub, so
+ * that the last pictures stay until the next transport delivers: it closes when its owner has let go of it and all
+ * its sessions are closed.
+ */
+export class MediaTransport {
+  readonly #transport: types.Transport
+  readonly #sessions = new Set<MediaSession>()
+  #released = false
+
+  /** @throws when the hub's parameters are not what mediasoup speaks. */
+  constructor(device: Device, join: JoinAnswer['transport'], owner: MediaTransportOwner) {
+    this.#transport = device.createRecvTransport({
+      id: join.id,
+      iceParameters: iceParameters.parse(join.ice_parameters),
+      iceCandidates: iceCandidates.parse(join.ice_candidates),
+      dtlsParameters: dtlsParameters.parse(join.dtls_parameters),
+    })
+    this.#transport.on('connect', ({ dtlsParameters: { role, fingerprints } }, connected) => {
+      // The browser goes on while the hub hears of it: waiting for the answer would add a round trip to the join.
+      connected()
+      owner
+        .connect({
+          transport_id: join.id,
+          dtls_parameters: { ...(role && { role }), fingerprints },
+        })
+        .catch((error: unknown) => owner.failed(`the media connection was refused: ${String(error)}`))
+    })
+    this.#transport.on('connectionstatechange', (state) => {
+      if (state === 'failed') owner.failed('the media connection failed')
+    })
+  }
+
+  /** One more stream on it. */
+  open(): MediaSession {
+    const session: MediaSession = new MediaSession(this, () => {
+      this.#sessions.delete(session)
+      this.#closeUnused()
+    })
+    this.#sessions.add(session)
+    return session
+  }
+
+  /**
+   * Starts to receive one consumer. Calls of one tick share one negotiation, so that audio and video start together.
+   * @throws when this browser can't receive it.
+   */
+  consume(info: ConsumerInfo): Promise<types.Consumer> {
+    return this.#transport.consume({
+      id: info.consumer_id,
+      producerId: info.producer_id,
+      kind: info.kind,
+      rtpParameters: receiveRtpParameters.parse(info.rtp_parameters),
+      // Streams are in step within themselves and not with each other.
+      streamId: info.contract_id,
+      onRtpReceiver: playAsSoonAsPossible,
+    })
+  }
+
+  /** Statistics of the whole transport; rejects once it is closed. */
+  getStats(): Promise<RTCStatsReport> {
+    return this.#transport.getStats()
+  }
+
+  /** The owner has no more use for it: it goes with the last of its sessions. */
+  release(): void {
+    this.#released = true
+    this.#closeUnused()
+  }
+
+  #closeUnused(): void {
+    if (this.#released && this.#sessions.size === 0) this.#transport.close()
+  }
+}
+
+/** Asks for no delay beyond what the jitter itself needs, where the browser lets a page choose. */
+function playAsSoonAsPossible(receiver: RTCRtpReceiver): void {
+  if ('jitterBufferTarget' in receiver) receiver.jitterBufferTarget = 0
+  // The older name of the same wish, in seconds (Chromium before 124).
+  else if ('playoutDelayHint' in receiver) Object.assign(receiver, { playoutDelayHint: 0 })
+}

@@ -1,0 +1,58 @@
+import type { View } from '../../common/wire/viewer-protocol.ts'
+
+/** Sizes are told when they have stood still for so long, ms: a window that is dragged has a new one every frame. */
+const SETTLED_MS = 200
+
+/** Watches how an element is shown: its size on the screen, and whether anybody can see it. */
+export class TileWatch {
+  readonly #element: Element
+  readonly #changed: (view: View) => void
+  readonly #resized: ResizeObserver
+  readonly #scrolled: IntersectionObserver
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #inSight = true
+  #told = ''
+
+  constructor(element: Element, changed: (view: View) => void) {
+    this.#element = element
+    this.#changed = changed
+    this.#resized = new ResizeObserver(() => this.#later())
+    this.#scrolled = new IntersectionObserver(([entry]) => {
+      this.#inSight = entry?.isIntersecting ?? true
+      this.#tell()
+    })
+    this.#told = JSON.stringify(this.view)
+    this.#resized.observe(element)
+    this.#scrolled.observe(element)
+    document.addEventListener('visibilitychange', this.#tell)
+  }
+
+  /** How it is shown now. */
+  get view(): View {
+    const { width, height } = this.#element.getBoundingClientRect()
+    const pixels = (length: number) => Math.min(65_535, Math.round(length * devicePixelRatio))
+    // An element of no size is one that is not laid out yet: nothing is held back for that.
+    const size = width > 0 && height > 0 ? { width: pixels(width), height: pixels(height) } : {}
+    return { ...size, visible: this.#inSight && document.visibilityState === 'visible' }
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#resized.disconnect()
+    this.#scrolled.disconnect()
+    document.removeEventListener('visibilitychange', this.#tell)
+  }
+
+  #later(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(this.#tell, SETTLED_MS)
+  }
+
+  readonly #tell = (): void => {
+    const { view } = this
+    const told = JSON.stringify(view)
+    if (told === this.#told) return
+    this.#told = told
+    this.#changed(view)
+  }
+}

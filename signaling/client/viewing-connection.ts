@@ -1,0 +1,194 @@
+import type { Device } from 'mediasoup-client'
+import type { StreamState } from '../../common/wire/stream.ts'
+import {
+  type HubNotifications,
+  joinAnswer,
+  type View,
+  type WatchedStream,
+  watchedStream,
+} from '../../common/wire/viewer-protocol.ts'
+import { ClockOffset } from './clock-offset.ts'
+import { compareClocks } from './compare-clocks.ts'
+import { type Closing, HubConnection } from './hub-connection.ts'
+import type { MediaSession } from './media-session.ts'
+import { MediaTransport } from './media-transport.ts'
+import type { ReceivingDevice } from './receiving-device.ts'
+
+/** Clocks that were compared so short a time ago are not compared again, ms. */
+const CLOCK_EVERY_MS = 8_000
+
+/** Whoever watches one stream by one contract on a connection. */
+export interface StreamWatcher {
+  /** The ticket of the contract of now; another one after a renewal. */
+  readonly ticket: string
+  readonly contractId: string
+  readonly view: View
+  /** The stream has media here, on this or on a new transport. Resolves once it is consumed. */
+  joined(media: MediaSession, watched: WatchedStream): Promise<void>
+  /** This media will not go on; null where there was none yet. */
+  retired(reason: string): void
+  consume(consumer: Parameters<MediaSession['consume']>[0][number]): Promise<void>
+  streamIs(data: StreamState): void
+  consumerClosed(data: HubNotifications['consumer-closed']): void
+  consumerLayer(data: HubNotifications['consumer-layer']): void
+  pictureIs(data: HubNotifications['picture']): void
+  captureClock(data: HubNotifications['capture-clock']): void
+  abrChanged(data: HubNotifications['abr-changed']): void
+  data(data: HubNotifications['data']): void
+  contractEnded(reason: HubNotifications['contract-ended']['reason']): void
+}
+
+/**
+ * One WebSocket to the hub and one WebRTC transport, for all streams that a page watches. Joins again when the hub
+ * says so; when the WebSocket is lost it is over, and its watchers start anew on another.
+ */
+export class ViewingConnection {
+  readonly hub: HubConnection
+  /** Of the hub, compared with ours. */
+  readonly clock = new ClockOffset()
+  readonly #device: ReceivingDevice
+  readonly #welcome = Promise.withResolvers<HubNotifications['welcome']>()
+  readonly #watchers = new Set<StreamWatcher>()
+  #transport: MediaTransport | null = null
+  #joined: Promise<unknown> | null = null
+  #joins = 0
+  #over = false
+  #comparedAt = Number.NEGATIVE_INFINITY
+
+  constructor(url: string, device: ReceivingDevice) {
+    this.#device = device
+    const by = (contractId: string) => this.#by(contractId)
+    this.hub = new HubConnection(url, {
+      welcome: (welcome) => {
+        this.#welcome.resolve(welcome)
+        this.compareClocks()
+      },
+      stream: (data) => by(data.contract_id)?.streamIs(data),
+      consumerClosed: (data) => by(data.contract_id)?.consumerClosed(data),
+      consumerLayer: (data) => by(data.contract_id)?.consumerLayer(data),
+      picture: (data) => by(data.contract_id)?.pictureIs(data),
+      captureClock: (data) => by(data.contract_id)?.captureClock(data),
+      abrChanged: (data) => by(data.contract_id)?.abrChanged(data),
+      data: (data) => by(data.contract_id)?.data(data),
+      rejoin: ({ reason }) => {
+        this.#retire(reason)
+        const [any] = this.#watchers
+        if (any) void this.#startJoin(any)
+      },
+      consume: async (info) => {
+        await this.#joined
+        await by(info.contract_id)?.consume(info)
+      },
+      contractEnded: ({ contract_id, reason }) => {
+        const watcher = by(contract_id)
+        if (watcher) this.#watchers.delete(watcher)
+        watcher?.contractEnded(reason)
+      },
+    })
+    this.#welcome.promise.catch(() => {})
+    void this.hub.closed.then(({ reason }) => {
+      this.#over = true
+      this.#welcome.reject(new Error(reason))
+      this.#retire(reason)
+      this.#watchers.clear()
+    })
+  }
+
+  get over(): boolean {
+    return this.#over
+  }
+
+  /** Resolves when the connection is over, with the reason. Never rejects. */
+  get closed(): Promise<Closing> {
+    return this.hub.closed
+  }
+
+  /** Watches one more stream; the first one makes the transport. */
+  async watch(watcher: StreamWatcher): Promise<void> {
+    this.#watchers.add(watcher)
+    if (this.#joined === null) return void (await this.#startJoin(watcher))
+    await this.#joined
+    // A join that came in between has brought it along.
+    const transport = this.#transport
+    if (!this.#watchers.has(watcher) || transport === null) return
+    const { ticket, view } = watcher
+    const answer = watchedStream.parse(await this.hub.request('watch', { ticket, view }))
+    if (transport === this.#transport) await watcher.joined(transport.open(), answer)
+  }
+
+  /** Puts another contract on the same stream into the place of the one of now; its media goes on. */
+  async renew(ticket: string, replaces: string): Promise<WatchedStream> {
+    return watchedStream.parse(await this.hub.request('watch', { ticket, replaces }))
+  }
+
+  /** Stops to watch; with nothing left to watch the connection closes. */
+  leave(watcher: StreamWatcher, reason: string): void {
+    if (!this.#watchers.delete(watcher)) return this.closeIdle(reason)
+    if (this.#watchers.size > 0)
+      this.hub.request('unwatch', { contract_id: watcher.contractId }).catch(() => {})
+    else this.hub.close(reason)
+  }
+
+  closeIdle(reason: string): void {
+    if (this.#watchers.size === 0) this.hub.close(reason)
+  }
+
+  /** Tells how a stream is shown; before it is joined, the join tells. */
+  setView(contractId: string, view: View): void {
+    if (this.#transport !== null && !this.#over)
+      this.hub.request('set-view', { contract_id: contractId, ...view }).catch(() => {})
+  }
+
+  compareClocks(): void {
+    const now = performance.now()
+    if (now - this.#comparedAt < CLOCK_EVERY_MS) return
+    this.#comparedAt = now
+    void compareClocks(this.hub, this.clock)
+  }
+
+  #by(contractId: string): StreamWatcher | undefined {
+    for (const watcher of this.#watchers) if (watcher.contractId === contractId) return watcher
+    return undefined
+  }
+
+  #startJoin(watcher: StreamWatcher): Promise<unknown> {
+    const joined = this.#join(watcher).catch((error: unknown) => {
+      this.hub.close(`joining failed: ${error instanceof Error ? error.message : String(error)}`, 'lost')
+    })
+    this.#joined = joined
+    return joined
+  }
+
+  async #join({ ticket, view }: StreamWatcher): Promise<void> {
+    const join = ++this.#joins
+    const { router_rtp_capabilities } = await this.#welcome.promise
+    const device = await this.#device.for(router_rtp_capabilities)
+    if (this.#over) return
+    const request = this.hub.request('join', { ticket, rtp_capabilities: device.recvRtpCapabilities, view })
+    const answer = joinAnswer.parse(await request)
+    // Meanwhile the hub may have asked for another join, which is the one that counts.
+    if (join !== this.#joins || this.#over) return
+    const transport = this.#open(device, answer.transport)
+    await Promise.all(
+      answer.streams.map((watched) => this.#by(watched.contract_id)?.joined(transport.open(), watched)),
+    )
+  }
+
+  #open(device: Device, parameters: ConstructorParameters<typeof MediaTransport>[1]): MediaTransport {
+    const transport: MediaTransport = new MediaTransport(device, parameters, {
+      connect: (connect) => this.hub.request('connect-transport', connect),
+      failed: (reason) => {
+        if (transport === this.#transport) this.hub.close(reason, 'lost')
+      },
+    })
+    this.#transport = transport
+    return transport
+  }
+
+  #retire(reason: string): void {
+    const transport = this.#transport
+    this.#transport = null
+    for (const watcher of this.#watchers) watcher.retired(reason)
+    transport?.release()
+  }
+}
