@@ -98,6 +98,11 @@ export class GstreamerEncoder implements Encoder {
     })
     child.on('error', (error) => logger.error({ reason: error.message }, 'encoder process'))
     child.stdout!.on('data', onData)
+    child.on('message', (message) => {
+      const report = encoderReportSchema.safeParse(message).data
+      if (report !== undefined && report.type !== 'running')
+        logger.error({ reason: report.reason }, 'encoder failed')
+    })
     const demand = this.#demand && { video: [...this.#demand.video], audio: this.#demand.audio }
     child.send({ ...config, target_kbps: this.#targetKbps, ...(demand && { demand }) }, () => {})
     return child

@@ -12,6 +12,7 @@ export const OTHER_ELEMENTS = [
   'videoscale',
   'videoconvert',
   'audioresample',
+  'videorate',
 ] as const
 
 /** Names of the pipeline's elements. */

@@ -1,6 +1,8 @@
 import test from 'ava'
 import { splitBitrate } from '../../agent/encoder/bitrate-split.ts'
+import type { EncoderConfig } from '../../agent/encoder/encoder-protocol.ts'
 import { GstreamerEncoder } from '../../agent/encoder/gstreamer-encoder.ts'
+import { captureTimeOfWallClockPts } from '../../agent/ts-stamper.ts'
 import { createLogger } from '../../common/logger.ts'
 import { descendants } from '../support/processes.ts'
 import { TsReader } from '../support/ts-reader.ts'
@@ -10,12 +12,12 @@ const SMALL = 0x100
 const LARGE = 0x101
 const TARGET_KBPS = 2000
 
-async function startEncoder() {
+async function startEncoder(picture: EncoderConfig['picture'] = { test_card: 'encoder' }) {
   const reader = new TsReader()
   const encoder = await GstreamerEncoder.start({
     config: {
       type: 'start',
-      picture: { test_card: 'encoder' },
+      picture,
       sound: { source: 'audiotestsrc is-live=true samplesperbuffer=480', kbps: 64 },
       fps: 30,
       renditions: [
@@ -99,6 +101,25 @@ test.serial('an encoder process that is killed is replaced, and goes on as it wa
   const small = reader.units(SMALL).length
   await until(() => reader.units(SMALL).length > small + 20, 'more of them')
   t.is(reader.units(LARGE).length, large)
+})
+
+test.serial('a source in the words of GStreamer is stamped with the time of capture', async (t) => {
+  const { encoder, reader } = await startEncoder({
+    source: 'videotestsrc is-live=true ! video/x-raw,width=800,height=600',
+  })
+  await using _ = encoder
+  await until(() => reader.units(LARGE).length > 30, 'pictures')
+  const now = Date.now()
+  const capturedAt = captureTimeOfWallClockPts(reader.units(LARGE).at(-1)!.pts, now)
+  t.true(now - capturedAt >= 0 && now - capturedAt < 1000, `${now - capturedAt} ms ago`)
+  t.is(reader.keyframes().length, 2)
+})
+
+test.serial('an encoder whose source is missing says why', async (t) => {
+  await t.throwsAsync(startEncoder({ source: 'nosuchelement' }), {
+    code: 'gstreamer_failed',
+    message: /nosuchelement/,
+  })
 })
 
 test('a budget is split by pixels, and never to less than a picture needs', (t) => {
