@@ -118,6 +118,13 @@ export class BandwidthManager implements Disposable {
     this.#bounds.pin(Math.min(this.#sentKbps(), kbps), kbps)
   }
 
+  /** What its link carries of pictures, kb/s, as was found otherwise than by the worker. */
+  estimated(picturesKbps: number): void {
+    const availableKbps = picturesKbps + this.#audioKbps()
+    this.#estimate = { availableKbps, limitKbps: Number.POSITIVE_INFINITY }
+    this.decide()
+  }
+
   /** The viewer's page told what it sees: it would tell of a queue in front of its link, too. */
   reported(): void {
     this.#reportedAt = performance.now()

@@ -56,3 +56,8 @@ export function withoutEstimation(capabilities: types.RtpCapabilities): types.Rt
 export function isEstimated({ rtpParameters }: types.Consumer): boolean {
   return rtpParameters.headerExtensions?.some(({ uri }) => ESTIMATING.has(uri)) ?? false
 }
+
+/** Whether the worker can estimate what a receiver's link carries: by header extensions that both agree on. */
+export function canEstimate({ headerExtensions = [] }: types.RtpCapabilities): boolean {
+  return headerExtensions.some(({ uri }) => ESTIMATING.has(uri))
+}

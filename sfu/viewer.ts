@@ -167,6 +167,11 @@ export class Viewer implements Disposable {
     this.#bandwidth.bound()
   }
 
+  /** What its link carries of pictures, kb/s, where the worker makes no estimate. */
+  estimated(picturesKbps: number): void {
+    this.#bandwidth.estimated(picturesKbps)
+  }
+
   /** Media reaches the browser at this share of the pace it is sent at, 0 to 1. */
   congested(pace: number): void {
     this.#bandwidth.congested(pace)

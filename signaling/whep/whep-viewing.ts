@@ -4,8 +4,10 @@ import { CodedError } from '../../common/errors.ts'
 import type { Abr } from '../../common/wire/flow-contract.ts'
 import type { ViewerMediaStatistics } from '../../common/wire/statistics-api.ts'
 import type { StreamView } from '../../policy/viewed-stream.ts'
+import { canEstimate } from '../../sfu/estimation.ts'
 import type { MediaEvents } from '../../sfu/media-events.ts'
 import type { PayloadRouters } from '../../sfu/payload-routers.ts'
+import { ReportedEstimate } from '../../sfu/reported-estimate.ts'
 import type { Stream, StreamObserver } from '../../sfu/stream.ts'
 import type { NewConsumer, ViewedMedia, ViewedMediaListener } from '../../sfu/viewed-media.ts'
 import { Viewer, type ViewerListener } from '../../sfu/viewer.ts'
@@ -185,6 +187,14 @@ export class WhepViewing
     })
     const media = viewer.add(stream, { abr, priority, view: served(tracks) }, this)
     this.#media = media
+    if (!canEstimate(tracks.capabilities))
+      this.#stack.use(
+        new ReportedEstimate(
+          abr.start_kbps,
+          () => media.video,
+          (kbps) => viewer.estimated(kbps),
+        ),
+      )
     const [consumers] = await Promise.all([media.consume(false), viewer.bound()])
     this.#refuseIfOver()
     if (!media.complete) setImmediate(() => this.laneChanged())

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { Chromium } from '../support/chromium.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
+import { type ImpairedLink, openImpairedLink } from '../support/impaired-link.ts'
 import { RtcPage } from '../support/rtc-page.ts'
 import { until } from '../support/until.ts'
 import { publishByWhip, watchByWhep } from '../support/werift-doors.ts'
@@ -100,3 +101,38 @@ test.serial('werift publishes by WHIP and watches by WHEP', async (t) => {
   )
   t.true(screen.received.video < video + 20)
 })
+
+test.serial(
+  'simulcast: a WHEP player gets the layer that its link carries; ICE restarts under it',
+  async (t) => {
+    await using stack = new AsyncDisposableStack()
+    const source = stack.use(await RtcPage.open(chromium))
+    const made = await source.publish(`${hub.url}/whip/layers`, publisher, { codec: 'VP8', simulcast: true })
+    t.is(made.status, 201, made.body)
+    t.regex(made.body, /a=simulcast:recv q;h;f/)
+    const screen = stack.use(await RtcPage.open(chromium))
+    let link: ImpairedLink | undefined
+    const watched = await screen.watch(`${hub.url}/whep/layers`, viewer, {
+      through: async (targetPort) => {
+        link = stack.use(await openImpairedLink({ targetPort }))
+        return link.port
+      },
+    })
+    t.is(watched.status, 201, watched.body)
+    await until(async () => (await screen.media()).width === 960, 'the largest picture', 20_000)
+
+    await link!.set({ backward: { rateKbps: 250, queueMs: 300 } })
+    await until(async () => (await screen.media()).width < 960, 'a smaller picture', 20_000)
+    const { frames } = await screen.media()
+    await until(async () => (await screen.media()).frames > frames + 20, 'pictures that move', 10_000)
+
+    const session = new URL(watched.headers.location!, hub.url).href
+    t.is((await screen.restartIce(session, viewer)).status, 200)
+    await until(
+      async () => (await screen.connectionState()) === 'connected',
+      'a connection after the restart',
+    )
+    const after = await screen.media()
+    await until(async () => (await screen.media()).frames > after.frames + 10, 'pictures after the restart')
+  },
+)

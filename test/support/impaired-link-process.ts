@@ -1,4 +1,4 @@
-import { createSocket, type Socket } from 'node:dgram'
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import type { LinkCounters, LinkOrder, LinkReply } from './impaired-link.ts'
 import { Impairer, type Impairment, seededRandom, UNIMPAIRED } from './impairment.ts'
@@ -92,20 +92,19 @@ async function run(order: Extract<LinkOrder, { type: 'open' }>): Promise<void> {
   const entrance = await bind('127.0.0.1')
   const clients = new Map<number, Promise<Socket>>()
 
-  let lastClient = 0
-  const openClient = async (port: number): Promise<Socket> => {
+  let lastClient: RemoteInfo | undefined
+  const openClient = async (client: RemoteInfo): Promise<Socket> => {
     const socket = await bind('127.0.0.1')
     socket.on('message', (packet) => {
-      pass(backward, packet, (data) =>
-        entrance.send(data, port === ANY_CLIENT ? lastClient : port, '127.0.0.1'),
-      )
+      const { port, address } = order.oneSource ? lastClient! : client
+      pass(backward, packet, (data) => entrance.send(data, port, address))
     })
     return socket
   }
   entrance.on('message', async (packet, sender) => {
-    lastClient = sender.port
+    lastClient = sender
     const client = order.oneSource ? ANY_CLIENT : sender.port
-    const opening = clients.get(client) ?? openClient(client)
+    const opening = clients.get(client) ?? openClient(sender)
     clients.set(client, opening)
     const socket = await opening
     pass(forward, packet, (data) => socket.send(data, order.targetPort, '127.0.0.1'))

@@ -35,6 +35,8 @@ export interface WatchOptions {
   readonly audio?: boolean
   /** Codecs of video that are offered; all by default. */
   readonly codecs?: readonly string[]
+  /** Where packets are sent instead of the hub's UDP port, which it is told; there is no TCP then. */
+  readonly through?: (port: number) => Promise<number>
 }
 
 /** A page of another origin with nothing but RTCPeerConnection and fetch: what WHIP and WHEP clients are made of. */
@@ -74,7 +76,12 @@ export class RtcPage implements AsyncDisposable {
   }
 
   /** Offers to receive by WHEP. */
-  async watch(url: string, token: string | null, options: WatchOptions = {}): Promise<PageAnswer> {
+  async watch(
+    url: string,
+    token: string | null,
+    { through, ...options }: WatchOptions = {},
+  ): Promise<PageAnswer> {
+    if (through) await this.page.exposeFunction('through', through)
     return answerSchema.parse(
       await this.page.evaluate(
         ([url, token, options]) => Reflect.get(globalThis, 'watch')(url, token, options),
@@ -133,7 +140,16 @@ globalThis.ask = async (method, url, headers, body) => {
 const exchange = async (url, token) => {
   await pc.setLocalDescription()
   const answer = await ask('POST', url, headersOf(token, { 'content-type': 'application/sdp' }), pc.localDescription.sdp)
-  if (answer.status === 201) await pc.setRemoteDescription({ type: 'answer', sdp: answer.body })
+  if (answer.status !== 201) return answer
+  let sdp = answer.body
+  if (globalThis.through) {
+    const [, port] = /^a=candidate:\\S+ 1 udp \\d+ \\S+ (\\d+) /m.exec(sdp)
+    const other = await through(Number(port))
+    sdp = sdp
+      .replace(/^(a=candidate:\\S+ 1 udp \\d+) \\S+ \\d+ /gm, '$1 127.0.0.1 ' + other + ' ')
+      .replace(/^a=candidate:\\S+ 1 tcp .*\\r\\n/gm, '')
+  }
+  await pc.setRemoteDescription({ type: 'answer', sdp })
   return answer
 }
 const prefer = (transceiver, side, names) => {
@@ -142,9 +158,10 @@ const prefer = (transceiver, side, names) => {
   const repair = codecs.filter(({ mimeType }) => mimeType === 'video/rtx')
   transceiver.setCodecPreferences([...wanted, ...repair])
 }
+// Chromium sends no third layer of less than 960 x 540.
 globalThis.publish = async (url, token, { codec, simulcast = false, video = true, audio = true }) => {
   globalThis.pc = new RTCPeerConnection()
-  const stream = await navigator.mediaDevices.getUserMedia({ audio, ...(video ? { video: { width: 640, height: 360, frameRate: 20 } } : {}) })
+  const stream = await navigator.mediaDevices.getUserMedia({ audio, ...(video ? { video: simulcast ? { width: 960, height: 540, frameRate: 15 } : { width: 640, height: 360, frameRate: 20 } } : {}) })
   for (const track of stream.getTracks()) {
     const layered = simulcast && track.kind === 'video'
     const transceiver = pc.addTransceiver(track, {

@@ -1,0 +1,70 @@
+import type { types } from 'mediasoup'
+import {
+  type DeliveryReport,
+  estimateFromReport,
+  freshBandwidth,
+  type ReportedBandwidth,
+} from '../policy/reported-bandwidth.ts'
+
+/** Receivers report about once a second. */
+const LOOK_EVERY_MS = 1000
+
+/**
+ * Estimates what a viewer's link carries from its RTCP reports, where its receiver has other ids for the header
+ * extensions that the worker's own estimate needs: once a second, the statistics of one consumer.
+ */
+export class ReportedEstimate implements Disposable {
+  readonly #video: () => types.Consumer | undefined
+  readonly #estimated: (availableKbps: number) => void
+  readonly #timer: NodeJS.Timeout
+  #bandwidth: ReportedBandwidth
+  #lookedAt = performance.now()
+  #looking = false
+  #closed = false
+
+  /**
+   * @param video the consumer that counts
+   * @param estimated hears each estimate, kb/s
+   */
+  constructor(
+    startKbps: number,
+    video: () => types.Consumer | undefined,
+    estimated: (availableKbps: number) => void,
+  ) {
+    this.#bandwidth = freshBandwidth(startKbps)
+    this.#video = video
+    this.#estimated = estimated
+    this.#timer = setInterval(() => void this.#look(), LOOK_EVERY_MS).unref()
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true
+    clearInterval(this.#timer)
+  }
+
+  async #look(): Promise<void> {
+    const consumer = this.#video()
+    // A single layer leaves nothing to choose.
+    if (!consumer || consumer.type === 'simple' || consumer.paused || this.#looking) return
+    this.#looking = true
+    // A consumer that closes meanwhile has nothing to report.
+    const report = await consumer.getStats().then(reportOf, () => null)
+    this.#looking = false
+    if (!report || this.#closed) return
+    const now = performance.now()
+    this.#bandwidth = estimateFromReport(this.#bandwidth, report, now - this.#lookedAt, now)
+    this.#lookedAt = now
+    this.#estimated(this.#bandwidth.availableKbps)
+  }
+}
+
+function reportOf(stats: readonly (types.ConsumerStat | types.ProducerStat)[]): DeliveryReport | null {
+  const sent = stats.find(({ type }) => type === 'outbound-rtp')
+  if (!sent) return null
+  return {
+    sentKbps: sent.bitrate / 1000,
+    // Of RTCP: in 256ths.
+    loss: sent.fractionLost / 256,
+    rttMs: sent.roundTripTime === undefined || sent.roundTripTime === 0 ? null : sent.roundTripTime,
+  }
+}
