@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createWorker, type types } from 'mediasoup'
-import { messageOf } from '../common/errors.ts'
+import { CodedError, messageOf } from '../common/errors.ts'
 import { backoffMs, pause } from '../common/retry.ts'
 import { ConsumerCensus } from './consumer-census.ts'
 import type { MediaEvents } from './media-events.ts'
@@ -113,7 +113,7 @@ export class WorkerPool implements AsyncDisposable {
       return slot
     } catch (error) {
       worker.close()
-      throw error
+      throw portTaken(error, webRtc.ip, webRtc.basePort + index) ?? error
     }
   }
 
@@ -143,4 +143,15 @@ export class WorkerPool implements AsyncDisposable {
       }
     }
   }
+}
+
+/** What a port in use means to whoever starts the hub; undefined for any other failure. */
+function portTaken(error: unknown, ip: string, port: number): CodedError | undefined {
+  if (!messageOf(error).includes('address already in use')) return undefined
+  return new CodedError('cannot_listen', `can't listen on ${ip}:${port} for media (UDP and TCP)`, {
+    details: [
+      'another program has that port, perhaps another hub: stop it, or choose others by RTC_PORT (--rtc-port), one per worker',
+    ],
+    cause: error,
+  })
 }

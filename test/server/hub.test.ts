@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -152,6 +153,12 @@ test('a taken port is said in a line and leaves nothing behind', async (t) => {
   await using hub = await startHub([])
   const error = await t.throwsAsync(startHub([], { bind: new URL(hub.url).host }))
   t.regex(error.message, /can't listen on 127\.0\.0\.1:\d+/)
+  const other = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(other, 'listening')
+  const media = await t.throwsAsync(startHub([], { workers: 1, rtcPort: other.address().port }))
+  t.regex(media.message, /can't listen on 127\.0\.0\.1:\d+ for media/)
+  t.regex(media.message, /RTC_PORT/)
+  other.close()
 })
 
 function alive(pid: number): boolean {

@@ -25,6 +25,8 @@ export interface TestHubOptions {
   readonly workers?: number
   readonly logLevel?: string
   readonly bind?: string
+  /** WebRTC port of the first worker; a free one by default. */
+  readonly rtcPort?: number
   /** Folder of the hub's state; without one it keeps all of it in memory (AMNESIA). */
   readonly dataDir?: string
   readonly args?: readonly string[]
@@ -105,7 +107,14 @@ export async function startHub(
   }
   await writeFile(config, `${tables.join('\n\n')}\n`, { mode: 0o600 })
   const [rtp] = await freeUdpPorts(1)
-  const args = ['--config', config, '--bind', options.bind ?? '127.0.0.1:0', '--rtc-port', '0']
+  const args = [
+    '--config',
+    config,
+    '--bind',
+    options.bind ?? '127.0.0.1:0',
+    '--rtc-port',
+    String(options.rtcPort ?? 0),
+  ]
   args.push('--workers', String(options.workers ?? 2), '--log-level', options.logLevel ?? 'info')
   args.push('--rtp-ports', `${rtp}-${rtp! + 40}`, ...(options.args ?? []))
   const { dataDir } = options
