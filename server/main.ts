@@ -50,6 +50,8 @@ async function printAdminToken({
 async function run(config: Config): Promise<void> {
   const stop = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal))
+    // Whoever forked the hub is gone, and with it whoever would end it.
+    process.once('disconnect', () => resolve('SIGTERM'))
   })
   // Whoever asks a second time does not want to wait for what runs.
   const stopNow = new AbortController()

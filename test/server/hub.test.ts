@@ -131,6 +131,13 @@ test('kill -9 of the hub leaves no child either', async (t) => {
   t.pass()
 })
 
+test('a hub ends with the program that forked it', async (t) => {
+  await using hub = await startHub([])
+  const gone = once(hub.process, 'exit')
+  hub.process.disconnect()
+  t.deepEqual(await gone, [0, null])
+})
+
 test('secrets are in no argument, no environment and no log line', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }], { logLevel: 'trace' })
   const { passphrase, password } = hub.streams.get('cam-1')!
