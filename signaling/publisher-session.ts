@@ -1,6 +1,6 @@
 import type { types } from 'mediasoup'
 import type { Peer, ProtooRequest } from 'protoo-server'
-import { CodedError, messageOf } from '../common/errors.ts'
+import { CodedError } from '../common/errors.ts'
 import type { FlowContract } from '../common/wire/flow-contract.ts'
 import {
   type HubToPublisher,
@@ -255,9 +255,8 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
 
   #notify<Method extends keyof HubToPublisher>(method: Method, data: HubToPublisher[Method]): void {
     if (!this.#peer.closed)
-      this.#peer.notify(method, data).catch((error) => {
-        if (!this.#peer.closed) this.#events.error('signaling', 'notify', messageOf(error))
-      })
+      // A WebSocket that can't be written is gone, and will be told so any moment.
+      this.#peer.notify(method, data).catch(() => this.#peer.close())
   }
 
   /** Gives the place back; media that it holds goes on for a while. */

@@ -1,6 +1,6 @@
 import type { types } from 'mediasoup'
 import type { Peer, ProtooRequest } from 'protoo-server'
-import { CodedError, messageOf } from '../common/errors.ts'
+import { CodedError } from '../common/errors.ts'
 import {
   type ConsumerInfo,
   type HubNotifications,
@@ -70,9 +70,8 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
 
   notify<Method extends keyof HubNotifications>(method: Method, data: HubNotifications[Method]): void {
     if (!this.#peer.closed)
-      this.#peer.notify(method, data).catch((error) => {
-        if (!this.#peer.closed) this.#events.error('signaling', 'notify', messageOf(error))
-      })
+      // A WebSocket that can't be written is gone, and will be told so any moment.
+      this.#peer.notify(method, data).catch(() => this.#peer.close())
   }
 
   async offer(consumer: ConsumerInfo): Promise<void> {
