@@ -134,6 +134,7 @@ export class Publisher implements StreamSource {
    *   `bad_rtp_parameters` (400), `gone` (410) when the transport is closed meanwhile
    */
   async produce(kind: types.MediaKind, rtpParameters: types.RtpParameters): Promise<types.Producer> {
+    if (this.#closed) throw gone()
     if (this.#producers.some((producer) => producer.kind === kind))
       throw new CodedError('already_producing', `there is a producer of ${kind} already: close it first`, {
         status: 409,

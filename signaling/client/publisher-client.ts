@@ -23,9 +23,10 @@ import { SendingMedia, type SendingMediaOwner } from './sending-media.ts'
 import { TypedEmitter } from './typed-emitter.ts'
 import { webSocketUrl } from './web-socket-url.ts'
 
-/** A contract is renewed when this share of its life is over, and at most this late, ms. */
+/** A contract is renewed when this share of what is left of it is over... */
 const RENEW_AT = 0.5
-const RENEW_LATEST_MS = 60_000
+/** ...and not oftener than this, ms. */
+const RENEW_NEVER_BEFORE_MS = 1000
 
 export interface PublisherOptions {
   /** The hub's address, as `https://hub.example:9415`. */
@@ -344,7 +345,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   #renewInTime(): void {
     clearTimeout(this.#renewal)
     const left = this.#contract!.expires_at - localUnixMs() - (this.#clock.offsetMs ?? 0)
-    const wait = Math.max(1000, Math.max(left * RENEW_AT, left - RENEW_LATEST_MS))
+    const wait = Math.max(RENEW_NEVER_BEFORE_MS, left * RENEW_AT)
     this.#renewal = setTimeout(() => {
       // Refused: the contract runs on until it expires, and the next attempt then says why.
       this.#askForContract()

@@ -1,0 +1,205 @@
+import type { Page } from 'playwright-core'
+
+/*
+ * A page's own RTCPeerConnection against the WebSocket door, with nothing between it and docs/protocol.md: no SDK, no
+ * mediasoup-client. What runs in the page stands in these functions as a whole.
+ */
+
+// biome-ignore lint/suspicious/noExplicitAny: what the hub says is taken as it comes; the test would fail
+type Loose = any
+
+interface BareDoor {
+  readonly welcome: Loose
+  request(method: string, data: object): Promise<Loose>
+  /** What SDP says of the hub's transport. */
+  transportLines(transport: Loose): string[]
+}
+
+/** Publishes the fake camera and microphone. Resolves when ICE and DTLS are up. */
+export function publishBare(page: Page, door: string, ticket: string): Promise<string> {
+  return page.evaluate(
+    async ({ door, ticket }) => {
+      const { request, transportLines } = await globalThis.bareDoor(door)
+      const { transport } = await request('publish', { ticket })
+      const peer = new RTCPeerConnection()
+      const camera = await navigator.mediaDevices.getUserMedia({ video: { height: 360 }, audio: true })
+      for (const track of camera.getTracks()) {
+        const sender = peer.addTransceiver(track, { direction: 'sendonly' })
+        const codecs = RTCRtpSender.getCapabilities(track.kind)?.codecs ?? []
+        sender.setCodecPreferences(codecs.filter(({ mimeType }) => /VP8|opus/i.test(mimeType)))
+      }
+      await peer.setLocalDescription()
+      const [head = '', ...sections] = (peer.localDescription?.sdp ?? '').split(/(?=^m=)/m)
+      const find = (text: string, pattern: RegExp) => pattern.exec(text)?.[1] ?? ''
+      const answer = [
+        'v=0',
+        'o=- 1 1 IN IP4 127.0.0.1',
+        's=-',
+        't=0 0',
+        'a=ice-lite',
+        find(head, /^(a=group:.*)$/m).trim(),
+      ]
+      const produced: [kind: string, parameters: object][] = []
+      for (const section of sections) {
+        const kind = find(section, /^m=(\w+)/)
+        const mid = find(section, /^a=mid:(\S+)/m)
+        const payloadType = find(section, /^m=\w+ \d+ \S+ (\d+)/)
+        const codec = kind === 'video' ? 'VP8/90000' : 'opus/48000/2'
+        const feedback = kind === 'video' ? ['nack', 'nack pli'] : []
+        answer.push(`m=${kind} 7 UDP/TLS/RTP/SAVPF ${payloadType}`, 'c=IN IP4 0.0.0.0', `a=mid:${mid}`)
+        answer.push('a=recvonly', 'a=rtcp-mux', ...transportLines(transport), 'a=setup:passive')
+        answer.push(
+          `a=rtpmap:${payloadType} ${codec}`,
+          ...feedback.map((each) => `a=rtcp-fb:${payloadType} ${each}`),
+        )
+        const [name, clockRate, channels] = codec.split('/')
+        produced.push([
+          kind,
+          {
+            mid,
+            codecs: [
+              {
+                mimeType: `${kind}/${name}`,
+                payloadType: Number(payloadType),
+                clockRate: Number(clockRate),
+                ...(channels && { channels: Number(channels) }),
+                rtcpFeedback: feedback.map((each) => {
+                  const [type, parameter] = each.split(' ')
+                  return { type, ...(parameter && { parameter }) }
+                }),
+              },
+            ],
+            encodings: [{ ssrc: Number(find(section, /^a=ssrc:(\d+)/m)) }],
+            rtcp: { cname: find(section, /^a=ssrc:\d+ cname:(\S+)/m) },
+          },
+        ])
+      }
+      const fingerprint = find(sections[0] ?? '', /^a=fingerprint:sha-256 (\S+)/m)
+      await request('connect-transport', {
+        transport_id: transport.id,
+        dtls_parameters: { role: 'client', fingerprints: [{ algorithm: 'sha-256', value: fingerprint }] },
+      })
+      for (const [kind, rtp_parameters] of produced)
+        await request('produce', { transport_id: transport.id, kind, rtp_parameters })
+      await peer.setRemoteDescription({ type: 'answer', sdp: `${answer.join('\r\n')}\r\n` })
+      await new Promise<void>((resolve) => {
+        const look = () => peer.connectionState === 'connected' && resolve()
+        peer.addEventListener('connectionstatechange', look)
+        look()
+      })
+      return peer.connectionState
+    },
+    { door, ticket },
+  )
+}
+
+/** Watches a stream that is live; answers how many pictures and how many bytes of sound came within some seconds. */
+export function watchBare(
+  page: Page,
+  door: string,
+  ticket: string,
+): Promise<{ frames: number; sound: number }> {
+  return page.evaluate(
+    async ({ door, ticket }) => {
+      const { request, welcome, transportLines } = await globalThis.bareDoor(door)
+      const { codecs, headerExtensions } = welcome.router_rtp_capabilities
+      const plain = codecs.filter(({ mimeType }: { mimeType: string }) => !mimeType.endsWith('/rtx'))
+      const rtp_capabilities = { codecs: plain, headerExtensions: headerExtensions.filter(() => false) }
+      const { transport, streams } = await request('join', { ticket, rtp_capabilities })
+      const consumers = streams[0].consumers
+      const mids = consumers.map((_: unknown, index: number) => index).join(' ')
+      const offer = [
+        'v=0',
+        'o=- 1 1 IN IP4 127.0.0.1',
+        's=-',
+        't=0 0',
+        'a=ice-lite',
+        `a=group:BUNDLE ${mids}`,
+      ]
+      for (const [index, { kind, rtp_parameters }] of consumers.entries()) {
+        const [{ payloadType, mimeType, clockRate, channels }] = rtp_parameters.codecs
+        const name = [mimeType.split('/')[1], clockRate, ...(channels ? [channels] : [])].join('/')
+        const { ssrc } = rtp_parameters.encodings[0]
+        offer.push(`m=${kind} 7 UDP/TLS/RTP/SAVPF ${payloadType}`, 'c=IN IP4 0.0.0.0', `a=mid:${index}`)
+        offer.push('a=sendonly', 'a=rtcp-mux', ...transportLines(transport), 'a=setup:actpass')
+        offer.push(
+          `a=rtpmap:${payloadType} ${name}`,
+          `a=rtcp-fb:${payloadType} nack pli`,
+          `a=msid:bare ${kind}`,
+        )
+        offer.push(`a=ssrc:${ssrc} cname:${rtp_parameters.rtcp.cname}`)
+      }
+      const peer = new RTCPeerConnection()
+      await peer.setRemoteDescription({ type: 'offer', sdp: `${offer.join('\r\n')}\r\n` })
+      await peer.setLocalDescription()
+      const fingerprint = /^a=fingerprint:sha-256 (\S+)/m.exec(peer.localDescription?.sdp ?? '')?.[1]
+      await request('connect-transport', {
+        transport_id: transport.id,
+        dtls_parameters: { role: 'client', fingerprints: [{ algorithm: 'sha-256', value: fingerprint }] },
+      })
+      // Without an element that shows it, nothing would be decoded.
+      const video = document.createElement('video')
+      video.muted = true
+      video.srcObject = new MediaStream(peer.getReceivers().map(({ track }) => track))
+      document.body.append(video)
+      void video.play()
+      let seen = { frames: 0, sound: 0 }
+      for (let look = 0; look < 100 && (seen.frames < 10 || seen.sound === 0); look++) {
+        await new Promise((resolve) => setTimeout(resolve, 100))
+        const stats = [...(await peer.getStats()).values()]
+        const inbound = (kind: string) =>
+          stats.find((stat) => stat.type === 'inbound-rtp' && stat.kind === kind)
+        seen = { frames: inbound('video')?.framesDecoded ?? 0, sound: inbound('audio')?.bytesReceived ?? 0 }
+      }
+      return seen
+    },
+    { door, ticket },
+  )
+}
+
+/** Puts into a page what both need: protoo, and what SDP says of the hub's transport. */
+export function prepareBare(page: Page): Promise<void> {
+  return page.evaluate(() => {
+    globalThis.bareDoor = async (door) => {
+      const socket = new WebSocket(door, 'protoo')
+      const waiting = new Map<number, { resolve(data: unknown): void; reject(error: Error): void }>()
+      const welcome = await new Promise<Loose>((resolve) => {
+        socket.onmessage = ({ data }) => {
+          const message = JSON.parse(data)
+          if (message.method === 'welcome') resolve(message.data)
+          if (message.response !== true) return
+          const asked = waiting.get(message.id)
+          if (message.ok) asked?.resolve(message.data)
+          else asked?.reject(new Error(message.errorReason))
+        }
+      })
+      return {
+        welcome,
+        request: (method, data) =>
+          new Promise((resolve, reject) => {
+            const id = waiting.size + 1
+            waiting.set(id, { resolve, reject })
+            socket.send(JSON.stringify({ request: true, id, method, data }))
+          }),
+        transportLines: ({ ice_parameters, ice_candidates, dtls_parameters }) => [
+          `a=ice-ufrag:${ice_parameters.usernameFragment}`,
+          `a=ice-pwd:${ice_parameters.password}`,
+          ...dtls_parameters.fingerprints
+            .filter(({ algorithm }: { algorithm: string }) => algorithm === 'sha-256')
+            .map(({ value }: { value: string }) => `a=fingerprint:sha-256 ${value}`),
+          ...ice_candidates
+            .filter(({ protocol }: { protocol: string }) => protocol === 'udp')
+            .map(
+              ({ foundation, priority, address, port }: Loose) =>
+                `a=candidate:${foundation} 1 udp ${priority} ${address} ${port} typ host`,
+            ),
+          'a=end-of-candidates',
+        ],
+      }
+    }
+  })
+}
+
+declare global {
+  var bareDoor: (door: string) => Promise<BareDoor>
+}
