@@ -65,6 +65,8 @@ export class ViewedMedia implements Disposable {
   readonly #claim: LayerClaim
   readonly #stopMeter: () => void
   readonly #consumers = new Map<string, types.Consumer>()
+  /** Which consumers the worker was last told to send; mediasoup's own `paused` is what it has answered. */
+  readonly #sending = new Set<string>()
   /** Consumers that the browser does not know yet: what they would send would be lost. */
   readonly #unanswered = new Set<string>()
   #producersSeen: readonly types.Producer[] = []
@@ -149,7 +151,7 @@ export class ViewedMedia implements Disposable {
   /** What its picture takes now, kb/s; 0 while it is paused or nobody knows. */
   get videoKbps(): number {
     const { video } = this
-    if (!video || video.paused) return 0
+    if (!video || !this.#sending.has(video.id)) return 0
     const { spatialLayer = 0, temporalLayer = 0 } = video.currentLayers ?? {}
     const steps = this.stream.meter.steps
     return (
@@ -160,7 +162,9 @@ export class ViewedMedia implements Disposable {
   }
 
   get hasSound(): boolean {
-    return Array.from(this.#consumers.values()).some(({ kind, paused }) => kind === 'audio' && !paused)
+    return Array.from(this.#consumers.values()).some(
+      ({ kind, id }) => kind === 'audio' && this.#sending.has(id),
+    )
   }
 
   /**
@@ -187,9 +191,12 @@ export class ViewedMedia implements Disposable {
         this.#send(video.setPreferredLayers({ spatialLayer: step.spatial, temporalLayer: step.temporal }))
     }
     if (video.priority !== priority) this.#send(video.setPriority(priority))
-    const cuts = cut && lower && !video.paused
-    // Paused, a consumer forgets what it could retransmit: else a congested link is flooded with that as well.
-    if (cuts) this.#send(video.pause())
+    const cuts = cut && lower && this.#sending.has(video.id)
+    if (cuts) {
+      // Paused, a consumer forgets what it could retransmit: else a congested link is flooded with that as well.
+      this.#send(video.pause())
+      this.#send(video.resume())
+    }
     this.#apply()
     this.#tell({ paused: share.step === null, reason: share.reason })
     return cuts
@@ -238,6 +245,7 @@ export class ViewedMedia implements Disposable {
     if (this.#closed) consumer.close()
     else this.#consumers.set(consumer.id, consumer)
     if (unanswered) this.#unanswered.add(consumer.id)
+    if (!consumer.paused) this.#sending.add(consumer.id)
     consumer.once('producerclose', () => this.#forget(consumer))
     consumer.on('layerschange', (layers) => listener.layerChanged(consumer.id, layers?.spatialLayer ?? null))
     if (consumer.kind === 'video') consumer.on('score', this.#options.changed)
@@ -252,6 +260,7 @@ export class ViewedMedia implements Disposable {
   #forget({ id }: types.Consumer): void {
     this.#consumers.delete(id)
     this.#unanswered.delete(id)
+    this.#sending.delete(id)
     this.#options.listener.consumerClosed(id)
   }
 
@@ -264,9 +273,12 @@ export class ViewedMedia implements Disposable {
 
   #apply(): void {
     for (const consumer of this.#consumers.values()) {
-      const plays = this.#plays(consumer.kind) && !this.#unanswered.has(consumer.id)
-      if (plays && consumer.paused) this.#send(consumer.resume())
-      else if (!plays && !consumer.paused) this.#send(consumer.pause())
+      const { id, kind } = consumer
+      const plays = this.#plays(kind) && !this.#unanswered.has(id)
+      if (plays === this.#sending.has(id)) continue
+      if (plays) this.#sending.add(id)
+      else this.#sending.delete(id)
+      this.#send(plays ? consumer.resume() : consumer.pause())
     }
   }
 

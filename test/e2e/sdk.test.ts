@@ -78,15 +78,21 @@ test.serial('the example of the document publishes and watches', async (t) => {
   })
   const output = Array.isArray(built) ? built[0]! : built
   if (!('output' in output)) throw new Error('nothing was built')
-  const token = await hub.issueToken({ role: 'publisher' })
+  const token = await hub.issueToken({ role: 'operator' })
   await using chromium = await Chromium.launch({ publish: true })
   await using watched = await chromium.open(`${hub.url}/publish/nothing`)
   const { page } = watched
-  await page.evaluate((mine) => sessionStorage.setItem('token', mine), token)
+  // The only page that may use the camera, and none of what it has in it: who is out of sight gets no picture.
+  await page.evaluate((mine) => {
+    sessionStorage.setItem('token', mine)
+    document.body.replaceChildren()
+  }, token)
   await page.evaluate(`(async () => {${output.output[0].code}})()`)
-  await untilPlays(page, '#studio-1')
-  await untilPlays(page, '#cam-1')
   const title = () => page.evaluate(() => document.querySelector<HTMLElement>('#studio-1')!.title)
+  await untilPlays(page, '#studio-1').catch(async (error: unknown) => {
+    throw new Error(`${String(error)}; it is "${await title()}"; ${watched.errors.join('; ')}`)
+  })
+  await untilPlays(page, '#cam-1')
   await until(async () => (await title()) === 'studio-1 is live', 'the state is told')
   const seen = () => page.evaluate(() => document.querySelector<HTMLElement>('#cam-1')!.dataset['seen'] ?? '')
   await until(async () => /^[1-9]\d* kb\/s/.test(await seen()), 'statistics are told')
@@ -104,7 +110,6 @@ test.serial('a page of several streams has one connection, and tiles get what th
     sockets: 1,
     transports: 1,
   })
-  // Nobody listens yet: no sound is sent, of either.
   const shown = (streamId: string) =>
     page.evaluate(
       (id) => ({ ...document.querySelector<HTMLElement>(`[data-testid="tile-${id}"]`)!.dataset }),
@@ -115,7 +120,8 @@ test.serial('a page of several streams has one connection, and tiles get what th
       (id) => document.querySelector<HTMLVideoElement>(`[data-testid="tile-${id}"] video`)!.videoHeight,
       streamId,
     )
-  await page.addStyleTag({ content: '.tile { max-width: 200px; max-height: 150px }' }).catch(() => {})
+  for (const streamId of ['cam-1', 'cam-2'])
+    await until(async () => (await height(streamId)) === 480, `${streamId} gets the large rendition`, 20_000)
   await page.setViewportSize({ width: 260, height: 340 })
   await until(async () => (await height('cam-1')) === 240, 'a small tile gets the small rendition', 15_000)
   t.is((await shown('cam-1'))['reason'], 'tile')
@@ -139,7 +145,10 @@ test.serial(
     const peer = new Peer(
       new WebSocketTransport(`${hub.url.replace('http', 'ws')}/protoo`, { retry: { retries: 0 } }),
     )
-    const closed = new Promise<void>((resolveClosed) => peer.on('disconnected', resolveClosed))
+    const closed = new Promise<void>((resolveClosed) => {
+      peer.on('disconnected', resolveClosed)
+      peer.on('close', resolveClosed)
+    })
     const offered: string[] = []
     const capabilities = await new Promise<object>((resolveWelcome) => {
       peer.on('notification', ({ method, data }) => {
