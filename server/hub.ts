@@ -17,6 +17,7 @@ import { openDoors } from './door-room.ts'
 import { mediaEvents } from './events.ts'
 import { type FlowRoom, openFlowRoom } from './flow-room.ts'
 import { reconsider } from './flows/reconsider.ts'
+import { boundByPolicy } from './flows/viewer-bounds.ts'
 import { Health } from './health.ts'
 import { httpApp } from './http-app.ts'
 import { HubLoad } from './hub-load.ts'
@@ -217,7 +218,12 @@ function reportNode(
 }
 
 /** A tenant's policy changed: what runs is held to the new one. */
-function lookAgain({ publishers }: FlowRoom, { triggers }: TopologyParts, tenantId: string): void {
+function lookAgain(
+  { publishers, viewers, routes }: FlowRoom,
+  { triggers }: TopologyParts,
+  tenantId: string,
+): void {
+  boundByPolicy(viewers, routes.policyOf(tenantId))
   for (const { contract } of publishers.list())
     if (contract.tenant_id === tenantId) triggers.request(contract.contract_id, 'policy_changed')
 }

@@ -45,6 +45,7 @@ export async function subscribe(
   await recorded
 
   const contractId = newContractId()
+  const { preference } = request
   const ticket = viewers.grant({
     contractId,
     tenantId,
@@ -53,6 +54,7 @@ export async function subscribe(
     proof: proofOf(principal),
     streamClass: granted.class,
     expiresAt: granted.expires_at,
+    wantedKbps: (typeof preference === 'object' && preference.max_kbps) || null,
     abr: granted.abr,
   })
   return {

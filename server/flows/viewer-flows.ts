@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { CodedError } from '../../common/errors.ts'
 import type { Abr } from '../../common/wire/flow-contract.ts'
 import type { ViewerMediaStatistics } from '../../common/wire/statistics-api.ts'
@@ -17,6 +18,8 @@ export interface ViewerFlow {
   readonly proof: Proof | null
   readonly streamClass: StreamClass
   readonly expiresAt: number
+  /** What the viewer asked for at most, kb/s. */
+  readonly wantedKbps: number | null
   /** What holds now: what was granted, below the ceiling that was set by hand. */
   readonly abr: Abr
   /** Set by hand, kb/s. */
@@ -164,10 +167,10 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       if (flow.tenantId === tenantId && flow.streamId === streamId) this.end(flow.contractId, reason)
   }
 
-  /** New bitrate bounds while it runs. */
+  /** New bitrate bounds while it runs; the ones it has are not told again. */
   bound(contractId: string, abr: Abr, reasons: readonly string[]): void {
     const entry = this.#entries.get(contractId)
-    if (!entry) return
+    if (!entry || isDeepStrictEqual(entry.granted, abr)) return
     entry.granted = abr
     this.#apply(entry, entry.flow.limitKbps)
     entry.listener?.abrChanged(entry.flow.abr, reasons)

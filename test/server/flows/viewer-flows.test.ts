@@ -1,4 +1,6 @@
 import test from 'ava'
+import { effectivePolicy } from '../../../policy/effective.ts'
+import { boundByPolicy } from '../../../server/flows/viewer-bounds.ts'
 import { ViewerFlows, type ViewerGrant } from '../../../server/flows/viewer-flows.ts'
 import type { Stream } from '../../../sfu/stream.ts'
 import type { ContractListener } from '../../../signaling/viewer-admission.ts'
@@ -18,7 +20,7 @@ function rig() {
   const grant = (contractId: string, more: Partial<ViewerGrant> = {}): string =>
     viewers.grant({
       ...{ contractId, tenantId: 't1', streamId: 'cam-1', subject: 'alice', streamClass: 'focus' },
-      ...{ expiresAt: clock.now + 600_000, abr: ABR, proof: null },
+      ...{ expiresAt: clock.now + 600_000, abr: ABR, proof: null, wantedKbps: null },
       ...more,
     })
   return { clock, published, viewers, grant, [Symbol.dispose]: () => viewers[Symbol.dispose]() }
@@ -190,6 +192,22 @@ test('new bounds reach the connection, and the one that comes later', (t) => {
   place[Symbol.dispose]()
   t.deepEqual(it.viewers.admit(ticket, listener).abr, lower)
   t.notThrows(() => it.viewers.bound('gone', lower, []))
+})
+
+test('a policy that changes moves the bounds of who watches by it', (t) => {
+  using it = rig()
+  const { told, listener } = connection()
+  const modest = connection()
+  const other = connection()
+  it.viewers.admit(it.grant('c1'), listener)
+  it.viewers.admit(it.grant('c2', { wantedKbps: 1500 }), modest.listener)
+  it.viewers.admit(it.grant('c3', { tenantId: 't2' }), other.listener)
+  const policy = effectivePolicy('t1', { classes: { focus: { video_kbps: { ceiling: 4000 } } } }, 2)
+  for (const _twice of [1, 2]) boundByPolicy(it.viewers, policy)
+  t.is(told.length, 1)
+  t.like(told[0], { abr: { max_kbps: 4000 } })
+  t.like(modest.told[0], { abr: { max_kbps: 1500 } })
+  t.deepEqual(other.told, [])
 })
 
 test('a ceiling set by hand holds over new grants and renewals on the connection, and goes with null', (t) => {
