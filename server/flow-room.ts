@@ -1,9 +1,12 @@
+import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import type { IngressStats } from '../common/wire/ingress-ipc.ts'
+import { DEFAULT_TENANT } from '../common/wire/stream.ts'
 import type { WebhookEventName } from '../common/wire/webhook.ts'
 import type { Saturation } from '../policy/facts.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
+import { isFailure } from './api/error-answer.ts'
 import type { FlowRouteDependencies } from './api/flows/deps.ts'
 import type { Authenticator } from './auth/authenticate.ts'
 import type { Config } from './config/config.ts'
@@ -116,7 +119,9 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
         { stream_id, reason: String(error) },
         'a stream of the configuration has no contract; asking again',
       )
-      events.error('flows', 'standing', error)
+      if (error instanceof CodedError && !isFailure(error))
+        events.rejected({ tenantId: DEFAULT_TENANT, streamId: stream_id }, error.code, error.message)
+      else events.error('flows', 'standing', error)
     }),
   )
   await standing.start(config.streams)

@@ -24,6 +24,11 @@ const RETRY_AFTER_SECONDS = 1
 /** 503s by which the hub says no as it was told to: nothing failed. */
 const REFUSALS: ReadonlySet<string> = new Set(['saturated', 'no_path', 'ports_exhausted', 'draining'])
 
+/** Whether the hub failed; else it refused. */
+export function isFailure({ status, code }: Pick<CodedError, 'status' | 'code'>): boolean {
+  return status >= 500 && !(status === 503 && REFUSALS.has(code))
+}
+
 /** What an error's answer said. */
 export interface AnsweredError {
   readonly status: number
@@ -42,7 +47,7 @@ export function sendError(
   const error = codedError(thrown)
   const { code, status, message, details } = error
   const hints: ErrorHints = error instanceof ApiError ? error.hints : {}
-  const failed = status >= 500 && !(status === 503 && REFUSALS.has(code))
+  const failed = isFailure(error)
   if (failed) onFailure(code, thrown, requestId)
   const retryAfter = hints.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined)
   const body: ErrorAnswer = {
