@@ -5,7 +5,7 @@ const LEAST_MS = 1000
 
 /**
  * Renews a contract for a client that can't: one of WHIP or WHEP knows its session and no contract. What was granted is
- * asked for again by the same rules; a refusal lets the contract end when its time is over.
+ * asked for again by the same rules; what is refused until its time is over ends then.
  */
 export class KeptContract implements Disposable {
   readonly #renew: () => Promise<number>
@@ -29,12 +29,12 @@ export class KeptContract implements Disposable {
   }
 
   #wait(expiresAt: number): void {
-    if (this.#closed) return
+    if (this.#closed || this.#now() >= expiresAt) return
     const ms = Math.max(LEAST_MS, (expiresAt - this.#now()) * RENEW_AT)
     this.#timer = setTimeout(() => {
       this.#renew().then(
         (next) => this.#wait(next),
-        () => {},
+        () => this.#wait(expiresAt),
       )
     }, ms).unref()
   }
