@@ -27,8 +27,12 @@ const PIN_MS = 3_000
 const USE_OF_SEEN = 0.95
 /** Where less than this share of what is sent gets through, the next keyframe is not waited for. */
 const SEVERE = 0.35
-/** Wait between two cuts, ms: the link's queue has to drain before anything new is seen. */
+/** At this share of the pace and above, a queue only stands. */
+const MILD = 0.8
+/** Wait between two cuts, ms. */
 const CUT_EVERY_MS = 1_000
+/** What still stands in the link's queue from before goes on arriving slowly for so long, ms, and says nothing new. */
+const DRAINING_MS = 2_500
 /** Wait before the first probe for a next step; each one that fails makes the wait longer, ms. */
 const PROBE_EVERY_MS = 1_000
 const PROBE_AT_MOST_MS = 3_000
@@ -58,6 +62,7 @@ export class BandwidthManager implements Disposable {
   /** What its link is taken to carry for a while: what the viewer itself saw a moment ago, or what is tried. */
   #taken: { readonly kbps: number; readonly until: number } | null = null
   #cutAt = Number.NEGATIVE_INFINITY
+  #congestedAt = Number.NEGATIVE_INFINITY
   #probedAt = Number.NEGATIVE_INFINITY
   #reportedAt = Number.NEGATIVE_INFINITY
   #probes = { nextAt: 0, waitMs: PROBE_EVERY_MS }
@@ -108,9 +113,12 @@ export class BandwidthManager implements Disposable {
   congested(pace: number): void {
     const now = performance.now()
     const sent = this.#sentKbps()
-    if (this.#closed || sent === 0 || now - this.#cutAt < CUT_EVERY_MS) return
+    if (this.#closed || sent === 0 || now - this.#congestedAt < DRAINING_MS) return
     // What a probe holds up for a moment is no queue that grows.
     if (now - this.#probedAt < PROBE_QUIET_MS) return
+    // A queue that hardly grows is no reason to give the last layer up.
+    if (pace > MILD && this.#media().every(({ memory }) => (memory?.step ?? 0) === 0)) return
+    this.#congestedAt = now
     const kbps = sent * pace * USE_OF_SEEN
     this.#taken = { kbps, until: now + PIN_MS }
     this.#probes = { nextAt: now + PIN_MS, waitMs: PROBE_EVERY_MS }

@@ -8,11 +8,11 @@ const TWO_LOSE_MS = 150
 const THREE_LOSE_MS = 110
 /** Pictures that are all this late, for so long, without it getting better, are a queue which grows slowly: ms. */
 const STANDING_MS = 200
-const STANDING_FOR_MS = 500
+const STANDING_FOR_MS = 1_500
 /** Asked for where a queue only stands: less than what comes, so that it drains. */
 const DRAINING_PACE = 0.9
-/** What was told is not told again for so long, ms: the queue has to drain first, which lasts where it only stands. */
-const QUIET_MS = 1_500
+/** What was told is not told again for so long, ms; a queue that only stands has to drain first. */
+const QUIET_MS = 500
 const QUIET_STANDING_MS = 5_000
 /** A longer gap is a stream that stood still, ms. */
 const GAP_MS = 1_000
