@@ -26,10 +26,15 @@ export function refuseUnforwardable(
       status: 415,
       details: ['simulcast: VP8 or H264', 'VP9 may be sent as one encoding with SVC, e.g. L3T3_KEY'],
     })
-  const spatial = Number(/^[LS](\d)/.exec(encodings[0]?.scalabilityMode ?? '')?.[1] ?? 1)
+  const spatial = spatialLayersOf(encodings[0]?.scalabilityMode)
   if (mimeType === 'video/av1' && spatial > 1)
     throw new CodedError('layers_not_supported', 'AV1 is forwarded with one spatial layer only', {
       status: 415,
       details: ['send L1T1, L1T2 or L1T3'],
     })
+}
+
+/** How many sizes are in one encoding (W3C webrtc-svc, `scalabilityMode`). */
+export function spatialLayersOf(scalabilityMode = ''): number {
+  return Number(/^[LS](\d)/.exec(scalabilityMode)?.[1] ?? 1)
 }

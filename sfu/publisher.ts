@@ -3,8 +3,9 @@ import { CodedError, messageOf } from '../common/errors.ts'
 import type { Abr } from '../common/wire/flow-contract.ts'
 import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
 import type { WebRtcTransportInfo } from '../common/wire/web-rtc-shapes.ts'
+import type { PictureSize } from '../policy/viewed-stream.ts'
 import { ArrivalWatch, type SenderReport } from './arrival-watch.ts'
-import { refuseUnforwardable } from './publisher-codecs.ts'
+import { refuseUnforwardable, spatialLayersOf } from './publisher-codecs.ts'
 import type { Stream } from './stream.ts'
 import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
 import type { WorkerSlot } from './worker-pool.ts'
@@ -30,6 +31,8 @@ export class Publisher implements StreamSource {
   readonly #slot: WorkerSlot
   readonly #transport: types.WebRtcTransport
   readonly #host: SourceHost
+  /** Size of the largest layer, as the publisher says. */
+  picture: PictureSize | null = null
   /** Whoever signals to the publisher now. */
   listener: PublisherListener
   readonly #watches = new Map<types.Producer, ArrivalWatch>()
@@ -89,6 +92,19 @@ export class Publisher implements StreamSource {
 
   get media(): SourceMedia | null {
     return this.#closed ? null : this.#media
+  }
+
+  /** The layers are halves of one another; nothing where the publisher has not told the largest. */
+  get pictures(): readonly PictureSize[] {
+    const { picture } = this
+    const video = this.#producers.find(({ kind }) => kind === 'video')
+    if (!picture || !video) return []
+    const { encodings = [] } = video.rtpParameters
+    const layers = encodings.length > 1 ? encodings.length : spatialLayersOf(encodings[0]?.scalabilityMode)
+    return Array.from({ length: layers }, (_, layer) => {
+      const halvings = 2 ** (layers - 1 - layer)
+      return { width: Math.round(picture.width / halvings), height: Math.round(picture.height / halvings) }
+    })
   }
 
   get alive(): boolean {

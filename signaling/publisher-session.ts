@@ -121,12 +121,11 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
       return {}
     },
     produce: async (data) => {
-      const { transport_id, kind, rtp_parameters } = parseData(publisherRequests.produce, data)
+      const { transport_id, kind, rtp_parameters, picture } = parseData(publisherRequests.produce, data)
+      const publisher = this.#publisher(transport_id)
+      if (picture) publisher.picture = picture
       // mediasoup checks the rest of their shape.
-      const producer = await this.#publisher(transport_id).produce(
-        kind,
-        rtp_parameters as types.RtpParameters,
-      )
+      const producer = await publisher.produce(kind, rtp_parameters as types.RtpParameters)
       return { producer_id: producer.id }
     },
     'close-producer': async (data) => {
@@ -221,7 +220,11 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     const place = this.#place
     if (!this.#budget.take(performance.now())) this.#refuseFlood()
     else if (report?.success && place) {
-      if (place.publisher) place.publisher.clockAheadMs = report.data.clock_ahead_ms
+      const { publisher } = place
+      if (publisher) {
+        publisher.clockAheadMs = report.data.clock_ahead_ms
+        publisher.picture = report.data.picture ?? publisher.picture
+      }
       this.#events.publisherReport(place.stream.spec, report.data)
     } else
       this.#events.rejected(

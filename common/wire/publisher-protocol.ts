@@ -31,6 +31,12 @@ export const layerDemandSchema = z.object({
 })
 export type LayerDemand = z.infer<typeof layerDemandSchema>
 
+/** Size of a picture, pixels. */
+const pictureSchema = z.strictObject({
+  width: z.number().int().min(1).max(16_384),
+  height: z.number().int().min(1).max(16_384),
+})
+
 const producerId = z.strictObject({ producer_id: z.string().max(64) })
 
 /** Requests of a publisher, by method: the shape of their data. */
@@ -63,6 +69,8 @@ export const publisherRequests = {
         .max(16),
       encodings: z.array(z.looseObject({})).min(1).max(4),
     }),
+    /** Of video, the largest layer; viewers' tiles are compared with it. Each layer below is taken to be half of it. */
+    picture: pictureSchema.optional(),
   }),
   'close-producer': producerId,
   /** Mute: what still arrives is not forwarded. */
@@ -90,6 +98,8 @@ export const publisherNotifications = {
     rtt_ms: z.number().min(0).max(600_000).nullable(),
     loss: z.number().min(0).max(1),
     frames_per_second: z.number().min(0).max(1000),
+    /** The largest layer now: another camera may have another. */
+    picture: pictureSchema.optional(),
     /** What its clock is ahead of the hub's, ms; null where it has not compared them. */
     clock_ahead_ms: z.number().min(-1e13).max(1e13).nullable(),
   }),

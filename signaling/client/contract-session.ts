@@ -194,7 +194,8 @@ export class ContractSession implements StreamWatcher {
   }
 
   streamIs(stream: StreamState): void {
-    this.#stream = { state: stream.state, ...(stream.reason !== undefined && { reason: stream.reason }) }
+    const { state, reason, muted } = stream
+    this.#stream = { state, ...(reason !== undefined && { reason }), ...(muted && { muted }) }
     this.#owner.changed(this)
   }
 

@@ -49,6 +49,12 @@ export class PublishedTrack {
     return this.#track
   }
 
+  /** Size of the pictures, as the track says; undefined for sound, and where it does not say. */
+  get picture(): { readonly width: number; readonly height: number } | undefined {
+    const { width, height } = this.#track.getSettings()
+    return width && height ? { width: Math.round(width), height: Math.round(height) } : undefined
+  }
+
   get muted(): boolean {
     return this.#muted
   }
@@ -130,6 +136,7 @@ export class PublishedTrack {
       zeroRtpOnPause: true,
       disableTrackOnPause: false,
       codec,
+      appData: { picture: this.picture },
       encodings: this.#encodings(),
       codecOptions: { videoGoogleStartBitrate: Math.min(1000, this.#maxKbps()) },
     }

@@ -99,6 +99,9 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
       get media() {
         return client.#media
       },
+      get picture() {
+        return [...client.#tracks].find(({ kind }) => kind === 'video')?.picture
+      },
       clock: this.#clock,
       statistics: (statistics) => this.emit('statistics', statistics),
     })

@@ -1,3 +1,4 @@
+import type { PublisherReport } from '../../common/wire/publisher-protocol.ts'
 import type { ClockOffset } from './clock-offset.ts'
 import { compareClocks } from './compare-clocks.ts'
 import type { PublisherConnection } from './publisher-connection.ts'
@@ -20,6 +21,8 @@ export interface MonitoredPublisher {
   readonly connection: PublisherConnection | null
   readonly media: SendingMedia | null
   readonly clock: ClockOffset
+  /** Size of what is captured. */
+  readonly picture: PublisherReport['picture']
   statistics(statistics: PublisherStatistics): void
 }
 
@@ -57,8 +60,9 @@ export class PublisherMonitor {
   }
 
   #report({ videoKbps, audioKbps, rttMs, loss, framesPerSecond }: PublisherStatistics): void {
-    const { connection, clock } = this.#publisher
+    const { connection, clock, picture } = this.#publisher
     connection?.report({
+      ...(picture && { picture }),
       bitrate_kbps: videoKbps + audioKbps,
       rtt_ms: rttMs,
       loss: Math.min(1, loss),

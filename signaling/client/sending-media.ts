@@ -1,9 +1,13 @@
 import type { Device, types } from 'mediasoup-client'
+import { z } from 'zod'
 import type { PublisherJoin } from '../../common/wire/flow-contract.ts'
 import { produceAnswer } from '../../common/wire/publisher-protocol.ts'
 import type { WebRtcTransportInfo } from '../../common/wire/web-rtc-shapes.ts'
 import { dtlsParameters, iceCandidates, iceParameters } from './mediasoup-shapes.ts'
 import type { PublisherConnection } from './publisher-connection.ts'
+
+/** What goes with a track through mediasoup-client. */
+const pictureIn = z.object({ picture: z.object({ width: z.number(), height: z.number() }).optional() })
 
 export interface SendingMediaOwner {
   /** The connection of now; throws where there is none. */
@@ -42,8 +46,12 @@ export class SendingMedia {
       const request = { transport_id: info.id, dtls_parameters: { ...(role && { role }), fingerprints } }
       this.#ask(() => owner.connection().request('connect-transport', request)).then(connected, refused)
     })
-    this.#transport.on('produce', ({ kind, rtpParameters }, produced, refused) => {
-      const request = { transport_id: info.id, kind, rtp_parameters: plain(rtpParameters) }
+    this.#transport.on('produce', ({ kind, rtpParameters, appData }, produced, refused) => {
+      const { picture } = pictureIn.parse(appData)
+      const request = {
+        ...{ transport_id: info.id, kind, rtp_parameters: plain(rtpParameters) },
+        ...(picture && { picture }),
+      }
       this.#ask(() => owner.connection().request('produce', request))
         .then((answer) => produced({ id: produceAnswer.parse(answer).producer_id }))
         .catch(refused)

@@ -141,6 +141,7 @@ test.serial('mute, another source, stop and start again', async (t) => {
   await using watcher = await openWatcher('cam-mute')
   await untilState(watcher.page, 'live')
   await untilMoving(watcher.page)
+  await until(async () => (await layersOf(studio.page)).some(({ kbps }) => kbps > 0), 'it is sent')
   await studio.page.getByTestId('mute-video').click()
   await until(async () => (await layersOf(studio.page)).every(({ kbps }) => kbps === 0), 'no picture is sent')
   t.is(await stateOf(studio.page), 'live', 'sound goes on')
