@@ -86,6 +86,9 @@ test.serial('the example of the document publishes and watches', async (t) => {
   await page.evaluate((mine) => {
     sessionStorage.setItem('token', mine)
     document.body.replaceChildren()
+    const small = new CSSStyleSheet()
+    small.replaceSync('video { width: 320px }')
+    document.adoptedStyleSheets = [small]
   }, token)
   await page.evaluate(`(async () => {${output.output[0].code}})()`)
   const title = () => page.evaluate(() => document.querySelector<HTMLElement>('#studio-1')!.title)
