@@ -1,4 +1,3 @@
-import { Peer, WebSocketTransport } from 'protoo-client'
 import {
   type ConsumerInfo,
   type HubNotifications,
@@ -8,9 +7,7 @@ import {
   type ViewerReport,
   type ViewerRequests,
 } from '../../common/wire/viewer-protocol.ts'
-
-/** Longest wait for an answer of the hub, in ms: past it the connection counts as dead. */
-const ANSWER_TIMEOUT_MS = 5_000
+import { type Closing, HubSocket } from './hub-socket.ts'
 
 /** Why a contract is over, in words. */
 export const CONTRACT_ENDED = {
@@ -35,42 +32,20 @@ export interface HubHandlers {
   consume(info: ConsumerInfo): Promise<void>
 }
 
-/**
- * Why a connection is over: `never-opened` the hub did not take it (down, or full); `expired` and `revoked` the hub
- * ended its contract.
- */
-export interface Closing {
-  readonly cause: 'never-opened' | 'lost' | 'closed-here' | 'expired' | 'revoked'
-  readonly reason: string
-}
-
 /** One WebSocket to the hub, from the handshake to its end; it does not reconnect, its owner makes a new one. */
 export class HubConnection {
-  readonly #peer: Peer
-  readonly #closed = Promise.withResolvers<Closing>()
-  readonly #welcomeTimer: ReturnType<typeof setTimeout>
-  #opened = false
+  readonly #socket: HubSocket
 
   constructor(url: string, handlers: HubHandlers) {
-    // protoo would reconnect by itself, but without `join`: one attempt only, the rest is the owner's.
-    this.#peer = new Peer(new WebSocketTransport(url, { retry: { retries: 0 } }))
-    const over = (reason: string) => this.close(reason, this.#opened ? 'lost' : 'never-opened')
-    this.#welcomeTimer = setTimeout(() => over('the server did not answer'), ANSWER_TIMEOUT_MS)
-    this.#peer.on('open', () => {
-      this.#opened = true
+    this.#socket = new HubSocket(url, {
+      answer: (method, data) => this.#answer(method, data, handlers),
+      notified: (method, data) => this.#receive(method, data, handlers),
     })
-    this.#peer.on('failed', () => over('the server could not be reached'))
-    this.#peer.on('disconnected', () => over('the connection to the server was lost'))
-    this.#peer.on('close', () => over('the server closed the connection'))
-    this.#peer.on('request', (request, accept, reject) => {
-      this.#answer(request, handlers).then(accept, (error: unknown) => reject(400, String(error)))
-    })
-    this.#peer.on('notification', ({ method, data }) => this.#receive(method, data, handlers))
   }
 
   /** Resolves when the connection is over, with the reason. Never rejects. */
   get closed(): Promise<Closing> {
-    return this.#closed.promise
+    return this.#socket.closed
   }
 
   /**
@@ -81,34 +56,27 @@ export class HubConnection {
     method: Method,
     data: ViewerRequests[Method],
   ): Promise<unknown> {
-    const timer = setTimeout(() => this.close('the server stopped answering', 'lost'), ANSWER_TIMEOUT_MS)
-    try {
-      return await this.#peer.request(method, data)
-    } finally {
-      clearTimeout(timer)
-    }
+    return this.#socket.request(method, data)
   }
 
   /** Sends a report; one that can't be sent is of no use later and is dropped. */
   report(report: ViewerReport): void {
-    this.#peer.notify('report', report).catch(() => {})
+    this.#socket.notify('report', report)
   }
 
   /** Tells that pictures pile up in front of the link, at once or never. */
   congested(congestion: ViewerNotifications['congested']): void {
-    this.#peer.notify('congested', congestion).catch(() => {})
+    this.#socket.notify('congested', congestion)
   }
 
   /** Ends the connection; the first reason given stands. */
   close(reason: string, cause: Closing['cause'] = 'closed-here'): void {
-    clearTimeout(this.#welcomeTimer)
-    this.#closed.resolve({ cause, reason })
-    this.#peer.close()
+    this.#socket.close(reason, cause)
   }
 
-  async #answer(request: { method: string; data: unknown }, handlers: HubHandlers): Promise<object> {
-    if (request.method !== 'consume') throw new Error(`unknown method ${request.method}`)
-    await handlers.consume(hubRequests.consume.parse(request.data))
+  async #answer(method: string, data: unknown, handlers: HubHandlers): Promise<object> {
+    if (method !== 'consume') throw new Error(`unknown method ${method}`)
+    await handlers.consume(hubRequests.consume.parse(data))
     return {}
   }
 
@@ -116,7 +84,6 @@ export class HubConnection {
     try {
       switch (method) {
         case 'welcome':
-          clearTimeout(this.#welcomeTimer)
           return handlers.welcome(hubNotifications.welcome.parse(data))
         case 'stream':
           return handlers.stream(hubNotifications.stream.parse(data))

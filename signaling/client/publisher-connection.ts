@@ -1,14 +1,10 @@
-import { Peer, WebSocketTransport } from 'protoo-client'
 import {
   type HubToPublisher,
   hubToPublisher,
   type PublisherReport,
   type PublisherRequests,
 } from '../../common/wire/publisher-protocol.ts'
-import type { Closing } from './hub-connection.ts'
-
-/** Longest wait for an answer of the hub, in ms: past it the connection counts as dead. */
-const ANSWER_TIMEOUT_MS = 5_000
+import { type Closing, HubSocket } from './hub-socket.ts'
 
 const CONTRACT_ENDED = {
   expired: 'the time granted for publishing was over',
@@ -34,29 +30,18 @@ export class RequestRefusal extends Error {
 
 /** A publisher's WebSocket to the hub, from the handshake to its end; its owner makes a new one. */
 export class PublisherConnection {
-  readonly #peer: Peer
-  readonly #closed = Promise.withResolvers<Closing>()
-  readonly #welcomeTimer: ReturnType<typeof setTimeout>
-  #opened = false
+  readonly #socket: HubSocket
 
   constructor(url: string, handlers: PublisherHandlers) {
-    // protoo would reconnect by itself, but without `publish`: one attempt only, the rest is the owner's.
-    this.#peer = new Peer(new WebSocketTransport(url, { retry: { retries: 0 } }))
-    const over = (reason: string) => this.close(reason, this.#opened ? 'lost' : 'never-opened')
-    this.#welcomeTimer = setTimeout(() => over('the server did not answer'), ANSWER_TIMEOUT_MS)
-    this.#peer.on('open', () => {
-      this.#opened = true
+    this.#socket = new HubSocket(url, {
+      answer: () => Promise.reject(new Error('publishers answer no requests')),
+      notified: (method, data) => this.#receive(method, data, handlers),
     })
-    this.#peer.on('failed', () => over('the server could not be reached'))
-    this.#peer.on('disconnected', () => over('the connection to the server was lost'))
-    this.#peer.on('close', () => over('the server closed the connection'))
-    this.#peer.on('request', (_request, _accept, reject) => reject(404, 'publishers answer no requests'))
-    this.#peer.on('notification', ({ method, data }) => this.#receive(method, data, handlers))
   }
 
   /** Resolves when the connection is over, with the reason. Never rejects. */
   get closed(): Promise<Closing> {
-    return this.#closed.promise
+    return this.#socket.closed
   }
 
   /**
@@ -67,26 +52,21 @@ export class PublisherConnection {
     method: Method,
     data: PublisherRequests[Method],
   ): Promise<unknown> {
-    const timer = setTimeout(() => this.close('the server stopped answering', 'lost'), ANSWER_TIMEOUT_MS)
     try {
-      return await this.#peer.request(method, data)
+      return await this.#socket.request(method, data)
     } catch (error) {
       throw refusalOf(error) ?? error
-    } finally {
-      clearTimeout(timer)
     }
   }
 
   /** Sends a report; one that can't be sent is of no use later and is dropped. */
   report(report: PublisherReport): void {
-    this.#peer.notify('report', report).catch(() => {})
+    this.#socket.notify('report', report)
   }
 
   /** Ends the connection; the first reason given stands. */
   close(reason: string, cause: Closing['cause'] = 'closed-here'): void {
-    clearTimeout(this.#welcomeTimer)
-    this.#closed.resolve({ cause, reason })
-    this.#peer.close()
+    this.#socket.close(reason, cause)
   }
 
   #receive(method: string, data: unknown, handlers: PublisherHandlers): void {
@@ -98,7 +78,6 @@ export class PublisherConnection {
         this.close(CONTRACT_ENDED[reason], reason)
         return
       }
-      if (method === 'welcome') clearTimeout(this.#welcomeTimer)
       handle(method as keyof PublisherHandlers, data, handlers)
     } catch {
       this.close(`the server sent a "${method}" that can't be understood`, 'lost')

@@ -1,5 +1,5 @@
-import type { Closing } from './hub-connection.ts'
 import { HubRefusal } from './hub-request.ts'
+import type { Closing } from './hub-socket.ts'
 import { CannotSend } from './published-track.ts'
 import { RequestRefusal } from './publisher-connection.ts'
 import type { PublisherState } from './publisher-state.ts'

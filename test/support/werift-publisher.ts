@@ -8,8 +8,8 @@ import {
   publishAnswer,
 } from '../../common/wire/publisher-protocol.ts'
 import type { WebRtcTransportInfo } from '../../common/wire/web-rtc-shapes.ts'
-import type { Closing } from '../../signaling/client/hub-connection.ts'
 import { askHub } from '../../signaling/client/hub-request.ts'
+import type { Closing } from '../../signaling/client/hub-socket.ts'
 import { PublisherConnection } from '../../signaling/client/publisher-connection.ts'
 import { until } from './until.ts'
 import { offerOf } from './werift-offer.ts'

@@ -8,8 +8,9 @@ import {
   type JoinAnswer,
   joinAnswer,
 } from '../../common/wire/viewer-protocol.ts'
-import { type Closing, HubConnection, type HubHandlers } from '../../signaling/client/hub-connection.ts'
+import { HubConnection, type HubHandlers } from '../../signaling/client/hub-connection.ts'
 import { askHub } from '../../signaling/client/hub-request.ts'
+import type { Closing } from '../../signaling/client/hub-socket.ts'
 import { until } from './until.ts'
 import { offerOf } from './werift-offer.ts'
 

@@ -1,0 +1,80 @@
+import { Peer, WebSocketTransport } from 'protoo-client'
+
+/** Longest wait for an answer of the hub, in ms: past it the connection counts as dead. */
+const ANSWER_TIMEOUT_MS = 5_000
+
+/**
+ * Why a connection is over: `never-opened` the hub did not take it (down, or full); `expired` and `revoked` the hub
+ * ended its contract.
+ */
+export interface Closing {
+  readonly cause: 'never-opened' | 'lost' | 'closed-here' | 'expired' | 'revoked'
+  readonly reason: string
+}
+
+/** What the hub says first and asks; the rest is the owner's. */
+export interface HubSocketOwner {
+  /** Answers a request of the hub, or rejects with why not. */
+  answer(method: string, data: unknown): Promise<object>
+  notified(method: string, data: unknown): void
+}
+
+/**
+ * One protoo WebSocket to the hub, from the handshake to its end. The hub speaks first and answers within 5 s, or the
+ * connection counts as dead. It does not reconnect: protoo would by itself, but without the request that lets it in.
+ */
+export class HubSocket {
+  readonly #peer: Peer
+  readonly #closed = Promise.withResolvers<Closing>()
+  readonly #firstWord: ReturnType<typeof setTimeout>
+  #opened = false
+
+  constructor(url: string, owner: HubSocketOwner) {
+    this.#peer = new Peer(new WebSocketTransport(url, { retry: { retries: 0 } }))
+    const over = (reason: string) => this.close(reason, this.#opened ? 'lost' : 'never-opened')
+    this.#firstWord = setTimeout(() => over('the server did not answer'), ANSWER_TIMEOUT_MS)
+    this.#peer.on('open', () => {
+      this.#opened = true
+    })
+    this.#peer.on('failed', () => over('the server could not be reached'))
+    this.#peer.on('disconnected', () => over('the connection to the server was lost'))
+    this.#peer.on('close', () => over('the server closed the connection'))
+    this.#peer.on('request', ({ method, data }, accept, reject) => {
+      owner.answer(method, data).then(accept, (error: unknown) => reject(400, String(error)))
+    })
+    this.#peer.on('notification', ({ method, data }) => {
+      clearTimeout(this.#firstWord)
+      owner.notified(method, data)
+    })
+  }
+
+  /** Resolves when the connection is over, with the reason. Never rejects. */
+  get closed(): Promise<Closing> {
+    return this.#closed.promise
+  }
+
+  /**
+   * Sends a request and waits at most 5 s for its answer.
+   * @throws when the hub refuses it, or when the connection ends before it is answered
+   */
+  async request(method: string, data: object): Promise<unknown> {
+    const timer = setTimeout(() => this.close('the server stopped answering', 'lost'), ANSWER_TIMEOUT_MS)
+    try {
+      return await this.#peer.request(method, data)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Sends a notification now or never: what can't be sent is of no use later. */
+  notify(method: string, data: object): void {
+    this.#peer.notify(method, data).catch(() => {})
+  }
+
+  /** Ends the connection; the first reason given stands. */
+  close(reason: string, cause: Closing['cause'] = 'closed-here'): void {
+    clearTimeout(this.#firstWord)
+    this.#closed.resolve({ cause, reason })
+    this.#peer.close()
+  }
+}

@@ -1,0 +1,20 @@
+import type { ComponentChildren } from 'preact'
+
+/** The frame all icons are drawn in: 24 units square, in the colour of the text around. */
+export function Icon({ children }: { children: ComponentChildren }) {
+  return (
+    <svg
+      viewBox="0 0 24 24"
+      width="22"
+      height="22"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="2"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+      aria-hidden="true"
+    >
+      {children}
+    </svg>
+  )
+}
