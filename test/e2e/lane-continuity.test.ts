@@ -186,13 +186,22 @@ interface Flow {
   readonly since: number
 }
 
-/** Both tracks of the first stream, once they have been flowing for a second. */
+/** Both tracks of the first stream, once they have been flowing for a while without a break. */
 async function flowing(): Promise<Flow> {
   const tracks = await Promise.all(KINDS.map((kind) => viewer.track(kind)))
-  await until(() => viewer.state === 'live' && tracks.every(isFresh), 'live')
-  const since = performance.now()
-  await until(() => tracks.every(({ packets }) => packets.at(-1)!.at > since + 700), 'media for a while')
-  return { tracks, since }
+  for (;;) {
+    await until(() => viewer.state === 'live' && tracks.every(isFresh), 'live')
+    const since = performance.now()
+    await until(() => tracks.every(({ packets }) => packets.at(-1)!.at > since + 700), 'media for a while')
+    // What the ingress still held of the sender before this one ends with a break of its own.
+    const unbroken = tracks.every(({ kind, packets }) =>
+      steps(
+        packets.filter(({ at }) => at > since),
+        TICKS_PER_MS[kind],
+      ).every(({ sequence }) => sequence === 1),
+    )
+    if (unbroken) return { tracks, since }
+  }
 }
 
 const isFresh = ({ packets }: ReceivedTrack): boolean => packets.at(-1)!.at > performance.now() - 50
