@@ -250,6 +250,7 @@ test('hubs that share a database leave each other’s contracts alone', async (t
   const other = open('hub-b')
   t.teardown(() => other[Symbol.dispose]())
   await until(() => watched.includes('c2 expired'), 'the first hub saw its contract end')
+  await until(async () => (await stored()).length === 1, 'it is deleted', 2000)
   await other.restore(Date.now() + 3_600_000)
   t.deepEqual(other.list(), [])
   t.deepEqual(await stored(), ['c1'], 'not taken for one that ran out while its hub was down')
