@@ -2,12 +2,14 @@ import { messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { Metrics } from './metrics.ts'
+import { RejectionLines } from './rejection-lines.ts'
 import { StreamSeries } from './stream-series.ts'
 
 /** Turns every fact the rooms report into one counter and one log line. */
 export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
   const logger = root.child({ room: 'sfu' })
   const series = new StreamSeries()
+  const rejectionLines = new RejectionLines()
   return {
     workerDied(slot, worker_pid) {
       metrics.restarts.inc({ service: 'worker' })
@@ -39,8 +41,10 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
     },
     rejected(stream, reason, detail, count = 1) {
       metrics.rejected.inc({ reason }, count)
+      const line = rejectionLines.next(reason, performance.now())
+      if (!line) return
       logger.warn(
-        { ...(stream && ids(stream)), reason, detail, count },
+        { ...(stream && ids(stream)), reason, detail, count, ...line },
         `turned away: ${reason.replaceAll('_', ' ')}`,
       )
     },

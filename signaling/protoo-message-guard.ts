@@ -1,4 +1,26 @@
+import type { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
+import type { WebSocketTransport } from 'protoo-server'
 import Message from 'protoo-server/lib/Message.js'
+
+/** What is wrong with what came in over a WebSocket, before anybody looked at what it asks for. */
+export type MessageFault = 'malformed_message' | 'oversized_message'
+
+/** Close codes of RFC 6455, section 7.4.1, by which the WebSocket library ends a connection itself. */
+const FAULT_OF_CLOSE = new Map<number, MessageFault>([
+  [1002, 'malformed_message'],
+  [1007, 'malformed_message'],
+  [1009, 'oversized_message'],
+])
+
+/** protoo-server 4.0.8 has its WebSocket in this field, and hands it out nowhere. */
+interface Inside {
+  readonly _connection: EventEmitter & { readonly socket: Socket }
+}
+
+/** Told of the text that protoo is reading now, if it is no message. */
+let onMalformed: (() => void) | null = null
+let guarded = false
 
 /**
  * protoo-server 4.0.8 reads properties of whatever object a message's JSON is, and JSON's `null` is one: the text
@@ -9,13 +31,41 @@ export function guardProtooMessages(): void {
   if (guarded) return
   guarded = true
   const parse = Message.parse.bind(Message)
-  Message.parse = (text) => {
+  const read: typeof parse = (text) => {
     try {
       return parse(text)
     } catch {
       return undefined
     }
   }
+  Message.parse = (text) => {
+    const message = read(text)
+    if (!message) onMalformed?.()
+    return message
+  }
 }
 
-let guarded = false
+/**
+ * Tells of each thing that came in over a connection and is no protoo message: protoo ignores what is malformed, and
+ * the WebSocket library ends the connection where something is too large or breaks its protocol.
+ */
+export function watchForFaults(
+  transport: WebSocketTransport,
+  tell: (fault: MessageFault, detail: string) => void,
+): void {
+  const { _connection: connection } = transport as unknown as Inside
+  // protoo reads a text between these two, without a pause.
+  connection.prependListener('message', ({ type }: { readonly type: string }) => {
+    onMalformed = () => tell('malformed_message', 'a text that is no protoo message')
+    if (type === 'binary') tell('malformed_message', 'a binary message')
+  })
+  connection.on('message', () => {
+    onMalformed = null
+  })
+  connection.on('close', (code: number, reason: string) => {
+    const fault = FAULT_OF_CLOSE.get(code)
+    // The library tells of an end of its own making while the socket is still there; the other side may say the same
+    // codes about what we sent.
+    if (fault && !connection.socket.destroyed) tell(fault, `the connection was ended: ${reason}`)
+  })
+}

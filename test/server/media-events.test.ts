@@ -3,6 +3,7 @@ import { createLogger } from '../../common/logger.ts'
 import type { IngressStats } from '../../common/wire/ingress-ipc.ts'
 import { mediaEvents } from '../../server/events.ts'
 import { Metrics } from '../../server/metrics.ts'
+import { RejectionLines } from '../../server/rejection-lines.ts'
 
 const STATS: IngressStats = {
   ...{ received: 300, recovered: 7, lost: 1, audio_kbps: 96 },
@@ -37,4 +38,25 @@ test("a stream's series go with it, and totals stay", async (t) => {
   t.is((await shown()).length, perStream)
   events.ingressStats(stream('cam-1'), STATS)
   t.is((await shown()).length, 2 * perStream - 1)
+})
+
+test('refusals are counted each, and a flood of them does not fill the log', async (t) => {
+  const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
+  const lines: string[] = []
+  const events = mediaEvents(metrics, createLogger('info', { write: (line) => lines.push(line) }))
+  for (let count = 0; count < 1000; count++) events.rejected(null, 'malformed_message', 'no message')
+  events.rejected(null, 'flood', 'too much')
+  t.regex(await metrics.registry.metrics(), /^rejected_total\{reason="malformed_message"\} 1000$/m)
+  const told = lines.map((line): unknown => JSON.parse(line).reason)
+  t.true(told.filter((reason) => reason === 'malformed_message').length <= 25)
+  t.is(told.at(-1), 'flood')
+})
+
+test('a line after silence says how many there were without one', (t) => {
+  const lines = new RejectionLines()
+  for (let count = 0; count < 20; count++) t.deepEqual(lines.next('flood', 0), {})
+  t.deepEqual(
+    [0, 500, 1000, 1001].map((at) => lines.next('flood', at)),
+    [null, null, { untold: 2 }, null],
+  )
 })

@@ -196,30 +196,41 @@ test.serial('of two joins at once both are answered and the second one counts', 
   await t.notThrowsAsync(connectTo(second.transport.id))
 })
 
-test.serial('messages that are not protoo are ignored, whatever they are', async (t) => {
+test.serial('messages that are not protoo are ignored and counted, whatever they are', async (t) => {
   using neighbour = await client()
+  const series = 'rejected_total{reason="malformed_message"}'
+  const before = await metric(series)
   const socket = await bare()
   const nonsense = [
-    ...[
-      'null',
-      'true',
-      '7',
-      '"text"',
-      '[]',
-      '{}',
-      'not json',
-      '',
-      '{"request":true}',
-      '{"response":true,"id":1}',
-    ],
+    ...['null', 'true', '7', '"text"', '[]', '{}', 'not json', '', '{"request":true}'],
     ...['{"request":true,"id":"1","method":"join"}', '{"notification":true,"method":7}', '[null]', ' null '],
-    ...['{"request":true,"id":1,"method":"join","data":null}', `${'['.repeat(30_000)}`],
+    `${'['.repeat(30_000)}`,
   ]
   for (const text of nonsense) socket.send(text)
   socket.send(new Uint8Array([0, 1, 2, 255]))
+  // These are messages, though they lead nowhere.
+  socket.send('{"response":true,"id":1}')
+  socket.send('{"request":true,"id":1,"method":"join","data":null}')
   await t.notThrowsAsync(neighbour.peer.request('clock', {}))
+  await until(async () => (await metric(series)) === before + nonsense.length + 1, 'each is counted')
   t.is(socket.readyState, WebSocket.OPEN)
   socket.close()
+})
+
+test.serial('who sends nothing but nonsense is cut off', async (t) => {
+  using neighbour = await client()
+  const [malformed, floods] = ['malformed_message', 'flood'].map(
+    (reason) => `rejected_total{reason="${reason}"}`,
+  )
+  const before = await Promise.all([metric(malformed!), metric(floods!)])
+  const socket = await bare()
+  const cutOff = once(socket, 'close')
+  for (let sent = 0; sent < 500; sent++) socket.send('nonsense')
+  await cutOff
+  t.is(await metric(floods!), before[1]! + 1)
+  const counted = (await metric(malformed!)) - before[0]!
+  t.true(counted > 60 && counted < 500, String(counted))
+  await t.notThrowsAsync(neighbour.peer.request('clock', {}))
 })
 
 test.serial('unknown notifications are counted, and reports out of range too', async (t) => {
@@ -235,11 +246,20 @@ test.serial('unknown notifications are counted, and reports out of range too', a
 
 test.serial('a message of more than 64 KiB ends its connection and no other', async (t) => {
   using neighbour = await client()
+  const series = 'rejected_total{reason="oversized_message"}'
+  const before = await metric(series)
   const socket = await bare()
   const closed = once(socket, 'close')
   socket.send(JSON.stringify({ request: true, id: 1, method: 'clock', data: { filler: 'x'.repeat(66_000) } }))
   const [event] = await closed
   t.is(event.code, 1009)
+  t.is(await metric(series), before + 1)
+  // Its own word that our message was too large is another matter.
+  const complaining = await handshake()
+  const over = once(complaining, 'close')
+  complaining.write(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 1009 >> 8, 1009 & 255]))
+  await over
+  t.is(await metric(series), before + 1)
   await t.notThrowsAsync(neighbour.peer.request('clock', {}))
 })
 
