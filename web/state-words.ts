@@ -1,13 +1,13 @@
 import type { ViewerState } from '../signaling/client/index.ts'
 
-export type Tone = 'live' | 'warn' | 'bad' | 'quiet'
+type Tone = 'live' | 'warn' | 'bad' | 'quiet'
 
-interface StateWords {
+/** A state in one or two words, and how serious it is. */
+export interface StateWords {
   readonly label: string
   readonly tone: Tone
 }
 
-/** A state in one or two words, and how serious it is. */
 export const STATE_WORDS: Record<ViewerState['name'], StateWords> = {
   connecting: { label: 'Connecting', tone: 'quiet' },
   waiting: { label: 'Waiting', tone: 'quiet' },

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { StreamTitle } from '../stream-title.tsx'
 import { TokenForm } from '../token-form.tsx'
 import { CameraIcon, EyeIcon, MicrophoneIcon } from './icons.tsx'
 import { LevelMeter } from './level-meter.tsx'
@@ -19,13 +20,8 @@ export function Studio({ streamId }: { streamId: string }) {
   const { video, audio, failure, opening } = captured
   const publisher = usePublisher(streamId, settings, { video, audio, audioMuted, videoMuted })
   const { state, viewers } = publisher
-  const words = PUBLISHER_WORDS[state?.name ?? 'off']
   const onAir = state !== null
   const message = messageOf(state, streamId)
-
-  useEffect(() => {
-    document.title = `${streamId} · ${words.label} · Lanecast`
-  }, [streamId, words.label])
 
   // Whoever leaves a page that is on the air is asked first.
   useEffect(() => {
@@ -38,15 +34,7 @@ export function Studio({ streamId }: { streamId: string }) {
   return (
     <main class="studio">
       <header class="bar">
-        <a class="home" href="/" title="All streams">
-          Lanecast
-        </a>
-        <span class="stream" data-testid="stream-id">
-          {streamId}
-        </span>
-        <span class="pill" data-tone={words.tone} data-testid="state" role="status">
-          {words.label}
-        </span>
+        <StreamTitle streamId={streamId} words={PUBLISHER_WORDS[state?.name ?? 'off']} />
         <span class="spacer" />
         {onAir && (
           <a

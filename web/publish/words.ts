@@ -1,13 +1,8 @@
 import type { CaptureFailure, PublisherState } from '../../signaling/client/index.ts'
-import type { Tone } from '../state-words.ts'
+import type { StateWords } from '../state-words.ts'
 
-export interface Words {
-  readonly label: string
-  readonly tone: Tone
-}
-
-/** A publisher's state in one or two words; `off` is before and after. */
-export const PUBLISHER_WORDS: Readonly<Record<PublisherState['name'] | 'off', Words>> = {
+/** What the page says of a publisher's state; `off` is before and after. */
+export const PUBLISHER_WORDS: Readonly<Record<PublisherState['name'] | 'off', StateWords>> = {
   off: { label: 'Off air', tone: 'quiet' },
   connecting: { label: 'Connecting', tone: 'quiet' },
   starting: { label: 'Starting', tone: 'warn' },

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { noticeOf, STATE_WORDS } from '../state-words.ts'
+import { StreamTitle } from '../stream-title.tsx'
 import { Controls } from './controls.tsx'
 import { SoundOffIcon } from './icons.tsx'
 import { Notice } from './notice.tsx'
@@ -23,7 +24,6 @@ export function Viewer({ address }: { address: WatchAddress }) {
   const [open, setOpen] = useState(false)
   const [fullscreen, setFullscreen] = useState(false)
   const idle = useIdle(IDLE_MS) && state.name === 'live'
-  const words = STATE_WORDS[state.name]
 
   const applySound = (nextMuted: boolean, nextVolume: number) => {
     const element = video.current
@@ -47,10 +47,6 @@ export function Viewer({ address }: { address: WatchAddress }) {
     document.addEventListener('fullscreenchange', changed)
     return () => document.removeEventListener('fullscreenchange', changed)
   }, [])
-
-  useEffect(() => {
-    document.title = `${streamId} · ${words.label} · Lanecast`
-  }, [streamId, words.label])
 
   useEffect(() => {
     const typed = (event: KeyboardEvent) => {
@@ -84,15 +80,7 @@ export function Viewer({ address }: { address: WatchAddress }) {
         onDblClick={onFullscreen}
       />
       <header class="bar">
-        <a class="home" href="/" title="All streams">
-          Lanecast
-        </a>
-        <span class="stream" data-testid="stream-id">
-          {streamId}
-        </span>
-        <span class="pill" data-tone={words.tone} data-testid="state" role="status">
-          {words.label}
-        </span>
+        <StreamTitle streamId={streamId} words={STATE_WORDS[state.name]} />
       </header>
       <Notice state={state} since={since} onRetry={retryNow} />
       {soundOnly && state.name === 'live' && (
