@@ -1,4 +1,5 @@
 import type { ViewerState } from '../signaling/client/index.ts'
+import { sentence } from './sentence.ts'
 
 type Tone = 'live' | 'warn' | 'bad' | 'quiet'
 
@@ -83,19 +84,4 @@ export function noticeOf(state: ViewerState): Notice | null {
         busy: true,
       }
   }
-}
-
-/** The hub's short codes for why media has to start anew, in words. */
-const CODES: Readonly<Record<string, string>> = {
-  worker_lost: 'A media server process was replaced',
-  ice_disconnected: 'The media connection was interrupted',
-  dtls_failed: 'The encrypted media connection failed',
-  dtls_closed: 'The encrypted media connection was closed',
-}
-
-function sentence(reason: string): string {
-  const words = CODES[reason] ?? reason
-  if (words === '') return ''
-  const start = words.charAt(0).toUpperCase() + words.slice(1)
-  return /[.!?]$/.test(start) ? start : `${start}.`
 }

@@ -1,4 +1,5 @@
 import type { CaptureFailure, PublisherState } from '../../signaling/client/index.ts'
+import { sentence } from '../sentence.ts'
 import type { StateWords } from '../state-words.ts'
 
 /** What the page says of a publisher's state; `off` is before and after. */
@@ -84,10 +85,4 @@ const CAPTURE_WORDS: Readonly<Record<CaptureFailure | 'ended', Message>> = {
 
 export function captureMessage(failure: CaptureFailure | 'ended'): Message {
   return CAPTURE_WORDS[failure]
-}
-
-function sentence(reason: string): string {
-  if (reason === '') return ''
-  const start = reason.charAt(0).toUpperCase() + reason.slice(1)
-  return /[.!?]$/.test(start) ? start : `${start}.`
 }
