@@ -1,6 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
-import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { ControlConnection } from '../../agent/control-connection.ts'
 import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
@@ -8,16 +6,8 @@ import { hubNotifications, joinAnswer, type ViewerRequests } from '../../common/
 import { askHub } from '../../signaling/client/hub-request.ts'
 import { iceCandidates, iceParameters } from '../../signaling/client/mediasoup-shapes.ts'
 import type { DtlsClients, DtlsHandshake } from './dtls-client.ts'
+import { bindingRequest, type IceCredentials } from './stun-binding.ts'
 
-/** STUN (RFC 8489) and ICE (RFC 8445) attributes. */
-const MAGIC_COOKIE = 0x2112a442
-const BINDING_REQUEST = 0x0001
-const USERNAME = 0x0006
-const MESSAGE_INTEGRITY = 0x0008
-const PRIORITY = 0x0024
-const USE_CANDIDATE = 0x0025
-const FINGERPRINT = 0x8028
-const ICE_CONTROLLING = 0x802a
 /** A candidate that was not answered yet is asked again this often, ms. */
 const ASK_AGAIN_MS = 50
 
@@ -105,12 +95,8 @@ export class LightViewer implements Disposable {
     this.#control[Symbol.dispose]()
   }
 
-  #connect(
-    { usernameFragment, password }: { usernameFragment: string; password: string },
-    port: number,
-  ): void {
-    const ask = () =>
-      this.#socket.send(bindingRequest(`${usernameFragment}:light`, password), port, '127.0.0.1', () => {})
+  #connect(ice: IceCredentials, port: number): void {
+    const ask = () => this.#socket.send(bindingRequest(ice), port, '127.0.0.1', () => {})
     const asking = setInterval(ask, ASK_AGAIN_MS)
     this.#stop.signal.addEventListener('abort', () => clearInterval(asking))
     this.#socket.on('message', (datagram) => {
@@ -134,35 +120,4 @@ export class LightViewer implements Disposable {
     this.#timestamp ??= timestamp
     if (timestamp === this.#timestamp && (packet[1]! & 0x80) !== 0) this.#first.resolve()
   }
-}
-
-/** A Binding request of the controlling side that nominates at once (RFC 8445 section 7.2.2, ICE lite at the peer). */
-function bindingRequest(username: string, password: string): Buffer {
-  const name = Buffer.from(username)
-  const attributes = Buffer.concat([
-    attribute(USERNAME, name),
-    attribute(PRIORITY, Buffer.from([0x6e, 0xff, 0xff, 0xff])),
-    attribute(ICE_CONTROLLING, randomBytes(8)),
-    attribute(USE_CANDIDATE, Buffer.alloc(0)),
-  ])
-  const header = Buffer.alloc(20)
-  header.writeUInt16BE(BINDING_REQUEST, 0)
-  header.writeUInt32BE(MAGIC_COOKIE, 4)
-  randomBytes(12).copy(header, 8)
-  // Each of the two covers the header with a length that includes itself.
-  header.writeUInt16BE(attributes.length + 24, 2)
-  const integrity = createHmac('sha1', password).update(header).update(attributes).digest()
-  const signed = Buffer.concat([attributes, attribute(MESSAGE_INTEGRITY, integrity)])
-  header.writeUInt16BE(signed.length + 8, 2)
-  const sum = Buffer.alloc(4)
-  sum.writeUInt32BE((crc32(Buffer.concat([header, signed])) ^ 0x5354554e) >>> 0)
-  return Buffer.concat([header, signed, attribute(FINGERPRINT, sum)])
-}
-
-function attribute(type: number, value: Buffer): Buffer {
-  const padded = Buffer.alloc(4 + Math.ceil(value.length / 4) * 4)
-  padded.writeUInt16BE(type, 0)
-  padded.writeUInt16BE(value.length, 2)
-  value.copy(padded, 4)
-  return padded
 }

@@ -8,8 +8,8 @@ import {
   SrtcpSession,
   type Transport,
 } from 'werift'
+import { bindingRequest } from '../stun-binding.ts'
 import type { ViewerOrder } from './fanout-protocol.ts'
-import { bindingRequest } from './stun-binding.ts'
 import { TransportFeedback } from './transport-feedback.ts'
 
 /** AEAD_AES_128_GCM (RFC 7714 section 12): lengths of master key and salt, bytes. */
