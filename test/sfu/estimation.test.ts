@@ -1,12 +1,10 @@
 import test from 'ava'
 import type { types } from 'mediasoup'
 import { z } from 'zod'
-import { Placement } from '../../sfu/placement.ts'
 import type { NewConsumer, ViewedMediaListener, ViewingTerms } from '../../sfu/viewed-media.ts'
 import { Viewer } from '../../sfu/viewer.ts'
-import { WorkerPool } from '../../sfu/worker-pool.ts'
 import { openLaneStream } from '../support/lane-stream.ts'
-import { recordEvents } from '../support/recorded-events.ts'
+import { openWorkers, placementOn } from '../support/local-workers.ts'
 
 const TRANSPORT_CC = 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01'
 const TERMS: ViewingTerms = {
@@ -25,23 +23,9 @@ const parameters = z.object({
 })
 
 async function openRig() {
-  const webRtc = { ip: '127.0.0.1', announcedAddress: null, basePort: 0 }
-  const pool = await WorkerPool.open({
-    count: 1,
-    webRtc,
-    events: recordEvents().events,
-    onReplaced: () => {},
-  })
-  const placement = new Placement({
-    size: 1,
-    slots: () => pool.slots,
-    census: pool.census,
-    cpuOf: () => 0,
-    lanesOn: () => 0,
-    consumersPerWorker: 100,
-  })
   const stack = new AsyncDisposableStack()
-  stack.use(pool)
+  const pool = stack.use(await openWorkers(1))
+  const placement = placementOn(pool)
   const stream = async (streamId: string, renditions: number) =>
     stack.use(await openLaneStream({ pool, placement, streamId, renditions })).stream
   return {

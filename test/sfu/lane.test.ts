@@ -3,15 +3,14 @@ import { once } from 'node:events'
 import test from 'ava'
 import { attachSchema } from '../../common/wire/ingress-ipc.ts'
 import { Lane, LaneIdentity } from '../../sfu/lane.ts'
-import { WorkerPool } from '../../sfu/worker-pool.ts'
-import { recordEvents } from '../support/recorded-events.ts'
+import type { WorkerPool } from '../../sfu/worker-pool.ts'
+import { openWorkers } from '../support/local-workers.ts'
 import { until } from '../support/until.ts'
 
 let pool: WorkerPool
 
 test.before(async () => {
-  const webRtc = { ip: '127.0.0.1', announcedAddress: null, basePort: 0 }
-  pool = await WorkerPool.open({ count: 2, webRtc, events: recordEvents().events, onReplaced: () => {} })
+  pool = await openWorkers(2)
 })
 
 test.after.always(() => pool[Symbol.asyncDispose]())
@@ -119,12 +118,7 @@ test('a lane takes RTP from its own ingress and from nobody else', async (t) => 
 })
 
 test('opening on a worker that dies meanwhile throws, and the lane of a dead worker is not alive', async (t) => {
-  const own = await WorkerPool.open({
-    count: 1,
-    webRtc: { ip: '127.0.0.1', announcedAddress: null, basePort: 0 },
-    events: recordEvents().events,
-    onReplaced: () => {},
-  })
+  const own = await openWorkers(1)
   const [slot] = own.slots
   const identity = new LaneIdentity('cam-4')
   const lane = await Lane.open(slot!, { renditions: 1, audio: true }, identity, 40_004)

@@ -3,18 +3,13 @@ import type { types } from 'mediasoup'
 import { Lane, LaneIdentity } from '../../sfu/lane.ts'
 import { type OutletSource, Outlets } from '../../sfu/outlets.ts'
 import { ROUTER_CODECS } from '../../sfu/router-codecs.ts'
-import { WorkerPool } from '../../sfu/worker-pool.ts'
+import type { WorkerPool } from '../../sfu/worker-pool.ts'
 import { LaneSource } from '../support/lane-source.ts'
-import { recordEvents } from '../support/recorded-events.ts'
+import { openWorkers } from '../support/local-workers.ts'
 import { until } from '../support/until.ts'
 
 const PLAYOUT_DELAY = 'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay'
 const IDLE_MS = 60
-
-async function openPool(count = 2): Promise<WorkerPool> {
-  const webRtc = { ip: '127.0.0.1', announcedAddress: null, basePort: 0 }
-  return WorkerPool.open({ count, webRtc, events: recordEvents().events, onReplaced: () => {} })
-}
 
 /** A lane with pictures in it on the pool's first worker, and routers of both workers to watch it from. */
 async function openRig(pool: WorkerPool, renditions = 1) {
@@ -62,7 +57,7 @@ function extensionIds(packet: Buffer): number[] {
 }
 
 test('one pipe to a router however many ask at once; pictures and their extensions arrive on every router', async (t) => {
-  await using pool = await openPool()
+  await using pool = await openWorkers(2)
   using rig = await openRig(pool)
   const source = sourceOf(await rig.openLane())
   const routers = [rig.there.router, await rig.more(), await rig.more(rig.here)]
@@ -83,7 +78,7 @@ test('one pipe to a router however many ask at once; pictures and their extensio
 })
 
 test('a pipe closes when nobody consumed from it for a while, and not before', async (t) => {
-  await using pool = await openPool()
+  await using pool = await openWorkers(2)
   using rig = await openRig(pool)
   const source = sourceOf(await rig.openLane())
   const [video] = await rig.outlets.on(rig.there.router, source)
@@ -102,7 +97,7 @@ test('a pipe closes when nobody consumed from it for a while, and not before', a
 })
 
 test('pipes close with their lane, and the next lane has its own', async (t) => {
-  await using pool = await openPool()
+  await using pool = await openWorkers(2)
   using rig = await openRig(pool)
   const first = await rig.openLane()
   const before = await rig.outlets.on(rig.there.router, sourceOf(first))
@@ -116,7 +111,7 @@ test('pipes close with their lane, and the next lane has its own', async (t) => 
 })
 
 test('a worker that dies takes its pipes with it; its successor gets new ones', async (t) => {
-  await using pool = await openPool()
+  await using pool = await openWorkers(2)
   using rig = await openRig(pool)
   const source = sourceOf(await rig.openLane())
   const pipes = await rig.outlets.on(rig.there.router, source)
@@ -135,7 +130,7 @@ test('a worker that dies takes its pipes with it; its successor gets new ones', 
 })
 
 test('one keyframe request goes to the sender however many viewers join before it answers, on every router', async (t) => {
-  await using pool = await openPool()
+  await using pool = await openWorkers(2)
   using rig = await openRig(pool)
   const lane = await rig.openLane()
   const routers = [rig.here.router, rig.there.router, await rig.more(), await rig.more(rig.here)]

@@ -2,7 +2,8 @@ import test from 'ava'
 import { CodedError } from '../../common/errors.ts'
 import { Publisher } from '../../sfu/publisher.ts'
 import { Stream } from '../../sfu/stream.ts'
-import { WorkerPool } from '../../sfu/worker-pool.ts'
+import type { WorkerPool } from '../../sfu/worker-pool.ts'
+import { openWorkers } from '../support/local-workers.ts'
 import { recordEvents } from '../support/recorded-events.ts'
 import { until } from '../support/until.ts'
 
@@ -18,8 +19,7 @@ const OPUS = {
 let pool: WorkerPool
 
 test.before(async () => {
-  const webRtc = { ip: '127.0.0.1', announcedAddress: null, basePort: 0 }
-  pool = await WorkerPool.open({ count: 2, webRtc, events: recordEvents().events, onReplaced: () => {} })
+  pool = await openWorkers(2)
 })
 
 test.after.always(() => pool[Symbol.asyncDispose]())

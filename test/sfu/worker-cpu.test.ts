@@ -1,13 +1,9 @@
 import test from 'ava'
 import { WorkerCpu } from '../../sfu/worker-cpu.ts'
-import { WorkerPool } from '../../sfu/worker-pool.ts'
-import { recordEvents } from '../support/recorded-events.ts'
+import { openWorkers } from '../support/local-workers.ts'
 
 test("a busy worker's load is seen, and is gone with the worker", async (t) => {
-  await using pool = await WorkerPool.open({
-    ...{ count: 1, events: recordEvents().events, onReplaced: () => {} },
-    webRtc: { ip: '127.0.0.1', announcedAddress: null, basePort: 0 },
-  })
+  await using pool = await openWorkers(1)
   const cpu = new WorkerCpu()
   const [{ worker }] = pool.slots as [(typeof pool.slots)[number]]
   await cpu.sample(pool.slots)

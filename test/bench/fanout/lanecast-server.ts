@@ -1,10 +1,9 @@
-import type { types } from 'mediasoup'
 import { Lane, LaneIdentity } from '../../../sfu/lane.ts'
-import { Placement } from '../../../sfu/placement.ts'
 import { Stream } from '../../../sfu/stream.ts'
 import type { ViewingTerms } from '../../../sfu/viewed-media.ts'
 import { Viewer } from '../../../sfu/viewer.ts'
-import { WorkerPool } from '../../../sfu/worker-pool.ts'
+import { receiveRtpParameters } from '../../../signaling/client/mediasoup-shapes.ts'
+import { openWorkers, placementOn } from '../../support/local-workers.ts'
 import { recordEvents } from '../../support/recorded-events.ts'
 import { type OpenServer, START_KBPS } from './fanout-side.ts'
 
@@ -17,16 +16,8 @@ const TERMS: ViewingTerms = {
 /** The SFU as the hub uses it: a stream on a worker of the pool, and its viewers with everything that watches them. */
 export const openLanecast: OpenServer = async (rtpPort, renditions) => {
   const { events } = recordEvents()
-  const webRtc = { ip: '127.0.0.1', announcedAddress: null, basePort: 0 }
-  const pool = await WorkerPool.open({ count: 1, webRtc, events, onReplaced: () => {} })
-  const placement = new Placement({
-    size: 1,
-    slots: () => pool.slots,
-    census: pool.census,
-    cpuOf: () => 0,
-    lanesOn: () => 0,
-    consumersPerWorker: 100_000,
-  })
+  const pool = await openWorkers(1)
+  const placement = placementOn(pool, 100_000)
   const spec = { tenantId: 'bench', streamId: 'fanout', streamClass: 'director' } as const
   const stream = new Stream(spec, { placement, census: pool.census, events })
   const slot = stream.home()!
@@ -58,11 +49,11 @@ export const openLanecast: OpenServer = async (rtpPort, renditions) => {
       const [consumer] = await viewer.add(stream, TERMS, quiet).consume(false)
       await viewer.bound()
       await viewer.connect(dtlsParameters)
-      const { ice_parameters, ice_candidates } = viewer.describe()
+      const { iceParameters, iceCandidates } = viewer.transport
       return {
-        ice: ice_parameters as unknown as types.IceParameters,
-        candidate: ice_candidates[0] as unknown as types.IceCandidate,
-        video: consumer!.rtp_parameters as unknown as types.RtpParameters,
+        ice: iceParameters,
+        candidate: iceCandidates[0]!,
+        video: receiveRtpParameters.parse(consumer!.rtp_parameters),
       }
     },
     async [Symbol.asyncDispose]() {

@@ -2,10 +2,8 @@ import test from 'ava'
 import { CodedError } from '../../../common/errors.ts'
 import type { FlowContract } from '../../../common/wire/flow-contract.ts'
 import { PayloadRouters } from '../../../sfu/payload-routers.ts'
-import { Placement } from '../../../sfu/placement.ts'
 import type { Publisher } from '../../../sfu/publisher.ts'
 import { Stream } from '../../../sfu/stream.ts'
-import { WorkerPool } from '../../../sfu/worker-pool.ts'
 import type { PublisherPlace } from '../../../signaling/publisher-admission.ts'
 import { readIceFragment } from '../../../signaling/sdp/ice-fragment.ts'
 import { readOffer } from '../../../signaling/sdp/offer.ts'
@@ -14,6 +12,7 @@ import { WhepViewing } from '../../../signaling/whep/whep-viewing.ts'
 import { WhipPublishing } from '../../../signaling/whip/whip-publishing.ts'
 import { SeededRandom } from '../../fuzz/seeded-random.ts'
 import { openLaneStream } from '../../support/lane-stream.ts'
+import { openWorkers, placementOn } from '../../support/local-workers.ts'
 import { GSTREAMER_OFFER, OBS_OFFER, PLAYER_OFFER, SIMULCAST_OFFER } from '../../support/offers.ts'
 import { recordEvents } from '../../support/recorded-events.ts'
 import { until } from '../../support/until.ts'
@@ -89,22 +88,8 @@ function mutated(offer: string, random: SeededRandom): string {
 test('spoilt offers are refused with a reason or taken, and leave nothing behind', async (t) => {
   await using stack = new AsyncDisposableStack()
   const { events } = recordEvents()
-  const pool = stack.use(
-    await WorkerPool.open({
-      count: 1,
-      webRtc: { ip: '127.0.0.1', announcedAddress: null, basePort: 0 },
-      events,
-      onReplaced: () => {},
-    }),
-  )
-  const placement = new Placement({
-    size: 1,
-    slots: () => pool.slots,
-    census: pool.census,
-    cpuOf: () => 0,
-    lanesOn: () => 0,
-    consumersPerWorker: 100,
-  })
+  const pool = stack.use(await openWorkers(1))
+  const placement = placementOn(pool)
   const watched = stack.use(
     await openLaneStream({ pool, placement, streamId: 'watched', renditions: 2 }),
   ).stream

@@ -1,0 +1,20 @@
+import { Placement } from '../../sfu/placement.ts'
+import { WorkerPool } from '../../sfu/worker-pool.ts'
+import { recordEvents } from './recorded-events.ts'
+
+/** Workers on free ports of this machine. What happens to them is told to nobody. */
+export function openWorkers(count: number): Promise<WorkerPool> {
+  const webRtc = { ip: '127.0.0.1', announcedAddress: null, basePort: 0 }
+  return WorkerPool.open({ count, webRtc, events: recordEvents().events, onReplaced: () => {} })
+}
+
+/** Places on workers that are never busy: only consumers fill them, 1 or more on each. */
+export const placementOn = (pool: WorkerPool, consumersPerWorker = 100): Placement =>
+  new Placement({
+    size: pool.size,
+    slots: () => pool.slots,
+    census: pool.census,
+    cpuOf: () => 0,
+    lanesOn: () => 0,
+    consumersPerWorker,
+  })
