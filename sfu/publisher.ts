@@ -68,25 +68,26 @@ export class Publisher implements StreamSource {
 
   /**
    * Makes the transport, bounded by the contract's ceiling, and becomes the stream's source: whoever was it is closed.
-   * @throws CodedError `no_worker` (503) while no worker is up, `stream_ended` (410)
+   * @throws CodedError `no_worker` (503) while no worker is up or when it dies meanwhile, `stream_ended` (410)
    */
   static async open(stream: Stream, abr: Abr, listener: PublisherListener): Promise<Publisher> {
     const slot = stream.home()
-    if (!slot)
-      throw new CodedError('no_worker', 'no media worker is up; try again in a second', { status: 503 })
-    const transport = await slot.router.createWebRtcTransport({
-      webRtcServer: slot.webRtcServer,
-      enableUdp: true,
-      enableTcp: true,
-      preferUdp: true,
-      iceConsentTimeout: ICE_CONSENT_S,
-    })
+    if (!slot) throw noWorker()
+    let transport: types.WebRtcTransport | null = null
     try {
+      transport = await slot.router.createWebRtcTransport({
+        webRtcServer: slot.webRtcServer,
+        enableUdp: true,
+        enableTcp: true,
+        preferUdp: true,
+        iceConsentTimeout: ICE_CONSENT_S,
+      })
       await transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
-      return stream.attach((host) => new Publisher(stream, slot, transport, host, listener))
+      const made = transport
+      return stream.attach((host) => new Publisher(stream, slot, made, host, listener))
     } catch (error) {
-      transport.close()
-      throw error
+      transport?.close()
+      throw slot.router.closed ? noWorker() : error
     }
   }
 
@@ -135,8 +136,11 @@ export class Publisher implements StreamSource {
     return this.#transport
   }
 
+  /** @throws CodedError `gone` (410) when the transport is closed meanwhile */
   async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
-    await this.#transport.connect({ dtlsParameters })
+    await this.#transport.connect({ dtlsParameters }).catch((error: unknown) => {
+      throw this.#closed ? gone() : error
+    })
   }
 
   /** Another ceiling while it runs. */
@@ -162,6 +166,8 @@ export class Publisher implements StreamSource {
     const watch = await ArrivalWatch.of(producer, {
       changed: () => this.#tellState(),
       reported: (report) => this.#onReport(producer, report),
+    }).catch((error: unknown) => {
+      throw this.#closed ? gone() : error
     })
     if (this.#closed || producer.closed) throw gone()
     this.#watches.set(producer, watch)
@@ -282,6 +288,10 @@ export class Publisher implements StreamSource {
 
 function byKind(producers: readonly types.Producer[], kind: types.MediaKind): types.Producer[] {
   return producers.filter((producer) => producer.kind === kind)
+}
+
+function noWorker(): CodedError {
+  return new CodedError('no_worker', 'no media worker is up; try again in a second', { status: 503 })
 }
 
 function gone(): CodedError {

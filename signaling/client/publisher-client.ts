@@ -242,8 +242,15 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
 
   #connect(url: string): PublisherConnection {
     let capabilities: object = {}
+    let turn = 0
     const publish = () => {
-      if (connection === this.#connection) this.#publish(connection, capabilities).catch(this.#failed)
+      if (connection !== this.#connection) return
+      turn += 1
+      const mine = turn
+      this.#publish(connection, capabilities).catch((error: unknown) => {
+        // What was lost on the way has been asked for anew since.
+        if (mine === turn) this.#failed(error)
+      })
     }
     const connection: PublisherConnection = new PublisherConnection(url, {
       welcome: ({ router_rtp_capabilities }) => {
@@ -314,6 +321,9 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
       this.#media = new SendingMedia(device, transport, contract.join.ice_servers, this.#mediaOwner)
     }
     const media = this.#media
+    // Taken in just before the last connection broke, or given up since: no track here is theirs.
+    const ours = new Set([...this.#tracks].map(({ producer }) => producer?.id))
+    for (const id of producer_ids) if (!ours.has(id)) media.closeProducer(id)
     const missing = [...this.#tracks].filter(
       ({ producer }) => producer === null || !producer_ids.includes(producer.id),
     )

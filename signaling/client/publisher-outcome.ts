@@ -18,6 +18,17 @@ export interface PublisherOutcome {
   readonly atLeastMs: number
 }
 
+/** Refusals of what was true when it was asked: contract, transport or stream ended on the way, the next are there. */
+const OVERTAKEN = new Set([
+  'unknown_ticket',
+  'unknown_transport',
+  'not_publishing',
+  'gone',
+  'stream_ended',
+  'stream_not_found',
+])
+
+/** The ways in which an attempt ends, and what they mean for the publisher. */
 export function publisherOutcome(end: PublishingEnd, hasToken: boolean): PublisherOutcome {
   if (end.cause !== 'failed') {
     if (end.cause === 'revoked') return outcome({ name: 'revoked', reason: end.reason }, 'rare')
@@ -29,8 +40,7 @@ export function publisherOutcome(end: PublishingEnd, hasToken: boolean): Publish
     return { ...refused(status, error.error.code, error.message, hasToken), atLeastMs: retryAfterMs }
   }
   if (error instanceof RequestRefusal) {
-    // The contract may have ended while the WebSocket was opened: the next attempt asks for another.
-    if (error.code === 'unknown_ticket') return outcome(null, 'soon', error.message)
+    if (OVERTAKEN.has(error.code)) return outcome(null, 'soon', error.message)
     return refused(error.status, error.code, error.message, hasToken)
   }
   if (error instanceof CannotSend) return outcome({ name: 'failed', reason: error.message }, 'rare')
@@ -57,7 +67,10 @@ function refused(status: number, code: string, message: string, hasToken: boolea
     case 503:
       return outcome({ name: 'busy', reason: message }, 'slow')
     default:
-      return outcome({ name: 'failed', reason: message }, 'rare')
+      // What the hub could not do now it may do in a moment; what it refuses it will refuse again.
+      return status >= 500
+        ? outcome({ name: 'reconnecting', reason: message }, 'slow')
+        : outcome({ name: 'failed', reason: message }, 'rare')
   }
 }
 

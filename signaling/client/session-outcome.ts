@@ -63,7 +63,10 @@ function refused(
         'slow',
       )
     default:
-      return outcome({ name: 'failed', reason: message }, 'rare')
+      // What the hub could not do now it may do in a moment; what it refuses it will refuse again.
+      return status >= 500
+        ? outcome({ name: 'reconnecting', reason: message }, 'slow')
+        : outcome({ name: 'failed', reason: message }, 'rare')
   }
 }
 

@@ -5,6 +5,8 @@ import { ClockOffset } from '../../signaling/client/clock-offset.ts'
 import type { SessionEnd } from '../../signaling/client/contract-session.ts'
 import { GlassToGlass, median } from '../../signaling/client/glass-to-glass.ts'
 import { HubRefusal } from '../../signaling/client/hub-request.ts'
+import { RequestRefusal } from '../../signaling/client/publisher-connection.ts'
+import { publisherOutcome } from '../../signaling/client/publisher-outcome.ts'
 import { between, readCounters } from '../../signaling/client/receive-statistics.ts'
 import { type Pace, reconnectDelayMs } from '../../signaling/client/reconnect-delay.ts'
 import { outcomeOf, type Watching } from '../../signaling/client/session-outcome.ts'
@@ -166,6 +168,26 @@ test('what a viewer is told, and when it asks again, follows from why a session 
     pace: 'slow',
   })
   t.like(of(refusal(409, { message: 'no path' })), { trouble: { name: 'failed', reason: 'no path' } })
+  t.like(of(refusal(500, { message: 'oh' })), {
+    trouble: { name: 'reconnecting', reason: 'oh' },
+    pace: 'slow',
+  })
+})
+
+test('what a publisher is told, and when it tries again, follows from why an attempt is over', (t) => {
+  const refused = (status: number, code: string) =>
+    publisherOutcome({ cause: 'failed', error: new RequestRefusal(status, code, 'No.') }, true)
+  // What it named was replaced while it asked.
+  for (const [status, code] of [
+    [410, 'gone'],
+    [404, 'unknown_transport'],
+    [404, 'unknown_ticket'],
+  ] as const)
+    t.like(refused(status, code), { trouble: null, reason: 'No.', pace: 'soon' })
+  t.like(refused(500, 'internal'), { trouble: { name: 'reconnecting', reason: 'No.' }, pace: 'slow' })
+  t.like(refused(503, 'no_worker'), { trouble: { name: 'busy' }, pace: 'slow' })
+  t.like(refused(409, 'stream_taken'), { trouble: { name: 'taken' }, pace: 'rare' })
+  t.like(refused(415, 'codec_not_supported'), { trouble: { name: 'failed', reason: 'No.' }, pace: 'rare' })
 })
 
 test('a page’s address names a stream, and perhaps its tenant', (t) => {
