@@ -13,6 +13,8 @@ export interface ReportedBandwidth {
   readonly availableKbps: number
   /** The shortest round trip lately, which grows slowly: paths change. */
   readonly baseRttMs: number | null
+  /** Whether the last report told of a queue. */
+  readonly queued: boolean
   /** Nothing more is tried before. */
   readonly holdUntil: number
   /** What more was tried and failed, in a row. */
@@ -22,13 +24,13 @@ export interface ReportedBandwidth {
 /** Above this share of loss less is sent; below the lower one more is tried. */
 const LOSS_HIGH = 0.08
 const LOSS_LOW = 0.02
-/** A queue that grows by so much over the shortest round trip is congestion, ms. */
+/** A queue that grows by so much over the shortest round trip is congestion, ms: in two reports, for one may be late. */
 const QUEUE_MS = 150
 /** How much the shortest round trip may grow, ms a second. */
 const DRIFT_MS_PER_S = 2
 /** Each second without loss, so much more is taken to be there. */
 const GROWTH = 1.2
-/** What was never sent can't be known to fit: at most so many times what is. A next layer takes 2 to 4 times as much. */
+/** What was never sent can't be known to fit: at most so many times what is, or what the next layer takes. */
 const BEYOND_SENT = 4
 const LEAST_KBPS = 100
 /** One report of a queue that ran over tells more loss than there will be: so much is taken to get through. */
@@ -37,37 +39,46 @@ const HOLD_MS = 6_000
 const HOLD_AT_MOST_MS = 48_000
 
 export function freshBandwidth(startKbps: number): ReportedBandwidth {
-  return { availableKbps: startKbps, baseRttMs: null, holdUntil: 0, failures: 0 }
+  return { availableKbps: startKbps, baseRttMs: null, queued: false, holdUntil: 0, failures: 0 }
 }
 
 /**
  * What a link carries, by what its receiver reports of loss and of the way there and back, for receivers that no
  * finer estimate can be made for. Down at once; up while all goes well, and more rarely the more often that failed.
+ * `goalKbps` is what would let the viewer have its next layer; null while it has what it wants.
  */
 export function estimateFromReport(
   memory: ReportedBandwidth,
   { sentKbps, loss, rttMs }: DeliveryReport,
   passedMs: number,
   nowMs: number,
+  goalKbps: number | null,
 ): ReportedBandwidth {
   const seconds = passedMs / 1000
   const drifted = memory.baseRttMs === null ? null : memory.baseRttMs + DRIFT_MS_PER_S * seconds
   const baseRttMs = rttMs === null ? drifted : Math.min(rttMs, drifted ?? rttMs)
   const queued = rttMs !== null && baseRttMs !== null && rttMs > baseRttMs + QUEUE_MS
-  if (loss > LOSS_HIGH || queued) {
+  if (loss > LOSS_HIGH || (queued && memory.queued)) {
     const failures = memory.failures + 1
     const through = sentKbps * Math.max(LEAST_THROUGH, 1 - loss) * 0.9
     return {
       availableKbps: Math.max(LEAST_KBPS, Math.min(memory.availableKbps * 0.9, through)),
       baseRttMs,
+      queued,
       holdUntil: nowMs + Math.min(HOLD_AT_MOST_MS, HOLD_MS * 2 ** (failures - 1)),
       failures,
     }
   }
-  if (loss > LOSS_LOW || nowMs < memory.holdUntil) return { ...memory, baseRttMs }
-  const most = Math.max(memory.availableKbps, sentKbps * BEYOND_SENT)
+  if (loss > LOSS_LOW || queued || nowMs < memory.holdUntil) return { ...memory, baseRttMs, queued }
+  const most = Math.max(memory.availableKbps, sentKbps * BEYOND_SENT, goalKbps ?? 0)
   const availableKbps = Math.min(most, memory.availableKbps * GROWTH ** seconds)
   // What was tried has held for as long as the last failure kept it from being tried.
   const proven = nowMs > memory.holdUntil + HOLD_MS * 2
-  return { availableKbps, baseRttMs, holdUntil: memory.holdUntil, failures: proven ? 0 : memory.failures }
+  return {
+    availableKbps,
+    baseRttMs,
+    queued,
+    holdUntil: memory.holdUntil,
+    failures: proven ? 0 : memory.failures,
+  }
 }

@@ -67,6 +67,7 @@ export class BandwidthManager implements Disposable {
   #reportedAt = Number.NEGATIVE_INFINITY
   #probes = { nextAt: 0, waitMs: PROBE_EVERY_MS }
   #tries = { nextAt: Number.POSITIVE_INFINITY, waitMs: TRY_AFTER_MS }
+  #goalKbps: number | null = null
   #tracing = false
   #planned = false
   #timer: NodeJS.Timeout | undefined
@@ -131,6 +132,11 @@ export class BandwidthManager implements Disposable {
     const availableKbps = picturesKbps + this.#audioKbps()
     this.#estimate = { availableKbps, limitKbps: Number.POSITIVE_INFINITY }
     this.decide()
+  }
+
+  /** What must be found to fit before the next step up, kb/s of pictures; null while none goes short. */
+  get goalKbps(): number | null {
+    return this.#goalKbps
   }
 
   /** The viewer's page told what it sees: it would tell of a queue in front of its link, too. */
@@ -234,6 +240,7 @@ export class BandwidthManager implements Disposable {
   /** Where a stream goes short, the worker is made to look whether its next step would fit. */
   #probe(facts: readonly ViewedStream[], shares: ReadonlyMap<string, Share>, now: number): void {
     const goal = probeGoalKbps(facts, shares)
+    this.#goalKbps = goal
     const probes = this.#probes
     if (this.#taken) return
     if (goal === null) {

@@ -9,31 +9,30 @@ import {
 /** Receivers report about once a second. */
 const LOOK_EVERY_MS = 1000
 
+export interface ReportedViewer {
+  /** The consumer that counts. */
+  readonly video: () => types.Consumer | undefined
+  /** What would let the viewer have its next layer, kb/s; null while it has what it wants. */
+  readonly goalKbps: () => number | null
+  /** Hears each estimate, kb/s. */
+  readonly estimated: (availableKbps: number) => void
+}
+
 /**
  * Estimates what a viewer's link carries from its RTCP reports, where its receiver has other ids for the header
  * extensions that the worker's own estimate needs: once a second, the statistics of one consumer.
  */
 export class ReportedEstimate implements Disposable {
-  readonly #video: () => types.Consumer | undefined
-  readonly #estimated: (availableKbps: number) => void
+  readonly #viewer: ReportedViewer
   readonly #timer: NodeJS.Timeout
   #bandwidth: ReportedBandwidth
   #lookedAt = performance.now()
   #looking = false
   #closed = false
 
-  /**
-   * @param video the consumer that counts
-   * @param estimated hears each estimate, kb/s
-   */
-  constructor(
-    startKbps: number,
-    video: () => types.Consumer | undefined,
-    estimated: (availableKbps: number) => void,
-  ) {
+  constructor(startKbps: number, viewer: ReportedViewer) {
     this.#bandwidth = freshBandwidth(startKbps)
-    this.#video = video
-    this.#estimated = estimated
+    this.#viewer = viewer
     this.#timer = setInterval(() => void this.#look(), LOOK_EVERY_MS).unref()
   }
 
@@ -43,7 +42,7 @@ export class ReportedEstimate implements Disposable {
   }
 
   async #look(): Promise<void> {
-    const consumer = this.#video()
+    const consumer = this.#viewer.video()
     // A single layer leaves nothing to choose.
     if (!consumer || consumer.type === 'simple' || consumer.paused || this.#looking) return
     this.#looking = true
@@ -52,9 +51,10 @@ export class ReportedEstimate implements Disposable {
     this.#looking = false
     if (!report || this.#closed) return
     const now = performance.now()
-    this.#bandwidth = estimateFromReport(this.#bandwidth, report, now - this.#lookedAt, now)
+    const passedMs = now - this.#lookedAt
+    this.#bandwidth = estimateFromReport(this.#bandwidth, report, passedMs, now, this.#viewer.goalKbps())
     this.#lookedAt = now
-    this.#estimated(this.#bandwidth.availableKbps)
+    this.#viewer.estimated(this.#bandwidth.availableKbps)
   }
 }
 

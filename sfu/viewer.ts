@@ -172,6 +172,11 @@ export class Viewer implements Disposable {
     this.#bandwidth.estimated(picturesKbps)
   }
 
+  /** What would let it have its next layer, kb/s of pictures; null while it has what it wants. */
+  get goalKbps(): number | null {
+    return this.#bandwidth.goalKbps
+  }
+
   /** Media reaches the browser at this share of the pace it is sent at, 0 to 1. */
   congested(pace: number): void {
     this.#bandwidth.congested(pace)

@@ -189,11 +189,11 @@ export class WhepViewing
     this.#media = media
     if (!canEstimate(tracks.capabilities))
       this.#stack.use(
-        new ReportedEstimate(
-          abr.start_kbps,
-          () => media.video,
-          (kbps) => viewer.estimated(kbps),
-        ),
+        new ReportedEstimate(abr.start_kbps, {
+          video: () => media.video,
+          goalKbps: () => viewer.goalKbps,
+          estimated: (kbps) => viewer.estimated(kbps),
+        }),
       )
     const [consumers] = await Promise.all([media.consume(false), viewer.bound()])
     this.#refuseIfOver()

@@ -21,6 +21,11 @@ function link(kbps: number, rttMs = 20) {
 const LAYERS = [150, 500, 1700]
 const layerFor = (available: number) => LAYERS.findLast((kbps) => kbps <= available * 0.9) ?? LAYERS[0]!
 
+const goalAbove = (sent: number) => {
+  const next = LAYERS.find((kbps) => kbps > sent)
+  return next === undefined ? null : (next * 1.1) / 0.9
+}
+
 /** What is sent second by second, when the highest layer that fits the estimate is. */
 function play(
   seconds: number,
@@ -32,7 +37,7 @@ function play(
   for (let second = 0; second < seconds; second++) {
     const kbps = layerFor(memory.availableKbps)
     sent.push(kbps)
-    memory = estimateFromReport(memory, over(kbps), 1000, second * 1000)
+    memory = estimateFromReport(memory, over(kbps), 1000, second * 1000, goalAbove(kbps))
   }
   return { sent, memory }
 }
@@ -59,4 +64,20 @@ test('a link that becomes narrow is left to drain, and one that widens is used a
   t.true(narrow.sent.indexOf(150) >= 0 && narrow.sent.indexOf(150) < 4, narrow.sent.join(' '))
   const again = play(60, link(6000), { ...narrow.memory, holdUntil: 5000 })
   t.is(again.sent.at(-1), 1700, again.sent.join(' '))
+})
+
+test('one late report is no queue', (t) => {
+  const { memory } = play(10, link(6000))
+  const late = { sentKbps: 1700, loss: 0, rttMs: 400 }
+  const once = estimateFromReport(memory, late, 1000, 11_000, null)
+  t.is(once.availableKbps, memory.availableKbps)
+  const twice = estimateFromReport(once, late, 1000, 12_000, null)
+  t.true(twice.availableKbps < memory.availableKbps)
+})
+
+test('a next layer of many times what is sent is tried, too', (t) => {
+  let memory = { ...freshBandwidth(400), holdUntil: 0 }
+  for (let second = 0; second < 20; second++)
+    memory = estimateFromReport(memory, { sentKbps: 350, loss: 0, rttMs: 20 }, 1000, second * 1000, 2600)
+  t.is(memory.availableKbps, 2600)
 })
