@@ -27,6 +27,8 @@ export class HubSocket {
   readonly #peer: Peer
   readonly #closed = Promise.withResolvers<Closing>()
   readonly #firstWord: ReturnType<typeof setTimeout>
+  /** Reject the requests that wait for their answers. */
+  readonly #waiting = new Set<(error: Error) => void>()
   #opened = false
 
   constructor(url: string, owner: HubSocketOwner) {
@@ -59,9 +61,13 @@ export class HubSocket {
    */
   async request(method: string, data: object): Promise<unknown> {
     const timer = setTimeout(() => this.close('the server stopped answering', 'lost'), ANSWER_TIMEOUT_MS)
+    // protoo loses sight of a request that was just leaving when the connection closed, for up to a minute.
+    const over = Promise.withResolvers<never>()
+    this.#waiting.add(over.reject)
     try {
-      return await this.#peer.request(method, data)
+      return await Promise.race([this.#peer.request(method, data), over.promise])
     } finally {
+      this.#waiting.delete(over.reject)
       clearTimeout(timer)
     }
   }
@@ -75,6 +81,8 @@ export class HubSocket {
   close(reason: string, cause: Closing['cause'] = 'closed-here'): void {
     clearTimeout(this.#firstWord)
     this.#closed.resolve({ cause, reason })
+    for (const reject of this.#waiting) reject(new Error(reason))
+    this.#waiting.clear()
     this.#peer.close()
   }
 }

@@ -241,3 +241,12 @@ test('a field sender with a contract for RIST is told what is wanted on the same
   t.is((await control.closed).cause, 'lost')
   t.is(await hub.metric('rejected_total{reason="flood"}'), 1)
 })
+
+test('a request that is just leaving when the connection closes is over with it', async (t) => {
+  const contract = await askToPublish(hub.url, pat, 'leaving')
+  await using control = new WeriftPublisher(hub.url, contract)
+  await control.publish()
+  const asked = control.connection.request('clock', {})
+  control.connection.close('closed by the test')
+  await t.throwsAsync(asked, { message: 'closed by the test' })
+})
