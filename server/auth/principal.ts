@@ -28,15 +28,20 @@ export interface AuthenticatedPrincipal extends Principal {
   readonly expires_at: number | null
 }
 
-export const ANONYMOUS: AuthenticatedPrincipal = {
-  id: 'anonymous',
-  role: 'anonymous',
-  tenant_id: null,
+/** Whoever acts without a proof: somebody unknown, or the hub by itself. */
+export const UNPROVEN = {
   node_id: null,
   grants: ALL_GRANTS,
   credential: 'none',
   token_id: null,
   expires_at: null,
+} as const
+
+export const ANONYMOUS: AuthenticatedPrincipal = {
+  id: 'anonymous',
+  role: 'anonymous',
+  tenant_id: null,
+  ...UNPROVEN,
 }
 
 /** Somebody without a proof who asks for something of this tenant: its ACL decides what is open to everybody. */

@@ -1,5 +1,5 @@
 import { decisionRequestSchema } from '../../common/wire/decision.ts'
-import { ALL_GRANTS, type AuthenticatedPrincipal } from '../auth/principal.ts'
+import { type AuthenticatedPrincipal, UNPROVEN } from '../auth/principal.ts'
 import type { Reconsidered } from '../topology/qos-triggers.ts'
 import type { QosCause } from '../topology/trigger-queue.ts'
 import type { WatchedFlow } from '../topology/watched-flow.ts'
@@ -13,11 +13,7 @@ const HUB: AuthenticatedPrincipal = {
   id: 'hub',
   role: 'admin',
   tenant_id: null,
-  node_id: null,
-  grants: ALL_GRANTS,
-  credential: 'none',
-  token_id: null,
-  expires_at: null,
+  ...UNPROVEN,
 }
 
 export interface ReconsiderDependencies extends Taking {

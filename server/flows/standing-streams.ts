@@ -3,7 +3,7 @@ import { backoffMs } from '../../common/retry.ts'
 import type { FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { AclRule } from '../../common/wire/policy-document.ts'
 import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
-import { ALL_GRANTS, type AuthenticatedPrincipal } from '../auth/principal.ts'
+import { type AuthenticatedPrincipal, UNPROVEN } from '../auth/principal.ts'
 import type { ConfiguredStream } from '../config/config.ts'
 import { type PublishDependencies, publish } from './publish.ts'
 import { type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
@@ -18,11 +18,7 @@ export const STANDING_PRINCIPAL: AuthenticatedPrincipal = {
   id: '_configuration',
   role: 'publisher',
   tenant_id: DEFAULT_TENANT,
-  node_id: null,
-  grants: ALL_GRANTS,
-  credential: 'none',
-  token_id: null,
-  expires_at: null,
+  ...UNPROVEN,
 }
 
 /** What a stream of the configuration has fixed where a contract would choose. */

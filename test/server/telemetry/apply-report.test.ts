@@ -7,25 +7,12 @@ import { checkReports, reporterOf } from '../../../server/telemetry/reporter.ts'
 import { SloTracker } from '../../../server/topology/slo.ts'
 import { principal } from '../../policy/makers.ts'
 import { T0, TENANT, world } from '../topology/world.ts'
+import { linkReport } from './link-report.ts'
 
 const NODE: Reporter = { tenantId: TENANT, key: 'node:sender-1', kind: 'node', nodeId: 'sender-1' }
 const VIEWER: Reporter = { tenantId: TENANT, key: 'viewer:v1', kind: 'viewer', nodeId: null }
 
-function report(more: Partial<TelemetryReport> = {}): TelemetryReport {
-  return {
-    node_id: 'sender-1',
-    link_id: 'lte-1',
-    rtt_ms: 30,
-    jitter_ms: 2,
-    loss: 0,
-    bitrate_kbps: 3000,
-    queue_depth: 0,
-    at: T0,
-    packets_sent: 300,
-    packets_delivered: 300,
-    ...more,
-  }
-}
+const report = (more: Partial<TelemetryReport> = {}) => linkReport(T0, more)
 
 function rig() {
   const topology = world()

@@ -9,6 +9,7 @@ import { SloTracker } from '../../../server/topology/slo.ts'
 import { until } from '../../support/until.ts'
 import { apiRig } from '../api/api-rig.ts'
 import { entry, wire } from '../topology/world.ts'
+import { linkReport } from './link-report.ts'
 
 const T = 'acme'
 
@@ -58,21 +59,7 @@ async function rig(capacity = 20_000) {
   return { ...api, api, tokens, post, outcomes, alarms, slo, state, later, intake: () => state.intake! }
 }
 
-function report(more: object = {}) {
-  return {
-    node_id: 'sender-1',
-    link_id: 'lte-1',
-    rtt_ms: 30,
-    jitter_ms: 2,
-    loss: 0,
-    bitrate_kbps: 3000,
-    queue_depth: 0,
-    at: Date.now(),
-    packets_sent: 300,
-    packets_delivered: 300,
-    ...more,
-  }
-}
+const report = (more: object = {}) => linkReport(Date.now(), more)
 
 test('reports go in, and come out in the list of links', async (t) => {
   const hub = await rig()

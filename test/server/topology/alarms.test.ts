@@ -7,7 +7,7 @@ import { QosTriggers } from '../../../server/topology/qos-triggers.ts'
 import { SloTracker } from '../../../server/topology/slo.ts'
 import type { QosCause } from '../../../server/topology/trigger-queue.ts'
 import { Seeded } from '../../policy/seeded.ts'
-import { Clock, dead, entry, flow, good, T0, TENANT, wire, world } from './world.ts'
+import { Clock, dead, entry, flow, good, T0, TENANT, watchedBy, wire, world } from './world.ts'
 
 function book() {
   const told: string[] = []
@@ -239,13 +239,7 @@ test('a service level that is missed', (t) => {
   const { slo, run, history, raised } = rig()
   const watch = (glassToGlassMs: number) => (at: number) => {
     for (let viewer = 0; viewer < 5; viewer += 1) {
-      const watched = {
-        tenantId: TENANT,
-        streamId: 'cam-1',
-        streamClass: 'focus',
-        viewer: `v${viewer}`,
-      } as const
-      slo.record(watched, viewer === 0 ? glassToGlassMs : 100, at)
+      slo.record(watchedBy(`v${viewer}`), viewer === 0 ? glassToGlassMs : 100, at)
     }
   }
   run(30_000, watch(150))

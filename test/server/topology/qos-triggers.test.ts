@@ -4,7 +4,7 @@ import { QosTriggers, type Reconsider } from '../../../server/topology/qos-trigg
 import { SloTracker } from '../../../server/topology/slo.ts'
 import type { QosCause } from '../../../server/topology/trigger-queue.ts'
 import type { WatchedFlow } from '../../../server/topology/watched-flow.ts'
-import { Clock, dead, entry, flow, good, T0, TENANT, wire, world } from './world.ts'
+import { Clock, dead, entry, flow, good, T0, TENANT, watchedBy, wire, world } from './world.ts'
 
 type Reports = Readonly<Record<string, ((at: number) => LinkObservation) | null>>
 
@@ -130,13 +130,7 @@ test('viewers that see it late are a reason', async (t) => {
   await run(2000, { 'lte-1': good })
   triggers.watch(flow())
   for (let viewer = 0; viewer < 20; viewer += 1) {
-    const watched = {
-      tenantId: TENANT,
-      streamId: 'cam-1',
-      streamClass: 'focus',
-      viewer: `v${viewer}`,
-    } as const
-    slo.record(watched, 450, clock.ms)
+    slo.record(watchedBy(`v${viewer}`), 450, clock.ms)
   }
   await run(2000, { 'lte-1': good })
   t.deepEqual(causes(), ['slo_breach'])

@@ -56,6 +56,10 @@ export function flow(more: Partial<WatchedFlow> = {}): WatchedFlow {
   }
 }
 
+/** What a viewer of that flow's stream sees of it. */
+export const watchedBy = (viewer: string) =>
+  ({ tenantId: TENANT, streamId: 'cam-1', streamClass: 'focus', viewer }) as const
+
 /** A sender with two links, two edges of the hub's, and the hub: everything up at `nowMs`. */
 export function world(nowMs = T0): Topology {
   const topology = new Topology()
