@@ -6,7 +6,7 @@ import { CodedError } from '../common/errors.ts'
 import { nodeIdSchema } from '../common/wire/ids.ts'
 
 /** Who this machine is to a hub, with the key that proves it. Keep it to its owner. */
-export const nodeIdentitySchema = z.strictObject({
+const nodeIdentitySchema = z.strictObject({
   hub_url: z.url(),
   node_id: nodeIdSchema,
   /** PEM, PKCS#8. */

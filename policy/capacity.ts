@@ -6,7 +6,7 @@ import type { LinkView } from './paths/link-view.ts'
 export const WORKER_CPU_CEILING = 0.85
 
 /** Share of a link's spare capacity that one flow may plan with: the rest is for retransmissions and others. */
-export const LINK_SHARE = 0.8
+const LINK_SHARE = 0.8
 
 /** Signs that a link carries no more than it does now: its queue, ms, and its loss (0 to 1). */
 export const CONGESTED_QUEUE_MS = 200

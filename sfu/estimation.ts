@@ -42,12 +42,12 @@ export class Estimation {
 }
 
 /** Whether a viewer of this producer may get one of several spatial or temporal layers. */
-export function hasLayers({ type }: types.Producer): boolean {
+function hasLayers({ type }: types.Producer): boolean {
   return type === 'simulcast' || type === 'svc'
 }
 
 /** A receiver's capabilities without bandwidth estimation; mediasoup leaves the feedback out by itself. */
-export function withoutEstimation(capabilities: types.RtpCapabilities): types.RtpCapabilities {
+function withoutEstimation(capabilities: types.RtpCapabilities): types.RtpCapabilities {
   const { headerExtensions = [] } = capabilities
   return { ...capabilities, headerExtensions: headerExtensions.filter(({ uri }) => !ESTIMATING.has(uri)) }
 }

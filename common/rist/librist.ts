@@ -18,7 +18,7 @@ export type RistPointer = bigint
 export const RIST_PROFILE_MAIN = 1
 
 /** `enum rist_log_level`: info is where the handshake's steps are told. */
-export const RIST_LOG_INFO = 6
+const RIST_LOG_INFO = 6
 
 /** `struct rist_peer_config` up to the last field that both versions have; newer ones only append. */
 const peerConfigStruct = koffi.struct('rist_peer_config', {

@@ -16,4 +16,3 @@ export const auditEntrySchema = z.object({
   prev_hash: z.string(),
   hash: z.string(),
 })
-export type AuditEntry = z.infer<typeof auditEntrySchema>

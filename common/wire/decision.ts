@@ -68,7 +68,6 @@ export const publishIntentSchema = z.union([
     max_kbps: z.number().int().min(50).max(200_000).optional(),
   }),
 ])
-export type PublishIntent = z.infer<typeof publishIntentSchema>
 
 /** A viewer's preferred transport, or wishes. */
 export const subscribePreferenceSchema = z.union([
@@ -78,7 +77,6 @@ export const subscribePreferenceSchema = z.union([
     max_kbps: z.number().int().min(50).max(200_000).optional(),
   }),
 ])
-export type SubscribePreference = z.infer<typeof subscribePreferenceSchema>
 
 /** What is asked of the policy; the body of `POST /v1/decide` is this. */
 export const decisionRequestSchema = z.strictObject({
@@ -147,7 +145,6 @@ export const chosenPathSchema = z.object({
   /** In the strategy's own unit; comparable only with costs of the same strategy. */
   cost: z.number(),
 })
-export type ChosenPath = z.infer<typeof chosenPathSchema>
 
 const told = {
   /** The ACL rule that decided. */
@@ -187,7 +184,6 @@ export const refusedDecisionSchema = z.object({
   refusal: refusalSchema,
   ...told,
 })
-export type RefusedDecision = z.infer<typeof refusedDecisionSchema>
 
 /** What the policy answers, and the answer of `POST /v1/decide`. */
 export const decisionSchema = z.discriminatedUnion('outcome', [grantedDecisionSchema, refusedDecisionSchema])

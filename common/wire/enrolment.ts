@@ -28,7 +28,6 @@ export const nodeInitSchema = z.strictObject({
   enrollment_token: z.string().min(1).max(200),
   csr: csrSchema,
 })
-export type NodeInit = z.infer<typeof nodeInitSchema>
 
 /** A class as the node's tenant has it. */
 export const classDefaultsSchema = z.object({

@@ -140,4 +140,3 @@ export type FlowContract = z.infer<typeof flowContractSchema>
 
 /** A contract as those see it who may not have its secrets. */
 export const openContractSchema = flowContractSchema.omit({ keys: true, join: true })
-export type OpenContract = z.infer<typeof openContractSchema>

@@ -101,7 +101,6 @@ export const viewerSummarySchema = z.object({
   connected: z.boolean(),
   expires_at: z.number().int(),
 })
-export type ViewerSummary = z.infer<typeof viewerSummarySchema>
 
 /** What `GET /v1/flows/{contract_id}/events` sends as server-sent events, one JSON object each. */
 export const flowEventSchema = z.discriminatedUnion('type', [

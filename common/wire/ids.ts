@@ -12,22 +12,17 @@ const id = (of: string) =>
     )
 
 export const tenantIdSchema = id('a tenant')
-export type TenantId = z.infer<typeof tenantIdSchema>
 
 /** Unique in its tenant, or among the nodes that the hub shares with every tenant. */
 export const nodeIdSchema = id('a node')
-export type NodeId = z.infer<typeof nodeIdSchema>
 
 /** Unique among the links of the node it starts at: `eth0`, `lte-1`. */
 export const linkIdSchema = id('a link')
-export type LinkId = z.infer<typeof linkIdSchema>
 
 export const contractIdSchema = id('a contract')
-export type ContractId = z.infer<typeof contractIdSchema>
 
 /** Who asks: a user, an API key or a node, as its token or certificate names it. */
 export const principalIdSchema = id('a principal')
-export type PrincipalId = z.infer<typeof principalIdSchema>
 
 /** What a node is to the overlay; only `hub`, `edge`, `relay` and `access-point` pass media on. */
 export const NODE_ROLES = ['sender', 'hub', 'edge', 'relay', 'access-point', 'recorder'] as const

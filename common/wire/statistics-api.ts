@@ -80,7 +80,6 @@ export const viewerStatisticsSchema = z.object({
   /** null while it is not connected, or has no media. */
   media: viewerMediaSchema.nullable(),
 })
-export type ViewerStatisticsAnswer = z.infer<typeof viewerStatisticsSchema>
 
 export const workerStatisticsSchema = z.object({
   index: count,

@@ -7,7 +7,6 @@ export const streamIdSchema = z
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
     'a stream id is 1 to 64 letters, digits, dots, dashes or underscores, starting with a letter or digit',
   )
-export type StreamId = z.infer<typeof streamIdSchema>
 
 /** The tenant of whoever names none: a hub of one owner needs no other. */
 export const DEFAULT_TENANT = 'default'

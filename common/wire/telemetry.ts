@@ -62,4 +62,3 @@ export type TelemetryBody = z.infer<typeof telemetryBodySchema>
 
 /** Answer 202: the reports wait to be worked in. Those that turn out stale or unknown are only counted. */
 export const telemetryAnswerSchema = z.object({ accepted: z.number().int().min(1) })
-export type TelemetryAnswer = z.infer<typeof telemetryAnswerSchema>

@@ -22,7 +22,6 @@ export const declaredLinkSchema = z.strictObject({
   /** null where nobody knows. */
   capacity_kbps: kbps.nullable().default(null),
 })
-export type DeclaredLink = z.infer<typeof declaredLinkSchema>
 
 /** Words of the operators' own about a node, at most 32. */
 export const nodeLabelsSchema = z

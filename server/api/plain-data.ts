@@ -1,7 +1,7 @@
 import { badRequest } from './api-error.ts'
 
 /** How deep arrays and objects of a body may stand in each other. */
-export const MAX_DEPTH = 32
+const MAX_DEPTH = 32
 /** Keys that reach an object's prototype in careless code. */
 const PROTOTYPE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
 

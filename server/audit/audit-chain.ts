@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { type AuditRow, auditHash, GENESIS_HASH, type PreparedAuditDraft } from './audit-record.ts'
+import { type AuditRow, auditHash, type PreparedAuditDraft } from './audit-record.ts'
 
 /**
  * Where the chain ends. It is stored beside the records, so that records cut off its end are missed.
@@ -24,8 +24,6 @@ export interface AuditKey {
   readonly id: string
   readonly key: Uint8Array
 }
-
-export const EMPTY_CHAIN: AuditHead = { seq: 0, hash: GENESIS_HASH, key_id: null, seal: null }
 
 /** Gives drafts their places after `head`, in order. */
 export function appendToChain(

@@ -4,7 +4,7 @@ import { Pkcs10CertificateRequest, type PublicKey } from '@peculiar/x509'
 import { CodedError } from '../../common/errors.ts'
 
 /** Longest PEM text, characters; one for an EC key has some 500. */
-export const MAX_CSR_LENGTH = 8192
+const MAX_CSR_LENGTH = 8192
 const PEM =
   /^\s*-----BEGIN (NEW )?CERTIFICATE REQUEST-----\r?\n[A-Za-z0-9+/=\r\n]+-----END (NEW )?CERTIFICATE REQUEST-----\s*$/
 

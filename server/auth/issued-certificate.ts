@@ -19,7 +19,7 @@ import {
 export const KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' } as const
 export const SIGNING_ALGORITHM = { name: 'ECDSA', hash: 'SHA-256' } as const
 /** Clocks of nodes may be behind the hub's by this, ms. */
-export const BACKDATE_MS = 300_000
+const BACKDATE_MS = 300_000
 
 export interface IssuedCertificate {
   /** PEM. */
@@ -56,7 +56,7 @@ export async function generateKeys(): Promise<KeyPair> {
 }
 
 /** 126 random bits, positive and always of the same length (RFC 5280 section 4.1.2.2). */
-export function randomSerial(): string {
+function randomSerial(): string {
   const bytes = randomBytes(16)
   bytes[0] = (bytes[0]! & 0x3f) | 0x40
   return bytes.toString('hex')

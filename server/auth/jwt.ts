@@ -18,7 +18,7 @@ const ALGORITHM = 'EdDSA'
 const MAX_CACHED = 4096
 
 /** What a token says. Times are Unix seconds, as RFC 7519 has them. */
-export const claimsSchema = z.object({
+const claimsSchema = z.object({
   iss: z.literal(ISSUER),
   sub: principalIdSchema,
   /** null: the hub's own. */

@@ -13,7 +13,7 @@ import { HUB_NODE_ID } from './hub-node.ts'
 import { proofSchema } from './proof.ts'
 
 /** One sender's contract with what the hub needs to go on with it. */
-export const publisherFlowSchema = z.object({
+const publisherFlowSchema = z.object({
   contract: openContractSchema,
   /** Who asked (see `ownerOf`); only they may publish the stream while the contract runs. */
   owner: z.string(),
@@ -36,7 +36,6 @@ export const flowSecretsSchema = z.object({
   /** Lets its publisher in at the hub's doors. */
   ticket: z.string(),
 })
-export type FlowSecrets = z.infer<typeof flowSecretsSchema>
 
 /** As it is stored: the secrets are sealed, and its hub is named. */
 export const storedPublisherFlowSchema = publisherFlowSchema.extend({

@@ -14,7 +14,7 @@ import type { Typed } from '../store/collection.ts'
 import { type Change, HUB_TENANT_ID, type Store } from '../store/store.ts'
 
 /** Most tenants of one hub. */
-export const MAX_TENANTS = 10_000
+const MAX_TENANTS = 10_000
 
 export interface TenantBookOptions {
   readonly store: Pick<Store, 'get' | 'list' | 'write'>

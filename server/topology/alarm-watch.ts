@@ -6,7 +6,7 @@ import type { NodeRecord } from './node-record.ts'
 import type { QosTriggers } from './qos-triggers.ts'
 import type { SloTracker } from './slo.ts'
 
-export const ALARM_THRESHOLDS = {
+const ALARM_THRESHOLDS = {
   /** Switches of one flow in five minutes. */
   flappingSwitches: 3,
   /** Failures of one link that are not forgotten yet. */

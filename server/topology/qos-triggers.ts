@@ -6,13 +6,13 @@ import { type QosCause, type Request, TriggerQueue } from './trigger-queue.ts'
 import type { WatchedFlow } from './watched-flow.ts'
 
 /** A flow is compared with other paths at most this often, ms, and only after links have changed. */
-export const REVIEW_EVERY_MS = 5000
+const REVIEW_EVERY_MS = 5000
 /** While another path has been better, but not for long enough, it is compared again after this, ms. */
-export const REVIEW_AGAIN_MS = 1000
+const REVIEW_AGAIN_MS = 1000
 /** Viewers that see a stream too late are a reason to look at it this often, ms. */
 const SLO_AGAIN_MS = 10_000
 /** Switches of a flow are remembered this long, ms. */
-export const SWITCHES_KEPT_MS = 300_000
+const SWITCHES_KEPT_MS = 300_000
 
 /** What a look at a flow found. */
 export interface Reconsidered {

@@ -4,7 +4,7 @@ import { RollingShare } from './rolling-share.ts'
 /** The targets of the classes are p95: one report in twenty may miss. */
 export const ERROR_BUDGET = 0.05
 
-export const SLO_WINDOWS = { '5m': 300_000, '1h': 3_600_000 } as const
+const SLO_WINDOWS = { '5m': 300_000, '1h': 3_600_000 } as const
 export type SloWindow = keyof typeof SLO_WINDOWS
 
 /** A stream is judged by its last half minute, once there is enough to judge by. */

@@ -15,7 +15,7 @@ function kindOf(hubId = HUB_NODE_ID): string {
 const PAGE = 1000
 
 /** A node's state is written at most this often, ms: what a kill costs, and less than a link takes to fall silent. */
-export const KEEP_EVERY_MS = 10_000
+const KEEP_EVERY_MS = 10_000
 /** How often a few are written, and how many at once: a fleet's states never make a long stall. */
 const STEP_MS = 200
 const LEAST_PER_STEP = 50

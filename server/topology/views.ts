@@ -50,7 +50,7 @@ export function nodeView(record: NodeRecord, reader: string | null, nowMs: numbe
   }
 }
 
-export function linkView(topology: Topology, link: GraphLink, nowMs: number): LinkView {
+function linkView(topology: Topology, link: GraphLink, nowMs: number): LinkView {
   const { facts, metrics, evidence, from } = link
   const learned = topology.record(from.facts.tenantId, from.facts.nodeId)?.learned.has(facts.linkId)
   return {

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
 /** How old a delivery may be when it is checked, seconds: an older one that comes again is somebody's recording. */
-export const REPLAY_WINDOW_SECONDS = 300
+const REPLAY_WINDOW_SECONDS = 300
 
 /**
  * The value of the header `lanecast-signature`: `t=<Unix seconds>,v1=<hex>`, where v1 is the HMAC-SHA256 of

@@ -5,7 +5,7 @@ export const PUBLISH_CODECS = ['vp8', 'h264', 'vp9', 'av1'] as const
 export type PublishCodec = (typeof PUBLISH_CODECS)[number]
 
 /** How many versions are sent: one, several sizes side by side (simulcast), or one with layers in it (SVC). */
-export const PUBLISH_LAYERS = ['single', 'simulcast', 'svc'] as const
+const PUBLISH_LAYERS = ['single', 'simulcast', 'svc'] as const
 export type PublishLayers = (typeof PUBLISH_LAYERS)[number]
 
 /** What the hub forwards of each codec; the first is the usual. */

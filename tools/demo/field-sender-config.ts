@@ -41,7 +41,6 @@ const contractConfig = z.strictObject({
 /** What a simulated field sender is told, by one message or one line on its standard input: it holds secrets. */
 export const fieldSenderConfig = z.union([explicitConfig, contractConfig])
 export type FieldSenderConfig = z.input<typeof fieldSenderConfig>
-export type ExplicitConfig = z.output<typeof explicitConfig>
 export type ContractConfig = z.output<typeof contractConfig>
 
 /** Told while it runs, over the process's message channel; only without a contract. */

@@ -1,5 +1,5 @@
 /** PTS and DTS count at 90 kHz modulo 2^33 (ISO/IEC 13818-1 section 2.4.3.7): they wrap every 26.5 hours. */
-export const ptsModulus = 2 ** 33
+const ptsModulus = 2 ** 33
 
 /** @returns the signed distance `a - b` in ticks, in [-2^32, 2^32) */
 export function ptsDifference(a: number, b: number): number {

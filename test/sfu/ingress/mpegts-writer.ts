@@ -103,8 +103,6 @@ export class TsWriter {
   }
 }
 
-export const opusDescriptors = [0x05, 4, 0x4f, 0x70, 0x75, 0x73, 0x7f, 2, 0x80, 2]
-
 function timestamp(pts: number): number[] {
   const high = Math.floor(pts / 2 ** 30) & 7
   const low = pts % 2 ** 30
