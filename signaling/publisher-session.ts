@@ -1,5 +1,5 @@
 import type { types } from 'mediasoup'
-import type { Peer, ProtooRequest } from 'protoo-server'
+import type { Peer } from 'protoo-server'
 import { CodedError } from '../common/errors.ts'
 import type { FlowContract } from '../common/wire/flow-contract.ts'
 import {
@@ -11,12 +11,13 @@ import {
   publisherRequests,
 } from '../common/wire/publisher-protocol.ts'
 import type { StreamState } from '../common/wire/stream.ts'
-import type { MediaEvents } from '../sfu/media-events.ts'
+import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import { Publisher, type PublisherListener } from '../sfu/publisher.ts'
 import type { PublisherControl } from '../sfu/stream-source.ts'
-import { handlerOf, parseData, refusalText } from './protoo-request.ts'
+import { parseData } from './protoo-request.ts'
 import type { PublisherAdmission, PublisherPlace, PublishingListener } from './publisher-admission.ts'
 import { RequestBudget } from './request-budget.ts'
+import { SessionPeer } from './session-peer.ts'
 import { ViewerCount } from './viewer-count.ts'
 
 /** Requests and notifications a publisher may send: 40 a second, 120 at once. */
@@ -36,12 +37,11 @@ export interface PublisherSessionDependencies {
  * which is only told what is wanted of it. Its first request, `publish`, shows the ticket of a contract.
  */
 export class PublisherSession implements PublisherControl, PublisherListener, PublishingListener {
-  readonly #peer: Peer
+  readonly #peer: SessionPeer<HubToPublisher>
   readonly #admission: PublisherAdmission
   readonly #events: MediaEvents
-  readonly #budget = new RequestBudget(REQUESTS_PER_SECOND, REQUEST_BURST, performance.now())
   readonly #dataBudget = new RequestBudget(DATA_PER_SECOND, DATA_BURST, performance.now())
-  readonly #viewers = new ViewerCount((count) => this.#notify('viewers', { count }))
+  readonly #viewers = new ViewerCount((count) => this.#peer.notify('viewers', { count }))
   #place: PublisherPlace | null = null
   #contract: FlowContract | null = null
   #control: Disposable | null = null
@@ -49,26 +49,26 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   #closed = false
 
   constructor(peer: Peer, { admission, events }: PublisherSessionDependencies) {
-    this.#peer = peer
     this.#admission = admission
     this.#events = events
-    peer.on('close', () => this.#close())
-    peer.on('request', (request, accept, reject) => {
-      this.#answer(request).then(accept, (error) => {
-        if (!(error instanceof CodedError)) this.#events.error('signaling', 'publisher', error)
-        const coded = error instanceof CodedError ? error : new CodedError('internal', 'the hub failed')
-        reject(coded.status, refusalText(coded))
-      })
+    this.#peer = new SessionPeer(peer, {
+      handlers: this.#handlers,
+      budget: new RequestBudget(REQUESTS_PER_SECOND, REQUEST_BURST, performance.now()),
+      notified: (method, data) => this.#onNotification(method, data),
+      refused: () => {},
+      failed: (error) => events.error('signaling', 'publisher', error),
+      flooded: () =>
+        events.rejected(this.#streamName, 'flood', 'a publisher sent too many messages and was cut off'),
+      closed: () => this.#close(),
     })
-    peer.on('notification', ({ method, data }) => this.#onNotification(method, data))
   }
 
   requestKeyframe(rendition: number | null): void {
-    this.#notify('keyframe-request', { rendition })
+    this.#peer.notify('keyframe-request', { rendition })
   }
 
   demanded(demand: LayerDemand): void {
-    this.#notify('demand', demand)
+    this.#peer.notify('demand', demand)
   }
 
   viewersChanged(count: number): void {
@@ -76,7 +76,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   }
 
   stateChanged(state: StreamState): void {
-    this.#notify('stream', state)
+    this.#peer.notify('stream', state)
   }
 
   contractChanged(contract: FlowContract): void {
@@ -84,13 +84,12 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     this.#place?.publisher
       ?.bound(contract.abr)
       .catch((error) => this.#events.error('signaling', 'publisher_abr', error))
-    this.#notify('contract-changed', { contract })
+    this.#peer.notify('contract-changed', { contract })
   }
 
   contractEnded(reason: 'expired' | 'revoked'): void {
-    this.#notify('contract-ended', { reason })
-    // The notification leaves first; the WebSocket closes when it has.
-    setImmediate(() => this.#peer.close())
+    this.#peer.notify('contract-ended', { reason })
+    this.#peer.closeSoon()
   }
 
   takenOver(): void {
@@ -99,12 +98,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   }
 
   transportLost(reason: string): void {
-    this.#notify('republish', { reason })
-  }
-
-  async #answer(request: ProtooRequest): Promise<unknown> {
-    if (!this.#budget.take(performance.now())) return this.#refuseFlood()
-    return handlerOf(this.#handlers, request.method)(request.data ?? {})
+    this.#peer.notify('republish', { reason })
   }
 
   readonly #handlers: { [Method in keyof PublisherRequests]: (data: unknown) => Promise<unknown> } = {
@@ -218,8 +212,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   #onNotification(method: string, data: unknown): void {
     const report = method === 'report' ? publisherNotifications.report.safeParse(data) : null
     const place = this.#place
-    if (!this.#budget.take(performance.now())) this.#refuseFlood()
-    else if (report?.success && place) {
+    if (report?.success && place) {
       const { publisher } = place
       if (publisher) {
         publisher.clockAheadMs = report.data.clock_ahead_ms
@@ -227,20 +220,11 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
       }
       this.#events.publisherReport(place.stream.spec, report.data)
     } else
-      this.#events.rejected(
-        place?.stream.spec ?? null,
-        'bad_message',
-        `notification ${String(method).slice(0, 40)}`,
-      )
+      this.#events.rejected(this.#streamName, 'bad_message', `notification ${String(method).slice(0, 40)}`)
   }
 
-  #refuseFlood(): undefined {
-    this.#events.rejected(
-      this.#place?.stream.spec ?? null,
-      'flood',
-      'a publisher sent too many messages and was cut off',
-    )
-    this.#peer.close()
+  get #streamName(): StreamName | null {
+    return this.#place?.stream.spec ?? null
   }
 
   #joined(): PublisherPlace {
@@ -254,12 +238,6 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     if (!publisher || (transportId !== undefined && publisher.transportId !== transportId))
       throw new CodedError('unknown_transport', 'that transport is gone: publish again', { status: 404 })
     return publisher
-  }
-
-  #notify<Method extends keyof HubToPublisher>(method: Method, data: HubToPublisher[Method]): void {
-    if (!this.#peer.closed)
-      // A WebSocket that can't be written is gone, and will be told so any moment.
-      this.#peer.notify(method, data).catch(() => this.#peer.close())
   }
 
   /** Gives the place back; media that it holds goes on for a while. */

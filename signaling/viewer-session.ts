@@ -1,5 +1,5 @@
 import type { types } from 'mediasoup'
-import type { Peer, ProtooRequest } from 'protoo-server'
+import type { Peer } from 'protoo-server'
 import { CodedError } from '../common/errors.ts'
 import {
   type ConsumerInfo,
@@ -14,8 +14,9 @@ import {
 } from '../common/wire/viewer-protocol.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import { Viewer, type ViewerListener } from '../sfu/viewer.ts'
-import { handlerOf, parseData, refusalText } from './protoo-request.ts'
+import { parseData } from './protoo-request.ts'
 import { RequestBudget } from './request-budget.ts'
+import { SessionPeer } from './session-peer.ts'
 import type { ViewerAdmission } from './viewer-admission.ts'
 import { WatchedStream, type WatchingConnection } from './watched-stream.ts'
 
@@ -40,10 +41,9 @@ export interface ViewerSessionDependencies {
  * its first `join` shows the ticket of one.
  */
 export class ViewerSession implements ViewerListener, WatchingConnection {
-  readonly #peer: Peer
+  readonly #peer: SessionPeer<HubNotifications>
   readonly #admission: ViewerAdmission
   readonly #events: MediaEvents
-  readonly #budget = new RequestBudget(REQUESTS_PER_SECOND, REQUEST_BURST, performance.now())
   #idleTimer: NodeJS.Timeout
   /** By the ticket that each was let in with. */
   readonly #watched = new Map<string, WatchedStream>()
@@ -52,26 +52,23 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
   #closed = false
 
   constructor(peer: Peer, { admission, events }: ViewerSessionDependencies) {
-    this.#peer = peer
     this.#admission = admission
     this.#events = events
-    this.#idleTimer = setTimeout(() => peer.close(), JOIN_WITHIN_MS)
-    peer.on('close', () => this.#close())
-    peer.on('request', (request, accept, reject) => {
-      this.#answer(request).then(accept, (error) => {
-        const coded = error instanceof CodedError ? error : new CodedError('internal', 'the hub failed')
-        if (coded === error) this.#events.rejected(this.#streamName, coded.code, coded.message)
-        else this.#events.error('signaling', 'request', error)
-        reject(coded.status, refusalText(coded))
-      })
+    this.#peer = new SessionPeer(peer, {
+      handlers: this.#handlers,
+      budget: new RequestBudget(REQUESTS_PER_SECOND, REQUEST_BURST, performance.now()),
+      notified: (method, data) => this.#onNotification(method, data),
+      refused: ({ code, message }) => events.rejected(this.#streamName, code, message),
+      failed: (error) => events.error('signaling', 'request', error),
+      flooded: () =>
+        events.rejected(this.#streamName, 'flood', 'a viewer sent too many messages and was cut off'),
+      closed: () => this.#close(),
     })
-    peer.on('notification', ({ method, data }) => this.#onNotification(method, data))
+    this.#idleTimer = setTimeout(() => this.#peer.close(), JOIN_WITHIN_MS)
   }
 
   notify<Method extends keyof HubNotifications>(method: Method, data: HubNotifications[Method]): void {
-    if (!this.#peer.closed)
-      // A WebSocket that can't be written is gone, and will be told so any moment.
-      this.#peer.notify(method, data).catch(() => this.#peer.close())
+    this.#peer.notify(method, data)
   }
 
   async offer(consumer: ConsumerInfo): Promise<void> {
@@ -90,8 +87,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
     this.#forget(watched)
     if (this.#watched.size > 0) return
     this.#closeViewer()
-    // The notification leaves first; the WebSocket closes when it has.
-    setImmediate(() => this.#peer.close())
+    this.#peer.closeSoon()
   }
 
   transportLost(reason: string): void {
@@ -106,12 +102,6 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
 
   failed(kind: string, error: unknown): void {
     this.#events.error('signaling', kind, error)
-  }
-
-  async #answer(request: ProtooRequest): Promise<unknown> {
-    if (!this.#budget.take(performance.now())) return this.#refuseFlood()
-    const handler = handlerOf(this.#handlers, request.method)
-    return handler(request.data ?? {})
   }
 
   readonly #handlers: { [Method in keyof ViewerRequests]: (data: unknown) => Promise<unknown> } = {
@@ -251,7 +241,6 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
   }
 
   #onNotification(method: string, data: unknown): void {
-    if (!this.#budget.take(performance.now())) return this.#refuseFlood()
     const handler = Object.hasOwn(this.#notified, method) ? this.#notified[method as 'report'] : undefined
     if (!handler?.(data))
       this.#events.rejected(this.#streamName, 'bad_message', `notification ${method.slice(0, 40)}`)
@@ -278,11 +267,6 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
 
   #aboutBy(contractId: string | undefined): WatchedStream | undefined {
     return contractId === undefined ? this.#all[0] : this.#all.find((each) => each.contractId === contractId)
-  }
-
-  #refuseFlood(): undefined {
-    this.#events.rejected(this.#streamName, 'flood', 'a viewer sent too many messages and was cut off')
-    this.#peer.close()
   }
 
   get #all(): WatchedStream[] {
