@@ -4,7 +4,7 @@ import { askAcl } from '../policy/acl.ts'
 import { mayActIn } from '../policy/tenancy.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import { administrationRoutes } from './api/administration.ts'
-import { doorCors } from './api/doors/door-cors.ts'
+import { doorRouter } from './api/doors/door-router.ts'
 import { contractRoutes } from './api/flows/routes.ts'
 import { drainHub } from './api/hub/drain-hub.ts'
 import { listWorkers } from './api/hub/list-workers.ts'
@@ -112,8 +112,7 @@ export function apiOf(options: ApiRoomOptions): Router {
     },
     onFailure: (code, cause) => events.error('http', code, cause),
   }
-  const router = Router().use(apiRouter(withReference(routes, REFERENCE), parts))
-  router.use(['/whip', '/whep'], doorCors)
-  const authenticator = doors.tickets.before(parts.authenticator)
-  return router.use(apiRouter(doors.routes, { ...parts, authenticator }))
+  return Router()
+    .use(apiRouter(withReference(routes, REFERENCE, doors.routes), parts))
+    .use(doorRouter(doors, parts))
 }

@@ -14,6 +14,8 @@ export interface DoorRoomOptions {
   readonly routerCapabilities: () => types.RtpCapabilities
   /** Sessions there may be at once. */
   readonly maxSessions: number
+  /** Those whose client does not connect are ended after so long, ms; 30 000 by default. */
+  readonly connectWithinMs?: number
 }
 
 /** The doors for everybody else's clients: WHIP and WHEP. */
@@ -26,11 +28,12 @@ export interface DoorRoom extends Disposable {
 /** What every field stream will have once it has something: other codecs are refused where they come in. */
 const FIELD_CODECS = { audio: 'audio/opus', video: 'video/H264' } as const
 
-export function openDoors({ flows, events, routerCapabilities, maxSessions }: DoorRoomOptions): DoorRoom {
+export function openDoors(options: DoorRoomOptions): DoorRoom {
+  const { flows, events, routerCapabilities, maxSessions, connectWithinMs } = options
   const stack = new DisposableStack()
   const { publishers, viewers, places } = flows
   const routers = stack.use(new PayloadRouters())
-  const sessions = stack.use(new SdpSessions(maxSessions))
+  const sessions = stack.use(new SdpSessions(maxSessions, connectWithinMs))
   const tickets = new DoorTickets(
     (text) => publishers.ofTicket(text) !== undefined || viewers.ofTicket(text) !== undefined,
   )
@@ -40,6 +43,7 @@ export function openDoors({ flows, events, routerCapabilities, maxSessions }: Do
       ...whipRoutes({
         ...shared,
         whip: { admission: places, events },
+        isTaken: (contractId) => places.isTaken(contractId),
         routerCapabilities,
         onError: (error) => events.error('whip', 'contract', error),
       }),

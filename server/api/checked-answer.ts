@@ -8,8 +8,12 @@ import { Reply, type Route } from './route.ts'
  * @throws CodedError `answer_invalid` (500)
  */
 export function checkedAnswer(route: Route, answer: unknown): unknown {
-  const { schema, status, type } = route.answer
+  const { schema, status, type, orNothing } = route.answer
   const body: unknown = answer instanceof Reply ? answer.body : answer
+  const given = answer instanceof Reply ? answer : new Reply(answer, {})
+  if (given.status === 204 && orNothing === undefined && status !== 204)
+    throw invalid(route, ['204 is none of its answers'])
+  checkHeaders(route, Object.keys(given.headers))
   if (status === 204 || type !== undefined) return answer
   const asSent: unknown = body === undefined ? undefined : JSON.parse(JSON.stringify(body))
   const parsed = schema?.safeParse(asSent)
@@ -18,6 +22,21 @@ export function checkedAnswer(route: Route, answer: unknown): unknown {
   if (!isDeepStrictEqual(JSON.parse(JSON.stringify(parsed.data)), asSent))
     throw invalid(route, ['it holds something that its schema does not name'])
   return answer
+}
+
+/** Those that concern no client are free. */
+const FREE: ReadonlySet<string> = new Set(['cache-control', 'content-security-policy'])
+
+function checkHeaders(route: Route, given: readonly string[]): void {
+  const declared = Object.entries(route.answer.headers ?? {})
+  const names = new Set(declared.map(([name]) => name.toLowerCase()))
+  const unknown = given.filter((name) => !names.has(name) && !FREE.has(name))
+  const missing = declared.filter(([name, { optional }]) => !optional && !given.includes(name.toLowerCase()))
+  const details = [
+    ...unknown.map((name) => `header ${name} is not declared`),
+    ...missing.map(([name]) => `header ${name} is missing`),
+  ]
+  if (details.length > 0) throw invalid(route, details)
 }
 
 function invalid({ method, path }: Route, details: readonly string[]): CodedError {

@@ -5,6 +5,11 @@ import type { OpenApiOperation, OpenApiParameter } from './openapi.ts'
 export function curlLine(method: string, path: string, operation: OpenApiOperation): string {
   const { parameters, requestBody, security } = operation
   const json = requestBody?.content['application/json']
+  const [other] = Object.keys(requestBody?.content ?? {})
+  const body =
+    json === undefined
+      ? other !== undefined && [`-H 'Content-Type: ${other}'`, `--data-binary @${other.replace(/^.*\//, '')}`]
+      : [`-H 'Content-Type: application/json'`, `-d '${quoted(JSON.stringify(exampleOf(json.schema)))}'`]
   const lines = [
     `curl ${method === 'get' ? '' : `-X ${method.toUpperCase()} `}"$HUB${filled(path, parameters)}"`,
     ...(security.some((each) => 'bearer' in each) ? [`-H "Authorization: Bearer $TOKEN"`] : []),
@@ -14,9 +19,7 @@ export function curlLine(method: string, path: string, operation: OpenApiOperati
     ...parameters
       .filter((each) => each.in === 'header' && each.required)
       .map(({ name }) => `-H '${name}: "1"'`),
-    ...(json === undefined
-      ? []
-      : [`-H 'Content-Type: application/json'`, `-d '${quoted(JSON.stringify(exampleOf(json.schema)))}'`]),
+    ...(body || []),
   ]
   return lines.join(' \\\n  ')
 }

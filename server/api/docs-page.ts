@@ -66,13 +66,14 @@ function article({ method, path, operation }: Entry): string {
   const id = slug(operationId)
   const body = requestBody?.content['application/json']?.schema
   const types = Object.keys(requestBody?.content ?? {})
+  const fieldsOfBody = body === undefined ? '' : schemaTable(body)
   return `<article id="${id}">
 <h3><a href="#${id}">${text(summary)}</a></h3>
 <p class="request">${methodOf(method)}<code>${text(path)}</code></p>
 <p>${prose(description)}</p>
 <p class="who">${who(operation)}</p>
 ${parameters.length === 0 ? '' : `<h4>Parameters</h4>${table(parameters.map(parameterRow))}`}
-${body === undefined ? '' : `<h4>Body</h4><p class="who">${types.map(code).join(' or ')}</p>${schemaTable(body)}`}
+${types.length === 0 ? '' : `<h4>Body</h4><p class="who">${types.map(code).join(' or ')}</p>${fieldsOfBody}`}
 <pre><code>${text(curlLine(method, path, operation))}</code></pre>
 <h4>Answers</h4>
 ${answers(responses)}
@@ -93,10 +94,12 @@ function answers(responses: OpenApiOperation['responses']): string {
     code(status),
     prose(description),
   ])
-  const good = Object.entries(responses).find(([status]) => status.startsWith('2'))?.[1]
+  const [status, good] = Object.entries(responses).find(([each]) => each.startsWith('2')) ?? []
   const schema = good?.content?.['application/json']?.schema
   const fields = schema === undefined ? '' : schemaTable(schema)
-  return `${cells(['Status', 'Meaning'], rows)}${fields === '' ? '' : `<details><summary>Fields of the answer</summary>${fields}</details>`}`
+  const headers = Object.entries(good?.headers ?? {})
+  const headerRows = headers.map(([name, { description }]) => [code(name), prose(description)])
+  return `${cells(['Status', 'Meaning'], rows)}${headerRows.length === 0 ? '' : cells([`Header of ${status}`, 'Meaning'], headerRows)}${fields === '' ? '' : `<details><summary>Fields of the answer</summary>${fields}</details>`}`
 }
 
 function parameterRow({ name, in: where, required, description, schema }: OpenApiParameter): SchemaRow {

@@ -75,7 +75,7 @@ function expressPath(path: string): string {
 /** OPTIONS without CORS: pages of other origins are given nothing. */
 function otherMethods(routes: readonly Route[]): RequestHandler {
   const methods = routes.map(({ method }) => method.toUpperCase())
-  const allow = ['OPTIONS', ...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].sort()
+  const allow = [...new Set(['OPTIONS', ...methods, ...(methods.includes('GET') ? ['HEAD'] : [])])].sort()
   return (request, response, next) => {
     if (request.method === 'OPTIONS') return void response.writeHead(204, { allow: allow.join(', ') }).end()
     next(new ApiError(405, 'method_not_allowed', `${allow.join(', ')} can be asked here`, { allow }))

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { errorAnswerSchema } from './error-answer.ts'
-import type { Route } from './route.ts'
+import type { HeaderSpec, Route } from './route.ts'
 
 export type JsonSchema = z.core.JSONSchema.BaseSchema
 
@@ -16,9 +16,15 @@ export interface OpenApiContent {
   readonly [type: string]: { readonly schema: JsonSchema }
 }
 
+export interface OpenApiHeader {
+  readonly description: string
+  readonly required?: boolean
+  readonly schema: JsonSchema
+}
+
 export interface OpenApiResponse {
   readonly description: string
-  readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: JsonSchema }>>
+  readonly headers?: Readonly<Record<string, OpenApiHeader>>
   readonly content?: OpenApiContent
 }
 
@@ -57,10 +63,13 @@ const MEANINGS: Readonly<Record<number, string>> = {
   401: 'There is no token, or it is not good.',
   403: 'Denied; `rule` names the rule that denied.',
   404: "There is no such thing, or it is another tenant's.",
+  406: 'Nothing of what there is can be received; `details` says what there is.',
   409: 'It does not fit what is there.',
+  410: 'It ended meanwhile.',
   412: 'Somebody changed it meanwhile: read it again.',
   413: 'The body is too long.',
   415: 'The body is of a type that is not taken.',
+  422: 'There is more of it than is taken.',
   428: 'The request needs `If-Match`.',
   429: 'Too many requests; `Retry-After` says when to come again, in seconds.',
   503: 'Something is full or away; `resource` says what, `Retry-After` when to come again, in seconds.',
@@ -111,8 +120,11 @@ function operationOf(route: Route): OpenApiOperation {
     ...(body === undefined ? {} : { requestBody: requestBody(route, body) }),
     responses: {
       [answer.status]: answerResponse(route),
+      ...(answer.orNothing === undefined
+        ? {}
+        : { 204: { description: answer.orNothing, headers: headersOf(route) } }),
       ...Object.fromEntries(
-        [...errorsOf(route)].map(([status, codes]) => [status, errorResponse(status, codes)]),
+        [...errorsOf(route)].map(([status, codes]) => [status, errorResponse(route, status, codes)]),
       ),
     },
     security: securityOf(route),
@@ -135,7 +147,8 @@ function operationId(method: string, path: string): string {
 
 function tagOf({ path }: Route): string {
   const [, first = '', second] = path.split('/')
-  return first === 'v1' ? (second ?? first) : 'hub'
+  if (second === undefined) return 'hub'
+  return first === 'v1' ? second : first
 }
 
 function parametersOf(where: 'path' | 'query', schema: z.ZodObject | undefined): OpenApiParameter[] {
@@ -169,30 +182,53 @@ function requestBody(route: Route, body: z.ZodType): NonNullable<OpenApiOperatio
   return { required: true, content: Object.fromEntries(types.map((type) => [type, { schema }])) }
 }
 
-function answerResponse({ answer: { status, schema, type } }: Route): OpenApiResponse {
+function answerResponse(route: Route): OpenApiResponse {
+  const { status, schema, type } = route.answer
+  const headers = headersOf(route)
+  const told = Object.keys(headers).length === 0 ? {} : { headers }
   const description = { 200: 'Done.', 201: 'Made.', 202: 'Taken; it is worked in soon.', 204: 'Done.' }[
     status
   ]
-  if (status === 204) return { description }
-  if (type !== undefined) return { description, content: { [type]: { schema: {} } } }
+  if (status === 204) return { description, ...told }
+  if (type !== undefined) return { description, ...told, content: { [type]: { schema: {} } } }
   return {
     description,
+    ...told,
     content: { 'application/json': { schema: schema === undefined ? {} : jsonSchema(schema, 'output') } },
   }
 }
 
+/** Headers of a route's answers; its errors have those for any origin alone. */
+function headersOf(route: Route): Readonly<Record<string, OpenApiHeader>> {
+  const own = Object.entries(route.answer.headers ?? {}).map(
+    ([name, spec]) => [name, headerOf(spec)] as const,
+  )
+  return { ...Object.fromEntries(own), ...originHeaders(route) }
+}
+
+function headerOf({ description, example, optional = false }: HeaderSpec): OpenApiHeader {
+  return { description, required: !optional, schema: { type: 'string', examples: [example] } }
+}
+
+function originHeaders({ anyOrigin = false }: Route): Readonly<Record<string, OpenApiHeader>> {
+  if (!anyOrigin) return {}
+  const origin = { description: 'Pages of any origin may ask.', required: true, schema: { const: '*' } }
+  return { 'Access-Control-Allow-Origin': origin }
+}
+
 /** The codes of every error that a route may give, by status: its own and the frame's. */
 export function errorsOf(route: Route): Map<number, string[]> {
-  const { action, role, body, params, query, ifMatch, errors = {} } = route
+  const { action, role, identifies = false, body, params, query, ifMatch, errors = {} } = route
   const all = new Map<number, string[]>()
   const add = (status: number, ...codes: readonly string[]): void => {
     all.set(status, [...new Set([...(all.get(status) ?? []), ...codes])])
   }
   add(400, 'bad_request')
-  if (action !== null || role !== undefined)
-    add(401, 'unauthenticated', 'credentials_malformed', 'token_invalid', 'token_expired', 'token_revoked')
+  if (action !== null || role !== undefined) add(401, 'unauthenticated')
+  if (action !== null || role !== undefined || identifies)
+    add(401, 'credentials_malformed', 'token_invalid', 'token_expired', 'token_revoked')
   if (action !== null || role !== undefined) add(403, 'denied')
-  if (action !== null && (params ?? query ?? body) !== undefined) add(404, 'tenant_not_found')
+  if ((action !== null || identifies) && (params ?? query ?? body) !== undefined) add(404, 'tenant_not_found')
   if (body !== undefined) {
     add(413, 'body_too_large')
     add(415, 'unsupported_media_type')
@@ -204,11 +240,21 @@ export function errorsOf(route: Route): Map<number, string[]> {
   return new Map([...all].sort(([a], [b]) => a - b))
 }
 
-function errorResponse(status: number, codes: readonly string[]): OpenApiResponse {
+function errorResponse(route: Route, status: number, codes: readonly string[]): OpenApiResponse {
   const retry = { description: 'Seconds until there is room again.', schema: { type: 'integer' as const } }
+  const challenge = {
+    description: 'RFC 6750 section 3.',
+    required: true,
+    schema: { type: 'string' as const, examples: ['Bearer realm="lanecast", error="invalid_token"'] },
+  }
+  const headers = {
+    ...(status === 401 ? { 'WWW-Authenticate': challenge } : {}),
+    ...(status === 429 || status === 503 ? { 'Retry-After': retry } : {}),
+    ...originHeaders(route),
+  }
   return {
     description: `${MEANINGS[status] ?? 'An error.'} Codes: ${codes.map((code) => `\`${code}\``).join(', ')}.`,
-    ...(status === 429 || status === 503 ? { headers: { 'Retry-After': retry } } : {}),
+    ...(Object.keys(headers).length === 0 ? {} : { headers }),
     content: PROBLEM,
   }
 }

@@ -11,6 +11,11 @@ export function entityTag(version: number): string {
   return `"${version}"`
 }
 
+/** The header of an answer whose version can be named in `If-Match`. */
+export const ETAG_HEADER = {
+  ETag: { description: 'The version, for `If-Match`.', example: '"3"' },
+} as const
+
 /**
  * Reads `If-Match`, RFC 9110 section 13.1.1. A weak tag never matches there.
  * @throws ApiError 400 when it is no list of entity tags

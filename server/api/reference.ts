@@ -3,10 +3,14 @@ import { docsPage } from './docs-page.ts'
 import { openApiDocument } from './openapi.ts'
 import { defineRoute, Reply, type Route } from './route.ts'
 
-/** Routes that describe all the others, and themselves. */
+/**
+ * Routes that describe all the others, and themselves.
+ * @param elsewhere those that are described as well, and served elsewhere
+ */
 export function withReference(
   routes: readonly Route[],
   info: { readonly title: string; readonly version: string },
+  elsewhere: readonly Route[] = [],
 ): Route[] {
   const own: Route[] = [
     defineRoute({
@@ -32,7 +36,7 @@ export function withReference(
     }),
   ]
   const all = [...routes, ...own]
-  const document = openApiDocument(all, info)
+  const document = openApiDocument([...all, ...elsewhere], info)
   const page = docsPage(document)
   return all
 }

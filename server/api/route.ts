@@ -5,7 +5,7 @@ import type { CostClass } from '../auth/rate-limits.ts'
 import { issueLines } from './issue-lines.ts'
 import type { EntityTags } from './preconditions.ts'
 
-export type Method = 'get' | 'put' | 'post' | 'patch' | 'delete'
+export type Method = 'get' | 'put' | 'post' | 'patch' | 'delete' | 'options'
 
 /** Who asks and for whom. */
 export interface RouteContext {
@@ -92,6 +92,8 @@ interface RouteFacts {
   readonly errors?: Readonly<Record<number, readonly string[]>>
   /** The answer may wait for news: the wait ends when the caller's proof is revoked. */
   readonly holds?: boolean
+  /** Pages of any origin may ask: every answer, errors too, says so (doors/door-cors.ts). */
+  readonly anyOrigin?: boolean
   /** Longest time until the answer, ms; 10 000 by default. */
   readonly timeoutMs?: number
 }
@@ -108,6 +110,18 @@ export interface AnswerSpec<A extends z.ZodType> {
   readonly schema?: A
   /** JSON by default; with another, `handle` answers text or bytes and there is no schema. */
   readonly type?: string
+  /** What a Reply of the route brings beside `cache-control` and `content-security-policy`, by name. */
+  readonly headers?: Readonly<Record<string, HeaderSpec>>
+  /** When it is 204 instead, with the same headers. */
+  readonly orNothing?: string
+}
+
+/** A header of an answer. */
+export interface HeaderSpec {
+  readonly description: string
+  readonly example: string
+  /** Only where its description says so. */
+  readonly optional?: boolean
 }
 
 export interface RouteSpec<

@@ -74,6 +74,11 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
     }
   }
 
+  /** Whether somebody publishes by this contract now. */
+  isTaken(contractId: string): boolean {
+    return this.#entries.get(contractId)?.holder != null
+  }
+
   [Symbol.dispose](): void {
     for (const { leaving } of this.#entries.values()) clearTimeout(leaving)
   }

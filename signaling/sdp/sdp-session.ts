@@ -26,8 +26,8 @@ export interface SdpSessionOptions {
   readonly owner: string | null
   readonly offer: Offer
   readonly media: SessionMedia
-  /** The client said that it is done. */
-  readonly left: () => void
+  /** The client said that it is done; resolves when what it had is given back. */
+  readonly left: () => Promise<void>
   /** It is over, whoever ended it. */
   readonly ended: () => void
 }
@@ -43,7 +43,7 @@ export class SdpSession implements Disposable {
   readonly owner: string | null
   readonly #media: SessionMedia
   readonly #mid: string
-  readonly #left: () => void
+  readonly #left: () => Promise<void>
   readonly #ended: () => void
   readonly #connecting: NodeJS.Timeout
   #remote: Offer['ice']
@@ -89,9 +89,9 @@ export class SdpSession implements Disposable {
   }
 
   /** Ends it because its client wants so. */
-  leave(): void {
+  async leave(): Promise<void> {
     this[Symbol.dispose]()
-    this.#left()
+    await this.#left()
   }
 
   /** Ends it, with its transport. */

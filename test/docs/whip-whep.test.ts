@@ -1,29 +1,31 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import test from 'ava'
 import { startHub } from '../support/hub.ts'
+import { blocksOf, checkCalls, isDoor, runBlocks } from './run-blocks.ts'
 
 const DOCUMENT = resolve(import.meta.dirname, '../../docs/whip-whep.md')
-const BLOCK = /^```sh\n([\s\S]*?)^```$/gm
 
-test('docs/whip-whep.md does what it says', async (t) => {
-  const document = await readFile(DOCUMENT, 'utf8')
-  const lines = Array.from(document.matchAll(BLOCK), ([, block]) => block).join('\n')
-  await using hub = await startHub([])
+test('docs/whip-whep.md does what it says, and every call of the doors has a line', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'lanecast-docs-'))
-  try {
-    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', lines], {
-      cwd: folder,
-      env: { ...process.env, HUB: hub.url, TOKEN: hub.adminToken },
-      timeout: 20_000,
-    })
-    const statuses = Array.from(stdout.matchAll(/^HTTP\/1\.1 (\d+)/gm), ([, status]) => status)
-    // In the order in which the text tells them.
-    t.deepEqual(statuses, ['201', '204', '200', '201', '200', '404'], stdout)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const blocks = blocksOf(await readFile(DOCUMENT, 'utf8'))
+  await using hub = await startHub([])
+  const calls = await runBlocks(
+    blocks,
+    hub.url,
+    folder,
+    (script) => `HUB=${hub.url}\nTOKEN=${hub.adminToken}\n${script}`,
+  )
+  const { shown, operations } = await checkCalls(t, hub.url, blocks, calls)
+  // In the order in which the text tells them.
+  const statuses = calls.map(({ status }) => status)
+  t.deepEqual(statuses, [201, 204, 200, 201, 204, 200, 200, 404, 204, 204, 204, 204])
+  const ofDoors = operations.filter(isDoor)
+  t.is(ofDoors.length, 10)
+  t.deepEqual(
+    ofDoors.filter((operation) => !shown.has(operation)),
+    [],
+  )
 })

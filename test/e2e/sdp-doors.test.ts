@@ -185,7 +185,8 @@ test('PATCH: candidates by ETag, ICE restarts by *, and nothing by halves', asyn
 
 test('methods and CORS', async (t) => {
   for (const path of ['/whip/cors', '/whep/field']) {
-    const preflight = await ask('OPTIONS', path, { token: null })
+    // With the query of what will be asked.
+    const preflight = await ask('OPTIONS', `${path}?class=focus&max_kbps=900`, { token: null })
     t.is(preflight.status, 204)
     t.is(preflight.headers.get('access-control-allow-origin'), '*')
     t.regex(preflight.headers.get('access-control-allow-methods') ?? '', /POST.*PATCH.*DELETE/)
@@ -199,6 +200,7 @@ test('methods and CORS', async (t) => {
       t.is(answer.status, 405, `${method} ${path}`)
       t.is(answer.headers.get('allow'), 'OPTIONS, POST')
     }
+    t.is(preflight.headers.get('allow'), 'OPTIONS, POST')
     const session = await ask('GET', `${path}/${'x'.repeat(32)}`)
     t.deepEqual([session.status, session.headers.get('allow')], [405, 'DELETE, OPTIONS, PATCH'])
   }

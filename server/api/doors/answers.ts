@@ -9,6 +9,30 @@ import { Reply } from '../route.ts'
 /** A stream without media often has some a moment later, s. */
 const LIVE_SOON_S = 2
 
+const ICE_SESSION = {
+  description: 'The ICE session, for `If-Match`; another after each restart.',
+  example: '"1"',
+} as const
+
+/** What `sessionMade` brings. */
+export const SESSION_HEADERS = {
+  Location: {
+    description: 'The session: a secret.',
+    example: '/whip/cam-1/8tXbLhYkVYp0S2wzq7nGd1rJmEoC4uAf',
+  },
+  ETag: ICE_SESSION,
+  'Accept-Patch': { description: 'What the session takes.', example: 'application/trickle-ice-sdpfrag' },
+  Link: {
+    description: 'Each TURN server with what it takes to use it; absent where there is none.',
+    example:
+      '<turn:turn.example:3478>; rel="ice-server"; username="u"; credential="p"; credential-type="password"',
+    optional: true,
+  },
+} as const
+
+/** Answers of a session that was patched. */
+export const PATCHED_HEADERS = { ETag: ICE_SESSION } as const
+
 /** 201: the answer, where its session is, and which ICE servers to use; RFC 9725 sections 4.2 and 4.6. */
 export function sessionMade(
   session: SdpSession,

@@ -1,4 +1,6 @@
 import type { RequestHandler } from 'express'
+import { z } from 'zod'
+import { defineRoute, Reply, type Route } from '../route.ts'
 
 const EXPOSED = 'Location, ETag, Link, Accept-Post, Accept-Patch, Retry-After, WWW-Authenticate'
 
@@ -6,15 +8,49 @@ const EXPOSED = 'Location, ETag, Link, Accept-Post, Accept-Patch, Retry-After, W
  * Pages of any origin may publish and watch: what lets them in is their bearer token, which no browser sends by itself
  * (RFC 9725 section 4.7, Fetch standard).
  */
-export const doorCors: RequestHandler = (request, response, next) => {
+export const doorCors: RequestHandler = (_request, response, next) => {
   response.setHeader('access-control-allow-origin', '*')
   response.setHeader('access-control-expose-headers', EXPOSED)
-  if (request.method === 'OPTIONS') {
-    response.setHeader('access-control-allow-methods', 'POST, PATCH, DELETE, OPTIONS')
-    response.setHeader('access-control-allow-headers', 'Authorization, Content-Type, If-Match')
-    response.setHeader('access-control-max-age', '86400')
-    response.setHeader('accept-post', 'application/sdp')
-    response.setHeader('accept-patch', 'application/trickle-ice-sdpfrag')
-  }
   next()
+}
+
+/** Answers to browsers that ask before they send, at the places where offers go and where sessions are. */
+export function preflightRoutes(door: 'whip' | 'whep'): Route[] {
+  return [
+    preflightRoute(door, `/${door}/{stream_id}`, ['OPTIONS', 'POST']),
+    preflightRoute(door, `/${door}/{stream_id}/{session_id}`, ['DELETE', 'OPTIONS', 'PATCH']),
+  ]
+}
+
+function preflightRoute(door: string, path: string, methods: readonly string[]): Route {
+  const headers = {
+    Allow: { description: 'Methods there are here.', example: methods.join(', ') },
+    'Access-Control-Allow-Methods': {
+      description: 'Methods that pages may use at this door.',
+      example: 'POST, PATCH, DELETE, OPTIONS',
+    },
+    'Access-Control-Allow-Headers': {
+      description: 'Headers that pages may send.',
+      example: 'Authorization, Content-Type, If-Match',
+    },
+    'Access-Control-Max-Age': { description: 'How long that holds, seconds.', example: '86400' },
+    'Accept-Post': { description: 'RFC 9725 section 4.2.', example: 'application/sdp' },
+    'Accept-Patch': { description: 'RFC 5789.', example: 'application/trickle-ice-sdpfrag' },
+  } as const
+  const answer = Object.entries(headers).map(([name, { example }]) => [name.toLowerCase(), example])
+  // A page learns what is wrong with its address by its request, which no refusal here may keep from being sent.
+  const names = Array.from(path.matchAll(/\{(\w+)\}/g), ([, name = '']) => [name, z.string()])
+  return defineRoute({
+    method: 'options',
+    path,
+    summary: `Ask what may be sent to ${door.toUpperCase()}`,
+    description: 'CORS: pages of any origin may ask, with a token.',
+    action: null,
+    anyOrigin: true,
+    cost: 'read',
+    params: z.strictObject(Object.fromEntries(names)),
+    query: z.looseObject({}),
+    answer: { status: 204, headers },
+    handle: () => new Reply(undefined, Object.fromEntries(answer)),
+  })
 }

@@ -5,6 +5,7 @@ import type { SdpSessions } from '../../../signaling/sdp/sdp-sessions.ts'
 import { badRequest } from '../api-error.ts'
 import { entityTag } from '../preconditions.ts'
 import { defineRoute, Reply, type Route } from '../route.ts'
+import { PATCHED_HEADERS } from './answers.ts'
 import type { DoorTickets } from './door-tickets.ts'
 
 const params = z.strictObject({
@@ -33,13 +34,19 @@ export function sessionRoutes(
         "the hub's end as a fragment, RFC 8840).",
       action: null,
       identifies: true,
+      anyOrigin: true,
       cost: 'read',
       params,
       body: z.string(),
       bodyTypes: ['application/trickle-ice-sdpfrag'],
       maxBodyBytes: MAX_FRAGMENT_BYTES,
       ifMatch: 'required',
-      answer: { status: 200, type: 'application/trickle-ice-sdpfrag' },
+      answer: {
+        status: 200,
+        type: 'application/trickle-ice-sdpfrag',
+        headers: PATCHED_HEADERS,
+        orNothing: 'The candidates were taken.',
+      },
       errors: { 400: ['bad_sdp'], 404: ['session_not_found'], 412: ['ice_session_mismatch'] },
       handle: async ({ principal, ifMatch }, { params: { stream_id, session_id }, body }) => {
         const session = sessions.get(door, stream_id, session_id, tickets.ownerOf(principal))
@@ -56,12 +63,13 @@ export function sessionRoutes(
       description: 'Ends the session, its media, and the contract that was granted for it.',
       action: null,
       identifies: true,
+      anyOrigin: true,
       cost: 'read',
       params,
       answer: { status: 200, type: 'text/plain' },
       errors: { 404: ['session_not_found'] },
-      handle: ({ principal }, { params: { stream_id, session_id } }) => {
-        sessions.get(door, stream_id, session_id, tickets.ownerOf(principal)).leave()
+      handle: async ({ principal }, { params: { stream_id, session_id } }) => {
+        await sessions.get(door, stream_id, session_id, tickets.ownerOf(principal)).leave()
         return ''
       },
     }),

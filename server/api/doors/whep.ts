@@ -11,7 +11,8 @@ import { type SubscribeDependencies, subscribe } from '../../flows/subscribe.ts'
 import { ApiError } from '../api-error.ts'
 import { errorsWithRefusals } from '../flows/refusals.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { doorRefusal, sessionMade } from './answers.ts'
+import { doorRefusal, SESSION_HEADERS, sessionMade } from './answers.ts'
+import { preflightRoutes } from './door-cors.ts'
 import { type SessionRouteDependencies, sessionRoutes } from './sessions.ts'
 
 export interface WhepRouteDependencies extends SessionRouteDependencies {
@@ -29,7 +30,7 @@ interface Granted extends Disposable {
 
 /** Watching by WHEP, draft-ietf-wish-whep. */
 export function whepRoutes(deps: WhepRouteDependencies): Route[] {
-  return [postOffer(deps), ...sessionRoutes('whep', deps)]
+  return [postOffer(deps), ...sessionRoutes('whep', deps), ...preflightRoutes('whep')]
 }
 
 function postOffer(deps: WhepRouteDependencies): Route {
@@ -40,9 +41,11 @@ function postOffer(deps: WhepRouteDependencies): Route {
     summary: 'Watch a stream by WHEP',
     description:
       'Answers the offer of a WHEP client by the same contract that POST /v1/subscribe grants. The bearer token is any ' +
-      'that may watch the stream, or the ticket of a contract; streams that are open to everybody need none.',
+      'that may watch the stream, or the ticket of a contract; streams that are open to everybody need none. ' +
+      '`stream_not_live` comes with `Retry-After`.',
     action: null,
     identifies: true,
+    anyOrigin: true,
     cost: 'decide',
     params: z.strictObject({ stream_id: streamIdSchema }),
     query: z.strictObject({
@@ -52,10 +55,10 @@ function postOffer(deps: WhepRouteDependencies): Route {
     body: z.string(),
     bodyTypes: ['application/sdp'],
     maxBodyBytes: MAX_SDP_BYTES,
-    answer: { status: 201, type: 'application/sdp' },
+    answer: { status: 201, type: 'application/sdp', headers: SESSION_HEADERS },
     errors: errorsWithRefusals({
       400: ['bad_sdp'],
-      401: ['unauthenticated'],
+      401: ['unauthenticated', 'unknown_ticket'],
       406: ['no_common_codec'],
       409: ['stream_not_live', 'ticket_in_use'],
       410: ['gone'],
@@ -76,7 +79,7 @@ function postOffer(deps: WhepRouteDependencies): Route {
             return {
               ...{ door: 'whep', streamId: stream_id, offer, media },
               owner: tickets.ownerOf(principal),
-              left: () => {},
+              left: async () => {},
               ended: () => granted[Symbol.dispose](),
             } as const
           } catch (error) {

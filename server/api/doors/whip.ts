@@ -1,5 +1,6 @@
 import type { types } from 'mediasoup'
 import { z } from 'zod'
+import { CodedError } from '../../../common/errors.ts'
 import type { FlowContract } from '../../../common/wire/flow-contract.ts'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { streamClassSchema, streamIdSchema } from '../../../common/wire/stream.ts'
@@ -10,16 +11,19 @@ import { type WhipDependencies, WhipPublishing } from '../../../signaling/whip/w
 import { type AuthenticatedPrincipal, actorOf } from '../../auth/principal.ts'
 import { KeptContract } from '../../flows/kept-contract.ts'
 import { type PublishDependencies, publish } from '../../flows/publish.ts'
-import { contractOf } from '../../flows/publisher-flow.ts'
+import { contractOf, ownerOf } from '../../flows/publisher-flow.ts'
 import { ApiError } from '../api-error.ts'
 import { errorsWithRefusals } from '../flows/refusals.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { doorRefusal, sessionMade } from './answers.ts'
+import { doorRefusal, SESSION_HEADERS, sessionMade } from './answers.ts'
+import { preflightRoutes } from './door-cors.ts'
 import { type SessionRouteDependencies, sessionRoutes } from './sessions.ts'
 
 export interface WhipRouteDependencies extends SessionRouteDependencies {
   readonly flows: PublishDependencies
   readonly whip: WhipDependencies
+  /** Whether somebody publishes by a contract now. */
+  readonly isTaken: (contractId: string) => boolean
   readonly routerCapabilities: () => types.RtpCapabilities
   readonly onError: (error: unknown) => void
 }
@@ -28,12 +32,12 @@ export interface WhipRouteDependencies extends SessionRouteDependencies {
 interface Granted extends Disposable {
   readonly contract: FlowContract
   /** The client is done, or its media could not be taken: the contract ends with it. */
-  readonly release: () => void
+  readonly release: () => Promise<void>
 }
 
 /** Publishing by WHIP, RFC 9725. */
 export function whipRoutes(deps: WhipRouteDependencies): Route[] {
-  return [postOffer(deps), ...sessionRoutes('whip', deps)]
+  return [postOffer(deps), ...sessionRoutes('whip', deps), ...preflightRoutes('whip')]
 }
 
 function postOffer(deps: WhipRouteDependencies): Route {
@@ -47,6 +51,7 @@ function postOffer(deps: WhipRouteDependencies): Route {
       'The bearer token is any that may publish the stream, or the ticket of a contract for WebRTC.',
     action: null,
     identifies: true,
+    anyOrigin: true,
     cost: 'decide',
     params: z.strictObject({ stream_id: streamIdSchema }),
     query: z.strictObject({
@@ -56,10 +61,10 @@ function postOffer(deps: WhipRouteDependencies): Route {
     body: z.string(),
     bodyTypes: ['application/sdp'],
     maxBodyBytes: MAX_SDP_BYTES,
-    answer: { status: 201, type: 'application/sdp' },
+    answer: { status: 201, type: 'application/sdp', headers: SESSION_HEADERS },
     errors: errorsWithRefusals({
       400: ['bad_sdp', 'bad_rtp_parameters'],
-      401: ['unauthenticated'],
+      401: ['unauthenticated', 'unknown_ticket'],
       406: ['no_common_codec'],
       409: ['stream_taken', 'other_transport', 'contract_ended'],
       410: ['gone', 'stream_ended'],
@@ -89,7 +94,7 @@ function postOffer(deps: WhipRouteDependencies): Route {
         } catch (error) {
           granted[Symbol.dispose]()
           // One that was renewed is in use elsewhere.
-          if (contract.version === 1) granted.release()
+          if (contract.version === 1) await granted.release()
           throw error
         }
       })
@@ -100,7 +105,7 @@ function postOffer(deps: WhipRouteDependencies): Route {
 
 /** The contract whose ticket the client brought, or one that is granted, and kept, for its token. */
 async function grant(
-  { tickets, flows, onError }: WhipRouteDependencies,
+  { tickets, flows, isTaken, onError }: WhipRouteDependencies,
   principal: AuthenticatedPrincipal,
   tenantId: string,
   streamId: string,
@@ -112,8 +117,12 @@ async function grant(
     const flow = publishers.ofTicket(ticket)
     if (flow?.contract.stream_id !== streamId)
       throw new ApiError(403, 'denied', 'the ticket is for another stream', { rule: 'ticket' })
-    return { contract: contractOf(flow), release: () => {}, [Symbol.dispose]() {} }
+    return { contract: contractOf(flow), release: async () => {}, [Symbol.dispose]() {} }
   }
+  const running = publishers.ofStream(tenantId, streamId)
+  // Before the contract of whoever publishes is renewed: a refusal changes nothing.
+  if (running?.owner === ownerOf(principal) && isTaken(running.contract.contract_id))
+    throw new CodedError('stream_taken', `stream ${streamId} is being published already`, { status: 409 })
   const request = { stream_id: streamId, class: streamClass, preferred_transports: ['webrtc' as const] }
   const contract = await publish(flows, principal, tenantId, request)
   const kept = new KeptContract(
@@ -123,10 +132,12 @@ async function grant(
   )
   return {
     contract,
-    release: () =>
-      void publishers
-        .end(contract.contract_id, 'revoked', actorOf(principal), 'its WHIP session ended')
-        .catch(onError),
+    release: async () => {
+      const { contract_id } = contract
+      await publishers
+        .end(contract_id, 'revoked', actorOf(principal), 'its WHIP session ended')
+        .catch(onError)
+    },
     [Symbol.dispose]: () => kept[Symbol.dispose](),
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { nodeViewSchema } from '../../../common/wire/topology.ts'
+import { ETAG_HEADER } from '../preconditions.ts'
 import { defineRoute } from '../route.ts'
 import { changeNode, type NodeChangeParts } from './change-node.ts'
 import { nodeParams, nodeQuery } from './node-params.ts'
@@ -17,7 +18,7 @@ export const drainNode = (parts: NodeChangeParts) =>
     params: nodeParams,
     query: nodeQuery,
     body: z.strictObject({ draining: z.boolean() }),
-    answer: { status: 200, schema: nodeViewSchema },
+    answer: { status: 200, schema: nodeViewSchema, headers: ETAG_HEADER },
     errors: { 404: ['tenant_not_found', 'node_not_found'], 412: ['version_conflict'] },
     handle: (context, { params, body }) => changeNode(parts, context, params.node_id, 'node.drain', body),
   })

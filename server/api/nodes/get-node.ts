@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { nodeEntrySchema, nodeViewSchema } from '../../../common/wire/topology.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
 import { notFound } from '../api-error.ts'
-import { entityTag } from '../preconditions.ts'
+import { ETAG_HEADER, entityTag } from '../preconditions.ts'
 import { defineRoute, Reply } from '../route.ts'
 import { nodeParams, nodeQuery } from './node-params.ts'
 import { ownerOfNode, viewOf } from './own-node.ts'
@@ -19,6 +19,7 @@ export const getNode = (parts: Pick<AdministrationParts, 'topology' | 'directory
     query: nodeQuery,
     answer: {
       status: 200,
+      headers: ETAG_HEADER,
       schema: z.object({
         ...nodeViewSchema.shape,
         declared: nodeEntrySchema.pick({ transports: true, serves: true, addresses: true, links: true }),

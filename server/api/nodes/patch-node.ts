@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { nodeEntrySchema, nodeLabelsSchema, nodeViewSchema } from '../../../common/wire/topology.ts'
+import { ETAG_HEADER } from '../preconditions.ts'
 import { defineRoute } from '../route.ts'
 import { changeNode, type NodeChangeParts } from './change-node.ts'
 import { nodeParams, nodeQuery } from './node-params.ts'
@@ -24,7 +25,7 @@ export const patchNode = (parts: NodeChangeParts) =>
         max_kbps: nodeEntrySchema.shape.max_kbps.unwrap().optional(),
       })
       .refine((body) => Object.keys(body).length > 0, { message: 'must name something to change' }),
-    answer: { status: 200, schema: nodeViewSchema },
+    answer: { status: 200, schema: nodeViewSchema, headers: ETAG_HEADER },
     errors: { 404: ['tenant_not_found', 'node_not_found'], 412: ['version_conflict'] },
     handle: (context, { params, body }) => {
       const { region, labels, max_flows, max_kbps } = body

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { policyVersionSchema } from '../../../common/wire/policy-version.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { entityTag } from '../preconditions.ts'
+import { ETAG_HEADER, entityTag } from '../preconditions.ts'
 import { defineRoute, Reply } from '../route.ts'
 
 export const getPolicy = ({ policies }: Pick<AdministrationParts, 'policies'>) =>
@@ -15,7 +15,7 @@ export const getPolicy = ({ policies }: Pick<AdministrationParts, 'policies'>) =
     action: 'policy.read',
     cost: 'read',
     params: z.strictObject({ tenant_id: tenantIdSchema }),
-    answer: { status: 200, schema: policyVersionSchema },
+    answer: { status: 200, schema: policyVersionSchema, headers: ETAG_HEADER },
     errors: { 404: ['tenant_not_found'] },
     handle: ({ tenantId }) => {
       const policy = policies.current(tenantId)

@@ -3,7 +3,7 @@ import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { policyDocumentSchema } from '../../../common/wire/policy-document.ts'
 import { policyVersionSchema } from '../../../common/wire/policy-version.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { entityTag, requireMatch } from '../preconditions.ts'
+import { ETAG_HEADER, entityTag, requireMatch } from '../preconditions.ts'
 import { defineRoute, Reply } from '../route.ts'
 
 export const putPolicy = ({ policies }: Pick<AdministrationParts, 'policies'>) =>
@@ -19,7 +19,7 @@ export const putPolicy = ({ policies }: Pick<AdministrationParts, 'policies'>) =
     bodyTypes: ['application/json', 'application/yaml'],
     params: z.strictObject({ tenant_id: tenantIdSchema }),
     body: policyDocumentSchema,
-    answer: { status: 200, schema: policyVersionSchema },
+    answer: { status: 200, schema: policyVersionSchema, headers: ETAG_HEADER },
     errors: { 400: ['policy_invalid'], 404: ['tenant_not_found'], 412: ['version_conflict'] },
     handle: async ({ tenantId, principal, ifMatch }, { body }) => {
       const { version } = policies.current(tenantId)

@@ -3,7 +3,7 @@ import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { policyVersionSchema } from '../../../common/wire/policy-version.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
 import { notFound } from '../api-error.ts'
-import { entityTag, requireMatch } from '../preconditions.ts'
+import { ETAG_HEADER, entityTag, requireMatch } from '../preconditions.ts'
 import { defineRoute, Reply } from '../route.ts'
 
 export const rollBackPolicy = ({ policies }: Pick<AdministrationParts, 'policies'>) =>
@@ -18,7 +18,7 @@ export const rollBackPolicy = ({ policies }: Pick<AdministrationParts, 'policies
     ifMatch: 'optional',
     params: z.strictObject({ tenant_id: tenantIdSchema }),
     body: z.strictObject({ version: z.number().int().min(0).max(1_000_000_000) }),
-    answer: { status: 200, schema: policyVersionSchema },
+    answer: { status: 200, schema: policyVersionSchema, headers: ETAG_HEADER },
     errors: {
       400: ['policy_invalid'],
       404: ['tenant_not_found', 'version_not_found'],

@@ -3,7 +3,7 @@ import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { tenantSchema } from '../../../common/wire/tenant.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
 import { notFound } from '../api-error.ts'
-import { entityTag } from '../preconditions.ts'
+import { ETAG_HEADER, entityTag } from '../preconditions.ts'
 import { defineRoute, Reply } from '../route.ts'
 
 export const getTenant = ({ tenants }: Pick<AdministrationParts, 'tenants'>) =>
@@ -15,7 +15,7 @@ export const getTenant = ({ tenants }: Pick<AdministrationParts, 'tenants'>) =>
     action: 'tenant.read',
     cost: 'read',
     params: z.strictObject({ tenant_id: tenantIdSchema }),
-    answer: { status: 200, schema: tenantSchema },
+    answer: { status: 200, schema: tenantSchema, headers: ETAG_HEADER },
     errors: { 404: ['tenant_not_found'] },
     handle: (_context, { params }) => {
       const tenant = tenants.get(params.tenant_id)

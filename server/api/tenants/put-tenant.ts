@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { tenantBodySchema, tenantSchema } from '../../../common/wire/tenant.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { entityTag, requireMatch } from '../preconditions.ts'
+import { ETAG_HEADER, entityTag, requireMatch } from '../preconditions.ts'
 import { defineRoute, Reply } from '../route.ts'
 
 export const putTenant = ({ tenants }: Pick<AdministrationParts, 'tenants'>) =>
@@ -17,7 +17,7 @@ export const putTenant = ({ tenants }: Pick<AdministrationParts, 'tenants'>) =>
     ifMatch: 'optional',
     params: z.strictObject({ tenant_id: tenantIdSchema }),
     body: tenantBodySchema,
-    answer: { status: 200, schema: tenantSchema },
+    answer: { status: 200, schema: tenantSchema, headers: ETAG_HEADER },
     errors: { 409: ['too_many_tenants'], 412: ['version_conflict'] },
     // About the hub: the tenant itself need not exist yet.
     scope: () => ({}),

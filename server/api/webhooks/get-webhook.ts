@@ -1,5 +1,5 @@
 import type { Webhooks } from '../../webhooks/webhooks.ts'
-import { entityTag } from '../preconditions.ts'
+import { ETAG_HEADER, entityTag } from '../preconditions.ts'
 import { defineRoute, Reply } from '../route.ts'
 import { webhookInfoSchema, webhookParams, webhookQuery } from './webhook-schemas.ts'
 
@@ -13,7 +13,7 @@ export const getWebhook = (webhooks: Pick<Webhooks, 'get'>) =>
     cost: 'read',
     params: webhookParams,
     query: webhookQuery,
-    answer: { status: 200, schema: webhookInfoSchema },
+    answer: { status: 200, schema: webhookInfoSchema, headers: ETAG_HEADER },
     errors: { 404: ['tenant_not_found', 'webhook_not_found'] },
     handle: async ({ tenantId }, { params }) => {
       const webhook = await webhooks.get(tenantId, params.webhook_id)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Webhooks } from '../../webhooks/webhooks.ts'
-import { entityTag, requireMatch } from '../preconditions.ts'
+import { ETAG_HEADER, entityTag, requireMatch } from '../preconditions.ts'
 import { defineRoute, Reply } from '../route.ts'
 import { webhookFields, webhookInfoSchema, webhookParams, webhookQuery } from './webhook-schemas.ts'
 
@@ -24,7 +24,7 @@ export const patchWebhook = (webhooks: Pick<Webhooks, 'get' | 'update'>) =>
         enabled: z.boolean().optional(),
       })
       .refine((body) => Object.keys(body).length > 0, { message: 'must name something to change' }),
-    answer: { status: 200, schema: webhookInfoSchema },
+    answer: { status: 200, schema: webhookInfoSchema, headers: ETAG_HEADER },
     errors: {
       400: ['webhook_url'],
       404: ['tenant_not_found', 'webhook_not_found'],

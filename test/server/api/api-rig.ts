@@ -4,11 +4,13 @@ import express from 'express'
 import { createLogger } from '../../../common/logger.ts'
 import { administrationRoutes } from '../../../server/api/administration.ts'
 import type { AdministrationParts } from '../../../server/api/administration-parts.ts'
+import { doorRouter } from '../../../server/api/doors/door-router.ts'
 import { type AnsweredRequest, type ApiParts, apiRouter } from '../../../server/api/mount.ts'
 import { withReference } from '../../../server/api/reference.ts'
 import type { Route } from '../../../server/api/route.ts'
 import { openAuth } from '../../../server/auth/open-auth.ts'
 import { type RateLimitOptions, RateLimits } from '../../../server/auth/rate-limits.ts'
+import type { DoorRoom } from '../../../server/door-room.ts'
 import { PolicyBook } from '../../../server/policies/policy-book.ts'
 import { ephemeralKeyring } from '../../../server/store/keyring.ts'
 import { Sealer } from '../../../server/store/sealing.ts'
@@ -31,6 +33,8 @@ export interface RigParts extends AdministrationParts {
 export interface ApiRigOptions {
   /** Routes beside those of administration. */
   readonly routes?: (parts: RigParts) => Route[]
+  /** WHIP and WHEP, after `routes` were asked for. */
+  readonly doors?: () => Pick<DoorRoom, 'routes' | 'tickets'>
   /** What else keeps a tenant from being deleted. */
   readonly dependants?: AdministrationParts['dependants']
   readonly limits?: RateLimitOptions
@@ -58,30 +62,27 @@ export async function apiRig(options: ApiRigOptions = {}) {
   }
   const failures: { code: string; cause: unknown }[] = []
   const answered: AnsweredRequest[] = []
-  const routes = withReference(
-    [...administrationRoutes(parts), ...(options.routes?.({ ...parts, store, sealer }) ?? [])],
-    {
-      ...{ title: 'Lanecast API', version: '1' },
-    },
-  )
-  const app = express().disable('x-powered-by')
-  app.use(
-    apiRouter(routes, {
-      authenticator: auth.authenticator,
-      authorize: (principal, action, about) => policies.authorize(principal, action, about),
-      tenantExists: (tenantId) => tenants.has(tenantId),
-      limits: new RateLimits({
-        principal: GENEROUS,
-        address: GENEROUS,
-        failures: GENEROUS,
-        ...options.limits,
-      }),
-      onAnswered: (request) => answered.push(request),
-      onFailure: (code, cause) => failures.push({ code, cause }),
-      validateAnswers: true,
-      ...options.parts,
+  const own = [...administrationRoutes(parts), ...(options.routes?.({ ...parts, store, sealer }) ?? [])]
+  const doors = options.doors?.()
+  const routes = withReference(own, { title: 'Lanecast API', version: '1' }, doors?.routes)
+  const frame: ApiParts = {
+    authenticator: auth.authenticator,
+    authorize: (principal, action, about) => policies.authorize(principal, action, about),
+    tenantExists: (tenantId) => tenants.has(tenantId),
+    limits: new RateLimits({
+      principal: GENEROUS,
+      address: GENEROUS,
+      failures: GENEROUS,
+      ...options.limits,
     }),
-  )
+    onAnswered: (request) => answered.push(request),
+    onFailure: (code, cause) => failures.push({ code, cause }),
+    validateAnswers: true,
+    ...options.parts,
+  }
+  const app = express().disable('x-powered-by')
+  app.use(apiRouter(routes, frame))
+  if (doors) app.use(doorRouter(doors, frame))
   const server = createServer(app)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   stack.defer(async () => {
@@ -132,7 +133,18 @@ export async function apiRig(options: ApiRigOptions = {}) {
   }
 
   return {
-    ...{ ...parts, auth, store, url, routes, failures, answered, ask, tokenFor, adminToken: admin },
+    ...{
+      ...parts,
+      auth,
+      store,
+      url,
+      failures,
+      routes: [...routes, ...(doors?.routes ?? [])],
+      answered,
+      ask,
+      tokenFor,
+      adminToken: admin,
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

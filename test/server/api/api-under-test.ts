@@ -4,6 +4,7 @@ import { DEFAULT_TENANT } from '../../../common/wire/stream.ts'
 import { DEFAULT_ACL } from '../../../policy/default-acl.ts'
 import type { Route } from '../../../server/api/route.ts'
 import type { StoredDocument } from '../../../server/store/store.ts'
+import { GSTREAMER_OFFER, OBS_OFFER, PLAYER_OFFER, SIMULCAST_OFFER } from '../../support/offers.ts'
 import { apiRig } from './api-rig.ts'
 import { flowRoutes } from './flow-routes.ts'
 
@@ -30,6 +31,8 @@ export interface ApiUnderTest extends AsyncDisposable {
   readonly tenantId: string
   /** What only `foreign` may see. */
   readonly foreign: readonly Foreign[]
+  /** Paths of WHIP and WHEP sessions that were made: to be added to. */
+  readonly sessions: string[]
   /** Values for valid requests, by field: ids of the own tenant, a real CSR. What runs now is looked up anew. */
   readonly hints: Readonly<Record<string, readonly unknown[]>>
   /** All state that a refusal must leave alone. */
@@ -37,6 +40,9 @@ export interface ApiUnderTest extends AsyncDisposable {
   /** What failed inside, for messages. */
   readonly failures: readonly { code: string; cause: unknown }[]
 }
+
+/** Candidates, and a restart. */
+const FRAGMENTS = ['a=end-of-candidates\r\n', 'a=ice-ufrag:9uB6\r\na=ice-pwd:YH75Fviy6338Vbrhrlp8Yh1C\r\n']
 
 const NODE = {
   role: 'edge' as const,
@@ -122,6 +128,7 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
     .setExpirationTime('1h')
     .sign(new TextEncoder().encode('a secret that the hub does not have'))
   const [head, claims] = theirToken.split('.')
+  const sessions: string[] = []
   const kinds = new Set([
     'token',
     'tenant',
@@ -133,7 +140,7 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
     'contract',
   ])
   return {
-    ...{ url: rig.url, routes: rig.routes, tenantId: mine },
+    ...{ sessions, url: rig.url, routes: rig.routes, tenantId: mine },
     get failures() {
       return [...rig.failures, ...flows.failures.map((cause) => ({ code: 'flows', cause }))]
     },
@@ -186,6 +193,11 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
         return [...flows.contractIds(mine), ...flows.contractIds(DEFAULT_TENANT), `c-${'0'.repeat(24)}`]
       },
       link_id: ['lte-1'],
+      'application/sdp whip': [OBS_OFFER, GSTREAMER_OFFER, SIMULCAST_OFFER, PLAYER_OFFER],
+      'application/sdp whep': [PLAYER_OFFER, PLAYER_OFFER, OBS_OFFER],
+      'application/trickle-ice-sdpfrag whip': FRAGMENTS,
+      'application/trickle-ice-sdpfrag whep': FRAGMENTS,
+      session: sessions,
     },
     dump: async () => {
       const documents = await Promise.all(

@@ -1,6 +1,7 @@
+import { createLogger } from '../../../common/logger.ts'
 import { ALARM_KINDS } from '../../../common/wire/alarm.ts'
 import type { StreamClass } from '../../../common/wire/stream.ts'
-import type { RunningStream } from '../../../server/api/flows/deps.ts'
+import type { FlowRouteDependencies } from '../../../server/api/flows/deps.ts'
 import { contractRoutes } from '../../../server/api/flows/routes.ts'
 import { drainHub } from '../../../server/api/hub/drain-hub.ts'
 import { listWorkers } from '../../../server/api/hub/list-workers.ts'
@@ -10,8 +11,10 @@ import { postTelemetry } from '../../../server/api/telemetry.ts'
 import { listAlarms } from '../../../server/api/topology/list-alarms.ts'
 import { listLinks } from '../../../server/api/topology/list-links.ts'
 import type { AuditDraft } from '../../../server/audit/audit-record.ts'
+import { type DoorRoom, openDoors } from '../../../server/door-room.ts'
 import { DecisionBook } from '../../../server/flows/decision-book.ts'
 import { PublisherFlows, type PublisherMedia } from '../../../server/flows/publisher-flows.ts'
+import { PublisherPlaces } from '../../../server/flows/publisher-places.ts'
 import { ViewerFlows } from '../../../server/flows/viewer-flows.ts'
 import { joinTopology } from '../../../server/join-topology.ts'
 import { Metrics } from '../../../server/metrics.ts'
@@ -21,6 +24,10 @@ import { TelemetryIntake } from '../../../server/telemetry/intake.ts'
 import { AlarmBook } from '../../../server/topology/alarms.ts'
 import { SloTracker } from '../../../server/topology/slo.ts'
 import { PortRange } from '../../../sfu/ingress/port-range.ts'
+import { Placement } from '../../../sfu/placement.ts'
+import { StreamRegistry } from '../../../sfu/stream-registry.ts'
+import { WorkerPool } from '../../../sfu/worker-pool.ts'
+import { recordEvents } from '../../support/recorded-events.ts'
 import type { RigParts } from './api-rig.ts'
 
 const HUB = {
@@ -32,48 +39,58 @@ const HUB = {
   maxKbps: 0,
 }
 
+/** Sessions of WHIP and WHEP at once. */
+const MAX_SESSIONS = 40
+
 /**
- * The hub's routes beside those of administration, over the parts of its flows and topology. Media is the one thing
- * that does not run: a contract's stream is there and waits for its sender.
+ * The hub's routes beside those of administration, over the parts of its flows and topology, with a media worker. Field
+ * senders' ingress is the one thing that does not run: a contract's stream is there and waits for its sender.
  */
 export async function flowRoutes() {
   const stack = new AsyncDisposableStack()
   // Refused decisions are noted as well: apart from the rest, which refusals must leave alone.
   const notes = stack.use(await openMemoryStore())
   const note = async (draft: AuditDraft) => void (await notes.write([], [draft]))
-  const streams = new Map<string, RunningStream>()
   const failures: unknown[] = []
+  const { events } = recordEvents(([name, , , cause]) => {
+    if (name === 'error') failures.push(cause)
+  })
+  const pool = stack.use(
+    await WorkerPool.open({
+      ...{ count: 1, events, onReplaced: () => {} },
+      webRtc: { ip: '127.0.0.1', announcedAddress: null, basePort: 0 },
+    }),
+  )
+  const placement = new Placement({
+    ...{ size: 1, slots: () => pool.slots, census: pool.census, cpuOf: () => 0, lanesOn: () => 0 },
+    consumersPerWorker: 1000,
+  })
+  const streams = stack.use(
+    new StreamRegistry(
+      { rist: [0, 0], rtp: [0, 0] },
+      { placement, census: pool.census, events, logger: createLogger('fatal') },
+    ),
+  )
   const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
   const openedAt = Date.now()
   // By a clock that stands: nobody's place is given up while a test runs.
   const viewers = stack.use(
     new ViewerFlows(
-      () => undefined,
+      (tenantId, streamId) => streams.get(tenantId, streamId),
       () => openedAt,
     ),
   )
   const alarms = new AlarmBook({ alarmRaised: () => {}, alarmCleared: () => {} })
   const media: PublisherMedia = {
-    open: ({ contract: { tenant_id, stream_id, class: streamClass } }) => {
-      const spec = { tenantId: tenant_id, streamId: stream_id, streamClass }
-      streams.set(`${tenant_id}/${stream_id}`, {
-        spec,
-        viewers: 0,
-        state: { state: 'waiting' },
-        statistics: async () => ({
-          worker: null,
-          piped_to: 0,
-          wanted: { video: [true], audio: true },
-          tracks: [],
-        }),
-      })
-    },
+    open: ({ contract: { tenant_id, stream_id, class: streamClass } }) =>
+      void streams.open({ tenantId: tenant_id, streamId: stream_id, streamClass }),
     close: async ({ contract: { tenant_id, stream_id } }, reason) => {
-      streams.delete(`${tenant_id}/${stream_id}`)
+      const closed = streams.close(tenant_id, stream_id)
       viewers.endAll(tenant_id, stream_id, reason)
+      await closed
     },
   }
-  const opened: { publishers?: PublisherFlows } = {}
+  const opened: { publishers?: PublisherFlows; doors?: DoorRoom } = {}
   const running = () => opened.publishers?.list() ?? []
 
   const routes = (parts: RigParts): Route[] => {
@@ -89,9 +106,8 @@ export async function flowRoutes() {
     opened.publishers = publishers
     const policyOf = (tenantId: string) => policies.effective(tenantId)
     const ports = new PortRange(20_000, 29_999, 'rist_ports')
-    const streamOf = (tenantId: string, streamId: string) => streams.get(`${tenantId}/${streamId}`)
     const streamClass = (tenantId: string, streamId: string): StreamClass | undefined =>
-      streamOf(tenantId, streamId)?.spec.streamClass
+      streams.get(tenantId, streamId)?.spec.streamClass
     const intake = stack.use(
       new TelemetryIntake({
         apply: reportApplier({ topology, slo: new SloTracker(() => 200), streamClass }),
@@ -101,31 +117,41 @@ export async function flowRoutes() {
         failed: (error) => failures.push(error),
       }),
     )
-    return [
-      ...contractRoutes({
-        ...{ publishers, viewers, policyOf, now },
-        decisions: new DecisionBook({
-          hubId: HUB.hubId,
-          topology: topology.snapshot,
-          policyOf,
-          publishers,
-          viewers,
-          workersFull: () => null,
-        }),
-        door: {
-          nodeId: HUB.hubId,
-          address: HUB.ristIp,
-          takePorts: (count) => ports.take(count),
-          givePorts: (given) => ports.give(given),
-        },
-        streams: { get: streamOf, list: () => [...streams.values()] },
-        streamOf: (tenantId, streamId) => {
-          const stream = streamOf(tenantId, streamId)
-          return stream && { state: stream.state, streamClass: stream.spec.streamClass }
-        },
-        audit: note,
-        newsWaitMs: 5,
+    const flows: FlowRouteDependencies = {
+      ...{ publishers, viewers, policyOf, now, streams },
+      decisions: new DecisionBook({
+        hubId: HUB.hubId,
+        topology: topology.snapshot,
+        policyOf,
+        publishers,
+        viewers,
+        workersFull: () => null,
       }),
+      door: {
+        nodeId: HUB.hubId,
+        address: HUB.ristIp,
+        takePorts: (count) => ports.take(count),
+        givePorts: (given) => ports.give(given),
+      },
+      streamOf: (tenantId, streamId) => {
+        const stream = streams.get(tenantId, streamId)
+        return stream && { state: stream.state, streamClass: stream.spec.streamClass }
+      },
+      audit: note,
+      newsWaitMs: 5,
+    }
+    const places = stack.use(
+      new PublisherPlaces(publishers, (tenantId, streamId) => streams.get(tenantId, streamId)),
+    )
+    opened.doors = stack.use(
+      openDoors({
+        flows: { routes: flows, viewers, publishers, places },
+        ...{ events, maxSessions: MAX_SESSIONS, connectWithinMs: 600_000 },
+        routerCapabilities: () => pool.slots[0]!.router.rtpCapabilities,
+      }),
+    )
+    return [
+      ...contractRoutes(flows),
       postTelemetry(intake),
       listLinks({ topology, now }),
       listAlarms({ alarms }),
@@ -142,6 +168,7 @@ export async function flowRoutes() {
 
   return {
     ...{ routes, failures },
+    doors: () => opened.doors!,
     dependants: [
       {
         what: 'flows',
@@ -161,7 +188,10 @@ export async function flowRoutes() {
       ...viewers.list().flatMap((viewer) => (viewer.tenantId === tenantId ? [viewer.contractId] : [])),
     ],
     /** What runs, for comparing. */
-    dump: () => [running(), viewers.list(), [...streams.values()]],
+    dump: () => [
+      ...[running(), viewers.list(), opened.doors?.sessions.size],
+      streams.list().map(({ spec }) => spec),
+    ],
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

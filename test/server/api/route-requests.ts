@@ -1,5 +1,6 @@
 import type { OpenApiOperation } from '../../../server/api/openapi.ts'
 import type { SeededRandom } from '../../fuzz/seeded-random.ts'
+import { spoiltOffer } from '../../support/spoilt-offer.ts'
 import type { RawRequest } from './raw-request.ts'
 import { type Hints, pick, sampleOf, spoiled } from './schema-values.ts'
 
@@ -20,23 +21,43 @@ export interface RequestParts {
 }
 
 /** A request that should be taken: whether what it asks for exists is another matter. */
-export function validParts({ operation }: Operation, random: SeededRandom, hints: Hints): RequestParts {
+export function validParts({ path, operation }: Operation, random: SeededRandom, hints: Hints): RequestParts {
   const of = (where: string, wanted: (required: boolean) => boolean) =>
     Object.fromEntries(
       operation.parameters
         .filter((each) => each.in === where && wanted(each.required))
         .map(({ name, schema }) => [name, String(sampleOf(schema, random, hints, name))]),
     )
-  const body = operation.requestBody?.content['application/json']
+  const [[type, body] = []] = Object.entries(operation.requestBody?.content ?? {})
+  const params = of('path', () => true)
   return {
-    params: of('path', () => true),
+    params: { ...params, ...placeAt(path, params, random, hints) },
     query: of('query', (required) => required || random.below(4) === 0),
     headers: {
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...('If-Match' in of('header', () => true) ? { 'if-match': `"${random.below(3)}"` } : {}),
+      ...(type === undefined ? {} : { 'content-type': type }),
+      ...('If-Match' in of('header', () => true)
+        ? { 'if-match': pick(random, ['"0"', '"1"', '"2"', '*']) }
+        : {}),
     },
-    body: body === undefined ? undefined : sampleOf(body.schema, random, hints),
+    body: body && sampleOf(body.schema, random, hints, `${type} ${path.split('/')[1]}`),
   }
+}
+
+/** At the doors of WHIP and WHEP mostly one stream and what was made of it; nothing elsewhere. */
+function placeAt(
+  path: string,
+  params: RequestParts['params'],
+  random: SeededRandom,
+  hints: Hints,
+): RequestParts['params'] {
+  if (!/^\/whip|^\/whep/.test(path)) return {}
+  if (!('session_id' in params)) return random.below(4) > 0 ? { stream_id: 'cam-doors' } : {}
+  const made = (hints['session'] ?? []).map((each) => String(each).split('/'))
+  const there = made.filter(([, door]) => path.startsWith(`/${door}/`))
+  if (there.length === 0) return {}
+  // Of late: others have ended what was made long ago.
+  const [, , stream_id = '', session_id = ''] = pick(random, there.slice(-3))
+  return { stream_id, session_id }
 }
 
 export function requestOf({ method, path }: Operation, parts: RequestParts): RawRequest {
@@ -47,7 +68,7 @@ export function requestOf({ method, path }: Operation, parts: RequestParts): Raw
     method: method.toUpperCase(),
     path: search === '' ? filled : `${filled}?${search}`,
     headers,
-    body: body === undefined ? undefined : JSON.stringify(body),
+    body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
   }
 }
 
@@ -120,6 +141,13 @@ const BODIES: readonly (readonly [type: string, body: string | Uint8Array])[] = 
   ['application/yaml', 'a: 1\na: 2'],
   ['application/yaml', '<<: {a: 1}'],
   ['application/yaml', '\t\0'],
+  ['application/sdp', ''],
+  ['application/sdp', 'v=0'],
+  ['application/sdp', 'm=audio 9 X 0\r\n'.repeat(3000)],
+  ['application/sdp', Buffer.from([0xff, 0xfe])],
+  ['application/sdp', 'x'.repeat(70_000)],
+  ['application/trickle-ice-sdpfrag', 'a=candidate:1 1 UDP 1 x 9 typ host'],
+  ['application/trickle-ice-sdpfrag', 'x'.repeat(20_000)],
 ]
 
 /** A request that is wrong in one way, and which way that is. */
@@ -161,11 +189,13 @@ export function hostileRequest(
         request: { ...good, headers: { ...good.headers, 'content-type': type }, body },
       }
     }
-    case 'field':
-      return {
-        what: 'field',
-        request: { ...good, body: JSON.stringify(spoiled(parts.body, random)) ?? 'null' },
-      }
+    case 'field': {
+      const body =
+        typeof parts.body === 'string'
+          ? spoiltOffer(parts.body, random)
+          : JSON.stringify(spoiled(parts.body, random))
+      return { what: 'field', request: { ...good, body: body ?? 'null' } }
+    }
     case 'encoding':
       return { what: 'gzip', request: { ...good, headers: { ...good.headers, 'content-encoding': 'gzip' } } }
     default: {

@@ -26,7 +26,7 @@ function mediaThat(dtlsState: string): SessionMedia & { ended: number } {
 
 const optionsWith = (media: SessionMedia, ended = () => {}): SdpSessionOptions => ({
   ...{ door: 'whep', streamId: 'cam', owner: 'somebody', offer: readOffer(PLAYER_OFFER), media },
-  left: () => {},
+  left: async () => {},
   ended,
 })
 
@@ -38,7 +38,7 @@ test('a session ends when its client never connects, and once', async (t) => {
   await sessions.open(async () => optionsWith(connected))
   await until(() => never.ended === 1, 'the end of what never connected')
   t.is(sessions.size, 1)
-  session.leave()
+  await session.leave()
   t.deepEqual([never.ended, ended, connected.ended], [1, 1, 0])
   t.throws(() => sessions.get('whep', 'cam', session.id, 'somebody'), { instanceOf: CodedError })
 })
