@@ -81,7 +81,7 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
       metrics.viewerBitrate.observe(labels, report.bitrate_kbps)
     },
     publisherReport(stream, report) {
-      metrics.bitrate.set({ ...ids(stream), track: 'published' }, report.bitrate_kbps)
+      series.set(metrics.bitrate, stream, { track: 'published' }, report.bitrate_kbps)
     },
     error(stage, kind, cause) {
       metrics.errors.inc({ stage, kind })

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { createLogger } from '../../common/logger.ts'
 import type { IngressStats } from '../../common/wire/ingress-ipc.ts'
+import type { PublisherReport } from '../../common/wire/publisher-protocol.ts'
 import { mediaEvents } from '../../server/events.ts'
 import { Metrics } from '../../server/metrics.ts'
 import { RejectionLines } from '../../server/rejection-lines.ts'
@@ -10,6 +11,14 @@ const STATS: IngressStats = {
   video: [{ kbps: 3000, fps: 30 }],
   links: [{ name: 'lte', port: 9500, rtt_ms: 40, bitrate_kbps: 3100, packets: 300 }],
 } as unknown as IngressStats
+
+const REPORT: PublisherReport = {
+  bitrate_kbps: 2500,
+  rtt_ms: 20,
+  loss: 0,
+  frames_per_second: 30,
+  clock_ahead_ms: null,
+}
 
 test("a stream's series go with it, and totals stay", async (t) => {
   const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
@@ -23,9 +32,10 @@ test("a stream's series go with it, and totals stay", async (t) => {
   for (const each of [one, other]) {
     events.ingressStats(each, STATS)
     events.bufferFitted(each, 120, 30)
+    events.publisherReport(each, REPORT)
   }
   const perStream = (await shown()).length / 2
-  t.true(perStream >= 8)
+  t.true(perStream >= 9)
 
   events.streamState(one, { state: 'ended' })
   const left = await shown()
@@ -35,8 +45,11 @@ test("a stream's series go with it, and totals stay", async (t) => {
 
   // What the old ingress still had to say does not bring it back; a new stream of that name has its own.
   events.ingressStats(one, STATS)
+  events.publisherReport(one, REPORT)
   t.is((await shown()).length, perStream)
-  events.ingressStats(stream('cam-1'), STATS)
+  const next = stream('cam-1')
+  events.ingressStats(next, STATS)
+  events.publisherReport(next, REPORT)
   t.is((await shown()).length, 2 * perStream - 1)
 })
 
