@@ -5,7 +5,7 @@ import type { MediaSession } from './media-session.ts'
 import { between, type ReceiveCounters, type ReceiveInterval, readCounters } from './receive-statistics.ts'
 
 const TICK_MS = 1_000
-/** Ticks between two reports to the hub. */
+/** Ticks between two reports to the hub. The first one goes at once: from then on the hub knows that somebody looks. */
 const REPORT_TICKS = 5
 /** Ticks between two looks at the hub's clock. */
 const CLOCK_TICKS = 10
@@ -54,6 +54,7 @@ export class ViewerMonitor {
   readonly #viewer: Monitored
   readonly #timer: ReturnType<typeof setInterval>
   #ticks = 0
+  #ticksToReport = 0
   #hub: HubConnection | null = null
   #media: MediaSession | null = null
   #last: ReceiveCounters | null = null
@@ -90,6 +91,7 @@ export class ViewerMonitor {
       this.#media = media
       this.#hub = hub
       this.#last = this.#lastReported = null
+      this.#ticksToReport = 0
       this.#lastBytesAt = this.#lastPictureAt = performance.now()
     }
     if (counters !== null && session !== null && media !== null) this.#measure(counters, session, media)
@@ -129,15 +131,16 @@ export class ViewerMonitor {
       grantedKbps: session.abr?.max_kbps ?? null,
       protocol: counters.protocol,
     })
-    if (this.#ticks % REPORT_TICKS === 0) this.#report(counters, session)
+    if (this.#ticksToReport-- > 0) return
+    this.#ticksToReport = REPORT_TICKS - 1
+    this.#report(between(this.#lastReported ?? this.#last, counters), counters, session)
+    this.#lastReported = counters
   }
 
-  #report(counters: ReceiveCounters, session: ContractSession): void {
-    const interval = this.#lastReported === null ? null : between(this.#lastReported, counters)
-    this.#lastReported = counters
+  #report(interval: ReceiveInterval, counters: ReceiveCounters, session: ContractSession): void {
     const age = median(this.#agesToReport)
     this.#agesToReport = []
-    if (interval === null || !this.#viewer.expectsMedia) return
+    if (!this.#viewer.expectsMedia) return
     session.hub?.report({
       contract_id: session.contractId,
       glass_to_glass_ms: age,
