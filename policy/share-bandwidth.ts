@@ -17,6 +17,8 @@ export interface Share {
   readonly step: number | null
   /** The step this viewer would take with bandwidth for all; the publisher is to send up to it. */
   readonly wanted: number | null
+  /** The step that bandwidth pays for, which is waited for where it is higher; null for none. */
+  readonly affordable: number | null
   /** Why it is no more than this: `bandwidth`, or what {@link wantedStep} found. */
   readonly reason: WantedReason | 'bandwidth'
   /** To be given back with the next decision; null where nothing of the past counts. */
@@ -30,8 +32,8 @@ export interface Bandwidth {
   readonly limitKbps: number
 }
 
-/** A step up must leave this share of all that is available, which wavers as a whole. */
-export const RAISE_HEADROOM = 0.1
+/** A step up must leave this share of all that is available, which wavers as a whole, by up to 3 % either way. */
+export const RAISE_HEADROOM = 0.07
 /** A picture that was paused must fit well before it comes back. */
 export const RESUME_HEADROOM = 0.25
 /** How long a step up must have fitted, ms. */
@@ -106,7 +108,7 @@ class Claim {
     if (to === null) return 0
     const { steps } = this.stream
     // Nothing was measured yet: the worker finds its layer by itself, and this is put right in a second.
-    if (steps.every(({ kbps }) => kbps === null)) {
+    if (this.#unmeasured) {
       this.#step = this.wanted
       return 0
     }
@@ -120,12 +122,19 @@ class Claim {
     return 0
   }
 
+  get #unmeasured(): boolean {
+    return this.stream.steps.every(({ kbps }) => kbps === null)
+  }
+
   settle(nowMs: number): Share {
     const { wanted } = this
     const memory = this.#memory
     const target = this.#step
-    if (wanted === null) return { step: null, wanted, reason: this.#reason, memory: null }
+    if (wanted === null) return { step: null, wanted, affordable: null, reason: this.#reason, memory: null }
     if (target === null) return this.#broke(nowMs)
+    // A step that was taken before anything was measured is none that bandwidth takes away.
+    if (memory === undefined && this.#unmeasured)
+      return { step: target, wanted, affordable: target, reason: this.#reason, memory: null }
     const before = memory === undefined ? target : memory.step
     const fresh: ShareMemory = {
       step: before,
@@ -162,6 +171,7 @@ class Claim {
     return {
       step: memory.step,
       wanted: this.wanted,
+      affordable: this.#step,
       reason: limited ? 'bandwidth' : this.#reason,
       memory,
     }

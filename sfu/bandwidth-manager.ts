@@ -2,6 +2,7 @@ import type { types } from 'mediasoup'
 import { z } from 'zod'
 import { type DeliveryMemory, FRESH_DELIVERY, judgeDelivery } from '../policy/judge-delivery.ts'
 import { probeGoalKbps } from '../policy/probe-goal.ts'
+import { considerProbe, FRESH_PROBES, probesAfterCongestion } from '../policy/probe-schedule.ts'
 import { type Bandwidth, byImportance, type Share, shareBandwidth } from '../policy/share-bandwidth.ts'
 import { type ViewedStream, wantedStep } from '../policy/viewed-stream.ts'
 import { TransportBounds } from './transport-bounds.ts'
@@ -10,7 +11,7 @@ import type { ViewedMedia } from './viewed-media.ts'
 /** Consumers of the first, second... stream by importance have these and lower priorities; 255 is mediasoup's most. */
 const FIRST_PRIORITY = 200
 /** While a decision waits for its time, it is looked at again after so long, ms. */
-const LOOK_AGAIN_MS = 250
+const LOOK_AGAIN_MS = 200
 /** A viewer whose page reports at least so often watches its link itself, ms: see {@link BandwidthManager.reported}. */
 const REPORTS_WITHIN_MS = 12_000
 /** What flows without trouble is kept to with this margin: bitrates waver. */
@@ -26,17 +27,14 @@ const PIN_MS = 3_000
 /** Of what a congested link was seen to carry this is used. */
 const USE_OF_SEEN = 0.95
 /** Where less than this share of what is sent gets through, the next keyframe is not waited for. */
-const SEVERE = 0.35
+const SEVERE = 0.6
 /** At this share of the pace and above, a queue only stands. */
 const MILD = 0.8
 /** Wait between two cuts, ms. */
 const CUT_EVERY_MS = 1_000
 /** What still stands in the link's queue from before goes on arriving slowly for so long, ms, and says nothing new. */
 const DRAINING_MS = 2_500
-/** Wait before the first probe for a next step; each one that fails makes the wait longer, ms. */
-const PROBE_EVERY_MS = 1_000
-const PROBE_AT_MOST_MS = 3_000
-/** What the viewer sees so soon after a probe is the probe, ms. */
+/** A queue that the viewer sees so soon after a probe is the probe's, ms; one that it sees again is not. */
 const PROBE_QUIET_MS = 1_000
 /** With all pictures paused nothing can be estimated: they are tried again after so long, ever longer, ms. */
 const TRY_AFTER_MS = 6_000
@@ -45,6 +43,14 @@ const TRY_FOR_MS = 4_000
 
 /** What mediasoup's `bwe` trace tells, bits per second. */
 const bweInfo = z.object({ availableBitrate: z.number(), maxBitrate: z.number() })
+
+/** What a link is taken to carry, whatever the worker estimates. */
+interface Taken {
+  readonly kbps: number
+  readonly until: number
+  /** Whether the worker was told. */
+  pinned: boolean
+}
 
 /**
  * Shares one viewer's bandwidth over its streams: listens to what the worker estimates and the viewer sees, decides by
@@ -60,12 +66,13 @@ export class BandwidthManager implements Disposable {
   /** What the worker estimates; null as long as it does not. */
   #estimate: Bandwidth | null = null
   /** What its link is taken to carry for a while: what the viewer itself saw a moment ago, or what is tried. */
-  #taken: { readonly kbps: number; readonly until: number } | null = null
+  #taken: Taken | null = null
   #cutAt = Number.NEGATIVE_INFINITY
   #congestedAt = Number.NEGATIVE_INFINITY
-  #probedAt = Number.NEGATIVE_INFINITY
+  /** The last probe, and whether the viewer was seen to suffer from it. */
+  #probed = { at: Number.NEGATIVE_INFINITY, felt: false }
   #reportedAt = Number.NEGATIVE_INFINITY
-  #probes = { nextAt: 0, waitMs: PROBE_EVERY_MS }
+  #probes = FRESH_PROBES
   #tries = { nextAt: Number.POSITIVE_INFINITY, waitMs: TRY_AFTER_MS }
   #goalKbps: number | null = null
   #tracing = false
@@ -116,15 +123,17 @@ export class BandwidthManager implements Disposable {
     const sent = this.#sentKbps()
     if (this.#closed || sent === 0 || now - this.#congestedAt < DRAINING_MS) return
     // What a probe holds up for a moment is no queue that grows.
-    if (now - this.#probedAt < PROBE_QUIET_MS) return
+    if (!this.#probed.felt && now - this.#probed.at < PROBE_QUIET_MS) {
+      this.#probed = { ...this.#probed, felt: true }
+      return
+    }
     // A queue that hardly grows is no reason to give the last layer up.
     if (pace > MILD && this.#media().every(({ memory }) => (memory?.step ?? 0) === 0)) return
     this.#congestedAt = now
-    const kbps = sent * pace * USE_OF_SEEN
-    this.#taken = { kbps, until: now + PIN_MS }
-    this.#probes = { nextAt: now + PIN_MS, waitMs: PROBE_EVERY_MS }
+    const kbps = Math.max(sent * pace * USE_OF_SEEN, this.#leastKbps())
+    this.#taken = { kbps, until: now + PIN_MS, pinned: false }
+    this.#probes = probesAfterCongestion(kbps, now)
     this.decide()
-    this.#bounds.pin(Math.min(this.#sentKbps(), kbps), kbps)
   }
 
   /** What its link carries of pictures, kb/s, as was found otherwise than by the worker. */
@@ -157,9 +166,16 @@ export class BandwidthManager implements Disposable {
       : this.#withoutEstimate(facts, byId, now)
     const available = (bandwidth?.availableKbps ?? Number.POSITIVE_INFINITY) + this.#audioKbps()
     const cut = available < this.#sentKbps() * SEVERE && now - this.#cutAt >= CUT_EVERY_MS
-    for (const [rank, { id }] of facts.entries()) {
+    const lowered = facts.flatMap(({ id }, rank) => {
+      const each = byId.get(id)!
       const priority = facts.length > 1 ? FIRST_PRIORITY - rank : 1
-      if (byId.get(id)!.take(shares.get(id)!, priority, cut)) this.#cutAt = now
+      return each.take(shares.get(id)!, priority) ? [each] : []
+    })
+    // In this order: the worker takes no layer away by itself, and what is cut makes it probe for nothing.
+    if (this.#taken) this.#pin(this.#taken)
+    if (cut && lowered.length > 0) {
+      for (const each of lowered) each.cut()
+      this.#cutAt = now
     }
     if (this.#estimate) this.#probe(facts, shares, now)
   }
@@ -230,36 +246,39 @@ export class BandwidthManager implements Disposable {
         this.#deliveries.set(media, delivery.memory)
         if (delivery.lookAgainAt !== null) this.#lookAgain(delivery.lookAgainAt - now)
         const share: Share = delivery.paused
-          ? { step: null, wanted: step, reason: 'bandwidth', memory: null }
-          : { step, wanted: step, reason, memory: null }
+          ? { step: null, wanted: step, affordable: step, reason: 'bandwidth', memory: null }
+          : { step, wanted: step, affordable: step, reason, memory: null }
         return [stream.id, share]
       }),
     )
+  }
+
+  /** Holds the worker's estimate at what the link is taken to carry. */
+  #pin(taken: Taken): void {
+    if (taken.pinned) return
+    taken.pinned = true
+    this.#bounds.pin(Math.min(this.#sentKbps(), taken.kbps), taken.kbps)
   }
 
   /** Where a stream goes short, the worker is made to look whether its next step would fit. */
   #probe(facts: readonly ViewedStream[], shares: ReadonlyMap<string, Share>, now: number): void {
     const goal = probeGoalKbps(facts, shares)
     this.#goalKbps = goal
-    const probes = this.#probes
     if (this.#taken) return
     if (goal === null) {
-      probes.waitMs = PROBE_EVERY_MS
+      this.#probes = FRESH_PROBES
       return this.#bounds.open()
     }
     const goalKbps = goal + this.#audioKbps()
-    const estimateKbps = this.#estimate?.availableKbps ?? 0
-    const sentKbps = this.#sentKbps()
-    if (sentKbps === 0) return this.#try(goalKbps, now)
+    if (this.#sentKbps() === 0) return this.#try(goalKbps, now)
     this.#tries = { nextAt: Number.POSITIVE_INFINITY, waitMs: TRY_AFTER_MS }
-    if (estimateKbps >= goalKbps) {
-      this.#probes = { ...probes, nextAt: now + PROBE_EVERY_MS, waitMs: PROBE_EVERY_MS }
-    } else if (now >= probes.nextAt) {
-      const waitMs = Math.min(PROBE_AT_MOST_MS, probes.waitMs * 1.5)
-      this.#probes = { nextAt: now + probes.waitMs, waitMs }
-      this.#probedAt = now
-      this.#bounds.probe(goalKbps)
-    }
+    const estimateKbps = this.#estimate?.availableKbps ?? 0
+    if (estimateKbps >= goalKbps) return
+    const { probe, schedule } = considerProbe(this.#probes, estimateKbps, now)
+    this.#probes = schedule
+    if (!probe) return
+    this.#probed = { at: now, felt: false }
+    this.#bounds.probe(goalKbps, estimateKbps)
   }
 
   /** Plays for a while what is paused: only then the worker can tell whether it fits. */
@@ -268,10 +287,21 @@ export class BandwidthManager implements Disposable {
     if (nextAt === Number.POSITIVE_INFINITY) this.#tries = { nextAt: now + waitMs, waitMs }
     else if (now >= nextAt) {
       this.#tries = { nextAt: Number.POSITIVE_INFINITY, waitMs: Math.min(TRY_AT_MOST_MS, waitMs * 2) }
-      this.#taken = { kbps: goalKbps, until: now + TRY_FOR_MS }
+      this.#taken = { kbps: goalKbps, until: now + TRY_FOR_MS, pinned: true }
       this.#bounds.pin(goalKbps, goalKbps)
     }
     this.#lookAgain(LOOK_AGAIN_MS)
+  }
+
+  /**
+   * What the lowest layers take while any picture has a higher one, kb/s: that a higher layer does not get through
+   * tells too roughly what the link carries to give up the lowest one as well. It is not given up before it was tried.
+   */
+  #leastKbps(): number {
+    const media = this.#media()
+    if (media.every(({ memory }) => (memory?.step ?? 0) === 0)) return 0
+    const lowest = media.map((each) => (each.videoKbps > 0 ? (each.stream.meter.steps[0]?.kbps ?? 0) : 0))
+    return lowest.reduce((sum, kbps) => sum + kbps, this.#audioKbps()) * KEEP_MARGIN
   }
 
   #sentKbps(): number {

@@ -1,5 +1,11 @@
 import type { types } from 'mediasoup'
 
+/** What is bounded: a transport of mediasoup, bits per second. */
+type BoundedTransport = Pick<
+  types.WebRtcTransport,
+  'closed' | 'setMinOutgoingBitrate' | 'setMaxOutgoingBitrate'
+>
+
 /** mediasoup takes no ceiling of 0, and none below what it needs to live; kb/s. */
 const LEAST_KBPS = 40
 
@@ -8,12 +14,12 @@ const LEAST_KBPS = 40
  * a ceiling takes it down at once, a floor holds it up, and a ceiling that rises makes the worker probe for it.
  */
 export class TransportBounds {
-  readonly #transport: types.WebRtcTransport
+  readonly #transport: BoundedTransport
   readonly #failed: (error: unknown) => void
   #ceilingKbps = 0
   #sent = { min: 0, max: 0 }
 
-  constructor(transport: types.WebRtcTransport, failed: (error: unknown) => void) {
+  constructor(transport: BoundedTransport, failed: (error: unknown) => void) {
     this.#transport = transport
     this.#failed = failed
   }
@@ -43,13 +49,16 @@ export class TransportBounds {
   }
 
   /**
-   * Makes the worker send two short bursts at `goalKbps`: if they get through, the estimate is there at once. It probes
-   * for a ceiling that is another one than before, which therefore stays about there until {@link open}.
+   * Makes the worker send two short bursts at `goalKbps`, more than the `estimateKbps` that it told last: if they get
+   * through, the estimate is there at once. A ceiling that rises makes it probe, but for no more than the ceiling of
+   * before; and it takes no rise that is near 1.35 times the bitrate of all layers, where its ceiling goes by itself.
+   * A lower one it always takes. So: down to the estimate, up a little beyond the goal, and down to it, where the
+   * ceiling then stays until {@link open}.
    */
-  probe(goalKbps: number): void {
-    const goal = Math.round(goalKbps)
-    // It probes only for what lies above the estimate, and below the ceiling of before.
-    if (this.#sent.max <= goal) this.#max(goal + 1)
+  probe(goalKbps: number, estimateKbps: number): void {
+    const goal = Math.min(Math.round(goalKbps), this.#ceilingKbps - 1)
+    this.#max(Math.floor(estimateKbps))
+    this.#max(goal + 1)
     this.#max(goal)
   }
 

@@ -169,10 +169,9 @@ export class ViewedMedia implements Disposable {
 
   /**
    * Takes its share; `priority` by the importance among the viewer's streams, for what the worker decides itself.
-   * @param cut a lower layer is taken at once, without the rest of the higher one until the next keyframe
-   * @returns whether it was cut
+   * @returns whether that is a lower layer than the one that is sent, which goes on until a keyframe of the lower one
    */
-  take(share: Share, priority: number, cut: boolean): boolean {
+  take(share: Share, priority: number): boolean {
     this.#share = share
     this.memory = share.memory
     this.#claimLayers()
@@ -191,15 +190,18 @@ export class ViewedMedia implements Disposable {
         this.#send(video.setPreferredLayers({ spatialLayer: step.spatial, temporalLayer: step.temporal }))
     }
     if (video.priority !== priority) this.#send(video.setPriority(priority))
-    const cuts = cut && lower && this.#sending.has(video.id)
-    if (cuts) {
-      // Paused, a consumer forgets what it could retransmit: else a congested link is flooded with that as well.
-      this.#send(video.pause())
-      this.#send(video.resume())
-    }
     this.#apply()
     this.#tell({ paused: share.step === null, reason: share.reason })
-    return cuts
+    return lower && this.#sending.has(video.id)
+  }
+
+  /** Leaves out what is still to come of the layer that is sent, until the next keyframe of the one that was taken. */
+  cut(): void {
+    const { video } = this
+    if (!video || !this.#sending.has(video.id)) return
+    // Paused, a consumer forgets what it could retransmit: else a congested link is flooded with that as well.
+    this.#send(video.pause())
+    this.#send(video.resume())
   }
 
   [Symbol.dispose](): void {

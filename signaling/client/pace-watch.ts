@@ -12,7 +12,7 @@ const STANDING_FOR_MS = 1_500
 /** Asked for where a queue only stands: less than what comes, so that it drains. */
 const DRAINING_PACE = 0.9
 /** What was told is not told again for so long, ms; a queue that only stands has to drain first. */
-const QUIET_MS = 500
+const QUIET_MS = 300
 const QUIET_STANDING_MS = 5_000
 /** A longer gap is a stream that stood still, ms. */
 const GAP_MS = 1_000

@@ -204,8 +204,35 @@ test('what is probed for is the next step of the most important stream that goes
   }
   t.is(goalAt(10_000), null)
   // The other one has 600 and wants 2500 beside the focused one's.
-  t.is(Math.round(goalAt(3200)!), Math.round((5000 * 1.1) / 0.9))
-  t.is(Math.round(goalAt(900)!), Math.round((2650 * 1.1) / 0.9))
+  t.is(Math.round(goalAt(3200)!), Math.round((5000 * 1.13) / 0.93))
+  t.is(Math.round(goalAt(900)!), Math.round((2650 * 1.13) / 0.93))
+})
+
+test('what is paid for already and only waited for is not probed for, but the step above it', (t) => {
+  const memories = new Map<string, ShareMemory>()
+  const stream = viewed()
+  const decide = (kbps: number, atMs: number) => {
+    const shares = shareBandwidth(unlimited(kbps), [stream], memories, atMs)
+    memories.set('a', shares.get('a')!.memory!)
+    return { step: shares.get('a')!.step, goal: probeGoalKbps([stream], shares) }
+  }
+  decide(3000, 0)
+  t.is(decide(200, 1000).step, 0)
+  const { step, goal } = decide(700, 2000)
+  t.deepEqual([step, Math.round(goal!)], [0, Math.round((2500 * 1.13) / 0.93)])
+  t.deepEqual(decide(3000, 2200), { step: 0, goal: null })
+})
+
+test('a step that was taken before anything was measured is put right without a wait for the next one', (t) => {
+  const memories = new Map<string, ShareMemory>()
+  const decide = (kbps: number, steps: LayerStep[], atMs: number) => {
+    const share = shareBandwidth(unlimited(kbps), [viewed({ steps })], memories, atMs).get('a')!
+    if (share.memory) memories.set('a', share.memory)
+    return share.step
+  }
+  t.is(decide(1000, ladder(null, null, null), 0), 2)
+  t.is(decide(1000, ladder(150, 600, 2500), 1000), 1)
+  t.is(decide(3000, ladder(150, 600, 2500), 1200), 2)
 })
 
 test('a picture that gets through badly without an estimate pauses, and is tried after ever longer waits', (t) => {
