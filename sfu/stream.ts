@@ -29,7 +29,7 @@ export interface StreamObserver {
   /** The input's state changed. */
   stateChanged(state: StreamState): void
   /** The producers are other ones now (first input, new layout, new publisher, new worker): consume `producersOn()`. */
-  laneChanged(): void
+  producersChanged(): void
   captureClock(clock: CaptureClock): void
   dataArrived(data: TimedData): void
 }
@@ -127,7 +127,7 @@ export class Stream implements AsyncDisposable {
   /**
    * The stream's producers on any router of any worker, video first, piped there where it is not their own; empty
    * while there are none. They close with those they are piped from, and where nobody consumes them for seconds; ask
-   * again at `laneChanged`.
+   * again at `producersChanged`.
    * @throws when the router closes meanwhile
    */
   async producersOn(router: types.Router): Promise<readonly types.Producer[]> {
@@ -265,7 +265,7 @@ export class Stream implements AsyncDisposable {
         if (isSource()) stream.#setState(state)
       },
       mediaChanged() {
-        if (isSource()) for (const observer of stream.#observers) observer.laneChanged()
+        if (isSource()) for (const observer of stream.#observers) observer.producersChanged()
       },
       learningChanged() {
         if (isSource()) stream.#tellDemand()

@@ -74,14 +74,14 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     const media = this.#carry(viewer)
     const consumers = await media.consume(false)
     // Nobody was there to be told of producers that changed meanwhile; their consumers follow this answer.
-    if (!media.complete) setImmediate(() => this.laneChanged())
+    if (!media.complete) setImmediate(() => this.producersChanged())
     return this.describe(consumers.map((consumer) => this.#named(consumer)))
   }
 
   /** Goes on over a transport that is in use already: its consumers are offered when this answer has left. */
   addTo(viewer: Viewer): WatchedStreamInfo {
     this.#carry(viewer)
-    setImmediate(() => this.laneChanged())
+    setImmediate(() => this.producersChanged())
     return this.describe([])
   }
 
@@ -131,10 +131,10 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
   }
 
   consumersDue(): void {
-    this.laneChanged()
+    this.producersChanged()
   }
 
-  laneChanged(): void {
+  producersChanged(): void {
     const carried = this.#carried
     if (carried)
       this.#offerNew(carried.media).catch((error) => {

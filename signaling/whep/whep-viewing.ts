@@ -111,7 +111,7 @@ export class WhepViewing
 
   dataArrived(): void {}
 
-  laneChanged(): void {
+  producersChanged(): void {
     if (!this.#media) return
     if (!this.#followsPayloadTypes) return this[Symbol.dispose]()
     this.#media.consume(false).catch((error) => {
@@ -149,7 +149,7 @@ export class WhepViewing
   consumerClosed(): void {}
 
   consumersDue(): void {
-    this.laneChanged()
+    this.producersChanged()
   }
 
   layerChanged(): void {}
@@ -197,7 +197,7 @@ export class WhepViewing
       )
     const [consumers] = await Promise.all([media.consume(false), viewer.bound()])
     this.#refuseIfOver()
-    if (!media.complete) setImmediate(() => this.laneChanged())
+    if (!media.complete) setImmediate(() => this.producersChanged())
     if (this.#followsPayloadTypes) return writeAnswer(offer, viewer.transport, tracks.answers)
     const answers = tracks.answers.map((answer) => {
       const source = sourceOf(consumers.find(({ kind }) => kind === answer.kind))

@@ -56,7 +56,7 @@ test.serial(
     const changes: number[] = []
     stream.observe({
       stateChanged: () => {},
-      laneChanged: () => void changes.push(stream.producers().length),
+      producersChanged: () => void changes.push(stream.producers().length),
       captureClock: () => {},
       dataArrived: () => {},
     })
