@@ -183,6 +183,8 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       : null
   const http = httpServer(app, config, tls)
   http.on('upgrade', (request, socket, head) => {
+    // Node listens to it no more: one that is gone before it is answered would end the process.
+    socket.on('error', () => {})
     if (request.url?.split('?', 1)[0] === '/protoo') gateway.upgrade(request, socket, head)
     else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
   })

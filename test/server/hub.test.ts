@@ -50,6 +50,23 @@ test('an upgrade that is not ours is refused and the hub goes on', async (t) => 
   t.is((await fetch(`${hub.url}/healthz`)).status, 200)
 })
 
+test('clients that ask for an upgrade and are gone before the answer harm nobody', async (t) => {
+  await using hub = await startHub([])
+  const { port } = new URL(hub.url)
+  const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
+  for (const path of ['/other', '/protoo'])
+    for (const protocol of ['other', 'protoo'])
+      for (let count = 0; count < 25; count++) {
+        const socket = connect(Number(port), '127.0.0.1').on('error', () => {})
+        await once(socket, 'connect')
+        const asks = `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}`
+        socket.write(`${asks}\r\nSec-WebSocket-Protocol: ${protocol}\r\n\r\n`)
+        socket.resetAndDestroy()
+      }
+  t.is((await fetch(`${hub.url}/healthz`)).status, 200)
+  t.is(hub.process.exitCode, null)
+})
+
 test('SIGTERM ends it with 0 within 5 s and leaves no child', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }, { streamId: 'cam-2' }])
   await until(() => descendants(hub.pid).length >= 4, 'two workers and two ingress processes')
