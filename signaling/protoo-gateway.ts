@@ -40,7 +40,7 @@ export class ProtooGateway implements Disposable {
       keepaliveInterval: 10_000,
       keepaliveGracePeriod: 5_000,
     })
-    server.on('connectionrequest', (_request, accept, reject) => {
+    server.on('connectionrequest', ({ socket }, accept, reject) => {
       const { maxConnections, door } = this.#options
       // Whoever only holds a place open gives it up: else a few silent ones would keep everybody out.
       if (this.connections >= maxConnections) this.#strangers.values().next().value?.close()
@@ -49,6 +49,8 @@ export class ProtooGateway implements Disposable {
         return reject(503, 'too many connections; try again later')
       }
       const transport = accept()
+      // The WebSocket library takes off whoever listens, and listens itself once its answer has left.
+      socket.on('error', () => {})
       // An exception past accept() would end the process (protoo has nobody to give it to).
       try {
         const peer = this.#room.createPeer(randomUUID(), transport)

@@ -65,6 +65,7 @@ test('clients that ask for an upgrade and are gone before the answer harm nobody
       }
   t.is((await fetch(`${hub.url}/healthz`)).status, 200)
   t.is(hub.process.exitCode, null)
+  await until(async () => (await hub.metric('overlay_sessions_active')) === 0, 'nothing is left of them')
 })
 
 test('SIGTERM ends it with 0 within 5 s and leaves no child', async (t) => {
