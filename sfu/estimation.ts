@@ -28,6 +28,11 @@ export class Estimation {
     this.#onNeeded = onNeeded
   }
 
+  /** Whether the transport estimates, or is about to. */
+  get needed(): boolean {
+    return this.#needed
+  }
+
   /** What to consume with now. */
   get capabilities(): types.RtpCapabilities {
     return this.#needed ? this.#full : this.#plain

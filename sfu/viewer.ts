@@ -179,7 +179,8 @@ export class Viewer implements Disposable {
 
   /** Media reaches the browser at this share of the pace it is sent at, 0 to 1. */
   congested(pace: number): void {
-    this.#bandwidth.congested(pace)
+    // Single layers are judged by what is lost for good: there is nothing less to send, and no estimate to put right.
+    if (this.#estimation.needed) this.#bandwidth.congested(pace)
   }
 
   /** The browser's page reports what it sees. */

@@ -3,8 +3,8 @@ import { Chromium } from '../support/chromium.ts'
 import { startClipSender } from '../support/clip-sender.ts'
 import { freeUdpPorts, startHub } from '../support/hub.ts'
 import { openImpairedLink } from '../support/impaired-link.ts'
+import { type Reception, receiveBy, takeReceptions } from '../support/page-reception.ts'
 import { type Bench, rounded } from './bench.ts'
-import { type Reception, receiveBy, takeReceptions } from './page-reception.ts'
 import { renditionClip } from './rendition-clip.ts'
 
 const RENDITIONS = [
