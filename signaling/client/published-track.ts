@@ -34,6 +34,7 @@ export class PublishedTrack {
   #muted = false
   #demand: LayerDemand | null = null
   #ceilingKbps = Number.POSITIVE_INFINITY
+  #over = false
   /** Changes of the sender, one after the other: each reads what the one before wrote. */
   #work: Promise<unknown> = Promise.resolve()
 
@@ -81,12 +82,10 @@ export class PublishedTrack {
   /** Stops to publish. The track itself is the page's. */
   close(): void {
     const [media, producer] = [this.#media, this.#producer]
+    this.#over = true
     this.#producer = null
     this.#media = null
-    if (producer !== null && !producer.closed) {
-      producer.close()
-      media?.closeProducer(producer.id)
-    }
+    if (media !== null && producer !== null) endProducer(media, producer)
     this.#closed()
   }
 
@@ -95,8 +94,12 @@ export class PublishedTrack {
     this.#ceilingKbps = ceilingKbps
     this.#demand = null
     await this.#inTurn(async () => {
+      if (this.#over) return
       this.#media = media
-      this.#producer = await media.produce(this.kind === 'audio' ? this.#audio() : this.#video(device))
+      const producer = await media.produce(this.kind === 'audio' ? this.#audio() : this.#video(device))
+      // The page closed it meanwhile.
+      if (this.#over) return endProducer(media, producer)
+      this.#producer = producer
       await this.#applyMute()
     })
   }
@@ -190,4 +193,10 @@ export class PublishedTrack {
     this.#work = done.catch(() => {})
     return done
   }
+}
+
+function endProducer(media: SendingMedia, producer: types.Producer): void {
+  if (producer.closed) return
+  producer.close()
+  media.closeProducer(producer.id)
 }
