@@ -78,6 +78,10 @@ export class Connection implements Disposable {
     if (known) return known
     const made = this.#startPublisher(streamId, streamClass)
     this.#publishers.set(streamId, made)
+    // What publishing takes could not be loaded: the next one tries again.
+    made.catch(() => {
+      if (this.#publishers.get(streamId) === made) this.#publishers.delete(streamId)
+    })
     return made
   }
 
@@ -96,7 +100,7 @@ export class Connection implements Disposable {
   /** Stops all of it. */
   close(): void {
     for (const subscription of this.#subscriptions) this.unsubscribe(subscription)
-    for (const streamId of this.#publishers.keys()) void this.unpublish(streamId)
+    for (const streamId of this.#publishers.keys()) this.unpublish(streamId).catch(() => {})
   }
 
   [Symbol.dispose](): void {
