@@ -69,7 +69,8 @@ export async function listen(
   stack: AsyncDisposableStack,
 ): Promise<string> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
+    // One that comes later (too many open files) is about a connection that did not come about: the others go on.
+    server.on('error', (error: NodeJS.ErrnoException) =>
       reject(
         new CodedError('cannot_listen', `can't listen on ${address.host}:${address.port}: ${error.message}`, {
           details:

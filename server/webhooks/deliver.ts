@@ -35,10 +35,10 @@ export async function deliver(delivery: Delivery, options: DeliverOptions): Prom
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       ...(ca === undefined ? {} : { ca }),
     })
-    outgoing.once('error', reject)
+    outgoing.on('error', reject)
     outgoing.once('response', (response: IncomingMessage) => {
       resolve(response.statusCode ?? 0)
-      response.once('error', () => {})
+      response.on('error', () => {})
       response.destroy()
     })
     outgoing.end(body)
