@@ -20,8 +20,8 @@ export interface SessionPeerOwner {
 }
 
 /**
- * A session's end of a protoo connection: requests are answered by the session's handlers, whoever sends too much is cut
- * off, and `Notifications` (data by method) go out now or never.
+ * A session's end of a protoo connection: requests are answered by the session's handlers, whoever sends too much is
+ * cut off, and `Notifications` (data by method) go out now or never.
  */
 export class SessionPeer<Notifications extends object> {
   readonly #peer: Peer

@@ -38,7 +38,7 @@ export function serveRoute(route: Route, parts: ApiParts): RequestHandler {
     const requestId = requestIdOf(request)
     // By the word of the proxies that the app trusts; the socket's where there is none.
     const address = request.ip ?? request.socket.remoteAddress ?? ''
-    const limit = timeLimit(request, response, route.timeoutMs ?? TIMEOUT_MS)
+    const limit = timeLimit(response, route.timeoutMs ?? TIMEOUT_MS)
     let answered: { status: number; code: string | null; failed: boolean }
     answered = { status: route.answer.status, code: null, failed: false }
     try {
@@ -241,7 +241,7 @@ interface TimeLimit {
   readonly clear: () => void
 }
 
-function timeLimit(request: Request, response: Response, ms: number): TimeLimit {
+function timeLimit(response: Response, ms: number): TimeLimit {
   const controller = new AbortController()
   const { signal } = controller
   const timer = setTimeout(() => {
@@ -270,7 +270,6 @@ function timeLimit(request: Request, response: Response, ms: number): TimeLimit 
       clearTimeout(timer)
       for (const clean of deferred) clean()
       response.off('close', onClose)
-      request.removeAllListeners('aborted')
     },
   }
 }
