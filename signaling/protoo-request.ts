@@ -3,12 +3,22 @@ import { CodedError } from '../common/errors.ts'
 
 /** The data of a request or notification. @throws CodedError `bad_request` (400) that names what does not fit */
 export function parseData<Schema extends z.ZodType>(schema: Schema, data: unknown): z.infer<Schema> {
-  const parsed = schema.safeParse(data)
-  if (parsed.success) return parsed.data
+  const parsed = parsedBy(schema, data)
+  if (parsed?.success) return parsed.data
   throw new CodedError('bad_request', 'the request does not fit its schema', {
     status: 400,
-    details: z.prettifyError(parsed.error).split('\n').slice(0, 10),
+    details: parsed ? z.prettifyError(parsed.error).split('\n').slice(0, 10) : ['nested too deeply'],
   })
+}
+
+/** Undefined for data that is nested deeper than schemas of any JSON, which recurse, can follow. */
+function parsedBy<Schema extends z.ZodType>(schema: Schema, data: unknown) {
+  try {
+    return schema.safeParse(data)
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
 }
 
 /** The handler of a request. @throws CodedError `unknown_method` (404) that names those there are */

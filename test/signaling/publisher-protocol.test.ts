@@ -215,6 +215,8 @@ test('data reaches whoever watches with its time; too much of it is refused', as
   t.like(watching.data[0], { payload: { score: [1, 0], by: 'ä' }, at_unix_ms })
   const long = { payload: 'ä'.repeat(512), at_unix_ms }
   t.deepEqual(await refusal(connection.request('data', long)), [400, 'bad_request'])
+  const deep = { payload: JSON.parse(`${'['.repeat(4000)}${']'.repeat(4000)}`), at_unix_ms }
+  t.deepEqual(await refusal(connection.request('data', deep)), [400, 'bad_request'])
   const many = Array.from({ length: 40 }, (_, n) => connection.request('data', { payload: n, at_unix_ms }))
   const settled = await Promise.allSettled(many)
   const refused = settled.filter(({ status }) => status === 'rejected')
