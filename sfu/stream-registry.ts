@@ -92,9 +92,10 @@ export class StreamRegistry implements AsyncDisposable {
     return this.#rist.take(count)
   }
 
-  /** Gives ports back that no stream was opened on. */
+  /** Gives ports back that no stream was opened on. One that was gave its own back, and another may be open on them. */
   giveRistPorts(ports: readonly number[]): void {
-    this.#rist.give(ports)
+    const open = new Set(Array.from(this.#streams.values()).flatMap((entry) => entry.ports?.rist ?? []))
+    this.#rist.give(ports.filter((port) => !open.has(port)))
   }
 
   get(tenantId: string, streamId: string): Stream | undefined {

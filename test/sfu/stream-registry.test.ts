@@ -1,0 +1,41 @@
+import test from 'ava'
+import { createLogger } from '../../common/logger.ts'
+import { StreamRegistry } from '../../sfu/stream-registry.ts'
+import { recordEvents } from '../support/recorded-events.ts'
+import { freeUdpPorts } from '../support/udp-ports.ts'
+
+test('ports of an open stream are not given away by who had them before', async (t) => {
+  const [rist, rtp] = await freeUdpPorts(2)
+  await using registry = new StreamRegistry(
+    { rist: [rist!, rist! + 1], rtp: [rtp!, rtp! + 1] },
+    {
+      placement: {
+        forLane: () => undefined,
+        takeForViewer: () => {
+          throw new Error('nobody watches')
+        },
+      },
+      census: { consumersOf: () => 0 },
+      events: recordEvents().events,
+      logger: createLogger('silent'),
+    },
+  )
+  const name = { tenantId: 'default', streamId: 'cam-1' }
+  const open = (links: readonly number[]) =>
+    registry.openField({
+      ...{ ...name, streamClass: 'director', logLevel: 'silent', links },
+      input: {
+        ...{ address: '127.0.0.1', passphrase: 'a passphrase', aes_bits: 256, authentication: 'srp' },
+        ...{ username: 'user', password: 'a password' },
+        buffer: { start_ms: 100, min_ms: 100, max_ms: 500, rtt_multiple: 4 },
+      },
+    })
+  const ports = registry.takeRistPorts(1)
+  open(ports)
+  // Its contract could not be stored: its stream is closed, and the next one is open on its ports.
+  await registry.close(name.tenantId, name.streamId)
+  t.deepEqual(registry.takeRistPorts(1), ports)
+  open(ports)
+  registry.giveRistPorts(ports)
+  t.notDeepEqual(registry.takeRistPorts(1), ports)
+})
