@@ -17,13 +17,22 @@ const AFTER_CONGESTION_MS = 3_500
 /** A probe found more where the estimate is so many times what it was... */
 const FOUND_MORE = 1.3
 /** ...and then the next one follows so soon. */
-const SOON_MS = 200
+const SOON_MS = 100
+/** More than so many times what is known to fit is not probed for in one go, */
+const AT_ONCE = 4
+/** but first so many times of it: where nothing more fits, a probe is a queue as long as it is fast. */
+const FIRST_OF_TWO = 2.5
 
 export const FRESH_PROBES: ProbeSchedule = { nextAt: 0, waitMs: FIRST_WAIT_MS, knownKbps: 0 }
 
 /** The link carries `knownKbps` and no more. */
 export function probesAfterCongestion(knownKbps: number, nowMs: number): ProbeSchedule {
   return { nextAt: nowMs + AFTER_CONGESTION_MS, waitMs: LONGEST_WAIT_MS, knownKbps }
+}
+
+/** The rate to probe at where `goalKbps` is to be found and `estimateKbps` is known to fit, kb/s. */
+export function probeRateKbps(goalKbps: number, estimateKbps: number): number {
+  return goalKbps <= estimateKbps * AT_ONCE ? goalKbps : estimateKbps * FIRST_OF_TWO
 }
 
 /**

@@ -2,7 +2,12 @@ import type { types } from 'mediasoup'
 import { z } from 'zod'
 import { type DeliveryMemory, FRESH_DELIVERY, judgeDelivery } from '../policy/judge-delivery.ts'
 import { probeGoalKbps } from '../policy/probe-goal.ts'
-import { considerProbe, FRESH_PROBES, probesAfterCongestion } from '../policy/probe-schedule.ts'
+import {
+  considerProbe,
+  FRESH_PROBES,
+  probeRateKbps,
+  probesAfterCongestion,
+} from '../policy/probe-schedule.ts'
 import { type Bandwidth, byImportance, type Share, shareBandwidth } from '../policy/share-bandwidth.ts'
 import { type ViewedStream, wantedStep } from '../policy/viewed-stream.ts'
 import { TransportBounds } from './transport-bounds.ts'
@@ -34,8 +39,9 @@ const MILD = 0.8
 const CUT_EVERY_MS = 1_000
 /** What still stands in the link's queue from before goes on arriving slowly for so long, ms, and says nothing new. */
 const DRAINING_MS = 2_500
-/** A queue that the viewer sees so soon after a probe is the probe's, ms; one that it sees again is not. */
-const PROBE_QUIET_MS = 1_000
+/** A queue that the viewer sees so long after a probe is the probe's, ms; one that it sees again is not. */
+const PROBE_FELT_AFTER_MS = 120
+const PROBE_FELT_WITHIN_MS = 1_000
 /** With all pictures paused nothing can be estimated: they are tried again after so long, ever longer, ms. */
 const TRY_AFTER_MS = 6_000
 const TRY_AT_MOST_MS = 48_000
@@ -123,7 +129,8 @@ export class BandwidthManager implements Disposable {
     const sent = this.#sentKbps()
     if (this.#closed || sent === 0 || now - this.#congestedAt < DRAINING_MS) return
     // What a probe holds up for a moment is no queue that grows.
-    if (!this.#probed.felt && now - this.#probed.at < PROBE_QUIET_MS) {
+    const probedFor = now - this.#probed.at
+    if (!this.#probed.felt && probedFor >= PROBE_FELT_AFTER_MS && probedFor < PROBE_FELT_WITHIN_MS) {
       this.#probed = { ...this.#probed, felt: true }
       return
     }
@@ -278,7 +285,7 @@ export class BandwidthManager implements Disposable {
     this.#probes = schedule
     if (!probe) return
     this.#probed = { at: now, felt: false }
-    this.#bounds.probe(goalKbps, estimateKbps)
+    this.#bounds.probe(probeRateKbps(goalKbps, estimateKbps), estimateKbps)
   }
 
   /** Plays for a while what is paused: only then the worker can tell whether it fits. */

@@ -127,7 +127,7 @@ test.serial('a page of several streams has one connection, and tiles get what th
     await until(async () => (await height(streamId)) === 480, `${streamId} gets the large rendition`, 20_000)
   await page.setViewportSize({ width: 260, height: 340 })
   await until(async () => (await height('cam-1')) === 240, 'a small tile gets the small rendition', 15_000)
-  t.is((await shown('cam-1'))['reason'], 'tile')
+  await until(async () => (await shown('cam-1'))['reason'] === 'tile', 'the tile is the reason')
   await page.evaluate(() => {
     const tile = document.querySelector<HTMLElement>('[data-testid="tile-cam-2"]')!
     tile.style.position = 'fixed'

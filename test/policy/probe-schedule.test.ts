@@ -3,6 +3,7 @@ import {
   considerProbe,
   FRESH_PROBES,
   type ProbeSchedule,
+  probeRateKbps,
   probesAfterCongestion,
 } from '../../policy/probe-schedule.ts'
 
@@ -32,7 +33,7 @@ test('probes that find nothing come ever more rarely, yet they go on', (t) => {
 test('a probe that found much more is followed by another soon, and that again where it did', (t) => {
   t.deepEqual(
     probesOf(3, (probes, estimate) => (probes < 3 ? estimate * 2 : estimate)),
-    [0, 300, 600, 1600],
+    [0, 200, 400, 1400, 2900],
   )
 })
 
@@ -50,6 +51,12 @@ test('after congestion the queue drains first, and the first probe that finds mo
   )
   t.deepEqual(
     probesOf(8, (probes) => (probes < 2 ? 400 : 5000), { from, estimateKbps: 400 }),
-    [3500, 6500, 6800, 7800],
+    [3500, 6500, 6700, 7700],
   )
+})
+
+test('a step that is far above what is known to fit is probed for in two', (t) => {
+  t.is(probeRateKbps(1100, 360), 1100)
+  t.is(probeRateKbps(5400, 1000), 2500)
+  t.is(probeRateKbps(5400, 2500), 5400)
 })
