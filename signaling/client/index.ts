@@ -16,7 +16,8 @@ export {
   type PublishLayers,
 } from './publish-encodings.ts'
 export { CannotSend, PublishedTrack, type TrackWishes } from './published-track.ts'
-export { PublisherClient, type PublisherEvents, type PublisherOptions } from './publisher-client.ts'
+export { PublisherClient, type PublisherEvents } from './publisher-client.ts'
+export type { PublisherOptions } from './publisher-contract.ts'
 export type { PublisherState } from './publisher-state.ts'
 export type { LayerStatistics, PublisherStatistics } from './send-statistics.ts'
 export { listStreams } from './stream-list.ts'

@@ -1,18 +1,18 @@
 import type { Device } from 'mediasoup-client'
-import { type FlowContract, flowContractSchema } from '../../common/wire/flow-contract.ts'
+import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import {
   type DataPayload,
   type LayerDemand,
   type PublishAnswer,
   publishAnswer,
 } from '../../common/wire/publisher-protocol.ts'
-import type { StreamClass, StreamState } from '../../common/wire/stream.ts'
+import type { StreamState } from '../../common/wire/stream.ts'
 import { ClockOffset, localUnixMs } from './clock-offset.ts'
 import { compareClocks } from './compare-clocks.ts'
-import { askHub } from './hub-request.ts'
 import type { Closing } from './hub-socket.ts'
 import { PublishedTrack, type TrackWishes } from './published-track.ts'
 import { PublisherConnection } from './publisher-connection.ts'
+import { PublisherContract, type PublisherOptions } from './publisher-contract.ts'
 import { PublisherMonitor } from './publisher-monitor.ts'
 import { type PublisherOutcome, publisherOutcome } from './publisher-outcome.ts'
 import { type PublisherState, publisherState } from './publisher-state.ts'
@@ -22,20 +22,6 @@ import { SendingDevice } from './sending-device.ts'
 import { SendingMedia, type SendingMediaOwner } from './sending-media.ts'
 import { TypedEmitter } from './typed-emitter.ts'
 import { webSocketUrl } from './web-socket-url.ts'
-
-/** A contract is renewed when this share of what is left of it is over... */
-const RENEW_AT = 0.5
-/** ...and not oftener than this, ms. */
-const RENEW_NEVER_BEFORE_MS = 1000
-
-export interface PublisherOptions {
-  /** The hub's address, as `https://hub.example:9415`. */
-  readonly hubUrl: string
-  readonly streamId: string
-  readonly streamClass?: StreamClass
-  /** The bearer token of now, asked for before each request. */
-  readonly token?: () => string | null
-}
 
 export interface PublisherEvents {
   state: PublisherState
@@ -57,6 +43,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   readonly #options: PublisherOptions
   readonly #device = new SendingDevice()
   readonly #clock = new ClockOffset()
+  readonly #contract: PublisherContract
   readonly #tracks = new Set<PublishedTrack>()
   readonly #monitor: PublisherMonitor
   /** Tells the hub that a new connection is this same program's. */
@@ -71,10 +58,8 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   #connection: PublisherConnection | null = null
   #media: SendingMedia | null = null
   #mediaDevice: Device | null = null
-  #contract: FlowContract | null = null
   #demand: LayerDemand | null = null
   #viewers = 0
-  #renewal: ReturnType<typeof setTimeout> | undefined
   #attempt = 0
   #closed = false
   #wake = (): void => {}
@@ -91,6 +76,10 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   constructor(options: PublisherOptions) {
     super()
     this.#options = options
+    this.#contract = new PublisherContract(options, this.#clock, (contract) => {
+      for (const track of this.#tracks) track.bound(contract.abr.max_kbps)
+      this.emit('contract', contract)
+    })
     const client = this
     this.#monitor = new PublisherMonitor({
       get connection() {
@@ -117,7 +106,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
 
   /** What the hub granted; null before. */
   get contract(): FlowContract | null {
-    return this.#contract
+    return this.#contract.granted
   }
 
   /** Names the transport that media goes over now; null while there is none. */
@@ -181,7 +170,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   close(): void {
     this.#closed = true
     removeEventListener('online', this.retryNow)
-    clearTimeout(this.#renewal)
+    this.#contract.release()
     this.#monitor.close()
     this.#wake()
     this.#media?.close()
@@ -195,7 +184,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     while (!this.#closed) {
       const end = await this.#publishOnce().catch((error: unknown) => ({ cause: 'failed' as const, error }))
       if (this.#closed) return
-      clearTimeout(this.#renewal)
+      this.#contract.release()
       this.#over(publisherOutcome(end, (token?.() ?? null) !== null))
       if (end.cause !== 'expired') await this.#pause()
     }
@@ -214,10 +203,10 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
 
   /** One contract and one connection, until that is over. */
   async #publishOnce(): Promise<Closing> {
-    const contract = await this.#askForContract()
-    const connection = this.#connect(webSocketUrl(contract.join.protoo_url, this.#options.hubUrl))
+    const { join } = await this.#contract.ask()
+    const connection = this.#connect(webSocketUrl(join.protoo_url, this.#options.hubUrl))
     this.#connection = connection
-    this.#renewInTime()
+    this.#contract.use()
     const failed = Promise.withResolvers<never>()
     this.#failed = failed.reject
     try {
@@ -225,19 +214,6 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     } finally {
       connection.close('publishing failed')
     }
-  }
-
-  async #askForContract(): Promise<FlowContract> {
-    const { hubUrl, streamId, streamClass, token } = this.#options
-    const body = {
-      stream_id: streamId,
-      preferred_transports: ['webrtc'],
-      ...(streamClass !== undefined && { class: streamClass }),
-    }
-    const asked = { hubUrl, path: '/v1/publish', token: token?.() ?? null, body }
-    const contract = await askHub(asked, flowContractSchema)
-    this.#setContract(contract)
-    return contract
   }
 
   #connect(url: string): PublisherConnection {
@@ -270,14 +246,16 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
         this.#refresh()
       },
       viewers: ({ count }) => this.#setViewers(count),
-      'contract-changed': ({ contract }) => this.#setContract(contract),
+      'contract-changed': ({ contract }) => {
+        this.#contract.granted = contract
+      },
       'keyframe-request': () => {},
     })
     return connection
   }
 
   async #publish(connection: PublisherConnection, capabilities: object): Promise<void> {
-    const { ticket } = this.#contract!.join
+    const { ticket } = this.#contract.granted!.join
     const kept = this.#media?.closed === false ? this.#media.id : undefined
     const answered = connection.request('publish', {
       ticket,
@@ -304,7 +282,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     if (connection !== this.#connection) return answer
     this.#stream = answer.stream
     this.#demand = answer.demand
-    this.#setContract(answer.contract)
+    this.#contract.granted = answer.contract
     this.#setViewers(answer.viewers)
     this.emit('demand', answer.demand)
     return answer
@@ -331,7 +309,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   }
 
   async #produce(track: PublishedTrack, media: SendingMedia): Promise<void> {
-    const { max_kbps } = this.#contract!.abr
+    const { max_kbps } = this.#contract.granted!.abr
     await track.produceOn(media, this.#mediaDevice!, max_kbps)
     if (this.#demand !== null) this.#demanded(this.#demand)
   }
@@ -344,29 +322,9 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     if (changed) this.emit('demand', demand)
   }
 
-  #setContract(contract: FlowContract): void {
-    this.#contract = contract
-    for (const track of this.#tracks) track.bound(contract.abr.max_kbps)
-    this.emit('contract', contract)
-  }
-
   #setViewers(count: number): void {
     this.#viewers = count
     this.emit('viewers', count)
-  }
-
-  #renewInTime(): void {
-    clearTimeout(this.#renewal)
-    const left = this.#contract!.expires_at - localUnixMs() - (this.#clock.offsetMs ?? 0)
-    const wait = Math.max(RENEW_NEVER_BEFORE_MS, left * RENEW_AT)
-    this.#renewal = setTimeout(() => {
-      // Refused: the contract runs on until it expires, and the next attempt then says why.
-      this.#askForContract()
-        .catch(() => {})
-        .finally(() => {
-          if (this.#connection !== null) this.#renewInTime()
-        })
-    }, wait)
   }
 
   #dropMedia(): void {

@@ -1,0 +1,84 @@
+import { type FlowContract, flowContractSchema } from '../../common/wire/flow-contract.ts'
+import type { StreamClass } from '../../common/wire/stream.ts'
+import { type ClockOffset, localUnixMs } from './clock-offset.ts'
+import { askHub } from './hub-request.ts'
+
+/** A contract is renewed when this share of what is left of it is over... */
+const RENEW_AT = 0.5
+/** ...and not oftener than this, ms. */
+const RENEW_NEVER_BEFORE_MS = 1000
+
+export interface PublisherOptions {
+  /** The hub's address, as `https://hub.example:9415`. */
+  readonly hubUrl: string
+  readonly streamId: string
+  readonly streamClass?: StreamClass
+  /** The bearer token of now, asked for before each request. */
+  readonly token?: () => string | null
+}
+
+/** The contract that a stream is published by: asked for, changed by the hub, and renewed in time while it is used. */
+export class PublisherContract {
+  readonly #options: PublisherOptions
+  readonly #clock: ClockOffset
+  readonly #changed: (contract: FlowContract) => void
+  #granted: FlowContract | null = null
+  #used = false
+  #renewal: ReturnType<typeof setTimeout> | undefined
+
+  /** `clock` tells the hub's time; `changed` hears each contract that is another than before. */
+  constructor(options: PublisherOptions, clock: ClockOffset, changed: (contract: FlowContract) => void) {
+    this.#options = options
+    this.#clock = clock
+    this.#changed = changed
+  }
+
+  /** What the hub granted last; null before. */
+  get granted(): FlowContract | null {
+    return this.#granted
+  }
+
+  set granted(contract: FlowContract) {
+    this.#granted = contract
+    this.#changed(contract)
+  }
+
+  /**
+   * Asks for a contract, or for more time of the one that there is.
+   * @throws HubRefusal, or an Error that says why there is no answer
+   */
+  async ask(): Promise<FlowContract> {
+    const { hubUrl, streamId, streamClass, token } = this.#options
+    const body = {
+      stream_id: streamId,
+      preferred_transports: ['webrtc'],
+      ...(streamClass !== undefined && { class: streamClass }),
+    }
+    const asked = { hubUrl, path: '/v1/publish', token: token?.() ?? null, body }
+    const contract = await askHub(asked, flowContractSchema)
+    this.granted = contract
+    return contract
+  }
+
+  /** Renews it in time from now on, until {@link release}. */
+  use(): void {
+    this.#used = true
+    clearTimeout(this.#renewal)
+    const left = this.#granted!.expires_at - localUnixMs() - (this.#clock.offsetMs ?? 0)
+    const wait = Math.max(RENEW_NEVER_BEFORE_MS, left * RENEW_AT)
+    this.#renewal = setTimeout(() => {
+      // Refused: the contract runs on until it expires, and the next attempt then says why.
+      this.ask()
+        .catch(() => {})
+        .finally(() => {
+          if (this.#used) this.use()
+        })
+    }, wait)
+  }
+
+  /** Lets it run out. */
+  release(): void {
+    this.#used = false
+    clearTimeout(this.#renewal)
+  }
+}
