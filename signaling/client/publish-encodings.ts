@@ -28,13 +28,15 @@ export interface EncodingWish {
   readonly height: number
   /** All layers together, kb/s. */
   readonly maxKbps: number
+  /** Of layers in one encoding, how many to send, from the smallest; all by default. */
+  readonly wantedLayers?: number
 }
 
 /** The encodings of a track, smallest first, as `RTCRtpSendParameters` wants them. */
-export function encodingsOf({ codec, layers, height, maxKbps }: EncodingWish): types.RtpEncodingParameters[] {
+export function encodingsOf(wish: EncodingWish): types.RtpEncodingParameters[] {
+  const { codec, layers, height, maxKbps } = wish
   const count = Math.max(1, Math.min(3, 1 + Math.floor(Math.log2(height / LEAST_LINES))))
-  if (layers === 'svc')
-    return [{ maxBitrate: maxKbps * 1000, scalabilityMode: count === 1 ? 'L1T3' : `L${count}T3_KEY` }]
+  if (layers === 'svc') return [svcEncoding(count, Math.min(count, wish.wantedLayers ?? count), maxKbps)]
   // Temporal layers help where mediasoup can leave them out: it reads them in VP8 and VP9.
   const scalabilityMode = codec === 'vp8' || codec === 'vp9' ? 'L1T3' : 'L1T1'
   const shares = SHARES[layers === 'simulcast' ? count - 1 : 0] ?? SHARES[0]
@@ -43,6 +45,16 @@ export function encodingsOf({ codec, layers, height, maxKbps }: EncodingWish): t
     maxBitrate: Math.round(maxKbps * 1000 * share),
     scalabilityMode,
   }))
+}
+
+/** One encoding of the `sent` smallest of its layers: each is as large as it is with all of them. */
+function svcEncoding(count: number, sent: number, maxKbps: number): types.RtpEncodingParameters {
+  const share = (SHARES[count - 1] ?? SHARES[0]).slice(0, sent).reduce((sum, each) => sum + each, 0)
+  return {
+    scaleResolutionDownBy: 2 ** (count - sent),
+    maxBitrate: Math.round(maxKbps * 1000 * share),
+    scalabilityMode: sent === 1 ? 'L1T3' : `L${sent}T3_KEY`,
+  }
 }
 
 /** The layers that a track is sent with when somebody wishes for `layers`. */

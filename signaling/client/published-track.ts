@@ -34,6 +34,8 @@ export class PublishedTrack {
   #muted = false
   #demand: LayerDemand | null = null
   #ceilingKbps = Number.POSITIVE_INFINITY
+  /** Of the track that was produced: another one in its place is sent in as many layers. */
+  #height = USUAL_HEIGHT
   #over = false
   /** Changes of the sender, one after the other: each reads what the one before wrote. */
   #work: Promise<unknown> = Promise.resolve()
@@ -133,6 +135,7 @@ export class PublishedTrack {
     const name = this.wishes.codec ?? 'vp8'
     const codec = codecOf(device, name)
     if (codec === undefined) throw new CannotSend(`this browser can't send ${name.toUpperCase()}`)
+    this.#height = this.#track.getSettings().height ?? USUAL_HEIGHT
     return {
       track: this.#track,
       stopTracks: false,
@@ -145,13 +148,17 @@ export class PublishedTrack {
     }
   }
 
+  get #layers(): PublishLayers {
+    return layersFor(this.wishes.codec ?? 'vp8', this.wishes.layers)
+  }
+
   #encodings(): types.RtpEncodingParameters[] {
-    const codec = this.wishes.codec ?? 'vp8'
     return encodingsOf({
-      codec,
-      layers: layersFor(codec, this.wishes.layers),
-      height: this.#track.getSettings().height ?? USUAL_HEIGHT,
+      codec: this.wishes.codec ?? 'vp8',
+      layers: this.#layers,
+      height: this.#height,
       maxKbps: this.#maxKbps(),
+      wantedLayers: this.#wantedLayers(),
     })
   }
 
@@ -174,10 +181,20 @@ export class PublishedTrack {
     const wanted = this.kind === 'video' ? this.#encodings() : []
     parameters.encodings.forEach((encoding, layer) => {
       encoding.active = this.#isWanted(layer, parameters.encodings.length)
-      const maxBitrate = wanted.length === parameters.encodings.length ? wanted[layer]?.maxBitrate : undefined
+      const { maxBitrate, scalabilityMode, scaleResolutionDownBy } = wanted[layer] ?? {}
       if (maxBitrate !== undefined) encoding.maxBitrate = maxBitrate
+      // Layers of one encoding come and go by its mode, where the browser has one.
+      if (this.#layers === 'svc' && 'scalabilityMode' in encoding)
+        Object.assign(encoding, { scalabilityMode, scaleResolutionDownBy })
     })
     await sender.setParameters(parameters)
+  }
+
+  /** How many layers of a picture are to be sent: those that somebody consumes and those below them. */
+  #wantedLayers(): number {
+    return this.#demand === null
+      ? Number.POSITIVE_INFINITY
+      : Math.max(1, this.#demand.video.lastIndexOf(true) + 1)
   }
 
   /** A single encoding carries all layers there are. */

@@ -51,8 +51,8 @@ async function openStudio(
   return opened
 }
 
-async function openWatcher(streamId: string) {
-  const opened = await chromium.open(`${hub.url}/watch/${streamId}`, { width: 640, height: 360 })
+async function openWatcher(streamId: string, viewport = { width: 640, height: 360 }) {
+  const opened = await chromium.open(`${hub.url}/watch/${streamId}`, viewport)
   await useToken(opened.page, viewerToken)
   return opened
 }
@@ -76,6 +76,7 @@ interface Layer {
   readonly name: string
   readonly active: boolean
   readonly kbps: number
+  readonly height: number
 }
 
 const layersOf = (page: Page): Promise<Layer[]> =>
@@ -182,10 +183,29 @@ test.serial('layers that nobody watches are not sent, and are there again for wh
   await untilState(studio.page, 'live')
   const sent = async () => (await layersOf(studio.page)).map(({ active, kbps }) => active && kbps > 0)
   await until(async () => (await sent()).join() === 'true,true,true', 'all layers are sent at first')
+
+  // Layers of one encoding likewise, under a viewer who has the small one on the screen.
+  await using svc = await openStudio('cam-svc', { codec: 'vp9', layers: 'svc' })
+  await untilState(svc.page, 'live')
+  const small = await openWatcher('cam-svc', { width: 180, height: 120 })
+  await using _closes = small
+  await untilState(small.page, 'live')
+  await untilMoving(small.page)
+  const heightOf = async ({ page }: typeof svc) => (await layersOf(page))[0]?.height
+  await until(async () => (await heightOf(svc)) === 360, 'both layers of SVC')
+
   await until(async () => (await sent()).join() === 'true,false,false', 'nobody watches', 20_000)
   await using watcher = await openWatcher('cam-demand')
   await untilState(watcher.page, 'live')
   await untilMoving(watcher.page)
   await until(async () => (await sent()).join() === 'true,true,true', 'all layers are sent again')
   t.is(await stateOf(studio.page), 'live')
+
+  await until(async () => (await heightOf(svc)) === 180, 'SVC without its large layer', 15_000)
+  await untilMoving(small.page)
+  await small.page.setViewportSize({ width: 640, height: 360 })
+  await until(async () => (await shown(small.page)).height === 360, 'its large layer again', 10_000)
+  await untilMoving(small.page)
+  await until(async () => (await heightOf(svc)) === 360, 'it is told')
+  for (const { page } of [svc, small]) t.is(await stateOf(page), 'live')
 })

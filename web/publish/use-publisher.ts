@@ -101,6 +101,11 @@ function showOnPage({ state, viewers, statistics, demand }: Published, transport
   dataset.viewers = String(viewers)
   dataset.demand = demand === null ? '' : JSON.stringify(demand)
   dataset.layers = JSON.stringify(
-    statistics?.layers.map(({ name, active, kbps }) => ({ name, active, kbps: Math.round(kbps) })) ?? [],
+    statistics?.layers.map(({ name, active, kbps, height }) => ({
+      name,
+      active,
+      kbps: Math.round(kbps),
+      height,
+    })) ?? [],
   )
 }
