@@ -55,7 +55,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
       handlers: this.#handlers,
       budget: new RequestBudget(REQUESTS_PER_SECOND, REQUEST_BURST, performance.now()),
       notified: (method, data) => this.#onNotification(method, data),
-      refused: () => {},
+      refused: ({ code, message }) => events.rejected(this.#streamName, code, message),
       failed: (error) => events.error('signaling', 'publisher', error),
       flooded: () =>
         events.rejected(this.#streamName, 'flood', 'a publisher sent too many messages and was cut off'),

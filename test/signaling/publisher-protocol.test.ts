@@ -198,6 +198,7 @@ test('what can not be forwarded is refused in words, and the connection stands',
   t.deepEqual(await refusal(video('video/VP8', [])), [400, 'bad_request'])
   t.deepEqual(await refusal(video('video/VP8', [{}])), [400, 'bad_rtp_parameters'])
   t.deepEqual(await refusal(publisher.produceAudio('another', SSRC)), [404, 'unknown_transport'])
+  t.is(await hub.metric('rejected_total{reason="layers_not_supported"}'), 2)
   await publisher.produceAudio(transport_id, SSRC)
   t.deepEqual(await refusal(publisher.produceAudio(transport_id, SSRC + 1)), [409, 'already_producing'])
   t.deepEqual(await refusal(connection.request('fly' as never, {} as never)), [404, 'unknown_method'])
