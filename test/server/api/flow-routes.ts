@@ -24,9 +24,8 @@ import { TelemetryIntake } from '../../../server/telemetry/intake.ts'
 import { AlarmBook } from '../../../server/topology/alarms.ts'
 import { SloTracker } from '../../../server/topology/slo.ts'
 import { PortRange } from '../../../sfu/ingress/port-range.ts'
-import { Placement } from '../../../sfu/placement.ts'
 import { StreamRegistry } from '../../../sfu/stream-registry.ts'
-import { WorkerPool } from '../../../sfu/worker-pool.ts'
+import { openWorkers, placementOn } from '../../support/local-workers.ts'
 import { recordEvents } from '../../support/recorded-events.ts'
 import type { RigParts } from './api-rig.ts'
 
@@ -55,20 +54,11 @@ export async function flowRoutes() {
   const { events } = recordEvents(([name, , , cause]) => {
     if (name === 'error') failures.push(cause)
   })
-  const pool = stack.use(
-    await WorkerPool.open({
-      ...{ count: 1, events, onReplaced: () => {} },
-      webRtc: { ip: '127.0.0.1', announcedAddress: null, basePort: 0 },
-    }),
-  )
-  const placement = new Placement({
-    ...{ size: 1, slots: () => pool.slots, census: pool.census, cpuOf: () => 0, lanesOn: () => 0 },
-    consumersPerWorker: 1000,
-  })
+  const pool = stack.use(await openWorkers(1))
   const streams = stack.use(
     new StreamRegistry(
       { rist: [0, 0], rtp: [0, 0] },
-      { placement, census: pool.census, events, logger: createLogger('fatal') },
+      { placement: placementOn(pool, 1000), census: pool.census, events, logger: createLogger('fatal') },
     ),
   )
   const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
