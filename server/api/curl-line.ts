@@ -8,7 +8,10 @@ export function curlLine(method: string, path: string, operation: OpenApiOperati
   const [other] = Object.keys(requestBody?.content ?? {})
   const body =
     json === undefined
-      ? other !== undefined && [`-H 'Content-Type: ${other}'`, `--data-binary @${other.replace(/^.*\//, '')}`]
+      ? other !== undefined && [
+          `-H 'Content-Type: ${other}'`,
+          `--data-binary @body.${other.replace(/^.*\//, '')}`,
+        ]
       : [`-H 'Content-Type: application/json'`, `-d '${quoted(JSON.stringify(exampleOf(json.schema)))}'`]
   const lines = [
     `curl ${method === 'get' ? '' : `-X ${method.toUpperCase()} `}"$HUB${filled(path, parameters)}"`,

@@ -59,6 +59,7 @@ function postOffer(deps: WhepRouteDependencies): Route {
     errors: errorsWithRefusals({
       400: ['bad_sdp'],
       401: ['unauthenticated', 'unknown_ticket'],
+      403: ['denied'],
       406: ['no_common_codec'],
       409: ['stream_not_live', 'ticket_in_use'],
       410: ['gone'],

@@ -65,6 +65,7 @@ function postOffer(deps: WhipRouteDependencies): Route {
     errors: errorsWithRefusals({
       400: ['bad_sdp', 'bad_rtp_parameters'],
       401: ['unauthenticated', 'unknown_ticket'],
+      403: ['denied'],
       406: ['no_common_codec'],
       409: ['stream_taken', 'other_transport', 'contract_ended'],
       410: ['gone', 'stream_ended'],
