@@ -182,17 +182,21 @@ test.serial('layers that nobody watches are not sent, and are there again for wh
   await using studio = await openStudio('cam-demand', { height: '720' })
   await untilState(studio.page, 'live')
   const sent = async () => (await layersOf(studio.page)).map(({ active, kbps }) => active && kbps > 0)
-  await until(async () => (await sent()).join() === 'true,true,true', 'all layers are sent at first')
+  {
+    await using first = await openWatcher('cam-demand')
+    await untilState(first.page, 'live')
+    await until(async () => (await sent()).join() === 'true,true,true', 'all layers are sent', 20_000)
+  }
 
   // Layers of one encoding likewise, under a viewer who has the small one on the screen.
   await using svc = await openStudio('cam-svc', { codec: 'vp9', layers: 'svc' })
   await untilState(svc.page, 'live')
+  const heightOf = async ({ page }: typeof svc) => (await layersOf(page))[0]?.height
+  await until(async () => (await heightOf(svc)) === 360, 'both layers of SVC')
   const small = await openWatcher('cam-svc', { width: 180, height: 120 })
   await using _closes = small
   await untilState(small.page, 'live')
   await untilMoving(small.page)
-  const heightOf = async ({ page }: typeof svc) => (await layersOf(page))[0]?.height
-  await until(async () => (await heightOf(svc)) === 360, 'both layers of SVC')
 
   await until(async () => (await sent()).join() === 'true,false,false', 'nobody watches', 20_000)
   await using watcher = await openWatcher('cam-demand')
