@@ -2,8 +2,10 @@
 export interface DeliveryReport {
   /** What was sent, kb/s. */
   readonly sentKbps: number
-  /** Share that was lost, 0 to 1. */
+  /** Share that was lost for good, 0 to 1. */
   readonly loss: number
+  /** Share that had to be sent again, 0 to 1; it counts as received once it is, and is not in the loss. */
+  readonly resent: number
   /** Round trip, ms; null while nobody knows. */
   readonly rttMs: number | null
 }
@@ -15,6 +17,8 @@ export interface ReportedBandwidth {
   readonly baseRttMs: number | null
   /** Whether the last report told of a queue. */
   readonly queued: boolean
+  /** What reports tell before is about what was sent before less was taken to fit. */
+  readonly drainUntil: number
   /** Nothing more is tried before. */
   readonly holdUntil: number
   /** What more was tried and failed, in a row. */
@@ -24,6 +28,8 @@ export interface ReportedBandwidth {
 /** Above this share of loss less is sent; below the lower one more is tried. */
 const LOSS_HIGH = 0.08
 const LOSS_LOW = 0.02
+/** Above this share that is sent again a link is full; a radio link's single losses are below, and are repaired. */
+const RESENT_HIGH = 0.15
 /** A queue that grows by so much over the shortest round trip is congestion, ms: in two reports, for one may be late. */
 const QUEUE_MS = 150
 /** How much the shortest round trip may grow, ms a second. */
@@ -35,11 +41,19 @@ const BEYOND_SENT = 4
 const LEAST_KBPS = 100
 /** One report of a queue that ran over tells more loss than there will be: so much is taken to get through. */
 const LEAST_THROUGH = 0.5
+const DRAIN_MS = 1_500
 const HOLD_MS = 6_000
 const HOLD_AT_MOST_MS = 48_000
 
 export function freshBandwidth(startKbps: number): ReportedBandwidth {
-  return { availableKbps: startKbps, baseRttMs: null, queued: false, holdUntil: 0, failures: 0 }
+  return {
+    availableKbps: startKbps,
+    baseRttMs: null,
+    queued: false,
+    drainUntil: 0,
+    holdUntil: 0,
+    failures: 0,
+  }
 }
 
 /**
@@ -49,7 +63,7 @@ export function freshBandwidth(startKbps: number): ReportedBandwidth {
  */
 export function estimateFromReport(
   memory: ReportedBandwidth,
-  { sentKbps, loss, rttMs }: DeliveryReport,
+  { sentKbps, loss, resent, rttMs }: DeliveryReport,
   passedMs: number,
   nowMs: number,
   goalKbps: number | null,
@@ -58,27 +72,23 @@ export function estimateFromReport(
   const drifted = memory.baseRttMs === null ? null : memory.baseRttMs + DRIFT_MS_PER_S * seconds
   const baseRttMs = rttMs === null ? drifted : Math.min(rttMs, drifted ?? rttMs)
   const queued = rttMs !== null && baseRttMs !== null && rttMs > baseRttMs + QUEUE_MS
-  if (loss > LOSS_HIGH || (queued && memory.queued)) {
+  const seen = { ...memory, baseRttMs, queued }
+  if (nowMs < memory.drainUntil) return seen
+  if (loss > LOSS_HIGH || resent > RESENT_HIGH || (queued && memory.queued)) {
     const failures = memory.failures + 1
-    const through = sentKbps * Math.max(LEAST_THROUGH, 1 - loss) * 0.9
+    const through = sentKbps * Math.max(LEAST_THROUGH, 1 - Math.max(loss, resent)) * 0.9
     return {
+      ...seen,
       availableKbps: Math.max(LEAST_KBPS, Math.min(memory.availableKbps * 0.9, through)),
-      baseRttMs,
-      queued,
+      drainUntil: nowMs + DRAIN_MS,
       holdUntil: nowMs + Math.min(HOLD_AT_MOST_MS, HOLD_MS * 2 ** (failures - 1)),
       failures,
     }
   }
-  if (loss > LOSS_LOW || queued || nowMs < memory.holdUntil) return { ...memory, baseRttMs, queued }
+  if (loss > LOSS_LOW || queued || nowMs < memory.holdUntil) return seen
   const most = Math.max(memory.availableKbps, sentKbps * BEYOND_SENT, goalKbps ?? 0)
   const availableKbps = Math.min(most, memory.availableKbps * GROWTH ** seconds)
   // What was tried has held for as long as the last failure kept it from being tried.
   const proven = nowMs > memory.holdUntil + HOLD_MS * 2
-  return {
-    availableKbps,
-    baseRttMs,
-    queued,
-    holdUntil: memory.holdUntil,
-    failures: proven ? 0 : memory.failures,
-  }
+  return { ...seen, availableKbps, failures: proven ? 0 : memory.failures }
 }

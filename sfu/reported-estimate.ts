@@ -26,7 +26,7 @@ export class ReportedEstimate implements Disposable {
   readonly #viewer: ReportedViewer
   readonly #timer: NodeJS.Timeout
   #bandwidth: ReportedBandwidth
-  #lookedAt = performance.now()
+  #seen: { readonly consumer: types.Consumer; readonly counted: Counted; readonly at: number } | null = null
   #looking = false
   #closed = false
 
@@ -47,24 +47,52 @@ export class ReportedEstimate implements Disposable {
     if (!consumer || consumer.type === 'simple' || consumer.paused || this.#looking) return
     this.#looking = true
     // A consumer that closes meanwhile has nothing to report.
-    const report = await consumer.getStats().then(reportOf, () => null)
+    const sent = await consumer.getStats().then(sentOf, () => undefined)
     this.#looking = false
-    if (!report || this.#closed) return
+    if (!sent || this.#closed) return
     const now = performance.now()
-    const passedMs = now - this.#lookedAt
+    const before = this.#seen?.consumer === consumer ? this.#seen : null
+    const counted = countedOf(sent)
+    this.#seen = { consumer, counted, at: now }
+    if (!before) return
+    const passedMs = now - before.at
+    const report = reportOf(sent, before.counted, counted, passedMs)
     this.#bandwidth = estimateFromReport(this.#bandwidth, report, passedMs, now, this.#viewer.goalKbps())
-    this.#lookedAt = now
     this.#viewer.estimated(this.#bandwidth.availableKbps)
   }
 }
 
-function reportOf(stats: readonly (types.ConsumerStat | types.ProducerStat)[]): DeliveryReport | null {
-  const sent = stats.find(({ type }) => type === 'outbound-rtp')
-  if (!sent) return null
+/** What a consumer's statistics count from its beginning on. */
+interface Counted {
+  readonly bytes: number
+  readonly packets: number
+  /** Packets that were sent again, each once. */
+  readonly resent: number
+}
+
+function sentOf(stats: readonly (types.ConsumerStat | types.ProducerStat)[]): types.ConsumerStat | undefined {
+  return stats.find(({ type }) => type === 'outbound-rtp') as types.ConsumerStat | undefined
+}
+
+const countedOf = ({ byteCount, packetCount, packetsRepaired }: types.ConsumerStat): Counted => ({
+  bytes: byteCount,
+  packets: packetCount,
+  resent: packetsRepaired,
+})
+
+/** What came between two looks at one consumer's statistics. */
+function reportOf(
+  { fractionLost, roundTripTime }: types.ConsumerStat,
+  before: Counted,
+  now: Counted,
+  passedMs: number,
+): DeliveryReport {
+  const packets = now.packets - before.packets
   return {
-    sentKbps: sent.bitrate / 1000,
+    sentKbps: ((now.bytes - before.bytes) * 8) / passedMs,
     // Of RTCP: in 256ths.
-    loss: sent.fractionLost / 256,
-    rttMs: sent.roundTripTime === undefined || sent.roundTripTime === 0 ? null : sent.roundTripTime,
+    loss: fractionLost / 256,
+    resent: packets > 0 ? Math.min(1, (now.resent - before.resent) / packets) : 0,
+    rttMs: roundTripTime === undefined || roundTripTime === 0 ? null : roundTripTime,
   }
 }

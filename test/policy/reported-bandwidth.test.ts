@@ -14,7 +14,7 @@ function link(kbps: number, rttMs = 20) {
     const most = kbps * 0.5
     const loss = queuedKbit > most ? Math.min(1, (queuedKbit - most) / Math.max(1, sentKbps)) : 0
     queuedKbit = Math.min(queuedKbit, most)
-    return { sentKbps, loss, rttMs: rttMs + (queuedKbit / kbps) * 1000 }
+    return { sentKbps, loss, resent: 0, rttMs: rttMs + (queuedKbit / kbps) * 1000 }
   }
 }
 
@@ -68,7 +68,7 @@ test('a link that becomes narrow is left to drain, and one that widens is used a
 
 test('one late report is no queue', (t) => {
   const { memory } = play(10, link(6000))
-  const late = { sentKbps: 1700, loss: 0, rttMs: 400 }
+  const late = { sentKbps: 1700, loss: 0, resent: 0, rttMs: 400 }
   const once = estimateFromReport(memory, late, 1000, 11_000, null)
   t.is(once.availableKbps, memory.availableKbps)
   const twice = estimateFromReport(once, late, 1000, 12_000, null)
@@ -78,6 +78,24 @@ test('one late report is no queue', (t) => {
 test('a next layer of many times what is sent is tried, too', (t) => {
   let memory = { ...freshBandwidth(400), holdUntil: 0 }
   for (let second = 0; second < 20; second++)
-    memory = estimateFromReport(memory, { sentKbps: 350, loss: 0, rttMs: 20 }, 1000, second * 1000, 2600)
+    memory = estimateFromReport(
+      memory,
+      { sentKbps: 350, loss: 0, resent: 0, rttMs: 20 },
+      1000,
+      second * 1000,
+      2600,
+    )
   t.is(memory.availableKbps, 2600)
+})
+
+test('a full link shows in what is sent again, where all of it arrives in the end', (t) => {
+  const full = { sentKbps: 450, loss: 0, resent: 0.6, rttMs: 290 }
+  const narrow = estimateFromReport(freshBandwidth(2500), full, 1000, 1000, null)
+  t.true(narrow.availableKbps < 250 && narrow.availableKbps > 150, `${narrow.availableKbps}`)
+  // The reports that follow at once are still about what was sent before.
+  t.is(estimateFromReport(narrow, full, 1000, 2000, 200).availableKbps, narrow.availableKbps)
+  const still = estimateFromReport(narrow, { ...full, sentKbps: 180 }, 1000, 3000, 200)
+  t.true(still.availableKbps < narrow.availableKbps)
+  const repaired = { sentKbps: 450, loss: 0.01, resent: 0.06, rttMs: 40 }
+  t.is(estimateFromReport(freshBandwidth(2500), repaired, 1000, 1000, null).availableKbps, 2500)
 })
