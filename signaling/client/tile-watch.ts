@@ -17,8 +17,9 @@ export class TileWatch {
     this.#element = element
     this.#changed = changed
     this.#resized = new ResizeObserver(() => this.#later())
-    this.#scrolled = new IntersectionObserver(([entry]) => {
-      this.#inSight = entry?.isIntersecting ?? true
+    this.#scrolled = new IntersectionObserver((entries) => {
+      // Several changes may come at once, the newest last.
+      this.#inSight = entries.at(-1)?.isIntersecting ?? true
       this.#tell()
     })
     this.#told = JSON.stringify(this.view)

@@ -51,6 +51,9 @@ async function openStudio(
   return opened
 }
 
+/** Who has this on the screen takes the largest layer. */
+const LARGE = { width: 1280, height: 720 }
+
 async function openWatcher(streamId: string, viewport = { width: 640, height: 360 }) {
   const opened = await chromium.open(`${hub.url}/watch/${streamId}`, viewport)
   await useToken(opened.page, viewerToken)
@@ -183,7 +186,7 @@ test.serial('layers that nobody watches are not sent, and are there again for wh
   await untilState(studio.page, 'live')
   const sent = async () => (await layersOf(studio.page)).map(({ active, kbps }) => active && kbps > 0)
   {
-    await using first = await openWatcher('cam-demand')
+    await using first = await openWatcher('cam-demand', LARGE)
     await untilState(first.page, 'live')
     await until(async () => (await sent()).join() === 'true,true,true', 'all layers are sent', 20_000)
   }
@@ -199,10 +202,10 @@ test.serial('layers that nobody watches are not sent, and are there again for wh
   await untilMoving(small.page)
 
   await until(async () => (await sent()).join() === 'true,false,false', 'nobody watches', 20_000)
-  await using watcher = await openWatcher('cam-demand')
+  await using watcher = await openWatcher('cam-demand', LARGE)
   await untilState(watcher.page, 'live')
   await untilMoving(watcher.page)
-  await until(async () => (await sent()).join() === 'true,true,true', 'all layers are sent again')
+  await until(async () => (await sent()).join() === 'true,true,true', 'all layers are sent again', 20_000)
   t.is(await stateOf(studio.page), 'live')
 
   await until(async () => (await heightOf(svc)) === 180, 'SVC without its large layer', 15_000)
