@@ -73,21 +73,24 @@ export class Publisher implements StreamSource {
   static async open(stream: Stream, abr: Abr, listener: PublisherListener): Promise<Publisher> {
     const slot = stream.home()
     if (!slot) throw noWorker()
-    let transport: types.WebRtcTransport | null = null
-    try {
-      transport = await slot.router.createWebRtcTransport({
+    const lost = (error: unknown): never => {
+      throw slot.router.closed ? noWorker() : error
+    }
+    const transport = await slot.router
+      .createWebRtcTransport({
         webRtcServer: slot.webRtcServer,
         enableUdp: true,
         enableTcp: true,
         preferUdp: true,
         iceConsentTimeout: ICE_CONSENT_S,
       })
+      .catch(lost)
+    try {
       await transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
-      const made = transport
-      return stream.attach((host) => new Publisher(stream, slot, made, host, listener))
+      return stream.attach((host) => new Publisher(stream, slot, transport, host, listener))
     } catch (error) {
-      transport?.close()
-      throw slot.router.closed ? noWorker() : error
+      transport.close()
+      return lost(error)
     }
   }
 

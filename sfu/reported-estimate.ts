@@ -26,7 +26,11 @@ export class ReportedEstimate implements Disposable {
   readonly #viewer: ReportedViewer
   readonly #timer: NodeJS.Timeout
   #bandwidth: ReportedBandwidth
-  #seen: { readonly consumer: types.Consumer; readonly counted: Counted; readonly at: number } | null = null
+  #seen: {
+    readonly consumer: types.Consumer
+    readonly sent: types.ConsumerStat
+    readonly at: number
+  } | null = null
   #looking = false
   #closed = false
 
@@ -52,47 +56,30 @@ export class ReportedEstimate implements Disposable {
     if (!sent || this.#closed) return
     const now = performance.now()
     const before = this.#seen?.consumer === consumer ? this.#seen : null
-    const counted = countedOf(sent)
-    this.#seen = { consumer, counted, at: now }
+    this.#seen = { consumer, sent, at: now }
     if (!before) return
     const passedMs = now - before.at
-    const report = reportOf(sent, before.counted, counted, passedMs)
+    const report = reportOf(sent, before.sent, passedMs)
     this.#bandwidth = estimateFromReport(this.#bandwidth, report, passedMs, now, this.#viewer.goalKbps())
     this.#viewer.estimated(this.#bandwidth.availableKbps)
   }
 }
 
-/** What a consumer's statistics count from its beginning on. */
-interface Counted {
-  readonly bytes: number
-  readonly packets: number
-  /** Packets that were sent again, each once. */
-  readonly resent: number
-}
-
 function sentOf(stats: readonly (types.ConsumerStat | types.ProducerStat)[]): types.ConsumerStat | undefined {
-  return stats.find(({ type }) => type === 'outbound-rtp') as types.ConsumerStat | undefined
+  return stats.find((each): each is types.ConsumerStat => each.type === 'outbound-rtp')
 }
 
-const countedOf = ({ byteCount, packetCount, packetsRepaired }: types.ConsumerStat): Counted => ({
-  bytes: byteCount,
-  packets: packetCount,
-  resent: packetsRepaired,
-})
-
-/** What came between two looks at one consumer's statistics. */
-function reportOf(
-  { fractionLost, roundTripTime }: types.ConsumerStat,
-  before: Counted,
-  now: Counted,
-  passedMs: number,
-): DeliveryReport {
-  const packets = now.packets - before.packets
+/** What came between two looks at one consumer's statistics, which count from its beginning on. */
+function reportOf(now: types.ConsumerStat, before: types.ConsumerStat, passedMs: number): DeliveryReport {
+  const { fractionLost, roundTripTime } = now
+  const packets = now.packetCount - before.packetCount
+  // Packets that were sent again, each once.
+  const resent = now.packetsRepaired - before.packetsRepaired
   return {
-    sentKbps: ((now.bytes - before.bytes) * 8) / passedMs,
+    sentKbps: ((now.byteCount - before.byteCount) * 8) / passedMs,
     // Of RTCP: in 256ths.
     loss: fractionLost / 256,
-    resent: packets > 0 ? Math.min(1, (now.resent - before.resent) / packets) : 0,
+    resent: packets > 0 ? Math.min(1, resent / packets) : 0,
     rttMs: roundTripTime === undefined || roundTripTime === 0 ? null : roundTripTime,
   }
 }
