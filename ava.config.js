@@ -14,5 +14,6 @@ export default {
   workerThreads: false,
   concurrency: 2,
   timeout: '60s',
+  require: ['./test/support/file-ends.ts'],
   files: ['test/**/*.test.ts', ...MEDIA.map((pattern) => `!${pattern}`)],
 }

@@ -1,3 +1,5 @@
+import { selectedPath } from './selected-path.ts'
+
 /** Counters of one moment, from a browser's `getStats()` (W3C webrtc-stats); those that it does not give are 0. */
 export interface ReceiveCounters {
   /** `performance.now()` of the reading, in ms. */
@@ -57,8 +59,7 @@ export function readCounters(report: ReadonlyMap<string, Stat>, ssrcs: Ssrcs, at
   const video = inbound(ssrcs.video)
   const audio = inbound(ssrcs.audio)
   const counted = video ?? audio
-  const pair = stats.find((stat) => stat.type === 'candidate-pair' && stat.nominated === true)
-  const local = stats.find((stat) => stat.type === 'local-candidate' && stat.id === pair?.localCandidateId)
+  const { rttMs, protocol } = selectedPath(stats)
   const playout = [
     number(video, 'estimatedPlayoutTimestamp'),
     number(audio, 'estimatedPlayoutTimestamp'),
@@ -77,9 +78,9 @@ export function readCounters(report: ReadonlyMap<string, Stat>, ssrcs: Ssrcs, at
     bufferedFrames: number(video, 'jitterBufferEmittedCount'),
     width: number(video, 'frameWidth'),
     height: number(video, 'frameHeight'),
-    rttMs: typeof pair?.currentRoundTripTime === 'number' ? pair.currentRoundTripTime * 1000 : null,
+    rttMs,
     lipSyncMs: playout[0] > 0 && playout[1] > 0 ? playout[0] - playout[1] : null,
-    protocol: typeof local?.protocol === 'string' ? local.protocol : null,
+    protocol,
   }
 }
 

@@ -1,3 +1,5 @@
+import { selectedPath } from './selected-path.ts'
+
 /** Counters of one encoding of a track at one moment, from `getStats()` (W3C webrtc-stats, `outbound-rtp`). */
 interface LayerCounters {
   readonly name: string
@@ -54,8 +56,7 @@ export function readSendCounters(report: RTCStatsReport, at: number): SendCounte
   const outbound = stats.filter((stat) => stat['type'] === 'outbound-rtp')
   const video = outbound.filter((stat) => stat['kind'] === 'video')
   const remote = stats.filter((stat) => stat['type'] === 'remote-inbound-rtp')
-  const pair = stats.find((stat) => stat['type'] === 'candidate-pair' && stat['nominated'] === true)
-  const local = stats.find((stat) => stat['id'] === pair?.['localCandidateId'])
+  const { rttMs, availableKbps, protocol } = selectedPath(stats)
   const codec = stats.find((stat) => stat['id'] === video[0]?.['codecId'])
   return {
     at,
@@ -64,14 +65,11 @@ export function readSendCounters(report: RTCStatsReport, at: number): SendCounte
     ),
     layers: video.map(layerOf).sort((one, other) => one.name.localeCompare(other.name)),
     loss: Math.max(0, ...remote.map((stat) => number(stat, 'fractionLost'))),
-    rttMs: seconds(pair, 'currentRoundTripTime'),
-    availableKbps:
-      pair?.['availableOutgoingBitrate'] === undefined
-        ? null
-        : number(pair, 'availableOutgoingBitrate') / 1000,
+    rttMs,
+    availableKbps,
     limitation: text(video.at(-1), 'qualityLimitationReason') ?? 'none',
     codec: text(codec, 'mimeType')?.replace(/^video\//, '') ?? null,
-    protocol: text(local, 'protocol'),
+    protocol,
   }
 }
 
@@ -116,10 +114,6 @@ function layerOf(stat: Stat): LayerCounters {
 function number(stat: Stat | undefined, name: string): number {
   const value = stat?.[name]
   return typeof value === 'number' && Number.isFinite(value) ? value : 0
-}
-
-function seconds(stat: Stat | undefined, name: string): number | null {
-  return typeof stat?.[name] === 'number' ? number(stat, name) * 1000 : null
 }
 
 function text(stat: Stat | undefined, name: string): string | null {

@@ -22,7 +22,7 @@ function stampPids(chunks: readonly Buffer[]): number[] {
 test.serial('a field sender delivers a stamped test card over two links and stops cleanly', async (t) => {
   await using receiver = await listen(2)
   const links = receiver.ports.map((port, index) => ({ host: '127.0.0.1', port, cname: `modem-${index}` }))
-  const sender = await startFieldSender({
+  await using sender = await startFieldSender({
     links,
     ...RIST_SECRETS,
     card: { name: 'field test', width: 640, height: 360, videoKbps: 800, renditions: 2 },
@@ -53,7 +53,7 @@ test.serial('a field sender delivers a stamped test card over two links and stop
 test.serial('a killed field sender leaves no encoder', async (t) => {
   await using receiver = await listen(1)
   const links = receiver.ports.map((port) => ({ host: '127.0.0.1', port }))
-  const sender = await startFieldSender({ links, ...RIST_SECRETS, card: { width: 320, height: 180 } })
+  await using sender = await startFieldSender({ links, ...RIST_SECRETS, card: { width: 320, height: 180 } })
   const [encoder] = descendants(sender.pid)
   await sender.kill()
   await until(() => !existsSync(`/proc/${encoder}`), 'the encoder ended')

@@ -59,6 +59,7 @@ const showsTheClock = test.macro(async (t, choice: 'auto' | 'ffmpeg') => {
     ...{ card, choice, logger: createLogger('silent') },
     onData: (chunk) => stamper.push(chunk),
   })
+  await using _ = encoder
   t.is(kind, choice === 'auto' ? 'gstreamer' : 'ffmpeg')
   await until(() => captures.length >= 75, 'two and a half seconds of pictures')
   await encoder[Symbol.asyncDispose]()

@@ -50,7 +50,7 @@ test.before(async () => {
 test.after.always(() => resources.disposeAsync())
 
 test.serial('a sender that is killed and restarted goes on in the same lane', async (t) => {
-  const sender = await liveCard()
+  await using sender = await liveCard()
   const flow = await flowing()
   await sender.kill()
   const killedAt = performance.now()
@@ -63,7 +63,7 @@ test.serial('a sender that is killed and restarted goes on in the same lane', as
 
 test.serial('a sender whose PTS begin anew goes on in the same lane', async (t) => {
   const path = await generateMedia('high', { seconds: 30, kbps: 500 })
-  const first = await startClipSender(stream('cam-1'), { path, fromMs: 12_000 })
+  await using first = await startClipSender(stream('cam-1'), { path, fromMs: 12_000 })
   const flow = await flowing()
   await first.kill()
   await until(() => viewer.state === 'input_lost', 'input lost')

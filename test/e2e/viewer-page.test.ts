@@ -1,12 +1,8 @@
 import test from 'ava'
 import { Chromium } from '../support/chromium.ts'
-import { startClipSender } from '../support/clip-sender.ts'
 import { sendCard } from '../support/field-sender.ts'
 import { percentile } from '../support/frame-reader.ts'
-import { freeUdpPorts, startHub } from '../support/hub.ts'
-import { openImpairedLink } from '../support/impaired-link.ts'
-import { generateMedia } from '../support/media-generator.ts'
-import { receiveBy } from '../support/page-reception.ts'
+import { startHub } from '../support/hub.ts'
 import { descendants, programOf } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 import {
@@ -18,7 +14,7 @@ import {
   useToken,
 } from '../support/watch-page.ts'
 
-test('a viewer sees what comes, in every state, and the page never needs a reload', async (t) => {
+test.serial('a viewer sees what comes, in every state, and the page never needs a reload', async (t) => {
   t.timeout(120_000)
   await using hub = await startHub([{ streamId: 'cam-1' }, { streamId: 'idle' }])
   await using chromium = await Chromium.launch()
@@ -29,7 +25,7 @@ test('a viewer sees what comes, in every state, and the page never needs a reloa
   await untilState(page, 'waiting')
   t.regex(await textOf(page, 'notice'), /Waiting for the sender/)
 
-  const first = await sendCard(stream)
+  await using first = await sendCard(stream)
   await untilState(page, 'live')
   t.is(await page.getByTestId('notice').count(), 0)
   t.true(percentile(await untilPicturesMove(page), 0.5) < 2_000)
@@ -39,7 +35,8 @@ test('a viewer sees what comes, in every state, and the page never needs a reloa
   await until(async () => (await textOf(page, 'resolution')).includes('1280'), 'statistics are shown')
   await until(async () => / ms$/.test(await textOf(page, 'glass-to-glass')), 'glass to glass is measured')
   t.regex(await textOf(page, 'join-time'), /^\d+ ms$/)
-  t.is(await textOf(page, 'transport'), 'UDP')
+  // A busy browser may have connected by TCP first.
+  await until(async () => (await textOf(page, 'transport')) === 'UDP', 'media comes by UDP')
   await page.keyboard.press('Escape')
   t.is(await page.getByTestId('statistics').count(), 0)
   await until(async () => (await hub.metric('errors_total')) === 0, 'the hub has no errors')
@@ -78,7 +75,7 @@ test('a viewer sees what comes, in every state, and the page never needs a reloa
   await untilPicturesMove(page)
 })
 
-test('a stream that does not exist is named as such, and the list names those that do', async (t) => {
+test.serial('a stream that does not exist is named as such, and the list names those that do', async (t) => {
   t.timeout(60_000)
   await using hub = await startHub([{ streamId: 'idle', streamClass: 'director' }])
   await using chromium = await Chromium.launch()
@@ -100,49 +97,4 @@ test('a stream that does not exist is named as such, and the list names those th
   await hub.stop()
   await untilState(list.page, 'reconnecting')
   t.regex(await textOf(list.page, 'notice'), /Reconnecting/)
-})
-
-test('a picture of one layer that the link does not carry pauses, sound goes on, and the picture comes back', async (t) => {
-  t.timeout(90_000)
-  const path = await generateMedia('baseline', { seconds: 20, kbps: 1000 })
-  const [rtcPort = 0] = await freeUdpPorts(1)
-  await using hub = await startHub([{ streamId: 'one' }], {
-    workers: 1,
-    args: ['--rtc-port', String(rtcPort)],
-  })
-  await using link = await openImpairedLink({ targetPort: rtcPort })
-  await using chromium = await Chromium.launch()
-  await using _sender = await startClipSender(hub.streams.get('one')!, { path, repeat: true })
-  await using watched = await chromium.open('about:blank')
-  const { page } = watched
-  await receiveBy(page, link.port)
-  await page.goto(`${hub.url}/watch/one`)
-  const seen = () =>
-    page.evaluate(() => {
-      const video = document.querySelector('video')
-      return {
-        picture: document.documentElement.dataset['picture'],
-        pictures: video?.getVideoPlaybackQuality().totalVideoFrames ?? 0,
-        // Goes on by sound alone.
-        playedSeconds: video?.currentTime ?? 0,
-      }
-    })
-  const untilPictures = async (): Promise<void> => {
-    const { pictures } = await seen()
-    await until(async () => (await seen()).pictures > pictures + 10, 'pictures', 20_000)
-  }
-  await untilPictures()
-
-  await link.set({ backward: { rateKbps: 350, queueMs: 300 } })
-  await until(async () => (await seen()).picture === 'bandwidth', 'the picture pauses, and why', 20_000)
-  t.regex(await textOf(page, 'sound-only'), /sound/i)
-  const paused = await seen()
-  await until(async () => (await seen()).playedSeconds > paused.playedSeconds + 4, 'sound goes on', 8_000)
-  t.is((await seen()).picture, 'bandwidth', 'it does not come and go')
-
-  await link.setBoth({})
-  await until(async () => (await seen()).picture === 'sent', 'the picture is tried again', 20_000)
-  await untilPictures()
-  t.is((await seen()).picture, 'sent')
-  t.deepEqual(watched.errors, [])
 })

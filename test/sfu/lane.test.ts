@@ -118,7 +118,7 @@ test('a lane takes RTP from its own ingress and from nobody else', async (t) => 
 })
 
 test('opening on a worker that dies meanwhile throws, and the lane of a dead worker is not alive', async (t) => {
-  const own = await openWorkers(1)
+  await using own = await openWorkers(1)
   const [slot] = own.slots
   const identity = new LaneIdentity('cam-4')
   const lane = await Lane.open(slot!, { renditions: 1, audio: true }, identity, 40_004)
@@ -127,5 +127,4 @@ test('opening on a worker that dies meanwhile throws, and the lane of a dead wor
   await t.throwsAsync(opening)
   await until(() => !lane.alive, 'the lane is not alive')
   t.true(lane.producers.every(({ closed }) => closed))
-  await own[Symbol.asyncDispose]()
 })

@@ -26,7 +26,7 @@ test('a second rendition gives viewers new consumers on the same transport, also
   await using hub = await startHub([{ streamId: 'cam-1', streamClass: 'director' }], { workers: 2 })
   const stream = hub.streams.get('cam-1')!
   await using viewer = await WeriftViewer.open(hub.url, 'cam-1')
-  const one = await startClipSender(stream, { path: await generateMedia('baseline', { seconds: 30 }) })
+  await using one = await startClipSender(stream, { path: await generateMedia('baseline', { seconds: 30 }) })
   const [video, audio] = [await viewer.track('video'), await viewer.track('audio')]
   await one.kill()
   await using _two = await startClipSender(stream, {

@@ -104,6 +104,7 @@ test.serial('a port that is taken fails the start and leaves no worker', async (
 
 test.serial('closing ends all workers, also one that has just died', async (t) => {
   const { pool, replaced } = await openPool(2)
+  await using _ = pool
   const pids = pool.slots.map(({ worker }) => worker.pid)
   process.kill(pids[0]!, 'SIGKILL')
   await pool[Symbol.asyncDispose]()

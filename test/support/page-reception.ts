@@ -12,9 +12,12 @@ export interface Reception {
   readonly freezesMs: number
 }
 
-/** Sends the page's media by this UDP port, whatever the hub's candidates say, and collects what it receives. */
-export async function receiveBy(page: Page, port: number): Promise<void> {
-  await page.addInitScript(observe, port)
+/**
+ * Sends the page's media by this UDP port, whatever the hub's candidates say, and collects what it receives.
+ * `tcp` leaves the hub's own TCP port as the other way.
+ */
+export async function receiveBy(page: Page, port: number, { tcp = false } = {}): Promise<void> {
+  await page.addInitScript(observe, { port, tcp })
 }
 
 /** What was received since the last call, oldest first. */
@@ -23,17 +26,16 @@ export async function takeReceptions(page: Page): Promise<Reception[]> {
 }
 
 /** In the page. */
-function observe(port: number): void {
+function observe({ port, tcp }: { port: number; tcp: boolean }): void {
   const receptions: Reception[] = []
   Object.assign(globalThis, { receptions })
   const connections: RTCPeerConnection[] = []
   const original = RTCPeerConnection.prototype.setRemoteDescription
   RTCPeerConnection.prototype.setRemoteDescription = function (this: RTCPeerConnection, description) {
     if (!connections.includes(this)) connections.push(this)
-    const sdp = description?.sdp
-      ?.replace(/^(a=candidate:\S+ 1 udp \d+) \S+ \d+ /gm, `$1 127.0.0.1 ${port} `)
-      .replace(/^a=candidate:\S+ 1 tcp .*\r\n/gm, '')
-    return Reflect.apply(original, this, [{ ...description, sdp }])
+    const sdp = description?.sdp?.replace(/^(a=candidate:\S+ 1 udp \d+) \S+ \d+ /gm, `$1 127.0.0.1 ${port} `)
+    const ways = tcp ? sdp : sdp?.replace(/^a=candidate:\S+ 1 tcp .*\r\n/gm, '')
+    return Reflect.apply(original, this, [{ ...description, sdp: ways }])
   }
   setInterval(async () => {
     const connection = connections.findLast(({ connectionState }) => connectionState === 'connected')

@@ -9,6 +9,7 @@ import { RequestRefusal } from '../../signaling/client/publisher-connection.ts'
 import { publisherOutcome } from '../../signaling/client/publisher-outcome.ts'
 import { between, readCounters } from '../../signaling/client/receive-statistics.ts'
 import { type Pace, reconnectDelayMs } from '../../signaling/client/reconnect-delay.ts'
+import { selectedPath } from '../../signaling/client/selected-path.ts'
 import { outcomeOf, type Watching } from '../../signaling/client/session-outcome.ts'
 import { TypedEmitter } from '../../signaling/client/typed-emitter.ts'
 import { type ViewerFacts, viewerState } from '../../signaling/client/viewer-state.ts'
@@ -93,6 +94,35 @@ test('statistics are those of the consumed streams, per interval', (t) => {
   // A retransmission that came late takes a loss back; a new session starts its counters anew.
   t.is(between(after, readCounters(report(260_000, 200, 8, 61), ssrcs, 3_000)).loss, 0)
   t.is(between(after, before).videoKbps, 0)
+})
+
+test('the way of media is the pair that is selected, also where another was nominated before it', (t) => {
+  const stats = [
+    {
+      type: 'candidate-pair',
+      id: 'first',
+      nominated: true,
+      currentRoundTripTime: 0.5,
+      localCandidateId: 't',
+    },
+    {
+      type: 'candidate-pair',
+      id: 'then',
+      nominated: true,
+      currentRoundTripTime: 0.02,
+      localCandidateId: 'u',
+    },
+    { type: 'local-candidate', id: 't', protocol: 'tcp' },
+    { type: 'local-candidate', id: 'u', protocol: 'udp' },
+  ]
+  const udp = { rttMs: 20, availableKbps: null, protocol: 'udp' }
+  t.deepEqual(selectedPath([...stats, { type: 'transport', selectedCandidatePairId: 'then' }]), udp)
+  t.deepEqual(
+    selectedPath(stats.map((stat) => (stat.id === 'then' ? { ...stat, selected: true } : stat))),
+    udp,
+  )
+  t.is(selectedPath([...stats.slice(1), { type: 'transport' }]).protocol, 'udp')
+  t.deepEqual(selectedPath([]), { rttMs: null, availableKbps: null, protocol: null })
 })
 
 test('waits between attempts grow, never past the ceiling, and are long where only others can change it', (t) => {
