@@ -4,39 +4,52 @@ import { descendants, programOf } from './processes.ts'
 
 /**
  * Sees to it that a test file's process ends: ava waits for it without end, and its own watch on idle files is blind while
- * the longest `t.timeout()` of a file lasts. What a test left running fails its file, by name, and is ended.
- * ava.config.js loads this before each file.
+ * the longest `t.timeout()` of a file lasts. Processes and sockets that a test left open fail its file, by name, and are
+ * ended. ava.config.js loads this before each file.
  */
 
 /** A file that takes longer is stuck, ms: the slowest takes a quarter of it on a quiet machine. */
 const FILE_MS = 300_000
 /** Connections that are being closed when the last test is over have this long, ms. */
 const CLOSING_MS = 10_000
+/** Of what keeps a process alive, this fails a file; a timer that runs out by itself does not. */
+const LEFT_OPEN = /Process|Socket|Server|UDP/
 
 const STDERR = 2
 
-const endBecause = (what: string): void => {
-  const children = descendants(process.pid)
-  const left = children.map((pid) => `  process ${pid}: ${programOf(pid)}`)
+function leaveBecause(what: string, left: readonly string[]): never {
   // The process exits with the next line: no stream would be flushed.
-  writeSync(STDERR, `${what}; it has ${process.getActiveResourcesInfo().join(', ')}\n${left.join('\n')}\n`)
-  for (const pid of children) endProcess(pid)
+  writeSync(STDERR, `${[what, ...left].join('\n')}\n`)
   process.exit(1)
 }
 
-const endProcess = (pid: number): void => {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It is gone already.
-  }
+/** Ends what is left of a test's processes, and answers what they were. */
+function endProcesses(): string[] {
+  return descendants(process.pid).map((pid) => {
+    const program = programOf(pid)
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It is gone already.
+    }
+    return `  process ${pid}: ${program}`
+  })
 }
 
-setTimeout(() => endBecause(`this test file is not over after ${FILE_MS / 1000} s`), FILE_MS).unref()
+const leftOpen = () => process.getActiveResourcesInfo().filter((resource) => LEFT_OPEN.test(resource))
+
+setTimeout(() => {
+  leaveBecause(
+    `this test file is not over after ${FILE_MS / 1000} s: ${leftOpen().join(', ')}`,
+    endProcesses(),
+  )
+}, FILE_MS).unref()
 
 registerCompletionHandler(() => {
-  setTimeout(
-    () => endBecause(`this test file does not end ${CLOSING_MS / 1000} s after its last test`),
-    CLOSING_MS,
-  ).unref()
+  setTimeout(() => {
+    const left = leftOpen()
+    if (left.length === 0) process.exit(0)
+    const seconds = CLOSING_MS / 1000
+    leaveBecause(`left open ${seconds} s after the last test: ${left.join(', ')}`, endProcesses())
+  }, CLOSING_MS).unref()
 })
