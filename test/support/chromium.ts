@@ -4,7 +4,23 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
 
+/** The last such flag counts, so it repeats those of Playwright's that matter here. */
+const DISABLED_FEATURES = [
+  // Each window's address bar would load pages of its own, which cost more than the page under test.
+  ...['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup', 'WebUIOmniboxFullPopup', 'AimEnabled'],
+  // What asks for the internet.
+  ...[
+    'OptimizationHints',
+    'MediaRouter',
+    'NetworkTimeServiceQuerying',
+    'PreconnectToSearch',
+    'HttpsUpgrades',
+  ],
+  'PaintHolding',
+]
+
 const FLAGS = [
+  `--disable-features=${DISABLED_FEATURES.join(',')}`,
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
