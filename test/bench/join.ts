@@ -1,14 +1,18 @@
 import { constants, setPriority } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Chromium } from '../support/chromium.ts'
 import { percentile } from '../support/frame-reader.ts'
 import { descendants } from '../support/processes.ts'
 import { type Bench, rounded } from './bench.ts'
+import { openContractRig } from './contract-rig.ts'
 import { openCrowdRig } from './join-crowd.ts'
 import { timePageJoin } from './page-join.ts'
 import type { Progress } from './progress.ts'
 import { openRig } from './watch-rig.ts'
 
 const JOINS = 40
+/** The GOP of the sender that is joined singly, s. */
+const GOP_SECONDS = 0.5
 /** How many join at once, and how often; the first time is not counted, when hub and viewers have just started. */
 const CROWDS = [
   { count: 1, rounds: 10 },
@@ -20,25 +24,46 @@ const CROWDS = [
 const SMALL_PAGE = { width: 640, height: 480 }
 
 /**
- * From a viewer's request for a contract to its first picture: one browser at a time at a sender with a GOP of 0.5 s,
- * and crowds at one with a GOP of 10 s, to which their need of an IDR is carried back.
+ * From a viewer's request for a contract to its first picture: one browser at a time at a field sender with a GOP of
+ * 0.5 s, and at somebody else's sender, which can't be told that an IDR is needed; and crowds at a field sender with a
+ * GOP of 10 s.
  */
 export const join: Bench = {
   about: 'subscribe request to first decoded frame',
   async run({ progress }) {
-    const times = await joinSingly(progress)
+    const times = await joinFieldSender(progress)
+    const without_control = shares(await joinOtherSender(progress))
     const viewers = await joinInCrowds(progress)
-    return { bench: 'join', joins: times.length, ...shares(times), viewers }
+    return { bench: 'join', joins: times.length, ...shares(times), without_control, viewers }
   },
 }
 
-async function joinSingly(progress: Progress): Promise<number[]> {
-  await using rig = await openRig({ gopSeconds: 0.5 })
+/** A sender as the demo's are: the need of an IDR is carried back to it. */
+async function joinFieldSender(progress: Progress): Promise<number[]> {
+  await using chromium = await Chromium.launch()
+  await using rig = await openContractRig({ gopSeconds: GOP_SECONDS })
+  return await joinSingly(chromium, rig.url, 'a field sender', progress)
+}
+
+/** A sender with a port set of the configuration and no control channel: the next IDR is waited for. */
+async function joinOtherSender(progress: Progress): Promise<number[]> {
+  await using rig = await openRig({ gopSeconds: GOP_SECONDS })
   const url = `${rig.hub.url}/watch/${rig.stream.streamId}`
+  return await joinSingly(rig.chromium, url, "somebody else's sender", progress)
+}
+
+async function joinSingly(
+  chromium: Chromium,
+  url: string,
+  where: string,
+  progress: Progress,
+): Promise<number[]> {
   const times: number[] = []
   for (let count = 0; count < JOINS; count += 1) {
-    progress.say(`join ${count + 1} of ${JOINS}`)
-    times.push(await timePageJoin(rig.chromium, url))
+    progress.say(`join ${count + 1} of ${JOINS} at ${where}`)
+    // A join ends with an IDR: without this the next one would begin at the same moment of a GOP, whichever that is.
+    await delay(Math.random() * GOP_SECONDS * 1000)
+    times.push(await timePageJoin(chromium, url))
   }
   return times
 }

@@ -1,0 +1,54 @@
+import { DEFAULT_ACL } from '../../policy/default-acl.ts'
+import { startFieldSender } from '../support/field-sender.ts'
+import { startHub } from '../support/hub.ts'
+import { until } from '../support/until.ts'
+
+const STREAM = 'watched'
+
+/** A hub and a field sender that sends by contract: it hears over its control channel what viewers need. */
+export interface ContractRig extends AsyncDisposable {
+  readonly hubUrl: string
+  readonly streamId: string
+  /** The viewer page. */
+  readonly url: string
+  /** The page that people come from. */
+  readonly listUrl: string
+}
+
+export interface ContractCard {
+  readonly gopSeconds: number
+  readonly width?: number
+  readonly height?: number
+}
+
+/** @throws where GStreamer is missing, whose absence would leave needs of an IDR unanswered */
+export async function openContractRig(card: ContractCard): Promise<ContractRig> {
+  await using stack = new AsyncDisposableStack()
+  const hub = stack.use(await startHub([], { logLevel: 'error' }))
+  const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
+  await hub.putPolicy({ acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }] })
+  const sender = stack.use(
+    await startFieldSender({
+      hub_url: hub.url,
+      token: await hub.issueToken({ role: 'publisher' }),
+      stream_id: STREAM,
+      class: 'focus',
+      card: { ...card },
+    }),
+  )
+  if (sender.encoder !== 'gstreamer') throw new Error('GStreamer is missing: no IDR on request')
+  await until(() => sender.demands.length > 0, 'the control channel')
+  const isLive = async () => {
+    const streams = await hub.api('GET', '/v1/streams')
+    return JSON.stringify(streams.body).includes('"live"')
+  }
+  await until(isLive, 'the stream is live', 20_000)
+  const owned = stack.move()
+  return {
+    hubUrl: hub.url,
+    streamId: STREAM,
+    url: `${hub.url}/watch/${STREAM}`,
+    listUrl: `${hub.url}/`,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
