@@ -47,7 +47,7 @@ function countIdrs({ packets }: ReceivedTrack, from = 0): number {
 test.serial(
   'viewers that join at once cost one IDR, carried back from a sender whose next is 20 s away',
   async (t) => {
-    t.timeout(60_000)
+    t.timeout(120_000)
     await using hub = await startHub([], { workers: 1 })
     const { sender, watch } = await startSender(hub)
     await using _ = sender
@@ -69,7 +69,7 @@ test.serial(
 )
 
 test.serial('the bitrate follows the contract while it is sent', async (t) => {
-  t.timeout(60_000)
+  t.timeout(120_000)
   await using hub = await startHub([], { workers: 1 })
   await hub.putPolicy({ classes: { director: { video_kbps: { start: 2000 } } } })
   const { sender, watch } = await startSender(hub)
@@ -96,7 +96,7 @@ test.serial('the bitrate follows the contract while it is sent', async (t) => {
 })
 
 test.serial('a rendition that nobody watches stops, and is back for whoever wants it', async (t) => {
-  t.timeout(60_000)
+  t.timeout(120_000)
   await using hub = await startHub([], { workers: 1 })
   const { sender, watch } = await startSender(hub, { renditions: 2 })
   await using _ = sender
@@ -145,7 +145,7 @@ function keep(hubUrl: string, token: string) {
 test.serial(
   'news of a contract come by the control channel, else by asking; a channel that is cut comes back',
   async (t) => {
-    t.timeout(60_000)
+    t.timeout(120_000)
     await using hub = await startHub([])
     await using gate = await GateForWebSockets.start(hub.url, { open: false })
     await using kept = keep(gate.url, await hub.issueToken({ role: 'publisher' }))

@@ -20,7 +20,7 @@ const HEAP_SLACK_MB = 8
 const COLLECT = resolve(import.meta.dirname, '../support/collect-on-signal.ts')
 
 test('after a thousand viewers came and went, politely or not, everything is as it was', async (t) => {
-  t.timeout(90_000)
+  t.timeout(120_000)
   process.env['NODE_OPTIONS'] = `--expose-gc --import ${COLLECT}`
   await using hub = await startHub([{ streamId: 'cam-1' }], {
     workers: 2,

@@ -51,6 +51,12 @@ async function openStudio(
   return opened
 }
 
+/**
+ * A layer comes back as soon as the browser thinks that its uplink carries it, which on a starved machine it does not for
+ * a while.
+ */
+const BY_THEN_MS = 60_000
+
 /** Who has this on the screen takes the largest layer. */
 const LARGE = { width: 1280, height: 720 }
 
@@ -72,7 +78,7 @@ const shown = (page: Page): Promise<{ frames: number; height: number }> =>
 
 const untilMoving = async (page: Page): Promise<void> => {
   const { frames } = await shown(page)
-  await until(async () => (await shown(page)).frames > frames + 5, 'pictures move', 15_000)
+  await until(async () => (await shown(page)).frames > frames + 5, 'pictures move', 30_000)
 }
 
 interface Layer {
@@ -182,13 +188,14 @@ test.serial('a taken stream and a forbidden camera are told in words', async (t)
 })
 
 test.serial('layers that nobody watches are not sent, and are there again for who comes', async (t) => {
-  await using studio = await openStudio('cam-demand', { height: '720' })
+  t.timeout(240_000)
+  await using studio = await openStudio('cam-demand')
   await untilState(studio.page, 'live')
   const sent = async () => (await layersOf(studio.page)).map(({ active, kbps }) => active && kbps > 0)
   {
     await using first = await openWatcher('cam-demand', LARGE)
     await untilState(first.page, 'live')
-    await until(async () => (await sent()).join() === 'true,true,true', 'all layers are sent', 20_000)
+    await until(async () => (await sent()).join() === 'true,true', 'both layers are sent', BY_THEN_MS)
   }
 
   // Layers of one encoding likewise, under a viewer who has the small one on the screen.
@@ -201,17 +208,17 @@ test.serial('layers that nobody watches are not sent, and are there again for wh
   await untilState(small.page, 'live')
   await untilMoving(small.page)
 
-  await until(async () => (await sent()).join() === 'true,false,false', 'nobody watches', 20_000)
+  await until(async () => (await sent()).join() === 'true,false', 'nobody watches', BY_THEN_MS)
   await using watcher = await openWatcher('cam-demand', LARGE)
   await untilState(watcher.page, 'live')
   await untilMoving(watcher.page)
-  await until(async () => (await sent()).join() === 'true,true,true', 'all layers are sent again', 20_000)
+  await until(async () => (await sent()).join() === 'true,true', 'both layers are sent again', BY_THEN_MS)
   t.is(await stateOf(studio.page), 'live')
 
-  await until(async () => (await heightOf(svc)) === 180, 'SVC without its large layer', 15_000)
+  await until(async () => (await heightOf(svc)) === 180, 'SVC without its large layer', BY_THEN_MS)
   await untilMoving(small.page)
   await small.page.setViewportSize({ width: 640, height: 360 })
-  await until(async () => (await shown(small.page)).height === 360, 'its large layer again', 10_000)
+  await until(async () => (await shown(small.page)).height === 360, 'its large layer again', BY_THEN_MS)
   await untilMoving(small.page)
   await until(async () => (await heightOf(svc)) === 360, 'it is told')
   for (const { page } of [svc, small]) t.is(await stateOf(page), 'live')

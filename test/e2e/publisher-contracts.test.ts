@@ -35,7 +35,7 @@ function keep(hubUrl: string, token: string, streamId: string) {
 }
 
 test('a sender keeps its contract: renewed at half its life, changed from afar, over when it is revoked', async (t) => {
-  t.timeout(60_000)
+  t.timeout(120_000)
   await using hub = await startHub([])
   await hub.putPolicy({ limits: { contract_seconds: 10 } })
   const token = await hub.issueToken({ role: 'publisher' })
@@ -72,7 +72,7 @@ test('a sender keeps its contract: renewed at half its life, changed from afar, 
 })
 
 test('a field sender sends by its contract, and stops within two seconds of its end', async (t) => {
-  t.timeout(60_000)
+  t.timeout(120_000)
   await using hub = await startHub([])
   const grants = { streams: ['field'], actions: ['publish'] }
   const token = await hub.issueToken({ role: 'publisher', grants })
@@ -97,7 +97,7 @@ test('a field sender sends by its contract, and stops within two seconds of its 
 })
 
 test('a hub that comes back with its state goes on with the contract, one without it knows nobody', async (t) => {
-  t.timeout(90_000)
+  t.timeout(120_000)
   const folder = await mkdtemp(join(tmpdir(), 'lanecast-contracts-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const dataDir = join(folder, 'data')

@@ -48,7 +48,7 @@ const trackOn = (page: Page) =>
 const seenOn = async (page: Page) => seenSchema.parse(await page.evaluate('seen'))
 
 test('a page outlives its contracts without a break, and is told when one is revoked', async (t) => {
-  t.timeout(90_000)
+  t.timeout(120_000)
   await using hub = await startHub([{ streamId: 'cam-1' }])
   await hub.putPolicy({ limits: { contract_seconds: LIFE_S } })
   await using _sender = await sendCard(hub.streams.get('cam-1')!)
@@ -87,7 +87,7 @@ test('a page outlives its contracts without a break, and is told when one is rev
 })
 
 test('a stream that is not open to everybody takes a token, which stays in the tab', async (t) => {
-  t.timeout(60_000)
+  t.timeout(120_000)
   await using hub = await startHub([{ streamId: 'closed', public: false }])
   await using chromium = await Chromium.launch()
   await using watched = await chromium.open(`${hub.url}/watch/closed`)
@@ -123,7 +123,7 @@ test('a stream that is not open to everybody takes a token, which stays in the t
 })
 
 test('media stops when a contract expires or is revoked, and the ticket is worth nothing', async (t) => {
-  t.timeout(60_000)
+  t.timeout(120_000)
   await using hub = await startHub([{ streamId: 'cam-1' }])
   await using _sender = await sendCard(hub.streams.get('cam-1')!)
   await using revoked = await WeriftViewer.open(hub.url, 'cam-1')

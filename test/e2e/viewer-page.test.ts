@@ -76,7 +76,7 @@ test.serial('a viewer sees what comes, in every state, and the page never needs 
 })
 
 test.serial('a stream that does not exist is named as such, and the list names those that do', async (t) => {
-  t.timeout(60_000)
+  t.timeout(120_000)
   await using hub = await startHub([{ streamId: 'idle', streamClass: 'director' }])
   await using chromium = await Chromium.launch()
   await using unknown = await chromium.open(`${hub.url}/watch/no-such-stream`)

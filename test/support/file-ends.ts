@@ -8,8 +8,8 @@ import { descendants, programOf } from './processes.ts'
  * ended. ava.config.js loads this before each file.
  */
 
-/** A file that takes longer is stuck, ms: the slowest takes a quarter of it on a quiet machine. */
-const FILE_MS = 300_000
+/** A file that takes longer is stuck, ms: the slowest takes an eighth of it on a quiet machine. */
+const FILE_MS = 480_000
 /** Connections that are being closed when the last test is over have this long, ms. */
 const CLOSING_MS = 10_000
 /** Of what keeps a process alive, this fails a file; a timer that runs out by itself does not. */

@@ -15,13 +15,13 @@ export const untilState = async (page: Page, state: string): Promise<void> => {
     if (now !== seen.at(-1)) seen.push(now)
     return now === state
   }
-  await until(reached, `the page is ${state}`, 20_000).catch((error: unknown) => {
+  await until(reached, `the page is ${state}`, 40_000).catch((error: unknown) => {
     throw new Error(`${String(error)}; it was ${seen.join(', ')}`)
   })
 }
 
 export const textOf = async (page: Page, testId: string): Promise<string> =>
-  (await page.getByTestId(testId).textContent({ timeout: 5_000 })) ?? ''
+  (await page.getByTestId(testId).textContent({ timeout: 15_000 })) ?? ''
 
 /** Resolves when clocks were read in six more pictures; answers with the latency of those, in ms. */
 export const untilPicturesMove = async (page: Page): Promise<number[]> => {
