@@ -1,3 +1,4 @@
+import type { types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { pause } from '../common/retry.ts'
@@ -139,10 +140,13 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const hubLoad = stack.use(new HubLoad({ hubId: config.hubId, cpu, workers, streams, loads: overlay.loads }))
   listeners = { overlay, webhooks, hubLoad, linkArrivals: flows.linkArrivals }
   stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
+  // mediasoup copies them at each reading, and every viewer is told.
+  let capabilities: types.RtpCapabilities | null = null
   const routerCapabilities = () => {
     const [slot] = workers.slots
     if (!slot) throw new CodedError('no_worker', 'no media worker is up', { status: 503 })
-    return slot.router.rtpCapabilities
+    capabilities ??= slot.router.rtpCapabilities
+    return capabilities
   }
   const gateway = new ProtooGateway({
     maxConnections: config.maxConnections,

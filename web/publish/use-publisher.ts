@@ -80,10 +80,16 @@ function usePublishedTrack(
 
   useEffect(() => {
     if (client === null || track === null) return
+    // A failure is the client's state already; the next track is another try.
+    const publish = () => client.publishTrack(track, wishes).catch(() => null)
+    const replace = (one: PublishedTrack) =>
+      one.replace(track).then(
+        () => one,
+        () => one,
+      )
     const before = published.current
-    // A failure is the client's state already.
-    if (before === null) published.current = client.publishTrack(track, wishes).catch(() => null)
-    else void before.then((one) => one?.replace(track)).catch(() => {})
+    published.current =
+      before === null ? publish() : before.then((one) => (one === null ? publish() : replace(one)))
   }, [client, track])
 
   useEffect(() => {
@@ -100,6 +106,7 @@ function showOnPage({ state, viewers, statistics, demand }: Published, transport
   dataset.transport = transportId ?? ''
   dataset.viewers = String(viewers)
   dataset.demand = demand === null ? '' : JSON.stringify(demand)
+  dataset.limitation = statistics?.limitation ?? 'none'
   dataset.layers = JSON.stringify(
     statistics?.layers.map(({ name, active, kbps, height }) => ({
       name,

@@ -68,7 +68,9 @@ export function useViewer(
       }))
     })
     viewer.on('picture', (picture) => {
-      document.documentElement.dataset.picture = picture.paused ? picture.reason : 'sent'
+      const { dataset } = document.documentElement
+      dataset.picture = picture.paused ? picture.reason : 'sent'
+      dataset.pictureReason = picture.reason
       setWatched((old) => ({ ...old, soundOnly: picture.paused && picture.reason === 'bandwidth' }))
     })
     showOnPage(viewer.state)
