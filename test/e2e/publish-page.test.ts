@@ -210,13 +210,13 @@ async function untilUnlessStarved(
 
 test.serial('layers that nobody watches are not sent, and are there again for who comes', async (t) => {
   t.timeout(240_000)
-  await using studio = await openStudio('cam-demand')
+  await using studio = await openStudio('cam-demand', { height: '720' })
   await untilState(studio.page, 'live')
   const sent = async () => (await layersOf(studio.page)).every(({ active, kbps }) => active && kbps > 0)
   {
     await using first = await openWatcher('cam-demand', LARGE)
     await untilState(first.page, 'live')
-    await untilUnlessStarved(t, 'both layers are sent', sent, studio.page, first.page)
+    await untilUnlessStarved(t, 'all layers are sent', sent, studio.page, first.page)
   }
 
   // Layers of one encoding likewise, under a viewer who has the small one on the screen.
@@ -229,12 +229,15 @@ test.serial('layers that nobody watches are not sent, and are there again for wh
   await untilState(small.page, 'live')
   await untilMoving(small.page)
 
-  await until(async () => (await activeOf(studio.page)) === 'true,false', 'nobody watches')
+  await until(async () => (await activeOf(studio.page)) === 'true,false,false', 'nobody watches')
   await using watcher = await openWatcher('cam-demand', LARGE)
   await untilState(watcher.page, 'live')
   await untilMoving(watcher.page)
-  await until(async () => (await activeOf(studio.page)) === 'true,true', 'both layers are asked for again')
-  await untilUnlessStarved(t, 'both layers are sent again', sent, studio.page, watcher.page)
+  await until(
+    async () => (await activeOf(studio.page)) === 'true,true,true',
+    'all layers are asked for again',
+  )
+  await untilUnlessStarved(t, 'all layers are sent again', sent, studio.page, watcher.page)
   t.is(await stateOf(studio.page), 'live')
 
   await until(() => demandIs(true, false), 'nobody wants the large layer of SVC')

@@ -77,7 +77,7 @@ test.serial(
     await until(async () => (await seen()).picture === 'bandwidth', 'the picture pauses, and why', 40_000)
     t.regex(await textOf(page, 'sound-only'), /sound/i)
     const paused = await seen()
-    await until(async () => (await seen()).playedSeconds > paused.playedSeconds + 4, 'sound goes on')
+    await until(async () => (await seen()).playedSeconds > paused.playedSeconds + 4, 'sound goes on', 8_000)
     t.is((await seen()).picture, 'bandwidth', 'it does not come and go')
 
     await link.setBoth({})

@@ -65,7 +65,7 @@ test('kill -9 at any moment loses no acknowledged write of SQLite', async (t) =>
   t.timeout(60_000)
   const folder = mkdtempSync(join(tmpdir(), 'lanecast-kill-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  await killedOverAndOver(t, { kind: 'sqlite', folder }, ['sqlite', folder], 12)
+  await killedOverAndOver(t, { kind: 'sqlite', folder }, ['sqlite', folder], 20)
 })
 
 test('kill -9 at any moment loses no acknowledged write of PostgreSQL', async (t) => {
