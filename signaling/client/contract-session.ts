@@ -62,6 +62,7 @@ export class ContractSession implements StreamWatcher {
   readonly #abort = new AbortController()
   readonly #over = Promise.withResolvers<Closing>()
   readonly #pace = new PaceWatch()
+  #overdue: ReturnType<typeof setTimeout> | undefined
   #glassToGlass = new GlassToGlass()
   #connection: ViewingConnection | null = null
   #contract: SubscribeAnswer | null = null
@@ -143,8 +144,13 @@ export class ContractSession implements StreamWatcher {
     this.#glassToGlass.add(frame)
     const { receivedAt, rtpTimestamp } = frame
     if (receivedAt === null || rtpTimestamp === null || this.#contract === null) return
-    const pace = this.#pace.add(receivedAt, rtpTimestamp)
-    if (pace !== null) this.hub?.congested({ contract_id: this.contractId, pace: Math.max(0.01, pace) })
+    this.#tellOfQueue(this.#pace.add(receivedAt, rtpTimestamp))
+    clearTimeout(this.#overdue)
+    const { overdueAt } = this.#pace
+    if (overdueAt === null) return
+    // As long from now, so that a page which is slow to show pictures waits longer; what it shows just then comes first.
+    const look = () => requestAnimationFrame(() => this.#tellOfQueue(this.#pace.overdue(performance.now())))
+    this.#overdue = setTimeout(look, overdueAt - receivedAt)
   }
 
   setView(view: View): void {
@@ -259,10 +265,15 @@ export class ContractSession implements StreamWatcher {
       this.#connection?.leave(this, why)
       return { cause: 'never-opened', reason: why }
     } finally {
+      clearTimeout(this.#overdue)
       this.#connection = null
       this.#stream = null
       this.retired(reason)
     }
+  }
+
+  #tellOfQueue(pace: number | null): void {
+    if (pace !== null) this.hub?.congested({ contract_id: this.contractId, pace: Math.max(0.01, pace) })
   }
 
   #subscribe(): Promise<SubscribeAnswer> {

@@ -3,9 +3,14 @@ const TICKS_PER_MS = 90
 /** A picture that comes this much later after the one before than it was captured, ms, and this many times, is late. */
 const LATE_MS = 20
 const LATE_TIMES = 1.4
-/** Late ones in a row that are a queue which grows fast: two that lose this much together, or three, ms. */
+/** Late ones in a row that are a queue which grows fast: two that lose this much together, or more of them, ms. */
 const TWO_LOSE_MS = 150
-const THREE_LOSE_MS = 110
+const MORE_LOSE_MS = 110
+/** The last ones of them tell at which pace pictures arrive. */
+const PACE_OF = 3
+/** The next picture is expected where at least so many of late were captured evenly: none this many times another. */
+const EVEN_PICTURES = 8
+const EVEN_TIMES = 1.5
 /** Pictures that are all this late, for so long, without it getting better, are a queue which grows slowly: ms. */
 const STANDING_MS = 200
 const STANDING_FOR_MS = 1_500
@@ -73,21 +78,68 @@ export class PaceWatch {
     return transit - Math.min(this.#shortest.now, this.#shortest.before)
   }
 
-  /** Two or three in a row, each of them later than the one before. */
+  /**
+   * When the picture that comes next will be so late that a queue grows whenever it comes, by the clock of
+   * `receivedAt`; null while the one before was not late, or nobody knows when the next one was captured.
+   */
+  get overdueAt(): number | null {
+    const last = this.#arrivals.at(-1)
+    const { late, lostMs } = this.#run()
+    const everyMs = this.#everyMs()
+    if (last === undefined || late === 0 || everyMs === null) return null
+    const stillToLoseMs = (late === 1 ? TWO_LOSE_MS : MORE_LOSE_MS) - lostMs
+    const at = last.receivedAt + everyMs + Math.max(stillToLoseMs, LATE_MS, everyMs * (LATE_TIMES - 1))
+    return at - this.#toldAt < QUIET_MS ? null : at
+  }
+
+  /**
+   * No picture came until now, ms.
+   * @returns the share of the pace that pictures arrive at, where that says enough; else null
+   */
+  overdue(now: number): number | null {
+    const { overdueAt } = this
+    if (overdueAt === null || now < overdueAt) return null
+    this.#toldAt = now
+    return this.#pace(this.#everyMs()!, now - this.#arrivals.at(-1)!.receivedAt)
+  }
+
+  /** Many in a row, each of them later than the one before. */
   #growing(): number | null {
-    for (const [count, loseMs] of [
-      [2, TWO_LOSE_MS],
-      [3, THREE_LOSE_MS],
-    ] as const) {
-      const row = this.#arrivals.slice(-count - 1)
-      if (row.length <= count) return null
-      const [first, last] = [row[0]!, row[count]!]
-      const receivedMs = last.receivedAt - first.receivedAt
-      const mediaMs = last.mediaAt - first.mediaAt
-      if (receivedMs - mediaMs >= loseMs && row.every((each, at) => at === 0 || isLate(row[at - 1]!, each)))
-        return mediaMs / receivedMs
+    const { late, lostMs } = this.#run()
+    const grows = late >= 2 && lostMs >= (late === 2 ? TWO_LOSE_MS : MORE_LOSE_MS)
+    return grows ? this.#pace(0, 0) : null
+  }
+
+  /** Of the last ones that were late in a row, and one of `mediaMs` that takes `receivedMs` and more. */
+  #pace(mediaMs: number, receivedMs: number): number {
+    const last = this.#arrivals.at(-1)!
+    const from = this.#arrivals.at(-1 - Math.min(this.#run().late, PACE_OF))!
+    return (mediaMs + last.mediaAt - from.mediaAt) / (receivedMs + last.receivedAt - from.receivedAt)
+  }
+
+  /** How many up to the last one were late in a row, each after the one before, and what they lost together. */
+  #run(): { late: number; lostMs: number } {
+    const arrivals = this.#arrivals
+    const to = arrivals.length - 1
+    let from = to
+    while (from > 0 && isLate(arrivals[from - 1]!, arrivals[from]!)) from--
+    if (from === to) return { late: 0, lostMs: 0 }
+    const [first, last] = [arrivals[from]!, arrivals[to]!]
+    const lostMs = last.receivedAt - first.receivedAt - (last.mediaAt - first.mediaAt)
+    return { late: to - from, lostMs }
+  }
+
+  /** How long after each other pictures are captured, ms; null where they are not evenly. */
+  #everyMs(): number | null {
+    const arrivals = this.#arrivals
+    if (arrivals.length <= EVEN_PICTURES) return null
+    let [least, most] = [Number.POSITIVE_INFINITY, 0]
+    for (let at = 1; at < arrivals.length; at++) {
+      const mediaMs = arrivals[at]!.mediaAt - arrivals[at - 1]!.mediaAt
+      least = Math.min(least, mediaMs)
+      most = Math.max(most, mediaMs)
     }
-    return null
+    return most <= least * EVEN_TIMES ? most : null
   }
 
   /** All of late are late, and it does not get better. */
