@@ -1,6 +1,7 @@
 import type { types } from 'mediasoup'
 import { z } from 'zod'
 import { type DeliveryMemory, FRESH_DELIVERY, judgeDelivery } from '../policy/judge-delivery.ts'
+import { drainingMs, type PileUp } from '../policy/link-queue.ts'
 import { probeGoalKbps } from '../policy/probe-goal.ts'
 import {
   considerProbe,
@@ -75,6 +76,8 @@ export class BandwidthManager implements Disposable {
   #taken: Taken | null = null
   #cutAt = Number.NEGATIVE_INFINITY
   #congestedAt = Number.NEGATIVE_INFINITY
+  /** When the queue in front of the link is empty, if nothing more is sent. */
+  #drainedAt = Number.NEGATIVE_INFINITY
   /** The last probe, and whether the viewer was seen to suffer from it. */
   #probed = { at: Number.NEGATIVE_INFINITY, felt: false }
   #reportedAt = Number.NEGATIVE_INFINITY
@@ -121,10 +124,11 @@ export class BandwidthManager implements Disposable {
   }
 
   /**
-   * Media gets through to the viewer at this share of the pace that it is sent at: what piles up in front of a link
-   * shows there long before the worker's estimate falls, and before anything is lost.
+   * Pictures pile up in front of the viewer's link: its page sees that long before the worker's estimate falls, and
+   * before anything is lost.
    */
-  congested(pace: number): void {
+  congested(seen: PileUp): void {
+    const { pace } = seen
     const now = performance.now()
     const sent = this.#sentKbps()
     if (this.#closed || sent === 0 || now - this.#congestedAt < DRAINING_MS) return
@@ -140,6 +144,7 @@ export class BandwidthManager implements Disposable {
     const kbps = Math.max(sent * pace * USE_OF_SEEN, this.#leastKbps())
     this.#taken = { kbps, until: now + PIN_MS, pinned: false }
     this.#probes = probesAfterCongestion(kbps, now)
+    this.#drainedAt = now + drainingMs(seen)
     this.decide()
   }
 
@@ -181,7 +186,7 @@ export class BandwidthManager implements Disposable {
     // In this order: the worker takes no layer away by itself, and what is cut makes it probe for nothing.
     if (this.#taken) this.#pin(this.#taken)
     if (cut && lowered.length > 0) {
-      for (const each of lowered) each.cut()
+      for (const each of lowered) each.cut(this.#drainedAt - now)
       this.#cutAt = now
     }
     if (this.#estimate) this.#probe(facts, shares, now)

@@ -202,6 +202,11 @@ export class Stream implements AsyncDisposable {
     }
   }
 
+  /** Whether its publisher hears at once that a keyframe is needed; else viewers wait for the next one by itself. */
+  get answersKeyframes(): boolean {
+    return this.#control !== null
+  }
+
   /** What viewers consume now; the publisher need not send the rest. */
   get demand(): LayerDemand {
     return this.#source?.learning ? ALL_WANTED : this.#demand

@@ -34,6 +34,9 @@ export interface ViewingTerms {
   readonly view: StreamView
 }
 
+/** A publisher that hears of it sends a keyframe within about so long, ms. */
+const KEYFRAME_WITHIN_MS = 80
+
 /** Why a viewer's consumers changed, to whoever shares the bandwidth out again. */
 type Changed = () => void
 
@@ -71,6 +74,8 @@ export class ViewedMedia implements Disposable {
   readonly #unanswered = new Set<string>()
   #producersSeen: readonly types.Producer[] = []
   #share: Share | null = null
+  /** While its picture is held back until a queue has drained. */
+  #held: NodeJS.Timeout | undefined
   #told = ''
   #closed = false
 
@@ -195,18 +200,32 @@ export class ViewedMedia implements Disposable {
     return lower && this.#sending.has(video.id)
   }
 
-  /** Leaves out what is still to come of the layer that is sent, until the next keyframe of the one that was taken. */
-  cut(): void {
+  /**
+   * Leaves out what is still to come of the layer that is sent, until the next keyframe of the one that was taken. Where
+   * that comes when it is asked for, it is asked for when a queue that takes `drainingMs` has drained: sent at once, it
+   * would stand in the queue, or be lost at its end, and everything after it would be as late.
+   */
+  cut(drainingMs: number): void {
     const { video } = this
     if (!video || !this.#sending.has(video.id)) return
     // Paused, a consumer forgets what it could retransmit: else a congested link is flooded with that as well.
     this.#send(video.pause())
-    this.#send(video.resume())
+    clearTimeout(this.#held)
+    this.#held = undefined
+    const holdMs = this.stream.answersKeyframes ? drainingMs - KEYFRAME_WITHIN_MS : 0
+    if (holdMs > 0) this.#held = setTimeout(() => this.#release(video), holdMs)
+    else this.#send(video.resume())
+  }
+
+  #release(video: types.Consumer): void {
+    this.#held = undefined
+    if (this.#sending.has(video.id)) this.#send(video.resume())
   }
 
   [Symbol.dispose](): void {
     if (this.#closed) return
     this.#closed = true
+    clearTimeout(this.#held)
     this.#claim[Symbol.dispose]()
     this.#stopMeter()
     for (const consumer of this.#consumers.values()) consumer.close()
@@ -280,7 +299,8 @@ export class ViewedMedia implements Disposable {
       if (plays === this.#sending.has(id)) continue
       if (plays) this.#sending.add(id)
       else this.#sending.delete(id)
-      this.#send(plays ? consumer.resume() : consumer.pause())
+      if (!plays) this.#send(consumer.pause())
+      else if (kind !== 'video' || this.#held === undefined) this.#send(consumer.resume())
     }
   }
 

@@ -1,6 +1,7 @@
 import type { types } from 'mediasoup'
 import type { ViewerMediaStatistics } from '../common/wire/statistics-api.ts'
 import type { JoinAnswer } from '../common/wire/viewer-protocol.ts'
+import type { PileUp } from '../policy/link-queue.ts'
 import { BandwidthManager } from './bandwidth-manager.ts'
 import { Estimation } from './estimation.ts'
 import { viewerStatistics } from './media-statistics.ts'
@@ -177,10 +178,10 @@ export class Viewer implements Disposable {
     return this.#bandwidth.goalKbps
   }
 
-  /** Media reaches the browser at this share of the pace it is sent at, 0 to 1. */
-  congested(pace: number): void {
+  /** Pictures pile up in front of the browser's link. */
+  congested(seen: PileUp): void {
     // Single layers are judged by what is lost for good: there is nothing less to send, and no estimate to put right.
-    if (this.#estimation.needed) this.#bandwidth.congested(pace)
+    if (this.#estimation.needed) this.#bandwidth.congested(seen)
   }
 
   /** The browser's page reports what it sees. */

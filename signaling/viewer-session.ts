@@ -260,7 +260,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
     congested: (data) => {
       const seen = viewerNotifications.congested.safeParse(data).data
       if (!seen) return false
-      this.#aboutBy(seen.contract_id)?.congested(seen.pace)
+      this.#aboutBy(seen.contract_id)?.congested({ pace: seen.pace, lateMs: seen.late_ms ?? 0 })
       return true
     },
   }

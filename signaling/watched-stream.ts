@@ -8,6 +8,7 @@ import type {
   View,
   WatchedStream as WatchedStreamInfo,
 } from '../common/wire/viewer-protocol.ts'
+import type { PileUp } from '../policy/link-queue.ts'
 import type { StreamView } from '../policy/viewed-stream.ts'
 import type { Stream, StreamObserver } from '../sfu/stream.ts'
 import type { CaptureClock } from '../sfu/stream-source.ts'
@@ -110,9 +111,9 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     this.#carried?.media.setView(this.#view)
   }
 
-  /** Its media reaches the browser at this share of the pace it is sent at, 0 to 1. */
-  congested(pace: number): void {
-    this.#carried?.viewer.congested(pace)
+  /** Its pictures pile up in front of the browser's link. */
+  congested(seen: PileUp): void {
+    this.#carried?.viewer.congested(seen)
   }
 
   /** The media of it that has this consumer. */

@@ -100,9 +100,14 @@ export const viewerNotifications = {
   }),
   /**
    * Pictures arrive at this share of the pace that they were captured at, for several in a row: they pile up in front
-   * of the viewer's link. The hub sends less at once.
+   * of the viewer's link. The last one came `late_ms` later than the way there takes, or is that late already. The hub
+   * sends less at once.
    */
-  congested: z.strictObject({ contract_id: contractIdSchema, pace: z.number().min(0.01).max(1) }),
+  congested: z.strictObject({
+    contract_id: contractIdSchema,
+    pace: z.number().min(0.01).max(1),
+    late_ms: z.number().min(0).max(600_000).optional(),
+  }),
 } as const
 
 export type ViewerRequests = {

@@ -18,7 +18,7 @@ import { CONTRACT_ENDED, type HubConnection } from './hub-connection.ts'
 import { askHub, HubRefusal } from './hub-request.ts'
 import type { Closing } from './hub-socket.ts'
 import type { MediaSession } from './media-session.ts'
-import { PaceWatch } from './pace-watch.ts'
+import { PaceWatch, type PileUp } from './pace-watch.ts'
 import type { ShownFrame } from './playback.ts'
 import type { StreamWatcher, ViewingConnection } from './viewing-connection.ts'
 import { webSocketUrl } from './web-socket-url.ts'
@@ -272,8 +272,10 @@ export class ContractSession implements StreamWatcher {
     }
   }
 
-  #tellOfQueue(pace: number | null): void {
-    if (pace !== null) this.hub?.congested({ contract_id: this.contractId, pace: Math.max(0.01, pace) })
+  #tellOfQueue(pileUp: PileUp | null): void {
+    if (pileUp === null) return
+    const { pace, lateMs } = pileUp
+    this.hub?.congested({ contract_id: this.contractId, pace: Math.max(0.01, pace), late_ms: lateMs })
   }
 
   #subscribe(): Promise<SubscribeAnswer> {

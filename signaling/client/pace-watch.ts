@@ -24,6 +24,14 @@ const GAP_MS = 1_000
 /** How far back the shortest way of a picture is looked for, ms. */
 const BASELINE_MS = 5_000
 
+/** Pictures pile up in front of the viewer's link. */
+export interface PileUp {
+  /** The share of the pace that they arrive at, 0 to 1. */
+  readonly pace: number
+  /** How much later than by an empty queue the last one came, or is already, ms. */
+  readonly lateMs: number
+}
+
 interface Arrival {
   readonly receivedAt: number
   /** When it was captured, by the stream's own clock, ms. */
@@ -45,9 +53,9 @@ export class PaceWatch {
 
   /**
    * One picture: when its last packet came, ms, and its RTP timestamp.
-   * @returns the share of the pace that pictures arrive at, where they pile up; else null
+   * @returns what is to be told of pictures that pile up; null where they don't
    */
-  add(receivedAt: number, rtpTimestamp: number): number | null {
+  add(receivedAt: number, rtpTimestamp: number): PileUp | null {
     const last = this.#arrivals.at(-1)
     const mediaMs = ((rtpTimestamp - this.#lastTimestamp) | 0) / TICKS_PER_MS
     this.#lastTimestamp = rtpTimestamp
@@ -61,8 +69,9 @@ export class PaceWatch {
     if (receivedAt - this.#toldAt < QUIET_MS) return null
     const patient = receivedAt - this.#toldAt < QUIET_STANDING_MS
     const pace = this.#growing() ?? (patient ? null : this.#standing())
-    if (pace !== null) this.#toldAt = receivedAt
-    return pace
+    if (pace === null) return null
+    this.#toldAt = receivedAt
+    return { pace, lateMs: this.#arrivals.at(-1)!.lateMs }
   }
 
   #restart(receivedAt: number): void {
@@ -94,13 +103,16 @@ export class PaceWatch {
 
   /**
    * No picture came until now, ms.
-   * @returns the share of the pace that pictures arrive at, where that says enough; else null
+   * @returns what is to be told of pictures that pile up; null where that does not say enough
    */
-  overdue(now: number): number | null {
+  overdue(now: number): PileUp | null {
     const { overdueAt } = this
     if (overdueAt === null || now < overdueAt) return null
     this.#toldAt = now
-    return this.#pace(this.#everyMs()!, now - this.#arrivals.at(-1)!.receivedAt)
+    const last = this.#arrivals.at(-1)!
+    const everyMs = this.#everyMs()!
+    const sinceMs = now - last.receivedAt
+    return { pace: this.#pace(everyMs, sinceMs), lateMs: last.lateMs + sinceMs - everyMs }
   }
 
   /** Many in a row, each of them later than the one before. */

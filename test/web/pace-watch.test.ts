@@ -1,20 +1,21 @@
 import test from 'ava'
-import { PaceWatch } from '../../signaling/client/pace-watch.ts'
+import { PaceWatch, type PileUp } from '../../signaling/client/pace-watch.ts'
 
 const FRAME_MS = 1000 / 30
 const ticks = (ms: number): number => Math.round(ms * 90) >>> 0
+
+interface Told extends PileUp {
+  readonly at: number
+}
 
 /**
  * Feeds pictures of 30 a second; `arrivesAt` says when each comes, by when it was captured, null for none. Looks after
  * those that are overdue as the page does. What was told, and when.
  */
-function watch(
-  seconds: number,
-  arrivesAt: (capturedAt: number) => number | null,
-): { at: number; pace: number }[] {
+function watch(seconds: number, arrivesAt: (capturedAt: number) => number | null): Told[] {
   const watcher = new PaceWatch()
-  const told: { at: number; pace: number }[] = []
-  const tell = (at: number, pace: number | null) => pace !== null && told.push({ at, pace })
+  const told: Told[] = []
+  const tell = (at: number, seen: PileUp | null) => seen !== null && told.push({ at, ...seen })
   for (let captured = 0; captured < seconds * 1000; captured += FRAME_MS) {
     const at = arrivesAt(captured)
     if (at === null) continue
@@ -33,6 +34,8 @@ test('a link that suddenly carries a quarter is seen before the second late pict
   const [first] = watch(7, squeezed(0.25))
   t.true(first!.at < 5000 + 2 * FRAME_MS * 4, `${first!.at}`)
   t.true(Math.abs(first!.pace - 0.25) < 0.07, `${first!.pace}`)
+  // The picture that is overdue was captured when the link had been narrow for two of them.
+  t.true(Math.abs(first!.lateMs - (first!.at - 5000 - 2 * FRAME_MS)) < FRAME_MS, `${first!.lateMs}`)
 })
 
 test('a link that carries less and less is seen when many pictures were late, each a little', (t) => {

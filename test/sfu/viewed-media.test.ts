@@ -1,0 +1,79 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import test from 'ava'
+import type { PublisherControl } from '../../sfu/stream-source.ts'
+import type { ViewedMediaListener, ViewingTerms } from '../../sfu/viewed-media.ts'
+import { Viewer } from '../../sfu/viewer.ts'
+import { openLaneStream } from '../support/lane-stream.ts'
+import { openWorkers, placementOn } from '../support/local-workers.ts'
+import { until } from '../support/until.ts'
+
+const TERMS: ViewingTerms = {
+  abr: { min_kbps: 100, start_kbps: 1000, max_kbps: 5000 },
+  priority: 100,
+  view: { video: true, audio: true, visible: true, focused: false, tile: null },
+}
+const LISTENER: ViewedMediaListener = {
+  consumerClosed: () => {},
+  consumersDue: () => {},
+  layerChanged: () => {},
+  pictureChanged: () => {},
+}
+const CONTROL: PublisherControl = {
+  requestKeyframe: () => {},
+  demanded: () => {},
+  viewersChanged: () => {},
+  stateChanged: () => {},
+}
+const DRAINING_MS = 700
+
+/** A viewer of two layers on a real worker, and when its picture was paused and resumed, ms since the first call. */
+async function openRig() {
+  const stack = new AsyncDisposableStack()
+  const pool = stack.use(await openWorkers(1))
+  const options = { pool, placement: placementOn(pool), streamId: 'layered', renditions: 2 }
+  const { stream } = stack.use(await openLaneStream(options))
+  const capabilities = pool.slots[0]!.router.rtpCapabilities
+  const failed = (error: unknown) => {
+    throw error
+  }
+  const hears = { transportLost: () => {}, mediaFailed: failed }
+  const viewer = stack.use(await Viewer.open(stream, 1000, { capabilities }, hears))
+  const media = viewer.add(stream, TERMS, LISTENER)
+  await media.consume(false)
+  const happened: { what: string; at: number }[] = []
+  for (const what of ['pause', 'resume'] as const)
+    media.video!.observer.on(what, () => happened.push({ what, at: performance.now() }))
+  return { stream, media, happened, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+test('a picture that is cut waits for the queue to drain where a keyframe comes when it is asked for', async (t) => {
+  await using rig = await openRig()
+  using _control = rig.stream.controlledBy(CONTROL)
+  rig.media.cut(DRAINING_MS)
+  await until(() => rig.happened.length === 2, 'the picture goes on')
+  const [paused, resumed] = rig.happened
+  t.deepEqual([paused?.what, resumed?.what], ['pause', 'resume'])
+  const heldMs = resumed!.at - paused!.at
+  t.true(heldMs > DRAINING_MS / 2, `${heldMs}`)
+})
+
+test('it goes on at once where the next keyframe comes by itself, and where nothing has to drain', async (t) => {
+  await using rig = await openRig()
+  rig.media.cut(60_000)
+  await until(() => rig.happened.length === 2, 'the picture goes on')
+  using _control = rig.stream.controlledBy(CONTROL)
+  rig.media.cut(0)
+  await until(() => rig.happened.length === 4, 'the picture goes on again')
+  t.pass()
+})
+
+test('a picture that is held back stays so where it is not wanted any more', async (t) => {
+  await using rig = await openRig()
+  using _control = rig.stream.controlledBy(CONTROL)
+  rig.media.cut(DRAINING_MS)
+  rig.media.setView({ ...TERMS.view, visible: false })
+  await delay(DRAINING_MS * 1.5)
+  t.true(rig.media.video!.paused)
+  rig.media.setView(TERMS.view)
+  await until(() => rig.media.video!.paused === false, 'it plays when it is wanted again')
+})
