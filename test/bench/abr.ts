@@ -1,13 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Chromium } from '../support/chromium.ts'
 import { startClipSender } from '../support/clip-sender.ts'
-import { freeUdpPorts, startHub } from '../support/hub.ts'
+import { freeUdpPorts, startHub, type TestHubOptions } from '../support/hub.ts'
 import { openImpairedLink } from '../support/impaired-link.ts'
 import { type Reception, receiveBy, takeReceptions } from '../support/page-reception.ts'
 import { type Bench, rounded } from './bench.ts'
+import { openContractRig } from './contract-rig.ts'
+import type { Progress } from './progress.ts'
 import { renditionClip } from './rendition-clip.ts'
 
-const RENDITIONS = [
+/** Of a field sender: what it is granted is split by pixels, and its IDRs come when they are asked for, or after 10 s. */
+const FIELD_RENDITIONS = [
+  { width: 320, height: 180, kbps: 280 },
+  { width: 560, height: 314, kbps: 850 },
+  { width: 1280, height: 720, kbps: 4450 },
+]
+const FIELD_KBPS = 6000
+const FIELD_GOP_SECONDS = 10
+/** Of somebody else's sender: a clip with an IDR in all of them every half second, and none when one is asked for. */
+const CLIP_RENDITIONS = [
   { width: 320, height: 180, kbps: 270 },
   { width: 640, height: 360, kbps: 900 },
   { width: 1280, height: 720, kbps: 4800 },
@@ -16,6 +27,8 @@ const RENDITIONS = [
 const BESIDE_KBPS = 75
 const STEPS_KBPS = [6000, 1200, 400, 6000]
 const STEP_SECONDS = 15
+/** The estimate starts low on purpose: what is measured begins when it has found the link. */
+const SETTLE_SECONDS = 10
 /** Of the viewer's link: delay each way, ms, and what its queue holds, whatever its rate: 100 full packets, bytes. */
 const DELAY_MS = 20
 const QUEUE_BYTES = 150_000
@@ -28,49 +41,106 @@ interface Step {
   readonly freezes_ms: number
 }
 
+interface Rendition {
+  readonly height: number
+  readonly kbps: number
+}
+
 /** A real browser watches a stream of three renditions over a link whose capacity changes. */
 export const abr: Bench = {
   about: 'layers of a viewer whose link changes: 6, 1.2, 0.4, 6 Mb/s',
   async run({ progress, seconds = STEP_SECONDS }) {
-    const length = (STEPS_KBPS.length + 1) * seconds + 20
-    progress.say('making the clip')
-    const path = await renditionClip(RENDITIONS, Math.ceil(length / 30) * 30)
-    const [rtcPort] = await freeUdpPorts(1)
-    await using hub = await startHub([{ streamId: 'bench' }], {
-      logLevel: 'warn',
-      workers: 1,
-      args: ['--rtc-port', String(rtcPort)],
-    })
-    const impairment = (rateKbps: number) => ({
-      forward: { delayMs: DELAY_MS },
-      backward: { delayMs: DELAY_MS, rateKbps, queueMs: (QUEUE_BYTES * 8) / rateKbps },
-    })
-    await using link = await openImpairedLink({ targetPort: rtcPort!, ...impairment(STEPS_KBPS[0]!) })
-    await using chromium = await Chromium.launch()
-    await using _sender = await startClipSender(hub.streams.get('bench')!, { path })
-    await using watched = await chromium.open('about:blank')
-    await receiveBy(watched.page, link.port)
-    await watched.page.goto(`${hub.url}/watch/bench`)
-    await watched.page.waitForFunction(() => (document.querySelector('video')?.videoWidth ?? 0) > 0)
-    // The estimate starts low on purpose: what is measured begins when it has found the link.
-    await delay(10_000)
-    const steps: Step[] = []
-    for (const kbps of STEPS_KBPS) {
-      progress.say(`${kbps} kb/s`)
-      await takeReceptions(watched.page)
-      const from = Date.now()
-      await link.set(impairment(kbps))
-      await delay(seconds * 1000)
-      steps.push(stepOf(kbps, from, await takeReceptions(watched.page)))
-    }
-    return { bench: 'abr', steps, freezes_ms: steps.reduce((sum, step) => sum + step.freezes_ms, 0) }
+    const field = await watchFieldSender(progress, seconds)
+    const other = await watchOtherSender(progress, seconds)
+    return { bench: 'abr', ...field, without_control: other }
   },
 }
 
-function stepOf(kbps: number, from: number, seen: readonly Reception[]): Step {
+/** A sender as the demo's are: it hears which rendition is needed, and that an IDR is. */
+async function watchFieldSender(progress: Progress, seconds: number) {
+  const [rtcPort] = await freeUdpPorts(1)
+  await using chromium = await Chromium.launch()
+  await using rig = await openContractRig({
+    hub: hubOptions(rtcPort!),
+    card: { gopSeconds: FIELD_GOP_SECONDS, renditions: FIELD_RENDITIONS.slice(0, -1).map(sizeOf) },
+    grantedKbps: FIELD_KBPS,
+  })
+  return await watchSteps(
+    { chromium, url: rig.url, rtcPort: rtcPort!, renditions: FIELD_RENDITIONS },
+    (kbps) => progress.say(`a field sender, ${kbps} kb/s`),
+    seconds,
+  )
+}
+
+/** A sender with a port set of the configuration and no control channel. */
+async function watchOtherSender(progress: Progress, seconds: number) {
+  const length = (STEPS_KBPS.length + 1) * seconds + 2 * SETTLE_SECONDS
+  progress.say('making the clip')
+  const path = await renditionClip(CLIP_RENDITIONS, Math.ceil(length / 30) * 30)
+  const [rtcPort] = await freeUdpPorts(1)
+  await using hub = await startHub([{ streamId: 'bench' }], hubOptions(rtcPort!))
+  await using chromium = await Chromium.launch()
+  await using _sender = await startClipSender(hub.streams.get('bench')!, { path })
+  return await watchSteps(
+    { chromium, url: `${hub.url}/watch/bench`, rtcPort: rtcPort!, renditions: CLIP_RENDITIONS },
+    (kbps) => progress.say(`somebody else's sender, ${kbps} kb/s`),
+    seconds,
+  )
+}
+
+interface Watched {
+  readonly chromium: Chromium
+  /** The viewer page. */
+  readonly url: string
+  /** Where the hub sends media from. */
+  readonly rtcPort: number
+  readonly renditions: readonly Rendition[]
+}
+
+async function watchSteps(
+  { chromium, url, rtcPort, renditions }: Watched,
+  say: (kbps: number) => void,
+  seconds: number,
+): Promise<{ steps: Step[]; freezes_ms: number }> {
+  const impairment = (rateKbps: number) => ({
+    forward: { delayMs: DELAY_MS },
+    backward: { delayMs: DELAY_MS, rateKbps, queueMs: (QUEUE_BYTES * 8) / rateKbps },
+  })
+  await using link = await openImpairedLink({ targetPort: rtcPort, ...impairment(STEPS_KBPS[0]!) })
+  await using watched = await chromium.open('about:blank')
+  await receiveBy(watched.page, link.port)
+  await watched.page.goto(url)
+  await watched.page.waitForFunction(() => (document.querySelector('video')?.videoWidth ?? 0) > 0)
+  await delay(SETTLE_SECONDS * 1000)
+  const steps: Step[] = []
+  for (const kbps of STEPS_KBPS) {
+    say(kbps)
+    await takeReceptions(watched.page)
+    const from = Date.now()
+    await link.set(impairment(kbps))
+    await delay(seconds * 1000)
+    steps.push(stepOf(kbps, from, await takeReceptions(watched.page), renditions))
+  }
+  return { steps, freezes_ms: steps.reduce((sum, step) => sum + step.freezes_ms, 0) }
+}
+
+function hubOptions(rtcPort: number): TestHubOptions {
+  return { logLevel: 'warn', workers: 1, args: ['--rtc-port', String(rtcPort)] }
+}
+
+function sizeOf({ width, height }: { width: number; height: number }) {
+  return { width, height }
+}
+
+function stepOf(
+  kbps: number,
+  from: number,
+  seen: readonly Reception[],
+  renditions: readonly Rendition[],
+): Step {
   const last = seen.at(-1)!
   const settledAt = seen[seen.findLastIndex(({ height }) => height !== last.height) + 1]!
-  const best = RENDITIONS.findLast((rendition) => rendition.kbps + BESIDE_KBPS <= kbps * 0.9)!
+  const best = renditions.findLast((rendition) => rendition.kbps + BESIDE_KBPS <= kbps * 0.9)!
   const receivedKbps = ((last.bytes - settledAt.bytes) * 8) / Math.max(1, last.at - settledAt.at)
   return {
     kbps,

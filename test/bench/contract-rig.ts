@@ -1,6 +1,7 @@
 import { DEFAULT_ACL } from '../../policy/default-acl.ts'
+import type { TestCardOptions } from '../../tools/demo/test-card.ts'
 import { startFieldSender } from '../support/field-sender.ts'
-import { startHub } from '../support/hub.ts'
+import { startHub, type TestHubOptions } from '../support/hub.ts'
 import { until } from '../support/until.ts'
 
 const STREAM = 'watched'
@@ -15,25 +16,35 @@ export interface ContractRig extends AsyncDisposable {
   readonly listUrl: string
 }
 
-export interface ContractCard {
-  readonly gopSeconds: number
-  readonly width?: number
-  readonly height?: number
+export interface ContractRigOptions {
+  readonly card: TestCardOptions
+  readonly hub?: TestHubOptions
+  /** What the sender's contract grants, all renditions and sound together; the class's own by default. */
+  readonly grantedKbps?: number
 }
 
 /** @throws where GStreamer is missing, whose absence would leave needs of an IDR unanswered */
-export async function openContractRig(card: ContractCard): Promise<ContractRig> {
+export async function openContractRig({
+  card,
+  hub: options,
+  grantedKbps,
+}: ContractRigOptions): Promise<ContractRig> {
   await using stack = new AsyncDisposableStack()
-  const hub = stack.use(await startHub([], { logLevel: 'error' }))
+  const hub = stack.use(await startHub([], { logLevel: 'error', ...options }))
   const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
-  await hub.putPolicy({ acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }] })
+  await hub.putPolicy({
+    acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }],
+    ...(grantedKbps !== undefined && {
+      classes: { focus: { video_kbps: { start: grantedKbps, ceiling: grantedKbps } } },
+    }),
+  })
   const sender = stack.use(
     await startFieldSender({
       hub_url: hub.url,
       token: await hub.issueToken({ role: 'publisher' }),
       stream_id: STREAM,
       class: 'focus',
-      card: { ...card },
+      card,
     }),
   )
   if (sender.encoder !== 'gstreamer') throw new Error('GStreamer is missing: no IDR on request')

@@ -20,7 +20,7 @@ export interface CrowdRig extends ContractRig {
 }
 
 export async function openCrowdRig(): Promise<CrowdRig> {
-  const rig = await openContractRig({ gopSeconds: 10, width: 640, height: 360 })
+  const rig = await openContractRig({ card: { gopSeconds: 10, width: 640, height: 360 } })
   const { hubUrl, streamId } = rig
   const dtls = await DtlsClients.make()
   const join = async (viewers: DisposableStack): Promise<number> => {

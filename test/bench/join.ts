@@ -41,7 +41,7 @@ export const join: Bench = {
 /** A sender as the demo's are: the need of an IDR is carried back to it. */
 async function joinFieldSender(progress: Progress): Promise<number[]> {
   await using chromium = await Chromium.launch()
-  await using rig = await openContractRig({ gopSeconds: GOP_SECONDS })
+  await using rig = await openContractRig({ card: { gopSeconds: GOP_SECONDS } })
   return await joinSingly(chromium, rig.url, 'a field sender', progress)
 }
 

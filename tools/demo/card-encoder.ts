@@ -6,7 +6,7 @@ import type { EncoderConfig } from '../../agent/encoder/encoder-protocol.ts'
 import { GstreamerEncoder } from '../../agent/encoder/gstreamer-encoder.ts'
 import { CodedError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
-import { type Card, testCardArguments } from './test-card.ts'
+import { type Card, kbpsOf, sizesOf, testCardArguments } from './test-card.ts'
 
 const SOUND_KBPS = 64
 const TONE = 'audiotestsrc is-live=true wave=sine freq=440 volume=0.2 samplesperbuffer=480'
@@ -47,18 +47,19 @@ export async function startCardEncoder(options: CardEncoderOptions): Promise<Car
 }
 
 function encoderConfigOf(card: Card): EncoderConfig {
-  const { name, width, height, fps, gopSeconds, profile, renditions } = card
-  const small = { width: Math.floor(width / 4) * 2, height: Math.floor(height / 4) * 2 }
+  const { name, fps, gopSeconds, profile, videoKbps } = card
+  const sizes = sizesOf(card)
+  const pictureKbps = kbpsOf(sizes, videoKbps).reduce((sum, kbps) => sum + kbps, 0)
   const sound = card.audio === 'none' ? null : { source: TONE, kbps: SOUND_KBPS }
   return {
     type: 'start',
     picture: { test_card: name },
     sound,
     fps,
-    renditions: renditions === 2 ? [small, { width, height }] : [{ width, height }],
+    renditions: [...sizes],
     gop_frames: Math.max(1, Math.round(gopSeconds * fps)),
     profile,
-    target_kbps: Math.round((card.videoKbps * (renditions === 2 ? 1.25 : 1) + (sound?.kbps ?? 0)) * 1.05),
+    target_kbps: Math.round((pictureKbps + (sound?.kbps ?? 0)) * 1.05),
   }
 }
 

@@ -7,6 +7,12 @@ import { BARCODE } from '../../agent/encoder/test-card-picture.ts'
  * and the same clock is drawn into the frame, for people and as a barcode for machines.
  */
 
+const size = z.strictObject({
+  width: z.int().min(64).max(1920).multipleOf(2),
+  height: z.int().min(64).max(1080).multipleOf(2),
+})
+type Size = z.output<typeof size>
+
 export const testCardOptions = z.strictObject({
   /** Drawn into the picture. */
   name: z.string().max(40).default('test card'),
@@ -16,8 +22,8 @@ export const testCardOptions = z.strictObject({
   videoKbps: z.int().min(100).max(50_000).default(3000),
   /** Seconds from one IDR to the next. */
   gopSeconds: z.number().min(0.1).max(20).default(0.5),
-  /** 2 adds a video stream of half the width and height, with the same PTS, at a quarter of the bitrate. */
-  renditions: z.union([z.literal(1), z.literal(2)]).default(1),
+  /** 2 adds a video stream of half the width and height, with the same PTS; or the sizes of those that are added. */
+  renditions: z.union([z.literal(1), z.literal(2), z.array(size).min(1).max(3)]).default(1),
   audio: z.enum(['opus', 'aac', 'none']).default('opus'),
   profile: z.enum(['baseline', 'high']).default('baseline'),
   /** Frames of B-pictures in a row; a live sender has none, tests ask for what must be refused. */
@@ -99,14 +105,33 @@ const AUDIO_ENCODERS: Readonly<Record<Card['audio'], readonly string[]>> = {
   none: [],
 }
 
+/** The card's picture sizes, the largest last. */
+export function sizesOf({ width, height, renditions }: Card): readonly Size[] {
+  const half = (of: number) => Math.floor(of / 4) * 2
+  const added = renditions === 2 ? [{ width: half(width), height: half(height) }] : renditions
+  return [...(added === 1 ? [] : added), { width, height }]
+}
+
+/** What each of these sizes takes where the largest takes `largestKbps`: by their pixels. */
+export function kbpsOf(sizes: readonly Size[], largestKbps: number): number[] {
+  const pixels = sizes.map(({ width, height }) => width * height)
+  return pixels.map((count) => Math.round((largestKbps * count) / pixels.at(-1)!))
+}
+
 /** Arguments that make `ffmpeg` write the card's MPEG-TS to standard output, at the pace of the clock. */
 export function testCardArguments(options: TestCardOptions): string[] {
   const card = testCardOptions.parse(options)
-  const small = `scale=${Math.floor(card.width / 4) * 2}:${Math.floor(card.height / 4) * 2}:flags=fast_bilinear`
-  const graph =
-    card.renditions === 2
-      ? `[0:v]${picture(card)},split[v0][full];[full]${small}[v1]`
-      : `[0:v]${picture(card)}[v0]`
+  const sizes = sizesOf(card)
+  const names = sizes.map((_, rendition) => `[v${rendition}]`)
+  const scaled = sizes
+    .slice(0, -1)
+    .map(
+      ({ width, height }, rendition) =>
+        `;[full${rendition}]scale=${width}:${height}:flags=fast_bilinear${names[rendition]}`,
+    )
+  const fulls = scaled.map((_, rendition) => `[full${rendition}]`)
+  const split = scaled.length === 0 ? '' : `,split=${sizes.length}${fulls.join('')}`
+  const graph = `[0:v]${picture(card)}${split}${names.at(-1)}${scaled.join('')}`
   const start = 'st(0,if(eq(N,0),RTCTIME/(TB*1000000),ld(0)))'
   const tone = `[1:a]asetpts='${start}+PTS-STARTPTS+${AUDIO_LEAD_S}/TB'[a]`
   const audio = card.audio !== 'none'
@@ -125,15 +150,13 @@ export function testCardArguments(options: TestCardOptions): string[] {
     // Two graphs, not one: within a graph ffmpeg works on whichever output is oldest, and pictures would wait.
     ...['-filter_complex', graph],
     ...(audio ? ['-filter_complex', tone] : []),
-    ...['-map', '[v0]'],
-    ...(card.renditions === 2 ? ['-map', '[v1]'] : []),
+    ...names.flatMap((name) => ['-map', name]),
     ...(audio ? ['-map', '[a]'] : []),
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p'],
     ...['-threads', '1', '-sc_threshold', '0', '-enc_time_base', '1:90000', '-fps_mode', 'passthrough'],
-    ...encoder(card, 0, card.videoKbps),
-    ...(card.renditions === 2 ? encoder(card, 1, Math.round(card.videoKbps / 4)) : []),
+    ...kbpsOf(sizes, card.videoKbps).flatMap((kbps, rendition) => encoder(card, rendition, kbps)),
     ...AUDIO_ENCODERS[card.audio],
-    // The multiplexer would wait for a packet of every stream, a whole frame with two renditions: once audio is
+    // The multiplexer would wait for a packet of every stream, a whole frame with several renditions: once audio is
     // past a picture (see AUDIO_LEAD_S), it may go.
     ...[
       '-copyts',
