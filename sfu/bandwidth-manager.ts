@@ -328,12 +328,7 @@ export class BandwidthManager implements Disposable {
   /** Where a consumer makes the worker estimate, its estimates are listened to. */
   #trace(media: readonly ViewedMedia[]): void {
     if (this.#tracing) return
-    const estimates = media.some(({ video }) =>
-      video?.rtpParameters.codecs.some(({ rtcpFeedback }) =>
-        rtcpFeedback?.some(({ type }) => type === 'transport-cc' || type === 'goog-remb'),
-      ),
-    )
-    if (!estimates) return
+    if (!media.some(({ estimated }) => estimated)) return
     this.#tracing = true
     this.#transport.enableTraceEvent(['bwe']).catch((error) => {
       if (!this.#closed && !this.#transport.closed) this.#failed(error)

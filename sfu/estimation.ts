@@ -58,8 +58,8 @@ function withoutEstimation(capabilities: types.RtpCapabilities): types.RtpCapabi
 }
 
 /** Whether a consumer's packets count in its transport's estimate. */
-export function isEstimated({ rtpParameters }: types.Consumer): boolean {
-  return rtpParameters.headerExtensions?.some(({ uri }) => ESTIMATING.has(uri)) ?? false
+export function isEstimated({ headerExtensions = [] }: types.RtpParameters): boolean {
+  return headerExtensions.some(({ uri }) => ESTIMATING.has(uri))
 }
 
 /** Whether the worker can estimate what a receiver's link carries: by header extensions that both agree on. */

@@ -1,4 +1,4 @@
-import type { types } from 'mediasoup'
+import { errors, type types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
 import type { Abr } from '../common/wire/flow-contract.ts'
 import type { ConsumerInfo } from '../common/wire/viewer-protocol.ts'
@@ -77,6 +77,7 @@ export class ViewedMedia implements Disposable {
   /** While its picture is held back until a queue has drained. */
   #held: NodeJS.Timeout | undefined
   #told = ''
+  #estimated = false
   #closed = false
 
   constructor(options: ViewedMediaOptions) {
@@ -113,6 +114,11 @@ export class ViewedMedia implements Disposable {
   /** The consumer of the video there is now. */
   get video(): types.Consumer | undefined {
     return [...this.#consumers.values()].findLast(({ kind }) => kind === 'video')
+  }
+
+  /** Whether its picture counts in what the worker estimates of the transport. */
+  get estimated(): boolean {
+    return this.#estimated
   }
 
   has(consumerId: string): boolean {
@@ -235,7 +241,7 @@ export class ViewedMedia implements Disposable {
   /** Its picture is to count in the transport's estimate from now on: consumers made without that are made anew. */
   joinEstimate(): void {
     const outside = [...this.#consumers.values()].filter(
-      (consumer) => consumer.kind === 'video' && !isEstimated(consumer),
+      ({ kind, rtpParameters }) => kind === 'video' && !isEstimated(rtpParameters),
     )
     for (const consumer of outside) {
       consumer.close()
@@ -245,20 +251,22 @@ export class ViewedMedia implements Disposable {
   }
 
   async #consume(producer: types.Producer, unanswered: boolean): Promise<NewConsumer> {
-    const { router, transport, estimation, mids, listener } = this.#options
+    const { transport, estimation, mids, listener } = this.#options
     const mid = mids[producer.kind]
-    const rtpCapabilities = estimation.capabilities
-    if (!router.canConsume({ producerId: producer.id, rtpCapabilities })) {
-      const codec = producer.rtpParameters.codecs[0]?.mimeType ?? producer.kind
-      throw new CodedError('codec_not_supported', `this browser can not receive ${codec}`, { status: 415 })
-    }
-    const consumer = await transport.consume({
+    const capabilities = estimation.capabilities
+    const consuming = transport.consume({
       producerId: producer.id,
-      rtpCapabilities,
+      rtpCapabilities: ofKind(capabilities, producer.kind),
       ...(mid !== undefined && { mid }),
       paused: unanswered || !this.#plays(producer.kind),
     })
-    if (producer.kind === 'video' && rtpCapabilities !== estimation.capabilities) {
+    const consumer = await consuming.catch((error) => {
+      // A TypeError: capabilities that make no sense.
+      if (!(error instanceof errors.UnsupportedError) && !(error instanceof TypeError)) throw error
+      const codec = producer.rtpParameters.codecs[0]?.mimeType ?? producer.kind
+      throw new CodedError('codec_not_supported', `this browser can not receive ${codec}`, { status: 415 })
+    })
+    if (producer.kind === 'video' && capabilities !== estimation.capabilities) {
       // A layered stream came in between.
       consumer.close()
       return this.#consume(producer, unanswered)
@@ -269,12 +277,17 @@ export class ViewedMedia implements Disposable {
     if (!consumer.paused) this.#sending.add(consumer.id)
     consumer.once('producerclose', () => this.#forget(consumer))
     consumer.on('layerschange', (layers) => listener.layerChanged(consumer.id, layers?.spatialLayer ?? null))
-    if (consumer.kind === 'video') consumer.on('score', this.#options.changed)
+    // Read once: mediasoup copies them at each reading.
+    const { rtpParameters } = consumer
+    if (consumer.kind === 'video') {
+      this.#estimated = isEstimated(rtpParameters)
+      consumer.on('score', this.#options.changed)
+    }
     return {
       consumer_id: consumer.id,
       producer_id: producer.id,
       kind: consumer.kind,
-      rtp_parameters: { ...consumer.rtpParameters },
+      rtp_parameters: { ...rtpParameters },
     }
   }
 
@@ -328,4 +341,10 @@ export class ViewedMedia implements Disposable {
       if (!this.#closed && !this.#options.transport.closed) this.#options.failed(error)
     })
   }
+}
+
+/** What of a receiver's capabilities can matter for media of this kind: mediasoup copies all that it is given. */
+function ofKind({ codecs = [], headerExtensions = [] }: types.RtpCapabilities, kind: types.MediaKind) {
+  const same = (one: { readonly kind?: types.MediaKind }) => one.kind === kind
+  return { codecs: codecs.filter(same), headerExtensions: headerExtensions.filter(same) }
 }
