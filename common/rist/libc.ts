@@ -23,6 +23,7 @@ const AF_INET6 = 10
 
 const pipe2 = libc.func('int pipe2(_Out_ int *fds, int flags)')
 const socketpair = libc.func('int socketpair(int domain, int type, int protocol, _Out_ int *fds)')
+const read = libc.func('int64_t read(int fd, void *buffer, size_t length)')
 const recv = libc.func('int64_t recv(int fd, void *buffer, size_t length, int flags)')
 const getsockname = libc.func('int getsockname(int fd, void *address, _Inout_ uint32_t *length)')
 const getsockopt = libc.func(
@@ -51,6 +52,11 @@ function paired(result: number, fds: readonly number[], call: string): Descripto
 export function openPipe(): DescriptorPair {
   const fds = [-1, -1]
   return paired(pipe2(fds, O_NONBLOCK | O_CLOEXEC), fds, 'pipe2')
+}
+
+/** Takes what a pipe of {@link openPipe} holds, as far as it fits into `buffer`; an empty one is left alone. */
+export function emptyPipe(fd: number, buffer: Buffer): void {
+  read(fd, buffer, buffer.length)
 }
 
 /** A socket pair that keeps message boundaries; a full queue drops the message instead of blocking the writer. */
