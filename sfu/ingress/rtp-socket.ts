@@ -1,53 +1,109 @@
-import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
+import { constants } from 'node:os'
+import koffi from 'koffi'
+import { DATAGRAM_BYTES, DatagramBatch } from './datagram-batch.ts'
+import { UdpSocket } from './udp-socket.ts'
 
 /** Room for a burst while the worker is busy; the kernel caps it at its own limit. */
 const SEND_BUFFER_BYTES = 4 * 1024 * 1024
+/** RTCP packets taken before everything else has its turn again. */
+const RTCP_PER_TURN = 64
+/** The payload of the largest UDP datagram fits. */
+const RTCP_BYTES = 65_536
 
 /**
  * The loopback UDP socket between an ingress process and a lane's plain transport. The lane knows its peer by the
  * local port, so a successor process binds the same one and goes on.
+ *
+ * Packets of one turn of the event loop leave together: one system call for a picture instead of one for each packet.
  */
 export class RtpSocket implements Disposable {
-  readonly #socket: Socket
+  readonly #socket: UdpSocket
+  readonly #onRtcp: (packet: Buffer) => void
+  readonly #poll: ReturnType<typeof koffi.node.poll>
+  readonly #batch = new DatagramBatch()
+  readonly #incoming = Buffer.alloc(RTCP_BYTES)
   #connected = false
+  #flushing = false
 
-  private constructor(socket: Socket) {
+  private constructor(socket: UdpSocket, onRtcp: (packet: Buffer) => void) {
     this.#socket = socket
+    this.#onRtcp = onRtcp
+    this.#poll = koffi.node.poll(socket.descriptor, { readable: true }, this.#onReadable)
   }
 
-  /** @throws when the port is taken */
+  /**
+   * @param port of loopback, 1 to 65535
+   * @param onRtcp gets what the lane sends, valid only during the call
+   * @throws Error such as `bind EADDRINUSE 127.0.0.1:5004` when the port is taken
+   */
   static async open(port: number, onRtcp: (packet: Buffer) => void): Promise<RtpSocket> {
-    const socket = createSocket({ type: 'udp4', sendBufferSize: SEND_BUFFER_BYTES })
-    socket.on('message', onRtcp)
-    socket.bind(port, '127.0.0.1')
-    await once(socket, 'listening')
-    // A dead worker's port answers with ICMP, which shows as ECONNREFUSED: the lane is made anew, nothing to do.
-    socket.on('error', () => {})
-    return new RtpSocket(socket)
+    return new RtpSocket(UdpSocket.open('127.0.0.1', port, SEND_BUFFER_BYTES), onRtcp)
   }
 
-  /** Sends to another lane transport from now on. */
+  /** Sends to another lane transport from now on. @throws when it is no IPv4 address, or closed */
   async connect(target: { ip: string; port: number }): Promise<void> {
     this.disconnect()
-    this.#socket.connect(target.port, target.ip)
-    await once(this.#socket, 'connect')
+    this.#socket.connect(target.ip, target.port)
     this.#connected = true
   }
 
   disconnect(): void {
-    if (this.#connected) this.#socket.disconnect()
+    if (!this.#connected) return
+    this.#flush()
+    this.#socket.disconnect()
     this.#connected = false
   }
 
-  /** Sends one packet; dropped while there is no lane. The buffer must stay as it is until the next turn. */
+  /**
+   * Sends a copy of one packet in this turn of the event loop, in order; dropped while there is no lane, and by the
+   * kernel where it has no room.
+   */
   send(packet: Uint8Array): void {
-    if (this.#connected) this.#socket.send(packet, ignore)
+    if (!this.#connected) return
+    if (packet.length > DATAGRAM_BYTES) {
+      this.#flush()
+      // As in a batch: what an earlier packet is answered may show here.
+      if (this.#socket.send(packet) < 0) this.#socket.send(packet)
+      return
+    }
+    this.#batch.add(packet)
+    if (this.#batch.full) this.#flush()
+    else if (!this.#flushing) {
+      this.#flushing = true
+      // Right after the events of this turn. A microtask would not be sure to run then: koffi calls us from outside
+      // of what Node takes for a callback (uv_poll).
+      setImmediate(this.#onTurnEnd)
+    }
   }
+
+  readonly #onTurnEnd = (): void => {
+    this.#flushing = false
+    this.#flush()
+  }
+
+  #flush(): void {
+    this.#batch.flush(this.#sendMany)
+  }
+
+  readonly #sendMany = (messages: number, count: number): number => this.#socket.sendMany(messages, count)
+
+  /** @param status libuv's, 0 when all is well: koffi's types leave it out */
+  readonly #onReadable = (status: unknown): void => {
+    for (let count = 0; count < RTCP_PER_TURN; count++) {
+      const length = this.#socket.receive(this.#incoming)
+      if (length === -constants.errno.EAGAIN) break
+      // Anything else that fails is the ICMP answer of a dead worker's port: the lane is made anew, nothing to do.
+      if (length > 0) this.#onRtcp(this.#incoming.subarray(0, length))
+      if (this.#socket.descriptor < 0) return
+    }
+    // That answer wakes us as an error, and libuv stops watching then; reading has cleared it.
+    if (status !== 0) this.#poll.start({ readable: true }, this.#onReadable)
+  };
 
   [Symbol.dispose](): void {
-    this.#socket.close()
+    if (this.#socket.descriptor < 0) return
+    this.disconnect()
+    this.#poll.close()
+    this.#socket[Symbol.dispose]()
   }
 }
-
-function ignore(): void {}

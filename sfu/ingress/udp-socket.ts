@@ -1,0 +1,126 @@
+import { closeSync } from 'node:fs'
+import { isIPv4 } from 'node:net'
+import { getSystemErrorName } from 'node:util'
+import koffi from 'koffi'
+
+const libc = koffi.load('libc.so.6')
+
+/** Values of Linux on x86-64 and arm64, which agree in all of them. */
+const AF_UNSPEC = 0
+const AF_INET = 2
+const SOCK_DGRAM = 2
+const SOCK_NONBLOCK = 0o4000
+const SOCK_CLOEXEC = 0o2000000
+const SOL_SOCKET = 1
+const SO_SNDBUF = 7
+/** `struct sockaddr_in`, ip(7): family in the machine's byte order, then port and address in the network's. */
+const ADDRESS = { size: 16, family: 0, port: 2, ip: 4 } as const
+
+const socket = libc.func('int socket(int domain, int type, int protocol)')
+const setsockopt = libc.func(
+  'int setsockopt(int fd, int level, int option, const void *value, uint32_t length)',
+)
+const bind = libc.func('int bind(int fd, const void *address, uint32_t length)')
+const connect = libc.func('int connect(int fd, const void *address, uint32_t length)')
+const send = libc.func('int64_t send(int fd, const void *bytes, size_t length, int flags)')
+const sendmmsg = libc.func('int sendmmsg(int fd, uintptr_t messages, unsigned int count, int flags)')
+const recv = libc.func('int64_t recv(int fd, void *bytes, size_t length, int flags)')
+
+/**
+ * An IPv4 UDP socket by plain system calls, which never block: node:dgram has no way to send more than one datagram a
+ * call, and makes several objects for each. Whoever has it watches its descriptor for what arrives.
+ */
+export class UdpSocket implements Disposable {
+  #descriptor: number
+
+  private constructor(descriptor: number) {
+    this.#descriptor = descriptor
+  }
+
+  /**
+   * @param port 1 to 65535: a port that the kernel chose would be lost by {@link disconnect}
+   * @param sendBufferBytes is halved and capped by the kernel as socket(7) says
+   * @throws Error that names call, reason and address, such as `bind EADDRINUSE 127.0.0.1:5004`
+   */
+  static open(ip: string, port: number, sendBufferBytes: number): UdpSocket {
+    const descriptor = Number(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))
+    if (descriptor < 0) throw systemError('socket')
+    const opened = new UdpSocket(descriptor)
+    try {
+      const bytes = Buffer.alloc(4)
+      bytes.writeInt32LE(sendBufferBytes)
+      if (setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, bytes, bytes.length) !== 0)
+        throw systemError('setsockopt')
+      if (bind(descriptor, addressOf(ip, port), ADDRESS.size) !== 0) throw systemError('bind', ip, port)
+      return opened
+    } catch (error) {
+      opened[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /** To watch, and for nothing else; -1 once it is closed. */
+  get descriptor(): number {
+    return this.#descriptor
+  }
+
+  /**
+   * Sends to, and receives from, nobody else from now on. The local port stays as it is.
+   * @throws Error that names call, reason and address
+   */
+  connect(ip: string, port: number): void {
+    if (connect(this.#descriptor, addressOf(ip, port), ADDRESS.size) !== 0)
+      throw systemError('connect', ip, port)
+  }
+
+  /** Undoes {@link connect}: an address of no family does, connect(2). */
+  disconnect(): void {
+    const nobody = Buffer.alloc(ADDRESS.size)
+    nobody.writeUInt16LE(AF_UNSPEC, ADDRESS.family)
+    connect(this.#descriptor, nobody, nobody.length)
+  }
+
+  /** Sends one datagram. @returns its bytes, or the negated errno */
+  send(packet: Uint8Array): number {
+    return resultOf(send(this.#descriptor, packet, packet.length, 0))
+  }
+
+  /**
+   * sendmmsg(2), in order.
+   * @param messages address of the first of `count` `struct mmsghdr`, which must stay where they are
+   * @returns how many were sent, at least 1, or the negated errno when that is none
+   */
+  sendMany(messages: number, count: number): number {
+    return resultOf(sendmmsg(this.#descriptor, messages, count, 0))
+  }
+
+  /** Reads one datagram into `buffer`, cut to its size. @returns bytes, or the negated errno (EAGAIN: none waits) */
+  receive(buffer: Buffer): number {
+    return resultOf(recv(this.#descriptor, buffer, buffer.length, 0))
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#descriptor < 0) return
+    closeSync(this.#descriptor)
+    this.#descriptor = -1
+  }
+}
+
+function resultOf(result: number | bigint): number {
+  return result < 0 ? -koffi.errno() : Number(result)
+}
+
+function addressOf(ip: string, port: number): Buffer {
+  if (!isIPv4(ip)) throw new TypeError(`"${ip}" is not an IPv4 address`)
+  const address = Buffer.alloc(ADDRESS.size)
+  address.writeUInt16LE(AF_INET, ADDRESS.family)
+  address.writeUInt16BE(port, ADDRESS.port)
+  address.set(ip.split('.').map(Number), ADDRESS.ip)
+  return address
+}
+
+/** Reads like those of node:dgram. */
+function systemError(call: string, ip?: string, port?: number): Error {
+  const reason = getSystemErrorName(-koffi.errno())
+  return new Error(`${call} ${reason}${ip === undefined ? '' : ` ${ip}:${port}`}`)
+}
