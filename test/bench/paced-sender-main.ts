@@ -1,10 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BondedSender } from '../../agent/bonded-sender.ts'
 import { type PacedUnit, readClip } from './paced-clip.ts'
-import { machineMs, type SenderStart, type Sent, senderStartSchema } from './paced-sender-protocol.ts'
+import {
+  machineMs,
+  type SenderStart,
+  type SenderStream,
+  type Sent,
+  senderStartSchema,
+} from './paced-sender-protocol.ts'
 
 /** The benchmark's field senders, in a process of their own: bonded RIST, each unit at its decoding time. */
 const AES_BITS = 256
+/** A receiver that is not there yet is no reason to keep the others waiting for longer, ms. */
+const AUTHENTICATED_WITHIN_MS = 3_000
 const stopping = new AbortController()
 const end = (): void => stopping.abort()
 process.on('disconnect', end)
@@ -19,18 +27,31 @@ process.once('message', (raw) => {
 async function sendAll(start: SenderStart): Promise<void> {
   await using senders = new AsyncDisposableStack()
   const units = await readClip(start.clip)
-  const pace = async (index: number): Promise<void> => {
-    const { ports, passphrase, username, password } = start.streams[index]!
-    const { mode, bufferMs } = start
-    const links = ports.map((port) => ({ host: '127.0.0.1', port }))
-    const bond = { links, mode, bufferMs, passphrase, username, password, aesBits: AES_BITS } as const
-    const sender = senders.use(await BondedSender.open(bond))
+  const opened: BondedSender[] = []
+  for (const stream of start.streams) opened.push(senders.use(await openSender(start, stream)))
+  const pace = async (sender: BondedSender, index: number): Promise<void> => {
     // Streams are spread over a frame's time, as independent encoders are.
     await delay((index * 1000) / 30 / start.streams.length, undefined, { signal: stopping.signal })
     do await sendClip(units, sender, index)
     while (start.repeat)
   }
-  await Promise.all(start.streams.map((_, index) => pace(index)))
+  await Promise.all(opened.map(pace))
+}
+
+/**
+ * Resolves when its first link has authenticated: librist 0.2.7 sets up mbedTLS once for a whole process and guards that
+ * by nothing, so of two senders that are new to it at once one may hang for good.
+ */
+async function openSender({ mode, bufferMs }: SenderStart, stream: SenderStream): Promise<BondedSender> {
+  const { ports, passphrase, username, password } = stream
+  const links = ports.map((port) => ({ host: '127.0.0.1', port }))
+  const authenticated = Promise.withResolvers<void>()
+  const onLog = ({ message }: { message: string }) =>
+    message.includes('receiver name is now') && authenticated.resolve()
+  const bond = { links, mode, bufferMs, passphrase, username, password, aesBits: AES_BITS, onLog } as const
+  const sender = await BondedSender.open(bond)
+  await Promise.race([authenticated.promise, delay(AUTHENTICATED_WITHIN_MS)])
+  return sender
 }
 
 async function sendClip(units: readonly PacedUnit[], sender: BondedSender, stream: number): Promise<void> {

@@ -36,8 +36,8 @@ export class PacedSenders implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const gone = once(this.#child, 'exit')
-    // Losing the channel ends it.
-    this.#child.disconnect()
+    // Nothing of it is worth waiting for: librist's destroy waits for threads, and one that hangs would hold us.
+    this.#child.kill('SIGKILL')
     await gone
   }
 }
