@@ -25,8 +25,11 @@ export const videoEncoder = (rendition: number): string => `video-encoder-${rend
 
 /** A live picture that can't be encoded in time is dropped, never kept: the newest two. */
 const LIVE_QUEUE = 'queue leaky=downstream max-size-buffers=2 max-size-bytes=0 max-size-time=0'
-/** The longest burst that the encoder may make of its bitrate, ms. */
-const VBV_MS = 333
+/**
+ * The largest picture, by what its bitrate takes to send it, ms. An IDR of this size is late by as much behind a link of
+ * just that bitrate, and comes in one burst to the queue in front of every viewer's.
+ */
+const VBV_MS = 125
 
 /** The pipeline in the words of `gst-launch`: raw pictures and sound in, access units out at its sinks. */
 export function describePipeline(

@@ -91,7 +91,7 @@ function encoder(card: Card, stream: number, kbps: number): string[] {
   const specific: Record<string, string> = {
     b: `${kbps}k`,
     maxrate: `${kbps}k`,
-    bufsize: `${Math.round(kbps / 3)}k`,
+    bufsize: `${Math.round(kbps / 8)}k`,
     profile: card.bFrames > 0 ? 'main' : card.profile,
     bf: String(card.bFrames),
     g: String(frames),
