@@ -219,13 +219,15 @@ export class ViewedMedia implements Disposable {
     clearTimeout(this.#held)
     this.#held = undefined
     const holdMs = this.stream.answersKeyframes ? drainingMs - KEYFRAME_WITHIN_MS : 0
-    if (holdMs > 0) this.#held = setTimeout(() => this.#release(video), holdMs)
+    if (holdMs > 0) this.#held = setTimeout(() => this.#release(), holdMs)
     else this.#send(video.resume())
   }
 
-  #release(video: types.Consumer): void {
+  /** The consumer may be another one by now. */
+  #release(): void {
     this.#held = undefined
-    if (this.#sending.has(video.id)) this.#send(video.resume())
+    const { video } = this
+    if (video && this.#sending.has(video.id)) this.#send(video.resume())
   }
 
   [Symbol.dispose](): void {
@@ -241,7 +243,7 @@ export class ViewedMedia implements Disposable {
   /** Its picture is to count in the transport's estimate from now on: consumers made without that are made anew. */
   joinEstimate(): void {
     const outside = [...this.#consumers.values()].filter(
-      ({ kind, rtpParameters }) => kind === 'video' && !isEstimated(rtpParameters),
+      (consumer) => consumer.kind === 'video' && !isEstimated(consumer.rtpParameters),
     )
     for (const consumer of outside) {
       consumer.close()

@@ -26,12 +26,14 @@ const CONTROL: PublisherControl = {
 }
 const DRAINING_MS = 700
 
-/** A viewer of two layers on a real worker, and when its picture was paused and resumed, ms since the first call. */
-async function openRig() {
+/** A viewer of a stream of so many layers on a real worker, and when its picture was paused and resumed, ms. */
+async function openRig(renditions = 2) {
   const stack = new AsyncDisposableStack()
   const pool = stack.use(await openWorkers(1))
-  const options = { pool, placement: placementOn(pool), streamId: 'layered', renditions: 2 }
-  const { stream } = stack.use(await openLaneStream(options))
+  const placement = placementOn(pool)
+  const openStream = async (streamId: string, renditions: number) =>
+    stack.use(await openLaneStream({ pool, placement, streamId, renditions })).stream
+  const stream = await openStream('watched', renditions)
   const capabilities = pool.slots[0]!.router.rtpCapabilities
   const failed = (error: unknown) => {
     throw error
@@ -43,7 +45,9 @@ async function openRig() {
   const happened: { what: string; at: number }[] = []
   for (const what of ['pause', 'resume'] as const)
     media.video!.observer.on(what, () => happened.push({ what, at: performance.now() }))
-  return { stream, media, happened, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  /** Watches a stream of layers, too: then single layers are consumed anew, to count in the estimate. */
+  const watchLayers = async () => viewer.add(await openStream('layered', 2), TERMS, LISTENER).consume(false)
+  return { stream, media, happened, watchLayers, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
 test('a picture that is cut waits for the queue to drain where a keyframe comes when it is asked for', async (t) => {
@@ -76,4 +80,17 @@ test('a picture that is held back stays so where it is not wanted any more', asy
   t.true(rig.media.video!.paused)
   rig.media.setView(TERMS.view)
   await until(() => rig.media.video!.paused === false, 'it plays when it is wanted again')
+})
+
+test('a picture that is consumed anew while it is held back goes on, too', async (t) => {
+  await using rig = await openRig(1)
+  using _control = rig.stream.controlledBy(CONTROL)
+  rig.media.cut(DRAINING_MS)
+  const before = rig.media.video!.id
+  await rig.watchLayers()
+  const [anew] = await rig.media.consume(true)
+  rig.media.resume(anew!.consumer_id)
+  t.not(rig.media.video!.id, before)
+  t.true(rig.media.video!.paused)
+  await until(() => rig.media.video!.paused === false, 'the new one plays')
 })
