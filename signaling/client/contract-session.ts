@@ -274,8 +274,8 @@ export class ContractSession implements StreamWatcher {
 
   #tellOfQueue(pileUp: PileUp | null): void {
     if (pileUp === null) return
-    const { pace, lateMs } = pileUp
-    this.hub?.congested({ contract_id: this.contractId, pace: Math.max(0.01, pace), late_ms: lateMs })
+    const pace = Math.max(0.01, pileUp.pace)
+    this.hub?.congested({ contract_id: this.contractId, ...pileUp, pace })
   }
 
   #subscribe(): Promise<SubscribeAnswer> {

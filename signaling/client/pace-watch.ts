@@ -24,12 +24,12 @@ const GAP_MS = 1_000
 /** How far back the shortest way of a picture is looked for, ms. */
 const BASELINE_MS = 5_000
 
-/** Pictures pile up in front of the viewer's link. */
+/** What the hub is told of pictures that pile up in front of the viewer's link. */
 export interface PileUp {
   /** The share of the pace that they arrive at, 0 to 1. */
   readonly pace: number
-  /** How much later than by an empty queue the last one came, or is already, ms. */
-  readonly lateMs: number
+  /** How much later than by an empty queue the last one came, or is already. */
+  readonly late_ms: number
 }
 
 interface Arrival {
@@ -71,7 +71,7 @@ export class PaceWatch {
     const pace = this.#growing() ?? (patient ? null : this.#standing())
     if (pace === null) return null
     this.#toldAt = receivedAt
-    return { pace, lateMs: this.#arrivals.at(-1)!.lateMs }
+    return { pace, late_ms: this.#arrivals.at(-1)!.lateMs }
   }
 
   #restart(receivedAt: number): void {
@@ -92,10 +92,10 @@ export class PaceWatch {
    * `receivedAt`; null while the one before was not late, or nobody knows when the next one was captured.
    */
   get overdueAt(): number | null {
-    const last = this.#arrivals.at(-1)
     const { late, lostMs } = this.#run()
-    const everyMs = this.#everyMs()
-    if (last === undefined || late === 0 || everyMs === null) return null
+    const everyMs = late === 0 ? null : this.#everyMs()
+    if (everyMs === null) return null
+    const last = this.#arrivals.at(-1)!
     const stillToLoseMs = (late === 1 ? TWO_LOSE_MS : MORE_LOSE_MS) - lostMs
     const at = last.receivedAt + everyMs + Math.max(stillToLoseMs, LATE_MS, everyMs * (LATE_TIMES - 1))
     return at - this.#toldAt < QUIET_MS ? null : at
@@ -112,7 +112,7 @@ export class PaceWatch {
     const last = this.#arrivals.at(-1)!
     const everyMs = this.#everyMs()!
     const sinceMs = now - last.receivedAt
-    return { pace: this.#pace(everyMs, sinceMs), lateMs: last.lateMs + sinceMs - everyMs }
+    return { pace: this.#pace(everyMs, sinceMs), late_ms: last.lateMs + sinceMs - everyMs }
   }
 
   /** Many in a row, each of them later than the one before. */

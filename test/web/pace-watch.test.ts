@@ -9,10 +9,10 @@ interface Told extends PileUp {
 }
 
 /**
- * Feeds pictures of 30 a second; `arrivesAt` says when each comes, by when it was captured, null for none. Looks after
+ * Feeds pictures of 30 a second; `arrivesAt` says when each comes, by when it was captured, null for none. `looks` after
  * those that are overdue as the page does. What was told, and when.
  */
-function watch(seconds: number, arrivesAt: (capturedAt: number) => number | null): Told[] {
+function watch(seconds: number, arrivesAt: (capturedAt: number) => number | null, looks = true): Told[] {
   const watcher = new PaceWatch()
   const told: Told[] = []
   const tell = (at: number, seen: PileUp | null) => seen !== null && told.push({ at, ...seen })
@@ -20,7 +20,7 @@ function watch(seconds: number, arrivesAt: (capturedAt: number) => number | null
     const at = arrivesAt(captured)
     if (at === null) continue
     const { overdueAt } = watcher
-    if (overdueAt !== null && overdueAt < at) tell(overdueAt, watcher.overdue(overdueAt))
+    if (looks && overdueAt !== null && overdueAt < at) tell(overdueAt, watcher.overdue(overdueAt))
     tell(at, watcher.add(at, ticks(captured + 47_000_000)))
   }
   return told
@@ -35,7 +35,13 @@ test('a link that suddenly carries a quarter is seen before the second late pict
   t.true(first!.at < 5000 + 2 * FRAME_MS * 4, `${first!.at}`)
   t.true(Math.abs(first!.pace - 0.25) < 0.07, `${first!.pace}`)
   // The picture that is overdue was captured when the link had been narrow for two of them.
-  t.true(Math.abs(first!.lateMs - (first!.at - 5000 - 2 * FRAME_MS)) < FRAME_MS, `${first!.lateMs}`)
+  t.true(Math.abs(first!.late_ms - (first!.at - 5000 - 2 * FRAME_MS)) < FRAME_MS, `${first!.late_ms}`)
+})
+
+test('by a page that is too busy to look it is seen within three pictures', (t) => {
+  const [first] = watch(7, squeezed(0.25), false)
+  t.true(first!.at < 5000 + 3.5 * FRAME_MS * 4, `${first!.at}`)
+  t.true(Math.abs(first!.pace - 0.25) < 0.02, `${first!.pace}`)
 })
 
 test('a link that carries less and less is seen when many pictures were late, each a little', (t) => {
