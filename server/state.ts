@@ -1,6 +1,6 @@
 import type { Logger } from '../common/logger.ts'
 import type { Config } from './config/config.ts'
-import { holdFolder, holdHubId } from './store/hub-lock.ts'
+import { holdFolder } from './store/folder-lock.ts'
 import {
   ephemeralKeyring,
   type Keyring,
@@ -38,7 +38,10 @@ export async function openState(
   const where = storeConfig(config)
   if (where.kind === 'sqlite') stack.use(holdFolder(where.folder))
   const store = stack.use(await openStore(where, { logger, auditKey: keyring.auditKey }))
-  if (where.kind === 'postgres' && as === 'hub') stack.use(await holdHubId(where.url, config.hubId, logger))
+  if (where.kind === 'postgres' && as === 'hub') {
+    const { holdHubId } = await import('./store/hub-id-lock.ts')
+    stack.use(await holdHubId(where.url, config.hubId, logger))
+  }
   const owned = stack.move()
   return {
     store,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { docsPage } from './docs-page.ts'
-import { openApiDocument } from './openapi.ts'
+import { type DocsPage, docsPage } from './docs-page.ts'
+import { type OpenApiDocument, openApiDocument } from './openapi.ts'
 import { defineRoute, Reply, type Route } from './route.ts'
 
 /**
@@ -21,7 +21,7 @@ export function withReference(
       action: null,
       cost: 'read',
       answer: { status: 200, schema: z.record(z.string(), z.unknown()) },
-      handle: () => new Reply({ ...document }, { 'cache-control': 'no-cache' }),
+      handle: () => new Reply({ ...reference().document }, { 'cache-control': 'no-cache' }),
     }),
     defineRoute({
       method: 'get',
@@ -31,12 +31,21 @@ export function withReference(
       action: null,
       cost: 'read',
       answer: { status: 200, type: 'text/html; charset=utf-8' },
-      handle: () =>
-        new Reply(page.html, { 'content-security-policy': page.policy, 'cache-control': 'no-cache' }),
+      handle: () => {
+        const { html, policy } = reference().page
+        return new Reply(html, { 'content-security-policy': policy, 'cache-control': 'no-cache' })
+      },
     }),
   ]
   const all = [...routes, ...own]
-  const document = openApiDocument([...all, ...elsewhere], info)
-  const page = docsPage(document)
+  let made: { document: OpenApiDocument; page: DocsPage } | undefined
+  /** Made for whoever reads it first: a hub should not be up later for what few of them are ever asked. */
+  const reference = () => {
+    if (!made) {
+      const document = openApiDocument([...all, ...elsewhere], info)
+      made = { document, page: docsPage(document) }
+    }
+    return made
+  }
   return all
 }

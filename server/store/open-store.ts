@@ -1,6 +1,5 @@
 import type { Logger } from '../../common/logger.ts'
 import type { AuditKey } from '../audit/audit-chain.ts'
-import { openPostgresStore } from './postgres-store.ts'
 import { openMemoryStore, openSqliteStore } from './sqlite-store.ts'
 import type { Store } from './store.ts'
 
@@ -20,13 +19,16 @@ export interface StoreOptions {
 }
 
 /** @throws CodedError `database_unusable`, `database_too_new`, in words for whoever starts the hub */
-export function openStore(config: StoreConfig, options: StoreOptions): Promise<Store> {
+export async function openStore(config: StoreConfig, options: StoreOptions): Promise<Store> {
   switch (config.kind) {
     case 'memory':
       return openMemoryStore(options)
     case 'sqlite':
       return openSqliteStore(config.folder, options)
-    case 'postgres':
+    case 'postgres': {
+      // Most hubs have no PostgreSQL, and are up earlier without its driver.
+      const { openPostgresStore } = await import('./postgres-store.ts')
       return openPostgresStore(config.url, options)
+    }
   }
 }

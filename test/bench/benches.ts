@@ -7,6 +7,7 @@ import { hub } from './hub.ts'
 import { ingest } from './ingest.ts'
 import { join } from './join.ts'
 import { recover } from './recover.ts'
+import { start } from './start.ts'
 
 /** What `npm run bench` can run, by name. */
 export const BENCHES: Readonly<Record<string, Bench>> = {
@@ -18,4 +19,5 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   ingest,
   join,
   recover,
+  start,
 }

@@ -4,17 +4,17 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import test from 'ava'
-import { holdFolder } from '../../../server/store/hub-lock.ts'
+import { holdFolder } from '../../../server/store/folder-lock.ts'
 
 test('a data folder is one hub’s, until that ends, however it ends', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'lanecast-lock-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const other = join(folder, 'holder.ts')
-  const lock = resolve(import.meta.dirname, '../../../server/store/hub-lock.ts')
+  const lock = resolve(import.meta.dirname, '../../../server/store/folder-lock.ts')
   writeFileSync(
     other,
     `import { holdFolder } from '${lock}'
-     holdFolder(process.argv[2])
+     globalThis.held = holdFolder(process.argv[2])
      process.send('held')
      setInterval(() => {}, 1000)`,
   )

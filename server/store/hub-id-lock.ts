@@ -1,12 +1,8 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import { postgresUnusable } from './postgres-pool.ts'
-import { sqliteUnusable } from './sqlite-database.ts'
 
 /** A hub that is just ending gets this long to be gone, ms. */
 const PATIENCE_MS = 5000
@@ -15,33 +11,6 @@ const TRY_EVERY_MS = 250
 const RETAKE_EVERY_MS = 1000
 /** First number of the advisory locks of hubs: keeps clear of those of others. */
 const LOCK_CLASS = 0x6c_61_6e_65
-
-/**
- * Keeps a data folder to one hub: two on one SQLite would not see what the other writes. The system gives the lock back
- * however the process ends.
- * @throws CodedError `data_folder_in_use`
- */
-export function holdFolder(folder: string, patienceMs = PATIENCE_MS): Disposable {
-  const file = join(folder, 'hub.lock')
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-    closeSync(openSync(file, 'a', 0o600))
-    chmodSync(file, 0o600)
-  } catch (error) {
-    throw sqliteUnusable(file, error)
-  }
-  const lock = new DatabaseSync(file, { timeout: patienceMs })
-  try {
-    lock.exec('BEGIN EXCLUSIVE')
-  } catch (error) {
-    lock.close()
-    throw new CodedError('data_folder_in_use', `another hub runs on ${folder}`, {
-      cause: error,
-      details: ['stop it first, give this one a DATA_DIR of its own, or share a PostgreSQL by DATABASE_URL'],
-    })
-  }
-  return { [Symbol.dispose]: () => lock.close() }
-}
 
 /**
  * Keeps a hub's id to one hub of those on a PostgreSQL: contracts, nodes' states and deliveries are told apart by it.

@@ -1,0 +1,35 @@
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { CodedError } from '../../common/errors.ts'
+import { sqliteUnusable } from './sqlite-database.ts'
+
+/** A hub that is just ending gets this long to be gone, ms. */
+const PATIENCE_MS = 5000
+
+/**
+ * Keeps a data folder to one hub: two on one SQLite would not see what the other writes. The system gives the lock back
+ * however the process ends.
+ * @throws CodedError `data_folder_in_use`
+ */
+export function holdFolder(folder: string, patienceMs = PATIENCE_MS): Disposable {
+  const file = join(folder, 'hub.lock')
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    closeSync(openSync(file, 'a', 0o600))
+    chmodSync(file, 0o600)
+  } catch (error) {
+    throw sqliteUnusable(file, error)
+  }
+  const lock = new DatabaseSync(file, { timeout: patienceMs })
+  try {
+    lock.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    lock.close()
+    throw new CodedError('data_folder_in_use', `another hub runs on ${folder}`, {
+      cause: error,
+      details: ['stop it first, give this one a DATA_DIR of its own, or share a PostgreSQL by DATABASE_URL'],
+    })
+  }
+  return { [Symbol.dispose]: () => lock.close() }
+}

@@ -1,0 +1,48 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { percentile } from '../support/frame-reader.ts'
+import { startHub } from '../support/hub.ts'
+import { type Bench, rounded } from './bench.ts'
+
+const STARTS = 12
+/** What `npm start` sets. */
+const ENV = { NODE_COMPILE_CACHE: resolve(import.meta.dirname, '../../.cache/compile') }
+
+/** From the fork of a hub that is set up until `/readyz` says so: with a data folder that it makes, and with one it has. */
+export const start: Bench = {
+  about: 'time until a hub is ready, first and later starts',
+  async run({ progress }) {
+    const root = await mkdtemp(join(tmpdir(), 'lanecast-start-'))
+    try {
+      // Node's compile cache is filled by the first that runs the sources as they are.
+      await readyAfterMs(join(root, 'warm-up'))
+      const [first, later] = [[] as number[], [] as number[]]
+      for (let index = 0; index < STARTS; index += 1) {
+        progress.say(`start ${index + 1} of ${STARTS}`)
+        const dataDir = join(root, `${index}`)
+        first.push(await readyAfterMs(dataDir))
+        later.push(await readyAfterMs(dataDir))
+      }
+      const at = (times: readonly number[], share: number) => rounded(percentile(times, share), 0)
+      return {
+        bench: 'start',
+        starts: STARTS,
+        first_p50_ms: at(first, 0.5),
+        first_p95_ms: at(first, 0.95),
+        p50_ms: at(later, 0.5),
+        p95_ms: at(later, 0.95),
+      }
+    } finally {
+      await rm(root, { recursive: true, force: true })
+    }
+  },
+}
+
+async function readyAfterMs(dataDir: string): Promise<number> {
+  const startedAt = performance.now()
+  await using hub = await startHub([], { dataDir, env: ENV })
+  const { status } = await fetch(new URL('/readyz', hub.url))
+  if (status !== 200) throw new Error(`/readyz answered ${status}`)
+  return performance.now() - startedAt
+}
