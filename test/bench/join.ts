@@ -1,13 +1,12 @@
-import { constants, setPriority } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Chromium } from '../support/chromium.ts'
 import { percentile } from '../support/frame-reader.ts'
-import { descendants } from '../support/processes.ts'
 import { type Bench, rounded } from './bench.ts'
 import { openContractRig } from './contract-rig.ts'
 import { openCrowdRig } from './join-crowd.ts'
 import { timePageJoin } from './page-join.ts'
 import type { Progress } from './progress.ts'
+import { standBack } from './stand-back.ts'
 import { openRig } from './watch-rig.ts'
 
 const JOINS = 40
@@ -71,6 +70,7 @@ async function joinSingly(
 /** Of each crowd one is a browser: it decodes and shows. */
 async function joinInCrowds(progress: Progress) {
   await using chromium = await Chromium.launch()
+  // Nothing but the browser is below this process so far.
   standBack()
   await using rig = await openCrowdRig()
   const results: { count: number; p50_ms: number; p95_ms: number; browser_p50_ms: number }[] = []
@@ -94,11 +94,6 @@ async function joinInCrowds(progress: Progress) {
     results.push({ count, ...shares([...browsers, ...others]), browser_p50_ms })
   }
   return results
-}
-
-/** Lets the browser, all there is below this process so far, have what the hub and the other viewers leave. */
-function standBack(): void {
-  for (const pid of descendants(process.pid)) setPriority(pid, constants.priority.PRIORITY_LOW)
 }
 
 function shares(times: readonly number[]): { p50_ms: number; p95_ms: number } {
