@@ -14,7 +14,7 @@ import { DecisionBook } from './flows/decision-book.ts'
 import { hubMedia } from './flows/hub-media.ts'
 import { hubPolicies } from './flows/hub-policy.ts'
 import type { PublishDoor } from './flows/publish.ts'
-import { type LivePublisherFlow, ownerOf } from './flows/publisher-flow.ts'
+import { type LivePublisherFlow, ownerOf, USUAL_PRIORITY } from './flows/publisher-flow.ts'
 import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
 import { PublisherPlaces } from './flows/publisher-places.ts'
 import { watchedOf } from './flows/reconsider.ts'
@@ -60,10 +60,15 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   const { config, state, policies, overlay, webhooks, streams, workersFull, events, logger } = options
   await using stack = new AsyncDisposableStack()
   const onError = (error: unknown) => events.error('flows', 'contract', error)
-  const viewers = stack.use(new ViewerFlows((tenantId, streamId) => streams.get(tenantId, streamId)))
+  const viewers = stack.use(
+    new ViewerFlows({
+      get: (tenantId, streamId) => streams.get(tenantId, streamId),
+      priorityOf: (tenantId, streamId) => publishers.ofStream(tenantId, streamId)?.priority ?? USUAL_PRIORITY,
+    }),
+  )
   const media = hubMedia({ streams, viewers, ristIp: config.ristIp, logLevel: config.logLevel, onError })
   const watcher = flowWatcher(overlay, webhooks)
-  const publishers = stack.use(
+  const publishers: PublisherFlows = stack.use(
     new PublisherFlows({
       store: state.store,
       sealer: state.sealer,

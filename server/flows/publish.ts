@@ -11,7 +11,7 @@ import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { type Taking, take } from './decision-book.ts'
 import { newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './hub-node.ts'
 import { proofOf } from './proof.ts'
-import { contractOf, type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
+import { contractOf, type LivePublisherFlow, ownerOf, USUAL_PRIORITY } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 import type { Fixed } from './standing-streams.ts'
 import { newTicket } from './ticket.ts'
@@ -84,6 +84,7 @@ export async function publish(
     owner,
     node_id: principal.node_id,
     requested_class: request.class,
+    priority: USUAL_PRIORITY,
     links: granted.path.links,
     history: granted.history,
     granted_at: now(),

@@ -9,8 +9,12 @@ import {
   openContractSchema,
 } from '../../common/wire/flow-contract.ts'
 import { nodeIdSchema } from '../../common/wire/ids.ts'
+import { streamPrioritySchema } from '../../common/wire/statistics-api.ts'
 import { HUB_NODE_ID } from './hub-node.ts'
 import { proofSchema } from './proof.ts'
+
+/** Of a stream that nobody gave another; the focused one of a page comes first anyway. */
+export const USUAL_PRIORITY = 100
 
 /** One sender's contract with what the hub needs to go on with it. */
 const publisherFlowSchema = z.object({
@@ -26,6 +30,8 @@ const publisherFlowSchema = z.object({
   granted_at: z.number().int(),
   /** Of whoever asked last; null in contracts of before there was this. */
   proof: proofSchema.nullable().default(null),
+  /** Set by hand; no term of the contract. */
+  priority: streamPrioritySchema.shape.priority.default(USUAL_PRIORITY),
 })
 export type PublisherFlow = z.infer<typeof publisherFlowSchema>
 

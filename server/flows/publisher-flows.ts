@@ -186,6 +186,17 @@ export class PublisherFlows implements Disposable {
   }
 
   /**
+   * Stores a running stream's priority among those of one viewer, 1 to 255. Its holder is not told: no term has changed.
+   * @throws CodedError `contract_ended` (409)
+   */
+  async setPriority(contractId: string, priority: number, audit: AuditDraft): Promise<void> {
+    await this.#inTurn(contractId, async () => {
+      await this.#store.write([this.#change({ ...this.#running(contractId), priority })], [audit])
+      this.#flows.set(contractId, { ...this.#running(contractId), priority })
+    })
+  }
+
+  /**
    * Ends a contract and its media. False when there is none.
    * @throws CodedError of the store: the contract is over all the same, and the store is asked until it has noted that
    */

@@ -29,15 +29,19 @@ export interface ViewerFlow {
 /** What is granted. */
 export type ViewerGrant = Omit<ViewerFlow, 'limitKbps'>
 
+/** What may be watched now. */
+export interface WatchedStreams {
+  get(tenantId: string, streamId: string): Stream | undefined
+  /** Among the streams of one viewer, the more the earlier it gets its bandwidth: 1 to 255. */
+  priorityOf(tenantId: string, streamId: string): number
+}
+
 interface Entry {
   flow: ViewerFlow
   granted: Abr
   readonly ticketHash: string
   listener: ContractListener | null
 }
-
-/** Of a stream that nobody gave another; the focused one of a page comes first anyway. */
-const USUAL_PRIORITY = 100
 
 /** Contracts that nobody used are dropped this long after their grant, so that they hold no place of a viewer. */
 const USE_WITHIN_MS = 30_000
@@ -51,21 +55,16 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   /** Contracts by tenant and by `tenant/stream`, so that a decision need not count. */
   readonly #counts = new Map<string, number>()
   readonly #byTicket = new Map<string, string>()
-  /** Of streams that were given another than the usual one, by `tenant/stream`. */
-  readonly #priorities = new Map<string, number>()
   /** Ceilings set by hand stay with the connection. */
   readonly #limits = new WeakMap<ContractListener, number>()
   readonly #unusedUntil: Deadlines
   readonly #expiry: Deadlines
-  readonly #findStream: (tenantId: string, streamId: string) => Stream | undefined
+  readonly #streams: WatchedStreams
   readonly #now: () => number
 
   /** `now` in unix ms. */
-  constructor(
-    findStream: (tenantId: string, streamId: string) => Stream | undefined,
-    now: () => number = Date.now,
-  ) {
-    this.#findStream = findStream
+  constructor(streams: WatchedStreams, now: () => number = Date.now) {
+    this.#streams = streams
     this.#now = now
     this.#expiry = new Deadlines((contractId) => this.end(contractId, 'expired'), now)
     this.#unusedUntil = new Deadlines((contractId) => {
@@ -133,7 +132,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
         status: 409,
       })
     const { flow } = entry
-    const stream = this.#findStream(flow.tenantId, flow.streamId)
+    const stream = this.#streams.get(flow.tenantId, flow.streamId)
     if (!stream) throw new CodedError('stream_not_found', 'there is no such stream now', { status: 404 })
     entry.listener = listener
     this.#apply(entry, this.#limits.get(listener) ?? entry.flow.limitKbps)
@@ -141,7 +140,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       contractId: flow.contractId,
       stream,
       abr: entry.flow.abr,
-      priority: this.priorityOf(flow.tenantId, flow.streamId),
+      priority: this.#streams.priorityOf(flow.tenantId, flow.streamId),
       [Symbol.dispose]: () => {
         // Once: the place may be another connection's by now.
         if (entry.listener !== listener) return
@@ -162,7 +161,6 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
 
   /** Ends every contract on a stream. */
   endAll(tenantId: string, streamId: string, reason: 'expired' | 'revoked'): void {
-    this.#priorities.delete(`${tenantId}/${streamId}`)
     for (const { flow } of Array.from(this.#entries.values()))
       if (flow.tenantId === tenantId && flow.streamId === streamId) this.end(flow.contractId, reason)
   }
@@ -188,14 +186,8 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     entry.listener.abrChanged(entry.flow.abr, [reason])
   }
 
-  /** Among the streams of one viewer, the more the earlier it gets its bandwidth: 1 to 255. */
-  priorityOf(tenantId: string, streamId: string): number {
-    return this.#priorities.get(`${tenantId}/${streamId}`) ?? USUAL_PRIORITY
-  }
-
-  /** From now on, for whoever watches and will, until the stream ends. */
-  setPriority(tenantId: string, streamId: string, priority: number): void {
-    this.#priorities.set(`${tenantId}/${streamId}`, priority)
+  /** Tells whoever watches a stream of its new priority. */
+  prioritize(tenantId: string, streamId: string, priority: number): void {
     for (const { flow, listener } of this.#entries.values())
       if (flow.tenantId === tenantId && flow.streamId === streamId) listener?.priorityChanged(priority)
   }

@@ -8,7 +8,9 @@ import {
   viewerStatisticsSchema,
 } from '../../../common/wire/statistics-api.ts'
 import { streamIdSchema } from '../../../common/wire/stream.ts'
+import type { AuditDraft } from '../../audit/audit-record.ts'
 import { actorOf } from '../../auth/principal.ts'
+import { USUAL_PRIORITY } from '../../flows/publisher-flow.ts'
 import type { ViewerFlow } from '../../flows/viewer-flows.ts'
 import { defineRoute, type RouteContext, type Scope } from '../route.ts'
 import type { FlowRouteDependencies, RunningStream } from './deps.ts'
@@ -17,11 +19,11 @@ const byStream = z.strictObject({ stream_id: streamIdSchema })
 const byContract = z.strictObject({ contract_id: contractIdSchema })
 
 /** What streams and viewers get, in numbers, and what of it may be set while they run. */
-export function statisticsRoutes({ streams, viewers, audit, now }: FlowRouteDependencies) {
+export function statisticsRoutes({ streams, publishers, viewers, audit, now }: FlowRouteDependencies) {
   const streamOf = (tenantId: string, streamId: string): RunningStream => {
     const stream = streams.get(tenantId, streamId)
     if (stream) return stream
-    throw new CodedError('stream_not_found', `there is no stream "${streamId}"`, { status: 404 })
+    throw notFound(streamId)
   }
   const seen = (tenantFilter: string | null, contractId: string): ViewerFlow | undefined => {
     const viewer = viewers.get(contractId)
@@ -51,15 +53,15 @@ export function statisticsRoutes({ streams, viewers, audit, now }: FlowRouteDepe
       tenant_id: tenantId,
       ...stream.state,
       viewers: stream.viewers,
-      priority: viewers.priorityOf(tenantId, streamId),
+      priority: publishers.ofStream(tenantId, streamId)?.priority ?? USUAL_PRIORITY,
       ...(await stream.statistics()),
     }
   }
-  const note = (
+  const record = (
     { principal }: RouteContext,
     tenantId: string,
     about: { action: string; object: string; detail: Record<string, unknown> },
-  ) => audit({ tenant_id: tenantId, at: now(), actor: actorOf(principal), outcome: 'done', ...about })
+  ): AuditDraft => ({ tenant_id: tenantId, at: now(), actor: actorOf(principal), outcome: 'done', ...about })
 
   return [
     defineRoute({
@@ -81,22 +83,22 @@ export function statisticsRoutes({ streams, viewers, audit, now }: FlowRouteDepe
       summary: 'Set the priority of a stream',
       description:
         'Among the streams that one viewer watches, the higher one gets its bandwidth first; 100 where nobody set ' +
-        'one. It holds at once, for whoever watches and will, until the stream ends.',
+        'one. It holds at once, for whoever watches and will, over restarts of the hub, until the contract it is sent by ends.',
       action: 'control',
       cost: 'write',
       params: byStream,
       body: streamPrioritySchema,
       answer: { status: 200, schema: streamStatisticsSchema },
-      errors: { 404: ['stream_not_found'] },
+      errors: { 404: ['stream_not_found'], 409: ['contract_ended'] },
       handle: async (context, { params, body }) => {
         const { stream_id } = params
         const stream = streamOf(context.tenantId, stream_id)
-        await note(context, context.tenantId, {
-          action: 'stream.priority',
-          object: `stream/${stream_id}`,
-          detail: body,
-        })
-        viewers.setPriority(context.tenantId, stream_id, body.priority)
+        const flow = publishers.ofStream(context.tenantId, stream_id)
+        if (!flow) throw notFound(stream_id)
+        const about = { action: 'stream.priority', object: `stream/${stream_id}`, detail: body }
+        const audit = record(context, context.tenantId, about)
+        await publishers.setPriority(flow.contract.contract_id, body.priority, audit)
+        viewers.prioritize(context.tenantId, stream_id, body.priority)
         return streamStatistics(stream)
       },
     }),
@@ -132,10 +134,14 @@ export function statisticsRoutes({ streams, viewers, audit, now }: FlowRouteDepe
         const viewer = viewerOf(context, params.contract_id)
         const object = `stream/${viewer.streamId}`
         const detail = { contract_id: viewer.contractId, ...body }
-        await note(context, viewer.tenantId, { action: 'viewer.limits', object, detail })
+        await audit(record(context, viewer.tenantId, { action: 'viewer.limits', object, detail }))
         viewers.limit(viewer.contractId, body.max_kbps)
         return viewerStatistics(viewerOf(context, viewer.contractId))
       },
     }),
   ]
+}
+
+function notFound(streamId: string): CodedError {
+  return new CodedError('stream_not_found', `there is no stream "${streamId}"`, { status: 404 })
 }

@@ -13,6 +13,7 @@ import { listLinks } from '../../../server/api/topology/list-links.ts'
 import type { AuditDraft } from '../../../server/audit/audit-record.ts'
 import { type DoorRoom, openDoors } from '../../../server/door-room.ts'
 import { DecisionBook } from '../../../server/flows/decision-book.ts'
+import { USUAL_PRIORITY } from '../../../server/flows/publisher-flow.ts'
 import { PublisherFlows, type PublisherMedia } from '../../../server/flows/publisher-flows.ts'
 import { PublisherPlaces } from '../../../server/flows/publisher-places.ts'
 import { ViewerFlows } from '../../../server/flows/viewer-flows.ts'
@@ -62,11 +63,16 @@ export async function flowRoutes() {
     ),
   )
   const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
+  const opened: { publishers?: PublisherFlows; doors?: DoorRoom } = {}
   const openedAt = Date.now()
   // By a clock that stands: nobody's place is given up while a test runs.
   const viewers = stack.use(
     new ViewerFlows(
-      (tenantId, streamId) => streams.get(tenantId, streamId),
+      {
+        get: (tenantId, streamId) => streams.get(tenantId, streamId),
+        priorityOf: (tenantId, streamId) =>
+          opened.publishers?.ofStream(tenantId, streamId)?.priority ?? USUAL_PRIORITY,
+      },
       () => openedAt,
     ),
   )
@@ -80,7 +86,6 @@ export async function flowRoutes() {
       await closed
     },
   }
-  const opened: { publishers?: PublisherFlows; doors?: DoorRoom } = {}
   const running = () => opened.publishers?.list() ?? []
 
   const routes = (parts: RigParts): Route[] => {

@@ -105,7 +105,7 @@ test('media flows by contracts: it stops with the one that expires or is revoked
   t.is(await stateOf(hub, 'expiring', token), 404)
 })
 
-test('after kill -9 the contract is there with its ports and keys, and its sender returns by itself', async (t) => {
+test('after kill -9 the contract is there with its ports, keys and priority, and its sender returns by itself', async (t) => {
   t.timeout(60_000)
   const folder = await mkdtemp(join(tmpdir(), 'lanecast-flows-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -120,6 +120,8 @@ test('after kill -9 the contract is there with its ports and keys, and its sende
   await using _sender = await send(granted)
   await using viewer = await WeriftViewer.open(first.url, 'cam-1', { token })
   await viewer.track('video')
+  const priority = await first.api('PUT', '/v1/streams/cam-1/priority', { priority: 200 })
+  t.is(priority.status, 200)
 
   first.process.kill('SIGKILL')
   await viewer.closed
@@ -133,6 +135,9 @@ test('after kill -9 the contract is there with its ports and keys, and its sende
   t.log(
     `hub up after ${Math.round(upMs)} ms, watched again after ${Math.round(performance.now() - downAt)} ms`,
   )
+
+  const { body } = await second.api('GET', '/v1/streams/cam-1/statistics', undefined, first.adminToken)
+  t.like(body, { priority: 200 })
 
   // What was revoked before stays so, and who asks again gets the very contract of before.
   t.is(await stateOf(second, 'cam-2', token), 404)

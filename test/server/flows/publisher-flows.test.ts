@@ -20,6 +20,13 @@ const GRANTED: AuditDraft = {
   detail: {},
 }
 
+const RAISED: AuditDraft = {
+  ...GRANTED,
+  action: 'stream.priority',
+  outcome: 'done',
+  detail: { priority: 200 },
+}
+
 function flowOf(contract_id: string, more: Partial<LivePublisherFlow['contract']> = {}): LivePublisherFlow {
   return {
     contract: {
@@ -40,6 +47,7 @@ function flowOf(contract_id: string, more: Partial<LivePublisherFlow['contract']
     owner: 'user:alice',
     node_id: null,
     requested_class: 'focus',
+    priority: 100,
     links: [],
     history: { switched_at: null, better_since: null },
     granted_at: 1,
@@ -280,10 +288,11 @@ test('a contract expires at its time, and a renewed one later', async (t) => {
   )
 })
 
-test('after a restart contracts go on with their keys; those that are over do not', async (t) => {
+test('after a restart contracts go on with their keys and priority; those that are over do not', async (t) => {
   const { flows, open, media, watched, stored, outcomes } = await rig(t)
-  const running = flowOf('c1')
-  await flows.begin(running, GRANTED)
+  const running = { ...flowOf('c1'), priority: 200 }
+  await flows.begin(flowOf('c1', { expires_at: running.contract.expires_at }), GRANTED)
+  await flows.setPriority('c1', 200, RAISED)
   await flows.begin(flowOf('c2', { stream_id: 'cam-2', expires_at: Date.now() + 60_000 }), GRANTED)
   flows[Symbol.dispose]()
   media.length = 0
@@ -298,7 +307,7 @@ test('after a restart contracts go on with their keys; those that are over do no
   using late = open()
   await late.restore(Date.now() + 120_000)
   t.deepEqual([late.list(), media, await stored()], [[], [], []])
-  t.deepEqual((await outcomes()).slice(2), ['contract.end expired', 'contract.end expired'])
+  t.deepEqual((await outcomes()).slice(3), ['contract.end expired', 'contract.end expired'])
 })
 
 test('a contract that can not be taken up again stands in nobody’s way', async (t) => {

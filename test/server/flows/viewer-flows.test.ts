@@ -13,8 +13,12 @@ const STREAM = Object.freeze({}) as unknown as Stream
 function rig() {
   const clock = { now: 1_000_000 }
   const published = new Set(['t1/cam-1', 't1/cam-2', 't2/cam-1'])
+  const priorities = new Map<string, number>()
   const viewers = new ViewerFlows(
-    (tenantId, streamId) => (published.has(`${tenantId}/${streamId}`) ? STREAM : undefined),
+    {
+      get: (tenantId, streamId) => (published.has(`${tenantId}/${streamId}`) ? STREAM : undefined),
+      priorityOf: (tenantId, streamId) => priorities.get(`${tenantId}/${streamId}`) ?? 100,
+    },
     () => clock.now,
   )
   const grant = (contractId: string, more: Partial<ViewerGrant> = {}): string =>
@@ -23,7 +27,7 @@ function rig() {
       ...{ expiresAt: clock.now + 600_000, abr: ABR, proof: null, wantedKbps: null },
       ...more,
     })
-  return { clock, published, viewers, grant, [Symbol.dispose]: () => viewers[Symbol.dispose]() }
+  return { clock, published, priorities, viewers, grant, [Symbol.dispose]: () => viewers[Symbol.dispose]() }
 }
 
 /** A connection that only writes down what it is told. */
@@ -231,15 +235,14 @@ test('a ceiling set by hand holds over new grants and renewals on the connection
   t.deepEqual(it.viewers.admit(it.grant('c4'), listener).abr, ABR)
 })
 
-test("a stream's priority reaches who watches it and who will, until it ends", (t) => {
+test("a stream's priority reaches who watches it and who will", (t) => {
   using it = rig()
   const [mine, other] = [connection(), connection()]
   it.viewers.admit(it.grant('c1'), mine.listener)
   it.viewers.admit(it.grant('c2', { tenantId: 't2' }), other.listener)
-  it.viewers.setPriority('t1', 'cam-1', 200)
+  it.priorities.set('t1/cam-1', 200)
+  it.viewers.prioritize('t1', 'cam-1', 200)
   t.deepEqual([mine.told, other.told], [[{ priority: 200 }], []])
   t.is(it.viewers.admit(it.grant('c3'), connection().listener).priority, 200)
   t.is(it.viewers.admit(it.grant('c4', { streamId: 'cam-2' }), connection().listener).priority, 100)
-  it.viewers.endAll('t1', 'cam-1', 'revoked')
-  t.is(it.viewers.priorityOf('t1', 'cam-1'), 100)
 })
