@@ -4,14 +4,22 @@ import type { ViewedStream } from './viewed-stream.ts'
 /** A probe that comes out a little short must still show that the step fits. */
 const MARGIN = 1.13
 
+/** What is to be found out about a link, kb/s of all pictures together. */
+export interface ProbeGoal {
+  /** With the next step. */
+  readonly neededKbps: number
+  /** That it fits is certain when a probe for so much gets through. */
+  readonly probeKbps: number
+}
+
 /**
  * How much must be found to fit before the most important stream that goes short gets the step after the one that is
- * paid for, kb/s of pictures; null when none goes short. One step at a time: a probe for more may flood the link.
+ * paid for, null when none goes short. One step at a time: a probe for more may flood the link.
  */
-export function probeGoalKbps(
+export function probeGoal(
   streams: readonly ViewedStream[],
   shares: ReadonlyMap<string, Share>,
-): number | null {
+): ProbeGoal | null {
   const paidFor = ({ id }: ViewedStream): number => {
     const share = shares.get(id)
     return Math.max(share?.step ?? -1, share?.affordable ?? -1)
@@ -26,7 +34,8 @@ export function probeGoalKbps(
     )
     if (next < 0) continue
     const neededKbps = usedKbps - rateOf(stream) + stream.steps[next]!.kbps!
-    return (neededKbps * MARGIN) / (1 - (paidFor(stream) < 0 ? RESUME_HEADROOM : RAISE_HEADROOM))
+    const headroom = paidFor(stream) < 0 ? RESUME_HEADROOM : RAISE_HEADROOM
+    return { neededKbps, probeKbps: (neededKbps * MARGIN) / (1 - headroom) }
   }
   return null
 }

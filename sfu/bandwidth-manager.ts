@@ -2,7 +2,7 @@ import type { types } from 'mediasoup'
 import { z } from 'zod'
 import { type DeliveryMemory, FRESH_DELIVERY, judgeDelivery } from '../policy/judge-delivery.ts'
 import { drainingMs, type PileUp } from '../policy/link-queue.ts'
-import { probeGoalKbps } from '../policy/probe-goal.ts'
+import { probeGoal } from '../policy/probe-goal.ts'
 import {
   considerProbe,
   FRESH_PROBES,
@@ -10,6 +10,7 @@ import {
   probesAfterCongestion,
 } from '../policy/probe-schedule.ts'
 import { type Bandwidth, byImportance, type Share, shareBandwidth } from '../policy/share-bandwidth.ts'
+import { considerTrial, NO_TRIALS } from '../policy/step-trial.ts'
 import { type ViewedStream, wantedStep } from '../policy/viewed-stream.ts'
 import { TransportBounds } from './transport-bounds.ts'
 import type { ViewedMedia } from './viewed-media.ts'
@@ -82,6 +83,7 @@ export class BandwidthManager implements Disposable {
   #probed = { at: Number.NEGATIVE_INFINITY, felt: false }
   #reportedAt = Number.NEGATIVE_INFINITY
   #probes = FRESH_PROBES
+  #trials = NO_TRIALS
   #tries = { nextAt: Number.POSITIVE_INFINITY, waitMs: TRY_AFTER_MS }
   #goalKbps: number | null = null
   #tracing = false
@@ -221,9 +223,13 @@ export class BandwidthManager implements Disposable {
    * estimate falls for less than a reason, by a probe of its own for instance, and no layer is given up for that.
    */
   #flowsKbps(now: number): number {
-    if (now - this.#reportedAt > REPORTS_WITHIN_MS) return 0
+    if (!this.#watchesItself(now)) return 0
     const lossless = this.#media().every(({ video }) => (video?.score?.score ?? 10) >= GOOD_SCORE)
     return lossless ? this.#sentKbps() * KEEP_MARGIN : 0
+  }
+
+  #watchesItself(now: number): boolean {
+    return now - this.#reportedAt <= REPORTS_WITHIN_MS
   }
 
   #shareOut(
@@ -274,18 +280,24 @@ export class BandwidthManager implements Disposable {
 
   /** Where a stream goes short, the worker is made to look whether its next step would fit. */
   #probe(facts: readonly ViewedStream[], shares: ReadonlyMap<string, Share>, now: number): void {
-    const goal = probeGoalKbps(facts, shares)
-    this.#goalKbps = goal
+    const goal = probeGoal(facts, shares)
+    this.#goalKbps = goal?.probeKbps ?? null
     if (this.#taken) return
     if (goal === null) {
       this.#probes = FRESH_PROBES
       return this.#bounds.open()
     }
-    const goalKbps = goal + this.#audioKbps()
+    const goalKbps = goal.probeKbps + this.#audioKbps()
     if (this.#sentKbps() === 0) return this.#try(goalKbps, now)
     this.#tries = { nextAt: Number.POSITIVE_INFINITY, waitMs: TRY_AFTER_MS }
     const estimateKbps = this.#estimate?.availableKbps ?? 0
     if (estimateKbps >= goalKbps) return
+    if (this.#watchesItself(now)) {
+      const neededKbps = goal.neededKbps + this.#audioKbps()
+      const { due, trials } = considerTrial(this.#trials, estimateKbps, neededKbps, now)
+      this.#trials = trials
+      if (due) return this.#play(goalKbps, now)
+    }
     const { probe, schedule } = considerProbe(this.#probes, estimateKbps, now)
     this.#probes = schedule
     if (!probe) return
@@ -299,10 +311,15 @@ export class BandwidthManager implements Disposable {
     if (nextAt === Number.POSITIVE_INFINITY) this.#tries = { nextAt: now + waitMs, waitMs }
     else if (now >= nextAt) {
       this.#tries = { nextAt: Number.POSITIVE_INFINITY, waitMs: Math.min(TRY_AT_MOST_MS, waitMs * 2) }
-      this.#taken = { kbps: goalKbps, until: now + TRY_FOR_MS, pinned: true }
-      this.#bounds.pin(goalKbps, goalKbps)
+      this.#play(goalKbps, now)
     }
     this.#lookAgain(LOOK_AGAIN_MS)
+  }
+
+  /** Plays what takes so much as if it fitted, for a while. */
+  #play(goalKbps: number, now: number): void {
+    this.#taken = { kbps: goalKbps, until: now + TRY_FOR_MS, pinned: true }
+    this.#bounds.pin(goalKbps, goalKbps)
   }
 
   /**

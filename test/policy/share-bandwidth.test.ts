@@ -1,6 +1,6 @@
 import test from 'ava'
 import { FRESH_DELIVERY, judgeDelivery } from '../../policy/judge-delivery.ts'
-import { probeGoalKbps } from '../../policy/probe-goal.ts'
+import { probeGoal } from '../../policy/probe-goal.ts'
 import { byImportance, type ShareMemory, shareBandwidth } from '../../policy/share-bandwidth.ts'
 import { type LayerStep, type ViewedStream, wantedStep } from '../../policy/viewed-stream.ts'
 import { Seeded } from './seeded.ts'
@@ -200,12 +200,13 @@ test('what is probed for is the next step of the most important stream that goes
   const other = viewed({ id: 'other' })
   const goalAt = (kbps: number) => {
     const shares = shareBandwidth(unlimited(kbps), [other, main], NO_MEMORY, 0)
-    return probeGoalKbps([other, main], shares)
+    const goal = probeGoal([other, main], shares)
+    return goal && [goal.neededKbps, Math.round(goal.probeKbps)]
   }
   t.is(goalAt(10_000), null)
   // The other one has 600 and wants 2500 beside the focused one's.
-  t.is(Math.round(goalAt(3200)!), Math.round((5000 * 1.13) / 0.93))
-  t.is(Math.round(goalAt(900)!), Math.round((2650 * 1.13) / 0.93))
+  t.deepEqual(goalAt(3200), [5000, Math.round((5000 * 1.13) / 0.93)])
+  t.deepEqual(goalAt(900), [2650, Math.round((2650 * 1.13) / 0.93)])
 })
 
 test('what is paid for already and only waited for is not probed for, but the step above it', (t) => {
@@ -214,12 +215,12 @@ test('what is paid for already and only waited for is not probed for, but the st
   const decide = (kbps: number, atMs: number) => {
     const shares = shareBandwidth(unlimited(kbps), [stream], memories, atMs)
     memories.set('a', shares.get('a')!.memory!)
-    return { step: shares.get('a')!.step, goal: probeGoalKbps([stream], shares) }
+    return { step: shares.get('a')!.step, goal: probeGoal([stream], shares) }
   }
   decide(3000, 0)
   t.is(decide(200, 1000).step, 0)
   const { step, goal } = decide(700, 2000)
-  t.deepEqual([step, Math.round(goal!)], [0, Math.round((2500 * 1.13) / 0.93)])
+  t.deepEqual([step, goal?.neededKbps], [0, 2500])
   t.deepEqual(decide(3000, 2200), { step: 0, goal: null })
 })
 
