@@ -26,7 +26,7 @@ export interface ContractHolder {
   ended(reason: ContractEnd): void
   /** The hub refuses, or does not answer; it is asked again in `againMs`. A contract that runs goes on running. */
   refused?(error: HubRefusal, againMs: number): void
-  /** Somebody needs an IDR of one rendition (0 is the smallest), or of all. */
+  /** Somebody needs an IDR of one rendition (0 is the smallest), or of all. Left out: it makes none when it is asked. */
   keyframeRequested?(rendition: number | null): void
   /** What anybody watches; everything while the hub can not say. */
   demanded?(demand: LayerDemand): void
@@ -101,7 +101,12 @@ export class ContractKeeper implements AsyncDisposable {
   ): ControlChannel {
     const holder = this.#holder
     return new ControlChannel(
-      { hubUrl: this.#client.hubUrl, join, publisherId: this.#publisherId },
+      {
+        hubUrl: this.#client.hubUrl,
+        join,
+        publisherId: this.#publisherId,
+        keyframesOnRequest: holder.keyframeRequested !== undefined,
+      },
       {
         contract: (contract) => take(this.#client.grantOf(contract)),
         ended,

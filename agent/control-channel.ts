@@ -24,6 +24,8 @@ export interface ControlChannelOptions {
   readonly join: FlowContract['join']
   /** The same for as long as the program runs. */
   readonly publisherId: string
+  /** Whether it makes an IDR when it is asked for one. */
+  readonly keyframesOnRequest: boolean
 }
 
 /** What the hub says of the stream while it is sent. */
@@ -91,10 +93,14 @@ export class ControlChannel implements AsyncDisposable {
 
   /** From connecting until the connection is lost. @throws CodedError */
   async #connected(signal: AbortSignal, proved: () => void): Promise<void> {
-    const { hubUrl, join, publisherId } = this.#options
+    const { hubUrl, join, publisherId, keyframesOnRequest } = this.#options
     const url = new URL(join.protoo_url, hubUrl).href.replace(/^http/, 'ws')
     using connection = await ControlConnection.open(url, (method, data) => this.#heard(method, data), signal)
-    const request: PublisherRequests['publish'] = { ticket: join.ticket, publisher_id: publisherId }
+    const request: PublisherRequests['publish'] = {
+      ticket: join.ticket,
+      publisher_id: publisherId,
+      keyframes_on_request: keyframesOnRequest,
+    }
     const answer = publishAnswer.safeParse(await connection.request('publish', request))
     if (!answer.success)
       throw new CodedError('control_not_understood', 'the hub answers in a way that is not understood')

@@ -31,6 +31,7 @@ export class Publisher implements StreamSource {
   readonly #slot: WorkerSlot
   readonly #transport: types.WebRtcTransport
   readonly #host: SourceHost
+  readonly answersKeyframes = true
   /** Size of the largest layer, as the publisher says. */
   picture: PictureSize | null = null
   /** Whoever signals to the publisher now. */

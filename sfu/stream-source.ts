@@ -22,6 +22,8 @@ export interface StreamSource extends AsyncDisposable {
   readonly pictures?: readonly PictureSize[]
   /** It has yet to find out which layers there are: meanwhile all of them are to be sent. */
   readonly learning?: boolean
+  /** Its media's own way back, RTCP, tells it that a keyframe is needed. */
+  readonly answersKeyframes?: boolean
   /** A dead worker's successor is up: what lived there is made anew, where the source can do so by itself. */
   workerReplaced(): void
   /** What viewers consume now changed. */
@@ -46,6 +48,8 @@ export interface SourceHost {
 
 /** The publisher at the other end, where it can be told what is wanted of it. None of these may throw. */
 export interface PublisherControl {
+  /** It makes an IDR when it is asked for one. */
+  readonly answersKeyframes: boolean
   /** Somebody needs an IDR of one rendition (0 is the smallest), or of all. */
   requestKeyframe(rendition: number | null): void
   demanded(demand: LayerDemand): void

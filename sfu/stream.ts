@@ -202,9 +202,9 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /** Whether its publisher hears at once that a keyframe is needed; else viewers wait for the next one by itself. */
+  /** Whether its publisher makes a keyframe when one is needed; else viewers wait for the next one by itself. */
   get answersKeyframes(): boolean {
-    return this.#control !== null
+    return this.#source?.answersKeyframes ?? this.#control?.answersKeyframes ?? false
   }
 
   /** What viewers consume now; the publisher need not send the rest. */

@@ -42,6 +42,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   readonly #events: MediaEvents
   readonly #dataBudget = new RequestBudget(DATA_PER_SECOND, DATA_BURST, performance.now())
   readonly #viewers = new ViewerCount((count) => this.#peer.notify('viewers', { count }))
+  answersKeyframes = true
   #place: PublisherPlace | null = null
   #contract: FlowContract | null = null
   #control: Disposable | null = null
@@ -158,7 +159,9 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     ticket,
     publisher_id,
     transport_id,
+    keyframes_on_request = true,
   }: PublisherRequests['publish']): Promise<PublishAnswer> {
+    this.answersKeyframes = keyframes_on_request
     const place = this.#admit(ticket, publisher_id ?? null)
     const { stream } = place
     const contract = this.#contract ?? place.contract

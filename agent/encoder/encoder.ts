@@ -8,8 +8,8 @@ export interface EncoderDemand {
 export interface Encoder extends AsyncDisposable {
   /** Media of all renditions and sound together, kb/s. */
   setTarget(kbps: number): void
-  /** The next picture of a rendition, or of all, is to be an IDR. */
-  requestKeyframe(rendition: number | null): void
+  /** The next picture of a rendition, or of all, is to be an IDR. Left out where that can't be asked for. */
+  requestKeyframe?(rendition: number | null): void
   /** Stops what is not wanted; what is wanted again begins with an IDR. */
   setDemand(demand: EncoderDemand): void
 }

@@ -51,6 +51,8 @@ export const publisherRequests = {
     publisher_id: z.string().min(8).max(64).optional(),
     /** The transport it still has, when only the connection was lost: media then goes on untouched. */
     transport_id: z.string().max(64).optional(),
+    /** False where the encoder makes keyframes when it will; viewers then wait for the next one. */
+    keyframes_on_request: z.boolean().optional(),
   }),
   /** The publisher's side of DTLS. Answer: `{}`. */
   'connect-transport': z.strictObject({

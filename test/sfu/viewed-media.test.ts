@@ -19,6 +19,7 @@ const LISTENER: ViewedMediaListener = {
   pictureChanged: () => {},
 }
 const CONTROL: PublisherControl = {
+  answersKeyframes: true,
   requestKeyframe: () => {},
   demanded: () => {},
   viewersChanged: () => {},
@@ -63,6 +64,7 @@ test('a picture that is cut waits for the queue to drain where a keyframe comes 
 
 test('it goes on at once where the next keyframe comes by itself, and where nothing has to drain', async (t) => {
   await using rig = await openRig()
+  using _deaf = rig.stream.controlledBy({ ...CONTROL, answersKeyframes: false })
   rig.media.cut(60_000)
   await until(() => rig.happened.length === 2, 'the picture goes on')
   using _control = rig.stream.controlledBy(CONTROL)

@@ -70,7 +70,6 @@ function startFfmpeg({ card, onData, logger }: CardEncoderOptions): CardEncoder 
   ffmpeg.stdout.on('data', onData)
   const encoder: Encoder = {
     setTarget() {},
-    requestKeyframe() {},
     setDemand() {},
     async [Symbol.asyncDispose]() {
       ffmpeg.kill('SIGKILL')

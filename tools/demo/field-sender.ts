@@ -104,7 +104,9 @@ function keepContract(
           (thrown: unknown) => logger.error({ reason: messageOf(thrown) }, 'sender did not stop'),
         )
       },
-      keyframeRequested: (rendition) => encoder.requestKeyframe(rendition),
+      ...(encoder.requestKeyframe && {
+        keyframeRequested: (rendition) => encoder.requestKeyframe?.(rendition),
+      }),
       demanded: (demand) => {
         encoder.setDemand(demand)
         report({ type: 'demand', ...demand })
@@ -139,7 +141,7 @@ async function run(config: Config): Promise<number> {
     onData: (chunk) => stamper.push(chunk),
   })
   stack.use(encoder)
-  requestKeyframe = () => encoder.requestKeyframe(null)
+  requestKeyframe = () => encoder.requestKeyframe?.(null)
   report({ type: 'encoder', encoder: kind })
   if (sender instanceof BondedSender) takeCommands(sender, logger)
   else if ('hub_url' in config) stack.use(keepContract(config, sender, encoder, logger))
