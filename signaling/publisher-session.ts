@@ -161,8 +161,8 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     transport_id,
     keyframes_on_request = true,
   }: PublisherRequests['publish']): Promise<PublishAnswer> {
-    this.answersKeyframes = keyframes_on_request
     const place = this.#admit(ticket, publisher_id ?? null)
+    this.answersKeyframes = keyframes_on_request
     const { stream } = place
     const contract = this.#contract ?? place.contract
     const publisher =
