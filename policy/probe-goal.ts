@@ -14,7 +14,7 @@ export interface ProbeGoal {
 
 /**
  * How much must be found to fit before the most important stream that goes short gets the step after the one that is
- * paid for, null when none goes short. One step at a time: a probe for more may flood the link.
+ * paid for; null when none goes short. One step at a time: a probe for more may flood the link.
  */
 export function probeGoal(
   streams: readonly ViewedStream[],

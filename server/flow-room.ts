@@ -14,7 +14,7 @@ import { DecisionBook } from './flows/decision-book.ts'
 import { hubMedia } from './flows/hub-media.ts'
 import { hubPolicies } from './flows/hub-policy.ts'
 import type { PublishDoor } from './flows/publish.ts'
-import { type LivePublisherFlow, ownerOf, USUAL_PRIORITY } from './flows/publisher-flow.ts'
+import { type LivePublisherFlow, ownerOf } from './flows/publisher-flow.ts'
 import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
 import { PublisherPlaces } from './flows/publisher-places.ts'
 import { watchedOf } from './flows/reconsider.ts'
@@ -63,7 +63,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   const viewers = stack.use(
     new ViewerFlows({
       get: (tenantId, streamId) => streams.get(tenantId, streamId),
-      priorityOf: (tenantId, streamId) => publishers.ofStream(tenantId, streamId)?.priority ?? USUAL_PRIORITY,
+      priorityOf: (tenantId, streamId) => publishers.priorityOf(tenantId, streamId),
     }),
   )
   const media = hubMedia({ streams, viewers, ristIp: config.ristIp, logLevel: config.logLevel, onError })

@@ -47,6 +47,7 @@ const PROBE_FELT_WITHIN_MS = 1_000
 /** With all pictures paused nothing can be estimated: they are tried again after so long, ever longer, ms. */
 const TRY_AFTER_MS = 6_000
 const TRY_AT_MOST_MS = 48_000
+/** What may not fit is played for so long, ms. */
 const TRY_FOR_MS = 4_000
 
 /** What mediasoup's `bwe` trace tells, bits per second. */
@@ -228,6 +229,7 @@ export class BandwidthManager implements Disposable {
     return lossless ? this.#sentKbps() * KEEP_MARGIN : 0
   }
 
+  /** Its page tells when pictures pile up. */
   #watchesItself(now: number): boolean {
     return now - this.#reportedAt <= REPORTS_WITHIN_MS
   }

@@ -31,6 +31,7 @@ export class Publisher implements StreamSource {
   readonly #slot: WorkerSlot
   readonly #transport: types.WebRtcTransport
   readonly #host: SourceHost
+  /** WebRTC carries PLI. */
   readonly answersKeyframes = true
   /** Size of the largest layer, as the publisher says. */
   picture: PictureSize | null = null

@@ -13,6 +13,7 @@ import {
   type StoredPublisherFlow,
   sameTerms,
   storedPublisherFlowSchema,
+  USUAL_PRIORITY,
 } from './publisher-flow.ts'
 import { hashOf } from './ticket.ts'
 
@@ -132,6 +133,11 @@ export class PublisherFlows implements Disposable {
   ofStream(tenantId: string, streamId: string): LivePublisherFlow | undefined {
     const contractId = this.#byStream.get(`${tenantId}/${streamId}`)
     return contractId === undefined ? undefined : this.#flows.get(contractId)
+  }
+
+  /** Among the streams of one viewer, the more the earlier it gets its bandwidth: 1 to 255. */
+  priorityOf(tenantId: string, streamId: string): number {
+    return this.ofStream(tenantId, streamId)?.priority ?? USUAL_PRIORITY
   }
 
   /**

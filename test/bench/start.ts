@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { compileCacheEnv } from '../../sfu/ingress/compile-cache.ts'
 import { percentile } from '../support/frame-reader.ts'
 import { startHub } from '../support/hub.ts'
 import { type Bench, rounded } from './bench.ts'
 
 const STARTS = 12
-/** What `npm start` sets. */
-const ENV = { NODE_COMPILE_CACHE: resolve(import.meta.dirname, '../../.cache/compile') }
 
 /** From the fork of a hub that is set up until `/readyz` says so: with a data folder that it makes, and with one it has. */
 export const start: Bench = {
@@ -41,7 +40,8 @@ export const start: Bench = {
 
 async function readyAfterMs(dataDir: string): Promise<number> {
   const startedAt = performance.now()
-  await using hub = await startHub([], { dataDir, env: ENV })
+  // As `npm start` does.
+  await using hub = await startHub([], { dataDir, env: compileCacheEnv })
   const { status } = await fetch(new URL('/readyz', hub.url))
   if (status !== 200) throw new Error(`/readyz answered ${status}`)
   return performance.now() - startedAt

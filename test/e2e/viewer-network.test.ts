@@ -4,7 +4,7 @@ import { renditionClip } from '../bench/rendition-clip.ts'
 import { Chromium } from '../support/chromium.ts'
 import { startClipSender } from '../support/clip-sender.ts'
 import { freeUdpPorts, startHub } from '../support/hub.ts'
-import { openImpairedLink } from '../support/impaired-link.ts'
+import { type ImpairedLinkOptions, openImpairedLink } from '../support/impaired-link.ts'
 import { generateMedia } from '../support/media-generator.ts'
 import { receiveBy } from '../support/page-reception.ts'
 import { until } from '../support/until.ts'
@@ -12,25 +12,35 @@ import { textOf, untilState } from '../support/watch-page.ts'
 
 /** The viewer page on networks that do not let everything through. */
 
+/** A stream whose viewer page has its media over a link, on a hub of its own. */
+async function watchOver(
+  path: string,
+  impairment: Omit<ImpairedLinkOptions, 'targetPort'>,
+  receive: Parameters<typeof receiveBy>[2] = {},
+) {
+  await using stack = new AsyncDisposableStack()
+  const [rtcPort = 0] = await freeUdpPorts(1)
+  const args = ['--rtc-port', String(rtcPort)]
+  const hub = stack.use(await startHub([{ streamId: 'one' }], { workers: 1, args }))
+  const link = stack.use(await openImpairedLink({ targetPort: rtcPort, ...impairment }))
+  const chromium = stack.use(await Chromium.launch())
+  stack.use(await startClipSender(hub.streams.get('one')!, { path, repeat: true }))
+  const { page, errors } = stack.use(await chromium.open('about:blank'))
+  await receiveBy(page, link.port, receive)
+  await page.goto(`${hub.url}/watch/one`)
+  const owned = stack.move()
+  return { page, errors, link, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
 test.serial('where UDP is blocked media comes by TCP, and by UDP as soon as that gets through', async (t) => {
   t.timeout(120_000)
   const path = await generateMedia('baseline', { seconds: 20, kbps: 1000 })
-  const [rtcPort = 0] = await freeUdpPorts(1)
-  await using hub = await startHub([{ streamId: 'one' }], {
-    workers: 1,
-    args: ['--rtc-port', String(rtcPort)],
-  })
-  await using link = await openImpairedLink({
-    targetPort: rtcPort,
-    forward: { blackhole: true },
-    backward: { blackhole: true },
-  })
-  await using chromium = await Chromium.launch()
-  await using _sender = await startClipSender(hub.streams.get('one')!, { path, repeat: true })
-  await using watched = await chromium.open('about:blank')
-  const { page } = watched
-  await receiveBy(page, link.port, { tcp: true })
-  await page.goto(`${hub.url}/watch/one`)
+  await using watched = await watchOver(
+    path,
+    { forward: { blackhole: true }, backward: { blackhole: true } },
+    { tcp: true },
+  )
+  const { page, link } = watched
   await untilState(page, 'live')
   await page.keyboard.press('i')
   await until(async () => (await textOf(page, 'transport')) === 'TCP', 'media by TCP')
@@ -47,18 +57,8 @@ test.serial(
   async (t) => {
     t.timeout(180_000)
     const path = await generateMedia('baseline', { seconds: 20, kbps: 1000 })
-    const [rtcPort = 0] = await freeUdpPorts(1)
-    await using hub = await startHub([{ streamId: 'one' }], {
-      workers: 1,
-      args: ['--rtc-port', String(rtcPort)],
-    })
-    await using link = await openImpairedLink({ targetPort: rtcPort })
-    await using chromium = await Chromium.launch()
-    await using _sender = await startClipSender(hub.streams.get('one')!, { path, repeat: true })
-    await using watched = await chromium.open('about:blank')
-    const { page } = watched
-    await receiveBy(page, link.port)
-    await page.goto(`${hub.url}/watch/one`)
+    await using watched = await watchOver(path, {})
+    const { page, link } = watched
     const seen = () =>
       page.evaluate(() => {
         const video = document.querySelector('video')
@@ -97,19 +97,9 @@ test.serial('a layer that nearly fills the link is played, although no probe can
     { width: 640, height: 360, kbps: 900 },
   ]
   const path = await renditionClip(renditions, 30)
-  const [rtcPort = 0] = await freeUdpPorts(1)
-  await using hub = await startHub([{ streamId: 'one' }], {
-    workers: 1,
-    args: ['--rtc-port', String(rtcPort)],
-  })
   const linkOf = (rateKbps: number) => ({ backward: { delayMs: 20, rateKbps, queueMs: 500 } })
-  await using link = await openImpairedLink({ targetPort: rtcPort, ...linkOf(400) })
-  await using chromium = await Chromium.launch()
-  await using _sender = await startClipSender(hub.streams.get('one')!, { path, repeat: true })
-  await using watched = await chromium.open('about:blank')
-  const { page } = watched
-  await receiveBy(page, link.port)
-  await page.goto(`${hub.url}/watch/one`)
+  await using watched = await watchOver(path, linkOf(400))
+  const { page, link } = watched
   await untilState(page, 'live')
   const height = () => page.evaluate(() => document.querySelector('video')?.videoHeight)
   await until(async () => (await height()) === 180, 'the lowest layer', 40_000)

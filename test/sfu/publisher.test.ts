@@ -68,6 +68,7 @@ test.serial(
       const producer = await produce(publisher)
       t.deepEqual(stream.producers(), [producer])
       t.is(stream.slot, slotOf(0))
+      t.true(stream.answersKeyframes, 'by RTCP, whoever else controls it')
     }
     t.is(changes.length, 20)
     t.deepEqual(publishers.map(({ alive }) => alive).slice(-2), [false, true])

@@ -231,7 +231,7 @@ test('a field sender with a contract for RIST is told what is wanted on the same
   t.truthy(contract.keys)
   t.is(contract.join.whip_url, null)
   await using control = new WeriftPublisher(hub.url, contract)
-  const answer = await control.publish()
+  const answer = await control.publish({ keyframes_on_request: false })
   t.is(answer.transport, null)
   t.is(answer.stream.state, 'waiting')
   await hub.api('POST', `/v1/flows/${contract.contract_id}/renew`, undefined, pat)

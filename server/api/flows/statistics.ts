@@ -10,7 +10,6 @@ import {
 import { streamIdSchema } from '../../../common/wire/stream.ts'
 import type { AuditDraft } from '../../audit/audit-record.ts'
 import { actorOf } from '../../auth/principal.ts'
-import { USUAL_PRIORITY } from '../../flows/publisher-flow.ts'
 import type { ViewerFlow } from '../../flows/viewer-flows.ts'
 import { defineRoute, type RouteContext, type Scope } from '../route.ts'
 import type { FlowRouteDependencies, RunningStream } from './deps.ts'
@@ -53,7 +52,7 @@ export function statisticsRoutes({ streams, publishers, viewers, audit, now }: F
       tenant_id: tenantId,
       ...stream.state,
       viewers: stream.viewers,
-      priority: publishers.ofStream(tenantId, streamId)?.priority ?? USUAL_PRIORITY,
+      priority: publishers.priorityOf(tenantId, streamId),
       ...(await stream.statistics()),
     }
   }

@@ -13,7 +13,6 @@ import { listLinks } from '../../../server/api/topology/list-links.ts'
 import type { AuditDraft } from '../../../server/audit/audit-record.ts'
 import { type DoorRoom, openDoors } from '../../../server/door-room.ts'
 import { DecisionBook } from '../../../server/flows/decision-book.ts'
-import { USUAL_PRIORITY } from '../../../server/flows/publisher-flow.ts'
 import { PublisherFlows, type PublisherMedia } from '../../../server/flows/publisher-flows.ts'
 import { PublisherPlaces } from '../../../server/flows/publisher-places.ts'
 import { ViewerFlows } from '../../../server/flows/viewer-flows.ts'
@@ -70,8 +69,7 @@ export async function flowRoutes() {
     new ViewerFlows(
       {
         get: (tenantId, streamId) => streams.get(tenantId, streamId),
-        priorityOf: (tenantId, streamId) =>
-          opened.publishers?.ofStream(tenantId, streamId)?.priority ?? USUAL_PRIORITY,
+        priorityOf: (tenantId, streamId) => opened.publishers!.priorityOf(tenantId, streamId),
       },
       () => openedAt,
     ),
