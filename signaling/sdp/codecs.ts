@@ -50,11 +50,6 @@ export function codecsOf(media: MediaDescription): OfferedCodec[] {
   })
 }
 
-/** What people call the codecs, for messages: `H264, VP8`. */
-export function namesOf(codecs: readonly { readonly mimeType: string }[]): string {
-  return [...new Set(codecs.map(({ mimeType }) => mimeType.split('/')[1] ?? mimeType))].join(', ') || 'none'
-}
-
 function formatOf(media: MediaDescription, payloadType: number): string {
   return media.fmtp.find(({ payload }) => payload === payloadType)?.config ?? ''
 }

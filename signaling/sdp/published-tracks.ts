@@ -1,7 +1,8 @@
 import type { types } from 'mediasoup'
 import { CodedError } from '../../common/errors.ts'
 import type { AnsweredMedia } from './answer.ts'
-import { namesOf, type OfferedCodec } from './codecs.ts'
+import { canBePublished, changesFor, describe, takenAs } from './codec-fit.ts'
+import type { OfferedCodec } from './codecs.ts'
 import type { Offer, OfferedExtension, OfferedLayer, OfferedMedia } from './offer.ts'
 import { badSdp } from './session-description.ts'
 
@@ -125,15 +126,20 @@ function chosenCodec(section: OfferedMedia, supported: types.RtpCapabilities): O
   const known = section.codecs.filter((codec) => forwards(codec, supported))
   const [first] = known
   if (!first) {
-    const available = (supported.codecs ?? []).filter(
-      ({ kind, mimeType }) => kind === section.kind && !mimeType.endsWith('/rtx'),
-    )
+    const available = (supported.codecs ?? [])
+      .filter(({ kind, mimeType }) => kind === section.kind && !mimeType.endsWith('/rtx'))
+      .map(({ mimeType }) => mimeType)
+    const named = section.codecs.filter(({ mimeType }) => available.includes(mimeType))
     throw new CodedError(
       'no_common_codec',
       `the hub forwards none of the offered codecs of ${section.kind}`,
       {
         status: 406,
-        details: [`offered: ${namesOf(section.codecs)}`, `available: ${namesOf(available)}`],
+        details: [
+          `offered: ${describe(section.codecs, available)}`,
+          `available: ${[...new Set(available.map(takenAs))].join(', ')}`,
+          ...changesFor(named, canBePublished),
+        ],
       },
     )
   }
@@ -141,14 +147,9 @@ function chosenCodec(section: OfferedMedia, supported: types.RtpCapabilities): O
 }
 
 function forwards(codec: OfferedCodec, supported: types.RtpCapabilities): boolean {
-  const profile = codec.parameters['profile-id'] ?? codec.parameters.profile ?? 0
-  return (supported.codecs ?? []).some(
-    ({ mimeType, clockRate, channels }) =>
-      mimeType.toLowerCase() === codec.mimeType.toLowerCase() &&
-      clockRate === codec.clockRate &&
-      (channels ?? 1) === (codec.channels ?? 1) &&
-      // VP9 and AV1 with more than 8 bits, or less chroma dropped, play in few browsers.
-      (codec.mimeType === 'video/H264' || Number(profile) === 0),
+  return (
+    canBePublished(codec) &&
+    (supported.codecs ?? []).some(({ mimeType }) => mimeType.toLowerCase() === codec.mimeType.toLowerCase())
   )
 }
 

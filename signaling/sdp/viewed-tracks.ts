@@ -1,7 +1,8 @@
 import type { types } from 'mediasoup'
 import { CodedError } from '../../common/errors.ts'
 import type { AnsweredMedia } from './answer.ts'
-import { namesOf, type OfferedCodec } from './codecs.ts'
+import { availableAs, canBeViewed, changesFor, describe } from './codec-fit.ts'
+import type { OfferedCodec } from './codecs.ts'
 import type { Offer, OfferedMedia } from './offer.ts'
 import { simplestH264 } from './published-tracks.ts'
 import { badSdp } from './session-description.ts'
@@ -93,8 +94,12 @@ function refuseWithoutCommonCodec(wanted: readonly OfferedMedia[], stream: Strea
   throw new CodedError('no_common_codec', 'the offer can receive nothing of what the stream has', {
     status: 406,
     details: [
-      `available: ${namesOf(has.map((mimeType) => ({ mimeType })))}`,
-      ...wanted.map((section) => `offered for ${section.kind}: ${namesOf(section.codecs)}`),
+      `available: ${has.map(availableAs).join(', ') || 'none'}`,
+      ...wanted.map((section) => `offered for ${section.kind}: ${describe(section.codecs, has)}`),
+      ...changesFor(
+        missing.flatMap(({ codecs }) => codecs.filter(({ mimeType }) => has.includes(mimeType))),
+        canBeViewed,
+      ),
     ],
   })
 }
@@ -105,16 +110,8 @@ function mimeTypeOf({ kind }: OfferedMedia, stream: StreamCodecs): string | null
 
 function codecFor(section: OfferedMedia, stream: StreamCodecs): OfferedCodec | undefined {
   const mimeType = mimeTypeOf(section, stream)
-  const fitting = section.codecs.filter((codec) => codec.mimeType === mimeType && isPlayable(codec))
+  const fitting = section.codecs.filter((codec) => codec.mimeType === mimeType && canBeViewed(codec))
   return mimeType === 'video/H264' && fitting.length > 0 ? simplestH264(fitting) : fitting[0]
-}
-
-/** Streams of H.264 come in fragments (mode 1), those of VP9 and AV1 in their main profile. */
-function isPlayable({ mimeType, clockRate, channels, parameters }: OfferedCodec): boolean {
-  if (mimeType === OPUS) return clockRate === 48_000 && channels === 2
-  if (clockRate !== 90_000) return false
-  if (mimeType === 'video/H264') return Number(parameters['packetization-mode'] ?? 0) === 1
-  return Number(parameters['profile-id'] ?? parameters.profile ?? 0) === 0
 }
 
 function trackOf(

@@ -209,6 +209,39 @@ test('methods and CORS', async (t) => {
   for (const name of ['Location', 'ETag', 'Link']) t.true(exposed.includes(name), name)
 })
 
+test('an address may end with a slash, and says nothing that is not known', async (t) => {
+  const made = await ask('POST', '/whip/slash/?class=focus', { body: OBS_OFFER })
+  t.is(made.status, 201, made.text)
+  const location = made.headers.get('location') ?? ''
+  t.regex(location, /^\/whip\/slash\/[\w-]{32}$/)
+  const contract = (await flows()).find(({ stream_id }) => stream_id === 'slash')
+  t.is(contract?.class, 'focus')
+  const watched = await ask('POST', '/whep/field/', { body: PLAYER_OFFER, token: viewer, headers: PAGE })
+  t.is(watched.status, 201, watched.text)
+  for (const path of ['/whip/slash/', '/whep/field/', `${location}/`]) {
+    const preflight = await ask('OPTIONS', path, { token: null })
+    t.deepEqual([preflight.status, preflight.headers.get('access-control-allow-origin')], [204, '*'])
+  }
+  for (const [method, path] of [
+    ['POST', '/whip/slash?clas=focus'],
+    ['POST', '/whip/slash/?clas=focus'],
+    ['POST', '/whep/field?clas=focus'],
+    ['PATCH', `${location}?clas=focus`],
+    ['DELETE', `${location}?clas=focus`],
+  ] as const) {
+    const patch = { body: CANDIDATE, headers: { ...FRAGMENT, 'if-match': '*' } }
+    const more = method === 'POST' ? { body: OBS_OFFER } : method === 'PATCH' ? patch : {}
+    const { details } = refused(t, await ask(method, path, more), 400, 'bad_request')
+    t.true(
+      details.some((line) => line.startsWith('query: unknown: clas; ')),
+      `${method} ${path}: ${details}`,
+    )
+  }
+  t.is((await ask('DELETE', `${location}/`)).status, 200)
+  for (const path of ['/whip/', '/whip', '/whip/slash//', '/whip/a/b/c'])
+    refused(t, await ask('POST', path, { body: OBS_OFFER }), 404, 'not_found')
+})
+
 test('a ticket is as good as the token it was granted for, for its stream', async (t) => {
   const wanted = { stream_id: 'ticketed', class: 'director', preferred_transports: ['webrtc'] }
   const { join } = flowContractSchema.parse((await hub.api('POST', '/v1/publish', wanted, publisher)).body)

@@ -1,8 +1,10 @@
-import { Router } from 'express'
+import { type RequestHandler, Router } from 'express'
 import { type ApiParts, apiRouter } from '../mount.ts'
 import type { Route } from '../route.ts'
 import { doorCors } from './door-cors.ts'
 import type { DoorTickets } from './door-tickets.ts'
+
+const DOORS = ['/whip', '/whep']
 
 /** The routes of WHIP and WHEP, guarded like the API's: to pages of any origin, and to tickets as well as tokens. */
 export function doorRouter(
@@ -11,6 +13,16 @@ export function doorRouter(
 ): Router {
   const authenticator = tickets.before(parts.authenticator)
   return Router()
-    .use(['/whip', '/whep'], doorCors)
+    .use(DOORS, doorCors)
+    .use(withoutLastSlash)
     .use(apiRouter(routes, { ...parts, authenticator }))
+}
+
+/**
+ * People give encoders addresses that end with a slash. The slash means nothing here; a redirect would, to the many clients
+ * that do not follow one.
+ */
+const withoutLastSlash: RequestHandler = (request, _response, next) => {
+  request.url = request.url.replace(/^(\/wh[ie]p\/[^/?]+(?:\/[^/?]+)?)\/(?=\?|$)/, '$1')
+  next()
 }

@@ -178,10 +178,42 @@ test('a player without the codec is told what is available', (t) => {
   )
   t.deepEqual([status, code], [406, 'no_common_codec'])
   t.deepEqual(details, [
-    'available: VP9, opus',
-    'offered for audio: opus',
-    'offered for video: VP8, H264, VP9',
+    'available: VP9 (profile-id 0), opus (48000/2)',
+    'offered for audio: opus (48000/2)',
+    'offered for video: VP8, H264, VP9 (profile-id 2)',
+    'VP9: offer it with profile-id=0 (8 bits, 4:2:0), or without profile-id',
   ])
+})
+
+test('a codec that fits by its name alone is refused with what to change', (t) => {
+  const viewing = (sdp: string, video: string) =>
+    refusal(t, () => viewedTracks(readOffer(sdp), { audio: 'audio/opus', video }, [], 'cam')).details
+  const single = PLAYER_OFFER.replace('packetization-mode=1', 'packetization-mode=0')
+  const h264 = viewing(single, 'video/H264')
+  t.is(h264[0], 'available: H264 (packetization-mode 1, any profile-level-id), opus (48000/2)')
+  t.is(
+    h264[2],
+    'offered for video: VP8, H264 (packetization-mode 0, profile-level-id 42e01f), VP9',
+    'each kind once',
+  )
+  t.regex(h264[3] ?? '', /^H264: offer it with packetization-mode=1 as well: /)
+  t.is(h264.length, 4)
+
+  const mono = viewing(PLAYER_OFFER.replace('109 opus/48000/2', '109 opus/48000'), 'video/VP8')
+  t.is(mono[1], 'offered for audio: opus (48000/1)')
+  t.regex(mono[3] ?? '', /^opus: a=rtpmap must say opus\/48000\/2, /)
+  const deep = viewing(PLAYER_OFFER.replace('VP8/90000', 'AV1/90000\r\na=fmtp:35 profile=1'), 'video/AV1')
+  t.regex(deep[2] ?? '', /AV1 \(profile 1\)/)
+  t.regex(deep[3] ?? '', /^AV1: offer it with profile=0 /)
+
+  const publishing = (sdp: string) => refusal(t, () => tracksOf(sdp)).details
+  t.deepEqual(publishing(OBS_OFFER.replace('opus/48000/2', 'opus/48000')).slice(0, 2), [
+    'offered: opus (48000/1)',
+    'available: opus (48000/2)',
+  ])
+  t.regex(publishing(OBS_OFFER.replace('opus/48000/2', 'opus/48000'))[2] ?? '', /^opus: a=rtpmap must say/)
+  // What is published in single packets is forwarded in single packets.
+  t.is(tracksOf(OBS_OFFER.replace('packetization-mode=1', 'packetization-mode=0')).length, 2)
 })
 
 test('broken offers: what is wrong, and where', (t) => {
