@@ -19,7 +19,7 @@ export interface Dependants {
 
 /** What administration works on. */
 export interface AdministrationParts {
-  readonly store: Pick<Store, 'write' | 'auditPage'>
+  readonly store: Pick<Store, 'list' | 'write' | 'auditPage'>
   readonly auth: Pick<
     Auth,
     'tokens' | 'enrolment' | 'certificates' | 'authorities' | 'revokeNode' | 'rotateAuthority'

@@ -28,7 +28,7 @@ export interface TopologyEventsOptions {
 export interface TopologyEvents
   extends AlarmEvents,
     QosEvents,
-    Pick<TopologyListener, 'nodeUp' | 'nodeDown'> {}
+    Required<Pick<TopologyListener, 'nodeUp' | 'nodeDown'>> {}
 
 /** Turns every fact about the topology into a counter, a log line and, where it matters later, an audit record. */
 export function topologyEvents(options: TopologyEventsOptions): TopologyEvents {

@@ -23,12 +23,15 @@ export const FORGET_LEARNED_MS = 600_000
 export type ObserveOutcome = 'applied' | 'outdated' | 'unknown_node' | 'unknown_link' | 'too_many_links'
 
 /** Whoever must know what changed. Calls come in order; none of them may throw. */
+/** Who needs one of these facts only leaves the others out. */
 export interface TopologyListener {
-  linkObserved(link: GraphLink): void
+  linkObserved?(link: GraphLink): void
   /** Nodes or links came or went, or what is declared of them changed. */
-  structureChanged(): void
-  nodeUp(tenantId: string | null, nodeId: string): void
-  nodeDown(tenantId: string | null, nodeId: string): void
+  structureChanged?(): void
+  nodeUp?(tenantId: string | null, nodeId: string): void
+  nodeDown?(tenantId: string | null, nodeId: string): void
+  /** A node was taken away, and with it what was learned of it. */
+  nodeGone?(record: NodeRecord): void
 }
 
 const key = (tenantId: string | null, nodeId: string) => `${tenantId ?? ''}/${nodeId}`
@@ -109,6 +112,7 @@ export class Topology {
     this.#unplaced.drop(record)
     this.#graph.removeNode(tenantId, nodeId)
     this.#records.delete(key(tenantId, nodeId))
+    for (const listener of this.#listeners) listener.nodeGone?.(record)
     this.#structureChanged()
   }
 
@@ -233,7 +237,7 @@ export class Topology {
     if (link.metrics !== null && report.at < link.metrics.at) return 'outdated'
     this.#graph.observe(record.tenantId, record.nodeId, link.facts.linkId, report)
     record.dirty = true
-    for (const listener of this.#listeners) listener.linkObserved(link)
+    for (const listener of this.#listeners) listener.linkObserved?.(link)
     return 'applied'
   }
 
@@ -291,13 +295,13 @@ export class Topology {
     if (!up) record.reputation = wentDown(record.reputation, nowMs)
     this.#graph.putNode(factsOf(record, nowMs))
     for (const listener of this.#listeners) {
-      if (up) listener.nodeUp(record.tenantId, record.nodeId)
-      else listener.nodeDown(record.tenantId, record.nodeId)
+      if (up) listener.nodeUp?.(record.tenantId, record.nodeId)
+      else listener.nodeDown?.(record.tenantId, record.nodeId)
     }
   }
 
   #structureChanged(): void {
-    for (const listener of this.#listeners) listener.structureChanged()
+    for (const listener of this.#listeners) listener.structureChanged?.()
   }
 }
 

@@ -5,7 +5,7 @@ import { Mirror, type Planned, writePlanned } from '../auth/mirror.ts'
 import type { Typed, WriteOptions } from '../store/collection.ts'
 import { type DeleteChange, HUB_TENANT_ID, type Store } from '../store/store.ts'
 import type { Topology } from './graph.ts'
-import { NODE_STATE_KIND } from './state-keeper.ts'
+import { NODE_STATE_KIND, stateIds } from './node-state-key.ts'
 
 /** Nodes of one tenant: more than any field fleet has, fewer than would slow decisions down. */
 export const MAX_NODES_PER_TENANT = 10_000
@@ -63,7 +63,7 @@ export class NodeDirectory implements AsyncDisposable {
   /** @throws CodedError see Store.write */
   async delete(tenantId: string | null, nodeId: string, options: WriteOptions = {}): Promise<void> {
     const plan = this.planDelete(tenantId, nodeId, options.expected_version)
-    await writePlanned(this.#store, [plan], [forgetState(tenantId, nodeId)], options.audit)
+    await writePlanned(this.#store, [plan], await forgetState(this.#store, tenantId, nodeId), options.audit)
   }
 
   /** As `put`, for `writePlanned`: enrolment writes a node, its certificate and its spent token at once. */
@@ -105,6 +105,7 @@ export class NodeDirectory implements AsyncDisposable {
       const applied = this.#applied.get(document.id)
       if (applied?.version === document.version && applied.updated_at === document.updated_at) continue
       const { tenantId, nodeId } = ownerOf(document)
+      if (applied && isMadeAnew(applied, document)) this.#topology.remove(tenantId, nodeId)
       this.#topology.upsert(tenantId, nodeId, document.value, nowMs)
       if (!applied) this.#count(document.tenant_id, 1)
       this.#applied.set(document.id, document)
@@ -123,9 +124,28 @@ export class NodeDirectory implements AsyncDisposable {
   }
 }
 
-/** Forgets what was learned of a node, so that nobody who gets its name later is judged by it. */
-export function forgetState(tenantId: string | null, nodeId: string): DeleteChange {
-  return { op: 'delete', kind: NODE_STATE_KIND, tenant_id: tenantId ?? HUB_TENANT_ID, id: nodeId }
+/**
+ * Forgets what every hub of the database learned of a node, so that nobody who gets its name later is judged by it. A
+ * hub that runs forgets by itself once it sees that the node is gone: what it writes until then goes with that.
+ */
+export async function forgetState(
+  store: Pick<Store, 'list'>,
+  tenantId: string | null,
+  nodeId: string,
+): Promise<DeleteChange[]> {
+  const place = { kind: NODE_STATE_KIND, tenant_id: tenantId ?? HUB_TENANT_ID }
+  const ids = await stateIds(store, place.tenant_id, nodeId)
+  return ids.map((id) => ({ op: 'delete', ...place, id }))
+}
+
+/**
+ * Versions only count up while a node is there: it was deleted and made again between two looks. The hub's own stamp
+ * of its own write is a little later than the stored one.
+ */
+function isMadeAnew(before: Typed<NodeEntry>, now: Typed<NodeEntry>): boolean {
+  return (
+    now.version < before.version || (now.version === before.version && now.updated_at > before.updated_at)
+  )
 }
 
 /** Node ids are unique in their tenant only, a mirror's documents across tenants. */

@@ -59,12 +59,7 @@ export async function openTopology(options: TopologyOptions): Promise<TopologyPa
   stack.use(await StateKeeper.open({ store, topology, hubId: options.hubId, now, logger }))
 
   const events = topologyEvents({ ...options, now })
-  const unlisten = topology.listen({
-    linkObserved: () => {},
-    structureChanged: () => {},
-    nodeUp: events.nodeUp,
-    nodeDown: events.nodeDown,
-  })
+  const unlisten = topology.listen({ nodeUp: events.nodeUp, nodeDown: events.nodeDown })
   stack.defer(unlisten)
   const slo = new SloTracker(options.targetMs)
   const alarms = new AlarmBook(events)

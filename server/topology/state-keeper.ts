@@ -1,17 +1,11 @@
 import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
-import { HUB_NODE_ID } from '../flows/hub-node.ts'
-import { cursorOf, type DocumentKey, HUB_TENANT_ID, type PutChange, type Store } from '../store/store.ts'
+import { type Change, cursorOf, type DocumentKey, HUB_TENANT_ID, type Store } from '../store/store.ts'
 import type { Topology } from './graph.ts'
 import type { NodeRecord } from './node-record.ts'
 import { nodeStateSchema, restoreState, stateOf } from './node-state.ts'
+import { NODE_STATE_KIND, nodeOfState, stateId } from './node-state-key.ts'
 
-/** Kind of the documents. Each hub of a database has its own: it alone knows whom it hears. */
-export const NODE_STATE_KIND = 'node-state'
-
-function kindOf(hubId = HUB_NODE_ID): string {
-  return hubId === HUB_NODE_ID ? NODE_STATE_KIND : `${NODE_STATE_KIND}.${hubId}`.slice(0, 64)
-}
 const PAGE = 1000
 
 /** A node's state is written at most this often, ms: what a kill costs, and less than a link takes to fall silent. */
@@ -34,11 +28,15 @@ export class StateKeeper implements AsyncDisposable {
   readonly #options: StateKeeperOptions
   readonly #timer: NodeJS.Timeout
   readonly #keptAt = new WeakMap<NodeRecord, number>()
+  /** Nodes that are no more, whose documents are still to be deleted. */
+  readonly #gone = new Set<NodeRecord>()
+  readonly #unlisten: () => void
   #writing: Promise<void> | undefined
   #failing = false
 
   private constructor(options: StateKeeperOptions) {
     this.#options = options
+    this.#unlisten = options.topology.listen({ nodeGone: (record) => this.#gone.add(record) })
     this.#timer = setInterval(() => {
       this.#writing ??= this.#keep(this.#perStep(), KEEP_EVERY_MS).finally(() => {
         this.#writing = undefined
@@ -50,15 +48,17 @@ export class StateKeeper implements AsyncDisposable {
   static async open(options: StateKeeperOptions): Promise<StateKeeper> {
     const { store, topology, hubId, now, logger } = options
     for (let after: string | undefined; ; ) {
-      const page = await store.list(kindOf(hubId), null, { after, limit: PAGE })
+      const page = await store.list(NODE_STATE_KIND, null, { after, limit: PAGE })
       for (const document of page) {
+        const nodeId = nodeOfState(document.id, hubId)
+        if (nodeId === null) continue
         const tenantId = document.tenant_id === HUB_TENANT_ID ? null : document.tenant_id
-        const record = topology.record(tenantId, document.id)
+        const record = topology.record(tenantId, nodeId)
         const state = nodeStateSchema.safeParse(document.body)
         // Of a node that another hub of the database took away.
         if (!record) await store.write([{ ...keyOf(document), op: 'delete' }])
         else if (state.success) restoreState(topology, record, state.data, now())
-        else logger.warn({ tenant_id: tenantId, node_id: document.id }, 'kept state of a node is unreadable')
+        else logger.warn({ tenant_id: tenantId, node_id: nodeId }, 'kept state of a node is unreadable')
       }
       const last = page.at(-1)
       if (!last || page.length < PAGE) break
@@ -70,9 +70,10 @@ export class StateKeeper implements AsyncDisposable {
   /** Writes what is not written yet. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
+    this.#unlisten()
     await this.#writing
     for (let left = Number.POSITIVE_INFINITY; ; ) {
-      const dirty = this.#due(Number.POSITIVE_INFINITY, 0).length
+      const dirty = this.#due(Number.POSITIVE_INFINITY, 0).length + this.#gone.size
       if (dirty === 0 || dirty >= left) return
       left = dirty
       await this.#keep(this.#perStep(), 0)
@@ -82,24 +83,27 @@ export class StateKeeper implements AsyncDisposable {
   async #keep(most: number, everyMs: number): Promise<void> {
     const { store, topology, hubId, logger, now } = this.#options
     const records = this.#due(most, everyMs)
-    if (records.length === 0) return
-    const changes = records.map((record): PutChange => {
+    const gone = [...this.#gone].slice(0, most - records.length)
+    if (records.length + gone.length === 0) return
+    const keyOf = ({ tenantId, nodeId }: NodeRecord): DocumentKey => ({
+      kind: NODE_STATE_KIND,
+      tenant_id: tenantId ?? HUB_TENANT_ID,
+      id: stateId(nodeId, hubId),
+    })
+    // First what is gone: the same name may be another node's by now.
+    const changes: Change[] = gone.map((record) => ({ ...keyOf(record), op: 'delete' }))
+    for (const record of gone) this.#gone.delete(record)
+    for (const record of records) {
       record.dirty = false
       this.#keptAt.set(record, now())
-      const tenant_id = record.tenantId ?? HUB_TENANT_ID
-      return {
-        op: 'put',
-        kind: kindOf(hubId),
-        tenant_id,
-        id: record.nodeId,
-        body: stateOf(topology, record),
-      }
-    })
+      changes.push({ ...keyOf(record), op: 'put', body: stateOf(topology, record) })
+    }
     try {
       await store.write(changes)
       this.#failing = false
     } catch (error) {
       for (const record of records) record.dirty = true
+      for (const record of gone) this.#gone.add(record)
       // Nothing but memory of a restart is at stake: said once, tried again.
       if (!this.#failing) logger.warn({ reason: messageOf(error) }, "can't keep the state of nodes")
       this.#failing = true

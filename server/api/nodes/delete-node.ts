@@ -40,7 +40,7 @@ export const deleteNode = (
       await writePlanned(
         store,
         [directory.planDelete(owner, node_id, document.version), ...revocation.plans],
-        [forgetState(owner, node_id)],
+        await forgetState(store, owner, node_id),
         [
           auditDraft(context, ownerOf(owner), now(), 'node.delete', `node:${node_id}`, detail),
           ...revocation.audit,

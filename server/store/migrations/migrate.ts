@@ -2,10 +2,11 @@ import { type Kysely, sql } from 'kysely'
 import { CodedError } from '../../../common/errors.ts'
 import type { Tables } from '../tables.ts'
 import { documentsAndAudit } from './0001-documents-and-audit.ts'
+import { nodeStateOfHubs } from './0002-node-state-of-hubs.ts'
 import type { Dialect, Migration } from './migration.ts'
 
 /** All released schemas, in order. */
-export const MIGRATIONS: readonly Migration[] = [documentsAndAudit]
+export const MIGRATIONS: readonly Migration[] = [documentsAndAudit, nodeStateOfHubs]
 
 /** So that of several hubs that start at once on one PostgreSQL, one migrates and the others wait: any number will do. */
 const POSTGRES_LOCK = 5_293_701_444

@@ -141,6 +141,25 @@ test('a step that fails leaves the schema that was there', async (t) => {
   }
 })
 
+test('what hubs with an id of their own learned of nodes moves to where a delete finds it', async (t) => {
+  const cut = `node-state.${'x'.repeat(53)}`
+  for (const [dialect, db] of await databases()) {
+    await migrate(db, dialect, MIGRATIONS.slice(0, 1))
+    for (const kind of ['node-state', 'node-state.hub-north', cut, 'node', 'node-states'])
+      await sql`INSERT INTO lanecast_document VALUES (${kind}, 't1', 'n1', 1, '{}', 0)`.execute(db)
+    await migrate(db, dialect)
+    const { rows } = await sql<{
+      name: string
+    }>`SELECT kind || ' ' || id AS name FROM lanecast_document`.execute(db)
+    t.deepEqual(
+      rows.map(({ name }) => name).sort(),
+      ['node n1', 'node-state n1', 'node-state n1/hub-north', 'node-states n1'],
+      'one that may be of two hubs is nobody’s',
+    )
+    await db.destroy()
+  }
+})
+
 test('every released schema has its fixtures', (t) => {
   for (const { version } of MIGRATIONS)
     for (const ending of ['sqlite', 'sql']) t.true(existsSync(join(fixtures, `schema-${version}.${ending}`)))

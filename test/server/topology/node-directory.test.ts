@@ -8,7 +8,8 @@ import { openStore } from '../../../server/store/open-store.ts'
 import { HUB_TENANT_ID, type Store } from '../../../server/store/store.ts'
 import { DOWN_AFTER_MS, Topology } from '../../../server/topology/graph.ts'
 import { forgetState, NodeDirectory } from '../../../server/topology/node-directory.ts'
-import { NODE_STATE_KIND, StateKeeper } from '../../../server/topology/state-keeper.ts'
+import { NODE_STATE_KIND } from '../../../server/topology/node-state-key.ts'
+import { StateKeeper } from '../../../server/topology/state-keeper.ts'
 import { until } from '../../support/until.ts'
 import { dead, entry, good, T0, TENANT, wire } from './world.ts'
 
@@ -21,10 +22,10 @@ async function folder(t: ExecutionContext): Promise<string> {
 }
 
 /** A hub's directory and topology on a store, at a time. */
-async function open(store: Store, now: () => number, refreshMs?: number) {
+async function open(store: Store, now: () => number, refreshMs?: number, hubId?: string) {
   const topology = new Topology()
   const directory = await NodeDirectory.open({ store, topology, now, logger, refreshMs })
-  const keeper = await StateKeeper.open({ store, topology, now, logger })
+  const keeper = await StateKeeper.open({ store, topology, hubId, now, logger })
   const [nodes, links] = [() => topology.size, () => [...topology.links()].length]
   return { topology, directory, keeper, nodes, links }
 }
@@ -112,7 +113,7 @@ test('a node can be written together with other things, or not at all', async (t
     code: 'version_conflict',
   })
   t.is(topology.record(TENANT, 'n2'), undefined)
-  await writePlanned(store, [directory.planDelete(TENANT, 'n1')], [forgetState(TENANT, 'n1')])
+  await writePlanned(store, [directory.planDelete(TENANT, 'n1')], await forgetState(store, TENANT, 'n1'))
   t.is(topology.record(TENANT, 'n1'), undefined)
 })
 
@@ -129,6 +130,69 @@ test('hubs on one database see each other’s nodes', async (t) => {
   await one.directory.delete(TENANT, 'n1')
   await until(() => other.topology.record(TENANT, 'n1') === undefined, 'and no longer')
   t.is(other.nodes(), 0)
+})
+
+/** Ids as long as they may be, which differ at their ends only. */
+const LONG = ['a', 'b'].map((end) => `${'hub-'.repeat(15)}xyz${end}`)
+
+for (const [ofOne, ofOther] of [
+  ['hub', 'hub-north'],
+  ['hub-north', 'hub-south'],
+  [LONG[0]!, LONG[1]!],
+]) {
+  test(`a node made anew is judged by nobody's past, whichever hub deleted it: ${ofOne}, ${ofOther}`, async (t) => {
+    await using store = await openStore({ kind: 'memory' }, { logger })
+    {
+      const one = await open(store, () => T0, 50, ofOne)
+      const other = await open(store, () => T0, 50, ofOther)
+      await one.directory.put(null, 'hub-1', entry('hub'))
+      await one.directory.put(TENANT, 'n1', entry('sender', { links: [wire('lte-1', 'hub-1')] }))
+      await until(() => other.topology.link(TENANT, 'n1', 'lte-1'), 'the other hub has it')
+      for (const { topology } of [one, other]) {
+        topology.observe(TENANT, 'n1', 'lte-1', good(T0))
+        topology.observe(TENANT, 'n1', 'lte-1', dead(T0 + 10_000))
+      }
+      for (const { directory, keeper } of [one, other]) {
+        await keeper[Symbol.asyncDispose]()
+        await directory[Symbol.asyncDispose]()
+      }
+    }
+    t.is((await store.list(NODE_STATE_KIND, TENANT)).length, 2, 'each hub has its own')
+    const one = await open(store, () => T0, 50, ofOne)
+    t.is(one.topology.link(TENANT, 'n1', 'lte-1')?.evidence.breaks, 1, 'and finds it again')
+    await one.directory.delete(TENANT, 'n1')
+    await one.directory.put(TENANT, 'n1', entry('sender', { links: [wire('lte-1', 'hub-1')] }))
+    const other = await open(store, () => T0, 50, ofOther)
+    for (const { topology } of [one, other])
+      t.is(topology.link(TENANT, 'n1', 'lte-1')?.evidence.breaks, 0, 'nothing of the old one')
+    for (const { directory, keeper } of [one, other]) {
+      await keeper[Symbol.asyncDispose]()
+      await directory[Symbol.asyncDispose]()
+    }
+  })
+}
+
+test('a hub that runs forgets a node that another deleted, also where it was made again at once', async (t) => {
+  await using store = await openStore({ kind: 'memory' }, { logger })
+  await using one = (await open(store, () => T0, 50)).directory
+  const other = await open(store, () => T0, 300, 'hub-north')
+  await using _other = other.directory
+  await one.put(null, 'hub-1', entry('hub'))
+  await one.put(TENANT, 'n1', entry('sender', { links: [wire('lte-1', 'hub-1')] }))
+  await one.put(TENANT, 'n1', entry('sender', { links: [wire('lte-1', 'hub-1')], region: 'north' }))
+  await until(() => other.topology.record(TENANT, 'n1')?.entry.region === 'north', 'the other hub has it')
+  other.topology.observe(TENANT, 'n1', 'lte-1', good(T0))
+  other.topology.observe(TENANT, 'n1', 'lte-1', dead(T0 + 10_000))
+  await until(async () => (await store.list(NODE_STATE_KIND, TENANT)).length === 1, 'it is kept')
+  await one.delete(TENANT, 'n1')
+  await one.put(TENANT, 'n1', entry('sender', { links: [wire('lte-1', 'hub-1')], region: 'south' }))
+  await until(() => other.topology.record(TENANT, 'n1')?.entry.region === 'south', 'it sees the new one')
+  t.is(other.topology.link(TENANT, 'n1', 'lte-1')?.evidence.breaks, 0)
+  other.topology.observe(TENANT, 'n1', 'lte-1', good(T0 + 20_000))
+  await one.delete(TENANT, 'n1')
+  await until(() => other.topology.record(TENANT, 'n1') === undefined, 'and that it is gone')
+  await other.keeper[Symbol.asyncDispose]()
+  t.deepEqual(await store.list(NODE_STATE_KIND, TENANT), [], 'nothing is left for who comes next')
 })
 
 test('states are written a few at a time, and a damaged one is left out', async (t) => {

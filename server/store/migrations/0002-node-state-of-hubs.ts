@@ -1,0 +1,18 @@
+import type { Migration } from './migration.ts'
+
+/** Before, a hub with an id of its own kept what it learned of nodes under a kind of its own, where no delete found it. */
+const PREFIX = 'node-state.'
+/** A kind was cut to this length: it may be that of two hubs then, and tells nothing of either. */
+const CUT = 64
+
+const statements = [
+  `DELETE FROM lanecast_document WHERE substr(kind, 1, ${PREFIX.length}) = '${PREFIX}' AND length(kind) >= ${CUT}`,
+  `UPDATE lanecast_document SET id = id || '/' || substr(kind, ${PREFIX.length + 1}), kind = 'node-state'
+    WHERE substr(kind, 1, ${PREFIX.length}) = '${PREFIX}'`,
+]
+
+export const nodeStateOfHubs: Migration = {
+  version: 2,
+  name: 'node state of hubs',
+  statements: { sqlite: statements, postgres: statements },
+}
