@@ -51,15 +51,26 @@ export async function openState(
   }
 }
 
-function storeConfig({ amnesia, databaseUrl, dataDir }: StateConfig): StoreConfig {
+/** Which database a configuration means. */
+export function storeConfig({ amnesia, databaseUrl, dataDir }: StateConfig): StoreConfig {
   if (amnesia) return { kind: 'memory' }
   if (databaseUrl !== '') return { kind: 'postgres', url: databaseUrl }
   return { kind: 'sqlite', folder: dataDir }
 }
 
-function keyringFor({ amnesia, dataDir, keysFile }: StateConfig, env: NodeJS.ProcessEnv): Keyring {
+function keyringFor(config: StateConfig, env: NodeJS.ProcessEnv): Keyring {
+  const given = givenKeys(env)
+  if (given) return given
+  return config.amnesia ? ephemeralKeyring() : openKeyring(keyFileOf(config))
+}
+
+/** The master keys of the environment, which go before any file. @throws CodedError `bad_keys` */
+export function givenKeys(env: NodeJS.ProcessEnv): Keyring | undefined {
   const given = env['SEALING_KEYS']
-  if (given !== undefined && given !== '') return keyringFromText('SEALING_KEYS', given)
-  if (amnesia) return ephemeralKeyring()
-  return openKeyring(keysFile === '' ? keyFileBeside(dataDir) : keysFile)
+  return given === undefined || given === '' ? undefined : keyringFromText('SEALING_KEYS', given)
+}
+
+/** The file of the master keys that a configuration means. */
+export function keyFileOf({ dataDir, keysFile }: Pick<StateConfig, 'dataDir' | 'keysFile'>): string {
+  return keysFile === '' ? keyFileBeside(dataDir) : keysFile
 }

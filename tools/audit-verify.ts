@@ -1,42 +1,57 @@
-import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
-import { parse as parseToml } from 'smol-toml'
-import { z } from 'zod'
 import { CodedError, messageOf } from '../common/errors.ts'
 import { type AuditAnchor, verifyChain } from '../server/audit/verify-chain.ts'
-import { existingKeyring, type Keyring, keyFileBeside, keyringFromText } from '../server/store/keyring.ts'
+import { type Configuration, readConfig } from '../server/config/config.ts'
+import { PRECEDENCE, programOptions } from '../server/config/help.ts'
+import { SETTINGS } from '../server/config/settings.ts'
+import { givenKeys, keyFileOf, storeConfig } from '../server/state.ts'
+import { existingKeyring, type Keyring } from '../server/store/keyring.ts'
 import { openAuditSource } from '../server/store/open-audit-source.ts'
 import type { StoreConfig } from '../server/store/open-store.ts'
 
-const HELP = `Walks the audit trail's hash chain and tells whether all of it is as the hub wrote it.
+const HELP = [
+  'Usage: npm run audit:verify -- [what the hub is given] [--no-keys] [--anchor SEQ:HASH ...]',
+  '',
+  "Walks the audit trail's hash chain and tells whether all of it is as the hub wrote it.",
+  '',
+  'The database is the one that a hub would use which is started with the same flags in the same environment, and is',
+  `named in the answer. ${PRECEDENCE}`,
+  '',
+  'It may run beside the hub. Exit status: 0 all is well, 1 the trail is not as it was written, 2 it could not be checked.',
+  '',
+  'Without a noted anchor nobody can tell when a whole database was put back to an earlier state of its own: note the',
+  'last line of an earlier run somewhere else, and give it as --anchor.',
+  '',
+  'Options:',
+  ...programOptions(
+    [
+      {
+        left: '  --data <folder>',
+        right: ['the SQLite database in this folder, whatever the configuration says'],
+      },
+      { left: '  --keys <file>', right: ["the hub's master keys, before SEALING_KEYS and keys_file"] },
+      { left: '  --no-keys', right: ['check the chain alone, not its seal'] },
+      {
+        left: '  --anchor SEQ:HASH',
+        right: ['a record noted earlier, as this program printed it: must still be there, unchanged'],
+      },
+    ],
+    ['databaseUrl', 'dataDir', 'keysFile'],
+  ),
+  '  All other settings of the hub are taken as well, and not looked at: npm start -- --help lists them.',
+  '',
+].join('\n')
 
-usage: npm run audit:verify -- [--config FILE | --data DIR] [--keys FILE | --no-keys] [--anchor SEQ:HASH ...]
-
-  --config FILE      the hub's configuration file: hub.database_url, hub.data_dir, hub.keys_file
-  --data DIR         the hub's data folder (SQLite)
-  --keys FILE        the hub's master keys; else SEALING_KEYS, else the file beside the data folder
-  --no-keys          check the chain alone, not its seal
-  --anchor SEQ:HASH  a record noted earlier, as this program printed it: must still be there, unchanged
-
-Without --config and --data the environment says where: DATABASE_URL (PostgreSQL), or DATA_DIR.
-It may run beside the hub. Exit status: 0 all is well, 1 the trail is not as it was written, 2 it could not be checked.
-
-Without a noted anchor nobody can tell when a whole database was put back to an earlier state of its own: note the
-last line of an earlier run somewhere else, and give it as --anchor.
-`
-
-const configSchema = z.object({
-  hub: z
-    .object({
-      data_dir: z.string().optional(),
-      database_url: z.string().optional(),
-      keys_file: z.string().optional(),
-    })
-    .default({}),
-})
+const OWN_FLAGS = {
+  data: { type: 'string' },
+  keys: { type: 'string' },
+  'no-keys': { type: 'boolean' },
+  anchor: { type: 'string', multiple: true },
+} as const
 
 interface Task {
   readonly where: Exclude<StoreConfig, { kind: 'memory' }>
+  /** What was verified, in words and without secrets. */
+  readonly name: string
   readonly keys: () => Keyring | undefined
   readonly anchors: readonly AuditAnchor[]
 }
@@ -45,12 +60,12 @@ process.exitCode = await main()
 
 async function main(): Promise<number> {
   try {
-    const task = readTask(process.argv.slice(2), process.env)
-    if (!task) {
+    const read = readConfig(process.argv.slice(2), process.env, OWN_FLAGS)
+    if (read === 'help') {
       process.stdout.write(HELP)
       return 0
     }
-    return await verify(task)
+    return await verify(taskOf(read, process.env))
   } catch (error) {
     const details = error instanceof CodedError ? error.details : []
     process.stderr.write([`audit:verify: ${messageOf(error)}`, ...details, ''].join('\n  ').trimEnd())
@@ -59,7 +74,8 @@ async function main(): Promise<number> {
   }
 }
 
-async function verify({ where, keys: findKeys, anchors }: Task): Promise<number> {
+async function verify({ where, name, keys: findKeys, anchors }: Task): Promise<number> {
+  process.stdout.write(`${name}\n`)
   await using source = await openAuditSource(where)
   const keys = findKeys()
   const verdict = await verifyChain(source, {
@@ -77,64 +93,66 @@ async function verify({ where, keys: findKeys, anchors }: Task): Promise<number>
   return 0
 }
 
-/** What to do; undefined when only help was asked for. */
-function readTask(args: readonly string[], env: NodeJS.ProcessEnv): Task | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      config: { type: 'string' },
-      data: { type: 'string' },
-      keys: { type: 'string' },
-      'no-keys': { type: 'boolean', default: false },
-      anchor: { type: 'string', multiple: true, default: [] },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  if (values.help) return undefined
-  const file = values.config === undefined ? {} : readConfig(values.config).hub
-  const fromFile = values.config !== undefined
-  const url = fromFile ? file.database_url : env['DATABASE_URL']
-  const folder = values.data ?? (fromFile ? file.data_dir : env['DATA_DIR'])
-  const where = databaseOf(values.data === undefined ? url : undefined, folder)
+/** @throws CodedError of what was asked wrongly */
+function taskOf({ config, sources, own }: Configuration, env: NodeJS.ProcessEnv): Task {
+  const { data, keys } = own
+  const configured =
+    typeof data === 'string' ? { ...config, amnesia: false, databaseUrl: '', dataDir: data } : config
+  const where = storeConfig(configured)
+  if (where.kind === 'memory')
+    throw new CodedError(
+      'bad_arguments',
+      `there is no trail to verify: ${placeOf('amnesia', sources)} keeps all in memory`,
+    )
+  const place = where.kind === 'postgres' ? 'databaseUrl' : 'dataDir'
+  const said = typeof data === 'string' ? '--data' : placeOf(place, sources)
+  const anchors: readonly unknown[] = Array.isArray(own['anchor']) ? own['anchor'] : []
   return {
     where,
-    keys: () => (values['no-keys'] ? undefined : keysOf(values.keys ?? file.keys_file, where, env)),
-    anchors: values.anchor.map(anchorOf),
+    name: `${nameOf(where)} (${said})`,
+    keys: () => (own['no-keys'] === true ? undefined : keysOf(keys, configured, env)),
+    anchors: anchors.map((anchor) => anchorOf(String(anchor))),
   }
 }
 
-function readConfig(path: string): z.infer<typeof configSchema> {
-  try {
-    return configSchema.parse(parseToml(readFileSync(path, 'utf8')))
-  } catch (error) {
-    throw new CodedError('bad_config', `can't read ${path}: ${messageOf(error)}`)
-  }
+/** The name under which somebody gave a setting, so that they see which place won. */
+function placeOf(name: 'amnesia' | 'dataDir' | 'databaseUrl', sources: Configuration['sources']): string {
+  const { env, flag, key } = SETTINGS[name]
+  return {
+    flag: `--${flag}`,
+    environment: `${env} of the environment`,
+    'config file': `${key} of the configuration file`,
+    default: `the default of ${key}`,
+  }[sources[name]]
 }
 
-function databaseOf(url: string | undefined, folder: string | undefined): Task['where'] {
-  if (url) return { kind: 'postgres', url }
-  if (folder) return { kind: 'sqlite', folder }
-  throw new CodedError('bad_arguments', 'which database? give --data, --config, DATABASE_URL or DATA_DIR', {
-    details: ['see --help'],
-  })
+/** The user's name stays, for it tells databases of one server apart; password and options go. */
+function nameOf(where: Task['where']): string {
+  if (where.kind === 'sqlite') return `SQLite in ${where.folder}`
+  const url = URL.parse(where.url)
+  if (!url) return 'PostgreSQL'
+  const socket = url.searchParams.get('host')
+  const user = url.username === '' ? '' : `${url.username}@`
+  return `PostgreSQL ${user}${socket ?? url.host}${url.pathname}`
 }
 
-function keysOf(file: string | undefined, where: Task['where'], env: NodeJS.ProcessEnv): Keyring | undefined {
-  if (file === undefined && env['SEALING_KEYS']) return keyringFromText('SEALING_KEYS', env['SEALING_KEYS'])
-  const path = file ?? (where.kind === 'sqlite' ? keyFileBeside(where.folder) : undefined)
-  const keys = path === undefined ? undefined : existingKeyring(path)
+function keysOf(
+  file: unknown,
+  config: Pick<Configuration['config'], 'dataDir' | 'keysFile'>,
+  env: NodeJS.ProcessEnv,
+): Keyring {
+  const given = typeof file === 'string' ? undefined : givenKeys(env)
+  if (given) return given
+  const path = typeof file === 'string' ? file : keyFileOf(config)
+  const keys = existingKeyring(path)
   // A seal that is silently not looked at would be worth nothing.
   if (!keys)
-    throw new CodedError(
-      'keys_missing',
-      `the master keys are not at hand${path ? `: there is no ${path}` : ''}`,
-      {
-        details: [
-          'give --keys or SEALING_KEYS; with --no-keys only the chain is checked, and who has',
-          'the database may have computed it anew',
-        ],
-      },
-    )
+    throw new CodedError('keys_missing', `the master keys are not at hand: there is no ${path}`, {
+      details: [
+        'give --keys or SEALING_KEYS; with --no-keys only the chain is checked, and who has',
+        'the database may have computed it anew',
+      ],
+    })
   return keys
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { parseArgs } from 'node:util'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { CodedError, messageOf } from '../../common/errors.ts'
@@ -51,22 +51,60 @@ export type Command =
   /** One more token of the hub's admin, instead of running. */
   | { readonly kind: 'new-admin-token'; readonly config: Config; readonly revokeOthers: boolean }
 
+/** Flags of a program's own, beside those of the settings. */
+export type OwnFlags = NonNullable<ParseArgsConfig['options']>
+
+/** What the hub itself takes beside its settings. */
+const HUB_FLAGS: OwnFlags = {
+  'new-admin-token': { type: 'boolean' },
+  'revoke-admin-tokens': { type: 'boolean' },
+}
+
+export interface Configuration {
+  readonly config: Config
+  /** Where each setting came from. */
+  readonly sources: Readonly<Record<keyof typeof SETTINGS, Source>>
+  /** The program's own flags that were given, as `parseArgs` has them. */
+  readonly own: Readonly<Record<string, unknown>>
+}
+
 /**
- * Defaults, then the TOML file of `--config`, then environment, then flags.
+ * What the command line asks of the hub.
  * @throws ConfigError naming everything that is wrong at once
  */
 export function loadConfig(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Command {
-  const flags = readFlags(argv)
-  if (flags['help'] === true) return { kind: 'help' }
+  const read = readConfig(argv, env, HUB_FLAGS)
+  if (read === 'help') return { kind: 'help' }
+  const { config, own } = read
+  const revokeOthers = own['revoke-admin-tokens'] === true
+  if (own['new-admin-token'] === true) return { kind: 'new-admin-token', config, revokeOthers }
+  if (revokeOthers) throw new ConfigError(['--revoke-admin-tokens (flag): goes with --new-admin-token'])
+  return { kind: 'run', config }
+}
+
+/**
+ * The configuration as every program of the hub reads it: defaults, then the TOML file of `--config`, then
+ * environment, then flags. A program that is given what the hub is given sees what the hub sees.
+ * @throws ConfigError naming everything that is wrong at once
+ */
+export function readConfig(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  ownFlags: OwnFlags,
+): Configuration | 'help' {
+  const flags = readFlags(argv, ownFlags)
+  if (flags['help'] === true) return 'help'
   const problems: string[] = []
+  const sources: Record<string, Source> = {}
   const file = typeof flags['config'] === 'string' ? readFile(flags['config']) : {}
   const values: Record<string, unknown> = {}
   for (const [name, setting] of Object.entries(SETTINGS)) {
     const { source, raw } = choose(setting, flags, env, file)
     const value = setting.read(raw)
+    sources[name] = source
     if (value === undefined) problems.push(problem(setting, source, raw))
     else values[name] = value
   }
@@ -82,26 +120,20 @@ export function loadConfig(
   const config = { ...(values as unknown as Values), streams: streams.data ?? [] }
   if (problems.length === 0) problems.push(...crossChecks(config))
   if (problems.length > 0) throw new ConfigError(problems)
-  const revokeOthers = flags['revoke-admin-tokens'] === true
-  if (flags['new-admin-token'] === true) return { kind: 'new-admin-token', config, revokeOthers }
-  if (revokeOthers) throw new ConfigError(['--revoke-admin-tokens (flag): goes with --new-admin-token'])
-  return { kind: 'run', config }
+  const own = Object.fromEntries(Object.keys(ownFlags).map((name) => [name, flags[name]]))
+  return { config, sources: sources as Configuration['sources'], own }
 }
 
-function readFlags(argv: readonly string[]): Record<string, string | boolean | undefined> {
-  const options: Record<string, { type: 'string' | 'boolean'; short?: string }> = {
+function readFlags(argv: readonly string[], ownFlags: OwnFlags): Record<string, unknown> {
+  const options: OwnFlags = {
     help: { type: 'boolean', short: 'h' },
     config: { type: 'string', short: 'c' },
-    'new-admin-token': { type: 'boolean' },
-    'revoke-admin-tokens': { type: 'boolean' },
+    ...ownFlags,
   }
   for (const setting of Object.values(SETTINGS))
     if (setting.flag !== '') options[setting.flag] = { type: 'string' }
   try {
-    return parseArgs({ args: [...argv], options, allowPositionals: false, strict: true }).values as Record<
-      string,
-      string | boolean | undefined
-    >
+    return parseArgs({ args: [...argv], options, allowPositionals: false, strict: true }).values
   } catch (error) {
     throw new ConfigError([`${messageOf(error)} (flag); --help lists what there is`])
   }

@@ -1,22 +1,17 @@
+import type { Setting } from './setting.ts'
 import { SETTINGS } from './settings.ts'
+
+interface Row {
+  readonly left: string
+  readonly right: readonly string[]
+}
 
 /** The text of `npm start -- --help`, made from the settings themselves. */
 export function helpText(): string {
-  const rows = Object.values(SETTINGS).map((setting) => ({
-    left: setting.flag === '' ? `  ${setting.env}` : `  --${setting.flag} <value>`,
-    right: [
-      setting.help,
-      `${setting.env}, ${setting.key}; default ${setting.default === '' ? 'none' : setting.default}`,
-      `allowed: ${setting.allowed}`,
-    ],
-  }))
-  const width = Math.max(...rows.map((row) => row.left.length)) + 2
-  const indent = ' '.repeat(width)
   return [
     'Usage: npm start -- [--config hub.toml] [options]',
     '',
-    'Runs the hub. Each setting comes from its default, then the TOML file, then the environment, then its flag;',
-    'the last one wins. Streams stand in the file only, so that their secrets are in no argument:',
+    `Runs the hub. ${PRECEDENCE} Streams stand in the file only, so that their secrets are in no argument:`,
     '',
     '  [[streams]]',
     '  stream_id = "cam-1"        # viewers open /watch/cam-1',
@@ -28,13 +23,47 @@ export function helpText(): string {
     '  password = "…"',
     '',
     'Options:',
-    `${'  -h, --help'.padEnd(width)}this text`,
-    `${'  -c, --config <path>'.padEnd(width)}TOML file`,
-    `${'  --new-admin-token'.padEnd(width)}does not run the hub but makes one more admin token, for who lost theirs`,
-    `${'  --revoke-admin-tokens'.padEnd(width)}with it: ends all other admin tokens`,
-    ...rows.flatMap(({ left, right }) =>
-      right.map((line, index) => (index === 0 ? left.padEnd(width) : indent) + line),
-    ),
+    ...aligned([
+      HELP_ROW,
+      CONFIG_ROW,
+      {
+        left: '  --new-admin-token',
+        right: ['does not run the hub but makes one more admin token, for who lost theirs'],
+      },
+      { left: '  --revoke-admin-tokens', right: ['with it: ends all other admin tokens'] },
+      ...Object.values(SETTINGS).map(rowOf),
+    ]),
     '',
   ].join('\n')
+}
+
+/** Which of the places that a setting may come from wins, for the help of every program that reads settings. */
+export const PRECEDENCE =
+  'Each setting comes from its default, then the TOML file, then the environment, then its flag;\nthe last one wins.'
+
+/** The options of another program that reads the hub's settings: its own, and those of the hub that it looks at. */
+export function programOptions(own: readonly Row[], names: readonly (keyof typeof SETTINGS)[]): string[] {
+  return aligned([HELP_ROW, CONFIG_ROW, ...own, ...names.map((name) => rowOf(SETTINGS[name]))])
+}
+
+const HELP_ROW: Row = { left: '  -h, --help', right: ['this text'] }
+const CONFIG_ROW: Row = { left: '  -c, --config <path>', right: ['TOML file'] }
+
+function rowOf(setting: Setting<unknown>): Row {
+  return {
+    left: setting.flag === '' ? `  ${setting.env}` : `  --${setting.flag} <value>`,
+    right: [
+      setting.help,
+      `${setting.env}, ${setting.key}; default ${setting.default === '' ? 'none' : setting.default}`,
+      `allowed: ${setting.allowed}`,
+    ],
+  }
+}
+
+function aligned(rows: readonly Row[]): string[] {
+  const width = Math.max(...rows.map(({ left }) => left.length)) + 2
+  const indent = ' '.repeat(width)
+  return rows.flatMap(({ left, right }) =>
+    right.map((line, index) => (index === 0 ? left.padEnd(width) : indent) + line),
+  )
 }

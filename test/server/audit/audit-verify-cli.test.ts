@@ -43,17 +43,22 @@ test('a whole trail is OK, with its count and an anchor that holds later', async
   t.is(first.code, 0, first.output)
   t.regex(
     first.output,
-    new RegExp(`^OK: ${RECORDS} records, seal checked\nanchor: ${RECORDS}:[0-9a-f]{64}\n$`),
+    new RegExp(
+      `^SQLite in ${folder} \\(--data\\)\nOK: ${RECORDS} records, seal checked\nanchor: ${RECORDS}:[0-9a-f]{64}\n$`,
+    ),
   )
   await writeRecords(store)
   await store[Symbol.asyncDispose]()
   const anchor = /anchor: (\S+)/.exec(first.output)![1]!
   const later = await verify(['--anchor', anchor], { DATA_DIR: folder })
   t.is(later.code, 0, later.output)
-  t.regex(later.output, new RegExp(`^OK: ${2 * RECORDS} records`))
+  t.regex(
+    later.output,
+    new RegExp(`^SQLite in ${folder} \\(DATA_DIR of the environment\\)\nOK: ${2 * RECORDS} `),
+  )
   const wrong = await verify(['--data', folder, '--anchor', `3:${'0'.repeat(64)}`])
   t.is(wrong.code, 1)
-  t.regex(wrong.output, /^BROKEN at record 3: /)
+  t.regex(wrong.output, /^BROKEN at record 3: /m)
 })
 
 test('the first bad record is named, and the status is 1', async (t) => {
@@ -65,10 +70,11 @@ test('the first bad record is named, and the status is 1', async (t) => {
   database.close()
   const { code, output } = await verify(['--data', folder])
   t.is(code, 1)
-  t.is(output, 'BROKEN at record 7: its content does not fit its hash: it was edited, moved or put in\n')
+  const [, verdict] = output.split('\n')
+  t.is(verdict, 'BROKEN at record 7: its content does not fit its hash: it was edited, moved or put in')
 })
 
-test('a configuration file says where', async (t) => {
+test('what the hub is given says where, and what wins for the hub wins here', async (t) => {
   const { folder, keys, store } = await writtenFolder()
   await store[Symbol.asyncDispose]()
   const file = join(root, 'lanecast.toml')
@@ -76,7 +82,24 @@ test('a configuration file says where', async (t) => {
     file,
     `[hub]\nbind = "127.0.0.1:0"\ndata_dir = ${JSON.stringify(folder)}\nkeys_file = ${JSON.stringify(keys)}\n`,
   )
-  t.regex((await verify(['--config', file], { DATABASE_URL: 'postgresql://not.there/x' })).output, /^OK/)
+  const said = await verify(['--config', file, '--log-level', 'warn'])
+  t.regex(said.output, new RegExp(`^SQLite in ${folder} \\(hub.data_dir of the configuration file\\)\nOK: `))
+
+  const other = await writtenFolder()
+  await writeRecords(other.store)
+  await other.store[Symbol.asyncDispose]()
+  const environment = { DATA_DIR: other.folder, KEYS_FILE: other.keys }
+  const overruled = await verify(['--config', file], environment)
+  t.regex(overruled.output, new RegExp(`^SQLite in ${other.folder} .*\nOK: ${2 * RECORDS} records`))
+  const flags = ['--config', file, '--data-dir', folder, '--keys-file', keys]
+  const flagged = await verify(flags, environment)
+  t.regex(flagged.output, new RegExp(`^SQLite in ${folder} \\(--data-dir\\)\nOK: ${RECORDS} records`))
+
+  const url = { DATABASE_URL: 'postgresql://hub:very-secret@127.0.0.1:1/x?password=hidden' }
+  const elsewhere = await verify(['--config', file], url)
+  t.is(elsewhere.code, 2, 'the file is not what the hub would use')
+  t.regex(elsewhere.output, /^PostgreSQL hub@127\.0\.0\.1:1\/x \(DATABASE_URL of the environment\)/m)
+  t.notRegex(elsewhere.output, /very-secret|hidden/)
 })
 
 test('a PostgreSQL from the environment is verified', async (t) => {
@@ -88,8 +111,8 @@ test('a PostgreSQL from the environment is verified', async (t) => {
     auditKey: openKeyring(keys).auditKey,
   })
   await writeRecords(store)
-  t.regex((await verify(['--keys', keys], { DATABASE_URL: url })).output, /^OK: 12 records, seal checked/)
-  t.regex((await verify(['--no-keys'], { DATABASE_URL: url })).output, /^OK: 12 records, seal not checked/)
+  t.regex((await verify(['--keys', keys], { DATABASE_URL: url })).output, /^OK: 12 records, seal checked/m)
+  t.regex((await verify(['--no-keys'], { DATABASE_URL: url })).output, /^OK: 12 records, seal not checked/m)
   const other = await server.createDatabase()
   const empty = await verify(['--no-keys'], { DATABASE_URL: other })
   t.is(empty.code, 2)
@@ -100,12 +123,16 @@ test('what can not be checked has status 2 and says why', async (t) => {
   await store[Symbol.asyncDispose]()
   const nothing = join(root, 'nothing')
   mkdirSync(nothing)
+  const bad = join(root, 'bad.toml')
+  writeFileSync(bad, '[hub]\ncolour = "red"\n')
   const cases: [string[], RegExp][] = [
-    [[], /which database/],
+    [['--data-dir', nothing], /there is no database/],
+    [['--amnesia', 'true'], /no trail to verify: --amnesia keeps all in memory/],
+    [['--config', bad], /hub\.colour \(config file\): unknown/],
     [['--data', nothing], /there is no database/],
     [['--data', folder, '--keys', join(nothing, 'keys')], /master keys are not at hand/],
     [['--data', folder, '--anchor', 'x'], /SEQ:HASH/],
-    [['--config', join(nothing, 'x.toml')], /can't read/],
+    [['--config', join(nothing, 'x.toml')], /x\.toml \(config file\): .*no such file/],
     [['--dta', folder], /--dta/],
   ]
   for (const [args, message] of cases) {
