@@ -2,7 +2,6 @@ import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import { DEFAULT_TENANT } from '../common/wire/stream.ts'
-import type { WebhookEventName } from '../common/wire/webhook.ts'
 import type { Saturation } from '../policy/facts.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
@@ -14,7 +13,7 @@ import { DecisionBook } from './flows/decision-book.ts'
 import { hubMedia } from './flows/hub-media.ts'
 import { hubPolicies } from './flows/hub-policy.ts'
 import type { PublishDoor } from './flows/publish.ts'
-import { type LivePublisherFlow, ownerOf } from './flows/publisher-flow.ts'
+import { ownerOf } from './flows/publisher-flow.ts'
 import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
 import { PublisherPlaces } from './flows/publisher-places.ts'
 import { watchedOf } from './flows/reconsider.ts'
@@ -79,7 +78,10 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     }),
   )
   const places = stack.use(
-    new PublisherPlaces(publishers, (tenantId, streamId) => streams.get(tenantId, streamId)),
+    new PublisherPlaces({
+      flows: publishers,
+      findStream: (tenantId, streamId) => streams.get(tenantId, streamId),
+    }),
   )
   const policyOf = hubPolicies((tenantId) => policies.effective(tenantId), {
     rule: publicStreamsRule(config.streams),
@@ -164,23 +166,21 @@ function flowWatcher(
   { triggers, loads }: FlowRoomOptions['overlay'],
   webhooks: FlowRoomOptions['webhooks'],
 ): FlowWatcher {
-  const tell = (event: WebhookEventName, { contract }: LivePublisherFlow) => {
-    const { contract_id, stream_id, version } = contract
-    const data = { contract_id, stream_id, version, class: contract.class }
-    webhooks.report({ event, tenant_id: contract.tenant_id, data })
-  }
   return {
-    running(flow, how) {
+    running(flow) {
       triggers.watch(watchedOf(flow))
       const { contract_id, tenant_id, overlay, pacing } = flow.contract
       const about = { contractId: contract_id, tenantId: tenant_id }
       loads.running({ ...about, nodes: overlay.path, kbps: pacing.target_kbps })
-      if (how !== 'restored') tell(`contract.${how}`, flow)
     },
-    over(flow, how) {
-      triggers.unwatch(flow.contract.contract_id)
-      loads.over(flow.contract.contract_id)
-      if (how !== 'failed') tell(how === 'expired' ? 'contract.expired' : 'contract.revoked', flow)
+    over({ contract }) {
+      triggers.unwatch(contract.contract_id)
+      loads.over(contract.contract_id)
+    },
+    tell({ contract }, news) {
+      const { contract_id, tenant_id, stream_id, version } = contract
+      const data = { contract_id, stream_id, version, class: contract.class }
+      webhooks.report({ event: `contract.${news}`, tenant_id, data })
     },
   }
 }

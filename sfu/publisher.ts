@@ -117,6 +117,30 @@ export class Publisher implements StreamSource {
     return !this.#closed
   }
 
+  /**
+   * Media should come, and none does: what is muted need not, nor what nobody watches.
+   * @param sendsAlways its client sends what nobody watches, too
+   */
+  isSilent(sendsAlways: boolean): boolean {
+    const expected = this.#expected(sendsAlways)
+    return expected.length > 0 && !expected.some((each) => this.#watches.get(each)?.arriving)
+  }
+
+  /** RTP packets of what should come that have come so far; null where nothing should. */
+  async packetsExpected(sendsAlways: boolean): Promise<number | null> {
+    const expected = this.#expected(sendsAlways)
+    if (expected.length === 0) return null
+    const statistics = await Promise.all(
+      // One that closes meanwhile has nothing to tell.
+      expected.map((producer) => producer.getStats().catch((): types.ProducerStat[] => [])),
+    )
+    return statistics.flat().reduce((sum, { packetCount }) => sum + packetCount, 0)
+  }
+
+  #expected(sendsAlways: boolean): types.Producer[] {
+    return this.#producers.filter(({ paused, kind }) => !paused && (sendsAlways || this.#isWanted(kind)))
+  }
+
   get transportId(): string {
     return this.#transport.id
   }

@@ -38,7 +38,10 @@ export function welcome(
   const open = (method: string) =>
     method === 'publish'
       ? new PublisherSession(peer, {
-          admission: noting((...args: Parameters<PublisherAdmission['admit']>) => publishers.admit(...args)),
+          admission: {
+            ...noting((...args: Parameters<PublisherAdmission['admit']>) => publishers.admit(...args)),
+            look: (ticket, publisherId) => publishers.look(ticket, publisherId),
+          },
           events,
         })
       : new ViewerSession(peer, {

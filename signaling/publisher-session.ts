@@ -43,6 +43,8 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   readonly #dataBudget = new RequestBudget(DATA_PER_SECOND, DATA_BURST, performance.now())
   readonly #viewers = new ViewerCount((count) => this.#peer.notify('viewers', { count }))
   answersKeyframes = true
+  /** Browsers and encoders leave out what they are told nobody watches. */
+  readonly sendsAlways = false
   #place: PublisherPlace | null = null
   #contract: FlowContract | null = null
   #control: Disposable | null = null
@@ -161,6 +163,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     transport_id,
     keyframes_on_request = true,
   }: PublisherRequests['publish']): Promise<PublishAnswer> {
+    if (!this.#place) await this.#admission.look(ticket, publisher_id ?? null)
     const place = this.#admit(ticket, publisher_id ?? null)
     this.answersKeyframes = keyframes_on_request
     const { stream } = place

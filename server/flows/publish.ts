@@ -1,4 +1,3 @@
-import { CodedError } from '../../common/errors.ts'
 import {
   type DecisionRequest,
   decisionRequestSchema,
@@ -7,6 +6,7 @@ import {
 } from '../../common/wire/decision.ts'
 import type { Endpoint, FlowContract, FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { PublishRequest } from '../../common/wire/flows-api.ts'
+import { ApiError } from '../api/api-error.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { type Taking, take } from './decision-book.ts'
 import { newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './hub-node.ts'
@@ -15,6 +15,9 @@ import { contractOf, type LivePublisherFlow, ownerOf, USUAL_PRIORITY } from './p
 import type { PublisherFlows } from './publisher-flows.ts'
 import type { Fixed } from './standing-streams.ts'
 import { newTicket } from './ticket.ts'
+
+/** When to ask again for a stream that is somebody else's, s: nobody knows when its contract ends. */
+const OTHERS_RETRY_S = 5
 
 /** Where senders reach the hub and which ports are free. */
 export interface PublishDoor {
@@ -50,15 +53,22 @@ export async function publish(
   const owner = ownerOf(principal)
   const running = publishers.ofStream(tenantId, request.stream_id)
   if (running && running.owner !== owner)
-    throw new CodedError('stream_taken', `stream ${request.stream_id} has another publisher`, { status: 409 })
+    throw new ApiError(409, 'stream_taken', `stream ${request.stream_id} has another publisher`, {
+      retryAfterSeconds: OTHERS_RETRY_S,
+    })
   if (running) {
     const { transport } = running.contract
     const wanted = request.preferred_transports
     if (wanted.length > 0 && !wanted.includes(transport))
-      throw new CodedError('stream_taken', `stream ${request.stream_id} is published over ${transport} now`, {
-        status: 409,
-        details: [`end contract ${running.contract.contract_id} first, or ask for ${transport}`],
-      })
+      throw new ApiError(
+        409,
+        'stream_taken',
+        `stream ${request.stream_id} is published over ${transport} now`,
+        {
+          retryAfterSeconds: OTHERS_RETRY_S,
+          details: [`end contract ${running.contract.contract_id} first, or ask for ${transport}`],
+        },
+      )
     const renewed = await publishers.update(running.contract.contract_id, async (before) => {
       const { granted, record } = await take(deps, principal, question, before)
       const flow = { ...renewal(before, granted), requested_class: request.class, proof: proofOf(principal) }

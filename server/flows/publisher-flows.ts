@@ -28,15 +28,19 @@ export interface PublisherMedia {
   close(flow: LivePublisherFlow, reason: 'expired' | 'revoked'): Promise<void>
 }
 
-/** How a contract came to run as it does. */
-export type RunsHow = 'granted' | 'restored' | 'renewed' | 'updated'
+/** What became of a contract; `renewed`: only its end moved. */
+export type ContractNews = 'granted' | 'renewed' | 'updated' | 'expired' | 'revoked'
 
 /** Who watches what contracts run over. */
 export interface FlowWatcher {
-  /** A contract runs: granted now, restored after a restart, `renewed` (only its end moved), or changed. */
-  running(flow: LivePublisherFlow, how: RunsHow): void
-  /** `failed`: it could not begin. */
-  over(flow: LivePublisherFlow, how: 'expired' | 'revoked' | 'failed'): void
+  /** What the hub carries by this contract is taken up, or changed. */
+  running(flow: LivePublisherFlow): void
+  over(flow: LivePublisherFlow): void
+  /**
+   * News for everybody else. They come when they are true: a grant or a change when media listens and the store has it,
+   * an end when media has stopped, and of a contract that could not begin nothing does.
+   */
+  tell(flow: PublisherFlow, news: ContractNews): void
 }
 
 export type FlowListener = (event: FlowEvent) => void
@@ -75,6 +79,8 @@ export class PublisherFlows implements Disposable {
   readonly #listeners = new Map<string, Set<FlowListener>>()
   /** The last change of each contract that is under way; never rejects. */
   readonly #changing = new Map<string, Promise<unknown>>()
+  /** Contracts that nobody was told of yet. */
+  readonly #beginning = new Set<string>()
   /** Ended contracts that the store did not take yet. */
   readonly #deletions = new Set<NodeJS.Timeout>()
   readonly #expiry: Deadlines
@@ -102,16 +108,18 @@ export class PublisherFlows implements Disposable {
       const { expires_at } = flow.contract
       if (expires_at <= now) {
         await this.#delete(flow, ended(flow, 'expired', 'hub', 'while the hub was down'))
+        this.#watcher.tell(flow, 'expired')
         continue
       }
       try {
         const secrets = JSON.parse(this.#sealer.open(sealed_keys, placeOf(flow)))
         const live = { ...flow, ...flowSecretsSchema.parse(secrets) }
         this.#media.open(live)
-        this.#add(live, 'restored')
+        this.#add(live)
       } catch (error) {
         this.#onError(error)
         await this.#delete(flow, ended(flow, 'revoked', 'hub', 'it could not be taken up again'))
+        this.#watcher.tell(flow, 'revoked')
       }
     }
   }
@@ -149,7 +157,8 @@ export class PublisherFlows implements Disposable {
     if (this.ofStream(tenant_id, stream_id))
       throw new CodedError('stream_taken', `stream ${stream_id} has a publisher already`, { status: 409 })
     // Held before the first wait, so that two requests at once can't both get the stream.
-    this.#add(flow, 'granted')
+    this.#beginning.add(contract_id)
+    this.#add(flow)
     await this.#inTurn(contract_id, async () => {
       try {
         this.#media.open(flow)
@@ -160,10 +169,12 @@ export class PublisherFlows implements Disposable {
           throw error
         }
       } catch (error) {
-        this.#remove(contract_id, 'failed')
+        this.#remove(contract_id)
         throw error
+      } finally {
+        this.#beginning.delete(contract_id)
       }
-      this.#running(contract_id)
+      this.#watcher.tell(this.#running(contract_id), 'granted')
     })
   }
 
@@ -185,7 +196,9 @@ export class PublisherFlows implements Disposable {
         return flow
       }
       await this.#store.write([this.#change(flow)], [audit])
-      this.#add(flow, sameTerms(this.#running(contractId), flow) ? 'renewed' : 'updated')
+      const news = sameTerms(this.#running(contractId), flow) ? 'renewed' : 'updated'
+      this.#add(flow)
+      this.#watcher.tell(flow, news)
       this.#tell(contractId, { type: 'contract', contract: contractOf(flow) })
       return flow
     })
@@ -209,7 +222,8 @@ export class PublisherFlows implements Disposable {
   async end(contractId: string, reason: 'expired' | 'revoked', actor: string, why: string): Promise<boolean> {
     const flow = this.#flows.get(contractId)
     if (!flow) return false
-    this.#remove(contractId, reason)
+    const told = !this.#beginning.has(contractId)
+    this.#remove(contractId)
     // Media first: whatever the store does, an ended contract carries nothing.
     const closed = this.#media.close(flow, reason)
     this.#tell(contractId, { type: 'ended', reason })
@@ -223,6 +237,7 @@ export class PublisherFlows implements Disposable {
       throw error
     } finally {
       await closed
+      if (told) this.#watcher.tell(flow, reason)
     }
     return true
   }
@@ -286,23 +301,23 @@ export class PublisherFlows implements Disposable {
     return this.#stored.putChange(tenant_id, contract_id, stored, expectedVersion)
   }
 
-  #add(flow: LivePublisherFlow, how: RunsHow): void {
+  #add(flow: LivePublisherFlow): void {
     const { contract_id, tenant_id, stream_id, expires_at } = flow.contract
     this.#flows.set(contract_id, flow)
     this.#byStream.set(`${tenant_id}/${stream_id}`, contract_id)
     this.#byTicket.set(hashOf(flow.ticket), contract_id)
     this.#expiry.set(contract_id, expires_at)
-    this.#watcher.running(flow, how)
+    this.#watcher.running(flow)
   }
 
-  #remove(contractId: string, how: 'expired' | 'revoked' | 'failed'): void {
+  #remove(contractId: string): void {
     const flow = this.#flows.get(contractId)
     if (!flow) return
     this.#flows.delete(contractId)
     this.#byStream.delete(`${flow.contract.tenant_id}/${flow.contract.stream_id}`)
     this.#byTicket.delete(hashOf(flow.ticket))
     this.#expiry.delete(contractId)
-    this.#watcher.over(flow, how)
+    this.#watcher.over(flow)
   }
 
   #tell(contractId: string, event: FlowEvent): void {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { CodedError } from '../../common/errors.ts'
 import type { Publisher } from '../../sfu/publisher.ts'
 import type { Stream } from '../../sfu/stream.ts'
@@ -6,34 +7,81 @@ import type {
   PublisherPlace,
   PublishingListener,
 } from '../../signaling/publisher-admission.ts'
+import { ApiError } from '../api/api-error.ts'
 import { contractOf } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 
 /** Media goes on this long without the connection that it was signalled over, ms. */
 const MEDIA_STAYS_MS = 15_000
 
+/** A publisher that has just come has this long to connect, ms: until then media that does not come has not stopped. */
+const COMES_WITHIN_MS = 4000
+
+/** Media of which nothing comes for so long while somebody asks for the place has stopped, ms. */
+const LOOK_FOR_MS = 800
+/** What was seen holds this long, ms. */
+const SEEN_FOR_MS = 1000
+
+/** When to ask again for a place whose media still arrives, s. */
+const ASK_AGAIN_S = 1
+
 interface Holder {
   readonly publisherId: string | null
   readonly listener: PublishingListener
   readonly stopListening: () => void
+  /** By the steady clock, ms. */
+  readonly since: number
 }
 
 /** A contract's place: at most one holder, and the media, which may outlive a lost connection for a while. */
 interface Entry {
+  readonly stream: Stream
   holder: Holder | null
   publisher: Publisher | null
   leaving: NodeJS.Timeout | undefined
+  /** Somebody looks whether media still arrives. */
+  looking: Promise<void> | null
+  /** When nothing arrived for a while, by the steady clock, ms. */
+  quietAt: number | null
+}
+
+export interface PublisherPlacesOptions {
+  readonly flows: Pick<PublisherFlows, 'ofTicket' | 'listen' | 'end'>
+  readonly findStream: (tenantId: string, streamId: string) => Stream | undefined
+  /** A clock that never steps, ms. */
+  readonly now?: () => number
+  /** How long media is looked at, ms; 800 by default. */
+  readonly lookForMs?: number
 }
 
 /** The places of all publishers that come by a ticket: over protoo, and over WHIP. */
 export class PublisherPlaces implements PublisherAdmission, Disposable {
-  readonly #flows: PublisherFlows
-  readonly #findStream: (tenantId: string, streamId: string) => Stream | undefined
+  readonly #flows: PublisherPlacesOptions['flows']
+  readonly #findStream: PublisherPlacesOptions['findStream']
+  readonly #now: () => number
+  readonly #lookForMs: number
   readonly #entries = new Map<string, Entry>()
 
-  constructor(flows: PublisherFlows, findStream: (tenantId: string, streamId: string) => Stream | undefined) {
+  constructor({
+    flows,
+    findStream,
+    now = () => performance.now(),
+    lookForMs = LOOK_FOR_MS,
+  }: PublisherPlacesOptions) {
     this.#flows = flows
     this.#findStream = findStream
+    this.#now = now
+    this.#lookForMs = lookForMs
+  }
+
+  async look(ticket: string, publisherId: string | null): Promise<void> {
+    const flow = this.#flows.ofTicket(ticket)
+    const entry = flow && this.#entries.get(flow.contract.contract_id)
+    if (!entry?.holder || sameProgram(entry.holder, publisherId) || this.#hasStopped(entry)) return
+    entry.looking ??= this.#look(entry).finally(() => {
+      entry.looking = null
+    })
+    await entry.looking
   }
 
   admit(ticket: string, publisherId: string | null, listener: PublishingListener): PublisherPlace {
@@ -45,77 +93,130 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
     const { contract_id, tenant_id, stream_id } = flow.contract
     const stream = this.#findStream(tenant_id, stream_id)
     if (!stream) throw new CodedError('stream_not_found', 'there is no such stream now', { status: 404 })
-    const entry = this.#entryOf(contract_id)
-    this.#makeRoom(entry, stream_id, publisherId)
-    const stopListening = this.#flows.listen(contract_id, (event) => {
-      if (event.type === 'contract') listener.contractChanged(event.contract)
-      else this.#over(contract_id, listener, event.reason)
-    })
-    const holder: Holder = { publisherId, listener, stopListening }
+    const entry = this.#entryOf(contract_id, stream)
+    const before = entry.holder
+    if (before && !sameProgram(before, publisherId) && !this.#hasStopped(entry)) throw taken(stream_id)
+    const holder: Holder = {
+      ...{ publisherId, listener, since: this.#now() },
+      stopListening: this.#flows.listen(contract_id, (event) => {
+        if (event.type === 'contract') listener.contractChanged(event.contract)
+        else this.#over(contract_id, entry, listener, event.reason)
+      }),
+    }
+    // In the place before the other one is told to go: what that one gives back is no longer the place.
     entry.holder = holder
+    entry.quietAt = null
     clearTimeout(entry.leaving)
+    if (before) {
+      before.stopListening()
+      before.listener.takenOver()
+      if (!sameProgram(before, publisherId)) this.#closeMedia(entry)
+    }
     return {
       stream,
       contract: contractOf(flow),
       get publisher() {
-        return entry.publisher?.alive ? entry.publisher : null
+        return entry.holder === holder && entry.publisher?.alive ? entry.publisher : null
       },
       set publisher(publisher) {
-        if (entry.publisher !== publisher) void entry.publisher?.[Symbol.asyncDispose]()
-        entry.publisher = publisher
+        const gone = entry.holder === holder ? entry.publisher : publisher
+        if (entry.holder === holder) entry.publisher = publisher
+        if (gone !== entry.publisher) void gone?.[Symbol.asyncDispose]()
       },
       end: async () => {
         await this.#flows.end(contract_id, 'revoked', flow.owner, 'its publisher is done')
       },
       [Symbol.dispose]: () => {
-        stopListening()
+        holder.stopListening()
         if (entry.holder === holder) this.#left(contract_id, entry)
       },
     }
   }
 
-  /** Whether somebody publishes by this contract now. */
+  /** Whether somebody publishes by this contract now who would not give way to another with the same token. */
   isTaken(contractId: string): boolean {
-    return this.#entries.get(contractId)?.holder != null
+    const entry = this.#entries.get(contractId)
+    return entry?.holder != null && !this.#hasStopped(entry)
   }
 
   [Symbol.dispose](): void {
     for (const { leaving } of this.#entries.values()) clearTimeout(leaving)
   }
 
-  #entryOf(contractId: string): Entry {
+  #entryOf(contractId: string, stream: Stream): Entry {
     const known = this.#entries.get(contractId)
     if (known) return known
-    const entry: Entry = { holder: null, publisher: null, leaving: undefined }
+    const entry: Entry = {
+      stream,
+      holder: null,
+      publisher: null,
+      leaving: undefined,
+      looking: null,
+      quietAt: null,
+    }
     this.#entries.set(contractId, entry)
     return entry
   }
 
-  /** The same program's new connection takes the place of its old one; another's has to wait until it is free. */
-  #makeRoom({ holder }: Entry, streamId: string, publisherId: string | null): void {
-    if (!holder) return
-    if (publisherId === null || holder.publisherId !== publisherId)
-      throw new CodedError('stream_taken', `stream ${streamId} is being published already`, { status: 409 })
-    holder.stopListening()
-    holder.listener.takenOver()
+  /**
+   * Whether the media of who holds the place has stopped. A field sender's comes by RIST, and its stream knows; for a
+   * while of a connection that was cut the hub can't tell it from one that is there.
+   */
+  #hasStopped({ holder, publisher, stream, quietAt }: Entry): boolean {
+    if (!holder || this.#now() - holder.since < COMES_WITHIN_MS) return false
+    if (quietAt !== null && this.#now() - quietAt < SEEN_FOR_MS) return true
+    if (publisher?.alive) return publisher.isSilent(holder.listener.sendsAlways)
+    return stream.state.state === 'input_lost'
+  }
+
+  /** Sees whether packets arrive that should. */
+  async #look(entry: Entry): Promise<void> {
+    const { holder, publisher } = entry
+    if (!holder || !publisher?.alive) return
+    const arrived = () => publisher.packetsExpected(holder.listener.sendsAlways)
+    const before = await arrived()
+    if (before === null) return
+    await delay(this.#lookForMs)
+    if (entry.holder === holder && entry.publisher === publisher)
+      entry.quietAt = (await arrived()) === before ? this.#now() : null
   }
 
   #left(contractId: string, entry: Entry): void {
     entry.holder = null
-    if (!entry.publisher?.alive) this.#entries.delete(contractId)
+    if (!entry.publisher?.alive) this.#forget(contractId, entry)
     else entry.leaving = setTimeout(() => this.#drop(contractId, entry), MEDIA_STAYS_MS).unref()
   }
 
-  #over(contractId: string, listener: PublishingListener, reason: 'expired' | 'revoked'): void {
-    const entry = this.#entries.get(contractId)
-    if (entry) this.#drop(contractId, entry)
+  #over(contractId: string, entry: Entry, listener: PublishingListener, reason: 'expired' | 'revoked'): void {
+    this.#drop(contractId, entry)
     listener.contractEnded(reason)
   }
 
   #drop(contractId: string, entry: Entry): void {
     clearTimeout(entry.leaving)
-    this.#entries.delete(contractId)
+    this.#forget(contractId, entry)
+    this.#closeMedia(entry)
+  }
+
+  #closeMedia(entry: Entry): void {
     void entry.publisher?.[Symbol.asyncDispose]()
     entry.publisher = null
   }
+
+  #forget(contractId: string, entry: Entry): void {
+    if (this.#entries.get(contractId) === entry) this.#entries.delete(contractId)
+  }
+}
+
+/** A program that comes on another connection; null is always another one. */
+function sameProgram({ publisherId }: Holder, other: string | null): boolean {
+  return other !== null && publisherId === other
+}
+
+/** 409 where somebody publishes by the same token already. */
+export function taken(streamId: string): ApiError {
+  return new ApiError(409, 'stream_taken', `stream ${streamId} is being published already`, {
+    retryAfterSeconds: ASK_AGAIN_S,
+    details: ['whoever has the same token may take over as soon as its media stops'],
+  })
 }

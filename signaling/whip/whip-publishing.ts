@@ -20,6 +20,7 @@ export class WhipPublishing implements SessionMedia, PublishingListener, Publish
   readonly #publisher: Publisher
   readonly #events: MediaEvents
   readonly #over: () => void
+  readonly sendsAlways = true
   #closed = false
 
   private constructor(place: PublisherPlace, publisher: Publisher, events: MediaEvents, over: () => void) {
@@ -51,11 +52,13 @@ export class WhipPublishing implements SessionMedia, PublishingListener, Publish
       media?.[Symbol.dispose]()
     }
     const listener: PublishingListener & PublisherListener = {
+      sendsAlways: true,
       contractChanged: (contract) => media?.contractChanged(contract),
       contractEnded: ended,
       takenOver: ended,
       transportLost: ended,
     }
+    await admission.look(ticket, null)
     const place = admission.admit(ticket, null, listener)
     try {
       const { stream, contract } = place

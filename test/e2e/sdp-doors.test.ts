@@ -2,11 +2,17 @@ import test, { type ExecutionContext } from 'ava'
 import { parse } from 'sdp-transform'
 import { z } from 'zod'
 import { flowContractSchema } from '../../common/wire/flow-contract.ts'
-import { flowSummarySchema, subscribeAnswerSchema, viewerSummarySchema } from '../../common/wire/flows-api.ts'
+import {
+  flowSummarySchema,
+  streamSummarySchema,
+  subscribeAnswerSchema,
+  viewerSummarySchema,
+} from '../../common/wire/flows-api.ts'
 import { hubErrorSchema } from '../../common/wire/hub-error.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { GSTREAMER_OFFER, OBS_OFFER, PLAYER_OFFER, SIMULCAST_OFFER } from '../support/offers.ts'
 import { until } from '../support/until.ts'
+import { publishByWhip } from '../support/werift-doors.ts'
 
 /** What the doors of WHIP and WHEP answer (RFC 9725), on a real hub; offers are those of real clients, no media flows. */
 
@@ -103,6 +109,42 @@ test('a stream has one publisher, whoever comes', async (t) => {
     return answer.status === 409 ? null : answer
   }, 'the stream is free')
   t.is(second.status, 201, second.text)
+})
+
+test('whoever has the same token takes over as soon as media has stopped, and is told when to ask till then', async (t) => {
+  const startedAt = performance.now()
+  await using first = await publishByWhip(`${hub.url}/whip/killed`, publisher)
+  const state = async () => {
+    const { body } = await hub.api('GET', '/v1/streams/killed')
+    return streamSummarySchema.parse(body).state
+  }
+  await until(async () => (await state()) === 'live', 'live')
+  // Whoever has just come has 4 s to connect.
+  await until(() => performance.now() - startedAt > 4000, 'the first one had its time', 5000)
+  const held = await ask('POST', '/whip/killed', { body: OBS_OFFER })
+  refused(t, held, 409, 'stream_taken')
+  t.is(held.headers.get('retry-after'), '1')
+  const rival = await ask('POST', '/whip/killed', { body: OBS_OFFER, token: other })
+  refused(t, rival, 409, 'stream_taken')
+  t.truthy(rival.headers.get('retry-after'))
+
+  first.fallSilent()
+  const silentAt = performance.now()
+  const second = await until(
+    async () => {
+      const answer = await ask('POST', '/whip/killed', { body: OBS_OFFER })
+      return answer.status === 409 ? null : answer
+    },
+    'the place',
+    5000,
+  )
+  t.is(second.status, 201, second.text)
+  const tookMs = performance.now() - silentAt
+  t.log(`taken over ${Math.round(tookMs)} ms after the last packet`)
+  t.true(tookMs < 2500, `${tookMs} ms`)
+  // The first one's end comes late, and is not the second one's.
+  t.is((await ask('DELETE', new URL(first.location).pathname)).status, 404)
+  t.is((await ask('DELETE', second.headers.get('location')!)).status, 200)
 })
 
 test('an offer that can not be taken leaves no contract', async (t) => {

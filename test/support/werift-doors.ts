@@ -6,6 +6,8 @@ export interface WeriftSession extends AsyncDisposable {
   readonly location: string
   /** RTP packets that came in, by kind. */
   readonly received: { audio: number; video: number }
+  /** Sends nothing more, and says nothing of it: as far as media goes, it died. */
+  readonly fallSilent: () => void
 }
 
 const VP8 = new RTCRtpCodecParameters({
@@ -101,6 +103,7 @@ function sessionOf(
   return {
     location,
     received,
+    fallSilent: stop,
     async [Symbol.asyncDispose]() {
       stop()
       await peer.close()

@@ -1,6 +1,5 @@
 import type { types } from 'mediasoup'
 import { z } from 'zod'
-import { CodedError } from '../../../common/errors.ts'
 import type { FlowContract } from '../../../common/wire/flow-contract.ts'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { streamClassSchema, streamIdSchema } from '../../../common/wire/stream.ts'
@@ -12,6 +11,7 @@ import { type AuthenticatedPrincipal, actorOf } from '../../auth/principal.ts'
 import { KeptContract } from '../../flows/kept-contract.ts'
 import { type PublishDependencies, publish } from '../../flows/publish.ts'
 import { contractOf, ownerOf } from '../../flows/publisher-flow.ts'
+import { taken } from '../../flows/publisher-places.ts'
 import { ApiError } from '../api-error.ts'
 import { errorsWithRefusals } from '../flows/refusals.ts'
 import { defineRoute, type Route } from '../route.ts'
@@ -22,7 +22,7 @@ import { type SessionRouteDependencies, sessionRoutes } from './sessions.ts'
 export interface WhipRouteDependencies extends SessionRouteDependencies {
   readonly flows: PublishDependencies
   readonly whip: WhipDependencies
-  /** Whether somebody publishes by a contract now. */
+  /** Whether somebody publishes by a contract now who does not give way. */
   readonly isTaken: (contractId: string) => boolean
   readonly routerCapabilities: () => types.RtpCapabilities
   readonly onError: (error: unknown) => void
@@ -106,7 +106,7 @@ function postOffer(deps: WhipRouteDependencies): Route {
 
 /** The contract whose ticket the client brought, or one that is granted, and kept, for its token. */
 async function grant(
-  { tickets, flows, isTaken, onError }: WhipRouteDependencies,
+  { tickets, flows, whip, isTaken, onError }: WhipRouteDependencies,
   principal: AuthenticatedPrincipal,
   tenantId: string,
   streamId: string,
@@ -122,8 +122,10 @@ async function grant(
   }
   const running = publishers.ofStream(tenantId, streamId)
   // Before the contract of whoever publishes is renewed: a refusal changes nothing.
-  if (running?.owner === ownerOf(principal) && isTaken(running.contract.contract_id))
-    throw new CodedError('stream_taken', `stream ${streamId} is being published already`, { status: 409 })
+  if (running?.owner === ownerOf(principal)) {
+    await whip.admission.look(running.ticket, null)
+    if (isTaken(running.contract.contract_id)) throw taken(streamId)
+  }
   const request = { stream_id: streamId, class: streamClass, preferred_transports: ['webrtc' as const] }
   const contract = await publish(flows, principal, tenantId, request)
   const kept = new KeptContract(

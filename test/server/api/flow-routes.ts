@@ -89,7 +89,7 @@ export async function flowRoutes() {
   const routes = (parts: RigParts): Route[] => {
     const { store, sealer, policies, topology, now } = parts
     stack.use(joinTopology(topology, HUB))
-    const watcher = { running: () => {}, over: () => {} }
+    const watcher = { running: () => {}, over: () => {}, tell: () => {} }
     const publishers = stack.use(
       new PublisherFlows({
         ...{ store, sealer, hubId: HUB.hubId, media, watcher },
@@ -134,7 +134,10 @@ export async function flowRoutes() {
       newsWaitMs: 5,
     }
     const places = stack.use(
-      new PublisherPlaces(publishers, (tenantId, streamId) => streams.get(tenantId, streamId)),
+      new PublisherPlaces({
+        flows: publishers,
+        findStream: (tenantId, streamId) => streams.get(tenantId, streamId),
+      }),
     )
     opened.doors = stack.use(
       openDoors({

@@ -9,6 +9,7 @@ import { Sealer } from '../../../server/store/sealing.ts'
 import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
 import type { Store } from '../../../server/store/store.ts'
 import { until } from '../../support/until.ts'
+import { flowOf } from './flow-of.ts'
 
 const GRANTED: AuditDraft = {
   tenant_id: 't1',
@@ -27,34 +28,6 @@ const RAISED: AuditDraft = {
   detail: { priority: 200 },
 }
 
-function flowOf(contract_id: string, more: Partial<LivePublisherFlow['contract']> = {}): LivePublisherFlow {
-  return {
-    contract: {
-      ...{ contract_id, version: 1, tenant_id: 't1', stream_id: 'cam-1', class: 'focus' },
-      ...{ mode: 'overlay-relay', transport: 'rist' },
-      endpoints: [{ node_id: 'hub', address: '127.0.0.1', port: 9500 }],
-      buffer: { start_ms: 50, min_ms: 50, max_ms: 120, rtt_multiple: 4 },
-      pacing: { target_kbps: 3000, max_kbps: 10_000, burst_ms: 5 },
-      abr: { min_kbps: 600, start_kbps: 3000, max_kbps: 8000 },
-      overlay: { path: ['hub'], edge: 'hub', bindings: [] },
-      latency: { budget_ms: 200, estimate_ms: 80, stages: [] },
-      reasons: ['because'],
-      expires_at: Date.now() + 60_000,
-      ...more,
-    },
-    keys: { passphrase: 'a passphrase of cam-1', aes_bits: 256, username: 'u', password: 'a password' },
-    ticket: `ticket of ${contract_id}`,
-    owner: 'user:alice',
-    node_id: null,
-    requested_class: 'focus',
-    priority: 100,
-    links: [],
-    history: { switched_at: null, better_since: null },
-    granted_at: 1,
-    proof: null,
-  }
-}
-
 /** Flows over a real store in memory, with media that is only written down. */
 async function rig(t: ExecutionContext) {
   const memory = await openMemoryStore()
@@ -70,12 +43,17 @@ async function rig(t: ExecutionContext) {
     auditHead: () => memory.auditHead(),
     write: async (...about) => {
       if (failing.with) throw failing.with
-      return memory.write(...about)
+      const versions = await memory.write(...about)
+      written += 1
+      return versions
     },
     [Symbol.asyncDispose]: async () => {},
   }
   const media: string[] = []
   const watched: string[] = []
+  const told: string[] = []
+  const writtenWhenTold: number[] = []
+  let written = 0
   const errors: unknown[] = []
   const refuse: { open: CodedError | null } = { open: null }
   const open = (hubId = 'hub') =>
@@ -89,8 +67,13 @@ async function rig(t: ExecutionContext) {
         close: async ({ contract }, reason) => void media.push(`close ${contract.contract_id} ${reason}`),
       },
       watcher: {
-        running: ({ contract }, how) => watched.push(`${contract.contract_id} ${how}`),
-        over: ({ contract }, how) => watched.push(`${contract.contract_id} ${how}`),
+        running: ({ contract }) => watched.push(`${contract.contract_id} runs`),
+        over: ({ contract }) => watched.push(`${contract.contract_id} over`),
+        tell: ({ contract }, news) => {
+          // True when it is told: what media and store had by then.
+          told.push(`${contract.contract_id} ${news} after ${media.at(-1)?.split(' ', 2).join(' ')}`)
+          writtenWhenTold.push(written)
+        },
       },
       onError: (error) => errors.push(error),
     })
@@ -99,7 +82,20 @@ async function rig(t: ExecutionContext) {
   const stored = async () => (await memory.list('contract', null)).map(({ id }) => id)
   const outcomes = async () =>
     (await memory.auditPage(null, { limit: 100 })).map(({ action, outcome }) => `${action} ${outcome}`)
-  return { memory, failing, refuse, media, watched, errors, flows, open, stored, outcomes }
+  return {
+    memory,
+    failing,
+    refuse,
+    media,
+    watched,
+    told,
+    writtenWhenTold,
+    errors,
+    flows,
+    open,
+    stored,
+    outcomes,
+  }
 }
 
 const OPENED = 'open c1 a passphrase of cam-1'
@@ -135,11 +131,12 @@ test('of two at once one gets the stream, and the other is told', async (t) => {
 })
 
 test('a store that fails leaves nothing running', async (t) => {
-  const { flows, failing, media, watched, stored } = await rig(t)
+  const { flows, failing, media, watched, told, stored } = await rig(t)
   failing.with = new CodedError('store_unavailable', 'no database', { status: 503 })
   await t.throwsAsync(flows.begin(flowOf('c1'), GRANTED), { message: 'no database' })
   t.deepEqual(media, [OPENED, 'close c1 revoked'])
-  t.deepEqual(watched, ['c1 granted', 'c1 failed'])
+  t.deepEqual(watched, ['c1 runs', 'c1 over'])
+  t.deepEqual(told, [], 'nobody hears of what never was')
   t.deepEqual([flows.list(), flows.ofStream('t1', 'cam-1'), flows.get('c1')], [[], undefined, undefined])
   failing.with = null
   await flows.begin(flowOf('c2'), GRANTED)
@@ -147,14 +144,14 @@ test('a store that fails leaves nothing running', async (t) => {
 })
 
 test('media that can not start leaves nothing stored', async (t) => {
-  const { flows, refuse, stored, outcomes } = await rig(t)
+  const { flows, refuse, told, stored, outcomes } = await rig(t)
   refuse.open = new CodedError('ports_exhausted', 'no port', { status: 503 })
   await t.throwsAsync(flows.begin(flowOf('c1'), GRANTED), { message: 'no port' })
-  t.deepEqual([flows.list(), await stored(), await outcomes()], [[], [], []])
+  t.deepEqual([flows.list(), told, await stored(), await outcomes()], [[], [], [], []])
 })
 
 test('a change is stored and told; changes at once are made one upon the other', async (t) => {
-  const { flows, memory, watched } = await rig(t)
+  const { flows, memory, told, writtenWhenTold } = await rig(t)
   await flows.begin(flowOf('c1'), GRANTED)
   const events: FlowEvent[] = []
   const stop = flows.listen('c1', (event) => events.push(event))
@@ -183,7 +180,9 @@ test('a change is stored and told; changes at once are made one upon the other',
   await next({})
   t.is(events.length, 2)
   // Where only the end of a contract moves, it is renewed.
-  t.deepEqual(watched, ['c1 granted', 'c1 updated', 'c1 updated', 'c1 renewed'])
+  const open = 'after open c1'
+  t.deepEqual(told, [`c1 granted ${open}`, `c1 updated ${open}`, `c1 updated ${open}`, `c1 renewed ${open}`])
+  t.deepEqual(writtenWhenTold, [1, 2, 3, 4])
 })
 
 test('a change that the store refuses, or its maker, changes nothing', async (t) => {
@@ -210,7 +209,7 @@ test('a change that the store refuses, or its maker, changes nothing', async (t)
 })
 
 test('an end closes media, tells the holder and is on record; a change that waited does not bring it back', async (t) => {
-  const { flows, media, stored, outcomes } = await rig(t)
+  const { flows, media, told, stored, outcomes } = await rig(t)
   await flows.begin(flowOf('c1'), GRANTED)
   const events: FlowEvent[] = []
   flows.listen('c1', (event) => events.push(event))
@@ -227,16 +226,17 @@ test('an end closes media, tells the holder and is on record; a change that wait
   t.deepEqual(await stored(), [])
   t.deepEqual(await outcomes(), ['publish grant', 'contract.end revoked'])
   t.false(await flows.end('c1', 'revoked', 'user:bob', 'again'))
+  t.deepEqual(told, ['c1 granted after open c1', 'c1 revoked after close c1'])
   t.deepEqual(await outcomes(), ['publish grant', 'contract.end revoked'])
 })
 
 test('what is revoked while it begins is not granted', async (t) => {
-  const { flows, media, stored } = await rig(t)
+  const { flows, media, told, stored } = await rig(t)
   const begun = flows.begin(flowOf('c1'), GRANTED)
   const ended = flows.end('c1', 'revoked', 'user:bob', 'because')
   t.like(await t.throwsAsync(begun), { code: 'contract_ended' })
   t.true(await ended)
-  t.deepEqual([media, await stored()], [[OPENED, 'close c1 revoked'], []])
+  t.deepEqual([media, told, await stored()], [[OPENED, 'close c1 revoked'], [], []])
 })
 
 test('an end carries through when the store fails, and is stored as soon as it can be', async (t) => {
@@ -252,12 +252,12 @@ test('an end carries through when the store fails, and is stored as soon as it c
 })
 
 test('hubs that share a database leave each other’s contracts alone', async (t) => {
-  const { flows, open, stored, watched } = await rig(t)
+  const { flows, open, stored, told } = await rig(t)
   await flows.begin(flowOf('c1'), GRANTED)
   await flows.begin(flowOf('c2', { stream_id: 'cam-2', expires_at: Date.now() + 50 }), GRANTED)
   const other = open('hub-b')
   t.teardown(() => other[Symbol.dispose]())
-  await until(() => watched.includes('c2 expired'), 'the first hub saw its contract end')
+  await until(() => told.some((news) => news.startsWith('c2 expired')), 'the first hub saw its contract end')
   await until(async () => (await stored()).length === 1, 'it is deleted', 2000)
   await other.restore(Date.now() + 3_600_000)
   t.deepEqual(other.list(), [])
@@ -289,7 +289,7 @@ test('a contract expires at its time, and a renewed one later', async (t) => {
 })
 
 test('after a restart contracts go on with their keys and priority; those that are over do not', async (t) => {
-  const { flows, open, media, watched, stored, outcomes } = await rig(t)
+  const { flows, open, media, watched, told, stored, outcomes } = await rig(t)
   const running = { ...flowOf('c1'), priority: 200 }
   await flows.begin(flowOf('c1', { expires_at: running.contract.expires_at }), GRANTED)
   await flows.setPriority('c1', 200, RAISED)
@@ -301,13 +301,17 @@ test('after a restart contracts go on with their keys and priority; those that a
   await again.restore(Date.now() + 1000)
   t.deepEqual(again.get('c1'), running)
   t.is(media.length, 2)
-  t.deepEqual(watched.slice(2), ['c1 restored', 'c2 restored'])
+  t.deepEqual(watched.slice(2), ['c1 runs', 'c2 runs'])
 
   media.length = 0
   using late = open()
   await late.restore(Date.now() + 120_000)
   t.deepEqual([late.list(), media, await stored()], [[], [], []])
   t.deepEqual((await outcomes()).slice(3), ['contract.end expired', 'contract.end expired'])
+  t.deepEqual(
+    told.map((news) => news.split(' ', 2).join(' ')),
+    ['c1 granted', 'c2 granted', 'c1 expired', 'c2 expired'],
+  )
 })
 
 test('a contract that can not be taken up again stands in nobody’s way', async (t) => {

@@ -83,7 +83,7 @@ test('spoilt offers are refused with a reason or taken, and leave nothing behind
       if (publishes) {
         const tracks = publishedTracks(offer, router.rtpCapabilities, 'published')
         const { media } = await WhipPublishing.open(
-          { admission: { admit: place }, events },
+          { admission: { admit: place, look: async () => {} }, events },
           'ticket',
           offer,
           tracks,
