@@ -28,6 +28,8 @@ export interface HealthFacts {
   readonly ports: () => { readonly taken: number; readonly count: number }
   /** Writes that wait for their transaction, and how many may. */
   readonly storeQueue: { readonly waiting: number; readonly capacity: number }
+  /** Why the store takes no writes, in words; null while it does. */
+  readonly storeFailure: () => string | null
 }
 
 export interface Readiness {
@@ -69,6 +71,8 @@ export class Health implements Disposable {
       degraded.push(`connections: ${connections()} of ${maxConnections} are taken`)
     if (storeQueue.waiting >= storeQueue.capacity * DEGRADED_AT.storeQueue)
       degraded.push(`store: ${storeQueue.waiting} of ${storeQueue.capacity} writes wait`)
+    const storeFailure = this.#facts.storeFailure()
+    if (storeFailure !== null) degraded.push(`store: writes fail: ${storeFailure}`)
     if (this.#lagMs > DEGRADED_AT.eventLoopMs)
       degraded.push(
         `event loop: p99 delay ${Math.round(this.#lagMs)} ms, should be below ${DEGRADED_AT.eventLoopMs}`,

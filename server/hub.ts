@@ -27,6 +27,7 @@ import { httpServer, listen, metricsServer } from './listeners.ts'
 import { Metrics } from './metrics.ts'
 import { PolicyBook } from './policies/policy-book.ts'
 import { openState } from './state.ts'
+import { StoreWatch } from './store/store-watch.ts'
 import { TenantBook } from './tenants/tenant-book.ts'
 import { isLoopback } from './tls/loopback.ts'
 import { openTls } from './tls/open-tls.ts'
@@ -128,6 +129,15 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       },
     }),
   )
+  const storeWatch = stack.use(
+    new StoreWatch({
+      ...{ store, hubId: config.hubId },
+      report: (failure) => {
+        const name = { kind: 'store_failing', tenantId: null, subject: 'service:store' } as const
+        overlay.alarms.report(name, failure !== null, failure ?? '', Date.now())
+      },
+    }),
+  )
   const place = stack.use(joinTopology(overlay.topology, config))
   const flows: FlowRoom = stack.use(
     await openFlowRoom({
@@ -165,6 +175,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       connections: admitted,
       maxConnections: config.maxConnections,
       storeQueue: store.queue,
+      storeFailure: () => storeWatch.failure,
     }),
   )
   const closing = new AbortController()

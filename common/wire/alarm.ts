@@ -9,6 +9,7 @@ export const ALARM_KINDS = [
   'slo_breach',
   'input_lost',
   'service_restarting',
+  'store_failing',
 ] as const
 export const alarmKindSchema = z.enum(ALARM_KINDS)
 export type AlarmKind = z.infer<typeof alarmKindSchema>

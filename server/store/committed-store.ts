@@ -1,8 +1,9 @@
+import { CodedError } from '../../common/errors.ts'
 import type { AuditHead } from '../audit/audit-chain.ts'
 import type { AuditDraft, AuditRecord, AuditRow } from '../audit/audit-record.ts'
 import { GroupCommit } from './group-commit.ts'
 import { type PreparedWrite, prepareWrite } from './prepared-write.ts'
-import type { AuditPage, Change, DocumentPage, Store, StoredDocument } from './store.ts'
+import type { AuditPage, Change, DocumentPage, LastCommit, Store, StoredDocument } from './store.ts'
 import { storeClosed } from './store-errors.ts'
 import type { StoreReader } from './store-reader.ts'
 import type { Outcomes } from './write-plan.ts'
@@ -23,10 +24,15 @@ export class CommittedStore implements Store {
   readonly #parts: CommittedStoreParts
   readonly #writes: GroupCommit<PreparedWrite>
   #closing: Promise<void> | undefined
+  #lastCommit: LastCommit = { failure: null, at: null }
 
   constructor(parts: CommittedStoreParts) {
     this.#parts = parts
-    this.#writes = new GroupCommit(parts)
+    this.#writes = new GroupCommit({ ...parts, commit: (writes) => this.#commit(writes) })
+  }
+
+  get lastCommit(): LastCommit {
+    return this.#lastCommit
   }
 
   get queue() {
@@ -64,6 +70,19 @@ export class CommittedStore implements Store {
       await this.#parts.owned[Symbol.asyncDispose]()
     })()
     return this.#closing
+  }
+
+  async #commit(writes: readonly PreparedWrite[]): Promise<Outcomes> {
+    try {
+      const outcomes = await this.#parts.commit(writes)
+      this.#lastCommit = { failure: null, at: performance.now() }
+      return outcomes
+    } catch (error) {
+      // Other refusals may be the fault of what was written.
+      if (error instanceof CodedError && error.status === 503)
+        this.#lastCommit = { failure: error, at: performance.now() }
+      throw error
+    }
   }
 
   async #read<T>(ask: (reader: StoreReader) => Promise<T>): Promise<T> {

@@ -1,3 +1,4 @@
+import type { CodedError } from '../../common/errors.ts'
 import type { AuditDraft, AuditRecord } from '../audit/audit-record.ts'
 import type { AuditSource } from '../audit/verify-chain.ts'
 
@@ -35,6 +36,13 @@ export interface DeleteChange extends DocumentKey {
 
 export type Change = PutChange | DeleteChange
 
+export interface LastCommit {
+  /** Why nothing could be written; null when the transaction was made, whatever it answered to each write. */
+  readonly failure: CodedError | null
+  /** When it ended, by `performance.now()`; null before the first. */
+  readonly at: number | null
+}
+
 export interface DocumentPage {
   /** The last document of the page before: its id, or `cursorOf` it when all tenants are listed. */
   readonly after?: string | undefined
@@ -60,6 +68,8 @@ export interface AuditPage {
 export interface Store extends AuditSource, AsyncDisposable {
   /** Writes that wait for their transaction, and how many may. */
   readonly queue: { readonly waiting: number; readonly capacity: number }
+  /** What became of the last transaction that tells whether the database takes writes at all. */
+  readonly lastCommit: LastCommit
 
   get(kind: string, tenantId: string, id: string): Promise<StoredDocument | undefined>
 

@@ -12,6 +12,7 @@ export const ALARM_RULES: Readonly<
   slo_breach: { raiseAfterMs: 15_000, clearAfterMs: 60_000 },
   input_lost: { raiseAfterMs: 2000, clearAfterMs: 5000 },
   service_restarting: { raiseAfterMs: 0, clearAfterMs: 60_000 },
+  store_failing: { raiseAfterMs: 2000, clearAfterMs: 5000 },
 }
 
 /** Conditions watched at once; more than that are left out and counted. */

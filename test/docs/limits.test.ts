@@ -16,6 +16,7 @@ import { COSTS, DEFAULT_LIMITS } from '../../server/auth/rate-limits.ts'
 import { DEFAULT_MAX_TOKEN_SECONDS } from '../../server/auth/tokens.ts'
 import { SETTINGS } from '../../server/config/settings.ts'
 import { DEGRADED_AT } from '../../server/health.ts'
+import { STORE_WATCH_RULES } from '../../server/store/store-watch.ts'
 import { MAX_SKEW_MS } from '../../server/telemetry/clock-skew.ts'
 import { INTAKE_DEFAULTS } from '../../server/telemetry/intake.ts'
 import { ALARM_RULES } from '../../server/topology/alarms.ts'
@@ -51,6 +52,8 @@ test('limits stand there as the code has them', (t) => {
   says('ready no more', `${DEGRADED_AT.eventLoopMs} ms`)
   t.is(DEGRADED_AT.ports, DEGRADED_AT.connections)
   t.is(DEGRADED_AT.storeQueue, 0.5)
+  says("store tried by a write of the hub's own", seconds(STORE_WATCH_RULES.idleMs), 'once a second')
+  t.is(STORE_WATCH_RULES.retryMs, 1000)
   says('telemetry in one request', MAX_TELEMETRY_BATCH)
   says('telemetry that waits', thousands(INTAKE_DEFAULTS.capacity), `${INTAKE_DEFAULTS.sliceMs} ms`)
   says('age of a report', seconds(FRESHNESS_RULES.invalidMs), seconds(MAX_SKEW_MS))

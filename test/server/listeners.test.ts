@@ -45,6 +45,7 @@ test('only proxies that are trusted are believed about who asks', async (t) => {
       new Health({
         ...{ draining: () => false, workersUp: () => 1, workersWanted: 1, workerCpu: () => 0 },
         ...{ ports: () => ({ taken: 0, count: 1 }), connections: () => 0, maxConnections: 1 },
+        storeFailure: () => null,
         storeQueue: { waiting: 0, capacity: 1 },
       }),
     )

@@ -12,6 +12,9 @@ export interface PostgresServer extends AsyncDisposable {
   createDatabase(): Promise<string>
   /** Ends it as a power cut would (`immediate`), and starts it again on the same files. */
   crash(): Promise<void>
+  /** Ends it; `start` brings it back on the same files. */
+  stop(): Promise<void>
+  start(): Promise<void>
 }
 
 /**
@@ -46,6 +49,10 @@ export async function startPostgres(): Promise<PostgresServer> {
   let server = start()
   stack.defer(() => stop(server, 'SIGINT'))
   await answering(urlOf(folder, 'postgres'))
+  const again = async () => {
+    server = start()
+    await answering(urlOf(folder, 'postgres'))
+  }
   let databases = 0
   const owned = stack.move()
   return {
@@ -56,9 +63,10 @@ export async function startPostgres(): Promise<PostgresServer> {
     },
     async crash() {
       await stop(server, 'SIGQUIT')
-      server = start()
-      await answering(urlOf(folder, 'postgres'))
+      await again()
     },
+    stop: () => stop(server, 'SIGINT'),
+    start: again,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }

@@ -36,6 +36,7 @@ async function rig(t: ExecutionContext) {
   const failing: { with: CodedError | null } = { with: null }
   const store: Store = {
     queue: memory.queue,
+    lastCommit: memory.lastCommit,
     get: (...about) => memory.get(...about),
     list: (...about) => memory.list(...about),
     auditPage: (...about) => memory.auditPage(...about),
