@@ -1,13 +1,14 @@
 import type { Principal } from '../common/wire/decision.ts'
 import type { Action } from '../common/wire/ids.ts'
 import type { AclRule } from '../common/wire/policy-document.ts'
-import { compileGlob } from './glob.ts'
+import { compileGlob, matchesAll, patternsMayMeet } from './glob.ts'
 
-/** Who wants to do what; `streamId` is null for what is not about one stream. */
+/** Who wants to do what. */
 export interface AccessQuestion {
   readonly principal: Principal
   readonly action: Action
-  readonly streamId: string | null
+  /** null for what is not about one stream; undefined where it is not known yet which stream it is about, if any. */
+  readonly streamId: string | null | undefined
 }
 
 export interface AccessAnswer {
@@ -71,10 +72,12 @@ export function compileAcl(rules: readonly AclRule[], actions: readonly Action[]
 /**
  * Whether a principal of the tenant may. Its token's grants bound it first; then deny beats allow and no rule is a
  * deny. Tenancy itself is asked elsewhere (`tenancy.ts`): the principal is taken to belong here.
+ *
+ * While the stream is not known, only who may with no stream is denied: what is then allowed must be asked again.
  */
 export function askAcl(acl: CompiledAcl, question: AccessQuestion): AccessAnswer {
   const { principal, action, streamId } = question
-  const what = streamId === null ? action : `${action} on "${streamId}"`
+  const what = typeof streamId === 'string' ? `${action} on "${streamId}"` : action
   if (!withinGrants(question)) {
     return denied('token grants', `the token of ${principal.id} does not reach as far as ${what}`)
   }
@@ -100,21 +103,54 @@ function denied(rule: string, reason: string): AccessAnswer {
   return { allowed: false, rule, reason }
 }
 
-function withinGrants({ principal: { grants }, action, streamId }: AccessQuestion): boolean {
+/**
+ * Who is limited to streams may do nothing that is not about a stream of theirs: not even read what belongs to the whole
+ * tenant, of which others' streams are a part. A node's reports that name no stream are about the node itself.
+ */
+function withinGrants({ principal, action, streamId }: AccessQuestion): boolean {
+  const { grants, node_id } = principal
   if (!grants.actions.some((each) => each === '*' || each === action)) return false
-  if (streamId === null) return true
-  return grants.streams.some((pattern) => compileGlob(pattern)(streamId))
+  const streams = grantedStreams(grants)
+  if (streams === 'all') return true
+  if (streamId === undefined) return streams.length > 0 || (action === 'telemetry' && node_id !== null)
+  if (streamId === null) return action === 'telemetry' && node_id !== null
+  return streams.some((matches) => matches(streamId))
+}
+
+type Grants = Principal['grants']
+type GrantedStreams = 'all' | readonly ((streamId: string) => boolean)[]
+
+/** A list asks about each of its items by the same token. */
+const granted = new WeakMap<Grants, GrantedStreams>()
+
+function grantedStreams(grants: Grants): GrantedStreams {
+  const known = granted.get(grants)
+  if (known !== undefined) return known
+  const streams = grants.streams.some(matchesAll) ? 'all' : grants.streams.map(compileGlob)
+  granted.set(grants, streams)
+  return streams
 }
 
 function compileRule(rule: AclRule): Ask {
   const subjects = rule.subjects.map(compileSubject)
-  const everyStream = rule.streams.includes('*')
+  const everyStream = rule.streams.some(matchesAll)
   const streams = rule.streams.map(compileGlob)
-  return (question) => {
-    const { streamId } = question
-    const stream = everyStream || (streamId !== null && streams.some((matches) => matches(streamId)))
-    return stream && subjects.some((subject) => subject(question))
+  const about = ({ streamId, principal: { grants } }: AccessQuestion): boolean => {
+    if (streamId === null) return false
+    if (streamId !== undefined) return streams.some((matches) => matches(streamId))
+    // A rule that denies some streams may leave others.
+    return rule.effect === 'allow' && mayMeet(rule.streams, grants.streams)
   }
+  return (question) => (everyStream || about(question)) && subjects.some((subject) => subject(question))
+}
+
+/** Pairs of patterns that are compared at most: beyond, what can't be told at once is left to the exact question. */
+const MAX_PAIRS = 500
+
+/** Whether there may be a stream that a pattern of both matches. Says no only where there surely is none. */
+function mayMeet(one: readonly string[], other: readonly string[]): boolean {
+  if (one.length * other.length > MAX_PAIRS) return true
+  return one.some((a) => other.some((b) => patternsMayMeet(a, b)))
 }
 
 function compileSubject(subject: string): Ask {

@@ -12,6 +12,26 @@ export function compileGlob(pattern: string): (text: string) => boolean {
   return (text) => matches(pattern, text)
 }
 
+/** Whether a pattern is nothing but `*`. */
+export function matchesAll(pattern: string): boolean {
+  return /^\*+$/.test(pattern)
+}
+
+/** Whether there may be a text that both patterns match. Says no only where there surely is none. */
+export function patternsMayMeet(one: string, other: string): boolean {
+  if (!/[*?]/.test(one)) return compileGlob(other)(one)
+  if (!/[*?]/.test(other)) return compileGlob(one)(other)
+  const [a, b] = [one.split(/[*?]/), other.split(/[*?]/)]
+  return (
+    agree(a[0]!, b[0]!, (long, short) => long.startsWith(short)) &&
+    agree(a.at(-1)!, b.at(-1)!, (long, short) => long.endsWith(short))
+  )
+}
+
+function agree(one: string, other: string, test: (long: string, short: string) => boolean): boolean {
+  return one.length > other.length ? test(one, other) : test(other, one)
+}
+
 /** Greedy with one point of return: only the last `*` seen can ever need to take in more. */
 function matches(pattern: string, text: string): boolean {
   let [at, star, retry] = [0, -1, 0]

@@ -1,7 +1,5 @@
 import { Router } from 'express'
 import type { WorkersAnswer } from '../common/wire/statistics-api.ts'
-import { askAcl } from '../policy/acl.ts'
-import { mayActIn } from '../policy/tenancy.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import { administrationRoutes } from './api/administration.ts'
 import { doorRouter } from './api/doors/door-router.ts'
@@ -22,6 +20,7 @@ import type { DoorRoom } from './door-room.ts'
 import type { FlowRoom } from './flow-room.ts'
 import type { HubPlace } from './join-topology.ts'
 import type { Metrics } from './metrics.ts'
+import { Authorizer } from './policies/authorizer.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
 import type { TenantBook } from './tenants/tenant-book.ts'
@@ -83,6 +82,7 @@ export function apiOf(options: ApiRoomOptions): Router {
     listWorkers({ workers: options.workers }),
     metricsRoute(metrics),
   ]
+  const authorizer = new Authorizer(policies, flows.routes.policyOf)
   const parts: ApiParts = {
     authenticator: {
       isCurrent: (principal) => auth.authenticator.isCurrent(principal),
@@ -95,16 +95,7 @@ export function apiOf(options: ApiRoomOptions): Router {
       },
     },
     limits: new RateLimits(),
-    authorize: (principal, action, { tenantId, streamId }) => {
-      if (!mayActIn(principal, tenantId))
-        return { allow: false, rule: 'tenancy', reason: 'nobody acts in a tenant of others' }
-      const { allowed, rule, reason } = askAcl(flows.routes.policyOf(tenantId).acl, {
-        principal,
-        action,
-        streamId,
-      })
-      return { allow: allowed, rule, reason }
-    },
+    authorize: (principal, action, about) => authorizer.authorize(principal, action, about),
     closing: options.closing,
     tenantExists: (tenantId) => tenants.has(tenantId),
     onAnswered: ({ code, failed }) => {

@@ -3,19 +3,11 @@ import type { Action } from '../../common/wire/ids.ts'
 import type { Authenticator } from '../auth/authenticate.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
+import type { About, Authorization } from '../policies/authorizer.ts'
 import { ApiError, notFound } from './api-error.ts'
 import { sendError } from './error-answer.ts'
 import type { Route } from './route.ts'
 import { requestIdOf, serveRoute } from './serve-route.ts'
-
-/** The answer of the ACL. */
-export interface Authorization {
-  readonly allow: boolean
-  /** Name of the rule that decided. */
-  readonly rule: string
-  /** In words. */
-  readonly reason: string
-}
 
 /** One request, answered. */
 export interface AnsweredRequest {
@@ -35,11 +27,7 @@ export interface ApiParts {
   readonly authenticator: Pick<Authenticator, 'authenticate'> &
     Partial<Pick<Authenticator, 'isCurrent' | 'onChange'>>
   readonly limits: Pick<RateLimits, 'take' | 'failedAuthentication'>
-  readonly authorize: (
-    principal: AuthenticatedPrincipal,
-    action: Action,
-    about: { readonly tenantId: string; readonly streamId: string | null },
-  ) => Authorization
+  readonly authorize: (principal: AuthenticatedPrincipal, action: Action, about: About) => Authorization
   /** Whether there is such a tenant. */
   readonly tenantExists: (tenantId: string) => boolean
   /** The hub ends: questions that are held open are let go. */

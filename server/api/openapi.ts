@@ -38,9 +38,11 @@ export interface OpenApiOperation {
   readonly responses: Readonly<Record<string, OpenApiResponse>>
   /** Empty where no token is needed. */
   readonly security: readonly Readonly<Record<string, readonly string[]>>[]
-  /** What the ACL is asked; absent where it is not. */
+  /** What the ACL is asked; absent where it is not. At the doors of WHIP and WHEP a ticket opens as well. */
   readonly 'x-lanecast-action'?: string
   readonly 'x-lanecast-role'?: string
+  /** The ACL is asked about each item of the list, not about the list. */
+  readonly 'x-lanecast-lists'?: true
 }
 
 /** OpenAPI 3.1.1, as far as we use it. */
@@ -106,7 +108,8 @@ export function openApiDocument(
 }
 
 function operationOf(route: Route): OpenApiOperation {
-  const { method, path, summary, description, action, role, body, answer } = route
+  const { method, path, summary, description, role, body, answer } = route
+  const asked = route.action ?? route.admits
   return {
     operationId: operationId(method, path),
     summary,
@@ -128,8 +131,9 @@ function operationOf(route: Route): OpenApiOperation {
       ),
     },
     security: securityOf(route),
-    ...(action === null ? {} : { 'x-lanecast-action': action }),
+    ...(asked === undefined ? {} : { 'x-lanecast-action': asked }),
     ...(role === undefined ? {} : { 'x-lanecast-role': role }),
+    ...(route.lists === true ? { 'x-lanecast-lists': true as const } : {}),
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Action } from '../../common/wire/ids.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import type { CostClass } from '../auth/rate-limits.ts'
+import type { Authorization } from '../policies/authorizer.ts'
 import { issueLines } from './issue-lines.ts'
 import type { EntityTags } from './preconditions.ts'
 
@@ -49,6 +50,8 @@ export class Reply<T> {
 export interface Scope {
   readonly tenantId?: string | undefined
   readonly streamId?: string | undefined
+  /** In place of `streamId`, for what is about several: each is asked about; null stands for what is about none. */
+  readonly streamIds?: readonly (string | null)[]
   /**
    * In place of `streamId`, for what is about a stream that the request does not name: its contract's, say. Asked with
    * `tenantFilter`, so that nothing of another tenant is found, and rules about streams hold for what is theirs.
@@ -58,10 +61,19 @@ export interface Scope {
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined
 
-export interface RouteInput<P, Q, B> {
+/** What a request says before its body. */
+export interface RouteHead<P, Q> {
   readonly params: Parsed<P>
   readonly query: Parsed<Q>
+}
+
+export interface RouteInput<P, Q, B> extends RouteHead<P, Q> {
   readonly body: Parsed<B>
+}
+
+/** Who asks, as `admit` sees them. */
+export interface Asking extends Pick<RouteContext, 'principal' | 'tenantId'> {
+  readonly ask: (action: Action, streamId: string) => Authorization
 }
 
 interface RouteFacts {
@@ -76,8 +88,15 @@ interface RouteFacts {
   readonly action: Action | null
   /** Where `action` is null: takes a proof where there is one, because the answer depends on who asks. */
   readonly identifies?: boolean
+  /** Where `action` is null: what `admit` asks the ACL about the stream of the path. */
+  readonly admits?: Action
   /** The ACL is asked about somebody without a proof as well; elsewhere they are refused before anything is read. */
   readonly anonymous?: boolean
+  /**
+   * Answers a list of which each item is about a stream, and leaves out those that the caller may not see: the ACL is
+   * asked here whether there may be any at all.
+   */
+  readonly lists?: boolean
   /** Only the hub's own admin, or only nodes with their certificate. */
   readonly role?: 'admin' | 'node'
   /** What a request takes from the caller's rate limit. */
@@ -134,8 +153,12 @@ export interface RouteSpec<
   readonly query?: Q
   readonly body?: B
   readonly answer: AnswerSpec<A>
-  /** Left out: `tenant_id` and `stream_id` of the path, the query or the body. */
-  readonly scope?: (input: RouteInput<P, Q, B>) => Scope
+  /** Left out: `tenant_id` and `stream_id` of the path or the query. */
+  readonly scope?: (head: RouteHead<P, Q>) => Scope
+  /** What the body adds to that. Left out: its `tenant_id` and `stream_id`. */
+  readonly bodyScope?: BodyScope<Parsed<B>>
+  /** Refuses by throwing, before the body is read: where `action` is null because not only the ACL lets people in. */
+  readonly admit?: (asking: Asking, head: RouteHead<P, Q>) => void
   /** How many things a request asks for, for its cost; 1 by default. */
   readonly units?: (input: RouteInput<P, Q, B>) => number
   readonly handle: (context: RouteContext, input: RouteInput<P, Q, B>) => Promise<Answered<A>> | Answered<A>
@@ -143,11 +166,30 @@ export interface RouteSpec<
 
 type Answered<A extends z.ZodType> = z.input<A> | Reply<z.input<A>>
 
-/** What came with a request, unparsed; `body` is undefined where there was none. */
-export interface RawInput {
+/** Which parts of a scope a body can name, and how. */
+export interface BodyScope<B> {
+  readonly names: readonly ScopeField[]
+  readonly of: (body: B) => Scope
+}
+
+const SCOPE_FIELDS = ['tenant_id', 'stream_id'] as const
+type ScopeField = (typeof SCOPE_FIELDS)[number]
+
+/** What a request's path and query say, unparsed. */
+export interface RawHead {
   readonly params: Readonly<Record<string, unknown>>
   readonly query: Readonly<Record<string, unknown>>
-  readonly body: unknown
+}
+
+/** Either what a part of a request means, or a line for each thing that is wrong with it. */
+export type Outcome<T> = { readonly ok: T } | { readonly wrong: readonly string[] }
+
+/** A path and query that are as they should be. */
+export interface PreparedHead {
+  readonly scope: Scope
+  readonly admit: ((asking: Asking) => void) | undefined
+  /** @param body undefined where there was none */
+  readonly prepare: (body: unknown) => Outcome<Prepared>
 }
 
 /** Input that is as it should be. */
@@ -163,8 +205,10 @@ export interface Route extends RouteFacts {
   readonly query: z.ZodObject | undefined
   readonly body: z.ZodType | undefined
   readonly answer: AnswerSpec<z.ZodType>
-  /** Either the request's meaning, or a line for each thing that is wrong with it. */
-  readonly prepare: (raw: RawInput) => { readonly ok: Prepared } | { readonly wrong: readonly string[] }
+  /** What of the scope path and query can name, and the body: nothing where there is none. */
+  readonly headNames: readonly ScopeField[]
+  readonly bodyNames: readonly ScopeField[]
+  readonly prepareHead: (raw: RawHead) => Outcome<PreparedHead>
 }
 
 /** One route of the API: what it is called, who may, what goes in and out, and what it does. */
@@ -174,32 +218,37 @@ export function defineRoute<
   B extends z.ZodType | undefined = undefined,
   A extends z.ZodType = z.ZodType,
 >(spec: RouteSpec<P, Q, B, A>): Route {
-  const { params, query, body, scope = scopeOf, units, handle, ...facts } = spec
+  const { params, query, body, scope = scopeOfHead, bodyScope, admit, units, handle, ...facts } = spec
+  const { names, of: scopeInBody } = bodyScope ?? bodyScopeOf<Parsed<B>>(body)
   return {
     ...facts,
     params,
     query,
     body,
-    prepare: (raw) => {
-      const wrong: string[] = []
-      const part = (name: string, schema: z.ZodType | undefined, value: unknown): unknown => {
-        const parsed = schema?.safeParse(value)
-        if (parsed?.success === false) wrong.push(...issueLines(name, parsed.error.issues, schema))
-        return parsed?.data
-      }
-      // What the schemas P, Q and B answer is Parsed<P>, Parsed<Q> and Parsed<B>, which TypeScript can't follow.
-      const input = {
-        params: part('path', params, raw.params),
-        query: part('query', query ?? noQuery, raw.query),
-        body: part('body', body, raw.body),
-      } as RouteInput<P, Q, B>
+    headNames: spec.scope ? SCOPE_FIELDS : [...namedIn(params), ...namedIn(query)],
+    bodyNames: names,
+    prepareHead: (raw) => {
+      const paths = parsed('path', params, raw.params)
+      const queries = parsed('query', query ?? noQuery, raw.query)
+      const wrong = [...paths.wrong, ...queries.wrong]
       if (wrong.length > 0) return { wrong }
+      // What the schemas P, Q and B answer is Parsed<P>, Parsed<Q> and Parsed<B>, which TypeScript can't follow.
+      const head = { params: paths.value, query: queries.value } as RouteHead<P, Q>
+      const ofHead = scope(head)
+      const prepare = (given: unknown): Outcome<Prepared> => {
+        const { value, wrong: inBody } = parsed('body', body, given)
+        if (inBody.length > 0) return { wrong: inBody }
+        const input = { ...head, body: value } as RouteInput<P, Q, B>
+        return {
+          ok: {
+            scope: body === undefined ? ofHead : joined(ofHead, scopeInBody(input.body)),
+            units: units?.(input) ?? 1,
+            run: async (context) => await handle(context, input),
+          },
+        }
+      }
       return {
-        ok: {
-          scope: scope(input),
-          units: units?.(input) ?? 1,
-          run: async (context) => await handle(context, input),
-        },
+        ok: { scope: ofHead, admit: admit && ((asking: Asking) => admit(asking, head)), prepare },
       }
     },
   }
@@ -207,11 +256,40 @@ export function defineRoute<
 
 const noQuery = z.strictObject({})
 
-/** What the path, the query or the body names. */
-function scopeOf({ params, query, body }: RouteInput<unknown, unknown, unknown>): Scope {
-  const named = (field: string): string | undefined =>
-    [params, query, body].map((part) => textIn(part, field)).find((text) => text !== undefined)
+function parsed(
+  name: string,
+  schema: z.ZodType | undefined,
+  given: unknown,
+): { readonly value?: unknown; readonly wrong: readonly string[] } {
+  const result = schema?.safeParse(given)
+  if (result?.success === false) return { wrong: issueLines(name, result.error.issues, schema) }
+  return { value: result?.data, wrong: [] }
+}
+
+/** What the path or the query names. */
+function scopeOfHead({ params, query }: RouteHead<unknown, unknown>): Scope {
+  const named = (field: ScopeField) => textIn(params, field) ?? textIn(query, field)
   return { tenantId: named('tenant_id'), streamId: named('stream_id') }
+}
+
+function namedIn(schema: z.ZodType | undefined): ScopeField[] {
+  const fields = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+  return SCOPE_FIELDS.filter((field) => fields.includes(field))
+}
+
+/** By its schema: a body that is no object with such a field names none. */
+function bodyScopeOf<B>(schema: z.ZodType | undefined): BodyScope<B> {
+  return {
+    names: namedIn(schema),
+    of: (body) => ({ tenantId: textIn(body, 'tenant_id'), streamId: textIn(body, 'stream_id') }),
+  }
+}
+
+/** The path and the query come first. */
+function joined(head: Scope, body: Scope): Scope {
+  const tenantId = head.tenantId ?? body.tenantId
+  if (head.streamOf !== undefined) return { ...head, tenantId }
+  return { ...body, tenantId, streamId: head.streamId ?? body.streamId }
 }
 
 function textIn(part: unknown, field: string): string | undefined {

@@ -1,36 +1,35 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Request, RequestHandler, Response } from 'express'
-import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
-import { mayActIn } from '../../policy/tenancy.ts'
 import { isRefusal, type RefusalCode, refused } from '../auth/auth-errors.ts'
 import { credentialsOf } from '../auth/authenticate.ts'
-import {
-  ANONYMOUS,
-  type AuthenticatedPrincipal,
-  anonymousIn,
-  isHubNode,
-  limitKeyOf,
-} from '../auth/principal.ts'
+import { ANONYMOUS, type AuthenticatedPrincipal, limitKeyOf } from '../auth/principal.ts'
 import type { RateAnswer } from '../auth/rate-limits.ts'
-import { HUB_TENANT_ID } from '../store/store.ts'
-import { ApiError, badRequest, notFound } from './api-error.ts'
+import { ApiError, badRequest } from './api-error.ts'
 import { checkedAnswer } from './checked-answer.ts'
 import { sendError } from './error-answer.ts'
 import { send, sendJson } from './json-answer.ts'
+import { refusal, refuseBeforeBody, refuseByAcl, unauthenticated, whoActs } from './judge-request.ts'
 import type { ApiParts } from './mount.ts'
 import { readIfMatch } from './preconditions.ts'
 import { readQuery, typedText } from './query.ts'
 import { announcesBody, bodyTypeOf, MAX_BODY_BYTES, readBody } from './request-body.ts'
-import { type Prepared, Reply, type Route, type RouteContext, type Scope } from './route.ts'
+import {
+  type Prepared,
+  type PreparedHead,
+  type RawHead,
+  Reply,
+  type Route,
+  type RouteContext,
+} from './route.ts'
 
 const TIMEOUT_MS = 10_000
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 
 /**
  * Answers the requests of one route. In this order, so that a caller is told, and may cost us, no more than who they
- * are allows: address limit, who (401), caller's limit (429), input (415, 413, 400), tenant (404), ACL (403), and only
- * then what the route does.
+ * are allows: who (401), their limit (429), tenant (404) and ACL (403) by path and query, the body (415, 413, 400), both
+ * again by what the body names, and only then what the route does.
  */
 export function serveRoute(route: Route, parts: ApiParts): RequestHandler {
   return async (request, response) => {
@@ -80,23 +79,20 @@ async function answerTo(
   const { signal } = limit
   const principal = await whoAsks(route, parts, request, address)
   if (route.holds) letGo(parts, principal, limit)
-  const ifMatch = route.ifMatch === undefined ? null : readIfMatch(request.headers['if-match'])
-  if (route.ifMatch === 'required' && ifMatch === null)
-    throw new ApiError(428, 'precondition_required', 'the request needs If-Match', {
-      details: ['header If-Match: must be the ETag of the version that is to be replaced'],
-    })
-  const prepared = await readInput(route, request, signal)
+  const head = route.prepareHead(readHead(route, request))
+  refuseBeforeBody(route, parts, principal, head)
+  if ('wrong' in head) throw malformed(head.wrong)
+  const ifMatch = readPrecondition(route, request)
+  const prepared = await readInput(route, head.ok, request, signal)
   if (prepared.units > 1)
     refuseAbove(await parts.limits.take(limitKeyOf(principal), address, route.cost, prepared.units - 1))
-  const { tenantId, tenantFilter } = tenantOf(principal, prepared.scope)
-  const asking = principal === ANONYMOUS ? anonymousIn(tenantId) : principal
-  const { streamId = prepared.scope.streamOf?.(tenantFilter) } = prepared.scope
-  refuseUnlessAllowed(route, parts, asking, streamId, tenantId)
+  const acts = whoActs(principal, prepared.scope)
+  refuseByAcl(route, parts, acts, prepared.scope)
   const origin = `${request.protocol}://${request.headers.host ?? 'localhost'}`
   const context: RouteContext = {
-    principal: asking,
-    tenantId,
-    tenantFilter,
+    principal: acts.asking,
+    tenantId: acts.tenantId,
+    tenantFilter: acts.tenantFilter,
     address,
     requestId,
     origin,
@@ -149,9 +145,27 @@ function whileCurrent(
   return authenticator.onChange?.(look) ?? (() => {})
 }
 
-async function readInput(route: Route, request: Request, signal: AbortSignal): Promise<Prepared> {
-  const params = typedText(route.params, request.params)
-  const query = typedText(route.query, readQuery(request.url))
+function readHead(route: Route, request: Request): RawHead {
+  return {
+    params: typedText(route.params, request.params),
+    query: typedText(route.query, readQuery(request.url)),
+  }
+}
+
+function readPrecondition({ ifMatch }: Route, request: Request): RouteContext['ifMatch'] {
+  const tags = ifMatch === undefined ? null : readIfMatch(request.headers['if-match'])
+  if (ifMatch !== 'required' || tags !== null) return tags
+  throw new ApiError(428, 'precondition_required', 'the request needs If-Match', {
+    details: ['header If-Match: must be the ETag of the version that is to be replaced'],
+  })
+}
+
+async function readInput(
+  route: Route,
+  head: PreparedHead,
+  request: Request,
+  signal: AbortSignal,
+): Promise<Prepared> {
   let body: unknown
   if (route.body) {
     const types = route.bodyTypes ?? ['application/json']
@@ -159,56 +173,13 @@ async function readInput(route: Route, request: Request, signal: AbortSignal): P
     body = await readBody(request, bodyTypeOf(request, types), { types, maxBytes }, signal)
   } else if (announcesBody(request))
     throw badRequest('the request must not have a body', ['body: there must be none'])
-  const outcome = route.prepare({ params, query, body })
-  if ('wrong' in outcome) throw badRequest('the request is not as it should be', outcome.wrong)
+  const outcome = head.prepare(body)
+  if ('wrong' in outcome) throw malformed(outcome.wrong)
   return outcome.ok
 }
 
-/** Which tenant it is about. Another's and one that does not exist are refused alike, before anything is looked up. */
-function tenantOf(
-  principal: AuthenticatedPrincipal,
-  { tenantId: named }: Scope,
-): { tenantId: string; tenantFilter: string | null } {
-  if (principal.role === 'anonymous') {
-    const tenantId = named ?? DEFAULT_TENANT
-    return { tenantId, tenantFilter: tenantId }
-  }
-  if (isHubNode(principal)) {
-    if (named !== undefined) throw notFound('tenant')
-    return { tenantId: HUB_TENANT_ID, tenantFilter: HUB_TENANT_ID }
-  }
-  const tenantId = named ?? principal.tenant_id ?? DEFAULT_TENANT
-  if (!mayActIn(principal, tenantId)) throw notFound('tenant')
-  return { tenantId, tenantFilter: named ?? principal.tenant_id }
-}
-
-function refuseUnlessAllowed(
-  { action }: Route,
-  parts: ApiParts,
-  principal: AuthenticatedPrincipal,
-  streamId: string | undefined,
-  tenantId: string,
-): void {
-  if (action === null) return
-  if (tenantId !== HUB_TENANT_ID && !parts.tenantExists(tenantId))
-    throw principal.role === 'anonymous' ? unauthenticated() : notFound('tenant')
-  const { allow, rule, reason } = parts.authorize(principal, action, {
-    tenantId,
-    streamId: streamId ?? null,
-  })
-  if (!allow) throw refusal(principal, rule, reason)
-}
-
-/** 401 to somebody who has not said who they are, 403 to everybody else. */
-function refusal(principal: AuthenticatedPrincipal, rule: string, reason: string): ApiError {
-  if (principal.role === 'anonymous') return unauthenticated()
-  return new ApiError(403, 'denied', reason, { rule, details: [`rule: ${rule}`] })
-}
-
-function unauthenticated(): ApiError {
-  return new ApiError(401, 'unauthenticated', 'the request needs a bearer token', {
-    details: ['header Authorization: must be `Bearer` and a token of this hub'],
-  })
+function malformed(wrong: readonly string[]): ApiError {
+  return badRequest('the request is not as it should be', wrong)
 }
 
 function refuseAbove(answer: RateAnswer): void {

@@ -7,8 +7,11 @@ import {
 } from '../../common/wire/telemetry.ts'
 import { type TelemetryIntake, TelemetrySaturated } from '../telemetry/intake.ts'
 import { checkReports, reporterOf } from '../telemetry/reporter.ts'
-import { ApiError } from './api-error.ts'
+import { ApiError, badRequest } from './api-error.ts'
 import { defineRoute } from './route.ts'
+
+/** Most streams that one batch may be about. */
+const MAX_STREAMS = 64
 
 /** Takes reports of nodes and viewers at once; they are worked in afterwards. */
 export const postTelemetry = (intake: Pick<TelemetryIntake, 'accept'>) =>
@@ -17,7 +20,7 @@ export const postTelemetry = (intake: Pick<TelemetryIntake, 'accept'>) =>
     path: '/v1/telemetry',
     summary: 'Report measurements',
     description:
-      'One report or a batch of up to 1000, which is taken or refused as a whole. A node reports for itself only; a ' +
+      'One report or a batch of up to 1000 about up to 64 streams, which is taken or refused as a whole. A node reports for itself only; a ' +
       'viewer about the stream it watches, with `node_id` naming the hub or edge it has it from. Only ' +
       '`packets_delivered` above 0 proves that a link works. Reports that turn out to be older than 30 s, dated ' +
       'ahead, or about unknown nodes are counted and dropped. 429 says when to come again.',
@@ -32,7 +35,7 @@ export const postTelemetry = (intake: Pick<TelemetryIntake, 'accept'>) =>
       404: ['tenant_not_found'],
       429: ['telemetry_saturated'],
     },
-    scope: ({ query, body }) => ({ tenantId: query.tenant_id, streamId: onlyStream(body) }),
+    bodyScope: { names: ['stream_id'], of: (body) => ({ streamIds: streamsIn(body) }) },
     units: ({ body }) => (Array.isArray(body) ? body.length : 1),
     handle: ({ principal, tenantId }, { body }) => {
       const reports = Array.isArray(body) ? body : [body]
@@ -50,9 +53,12 @@ export const postTelemetry = (intake: Pick<TelemetryIntake, 'accept'>) =>
     },
   })
 
-/** The stream that all reports are about; a batch about several needs a right to all streams. */
-function onlyStream(body: TelemetryBody): string | undefined {
-  if (!Array.isArray(body)) return body.stream_id
-  const streamId = body[0]?.stream_id
-  return body.every((report) => report.stream_id === streamId) ? streamId : undefined
+/** @throws ApiError 400: each stream is asked about by itself */
+function streamsIn(body: TelemetryBody): (string | null)[] {
+  const reports = Array.isArray(body) ? body : [body]
+  const streams = [...new Set(reports.map(({ stream_id }) => stream_id ?? null))]
+  if (streams.length <= MAX_STREAMS) return streams
+  throw badRequest('the batch is about too many streams', [
+    `body: about ${streams.length} streams; at most ${MAX_STREAMS} in one batch`,
+  ])
 }

@@ -1,20 +1,16 @@
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
-import type { Principal } from '../../common/wire/decision.ts'
-import type { Action } from '../../common/wire/ids.ts'
 import type { PolicyDocument } from '../../common/wire/policy-document.ts'
 import {
   type PolicyVersion,
   type PolicyVersionRecord,
   policyVersionRecordSchema,
 } from '../../common/wire/policy-version.ts'
-import { askAcl } from '../../policy/acl.ts'
 import { type EffectivePolicy, effectivePolicy } from '../../policy/effective.ts'
-import { mayActIn } from '../../policy/tenancy.ts'
 import { Mirror, writePlanned } from '../auth/mirror.ts'
-import { type Actor, actorName, isHubNode } from '../auth/principal.ts'
+import { type Actor, actorName } from '../auth/principal.ts'
 import { Collection, type Typed } from '../store/collection.ts'
-import { type DocumentPage, HUB_TENANT_ID, type Store } from '../store/store.ts'
+import type { DocumentPage, Store } from '../store/store.ts'
 import type { TenantRemains } from '../tenants/tenant-book.ts'
 
 /** How many versions of a tenant's policy are kept, the current one included. */
@@ -37,14 +33,6 @@ export interface NewPolicy {
   readonly replaces: number
   /** The version that it brings back. */
   readonly restored?: number
-}
-
-/** The answer of a tenant's ACL. */
-export interface Authorization {
-  readonly allow: boolean
-  /** Name of the rule that decided. */
-  readonly rule: string
-  readonly reason: string
 }
 
 /** Called with a policy that has just come into force. */
@@ -87,19 +75,9 @@ export class PolicyBook implements AsyncDisposable {
     return policy
   }
 
-  /**
-   * Whether somebody may do something in a tenant; `streamId` is null for what is not about one stream. Nodes of the
-   * hub's own act in HUB_TENANT_ID, by the default rules.
-   */
-  authorize(
-    principal: Principal,
-    action: Action,
-    { tenantId, streamId }: { readonly tenantId: string; readonly streamId: string | null },
-  ): Authorization {
-    const own = isHubNode(principal) ? tenantId === HUB_TENANT_ID : mayActIn(principal, tenantId)
-    if (!own) return { allow: false, rule: 'tenancy', reason: 'nobody acts in a tenant of others' }
-    const { allowed, rule, reason } = askAcl(this.effective(tenantId).acl, { principal, action, streamId })
-    return { allow: allowed, rule, reason }
+  /** Tenants with a policy of their own. */
+  *tenantIds(): Iterable<string> {
+    for (const { id } of this.#current.values()) yield id
   }
 
   current(tenantId: string): PolicyVersion {

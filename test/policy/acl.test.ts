@@ -122,7 +122,7 @@ test('a token reaches no further than its grants', (t) => {
   const limited = principal({ grants: { streams: ['cam-?'], actions: ['publish', 'node.read'] } })
   const ask = (question: Partial<AccessQuestion>) => answer([rule({})], { principal: limited, ...question })
   t.true(ask({}).allowed)
-  t.true(ask({ action: 'node.read', streamId: null }).allowed)
+  t.like(ask({ action: 'node.read', streamId: null }), { allowed: false, rule: 'token grants' })
   t.like(ask({ streamId: 'cam-10' }), { allowed: false, rule: 'token grants' })
   t.like(ask({ action: 'subscribe' }), { allowed: false, rule: 'token grants' })
   const hubAdmin = principal({
@@ -131,6 +131,74 @@ test('a token reaches no further than its grants', (t) => {
     grants: { streams: ['*'], actions: ['audit.read'] },
   })
   t.false(answer([], { principal: hubAdmin, action: 'policy.write', streamId: null }).allowed)
+})
+
+test('whoever is limited to streams does nothing that is not about one of them', (t) => {
+  const every = compileAcl([rule({})], ACTIONS)
+  const roles = PRINCIPAL_ROLES.filter((role) => role !== 'anonymous')
+  for (const role of roles)
+    for (const action of ACTIONS) {
+      const ask = (
+        streams: string[],
+        streamId: AccessQuestion['streamId'],
+        node_id: string | null = null,
+      ) => {
+        const tenant_id = role === 'admin' ? null : 'tv1'
+        const asking = principal({ role, tenant_id, node_id, grants: { streams, actions: ['*'] } })
+        return askAcl(every, { principal: asking, action, streamId }).allowed
+      }
+      const name = `${role} ${action}`
+      t.deepEqual(
+        [ask(['cam-*'], 'cam-1'), ask(['cam-*'], 'mic-1'), ask([], 'cam-1')],
+        [true, false, false],
+        name,
+      )
+      t.deepEqual(
+        [ask(['cam-*'], null), ask(['cam-1', 'mic-?'], null), ask([], null)],
+        [false, false, false],
+        name,
+      )
+      t.deepEqual([ask(['*'], null), ask(['cam-1', '**'], null)], [true, true], name)
+      // Which stream it is about is not known yet.
+      t.deepEqual([ask(['cam-*'], undefined), ask([], undefined)], [true, false], name)
+      // A node speaks about itself, and nobody else does.
+      t.is(ask(['cam-*'], null, 'n1'), action === 'telemetry', name)
+    }
+})
+
+test('while the stream is not known, only who may with none is refused', (t) => {
+  const limited = (...streams: string[]) => principal({ grants: { streams, actions: ['*'] } })
+  const cases: [AclRule[], Partial<AccessQuestion>, boolean][] = [
+    [[rule({})], {}, true],
+    [[], {}, false],
+    [[rule({ streams: ['cam-*'] })], {}, true],
+    [[rule({ streams: ['cam-*'] })], { principal: limited('cam-1') }, true],
+    [[rule({ streams: ['cam-*'] })], { principal: limited('mic-*') }, false],
+    [[rule({ streams: ['cam-*'] })], { principal: limited('mic-*', '*-1') }, true],
+    [[rule({ streams: ['cam-1'] })], { principal: limited('*-2') }, false],
+    [[rule({ streams: ['*-hd'] })], { principal: limited('*-sd') }, false],
+    [[rule({ subjects: ['role:operator'] })], { principal: principal({ role: 'viewer' }) }, false],
+    [[rule({}), rule({ effect: 'deny', streams: ['cam-*'] })], {}, true],
+    [[rule({}), rule({ effect: 'deny', streams: ['cam-1', '*'] })], {}, false],
+    [[rule({ actions: ['subscribe'] })], {}, false],
+  ]
+  for (const [rules, question, allowed] of cases)
+    t.is(answer(rules, { ...question, streamId: undefined }).allowed, allowed, JSON.stringify(rules))
+})
+
+test('what is refused while the stream is not known, no stream would change', (t) => {
+  const random = new Seeded(7)
+  const words = ['*', 'cam-*', 'cam-1', '?am-2', '*-1', 'mic-?', 'c*1']
+  const some = () => Array.from({ length: random.int(1, 2) }, () => random.pick(words))
+  for (let round = 0; round < 3000; round += 1) {
+    const rules = Array.from({ length: random.int(0, 4) }, () =>
+      rule({ effect: random.pick(['allow', 'allow', 'deny']), streams: some() }),
+    )
+    const asking = principal({ grants: { streams: some(), actions: ['*'] } })
+    if (answer(rules, { principal: asking, streamId: undefined }).allowed) continue
+    for (const streamId of ['cam-1', 'cam-2', 'mic-1', 'xam-2', 'c-1', null])
+      t.false(answer(rules, { principal: asking, streamId }).allowed, JSON.stringify({ rules, streamId }))
+  }
 })
 
 test("a tenant can't lock the hub's admin out of mending it", (t) => {

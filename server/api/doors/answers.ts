@@ -1,10 +1,11 @@
 import { CodedError } from '../../../common/errors.ts'
 import type { PublisherJoin } from '../../../common/wire/flow-contract.ts'
+import type { Action } from '../../../common/wire/ids.ts'
 import type { SdpSession } from '../../../signaling/sdp/sdp-session.ts'
 import type { AuthenticatedPrincipal } from '../../auth/principal.ts'
 import { ApiError } from '../api-error.ts'
 import { entityTag } from '../preconditions.ts'
-import { Reply } from '../route.ts'
+import { type Asking, Reply } from '../route.ts'
 
 /** A stream without media often has some a moment later, s. */
 const LIVE_SOON_S = 2
@@ -61,18 +62,38 @@ export function sessionMade(
 /** The refusal as these doors give it: nobody without a proof is told more than that one is needed. */
 export function doorRefusal(error: unknown, principal: AuthenticatedPrincipal): unknown {
   if (!(error instanceof CodedError)) return error
-  if (error.code === 'acl_denied' && principal.role === 'anonymous')
-    return new ApiError(401, 'unauthenticated', 'the request needs a bearer token', {
-      details: [
-        'header Authorization: must be `Bearer` and a token of this hub, or the ticket of a contract',
-      ],
-    })
+  if (error.code === 'acl_denied' && principal.role === 'anonymous') return proofMissing()
   if (error.code === 'stream_not_live')
     return new ApiError(error.status, error.code, error.message, {
       details: error.details,
       retryAfterSeconds: LIVE_SOON_S,
     })
   return error
+}
+
+/**
+ * Asks the ACL before the offer is read, so that whoever may not is not worked for. A ticket was granted for its stream.
+ * @throws ApiError 401, 403
+ */
+export function refuseAtDoor(
+  { principal, ask }: Asking,
+  { action, streamId }: { readonly action: Action; readonly streamId: string },
+  ticket: { readonly streamId: string | undefined } | undefined,
+): void {
+  if (ticket !== undefined) {
+    if (ticket.streamId === streamId) return
+    throw new ApiError(403, 'denied', 'the ticket is for another stream', { rule: 'ticket' })
+  }
+  const { allow, rule, reason } = ask(action, streamId)
+  if (allow) return
+  if (principal.role === 'anonymous') throw proofMissing()
+  throw new ApiError(403, 'acl_denied', reason, { rule, details: [`rule: ${rule}`] })
+}
+
+function proofMissing(): ApiError {
+  return new ApiError(401, 'unauthenticated', 'the request needs a bearer token', {
+    details: ['header Authorization: must be `Bearer` and a token of this hub, or the ticket of a contract'],
+  })
 }
 
 function quoted(text: string): string {

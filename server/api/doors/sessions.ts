@@ -34,6 +34,9 @@ export function sessionRoutes(
         "the hub's end as a fragment, RFC 8840).",
       action: null,
       identifies: true,
+      // A session is a secret: whoever does not have it is told so before the fragment is read.
+      admit: ({ principal }, { params: { stream_id, session_id } }) =>
+        void sessions.get(door, stream_id, session_id, tickets.ownerOf(principal)),
       anyOrigin: true,
       cost: 'read',
       params,

@@ -11,7 +11,7 @@ import { type SubscribeDependencies, subscribe } from '../../flows/subscribe.ts'
 import { ApiError } from '../api-error.ts'
 import { errorsWithRefusals } from '../flows/refusals.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { doorRefusal, SESSION_HEADERS, sessionMade } from './answers.ts'
+import { doorRefusal, refuseAtDoor, SESSION_HEADERS, sessionMade } from './answers.ts'
 import { preflightRoutes } from './door-cors.ts'
 import { type SessionRouteDependencies, sessionRoutes } from './sessions.ts'
 
@@ -45,6 +45,13 @@ function postOffer(deps: WhepRouteDependencies): Route {
       '`stream_not_live` comes with `Retry-After`.',
     action: null,
     identifies: true,
+    admits: 'subscribe',
+    admit: (asking, { params: { stream_id } }) => {
+      const ticket = tickets.of(asking.principal)
+      const granted = ticket === undefined ? undefined : deps.flows.viewers.ofTicket(ticket)
+      const brought = ticket === undefined ? undefined : { streamId: granted?.streamId }
+      refuseAtDoor(asking, { action: 'subscribe', streamId: stream_id }, brought)
+    },
     anyOrigin: true,
     cost: 'decide',
     params: z.strictObject({ stream_id: streamIdSchema }),

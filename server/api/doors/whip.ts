@@ -15,7 +15,7 @@ import { taken } from '../../flows/publisher-places.ts'
 import { ApiError } from '../api-error.ts'
 import { errorsWithRefusals } from '../flows/refusals.ts'
 import { defineRoute, type Route } from '../route.ts'
-import { doorRefusal, SESSION_HEADERS, sessionMade } from './answers.ts'
+import { doorRefusal, refuseAtDoor, SESSION_HEADERS, sessionMade } from './answers.ts'
 import { preflightRoutes } from './door-cors.ts'
 import { type SessionRouteDependencies, sessionRoutes } from './sessions.ts'
 
@@ -51,6 +51,13 @@ function postOffer(deps: WhipRouteDependencies): Route {
       'The bearer token is any that may publish the stream, or the ticket of a contract for WebRTC.',
     action: null,
     identifies: true,
+    admits: 'publish',
+    admit: (asking, { params: { stream_id } }) => {
+      const ticket = tickets.of(asking.principal)
+      const granted = ticket === undefined ? undefined : deps.flows.publishers.ofTicket(ticket)
+      const brought = ticket === undefined ? undefined : { streamId: granted?.contract.stream_id }
+      refuseAtDoor(asking, { action: 'publish', streamId: stream_id }, brought)
+    },
     anyOrigin: true,
     cost: 'decide',
     params: z.strictObject({ stream_id: streamIdSchema }),

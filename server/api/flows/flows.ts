@@ -58,8 +58,9 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       method: 'get',
       path: '/v1/flows',
       summary: 'List flows',
-      description: 'The contracts that run, without their keys.',
+      description: 'The contracts that run and that the caller may read, without their keys.',
       action: 'flow.read',
+      lists: true,
       cost: 'read',
       answer: { status: 200, schema: z.object({ flows: z.array(flowSummarySchema) }) },
       handle: (context) => ({

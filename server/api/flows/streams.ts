@@ -59,8 +59,9 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
       method: 'get',
       path: '/v1/viewers',
       summary: 'List viewers',
-      description: 'Who has a contract to watch now.',
+      description: 'Who has a contract to watch now, of the streams whose viewers the caller may read.',
       action: 'viewer.read',
+      lists: true,
       cost: 'read',
       answer: { status: 200, schema: z.object({ viewers: z.array(viewerSummarySchema) }) },
       handle: ({ principal, tenantFilter }) => ({

@@ -11,6 +11,7 @@ import type { Route } from '../../../server/api/route.ts'
 import { openAuth } from '../../../server/auth/open-auth.ts'
 import { type RateLimitOptions, RateLimits } from '../../../server/auth/rate-limits.ts'
 import type { DoorRoom } from '../../../server/door-room.ts'
+import { Authorizer } from '../../../server/policies/authorizer.ts'
 import { PolicyBook } from '../../../server/policies/policy-book.ts'
 import { ephemeralKeyring } from '../../../server/store/keyring.ts'
 import { Sealer } from '../../../server/store/sealing.ts'
@@ -65,9 +66,10 @@ export async function apiRig(options: ApiRigOptions = {}) {
   const own = [...administrationRoutes(parts), ...(options.routes?.({ ...parts, store, sealer }) ?? [])]
   const doors = options.doors?.()
   const routes = withReference(own, { title: 'Lanecast API', version: '1' }, doors?.routes)
+  const authorizer = new Authorizer(policies)
   const frame: ApiParts = {
     authenticator: auth.authenticator,
-    authorize: (principal, action, about) => policies.authorize(principal, action, about),
+    authorize: (principal, action, about) => authorizer.authorize(principal, action, about),
     tenantExists: (tenantId) => tenants.has(tenantId),
     limits: new RateLimits({
       principal: GENEROUS,

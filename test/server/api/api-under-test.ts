@@ -1,8 +1,11 @@
 import { SignJWT } from 'jose'
+import type { PrincipalRole } from '../../../common/wire/ids.ts'
 import type { AclRule } from '../../../common/wire/policy-document.ts'
 import { DEFAULT_TENANT } from '../../../common/wire/stream.ts'
 import { DEFAULT_ACL } from '../../../policy/default-acl.ts'
+import type { EffectivePolicy } from '../../../policy/effective.ts'
 import type { Route } from '../../../server/api/route.ts'
+import { ALL_GRANTS, type AuthenticatedPrincipal, type Grants } from '../../../server/auth/principal.ts'
 import type { StoredDocument } from '../../../server/store/store.ts'
 import { GSTREAMER_OFFER, OBS_OFFER, PLAYER_OFFER, SIMULCAST_OFFER } from '../../support/offers.ts'
 import { apiRig } from './api-rig.ts'
@@ -16,6 +19,13 @@ export interface Foreign {
   readonly absent: string
 }
 
+export type Role = Exclude<PrincipalRole, 'anonymous'>
+
+export interface Held {
+  readonly token: string
+  readonly principal: AuthenticatedPrincipal
+}
+
 /** A running API that the property test can drive: whatever composition there is. */
 export interface ApiUnderTest extends AsyncDisposable {
   readonly url: string
@@ -25,6 +35,12 @@ export interface ApiUnderTest extends AsyncDisposable {
   readonly goodTokens: () => Promise<
     Readonly<Record<'admin' | 'operator' | 'publisher' | 'viewer' | 'node' | 'foreign', string>>
   >
+  /** A token of the own tenant (the hub's for `admin`), and who it makes of its holder. */
+  readonly tokenOf: (role: Role, grants?: Grants) => Promise<Held>
+  /** What is in force in a tenant. */
+  readonly policyOf: (tenantId: string) => EffectivePolicy
+  /** A contract of the own tenant that runs, of a sender and of a viewer of this stream: made where there is none. */
+  readonly contractsOf: (streamId: string) => Promise<{ sender: string; viewer: string }>
   /** Tokens that were once good, or look so. */
   readonly badTokens: Readonly<Record<string, string>>
   /** The tenant of `operator`, `publisher`, `viewer` and `node`; `foreign` is an operator of another. */
@@ -159,6 +175,28 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
       ).token,
       foreign: await rig.tokenFor(other, 'operator'),
     }),
+    tokenOf: async (role, grants = ALL_GRANTS) => {
+      const { token } = await rig.auth.tokens.issueJwt(
+        {
+          ...{ subject: `some-${role}`, role, grants, by: 'hub' },
+          tenant_id: role === 'admin' ? null : mine,
+          node_id: role === 'node' ? `edge-of-${mine}` : null,
+        },
+        3600,
+      )
+      return { token, principal: await rig.auth.authenticator.authenticateToken(token) }
+    },
+    policyOf: (tenantId) => rig.policies.effective(tenantId),
+    contractsOf: async (stream_id) => {
+      const token = await rig.tokenFor(mine, 'operator')
+      const made: string[] = []
+      for (const path of ['/v1/publish', '/v1/subscribe']) {
+        const { json, text } = await rig.ask('POST', path, { token, body: { stream_id } })
+        if (json?.contract_id === undefined) throw new Error(`${path}: ${text}`)
+        made.push(json.contract_id)
+      }
+      return { sender: made[0]!, viewer: made[1]! }
+    },
     badTokens: {
       revoked: revoked.token,
       forged,
