@@ -217,6 +217,7 @@ export class IngressSession implements AsyncDisposable {
   }
 
   #onCursors(): void {
+    this.#pipeline.tick()
     const { sequences, clock } = this.#attached ? this.#pipeline.cursors() : NO_CURSORS
     this.#tell({ type: 'cursors', sequences: sequences.map(([ssrc, next]) => [ssrc, next]), clock })
     if (this.#flowing && performance.now() - this.#sentAt > SILENT_AFTER_MS) {

@@ -1,55 +1,44 @@
-import { createNalIndex, indexNals } from './h264/annex-b.ts'
+import { AccessUnitFinder, nalIdr, nalPps, nalSlice } from './h264/access-unit-finder.ts'
 import { ParameterSets } from './h264/parameter-sets.ts'
 import { ReorderProbe } from './h264/reorder-probe.ts'
 import type { SequenceParameterSet } from './h264/sequence-parameter-set.ts'
-import { readSliceHeader, type SliceHeader, sliceTypeB } from './h264/slice-header.ts'
 import { addToPts, ptsDifference } from './mpegts/timestamp.ts'
 import type { Refusal } from './pipeline-types.ts'
 import { refusals } from './refusals.ts'
 import type { H264Packetizer } from './rtp/h264-packetizer.ts'
 
-/** NAL unit types, ITU-T H.264 table 7-1. */
-const nalSlice = 1
-const nalIdr = 5
-const nalSei = 6
-const nalSps = 7
-const nalPps = 8
-const nalDelimiter = 9
-
 const defaultFrameTicks = 3_000
 const longestStep = 45_000
 const ticksPerMs = 90
+/** Longer than any encoder takes between two packets of one picture, ms. */
+const wholeAfterMs = 500
 
 export interface VideoTrackSink {
   /** One access unit was looked at; fetch its NAL units with {@link VideoTrack.fill} before returning. */
   accessUnit(track: VideoTrack, pts: number, keyframe: boolean): void
   /** An access unit could not be understood and is left out. */
   damaged(track: VideoTrack): void
+  /** An access unit that was looked at had more to it: what follows can't be decoded before the next keyframe. */
+  cutShort(track: VideoTrack): void
 }
 
-const index = createNalIndex()
-const slice: SliceHeader = { firstMacroblock: 0, type: 0, ppsId: 0 }
-
 /**
- * One H.264 elementary stream: splits PES payloads into access units, keeps parameter sets, and knows whether the
- * stream is fit for browsers.
+ * One H.264 elementary stream: has its access units found, keeps parameter sets, and knows whether the stream is fit for
+ * browsers.
  */
 export class VideoTrack {
   readonly pid: number
   readonly #sink: VideoTrackSink
   readonly #sets = new ParameterSets()
   readonly #probe = new ReorderProbe()
+  readonly #finder: AccessUnitFinder
   #sps: SequenceParameterSet | null = null
   #ready = false
   #keyframeSeen = false
   #sinceKeyframe = 0
   #framesSinceKeyframe = 0
   #lastPts = -1
-  #data: Buffer = Buffer.alloc(0)
-  #first = 0
-  #last = 0
-  #ppsId = 0
-  #ppsChanged = false
+  #unitAtMs = 0
   /** At least one unit of this stream was received. */
   alive = false
   accessUnits = 0
@@ -57,9 +46,27 @@ export class VideoTrack {
   bytes = 0
   gopFrames = 0
 
-  constructor(pid: number, sink: VideoTrackSink) {
+  /** @param maxBytes of an access unit */
+  constructor(pid: number, sink: VideoTrackSink, maxBytes: number) {
     this.pid = pid
     this.#sink = sink
+    this.#finder = new AccessUnitFinder(
+      this.#sets,
+      {
+        accessUnit: (pts) => this.#observe(pts >= 0 ? pts : this.#nextPts()),
+        damaged: () => this.#leftOut(),
+        cutShort: () => {
+          this.dropped += 1
+          sink.cutShort(this)
+        },
+      },
+      maxBytes,
+    )
+  }
+
+  /** Memory of the access unit under way, bytes. */
+  get bufferedBytes(): number {
+    return this.#finder.capacity
   }
 
   get sps(): SequenceParameterSet | null {
@@ -99,93 +106,51 @@ export class VideoTrack {
     this.#framesSinceKeyframe = 0
     this.#lastPts = -1
     this.#probe.restart()
+    this.#finder.restart()
   }
 
-  /** @param pts 33 bit, 90 kHz, or -1 when the PES packet has none */
-  unit(data: Buffer, from: number, to: number, pts: number): void {
+  /**
+   * @param pts 33 bit, 90 kHz, or -1 when the PES packet has none
+   * @param nowMs of any clock that {@link tick} is given, too
+   */
+  unit(data: Buffer, from: number, to: number, pts: number, nowMs: number): void {
     this.alive = true
+    this.#unitAtMs = nowMs
     this.bytes += to - from
-    indexNals(data, from, to, index)
-    if (index.damaged) {
-      this.drop()
-      return
-    }
-    this.#data = data
-    let at = 0
-    let unitPts = pts >= 0 ? pts : this.#nextPts()
-    while (at < index.count) {
-      const next = this.#unitEnd(at)
-      if (next < 0) {
-        this.drop()
-        return
-      }
-      this.#first = at
-      this.#last = next
-      if (this.#look(unitPts)) unitPts = this.#nextPts()
-      at = next
-    }
+    this.#finder.push(data, from, to, pts)
   }
 
-  /** Counts a lost or unreadable access unit. */
+  /** A picture of which nothing more came for long is whole. */
+  tick(nowMs: number): void {
+    if (nowMs - this.#unitAtMs >= wholeAfterMs) this.#finder.flush()
+  }
+
+  /** Counts a lost access unit. */
   drop(): void {
-    this.dropped += 1
-    this.#sink.damaged(this)
+    this.#finder.lose()
+    this.#leftOut()
   }
 
   /** Adds the NAL units of the access unit under way, a keyframe's with all parameter sets in front. */
   fill(packetizer: H264Packetizer, keyframe: boolean): void {
-    if (keyframe) this.#sets.forEachNeeded(this.#ppsId, (nal) => packetizer.add(nal, 0, nal.length))
-    for (let nal = this.#first; nal < this.#last; nal++) {
-      const from = index.starts[nal]!
-      const type = this.#data[from]! & 0x1f
-      const wanted = type === nalPps ? !keyframe && this.#ppsChanged : type >= nalSlice && type <= nalIdr
-      if (wanted) packetizer.add(this.#data, from, index.ends[nal]!)
+    const { data, nals, first, end, ppsId, ppsChanged } = this.#finder
+    if (keyframe) this.#sets.forEachNeeded(ppsId, (nal) => packetizer.add(nal, 0, nal.length))
+    for (let nal = first; nal < end; nal++) {
+      const from = nals.starts[nal]!
+      const type = data[from]! & 0x1f
+      const wanted = type === nalPps ? !keyframe && ppsChanged : type >= nalSlice && type <= nalIdr
+      if (wanted) packetizer.add(data, from, nals.ends[nal]!)
     }
   }
 
-  /** Where the access unit that starts at NAL unit `first` ends (section 7.4.1.2.3), or -1 for an unreadable slice. */
-  #unitEnd(first: number): number {
-    let coded = false
-    for (let nal = first; nal < index.count; nal++) {
-      const from = index.starts[nal]!
-      const type = this.#data[from]! & 0x1f
-      if (type === nalSlice || type === nalIdr) {
-        if (!readSliceHeader(this.#data, from, index.ends[nal]!, slice)) return -1
-        if (coded && slice.firstMacroblock === 0) return nal
-        coded = true
-      } else if (coded && type >= nalSei && type <= nalDelimiter) return nal
-    }
-    return index.count
+  #leftOut(): void {
+    this.dropped += 1
+    this.#sink.damaged(this)
   }
 
-  /** @returns whether there was a picture */
-  #look(pts: number): boolean {
-    let coded = false
-    let idr = false
-    let hasB = false
-    this.#ppsChanged = false
-    for (let nal = this.#first; nal < this.#last; nal++) {
-      const from = index.starts[nal]!
-      const to = index.ends[nal]!
-      const type = this.#data[from]! & 0x1f
-      if (type === nalSps) this.#sets.addSps(this.#data, from, to)
-      else if (type === nalPps)
-        this.#ppsChanged = this.#sets.addPps(this.#data, from, to) === 'changed' || this.#ppsChanged
-      else if (type === nalSlice || type === nalIdr) {
-        readSliceHeader(this.#data, from, to, slice)
-        if (!coded) this.#ppsId = slice.ppsId
-        coded = true
-        idr ||= type === nalIdr
-        hasB ||= slice.type === sliceTypeB
-      }
-    }
-    if (!coded) return false
-    this.#observe(pts, idr, hasB)
-    return true
-  }
-
-  #observe(pts: number, idr: boolean, hasB: boolean): void {
-    const sps = this.#sets.active(this.#ppsId)
+  #observe(pts: number): void {
+    const { idr, hasB, ppsId } = this.#finder
+    const sps = this.#sets.active(ppsId)
     const keyframe = idr && sps !== null
     const step = this.#lastPts < 0 ? 0 : ptsDifference(pts, this.#lastPts)
     this.#lastPts = pts

@@ -36,6 +36,8 @@ export type {
 const captureReportEveryMs = 500
 /** While pictures wait for a keyframe it is asked for this often: the one that was sent may have been lost. */
 const keyframeRequestEveryMs = 500
+/** Renditions of one picture arrive within the time of a few. */
+const maxWaitingPictures = 4
 
 export interface PipelineOptions {
   readonly sink: PipelineSink
@@ -46,7 +48,7 @@ export interface PipelineOptions {
   readonly limits?: Partial<PipelineLimits>
 }
 
-interface WaitingKeyframe {
+interface WaitingPicture {
   readonly packetizer: H264Packetizer
   readonly pts: number
 }
@@ -64,8 +66,8 @@ export class IngestPipeline implements Disposable {
   readonly #gate: ProgramGate
   readonly #outputs: LaneOutputs
   readonly #packetizer = new H264Packetizer()
-  /** Keyframes that came while another track kept the gate closed: they leave if it opens before their successor. */
-  readonly #waiting = new Map<VideoTrack, WaitingKeyframe>()
+  /** A keyframe and what came since while another track kept the gate closed: they leave if it opens soon. */
+  readonly #waiting = new Map<VideoTrack, WaitingPicture[]>()
   readonly #capture = new CaptureMap()
   readonly #videoSink: VideoTrackSink
   readonly #audioSink: AudioTrackSink
@@ -110,6 +112,13 @@ export class IngestPipeline implements Disposable {
         sink.issue('access_unit_dropped', { pid: track.pid })
         this.#outputs.skipVideo(this.#renditions.indexOf(track))
       },
+      cutShort: (track) => {
+        sink.issue('access_unit_dropped', { pid: track.pid })
+        const rendition = this.#renditions.indexOf(track)
+        this.#outputs.skipVideo(rendition)
+        this.#outputs.stopRendition(rendition)
+        this.#askForKeyframe()
+      },
     }
     this.#audioSink = {
       opus: (data, from, to, pts, samples) => this.#onOpus(data, from, to, pts, samples),
@@ -120,7 +129,7 @@ export class IngestPipeline implements Disposable {
     this.#demuxer = new Demuxer(
       {
         program: (streams) => this.#onProgram(streams),
-        unit: (pid, data, from, to, pts) => this.#track(pid)?.unit(data, from, to, pts),
+        unit: (pid, data, from, to, pts) => this.#track(pid)?.unit(data, from, to, pts, this.#pushMs),
         lost: (pid) => this.#track(pid)?.drop(),
         temi: (pts32, unixMs) => this.#capture.stamp(pts32, unixMs),
         issue: (kind, pid) => sink.issue(kind, pid === undefined ? {} : { pid }),
@@ -135,6 +144,12 @@ export class IngestPipeline implements Disposable {
     if (this.#startMs < 0) this.#startMs = this.#pushMs
     this.#demuxer.push(ts)
     if (!this.#gate.open) this.#evaluate()
+  }
+
+  /** Call it a few times a second: what waits for a successor that stays away leaves. */
+  tick(): void {
+    this.#pushMs = this.#now()
+    for (const track of this.#tracks.video) track.tick(this.#pushMs)
   }
 
   /** Ends the transcoder. */
@@ -207,7 +222,10 @@ export class IngestPipeline implements Disposable {
         ...counters(this.#outputs.audioOutput),
         kbps: this.#rates(audio.pid, nowMs, audio.bytes, audio.accessUnits).kbps,
       },
-      bufferedBytes: this.#demuxer.bufferedBytes + this.#outputs.bufferedBytes,
+      bufferedBytes:
+        this.#demuxer.bufferedBytes +
+        this.#outputs.bufferedBytes +
+        this.#tracks.video.reduce((sum, track) => sum + track.bufferedBytes, 0),
     }
   }
 
@@ -218,6 +236,7 @@ export class IngestPipeline implements Disposable {
         audio: this.#audioSink,
         aac: this.#aac,
         maxRenditions: this.#limits.maxRenditions,
+        maxVideoBytes: this.#limits.maxVideoPesBytes,
         issue: (kind, pid) => this.#sink.issue(kind, { pid }),
       }),
     )
@@ -286,19 +305,22 @@ export class IngestPipeline implements Disposable {
   }
 
   #keep(track: VideoTrack, pts: number, keyframe: boolean): void {
+    const kept = keyframe && track.ready ? [] : this.#waiting.get(track)
     this.#waiting.delete(track)
-    if (!keyframe || !track.ready) return
+    if (!kept || kept.length === maxWaitingPictures) return
     const packetizer = new H264Packetizer()
     track.fill(packetizer, keyframe)
     packetizer.own()
-    this.#waiting.set(track, { packetizer, pts })
+    kept.push({ packetizer, pts })
+    this.#waiting.set(track, kept)
   }
 
   /** @param opener whose access unit opened the gate and goes out next */
   #sendWaiting(opener: VideoTrack): void {
-    for (const [track, { packetizer, pts }] of this.#waiting) {
+    for (const [track, pictures] of this.#waiting) {
       const rendition = this.#renditions.indexOf(track)
-      if (track !== opener && this.#outputs.wants(rendition, true)) this.#send(rendition, packetizer, pts)
+      if (track === opener || !this.#outputs.wants(rendition, true)) continue
+      for (const { packetizer, pts } of pictures) this.#send(rendition, packetizer, pts)
     }
     this.#waiting.clear()
   }

@@ -20,6 +20,8 @@ export interface TrackMakers {
   readonly audio: AudioTrackSink
   readonly aac: AacToOpus | null
   readonly maxRenditions: number
+  /** Largest access unit of a picture. */
+  readonly maxVideoBytes: number
   readonly issue: (kind: IssueKind, pid: number) => void
 }
 
@@ -51,7 +53,10 @@ function chooseVideo(
   for (const { pid, codec } of candidates) {
     if (codec.media !== 'video') continue
     if (codec.codec === 'h264' && video.length < makers.maxRenditions) {
-      video.push(old.video.find((track) => track.pid === pid) ?? new VideoTrack(pid, makers.video))
+      video.push(
+        old.video.find((track) => track.pid === pid) ??
+          new VideoTrack(pid, makers.video, makers.maxVideoBytes),
+      )
     } else {
       if (codec.codec === 'unsupported') unsupported ??= refusals.unsupportedVideo(pid, codec.name)
       makers.issue('video_ignored', pid)

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { createNalIndex, indexNals } from '../../sfu/ingress/h264/annex-b.ts'
+import { clearNals, closeNal, createNalIndex, scanNals } from '../../sfu/ingress/h264/annex-b.ts'
 import { IngestPipeline } from '../../sfu/ingress/pipeline.ts'
 import { H264Packetizer } from '../../sfu/ingress/rtp/h264-packetizer.ts'
 import { HeaderExtensions } from '../../sfu/ingress/rtp/header-extensions.ts'
@@ -8,6 +8,7 @@ import { TsWriter } from '../sfu/ingress/mpegts-writer.ts'
 import { PipelineHarness } from '../sfu/ingress/pipeline-harness.ts'
 import { depacketizeH264, parseRtp, type RtpPacket } from '../sfu/ingress/rtp-depacketizer.ts'
 import { generateTs } from '../support/media-generator.ts'
+import { cutPes, PES_CUTS } from '../support/pes-cutter.ts'
 import { mutations, SeededRandom } from './seeded-random.ts'
 
 /** A NAL unit of a type, without start codes inside and without a zero at its end. */
@@ -16,6 +17,32 @@ function randomNal(random: SeededRandom, type: number, length: number): Buffer {
   for (let at = 0; at < length; at++) if (nal[at]! < 4) nal[at] = 4
   nal[0] = (random.below(4) << 5) | type
   return nal
+}
+
+/** A slice of the picture `unit`: its header is what the picture's other slices have, but for where it begins. */
+function randomSlice(
+  random: SeededRandom,
+  idr: boolean,
+  importance: number,
+  index: number,
+  unit: number,
+): Buffer {
+  const nal = randomNal(random, idr ? 5 : 1, 20 + random.below(4000))
+  nal[0] = (importance << 5) | (idr ? 5 : 1)
+  const frame = (idr ? 0 : unit % 10).toString(2).padStart(4, '0')
+  // first_mb_in_slice, slice_type P or I, pps 0, frame_num, idr_pic_id; then ones, so that no start code comes about
+  const bits = `${ue(index)}${idr ? ue(7) : ue(0)}${ue(0)}${frame}${idr ? ue((unit / 10) % 2) : ''}`.padEnd(
+    40,
+    '1',
+  )
+  for (let at = 0; at < 5; at++) nal[1 + at] = Number.parseInt(bits.slice(at * 8, at * 8 + 8), 2)
+  return nal
+}
+
+/** ue(v), ITU-T H.264 section 9.1. */
+function ue(value: number): string {
+  const bits = (value + 1).toString(2)
+  return `${'0'.repeat(bits.length - 1)}${bits}`
 }
 
 test('any NAL units packetized and depacketized are the same NAL units', (t) => {
@@ -50,43 +77,50 @@ test('any NAL units packetized and depacketized are the same NAL units', (t) => 
   }
 })
 
-test('access units written into a transport stream come out as the same NAL units', (t) => {
-  const random = new SeededRandom('access units')
-  const writer = new TsWriter()
-  const harness = new PipelineHarness()
-  const sps = Buffer.from('6742c01eda0280f684000003000400000300f03c58ba80', 'hex')
-  const pps = Buffer.from('68ce3c80', 'hex')
-  harness.pipeline.push(
-    Buffer.concat([writer.pat([[1, 0x100]]), writer.pmt(0x100, 1, [{ pid: 0x101, streamType: 0x1b }])]),
-  )
-  const expected: Buffer[][] = []
-  for (let unit = 0; unit < 300; unit++) {
-    const idr = unit % 10 === 0
-    const slices = Array.from({ length: 1 + random.below(4) }, (_, index) => {
-      const nal = randomNal(random, idr ? 5 : 1, 20 + random.below(4000))
-      // first_mb_in_slice (0 only in the first), slice_type P or I, pps 0
-      nal[1] = index === 0 ? (idr ? 0x88 : 0xe0) : 0x5c
-      nal[2] = 0xff
-      return nal
-    })
-    const delimiter = Buffer.from([9, 0xf0])
-    const sei = Buffer.from([6, 5, 1, 7, 0x80])
-    const all = [delimiter, ...(idr ? [sps, pps] : []), sei, ...slices]
-    const code = Buffer.from(random.below(2) ? [0, 0, 1] : [0, 0, 0, 1])
-    const payload = Buffer.concat(all.flatMap((nal) => [code, nal]))
-    harness.nowMs += 1000 / 30
-    const withLength = payload.length < 60_000 && random.below(2) === 0
-    harness.pipeline.push(writer.pes(0x101, payload, { pts: unit * 3000, withLength }))
-    expected.push(idr ? [sps, pps, ...slices] : slices)
-  }
-  const units = depacketizeH264(harness.video())
-  t.true(units.length >= expected.length - 1)
-  t.deepEqual(
-    units.map(({ nals }) => nals),
-    expected.slice(0, units.length),
-  )
-  t.deepEqual([...harness.issues], [])
-})
+for (const cut of ['one packet each', 'cut at any byte'] as const) {
+  test(`access units written into a transport stream, ${cut}, come out as the same NAL units`, (t) => {
+    const random = new SeededRandom(`access units ${cut}`)
+    const writer = new TsWriter()
+    const harness = new PipelineHarness()
+    const sps = Buffer.from('6742c01eda0280f684000003000400000300f03c58ba80', 'hex')
+    const pps = Buffer.from('68ce3c80', 'hex')
+    harness.pipeline.push(
+      Buffer.concat([writer.pat([[1, 0x100]]), writer.pmt(0x100, 1, [{ pid: 0x101, streamType: 0x1b }])]),
+    )
+    const expected: Buffer[][] = []
+    for (let unit = 0; unit < 300; unit++) {
+      const idr = unit % 10 === 0
+      const importance = 1 + random.below(3)
+      const slices = Array.from({ length: 1 + random.below(4) }, (_, index) =>
+        randomSlice(random, idr, importance, index, unit),
+      )
+      const delimiter = Buffer.from([9, 0xf0])
+      const sei = Buffer.from([6, 5, 1, 7, 0x80])
+      const all = [delimiter, ...(idr ? [sps, pps] : []), sei, ...slices]
+      const code = Buffer.from(random.below(2) ? [0, 0, 1] : [0, 0, 0, 1])
+      const payload = Buffer.concat(all.flatMap((nal) => [code, nal]))
+      harness.nowMs += 1000 / 30
+      const withLength = payload.length < 60_000 && random.below(2) === 0
+      const cuts =
+        cut === 'one packet each'
+          ? []
+          : Array.from({ length: random.below(6) }, () => random.below(payload.length))
+      const edges = [0, ...cuts.toSorted((first, second) => first - second), payload.length]
+      edges.slice(1).forEach((end, part) => {
+        const pts = part === 0 ? { pts: unit * 3000 } : {}
+        harness.pipeline.push(writer.pes(0x101, payload.subarray(edges[part], end), { ...pts, withLength }))
+      })
+      expected.push(idr ? [sps, pps, ...slices] : slices)
+    }
+    const units = depacketizeH264(harness.video())
+    t.true(units.length >= expected.length - 1)
+    t.deepEqual(
+      units.map(({ nals }) => nals),
+      expected.slice(0, units.length),
+    )
+    t.deepEqual([...harness.issues], [])
+  })
+}
 
 test('indexing random bytes keeps within them', (t) => {
   const random = new SeededRandom('annex b')
@@ -94,7 +128,12 @@ test('indexing random bytes keeps within them', (t) => {
   for (let round = 0; round < 2000; round++) {
     const data = random.bytes(1 + random.below(200))
     for (let at = 0; at < data.length; at++) if (random.below(3) > 0) data[at] = random.below(2)
-    indexNals(data, 0, data.length, index)
+    clearNals(index, 0)
+    for (let to = 0; to < data.length; ) {
+      to = Math.min(data.length, to + 1 + random.below(60))
+      scanNals(data, to, index)
+    }
+    closeNal(data, data.length, index)
     for (let nal = 0; nal < index.count; nal++) {
       const [from, to] = [index.starts[nal]!, index.ends[nal]!]
       if (from < 3 || to <= from || to > data.length) t.fail(`round ${round}`)
@@ -106,6 +145,8 @@ test('indexing random bytes keeps within them', (t) => {
 for (const [name, mutate] of mutations) {
   test(`${name}: the pipeline neither throws nor grows, sends only whole packets, and recovers`, async (t) => {
     const good = await generateTs('high', { seconds: 1 })
+    const sliced = await generateTs('high-slices', { seconds: 1 })
+    const inputs = [good, ...PES_CUTS.map((cut) => cutPes(sliced, cut))]
     const random = new SeededRandom(`pipeline ${name}`)
     let nowMs = 0
     let packets = 0
@@ -137,7 +178,8 @@ for (const [name, mutate] of mutations) {
     })
     pipeline.push(good)
     for (let round = 0; round < 30; round++) {
-      const bytes = mutate(good, random)
+      const bytes = mutate(inputs[round % inputs.length]!, random)
+      if (round % 7 === 0) pipeline.tick()
       for (let at = 0; at < bytes.length; at += 1316) {
         nowMs += 5
         pipeline.push(bytes.subarray(at, at + 1316))

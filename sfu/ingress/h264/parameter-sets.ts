@@ -9,6 +9,8 @@ const maxPpsCount = 16
 interface StoredPps {
   readonly id: number
   readonly spsId: number
+  /** bottom_field_pic_order_in_frame_present_flag: slice headers say how their fields differ. */
+  readonly fieldOrder: boolean
   readonly nal: Buffer
 }
 
@@ -43,17 +45,31 @@ export class ParameterSets {
     const reader = new BitReader(data, from + 1, to)
     const id = reader.unsigned()
     const spsId = reader.unsigned()
+    reader.bit() // entropy_coding_mode_flag
+    const fieldOrder = reader.flag()
     if (reader.overrun || id > 255 || spsId > 31) return 'bad'
     const known = this.#pps.get(id)
     if (known && sameBytes(known.nal, data, from, to)) return 'same'
-    store(this.#pps, id, { id, spsId, nal: Buffer.from(data.subarray(from, to)) }, maxPpsCount)
+    store(this.#pps, id, { id, spsId, fieldOrder, nal: Buffer.from(data.subarray(from, to)) }, maxPpsCount)
     return 'changed'
+  }
+
+  /** Whether these bytes are a parameter set that is known already: then the set says nothing new. */
+  isKnown(data: Buffer, from: number, to: number, kind: 'sps' | 'pps'): boolean {
+    const sets: ReadonlyMap<number, { readonly nal: Buffer }> = kind === 'sps' ? this.#sps : this.#pps
+    for (const { nal } of sets.values()) if (sameBytes(nal, data, from, to)) return true
+    return false
   }
 
   /** The SPS that a slice with this PPS refers to, or null when one of the two is missing. */
   active(ppsId: number): SequenceParameterSet | null {
     const pps = this.#pps.get(ppsId)
     return (pps && this.#sps.get(pps.spsId)?.parsed) ?? null
+  }
+
+  /** Whether slices with this PPS carry delta_pic_order_cnt_bottom or a second delta_pic_order_cnt. */
+  fieldOrder(ppsId: number): boolean {
+    return this.#pps.get(ppsId)?.fieldOrder ?? false
   }
 
   /** Calls back with the SPS that a slice with this PPS needs, then with each PPS of that SPS. */

@@ -46,6 +46,7 @@ export class ReorderProbe {
   /** The sender started anew: a bad verdict has to be earned again, a good one of the same SPS stays. */
   restart(): void {
     this.#lastPts = -1
+    this.#backSteps = 0
     if (this.#verdict === 'reordered' && this.#sps) this.configure(this.#sps)
   }
 

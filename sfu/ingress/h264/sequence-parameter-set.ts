@@ -13,7 +13,15 @@ export interface SequenceParameterSet {
   readonly progressive: boolean
   /** 4:2:0 at 8 bits, which is all that browsers decode. */
   readonly browserFormat: boolean
+  /** Bits of frame_num in slice headers, 4 to 16. */
+  readonly frameNumBits: number
   readonly pocType: number
+  /** Bits of pic_order_cnt_lsb in slice headers, 4 to 16; of POC type 0 alone. */
+  readonly pocLsbBits: number
+  /** delta_pic_order_always_zero_flag; of POC type 1 alone. */
+  readonly pocDeltaAlwaysZero: boolean
+  /** separate_colour_plane_flag: slice headers name their plane. */
+  readonly separatePlanes: boolean
   /** max_num_reorder_frames of the VUI, or null when it is silent. */
   readonly maxReorderFrames: number | null
   /** Frame duration in 90 kHz ticks from the VUI's timing, or null. */
@@ -53,10 +61,12 @@ export function parseSps(data: Uint8Array, from: number, to: number): SequencePa
     reader.bit() // qpprime_y_zero_transform_bypass_flag
     if (reader.flag()) skipScalingMatrix(reader, chroma === 3 ? 12 : 8)
   }
-  reader.unsigned() // log2_max_frame_num_minus4
+  const frameNumBits = 4 + reader.unsigned()
   const pocType = reader.unsigned()
-  if (pocType === 0) reader.unsigned()
-  else if (pocType === 1) skipPocCycle(reader)
+  let pocLsbBits = 4
+  let pocDeltaAlwaysZero = false
+  if (pocType === 0) pocLsbBits += reader.unsigned()
+  else if (pocType === 1) pocDeltaAlwaysZero = readPocCycle(reader)
   reader.unsigned() // max_num_ref_frames
   reader.bit() // gaps_in_frame_num_value_allowed_flag
   const widthInMbs = reader.unsigned() + 1
@@ -74,6 +84,7 @@ export function parseSps(data: Uint8Array, from: number, to: number): SequencePa
     height -= (reader.unsigned() + reader.unsigned()) * unitY
   }
   if (reader.overrun || id > 31 || pocType > 2 || chroma > 3) return null
+  if (frameNumBits > 16 || pocLsbBits > 16) return null
   if (width <= 0 || height <= 0 || width > 16_384 || height > 16_384) return null
   const vui = reader.flag() ? readVui(reader) : { maxReorderFrames: null, frameTicks: null }
   const name = profileNames.get(profileIdc) ?? `profile ${profileIdc}`
@@ -85,7 +96,11 @@ export function parseSps(data: Uint8Array, from: number, to: number): SequencePa
     height,
     progressive,
     browserFormat: chroma === 1 && bitDepth === 8 && !separatePlanes,
+    frameNumBits,
     pocType,
+    pocLsbBits,
+    pocDeltaAlwaysZero,
+    separatePlanes,
     ...vui,
   }
 }
@@ -102,12 +117,14 @@ function skipScalingMatrix(reader: BitReader, lists: number): void {
   }
 }
 
-function skipPocCycle(reader: BitReader): void {
-  reader.bit() // delta_pic_order_always_zero_flag
+/** @returns delta_pic_order_always_zero_flag */
+function readPocCycle(reader: BitReader): boolean {
+  const alwaysZero = reader.flag()
   reader.signed()
   reader.signed()
   const count = reader.unsigned()
   for (let index = 0; index < count && index < 256 && !reader.overrun; index++) reader.signed()
+  return alwaysZero
 }
 
 /** A VUI that is cut short says nothing, but doesn't spoil the rest of the SPS. */

@@ -1,5 +1,12 @@
 import test from 'ava'
-import { createNalIndex, indexNals } from '../../../sfu/ingress/h264/annex-b.ts'
+import {
+  beginsNal,
+  clearNals,
+  closeNal,
+  createNalIndex,
+  type NalIndex,
+  scanNals,
+} from '../../../sfu/ingress/h264/annex-b.ts'
 import { BitReader } from '../../../sfu/ingress/h264/bit-reader.ts'
 import { ParameterSets } from '../../../sfu/ingress/h264/parameter-sets.ts'
 import { ReorderProbe } from '../../../sfu/ingress/h264/reorder-probe.ts'
@@ -10,6 +17,13 @@ const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex
 /** As x264 writes it: High, 1280x720 at 30 fps, progressive, with VUI. */
 const spsHigh720 = hex('67 64 00 1f ac d9 40 50 05 bb 01 6a 02 02 02 80 00 00 03 00 80 00 00 1e 07 8c 18 cb')
 
+/** Finds the NAL units of what came in pieces that end at `cuts`. */
+function indexNals(data: Buffer, index: NalIndex, cuts: readonly number[] = []): void {
+  clearNals(index, 0)
+  for (const to of [...cuts, data.length]) scanNals(data, to, index)
+  closeNal(data, data.length, index)
+}
+
 const sps = (over: Partial<SequenceParameterSet> = {}): SequenceParameterSet => ({
   id: 0,
   profileIdc: 100,
@@ -18,30 +32,41 @@ const sps = (over: Partial<SequenceParameterSet> = {}): SequenceParameterSet => 
   height: 240,
   progressive: true,
   browserFormat: true,
+  frameNumBits: 4,
   pocType: 0,
+  pocLsbBits: 4,
+  pocDeltaAlwaysZero: false,
+  separatePlanes: false,
   maxReorderFrames: null,
   frameTicks: 3000,
   ...over,
 })
 
-test('NAL units are found behind both kinds of start code, trailing zeros left out', (t) => {
+test('NAL units are found behind both kinds of start code, trailing zeros left out, wherever the bytes are cut', (t) => {
   const index = createNalIndex()
   const data = hex('00 00 00 01 09 f0 00 00 01 67 00 00 03 01 00 00 00 00 01 68 ce 00 00 01 41 9a 00 00')
-  indexNals(data, 0, data.length, index)
-  const nals = Array.from({ length: index.count }, (_, nal) =>
-    data.subarray(index.starts[nal], index.ends[nal]).toString('hex'),
-  )
-  t.deepEqual(nals, ['09f0', '6700000301', '68ce', '419a'])
-  t.false(index.damaged)
+  for (let cut = 0; cut <= data.length; cut++) {
+    indexNals(data, index, [cut])
+    const nals = Array.from({ length: index.count }, (_, nal) =>
+      data.subarray(index.starts[nal], index.ends[nal]).toString('hex'),
+    )
+    t.deepEqual(nals, ['09f0', '6700000301', '68ce', '419a'])
+    t.false(index.damaged)
+  }
 })
 
-test('bytes before the first start code, none at all, or a set forbidden bit are damage', (t) => {
-  const index = createNalIndex()
-  for (const text of ['12 00 00 01 41 9a', '41 9a 12 13', '00 00 01 c1 9a']) {
+test('bytes before the first start code are seen; a set forbidden bit is damage', (t) => {
+  for (const text of ['12 00 00 01 41 9a', '41 9a 12 13', '00 01 41', '00 00', '']) {
     const data = hex(text)
-    indexNals(data, 0, data.length, index)
-    t.true(index.damaged, text)
+    t.false(beginsNal(data, 0, data.length), text)
   }
+  for (const text of ['00 00 01 41 9a', '00 00 00 00 01 41']) {
+    const data = hex(text)
+    t.true(beginsNal(data, 0, data.length), text)
+  }
+  const index = createNalIndex()
+  indexNals(hex('00 00 01 c1 9a'), index)
+  t.true(index.damaged)
 })
 
 test('the bit reader leaves emulation prevention bytes out and stops at the end', (t) => {
@@ -155,5 +180,14 @@ test('a stream whose B-frames were switched off is good again after two seconds'
   for (let frame = 1; frame < 60; frame++) probe.picture(frame * 3000, false)
   t.is(probe.verdict, 'reordered')
   probe.picture(60 * 3000, false)
+  t.is(probe.verdict, 'in-order')
+})
+
+test("the steps back of a sender that started anew are not its successor's", (t) => {
+  const probe = new ReorderProbe()
+  probe.configure(sps({ maxReorderFrames: 0 }))
+  for (const pts of [0, 9000, 3000, 6000, 18_000, 12_000]) probe.picture(pts, false)
+  probe.restart()
+  for (const pts of [90_000, 93_000, 60_000, 63_000]) probe.picture(pts, false)
   t.is(probe.verdict, 'in-order')
 })
