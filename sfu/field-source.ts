@@ -5,7 +5,7 @@ import type { LogLevel } from '../common/wire/log-level.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
 import { CLASS_PROFILES } from '../policy/classes.ts'
 import type { PictureSize } from '../policy/viewed-stream.ts'
-import { IngressSupervisor } from './ingress/ingress-supervisor.ts'
+import { type IngressSupervision, IngressSupervisor } from './ingress/ingress-supervisor.ts'
 import { Lane, LaneIdentity, type LaneLayout } from './lane.ts'
 import type { MediaEvents, StreamName } from './media-events.ts'
 import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
@@ -20,6 +20,7 @@ export interface FieldSourceSpec extends StreamName {
 
 export interface FieldSourceDependencies {
   readonly events: MediaEvents
+  readonly ingresses: IngressSupervision
   readonly logger: Logger
 }
 
@@ -43,7 +44,11 @@ export class FieldSource implements StreamSource {
   #work: Promise<void> = Promise.resolve()
   #closed = false
 
-  constructor(spec: FieldSourceSpec, host: SourceHost, { events, logger }: FieldSourceDependencies) {
+  constructor(
+    spec: FieldSourceSpec,
+    host: SourceHost,
+    { events, ingresses, logger }: FieldSourceDependencies,
+  ) {
     this.spec = spec
     this.#host = host
     this.#events = events
@@ -52,6 +57,7 @@ export class FieldSource implements StreamSource {
     this.#ingress = new IngressSupervisor(
       { ...spec, input: () => this.#input() },
       { message: (message) => this.#onIngress(message), died: (how) => this.#onIngressDied(how) },
+      ingresses,
       logger,
     )
   }

@@ -1,5 +1,7 @@
 import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
+import { ChildWatch } from '../common/supervision/child-watch.ts'
+import { StartGate } from '../common/supervision/start-gate.ts'
 import { FieldSource, type FieldSourceSpec } from './field-source.ts'
 import { PortRange } from './ingress/port-range.ts'
 import { Stream, type StreamDependencies, type StreamSpec } from './stream.ts'
@@ -35,6 +37,7 @@ export class StreamRegistry implements AsyncDisposable {
   readonly #rist: PortRange
   readonly #rtp: PortRange
   readonly #deps: RegistryDependencies
+  readonly #ingresses = { watch: new ChildWatch(), gate: new StartGate() }
 
   constructor(ports: RegistryPorts, deps: RegistryDependencies) {
     this.#rist = new PortRange(...ports.rist, 'rist_ports')
@@ -62,7 +65,10 @@ export class StreamRegistry implements AsyncDisposable {
     const rtpPort = this.#takeRtpPort(ports)
     const stream = this.#add({ tenantId, streamId, streamClass }, { rist: ports, rtp: rtpPort })
     const input = { ...request.input, links: ports.map((port) => ({ port })) }
-    stream.attach((host) => new FieldSource({ ...request, input, rtpPort }, host, this.#deps))
+    stream.attach(
+      (host) =>
+        new FieldSource({ ...request, input, rtpPort }, host, { ...this.#deps, ingresses: this.#ingresses }),
+    )
     return stream
   }
 
@@ -129,6 +135,7 @@ export class StreamRegistry implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.list().map(({ spec }) => this.close(spec.tenantId, spec.streamId)))
+    this.#ingresses.watch[Symbol.dispose]()
   }
 }
 

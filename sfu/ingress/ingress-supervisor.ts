@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from '../../common/logger.ts'
 import { backoffMs, pause } from '../../common/retry.ts'
+import type { ChildWatch } from '../../common/supervision/child-watch.ts'
+import type { StartGate } from '../../common/supervision/start-gate.ts'
 import {
   type HubToIngress,
   type IngressToHub,
@@ -17,7 +19,7 @@ const ENTRY = fileURLToPath(new URL('./ingress-main.ts', import.meta.url))
 const NODE_FLAGS = ['--max-semi-space-size=1']
 const RESTART_BACKOFF = { initialMs: 50, maxMs: 5000, factor: 2 }
 const HEALTHY_AFTER_MS = 10_000
-/** The process reports its cursors ten times a second; silent this long, it hangs. */
+/** The process reports its cursors ten times a second; silent this long by its own fault, it hangs. */
 const HANG_AFTER_MS = 3000
 /** A fresh process has more to do before it first speaks. */
 const START_WITHIN_MS = 10_000
@@ -30,6 +32,12 @@ export interface IngressSpec {
   /** Loopback port RTP leaves from, the same for every process of this stream. */
   readonly rtpPort: number
   readonly logLevel: LogLevel
+}
+
+/** What the ingress processes of all streams share. */
+export interface IngressSupervision {
+  readonly watch: ChildWatch
+  readonly gate: StartGate
 }
 
 /** What the stream does with its ingress's reports. */
@@ -46,19 +54,24 @@ export function prepareIngress(): Promise<void> {
 
 /**
  * Keeps one ingress process running for one stream: forks it, restarts it with back-off when it dies, kills it
- * when it hangs, and ends it on dispose. What it was last told about its lane is the stream's to repeat.
+ * when it hangs (one that is merely slow is left alone), and ends it on dispose. What it was last told about its lane is
+ * the stream's to repeat.
  */
 export class IngressSupervisor implements AsyncDisposable {
   readonly #spec: IngressSpec
   readonly #listener: IngressListener
+  readonly #shared: IngressSupervision
   readonly #logger: Logger
   readonly #closing = new AbortController()
   readonly #running: Promise<void>
   #child: ChildProcess | null = null
+  /** Media came through it when last heard: whoever watches waits for its successor. */
+  #flowing = false
 
-  constructor(spec: IngressSpec, listener: IngressListener, logger: Logger) {
+  constructor(spec: IngressSpec, listener: IngressListener, shared: IngressSupervision, logger: Logger) {
     this.#spec = spec
     this.#listener = listener
+    this.#shared = shared
     this.#logger = logger.child({ room: 'sfu', stream_id: spec.streamId })
     this.#running = this.#run()
   }
@@ -91,8 +104,11 @@ export class IngressSupervisor implements AsyncDisposable {
     let attempt = 0
     await prepareIngress()
     while (!signal.aborted) {
+      const place = await this.#shared.gate.take(this.#flowing, signal).catch(() => null)
+      if (!place) return
       const startedAt = performance.now()
-      const how = await this.#runOne()
+      const how = await this.#runOne(place)
+      place[Symbol.dispose]()
       if (signal.aborted) return
       this.#listener.died(how)
       attempt = performance.now() - startedAt > HEALTHY_AFTER_MS ? 0 : attempt + 1
@@ -100,8 +116,11 @@ export class IngressSupervisor implements AsyncDisposable {
     }
   }
 
-  /** One process from fork to exit; answers how it ended. */
-  async #runOne(): Promise<string> {
+  /**
+   * One process from fork to exit; answers how it ended.
+   * @param place where it starts: others have their turn once it listens
+   */
+  async #runOne(place: Disposable): Promise<string> {
     const child = fork(ENTRY, [], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'json',
@@ -110,7 +129,11 @@ export class IngressSupervisor implements AsyncDisposable {
     })
     this.#child = child
     const { streamId, input, rtpPort, logLevel } = this.#spec
-    let hang = setTimeout(() => this.#killHanging(child), START_WITHIN_MS)
+    // One that could not be forked has no pid, and says so by `error`.
+    using watched =
+      child.pid === undefined
+        ? null
+        : this.#shared.watch.watch(child.pid, START_WITHIN_MS, () => this.#killHanging(child))
     let spoke = false
     child.on('message', (raw) => {
       const parsed = ingressToHubSchema.safeParse(raw)
@@ -122,13 +145,14 @@ export class IngressSupervisor implements AsyncDisposable {
         return
       }
       if (child !== this.#child) return
-      if (spoke) hang.refresh()
-      else if (parsed.data.type === 'cursors') {
-        spoke = true
-        clearTimeout(hang)
-        hang = setTimeout(() => this.#killHanging(child), HANG_AFTER_MS)
-      }
-      this.#listener.message(parsed.data)
+      const message = parsed.data
+      if (message.type === 'ready') {
+        place[Symbol.dispose]()
+        this.#logger.info({ child_pid: child.pid }, 'ingress listens')
+      } else if (message.type === 'cursors') spoke = true
+      else if (message.type === 'media') this.#flowing = message.flowing
+      if (spoke) watched?.spoke(HANG_AFTER_MS)
+      this.#listener.message(message)
     })
     child.send(
       {
@@ -144,7 +168,6 @@ export class IngressSupervisor implements AsyncDisposable {
       child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
       child.once('error', (error) => resolve(`could not start: ${error.message}`))
     })
-    clearTimeout(hang)
     // What it said last may still come out of the channel, and must not undo what its death has set right.
     this.#child = null
     return how

@@ -1,4 +1,6 @@
 import { createLogger } from '../../common/logger.ts'
+import { ChildWatch } from '../../common/supervision/child-watch.ts'
+import { StartGate } from '../../common/supervision/start-gate.ts'
 import { IngressSupervisor } from '../../sfu/ingress/ingress-supervisor.ts'
 import { freeUdpPorts } from '../support/hub.ts'
 import { attachment } from './ingest-attachment.ts'
@@ -11,6 +13,7 @@ export async function openOurs(routes: readonly IngestRoute[]): Promise<IngestSi
   broken.promise.catch(() => {})
   const rtpPorts = await freeUdpPorts(routes.length)
   const logger = createLogger('fatal')
+  const shared = { watch: opened.use(new ChildWatch()), gate: new StartGate() }
   const listening: Promise<void>[] = []
   const ingresses = routes.map(({ stream, videoPort }, index) => {
     const ready = Promise.withResolvers<void>()
@@ -40,6 +43,7 @@ export async function openOurs(routes: readonly IngestRoute[]): Promise<IngestSi
         },
         died: (how) => broken.reject(new Error(`ingress ${index} died: ${how}`)),
       },
+      shared,
       logger,
     )
     return opened.use(ingress)

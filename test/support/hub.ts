@@ -116,7 +116,7 @@ export async function startHub(
     String(options.rtcPort ?? 0),
   ]
   args.push('--workers', String(options.workers ?? 2), '--log-level', options.logLevel ?? 'info')
-  args.push('--rtp-ports', `${rtp}-${rtp! + 40}`, ...(options.args ?? []))
+  args.push('--rtp-ports', `${rtp}-${rtp! + 40 + streams.length}`, ...(options.args ?? []))
   const { dataDir } = options
   const env = {
     ...process.env,

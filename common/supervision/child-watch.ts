@@ -1,0 +1,62 @@
+import { Patience } from './patience.ts'
+import { sampleOf } from './thread-sample.ts'
+
+/** How often silent children are looked at, ms. */
+const LOOK_EVERY_MS = 250
+
+/** A child that is watched until this is disposed of. */
+export interface WatchedChild extends Disposable {
+  /** It gave a sign of life. @param limitMs how much silence is allowed from now on */
+  spoke(limitMs?: number): void
+  /** Silence so far that was its own fault, ms. */
+  readonly silentMs: number
+}
+
+interface Watched {
+  readonly pid: number
+  readonly patience: Patience
+  readonly onHung: () => void
+}
+
+/**
+ * Watches children that speak regularly, and tells of those that hang: stopped, looping or deadlocked. Those that are
+ * slow, because the machine is busy or because whoever listens to them stood still, are left alone (see
+ * {@link Patience}).
+ */
+export class ChildWatch implements Disposable {
+  readonly #children = new Set<Watched>()
+  readonly #timer: NodeJS.Timeout
+
+  constructor() {
+    // Timers come before input in a turn of the event loop: what waits to be read is heard before anybody is judged.
+    this.#timer = setInterval(() => setImmediate(() => this.#look()), LOOK_EVERY_MS).unref()
+  }
+
+  /**
+   * @param limitMs how much silence of its own is allowed, until `spoke` says otherwise
+   * @param onHung is called at each look for as long as it hangs
+   */
+  watch(pid: number, limitMs: number, onHung: () => void): WatchedChild {
+    const patience = new Patience(limitMs, LOOK_EVERY_MS, performance.now())
+    const child = { pid, patience, onHung }
+    this.#children.add(child)
+    return {
+      spoke: (limit) => patience.spoke(limit),
+      get silentMs() {
+        return patience.silentMs
+      },
+      [Symbol.dispose]: () => void this.#children.delete(child),
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+    this.#children.clear()
+  }
+
+  #look(): void {
+    const now = performance.now()
+    for (const { pid, patience, onHung } of this.#children)
+      if (patience.look(now, () => sampleOf(pid))) onHung()
+  }
+}

@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs'
+import type { ThreadSample } from './patience.ts'
+
+/** Reads a process's main thread from /proc, which waits for nobody; null when it is gone, or the kernel does not count. */
+export function sampleOf(pid: number): ThreadSample | null {
+  try {
+    // The command's name may hold spaces and parentheses: the state is the first field after its last one.
+    const state = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.charAt(0)
+    const [ranNs, waitedNs] = readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ').map(Number)
+    if (ranNs === undefined || waitedNs === undefined) return null
+    return { state, ranMs: ranNs / 1e6, waitedMs: waitedNs / 1e6 }
+  } catch {
+    return null
+  }
+}
