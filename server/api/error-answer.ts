@@ -79,5 +79,5 @@ function codedError(thrown: unknown): CodedError {
 }
 
 function resourceOf(code: string): string {
-  return code.startsWith('store_') || code.startsWith('audit_') ? 'store' : code
+  return /^(store|audit|database)_/.test(code) ? 'store' : code
 }

@@ -1,8 +1,8 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { CodedError } from '../../common/errors.ts'
-import { sqliteUnusable } from './sqlite-database.ts'
+import { CodedError, messageOf } from '../../common/errors.ts'
+import { isBusy, sqliteUnusable } from './sqlite-database.ts'
 
 /** A hub that is just ending gets this long to be gone, ms. */
 const PATIENCE_MS = 5000
@@ -10,7 +10,7 @@ const PATIENCE_MS = 5000
 /**
  * Keeps a data folder to one hub: two on one SQLite would not see what the other writes. The system gives the lock back
  * however the process ends.
- * @throws CodedError `data_folder_in_use`
+ * @throws CodedError `data_folder_in_use`, `database_damaged`, `database_unusable`
  */
 export function holdFolder(folder: string, patienceMs = PATIENCE_MS): Disposable {
   const file = join(folder, 'hub.lock')
@@ -26,6 +26,11 @@ export function holdFolder(folder: string, patienceMs = PATIENCE_MS): Disposable
     lock.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     lock.close()
+    if (!isBusy(error))
+      throw new CodedError('database_damaged', `the lock file ${file} can't be used: ${messageOf(error)}`, {
+        cause: error,
+        details: ['it holds nothing: stop the hub that may run here, delete the file, and start again'],
+      })
     throw new CodedError('data_folder_in_use', `another hub runs on ${folder}`, {
       cause: error,
       details: ['stop it first, give this one a DATA_DIR of its own, or share a PostgreSQL by DATABASE_URL'],

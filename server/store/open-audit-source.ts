@@ -4,7 +4,7 @@ import { CodedError } from '../../common/errors.ts'
 import type { AuditSource } from '../audit/verify-chain.ts'
 import type { StoreConfig } from './open-store.ts'
 import { openPool, postgresUnusable } from './postgres-pool.ts'
-import { databaseFile, openForReading, sqliteFailure } from './sqlite-database.ts'
+import { databaseFile, openForReading, sqliteUnusable } from './sqlite-database.ts'
 import { nodeSqliteDialect } from './sqlite-dialect.ts'
 import { StoreReader } from './store-reader.ts'
 import type { Tables } from './tables.ts'
@@ -19,15 +19,18 @@ export async function openAuditSource(
   const { dialect, failure } = config.kind === 'sqlite' ? sqliteIn(config.folder) : postgresAt(config.url)
   const db = new Kysely<Tables>({ dialect })
   const reader = new StoreReader(db)
-  try {
-    await reader.auditRows(0, 1)
-  } catch (error) {
-    await db.destroy()
+  const inWords = (error: unknown): never => {
     throw failure(error)
   }
+  try {
+    await reader.auditRows(0, 1).catch(inWords)
+  } catch (error) {
+    await db.destroy()
+    throw error
+  }
   return {
-    auditRows: (afterSeq, limit) => reader.auditRows(afterSeq, limit),
-    auditHead: () => reader.auditHead(),
+    auditRows: (afterSeq, limit) => reader.auditRows(afterSeq, limit).catch(inWords),
+    auditHead: () => reader.auditHead().catch(inWords),
     [Symbol.asyncDispose]: () => db.destroy(),
   }
 }
@@ -38,7 +41,10 @@ function sqliteIn(folder: string) {
     throw new CodedError('database_unusable', `there is no database in ${folder}`, {
       details: [`expected: ${file}`],
     })
-  return { dialect: nodeSqliteDialect(openForReading(file)), failure: sqliteFailure }
+  return {
+    dialect: nodeSqliteDialect(openForReading(file)),
+    failure: (error: unknown) => sqliteUnusable(file, error),
+  }
 }
 
 function postgresAt(url: string) {

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { CodedError, messageOf } from '../../common/errors.ts'
+import { databaseDamaged } from './store-errors.ts'
 
 /** Longest wait for a connection, and longest that a statement may take, in ms. */
 const CONNECT_TIMEOUT_MS = 5000
@@ -39,6 +40,13 @@ export function openPool(url: string, max: number, onIdleError: (error: Error) =
 /** What went wrong when the hub could not even start with the database: for whoever starts it. */
 export function postgresUnusable(error: unknown): CodedError {
   if (error instanceof CodedError) return error
+  const state = sqlState(error)
+  if (state === 'XX001' || state === 'XX002')
+    return databaseDamaged(
+      `the PostgreSQL of DATABASE_URL is damaged: ${messageOf(error)}`,
+      error,
+      'postgres',
+    )
   // Neither the message nor the cause: they may hold the URL, and with it the password.
   if (error instanceof TypeError || error instanceof URIError)
     return new CodedError('database_unusable', 'DATABASE_URL is no PostgreSQL connection string', {
@@ -49,7 +57,7 @@ export function postgresUnusable(error: unknown): CodedError {
     `can't use the PostgreSQL of DATABASE_URL: ${messageOf(error)}`,
     {
       cause: error,
-      details: [startAdvice(sqlState(error))],
+      details: [startAdvice(state)],
     },
   )
 }
@@ -67,6 +75,9 @@ export function postgresFailure(error: unknown): CodedError {
   if (error instanceof CodedError) return error
   const state = sqlState(error)
   const options = { status: 503, cause: error }
+  // Class XX: data_corrupted, index_corrupted.
+  if (state === 'XX001' || state === 'XX002')
+    return databaseDamaged('the database is damaged', error, 'postgres')
   if (state === '53100') return new CodedError('store_full', "the database's disk is full", options)
   // Class 22 to 23, 42, 54: it is the statement or what it holds. No state at all: the connection broke.
   if (state !== undefined && /^(?:2[23]|42|54|P0)/.test(state))

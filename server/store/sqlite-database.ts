@@ -2,6 +2,7 @@ import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CodedError, messageOf } from '../../common/errors.ts'
+import { databaseDamaged } from './store-errors.ts'
 
 /** Longest wait for another process that writes, such as a backup, in ms. */
 const BUSY_TIMEOUT_MS = 2000
@@ -62,16 +63,34 @@ function opening(file: string, open: () => DatabaseSync): DatabaseSync {
 /** What went wrong when the hub could not even start with the database. */
 export function sqliteUnusable(file: string, error: unknown): CodedError {
   if (error instanceof CodedError) return error
+  const code = resultCode(error)
+  if (code !== undefined && DAMAGED.has(code))
+    return databaseDamaged(
+      `the database ${file} is damaged, or no SQLite database: ${messageOf(error)}`,
+      error,
+    )
+  // Its own statements are right: tables are missing or not as the schema's version says.
+  if (code === 1)
+    return databaseDamaged(`the database ${file} is not as the hub made it: ${messageOf(error)}`, error)
   return new CodedError('database_unusable', `can't use the database ${file}: ${messageOf(error)}`, {
     cause: error,
-    details: [adviceOn(resultCode(error))],
+    details: [adviceOn(code)],
   })
 }
 
+/** SQLITE_CORRUPT and SQLITE_NOTADB. */
+const DAMAGED: ReadonlySet<number> = new Set([11, 26])
+
 function adviceOn(code: number | undefined): string {
-  if (code === 26 || code === 11) return 'it is damaged, or no SQLite database: put a backup in its place'
   if (code === 5 || code === 6) return 'another process holds it: stop that one'
+  if (code === 13) return 'the disk is full: make room'
   return 'the folder must exist or be possible to make, and belong to the user that runs the hub'
+}
+
+/** Another connection holds it. */
+export function isBusy(error: unknown): boolean {
+  const code = resultCode(error)
+  return code === 5 || code === 6
 }
 
 /** SQLite's primary result code (sqlite.org/rescode.html) of something thrown by node:sqlite. */
@@ -97,7 +116,10 @@ export function sqliteFailure(error: unknown): CodedError {
       return new CodedError('store_full', "the database's disk is full", options)
     case 11:
     case 26:
-      return new CodedError('store_unavailable', 'the database is damaged', options)
+      return databaseDamaged('the database is damaged', error)
+    case 1:
+      // The hub's statements are right: it is the tables that are not as they should be.
+      return databaseDamaged('the database is not as the hub made it', error)
     default:
       return new CodedError('store_failed', 'the database refused', { ...options, status: 500 })
   }

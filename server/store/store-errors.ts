@@ -20,3 +20,41 @@ export function auditHeadMissing(): CodedError {
     details: ['nothing that must be recorded is done until it is back: see what audit:verify says'],
   })
 }
+
+/** What to do with a damaged SQLite database, in the order in which it is tried. */
+export const MEND_SQLITE = [
+  'stop the hub, and copy lanecast.sqlite with its -wal and -shm files: keep the copy, whatever comes of it',
+  'put a back-up in its place, and remove the -wal and -shm files (docs/operations.md, "A damaged database")',
+  "without a back-up, save what can be read: sqlite3 lanecast.sqlite .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 recovered.sqlite",
+  'or start anew: move the data folder away; senders, tokens and policies must then be set up again',
+] as const
+
+const MEND_POSTGRES = [
+  'stop the hubs, and look into the log of PostgreSQL: it names the table and the file',
+  'restore the last pg_dump, or let PostgreSQL rebuild what can be rebuilt: REINDEX DATABASE (docs/operations.md, "A damaged database")',
+] as const
+
+/** The database holds what nobody wrote: nothing that waits will mend it. @param what is damaged, in words */
+export function databaseDamaged(
+  what: string,
+  cause: unknown,
+  of: 'sqlite' | 'postgres' = 'sqlite',
+): CodedError {
+  return new CodedError('database_damaged', what, {
+    status: 503,
+    cause,
+    details: of === 'sqlite' ? MEND_SQLITE : MEND_POSTGRES,
+  })
+}
+
+/** A document whose text is not what was stored. */
+export function documentDamaged(name: string, cause: unknown): CodedError {
+  return new CodedError('database_damaged', `the database is damaged: ${name} is no JSON`, {
+    status: 503,
+    cause,
+    details: [
+      'somebody edited the database, or its disk failed: put a back-up in its place (docs/operations.md, "A damaged database")',
+      `or delete that document from the table lanecast_document: what it says is lost`,
+    ],
+  })
+}

@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely'
 import type { AuditHead } from '../audit/audit-chain.ts'
 import type { AuditRecord, AuditRow } from '../audit/audit-record.ts'
-import { isDocumentKey, isName } from './document-key.ts'
+import { documentName, isDocumentKey, isName } from './document-key.ts'
 import type { AuditPage, DocumentPage, StoredDocument } from './store.ts'
+import { documentDamaged } from './store-errors.ts'
 import type { Tables } from './tables.ts'
 
 const DOCUMENT = ['kind', 'tenant_id', 'id', 'version', 'body', 'updated_at'] as const
@@ -96,8 +97,13 @@ export class StoreReader {
   }
 }
 
+/** @throws CodedError `database_damaged` */
 function documentOf(row: Tables['lanecast_document']): StoredDocument {
-  return { ...row, body: JSON.parse(row.body) }
+  try {
+    return { ...row, body: JSON.parse(row.body) }
+  } catch (error) {
+    throw documentDamaged(documentName(row), error)
+  }
 }
 
 /** Somebody may have edited it: the trail must still be readable, and verifying names the record. */

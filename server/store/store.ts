@@ -62,8 +62,8 @@ export interface AuditPage {
  * Documents of all kinds and the audit trail. What was acknowledged survives kill -9 (but for the memory store,
  * which keeps nothing). Reads see every acknowledged write.
  *
- * All methods throw CodedError `store_unavailable` (503) when the database can't be reached, `store_failed` (500)
- * when it refuses, and `store_closed` (503) after disposal.
+ * All methods throw CodedError `store_unavailable` (503) when the database can't be reached, `database_damaged` (503)
+ * with what to do, `store_failed` (500) when it refuses, and `store_closed` (503) after disposal.
  */
 export interface Store extends AuditSource, AsyncDisposable {
   /** Writes that wait for their transaction, and how many may. */

@@ -30,7 +30,11 @@ export async function migrate(
       await bringForward(connection, dialect, migrations)
       await sql.raw('COMMIT').execute(connection)
     } catch (error) {
-      await sql.raw('ROLLBACK').execute(connection)
+      // What failed is worth more than that a damaged database can't be rolled back either.
+      await sql
+        .raw('ROLLBACK')
+        .execute(connection)
+        .catch(() => {})
       throw error
     }
   })
@@ -58,7 +62,8 @@ async function bringForward(
       `the database has schema ${present}, this release knows up to ${newest}`,
       {
         details: [
-          'a newer release has written it: run that one, or go back to a backup from before its first start',
+          'a newer release has written it: run that one again; it keeps all there is',
+          'or go back: stop the hub, and put a back-up from before its first start in place of the database (docs/operations.md, "Back-ups")',
         ],
       },
     )

@@ -58,9 +58,9 @@ test('a file that is no database is refused in words', async (t) => {
   writeFileSync(databaseFile(folder), 'not a database '.repeat(1000))
   const error = await t.throwsAsync(openSqliteStore(folder), {
     instanceOf: CodedError,
-    code: 'database_unusable',
+    code: 'database_damaged',
   })
-  t.regex(error!.details.join(), /damaged/)
+  t.regex(error!.message, /damaged, or no SQLite database/)
   const nowhere = join(databaseFile(folder), 'inside-a-file')
   await t.throwsAsync(openSqliteStore(nowhere), { instanceOf: CodedError, code: 'database_unusable' })
 })
