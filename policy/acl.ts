@@ -1,7 +1,7 @@
 import type { Principal } from '../common/wire/decision.ts'
 import type { Action } from '../common/wire/ids.ts'
 import type { AclRule } from '../common/wire/policy-document.ts'
-import { compileGlob, matchesAll, patternsMayMeet } from './glob.ts'
+import { compileGlob, globCost, matchesAll, patternsMayMeet } from './glob.ts'
 
 /** Who wants to do what. */
 export interface AccessQuestion {
@@ -67,6 +67,21 @@ export function compileAcl(rules: readonly AclRule[], actions: readonly Action[]
       ]
     }),
   )
+}
+
+/**
+ * What it can cost at most to ask an ACL once, in the steps of `globCost`: patterns of streams and subjects that are
+ * neither whole names nor beginnings of names are looked for in each id.
+ * @param most counting ends above it
+ */
+export function aclCost(rules: readonly AclRule[], most: number): number {
+  let steps = 0
+  for (const { streams, subjects } of rules) {
+    for (const stream of streams) steps += globCost(stream)
+    for (const subject of subjects) steps += globCost(subject.slice(subject.indexOf(':') + 1))
+    if (steps > most) break
+  }
+  return steps
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Compiles a pattern in which `*` stands for any run of characters and `?` for exactly one; the whole text must
  * match. There is no regular expression behind it: the worst case is pattern length x text length, whatever is
- * written in the pattern.
+ * written in the pattern; see globCost.
  */
 export function compileGlob(pattern: string): (text: string) => boolean {
   const wild = pattern.search(/[*?]/)
@@ -32,24 +32,57 @@ function agree(one: string, other: string, test: (long: string, short: string) =
   return one.length > other.length ? test(one, other) : test(other, one)
 }
 
-/** Greedy with one point of return: only the last `*` seen can ever need to take in more. */
+/**
+ * What a pattern can cost to match, in steps of some nanoseconds: 1 where it is compared as it stands, more where it is
+ * looked for in a text of the longest id.
+ */
+export function globCost(pattern: string): number {
+  const [first = '', ...later] = pattern.split('*')
+  if (later.length === 0) return pattern.includes('?') ? first.length : 1
+  const ends = first.length + later.at(-1)!.length
+  return later
+    .slice(0, -1)
+    .reduce((sum, part) => sum + LONGEST_ID * (part.includes('?') ? part.length : 1), ends)
+}
+
+const ANY_ONE = '?'.charCodeAt(0)
+
+/** Ids have up to 64 characters. */
+const LONGEST_ID = 64
+
+/** Each part between two `*` where it first fits: a later place could only leave less for those after it. */
 function matches(pattern: string, text: string): boolean {
-  let [at, star, retry] = [0, -1, 0]
-  for (let index = 0; index < text.length; ) {
-    const wanted = pattern[at]
-    if (wanted === '*') {
-      star = at
-      retry = index
-      at += 1
-    } else if (wanted !== undefined && (wanted === '?' || wanted === text[index])) {
-      at += 1
-      index += 1
-    } else if (star !== -1) {
-      retry += 1
-      index = retry
-      at = star + 1
-    } else return false
+  const [first = '', ...later] = pattern.split('*')
+  const last = later.pop()
+  if (last === undefined) return text.length === first.length && fitsAt(first, text, 0)
+  const end = text.length - last.length
+  if (end < first.length || !fitsAt(first, text, 0) || !fitsAt(last, text, end)) return false
+  let at = first.length
+  for (const part of later) {
+    const found = placeOf(part, text, at, end)
+    if (found === -1) return false
+    at = found + part.length
   }
-  while (pattern[at] === '*') at += 1
-  return at === pattern.length
+  return true
+}
+
+/** Where `part` first fits in `text`, from `from` on and ending by `end`; -1 where it does not. */
+function placeOf(part: string, text: string, from: number, end: number): number {
+  const last = end - part.length
+  // Most parts have no `?`, and the engine looks for those far faster.
+  if (!part.includes('?')) {
+    const found = text.indexOf(part, from)
+    return found <= last ? found : -1
+  }
+  for (let at = from; at <= last; at += 1) if (fitsAt(part, text, at)) return at
+  return -1
+}
+
+function fitsAt(part: string, text: string, at: number): boolean {
+  if (!part.includes('?')) return text.startsWith(part, at)
+  for (let index = 0; index < part.length; index += 1) {
+    const wanted = part.charCodeAt(index)
+    if (wanted !== ANY_ONE && wanted !== text.charCodeAt(at + index)) return false
+  }
+  return true
 }

@@ -13,6 +13,7 @@ import type { Route } from './api/route.ts'
 import { postTelemetry } from './api/telemetry.ts'
 import { listAlarms } from './api/topology/list-alarms.ts'
 import { listLinks } from './api/topology/list-links.ts'
+import type { YamlParser } from './api/yaml-parser.ts'
 import type { Auth } from './auth/open-auth.ts'
 import { RateLimits } from './auth/rate-limits.ts'
 import type { Config } from './config/config.ts'
@@ -45,6 +46,7 @@ export interface ApiRoomOptions {
   readonly webhooks: Webhooks
   readonly metrics: Metrics
   readonly events: MediaEvents
+  readonly yaml: YamlParser
   /** The hub ends. */
   readonly closing: AbortSignal
 }
@@ -96,6 +98,7 @@ export function apiOf(options: ApiRoomOptions): Router {
     },
     limits: new RateLimits(),
     authorize: (principal, action, about) => authorizer.authorize(principal, action, about),
+    yaml: options.yaml,
     closing: options.closing,
     tenantExists: (tenantId) => tenants.has(tenantId),
     onAnswered: ({ code, failed }) => {

@@ -9,6 +9,7 @@ import { StreamRegistry } from '../sfu/stream-registry.ts'
 import { WorkerCpu } from '../sfu/worker-cpu.ts'
 import { WorkerPool } from '../sfu/worker-pool.ts'
 import { ProtooGateway } from '../signaling/protoo-gateway.ts'
+import { YamlParser } from './api/yaml-parser.ts'
 import { apiOf } from './api-room.ts'
 import type { AuditDraft } from './audit/audit-record.ts'
 import type { FirstAdminToken } from './auth/admin-token.ts'
@@ -182,6 +183,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const api = apiOf({
     ...{ config, auth, state, policies, tenants, overlay, flows, place, doors, webhooks, metrics, events },
     workers: () => workerStatistics({ workers, placement, cpu, streams }),
+    yaml: stack.use(new YamlParser()),
     closing: closing.signal,
   })
   const app = httpApp({

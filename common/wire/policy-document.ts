@@ -13,16 +13,23 @@ const perClass = <Schema extends z.ZodType>(schema: Schema) =>
 const kbps = z.number().int().min(0).max(200_000)
 const bufferMs = z.number().int().min(10).max(30_000)
 
-/** `*` stands for any run of characters, `?` for one. */
-export const streamPatternSchema = z
-  .string()
-  .regex(/^[A-Za-z0-9._*?-]{1,64}$/, 'a stream pattern is 1 to 64 letters, digits, `.`, `_`, `-`, `*` or `?`')
+/**
+ * `*` stands for any run of characters, `?` for one. A wrong one aborts, here and in subjects: a document can hold tens
+ * of thousands, and who validates it may stop at the first.
+ */
+export const streamPatternSchema = z.string().regex(/^[A-Za-z0-9._*?-]{1,64}$/, {
+  abort: true,
+  error: 'a stream pattern is 1 to 64 letters, digits, `.`, `_`, `-`, `*` or `?`',
+})
 
 export const aclSubjectSchema = z
   .string()
   .regex(
     new RegExp(`^(\\*|anonymous|role:(${PRINCIPAL_ROLES.join('|')})|(user|node):[A-Za-z0-9._*?-]{1,64})$`),
-    'a subject is `*`, `anonymous`, `role:` and a role, or `user:` or `node:` and an id or pattern',
+    {
+      abort: true,
+      error: 'a subject is `*`, `anonymous`, `role:` and a role, or `user:` or `node:` and an id or pattern',
+    },
   )
 
 export const aclRuleSchema = z.strictObject({

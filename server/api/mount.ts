@@ -8,6 +8,7 @@ import { ApiError, notFound } from './api-error.ts'
 import { sendError } from './error-answer.ts'
 import type { Route } from './route.ts'
 import { requestIdOf, serveRoute } from './serve-route.ts'
+import type { YamlParser } from './yaml-parser.ts'
 
 /** One request, answered. */
 export interface AnsweredRequest {
@@ -28,6 +29,7 @@ export interface ApiParts {
     Partial<Pick<Authenticator, 'isCurrent' | 'onChange'>>
   readonly limits: Pick<RateLimits, 'take' | 'failedAuthentication'>
   readonly authorize: (principal: AuthenticatedPrincipal, action: Action, about: About) => Authorization
+  readonly yaml: Pick<YamlParser, 'parse'>
   /** Whether there is such a tenant. */
   readonly tenantExists: (tenantId: string) => boolean
   /** The hub ends: questions that are held open are let go. */

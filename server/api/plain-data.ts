@@ -1,24 +1,22 @@
 import { badRequest } from './api-error.ts'
 
 /** How deep arrays and objects of a body may stand in each other. */
-const MAX_DEPTH = 32
+export const MAX_DEPTH = 32
 /** Keys that reach an object's prototype in careless code. */
 const PROTOTYPE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
+export const PROTOTYPE_KEY_LENGTHS: ReadonlySet<number> = new Set([9, 11])
 
 /**
  * Refuses what no request of ours needs and what careless code trips over: nesting deeper than MAX_DEPTH, and prototype
  * keys anywhere.
- * @param value what JSON.parse or a YAML parser answered
+ * @param value what a YAML parser answered; JSON is looked at before it is parsed, see hostile-json.ts
  * @throws ApiError 400
  */
 export function refuseHostileData(part: string, value: unknown): void {
   const waiting: { at: object; depth: number }[] = []
   const visit = (inner: unknown, depth: number): void => {
     if (typeof inner !== 'object' || inner === null) return
-    if (depth > MAX_DEPTH)
-      throw badRequest(`the ${part} is nested too deeply`, [
-        `${part}: nested deeper than ${MAX_DEPTH} levels`,
-      ])
+    if (depth > MAX_DEPTH) throw tooDeep(part)
     waiting.push({ at: inner, depth })
   }
   visit(value, 1)
@@ -27,6 +25,10 @@ export function refuseHostileData(part: string, value: unknown): void {
     if (!Array.isArray(at)) for (const key of Object.keys(at)) refusePrototypeKey(part, key)
     for (const inner of Object.values(at)) visit(inner, depth + 1)
   }
+}
+
+export function tooDeep(part: string): Error {
+  return badRequest(`the ${part} is nested too deeply`, [`${part}: nested deeper than ${MAX_DEPTH} levels`])
 }
 
 /** @throws ApiError 400 */

@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { badRequest } from './api-error.ts'
 import { refusePrototypeKey } from './plain-data.ts'
 
+/** No route knows as many. */
+const MAX_FIELDS = 50
+
 /**
  * The query of a URL. A name that stands there twice is refused: which of the two counts is what parsers differ on.
  * @throws ApiError 400
@@ -10,7 +13,10 @@ export function readQuery(url: string): Record<string, string> {
   const at = url.indexOf('?')
   const query: Record<string, string> = {}
   if (at === -1) return query
-  for (const [name, value] of new URLSearchParams(url.slice(at + 1))) {
+  const text = url.slice(at + 1)
+  if (text.split('&', MAX_FIELDS + 1).length > MAX_FIELDS)
+    throw badRequest('the query names too many fields', [`query: at most ${MAX_FIELDS} fields`])
+  for (const [name, value] of new URLSearchParams(text)) {
     refusePrototypeKey('query', name)
     if (Object.hasOwn(query, name))
       throw badRequest('the query names a field twice', [`query: ${JSON.stringify(name.slice(0, 64))} twice`])

@@ -261,9 +261,29 @@ function parsed(
   schema: z.ZodType | undefined,
   given: unknown,
 ): { readonly value?: unknown; readonly wrong: readonly string[] } {
-  const result = schema?.safeParse(given)
+  const result = schema?.safeParse(given, holdsMany(given) ? AT_FIRST_FAULT : undefined)
   if (result?.success === false) return { wrong: issueLines(name, result.error.issues, schema) }
   return { value: result?.data, wrong: [] }
+}
+
+/** How zod's own `validate` stops; its `safeParse` takes the option as well, without a type for it. */
+const AT_FIRST_FAULT = { abortEarly: true, reportInput: false } as const
+
+/** Above so many values only the first thing that is wrong is told: to note each of thousands takes too long. */
+const MANY_VALUES = 500
+
+function holdsMany(given: unknown): boolean {
+  let left = MANY_VALUES
+  const count = (value: unknown): void => {
+    left -= 1
+    if (typeof value !== 'object' || value === null) return
+    for (const inner of Object.values(value)) {
+      if (left <= 0) return
+      count(inner)
+    }
+  }
+  count(given)
+  return left <= 0
 }
 
 /** What the path or the query names. */

@@ -13,7 +13,7 @@ import { refusal, refuseBeforeBody, refuseByAcl, unauthenticated, whoActs } from
 import type { ApiParts } from './mount.ts'
 import { readIfMatch } from './preconditions.ts'
 import { readQuery, typedText } from './query.ts'
-import { announcesBody, bodyTypeOf, MAX_BODY_BYTES, readBody } from './request-body.ts'
+import { announcesBody, type BodyRules, bodyTypeOf, MAX_BODY_BYTES, readBody } from './request-body.ts'
 import {
   type Prepared,
   type PreparedHead,
@@ -83,7 +83,8 @@ async function answerTo(
   refuseBeforeBody(route, parts, principal, head)
   if ('wrong' in head) throw malformed(head.wrong)
   const ifMatch = readPrecondition(route, request)
-  const prepared = await readInput(route, head.ok, request, signal)
+  const parseYaml = (text: string) => parts.yaml.parse(text, limitKeyOf(principal) ?? address)
+  const prepared = await readInput(route, head.ok, request, { parseYaml, signal })
   if (prepared.units > 1)
     refuseAbove(await parts.limits.take(limitKeyOf(principal), address, route.cost, prepared.units - 1))
   const acts = whoActs(principal, prepared.scope)
@@ -164,13 +165,13 @@ async function readInput(
   route: Route,
   head: PreparedHead,
   request: Request,
-  signal: AbortSignal,
+  { parseYaml, signal }: Pick<BodyRules, 'parseYaml'> & { readonly signal: AbortSignal },
 ): Promise<Prepared> {
   let body: unknown
   if (route.body) {
     const types = route.bodyTypes ?? ['application/json']
     const maxBytes = Math.min(route.maxBodyBytes ?? MAX_BODY_BYTES, MAX_BODY_BYTES)
-    body = await readBody(request, bodyTypeOf(request, types), { types, maxBytes }, signal)
+    body = await readBody(request, bodyTypeOf(request, types), { maxBytes, parseYaml }, signal)
   } else if (announcesBody(request))
     throw badRequest('the request must not have a body', ['body: there must be none'])
   const outcome = head.prepare(body)

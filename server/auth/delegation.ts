@@ -1,6 +1,7 @@
 import { CodedError } from '../../common/errors.ts'
 import type { Principal } from '../../common/wire/decision.ts'
 import type { PrincipalRole } from '../../common/wire/ids.ts'
+import { matchesAll } from '../../policy/glob.ts'
 import { patternCovers } from './pattern-cover.ts'
 import type { Grants } from './principal.ts'
 
@@ -27,11 +28,12 @@ export function refuseEscalation(giver: Principal, wanted: Delegated): void {
   const [from, to] = [ORDER.indexOf(giver.role), ORDER.indexOf(wanted.role)]
   if (from === -1 || to === -1 || to < from)
     throw denied(`the role ${giver.role} can't give away the role ${wanted.role}`)
+  const own = giver.grants.streams
   const beyond = [
     ...wanted.grants.actions.filter((action) => !includes(giver.grants.actions, action)),
-    ...wanted.grants.streams.filter(
-      (stream) => !giver.grants.streams.some((own) => patternCovers(own, stream)),
-    ),
+    ...(own.some(matchesAll)
+      ? []
+      : wanted.grants.streams.filter((stream) => !own.some((each) => patternCovers(each, stream)))),
   ]
   if (beyond.length > 0) throw denied(`the own token does not reach as far as ${beyond.join(', ')}`)
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Principal } from '../../common/wire/decision.ts'
 import { actionSchema } from '../../common/wire/ids.ts'
 import { streamPatternSchema } from '../../common/wire/policy-document.ts'
+import { globCost } from '../../policy/glob.ts'
 
 /** What a token is limited to, on top of the tenant's ACL. */
 export const grantsSchema = z.strictObject({
@@ -9,6 +10,15 @@ export const grantsSchema = z.strictObject({
   actions: z.array(z.union([actionSchema, z.literal('*')])).max(100),
 })
 export type Grants = z.infer<typeof grantsSchema>
+
+/** See `globCost`: each question to the ACL asks the grants first. */
+const MAX_GRANTS_COST = 1000
+
+/** Grants that are given out now. */
+export const newGrantsSchema = grantsSchema.refine(
+  ({ streams }) => streams.reduce((sum, pattern) => sum + globCost(pattern), 0) <= MAX_GRANTS_COST,
+  { path: ['streams'], message: 'too many parts between two `*`: each question would take too long' },
+)
 
 /** Not limited: the ACL alone decides. */
 export const ALL_GRANTS: Grants = { streams: ['*'], actions: ['*'] }

@@ -6,6 +6,7 @@ import {
   type PolicyVersionRecord,
   policyVersionRecordSchema,
 } from '../../common/wire/policy-version.ts'
+import { aclCost } from '../../policy/acl.ts'
 import { type EffectivePolicy, effectivePolicy } from '../../policy/effective.ts'
 import { Mirror, writePlanned } from '../auth/mirror.ts'
 import { type Actor, actorName } from '../auth/principal.ts'
@@ -16,6 +17,8 @@ import type { TenantRemains } from '../tenants/tenant-book.ts'
 /** How many versions of a tenant's policy are kept, the current one included. */
 export const KEPT_VERSIONS = 200
 const ID_DIGITS = 12
+/** See `aclCost`: a tenth of a millisecond for each question, of which a list asks one for each of its items. */
+export const MAX_ACL_COST = 10_000
 
 export interface PolicyBookOptions {
   readonly store: Pick<Store, 'get' | 'list' | 'write'>
@@ -107,9 +110,18 @@ export class PolicyBook implements AsyncDisposable {
 
   /**
    * What a document would be in force. Changes nothing.
-   * @throws CodedError `policy_invalid` (400) where it contradicts itself or the defaults it leans on
+   * @throws CodedError `policy_invalid` (400) where it contradicts itself or the defaults it leans on, or where each
+   *   question to its ACL would take too long
    */
   check(tenantId: string, document: PolicyDocument): EffectivePolicy {
+    const cost = aclCost(document.acl ?? [], MAX_ACL_COST)
+    if (cost > MAX_ACL_COST)
+      throw new CodedError('policy_invalid', 'the ACL has too many patterns', {
+        status: 400,
+        details: [
+          `acl: its streams and subjects cost more than ${MAX_ACL_COST}: a name or \`name-*\` costs 1 to 64, a part between two \`*\` 64, with \`?\` in it 64 for each character`,
+        ],
+      })
     return effectivePolicy(tenantId, document, this.current(tenantId).version + 1)
   }
 

@@ -5,6 +5,9 @@ import { CodedError } from '../../common/errors.ts'
 /** Chromium's offers are some 8 kB. */
 export const MAX_SDP_BYTES = 64 * 1024
 const MAX_SECTIONS = 16
+/** Chromium's section of video has 150. The parser tries each line of unknown kind against all kinds it knows. */
+const MAX_LINES = 2000
+const MAX_LINE_LENGTH = 4096
 const MAX_CODECS = 128
 
 /** RFC 8839 section 5.4. */
@@ -174,9 +177,12 @@ export function sectionName(index: number, { type, mid }: Pick<MediaDescription,
 function refuseBrokenLines(text: string): void {
   const lines = text.split(/\r?\n/)
   const last = lines.findLastIndex((line) => line !== '')
+  if (last >= MAX_LINES) throw badSdp([`it has ${last + 1} lines: at most ${MAX_LINES}`])
   const wrong: string[] = []
   for (const [index, line] of lines.slice(0, last + 1).entries()) {
-    if (index === 0 && line !== 'v=0') wrong.push('line 1: must be `v=0`')
+    if (line.length > MAX_LINE_LENGTH)
+      wrong.push(`line ${index + 1}: must have at most ${MAX_LINE_LENGTH} characters`)
+    else if (index === 0 && line !== 'v=0') wrong.push('line 1: must be `v=0`')
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what no line may hold
     else if (!/^[a-z]=[^\u0000\r]*$/.test(line)) wrong.push(`line ${index + 1}: must be \`<letter>=<value>\``)
     else if (line.startsWith('m=') && !/^m=\S+ \d+(\/\d+)? \S+( \S+)+ *$/.test(line))

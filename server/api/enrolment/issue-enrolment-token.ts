@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { nodeIdSchema, nodeRoleSchema, tenantIdSchema } from '../../../common/wire/ids.ts'
 import { MAX_ENROLMENT_SECONDS } from '../../auth/enrolment.ts'
-import { grantsSchema } from '../../auth/principal.ts'
+import { newGrantsSchema } from '../../auth/principal.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
 import { defineRoute } from '../route.ts'
 import { enrolmentInfoSchema } from './enrolment-schemas.ts'
@@ -24,7 +24,7 @@ export const issueEnrolmentToken = ({
       capabilities: z.array(z.string().min(1).max(64)).max(100).optional(),
       node_id: nodeIdSchema.optional(),
       /** What its certificate is limited to; everything that the ACL allows nodes by default. */
-      grants: grantsSchema.optional(),
+      grants: newGrantsSchema.optional(),
       label: z.string().max(100).optional(),
       expires_in_seconds: z.number().int().min(1).max(MAX_ENROLMENT_SECONDS).default(3600),
     }),

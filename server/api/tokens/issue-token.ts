@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { nodeIdSchema, principalIdSchema, tenantIdSchema } from '../../../common/wire/ids.ts'
-import { grantsSchema } from '../../auth/principal.ts'
+import { newGrantsSchema } from '../../auth/principal.ts'
 import { tokenRoleSchema } from '../../auth/token-record.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
 import { badRequest } from '../api-error.ts'
@@ -27,7 +27,7 @@ export const issueToken = ({ auth: { tokens }, now }: Pick<AdministrationParts, 
       /** The node of the directory that its holder is. */
       node_id: nodeIdSchema.optional(),
       /** What it is limited to, on top of the tenant's ACL; everything by default. */
-      grants: grantsSchema.optional(),
+      grants: newGrantsSchema.optional(),
       label: z.string().max(100).optional(),
       /** A JWT lives a day by default, an API key until it is revoked. */
       expires_in_seconds: z.number().int().min(1).max(315_360_000).optional(),

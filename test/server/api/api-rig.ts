@@ -8,6 +8,7 @@ import { doorRouter } from '../../../server/api/doors/door-router.ts'
 import { type AnsweredRequest, type ApiParts, apiRouter } from '../../../server/api/mount.ts'
 import { withReference } from '../../../server/api/reference.ts'
 import type { Route } from '../../../server/api/route.ts'
+import { YamlParser } from '../../../server/api/yaml-parser.ts'
 import { openAuth } from '../../../server/auth/open-auth.ts'
 import { type RateLimitOptions, RateLimits } from '../../../server/auth/rate-limits.ts'
 import type { DoorRoom } from '../../../server/door-room.ts'
@@ -70,6 +71,7 @@ export async function apiRig(options: ApiRigOptions = {}) {
   const frame: ApiParts = {
     authenticator: auth.authenticator,
     authorize: (principal, action, about) => authorizer.authorize(principal, action, about),
+    yaml: stack.use(new YamlParser()),
     tenantExists: (tenantId) => tenants.has(tenantId),
     limits: new RateLimits({
       principal: GENEROUS,

@@ -1,7 +1,7 @@
-import type { OpenApiOperation } from '../../../server/api/openapi.ts'
+import type { OpenApiDocument, OpenApiOperation } from '../../../server/api/openapi.ts'
 import type { SeededRandom } from '../../fuzz/seeded-random.ts'
 import { spoiltOffer } from '../../support/spoilt-offer.ts'
-import type { RawRequest } from './raw-request.ts'
+import type { RawClient, RawRequest } from './raw-request.ts'
 import { type Hints, pick, sampleOf, spoiled } from './schema-values.ts'
 
 /** One operation of the OpenAPI document. */
@@ -9,6 +9,15 @@ export interface Operation {
   readonly method: string
   readonly path: string
   readonly operation: OpenApiOperation
+}
+
+/** Every operation that the hub's own document names. */
+export async function operationsOf(client: RawClient): Promise<Operation[]> {
+  const { text } = await client.send({ method: 'GET', path: '/openapi.json' })
+  const document: OpenApiDocument = JSON.parse(text)
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
+  )
 }
 
 /** The parts of a request before they are put together, so that each can be made wrong by itself. */

@@ -1,11 +1,11 @@
 import test, { type ExecutionContext } from 'ava'
 import { errorAnswerSchema } from '../../../server/api/error-answer.ts'
-import { errorsOf, type OpenApiDocument } from '../../../server/api/openapi.ts'
+import { errorsOf } from '../../../server/api/openapi.ts'
 import { SeededRandom } from '../../fuzz/seeded-random.ts'
 import { nodeKey } from '../auth/node-key.ts'
 import { type ApiUnderTest, hubUnderTest } from './api-under-test.ts'
 import { type RawAnswer, RawClient, type RawRequest } from './raw-request.ts'
-import { hostileRequest, type Operation, requestOf, validParts } from './route-requests.ts'
+import { hostileRequest, type Operation, operationsOf, requestOf, validParts } from './route-requests.ts'
 import { pick } from './schema-values.ts'
 
 /** How long each test goes on asking, ms. */
@@ -178,14 +178,6 @@ test('methods that are not there are refused with those that are', async (t) => 
   }
   t.is(await api.dump(), state)
 })
-
-async function operationsOf(client: RawClient): Promise<Operation[]> {
-  const { text } = await client.send({ method: 'GET', path: '/openapi.json' })
-  const document: OpenApiDocument = JSON.parse(text)
-  return Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
-  )
-}
 
 function authorized(request: RawRequest, token: string): RawRequest {
   return { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } }

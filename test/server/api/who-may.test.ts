@@ -3,7 +3,7 @@ import test from 'ava'
 import type { Action } from '../../../common/wire/ids.ts'
 import { actionSchema } from '../../../common/wire/ids.ts'
 import { askAcl } from '../../../policy/acl.ts'
-import type { OpenApiDocument, OpenApiOperation } from '../../../server/api/openapi.ts'
+import type { OpenApiOperation } from '../../../server/api/openapi.ts'
 import {
   ALL_GRANTS,
   type AuthenticatedPrincipal,
@@ -14,7 +14,7 @@ import { SeededRandom } from '../../fuzz/seeded-random.ts'
 import { nodeKey } from '../auth/node-key.ts'
 import { type ApiUnderTest, hubUnderTest } from './api-under-test.ts'
 import { type RawAnswer, RawClient, type RawRequest } from './raw-request.ts'
-import { type Operation, type RequestParts, requestOf, validParts } from './route-requests.ts'
+import { type Operation, operationsOf, type RequestParts, requestOf, validParts } from './route-requests.ts'
 
 /** The stream that all requests are about. */
 const STREAM = 'cam-1'
@@ -215,12 +215,4 @@ function headAlone(url: string, { method, path, headers = {} }: RawRequest): Pro
       socket.destroy()
     })
   })
-}
-
-async function operationsOf(client: RawClient): Promise<Operation[]> {
-  const { text } = await client.send({ method: 'GET', path: '/openapi.json' })
-  const document: OpenApiDocument = JSON.parse(text)
-  return Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
-  )
 }

@@ -1,0 +1,161 @@
+import { Worker } from 'node:worker_threads'
+import { z } from 'zod'
+import { ApiError, badRequest } from './api-error.ts'
+
+/** A body of MAX_YAML_BYTES as people write them takes some 100 ms; hostile ones take seconds. */
+const LIMIT_MS = 1000
+/** Bodies that wait for the thread. */
+const MAX_WAITING = 16
+/** The thread ends when nobody sent YAML for so long: most hubs see some once a week. */
+const IDLE_MS = 30_000
+/** Of the thread, MiB. Documents of the length that is taken need a tenth. */
+const MEMORY_MB = 96
+
+const answerSchema = z.union([
+  /** What the text means, as JSON: cheap to take over. */
+  z.strictObject({ json: z.string() }),
+  z.strictObject({ message: z.string(), details: z.array(z.string()) }),
+])
+
+interface Job {
+  readonly text: string
+  readonly caller: string
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+export interface YamlParserOptions {
+  readonly limitMs?: number
+  readonly idleMs?: number
+  readonly memoryMb?: number
+}
+
+/**
+ * Parses YAML on a thread of its own, one body after the other: what a body costs there, the hub's event loop does not
+ * feel. The thread begins with the first body, and is replaced when one takes too long or too much memory.
+ */
+export class YamlParser implements AsyncDisposable {
+  readonly #limitMs: number
+  readonly #idleMs: number
+  readonly #memoryMb: number
+  readonly #waiting: Job[] = []
+  #running: Job | undefined
+  #thread: Worker | undefined
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor({ limitMs = LIMIT_MS, idleMs = IDLE_MS, memoryMb = MEMORY_MB }: YamlParserOptions = {}) {
+    this.#limitMs = limitMs
+    this.#idleMs = idleMs
+    this.#memoryMb = memoryMb
+  }
+
+  /** Whether there is a thread now. */
+  get runs(): boolean {
+    return this.#thread !== undefined
+  }
+
+  /**
+   * @param caller whose body it is: each has one at a time, so that nobody keeps others out
+   * @throws ApiError 400 with what is wrong, 429 or 503 where too many wait
+   */
+  parse(text: string, caller: string): Promise<unknown> {
+    const theirs = [this.#running, ...this.#waiting].some((job) => job?.caller === caller)
+    if (theirs)
+      throw new ApiError(429, 'too_many_requests', 'another YAML body of yours is being read', {
+        retryAfterSeconds: 1,
+        details: ['body: one YAML body at a time; JSON has no such limit'],
+      })
+    if (this.#closed || this.#waiting.length >= MAX_WAITING)
+      throw new ApiError(503, 'saturated', 'too many YAML bodies wait', { resource: 'yaml' })
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ text, caller, resolve, reject })
+      this.#next()
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    const gone = new ApiError(503, 'draining', 'the hub is stopping: ask again', { resource: 'hub' })
+    for (const job of [this.#running, ...this.#waiting.splice(0)]) job?.reject(gone)
+    this.#running = undefined
+    await this.#thread?.terminate()
+  }
+
+  #next(): void {
+    if (this.#running !== undefined) return
+    const job = this.#waiting.shift()
+    clearTimeout(this.#timer)
+    if (job === undefined) {
+      this.#thread?.unref()
+      this.#timer = setTimeout(() => this.#end(), this.#idleMs).unref()
+      return
+    }
+    this.#running = job
+    this.#thread ??= this.#begin()
+    this.#thread.ref()
+    this.#thread.postMessage(job.text)
+  }
+
+  #begin(): Worker {
+    const thread = new Worker(new URL('./yaml-thread.ts', import.meta.url), {
+      resourceLimits: {
+        maxOldGenerationSizeMb: this.#memoryMb,
+        maxYoungGenerationSizeMb: 16,
+        stackSizeMb: 4,
+      },
+      // What the hub was started with may hold secrets.
+      ...{ env: {}, argv: [], execArgv: [] },
+    })
+    thread.on('message', (message: unknown) => {
+      // From here on the body's time runs, not while the thread starts.
+      if (message === 'begun')
+        this.#timer = setTimeout(() => this.#giveUp('takes too long to read'), this.#limitMs)
+      else this.#settle(message)
+    })
+    thread.on('error', (error: unknown) => {
+      const outOfMemory =
+        error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY'
+      if (outOfMemory) this.#giveUp('takes too much memory to read')
+      else this.#fail(error)
+    })
+    return thread
+  }
+
+  #fail(error: unknown): void {
+    this.#end()
+    clearTimeout(this.#timer)
+    this.#running?.reject(error)
+    this.#running = undefined
+    this.#next()
+  }
+
+  #settle(message: unknown): void {
+    clearTimeout(this.#timer)
+    const job = this.#running
+    this.#running = undefined
+    try {
+      const answer = answerSchema.parse(message)
+      if ('json' in answer) job?.resolve(JSON.parse(answer.json))
+      else job?.reject(badRequest(answer.message, answer.details))
+    } catch (error) {
+      job?.reject(error)
+    }
+    this.#next()
+  }
+
+  #giveUp(why: string): void {
+    this.#end()
+    const details = [`body: it ${why}: write it with less anchors and brackets, or send JSON`]
+    this.#settle({ message: `the YAML ${why}`, details })
+  }
+
+  #end(): void {
+    const thread = this.#thread
+    this.#thread = undefined
+    thread?.removeAllListeners()
+    thread?.on('error', () => {})
+    void thread?.terminate()
+  }
+}

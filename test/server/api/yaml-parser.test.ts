@@ -1,0 +1,71 @@
+import test from 'ava'
+import { YamlParser } from '../../../server/api/yaml-parser.ts'
+import { until } from '../../support/until.ts'
+
+/** Takes a parser of YAML about a second. */
+const SLOW = `[${Array.from({ length: 4500 }, (_, index) => `&${index} x,*${index}`).join(',')}]`.slice(
+  0,
+  65_000,
+)
+
+test('YAML means what JSON would, and what is wrong is told with its line', async (t) => {
+  await using yaml = new YamlParser()
+  t.deepEqual(await yaml.parse('a: { b: [1, two, null, true] }\n"c d": |\n  x\n  y\n', 'me'), {
+    a: { b: [1, 'two', null, true] },
+    'c d': 'x\ny\n',
+  })
+  t.is(await yaml.parse('', 'me'), null)
+  const wrong = async (text: string) => {
+    const error = await t.throwsAsync(yaml.parse(text, 'me'), { code: 'bad_request' })
+    return Reflect.get(error ?? {}, 'details')
+  }
+  t.regex(String(await wrong('a: 1\nb: [1')), /^body: line 2: /)
+  t.deepEqual(await wrong('a: 1\na: 2'), ['body: a stands twice'])
+  t.deepEqual(await wrong('__proto__: 1'), ['body: no field may be named __proto__'])
+  t.deepEqual(await wrong('{'.repeat(300)), ['body: nested too deeply'])
+})
+
+test('what takes too long is refused, and holds up nobody after it', async (t) => {
+  await using yaml = new YamlParser({ limitMs: 100 })
+  await yaml.parse('a: 1', 'me')
+  const error = await t.throwsAsync(yaml.parse(SLOW, 'me'), { code: 'bad_request' })
+  t.is(error?.message, 'the YAML takes too long to read')
+  t.deepEqual(await yaml.parse('a: 1', 'me'), { a: 1 })
+})
+
+test('what takes too much memory is refused as well', async (t) => {
+  await using yaml = new YamlParser({ limitMs: 30_000, memoryMb: 8 })
+  const text = `[${'{a: [b]},'.repeat(7000)}]`
+  const error = await t.throwsAsync(yaml.parse(text, 'me'), { code: 'bad_request' })
+  t.is(error?.message, 'the YAML takes too much memory to read')
+})
+
+test('each caller has one body at a time, and not too many wait', async (t) => {
+  await using yaml = new YamlParser({ limitMs: 300 })
+  const first = t.throwsAsync(yaml.parse(SLOW, 'mallory'), { code: 'bad_request' })
+  await t.throwsAsync(async () => yaml.parse('a: 1', 'mallory'), { code: 'too_many_requests' })
+  const others = Array.from({ length: 16 }, (_, index) => yaml.parse(`a: ${index}`, `caller ${index}`))
+  await t.throwsAsync(async () => yaml.parse('a: 1', 'one more'), { code: 'saturated' })
+  await first
+  t.deepEqual(
+    await Promise.all(others),
+    others.map((_, index) => ({ a: index })),
+  )
+})
+
+test('the thread ends when nobody sends YAML, and begins again', async (t) => {
+  await using yaml = new YamlParser({ idleMs: 50 })
+  t.false(yaml.runs)
+  await yaml.parse('a: 1', 'me')
+  t.true(yaml.runs)
+  await until(() => !yaml.runs, 'the thread is gone')
+  t.deepEqual(await yaml.parse('a: 2', 'me'), { a: 2 })
+})
+
+test('a parser that is closed lets go of who waits', async (t) => {
+  const yaml = new YamlParser()
+  const waiting = t.throwsAsync(yaml.parse(SLOW, 'me'), { code: 'draining' })
+  await yaml[Symbol.asyncDispose]()
+  await waiting
+  await t.throwsAsync(async () => yaml.parse('a: 1', 'me'), { code: 'saturated' })
+})
