@@ -13,6 +13,7 @@ import {
 import { RistLogChannel, type RistLogLine } from '../../common/rist/log-channel.ts'
 import { RepeatFilter } from './repeat-filter.ts'
 import { RistBlockReader } from './rist-block-reader.ts'
+import { FlowCandidate } from './rist-candidate.ts'
 import { FlowGate, StallFreeClock } from './rist-flow-gate.ts'
 import { assertPortFree, guardPort } from './rist-packet-filter.ts'
 import { RistPeers } from './rist-peers.ts'
@@ -85,6 +86,7 @@ export class RistReceiver implements AsyncDisposable {
   readonly #reader: RistBlockReader
   readonly #peers = new RistPeers()
   readonly #gate = new FlowGate()
+  readonly #candidate = new FlowCandidate()
   readonly #repeats = new RepeatFilter()
   readonly #clock = new StallFreeClock(performance.now(), TICK_MS)
   readonly #rejections: RejectionLog
@@ -207,11 +209,7 @@ export class RistReceiver implements AsyncDisposable {
 
   readonly #onBlock = (flowId: number, sequence: number, payload: Buffer): void => {
     const now = performance.now()
-    if (flowId !== this.#gate.flowId && !looksLikeTs(payload)) {
-      // Decrypted with the wrong key, a packet now and then passes for one of a new flow.
-      this.#rejections.add('garbage', now)
-      return
-    }
+    if (flowId !== this.#gate.flowId && !this.#candidate.admits(flowId, payload)) return
     const verdict = this.#gate.judge(flowId, this.#clock.at(now))
     if (verdict === 'refused') {
       this.#rejections.add('second_sender', now)
@@ -229,6 +227,8 @@ export class RistReceiver implements AsyncDisposable {
     this.#peerTokens = Math.min(NEW_PEERS_PER_S, this.#peerTokens + (NEW_PEERS_PER_S * TICK_MS) / 1000)
     const silent = this.#peers.unauthenticated(now)
     if (silent > 0) this.#rejections.add('no_credentials', now, silent)
+    const accidents = this.#candidate.takeAccidents()
+    if (accidents > 0) this.#rejections.add('wrong_passphrase', now, accidents)
     this.#rejections.flush(now)
     const flowId = this.#gate.flowId
     if (flowId !== undefined && this.#gate.lostAt(this.#clock.at(now))) {
@@ -250,9 +250,4 @@ export class RistReceiver implements AsyncDisposable {
     this.#log[Symbol.dispose]()
     for (const callback of this.#callbacks) koffi.unregister(callback)
   }
-}
-
-/** Whether a payload is whole MPEG-TS packets, as far as one look tells. */
-function looksLikeTs(payload: Buffer): boolean {
-  return payload.length % 188 === 0 && payload[0] === 0x47
 }

@@ -4,6 +4,7 @@ import { startHub, type TestHub } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
 import {
   ffmpegCommand,
+  ffmpegInUncutDatagrams,
   ffmpegToRistsenderCommand,
   type LinkUrl,
   ristsenderCommand,
@@ -28,6 +29,7 @@ test.before(async () => {
   clip = await generateMedia('high', { seconds: 30, kbps: 500 })
   hub = await startHub([
     { streamId: 'one-link', streamClass: 'record', links: 1 },
+    { streamId: 'uncut', streamClass: 'record', links: 1 },
     { streamId: 'duplicating', streamClass: 'record' },
     { streamId: 'sharing', streamClass: 'record' },
     { streamId: 'ffmpeg', streamClass: 'record', links: 1, authentication: 'passphrase' },
@@ -95,6 +97,17 @@ test.serial('ffmpeg | ristsender over one link', async (t) => {
   await using _sender = await startRistsender(linksOf('one-link', 0), clip)
   const [share] = await arrives(t, 'one-link', ['modem-0'])
   t.true(share! > 0.8)
+})
+
+test.serial('ffmpeg | ristsender in datagrams that cut packets anywhere', async (t) => {
+  const logged = hub.log.length
+  await using _sender = await startRistsender(linksOf('uncut', 0), clip, ffmpegInUncutDatagrams)
+  const [share] = await arrives(t, 'uncut', ['modem-0'])
+  t.true(share! > 0.8)
+  t.deepEqual(
+    hub.log.slice(logged).filter(({ msg }) => String(msg).startsWith('turned away')),
+    [],
+  )
 })
 
 test.serial('ffmpeg | ristsender duplicating on two links', async (t) => {

@@ -50,17 +50,35 @@ export function ffmpegToRistsenderCommand(udpPort: number, input: string): strin
   return encode(input, `${udpUrl(udpPort)}?pkt_size=1316`)
 }
 
+/** ffmpeg as many start it: datagrams of 1472 bytes, which cut packets anywhere. */
+export function ffmpegInUncutDatagrams(udpPort: number, input: string): string[] {
+  return encode(input, udpUrl(udpPort))
+}
+
+/** ffmpeg that sends a file as it is. */
+export function ffmpegCopying(udpPort: number, input: string): string[] {
+  const copy = ['-c', 'copy', '-muxdelay', '0', '-muxpreload', '0', '-f', 'mpegts']
+  return ['ffmpeg', '-re', '-i', input, ...copy, `${udpUrl(udpPort)}?pkt_size=1316`]
+}
+
 /** ffmpeg straight to one link. It has no SRP in any release: the stream must do without. */
 export function ffmpegCommand(link: LinkUrl, input: string): string[] {
   return encode(input, ristUrl(link, { buffer: 200 }))
 }
 
-/** Starts `ffmpeg | ristsender`; disposing it ends both. */
-export async function startRistsender(links: readonly LinkUrl[], input: string): Promise<AsyncDisposable> {
+/**
+ * Starts `ffmpeg | ristsender`; disposing it ends both.
+ * @param toUdp ffmpeg's part, when it is not the one in README
+ */
+export async function startRistsender(
+  links: readonly LinkUrl[],
+  input: string,
+  toUdp: (udpPort: number, input: string) => string[] = ffmpegToRistsenderCommand,
+): Promise<AsyncDisposable> {
   const [udpPort] = await freeUdpPorts(1)
   await using stack = new AsyncDisposableStack()
   stack.use(start(ristsenderCommand(udpPort!, links)))
-  stack.use(start(ffmpegToRistsenderCommand(udpPort!, input)))
+  stack.use(start(toUdp(udpPort!, input)))
   return stack.move()
 }
 

@@ -3,6 +3,12 @@ export const packetBytes = 188
 const syncByte = 0x47
 /** Out of sync, this many sync bytes at the right distance are believed. */
 const syncRun = 3
+/**
+ * Bytes from one packet to the next where something stands between them: 16 bytes of Reed-Solomon code, or the 4 bytes
+ * of time in front of each packet of M2TS. More sync bytes are asked for, as they could meet by chance.
+ */
+const wideStrides = [204, 192] as const
+const wideRun = 5
 const bufferBytes = 64 * 1024
 
 export interface PacketSyncSink {
@@ -14,20 +20,26 @@ export interface PacketSyncSink {
 
 /**
  * Cuts a byte stream into transport packets and finds back after garbage. What librist delivers starts on a packet
- * boundary nearly always, but a block may be lost or cut anywhere, and other programs cut as they like.
+ * boundary where the sender fills its datagrams with whole packets. Others cut anywhere, and any block may be lost.
  */
 export class PacketSync {
   readonly #sink: PacketSyncSink
   readonly #buffer = Buffer.allocUnsafe(bufferBytes)
   #length = 0
   #locked = false
+  /** Bytes from one packet to the next. */
+  #stride = packetBytes
+  /** Bytes to come that stand between packets. */
+  #skip = 0
 
   constructor(sink: PacketSyncSink) {
     this.#sink = sink
   }
 
   push(data: Uint8Array): void {
-    for (let at = 0; at < data.length; ) {
+    let at = Math.min(this.#skip, data.length)
+    this.#skip -= at
+    while (at < data.length) {
       const count = Math.min(data.length - at, bufferBytes - this.#length)
       this.#buffer.set(count === data.length ? data : data.subarray(at, at + count), this.#length)
       this.#length += count
@@ -39,6 +51,7 @@ export class PacketSync {
   /** Forgets a half packet: what comes next belongs to another flow. */
   reset(): void {
     this.#length = 0
+    this.#skip = 0
     this.#locked = false
   }
 
@@ -54,7 +67,7 @@ export class PacketSync {
       }
       if (at + packetBytes > this.#length) break
       // A wrong byte after this packet means that a lost block spliced it to a foreign rest: don't believe it.
-      const next = at + packetBytes
+      const next = at + this.#stride
       if (buffer[at] !== syncByte || (next < this.#length && buffer[next] !== syncByte)) {
         this.#locked = false
         at += 1
@@ -64,7 +77,10 @@ export class PacketSync {
       this.#sink.packet(buffer, at)
       at = next
     }
-    if (at > 0) {
+    if (at >= this.#length) {
+      this.#skip = at - this.#length
+      this.#length = 0
+    } else if (at > 0) {
       buffer.copyWithin(0, at, this.#length)
       this.#length -= at
     }
@@ -73,18 +89,49 @@ export class PacketSync {
   /** @returns where sync is, or `-(n + 1)` when there is none and the first n bytes are of no use */
   #search(from: number): number {
     const buffer = this.#buffer
+    let undecided = -1
     for (let at = from; at < this.#length; at++) {
       if (buffer[at] !== syncByte) continue
-      let run = 1
-      let probe = at + packetBytes
-      while (run < syncRun && probe < this.#length && buffer[probe] === syncByte) {
-        run += 1
-        probe += packetBytes
+      let verdict = this.#run(at, packetBytes, syncRun)
+      if (verdict === 'sync') return this.#lock(at, packetBytes)
+      for (const stride of wideStrides) {
+        const wide = this.#run(at, stride, wideRun)
+        if (wide === 'sync') return this.#lock(at, stride)
+        if (wide === 'undecided') verdict = wide
       }
-      if (run === syncRun) return at
       // Not enough bytes to tell: keep them until more come.
-      if (probe >= this.#length) return -at - 1
+      if (verdict === 'undecided' && undecided < 0) undecided = at
     }
-    return -this.#length - 1
+    return -(undecided < 0 ? this.#length : undecided) - 1
   }
+
+  #run(at: number, stride: number, wanted: number): 'sync' | 'none' | 'undecided' {
+    for (let run = 1; run < wanted; run++) {
+      const probe = at + run * stride
+      if (probe >= this.#length) return 'undecided'
+      if (this.#buffer[probe] !== syncByte) return 'none'
+    }
+    return 'sync'
+  }
+
+  #lock(at: number, stride: number): number {
+    this.#stride = stride
+    return at
+  }
+}
+
+/**
+ * Whether a datagram's payload is of a transport stream: whole packets, or at any offset three sync bytes and no other
+ * byte where one is due.
+ */
+export function looksLikeTransportStream(payload: Uint8Array): boolean {
+  if (payload.length % packetBytes === 0 && payload[0] === syncByte) return true
+  return [packetBytes, ...wideStrides].some((stride) => {
+    for (let first = 0; first < stride; first++) {
+      let at = first
+      while (at < payload.length && payload[at] === syncByte) at += stride
+      if (at >= payload.length && at - first >= syncRun * stride) return true
+    }
+    return false
+  })
 }
