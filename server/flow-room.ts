@@ -7,6 +7,8 @@ import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
 import { isFailure } from './api/error-answer.ts'
 import type { FlowRouteDependencies } from './api/flows/deps.ts'
+import { AuditBursts } from './audit/audit-bursts.ts'
+import type { AuditDraft } from './audit/audit-record.ts'
 import type { Authenticator } from './auth/authenticate.ts'
 import type { Config } from './config/config.ts'
 import { DecisionBook } from './flows/decision-book.ts'
@@ -109,9 +111,14 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     takePorts: (count) => streams.takeRistPorts(count),
     givePorts: (ports) => streams.giveRistPorts(ports),
   }
+  const audit = async (draft: AuditDraft) => void (await state.store.write([], [draft]))
+  const bursts = stack.use(
+    new AuditBursts({ write: audit, failed: (error) => events.error('audit', 'write', error) }),
+  )
   const routes: FlowRouteDependencies = {
     ...{ decisions, publishers, viewers, door, streams, policyOf },
-    audit: async (draft) => void (await state.store.write([], [draft])),
+    audit,
+    noteDecision: (draft, granted) => bursts.note(draft, granted),
     now: Date.now,
     streamOf: (tenantId, streamId) => {
       const stream = streams.get(tenantId, streamId)

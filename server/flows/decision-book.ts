@@ -122,8 +122,8 @@ export function grantedOrThrow(decision: Decision): GrantedDecision {
 /** What `take` needs. */
 export interface Taking {
   readonly decisions: DecisionBook
-  /** Writes what was refused to the audit trail. */
-  readonly audit: (draft: AuditDraft) => Promise<void>
+  /** Puts a decision that changes nothing stored on the audit trail, floods of them as one record. */
+  readonly noteDecision: (draft: AuditDraft, granted: boolean) => Promise<void>
   readonly now: () => number
 }
 
@@ -134,7 +134,7 @@ export interface Taking {
  * @throws CodedError of the refusal
  */
 export async function take(
-  { decisions, audit, now }: Taking,
+  { decisions, noteDecision, now }: Taking,
   principal: Principal,
   request: DecisionRequest,
   current: LivePublisherFlow | null,
@@ -143,7 +143,7 @@ export async function take(
   const decision = decisions.ask(principal, request, current, now())
   const about = auditOf(principal, request, decision)
   const record = { ...about, detail: { ...about.detail, ...more } }
-  if (decision.outcome === 'refuse') await audit(record)
+  if (decision.outcome === 'refuse') await noteDecision(record, false)
   return { granted: grantedOrThrow(decision), record }
 }
 

@@ -25,7 +25,7 @@ export interface ReconsiderDependencies extends Taking {
  * anew, so that a flow which had to step down rises again. A refusal leaves the contract as it is, on record.
  */
 export async function reconsider(
-  { decisions, publishers, audit, now }: ReconsiderDependencies,
+  { decisions, publishers, noteDecision, now }: ReconsiderDependencies,
   { contractId }: WatchedFlow,
   cause: QosCause,
 ): Promise<Reconsidered> {
@@ -44,7 +44,7 @@ export async function reconsider(
     const about = auditOf(HUB, question, decision)
     const record = { ...about, detail: { ...about.detail, cause } }
     if (decision.outcome === 'refuse') {
-      await audit(record)
+      await noteDecision(record, false)
       return { flow: running, audit: null }
     }
     betterSince = decision.history.better_since

@@ -15,7 +15,8 @@ export interface SubscribeDependencies {
     tenantId: string,
     streamId: string,
   ) => { readonly state: StreamState; readonly streamClass: StreamClass } | undefined
-  readonly audit: (draft: ReturnType<typeof auditOf>) => Promise<void>
+  /** Puts a decision on the audit trail, floods of them as one record. */
+  readonly noteDecision: (draft: ReturnType<typeof auditOf>, granted: boolean) => Promise<void>
   readonly now: () => number
 }
 
@@ -24,7 +25,7 @@ export interface SubscribeDependencies {
  * @throws CodedError of the refusal: 403, 404 (no such stream, or not this tenant's), 503 with what is full
  */
 export async function subscribe(
-  { decisions, viewers, streamOf, audit, now }: SubscribeDependencies,
+  { decisions, viewers, streamOf, noteDecision, now }: SubscribeDependencies,
   principal: AuthenticatedPrincipal,
   tenantId: string,
   request: SubscribeRequest,
@@ -39,7 +40,7 @@ export async function subscribe(
     ...(request.preference !== undefined && { preference: request.preference }),
   })
   const decision = decisions.ask(principal, question, null, now())
-  const recorded = audit(auditOf(principal, question, decision))
+  const recorded = noteDecision(auditOf(principal, question, decision), decision.outcome !== 'refuse')
   if (decision.outcome === 'refuse') await recorded
   const granted = grantedOrThrow(decision)
   await recorded

@@ -9,6 +9,7 @@ import { effectivePolicy, POLICY_DEFAULTS } from '../../policy/effective.ts'
 import { EVIDENCE_RULES } from '../../policy/evidence.ts'
 import { FRESHNESS_RULES } from '../../policy/health.ts'
 import { MAX_BODY_BYTES } from '../../server/api/request-body.ts'
+import { AUDIT_BURST_RULES } from '../../server/audit/audit-bursts.ts'
 import { MAX_CERTIFICATE_MS } from '../../server/auth/authorities.ts'
 import { MAX_ENROLMENT_SECONDS } from '../../server/auth/enrolment.ts'
 import { DEFAULT_CERTIFICATE_DAYS } from '../../server/auth/node-certificates.ts'
@@ -54,6 +55,8 @@ test('limits stand there as the code has them', (t) => {
   t.is(DEGRADED_AT.storeQueue, 0.5)
   says("store tried by a write of the hub's own", seconds(STORE_WATCH_RULES.idleMs), 'once a second')
   t.is(STORE_WATCH_RULES.retryMs, 1000)
+  t.is(AUDIT_BURST_RULES.windowMs, 60_000)
+  says('audit records of decisions that repeat', AUDIT_BURST_RULES.kinds)
   says('telemetry in one request', MAX_TELEMETRY_BATCH)
   says('telemetry that waits', thousands(INTAKE_DEFAULTS.capacity), `${INTAKE_DEFAULTS.sliceMs} ms`)
   says('age of a report', seconds(FRESHNESS_RULES.invalidMs), seconds(MAX_SKEW_MS))

@@ -1,5 +1,6 @@
 import type { EffectivePolicy } from '../../../policy/effective.ts'
 import type { Stream, StreamSpec } from '../../../sfu/stream.ts'
+import type { AuditDraft } from '../../audit/audit-record.ts'
 import type { PublishDependencies } from '../../flows/publish.ts'
 import type { SubscribeDependencies } from '../../flows/subscribe.ts'
 
@@ -14,6 +15,8 @@ export interface FlowRouteDependencies extends PublishDependencies, SubscribeDep
     get(tenantId: string, streamId: string): RunningStream | undefined
     list(): readonly RunningStream[]
   }
+  /** Puts what somebody did on the audit trail. */
+  readonly audit: (draft: AuditDraft) => Promise<void>
   readonly policyOf: (tenantId: string) => EffectivePolicy
   /** How long a sender's question for news is held open, ms; 8000 by default. */
   readonly newsWaitMs?: number

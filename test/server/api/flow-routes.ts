@@ -131,6 +131,7 @@ export async function flowRoutes() {
         return stream && { state: stream.state, streamClass: stream.spec.streamClass }
       },
       audit: note,
+      noteDecision: note,
       newsWaitMs: 5,
     }
     const places = stack.use(

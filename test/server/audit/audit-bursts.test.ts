@@ -1,0 +1,97 @@
+import test from 'ava'
+import { AUDIT_BURST_RULES, AuditBursts } from '../../../server/audit/audit-bursts.ts'
+import type { AuditDraft } from '../../../server/audit/audit-record.ts'
+
+const draft = (at: number, more: Partial<AuditDraft> = {}): AuditDraft => ({
+  ...{ tenant_id: 't1', at, actor: 'anonymous', action: 'subscribe', object: 'stream/cam-1' },
+  ...{ outcome: 'grant', detail: { rule: 'r' }, ...more },
+})
+
+function rig() {
+  const written: AuditDraft[] = []
+  const failures: unknown[] = []
+  let [now, failing] = [0, false]
+  const bursts = new AuditBursts({
+    write: async (record) => {
+      if (failing) throw new Error('no database')
+      written.push(record)
+    },
+    failed: (error) => failures.push(error),
+    now: () => now,
+  })
+  return {
+    ...{ bursts, written, failures },
+    fail: (yes: boolean) => {
+      failing = yes
+    },
+    async pass(ms: number) {
+      now += ms
+      await bursts.sweep()
+    },
+  }
+}
+
+test('the first is recorded at once, what repeats once a window, and it adds up', async (t) => {
+  const { bursts, written, pass } = rig()
+  for (let at = 0; at < 1000; at += 1) await bursts.note(draft(at), true)
+  t.deepEqual(written, [draft(0)])
+  await pass(AUDIT_BURST_RULES.windowMs - 1)
+  t.is(written.length, 1)
+  await pass(1)
+  t.deepEqual(written[1], draft(999, { detail: { rule: 'r', repeated: 999, since: 1 } }))
+  await bursts.note(draft(5000), true)
+  t.is(written.length, 2, 'it goes on: counted')
+  await pass(AUDIT_BURST_RULES.windowMs)
+  t.like(written[2], { at: 5000, detail: { repeated: 1, since: 5000 } })
+  await pass(AUDIT_BURST_RULES.windowMs)
+  await bursts.note(draft(9000), true)
+  t.deepEqual(written[3], draft(9000), 'after a quiet window the next is a first')
+  await bursts[Symbol.asyncDispose]()
+  t.is(written.length, 4)
+})
+
+test('what the asker makes up does not multiply records; what is granted is told apart', async (t) => {
+  const { bursts, written } = rig()
+  for (let at = 0; at < 500; at += 1)
+    await bursts.note(draft(at, { object: `stream/made-up-${at}`, outcome: 'stream_not_found' }), false)
+  for (const object of ['stream/cam-1', 'stream/cam-2', 'stream/cam-1'])
+    await bursts.note(draft(1, { object }), true)
+  for (const actor of ['token:a', 'token:b']) await bursts.note(draft(1, { actor }), true)
+  t.is(written.length, 1 + 2 + 2)
+  await bursts[Symbol.asyncDispose]()
+  const counted = written.slice(5)
+  t.is(counted.length, 2)
+  const { repeated, objects } = counted[0]!.detail
+  t.is(repeated, 499)
+  t.deepEqual(
+    objects,
+    [1, 2, 3, 4, 5].map((at) => `stream/made-up-${at}`),
+  )
+})
+
+test('kinds are bounded, and none is lost', async (t) => {
+  const { bursts, written } = rig()
+  const all = AUDIT_BURST_RULES.kinds + 500
+  for (let at = 0; at < all; at += 1) await bursts.note(draft(at, { actor: `token:${at}` }), true)
+  t.is(written.length, AUDIT_BURST_RULES.kinds + 1)
+  await bursts[Symbol.asyncDispose]()
+  t.is(written.at(-1)?.detail['repeated'], 499)
+})
+
+test('a database that is away loses no count, and a first is refused as it should be', async (t) => {
+  const { bursts, written, failures, fail, pass } = rig()
+  fail(true)
+  await t.throwsAsync(bursts.note(draft(0), true), { message: 'no database' })
+  await t.throwsAsync(bursts.note(draft(1), true), { message: 'no database' })
+  fail(false)
+  for (const at of [2, 3, 4]) await bursts.note(draft(at), true)
+  t.is(written.length, 1)
+  fail(true)
+  await pass(AUDIT_BURST_RULES.windowMs)
+  t.is(failures.length, 1)
+  fail(false)
+  await bursts.note(draft(5), true)
+  await pass(AUDIT_BURST_RULES.windowMs)
+  t.like(written[1], { at: 5, detail: { repeated: 3, since: 3 } })
+  await bursts[Symbol.asyncDispose]()
+})
