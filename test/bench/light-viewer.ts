@@ -50,13 +50,15 @@ export class LightViewer implements Disposable {
     const asked = { hubUrl, path: '/v1/subscribe', token: null, body: { stream_id: streamId } }
     const { join } = await askHub(asked, subscribeAnswerSchema)
     const welcome = Promise.withResolvers<unknown>()
-    const control = await ControlConnection.open(
+    using half = new DisposableStack()
+    const opened = await ControlConnection.open(
       new URL(join.webrtc.protoo_url, hubUrl).href.replace(/^http/, 'ws'),
       (method, data) => {
         if (method === 'welcome') welcome.resolve(data)
       },
       AbortSignal.timeout(10_000),
     )
+    const control = half.use(opened)
     const { router_rtp_capabilities } = hubNotifications.welcome.parse(await welcome.promise)
     const { codecs } = capabilities.parse(router_rtp_capabilities)
     const request: ViewerRequests['join'] = {
@@ -68,7 +70,7 @@ export class LightViewer implements Disposable {
     const video = streams[0]!.consumers.find(({ kind }) => kind === 'video')
     if (!video) throw new Error('there is no picture')
     const { ssrc } = encodings.parse(video.rtp_parameters).encodings[0]!
-    const viewer = new LightViewer(createSocket('udp4'), control, ssrc, dtls)
+    const viewer = half.use(new LightViewer(createSocket('udp4'), control, ssrc, dtls))
     const candidate = iceCandidates
       .parse(transport.ice_candidates)
       .find(({ protocol }) => protocol === 'udp')!
@@ -80,6 +82,7 @@ export class LightViewer implements Disposable {
         fingerprints: [{ algorithm: 'sha-256', value: dtls.fingerprint }],
       },
     } satisfies ViewerRequests['connect-transport'])
+    half.move()
     return viewer
   }
 

@@ -1,0 +1,30 @@
+/** Errors that a hub whose children are killed must log, by the words of their lines. */
+const EXPECTED: readonly RegExp[] = [
+  /^media worker died; starting another$/,
+  /^ingress process died; starting another$/,
+  // librist's own words, which it prints past every log: garbage at its port.
+  /^Packet too small: N bytes, ignoring/,
+]
+
+/** The error lines of a hub, by kind, without what differs each time. */
+export function errorKinds(log: readonly Record<string, unknown>[]): Map<string, number> {
+  const kinds = new Map<string, number>()
+  for (const line of log) {
+    if (!['error', 'fatal', 'raw'].includes(String(line['level']))) continue
+    const kind = kindOf(line)
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+  }
+  return kinds
+}
+
+export function unexpectedKinds(kinds: ReadonlyMap<string, number>): string[] {
+  return [...kinds.keys()].filter((kind) => !EXPECTED.some((pattern) => pattern.test(kind)))
+}
+
+function kindOf({ stage, kind, msg, code }: Record<string, unknown>): string {
+  const where = [stage, kind ?? code].filter((part) => typeof part === 'string').join(' ')
+  const words = String(msg)
+    .replaceAll(/[0-9a-f]{8,}|\d+/gi, 'N')
+    .slice(0, 160)
+  return where === '' ? words : `${where}: ${words}`
+}
