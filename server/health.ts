@@ -18,6 +18,7 @@ export const DEGRADED_AT = {
 export interface HealthFacts {
   /** The hub takes nothing new. */
   readonly draining: () => boolean
+  /** Workers that are up and answer. */
   readonly workersUp: () => number
   readonly workersWanted: number
   /** The least busy worker's share of its core, 0 to 1. */
@@ -59,7 +60,8 @@ export class Health implements Disposable {
       this.#facts
     const degraded: string[] = []
     if (draining()) degraded.push('draining: nothing new is taken')
-    if (workersUp() < workersWanted) degraded.push(`workers: ${workersUp()} of ${workersWanted} are up`)
+    if (workersUp() < workersWanted)
+      degraded.push(`workers: ${workersUp()} of ${workersWanted} are up and answer`)
     if (workerCpu() >= DEGRADED_AT.workerCpu)
       degraded.push(
         `worker cpu: the least busy is at ${percent(workerCpu())}; from ${percent(WORKER_CPU_CEILING)} on nothing new is taken`,

@@ -24,7 +24,7 @@ export class HubLoad implements Disposable {
 
   constructor(options: HubLoadOptions) {
     this.#options = options
-    this.#timer = setInterval(() => void this.#measure(), MEASURE_EVERY_MS).unref()
+    this.#timer = setInterval(() => this.#measure(), MEASURE_EVERY_MS).unref()
   }
 
   /** The least busy worker's share of a core, 0 to 1. */
@@ -41,9 +41,9 @@ export class HubLoad implements Disposable {
     clearInterval(this.#timer)
   }
 
-  async #measure(): Promise<void> {
+  #measure(): void {
     const { hubId, cpu, workers, streams, loads } = this.#options
-    await cpu.sample(workers.slots)
+    cpu.sample(workers.slots)
     let [flows, kbps] = [0, 0]
     for (const { spec, viewers } of streams.list()) {
       flows += viewers

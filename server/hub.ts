@@ -62,6 +62,8 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     streamsByState: () => countBy(streams.list().map((stream) => stream.state.state)),
   })
   let listeners: Listeners | null = null
+  /** Of the streams, once there are any: a worker may be replaced before. */
+  let workerReplaced = () => {}
   /** Of all doors together. */
   const connections = () => gateway.connections + doors.sessions.size
   const admitted = () => gateway.admitted + doors.sessions.size
@@ -78,7 +80,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
         basePort: config.rtcPort,
       },
       events,
-      onReplaced: () => streams.workerReplaced(),
+      onReplaced: () => workerReplaced(),
     }).then((opened) => stack.use(opened)),
     prepareIngress(),
   ])
@@ -91,7 +93,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const cpu = new WorkerCpu()
   const placement = new Placement({
     size: workers.size,
-    slots: () => workers.slots,
+    slots: () => (workers.answering.length > 0 ? workers.answering : workers.slots),
     census: workers.census,
     cpuOf: ({ index }) => cpu.loadOf(index),
     lanesOn: (slot) => streams.lanesOn(slot),
@@ -106,6 +108,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       },
     ),
   )
+  workerReplaced = () => streams.workerReplaced()
   const webhooks = stack.use(
     await Webhooks.open({
       ...{ store, sealer, refreshMs, logger, now: Date.now, hubId: config.hubId },
@@ -169,7 +172,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const health = stack.use(
     new Health({
       draining: () => place.draining,
-      workersUp: () => workers.slots.length,
+      workersUp: () => workers.answering.length,
       workersWanted: workers.size,
       workerCpu: () => hubLoad.workerCpu,
       ports: () => flows.ports(),
@@ -182,7 +185,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const closing = new AbortController()
   const api = apiOf({
     ...{ config, auth, state, policies, tenants, overlay, flows, place, doors, webhooks, metrics, events },
-    workers: () => workerStatistics({ workers, placement, cpu, streams }),
+    workers: async () => workerStatistics({ workers, placement, cpu, streams }),
     yaml: stack.use(new YamlParser()),
     closing: closing.signal,
   })

@@ -9,13 +9,20 @@ export class ConsumerCensus {
   readonly #onWorker = new WeakMap<types.Worker, number>()
   readonly #transports = new WeakMap<types.Worker, number>()
 
-  /** Counts on this worker from now on, until it closes. */
-  watch(worker: types.Worker): void {
+  /**
+   * Counts on this worker from now on, until it closes.
+   * @param onMade the worker has just made something it was asked for
+   */
+  watch(worker: types.Worker, onMade: () => void = () => {}): void {
     worker.observer.on('newrouter', ({ observer }) =>
       observer.on('newtransport', ({ observer }) => {
+        onMade()
         this.#countTransport(worker, 1)
         observer.once('close', () => this.#countTransport(worker, -1))
-        observer.on('newconsumer', (consumer) => this.#add(worker, consumer))
+        observer.on('newconsumer', (consumer) => {
+          onMade()
+          this.#add(worker, consumer)
+        })
       }),
     )
   }

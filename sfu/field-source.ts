@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from '../common/logger.ts'
+import { pause } from '../common/retry.ts'
 import type { IngressToHub, Program, RistInput } from '../common/wire/ingress-ipc.ts'
 import type { LogLevel } from '../common/wire/log-level.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
@@ -9,6 +10,9 @@ import { type IngressSupervision, IngressSupervisor } from './ingress/ingress-su
 import { Lane, LaneIdentity, type LaneLayout } from './lane.ts'
 import type { MediaEvents, StreamName } from './media-events.ts'
 import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
+
+/** What a worker may take to make a lane that is not wanted any more, ms. */
+const LANE_WITHIN_MS = 500
 
 export interface FieldSourceSpec extends StreamName {
   readonly streamClass: StreamClass
@@ -91,8 +95,9 @@ export class FieldSource implements StreamSource {
     if (this.#closed) return
     this.#closed = true
     await this.#ingress[Symbol.asyncDispose]()
-    await this.#work
-    this.#lane?.close()
+    const laneClosed = this.#work.then(() => this.#lane?.close())
+    // A lane that a worker does not answer about closes once that worker is gone.
+    await Promise.race([laneClosed, pause(LANE_WITHIN_MS)])
   }
 
   #onIngress(message: IngressToHub): void {

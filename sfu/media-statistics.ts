@@ -1,4 +1,7 @@
 import type { types } from 'mediasoup'
+import { CodedError } from '../common/errors.ts'
+import { pause } from '../common/retry.ts'
+import { peakResidentMb } from '../common/supervision/thread-sample.ts'
 import type {
   StreamStatisticsAnswer,
   ViewerMediaStatistics,
@@ -8,15 +11,37 @@ import type { Placement } from './placement.ts'
 import type { WorkerCpu } from './worker-cpu.ts'
 import type { WorkerPool, WorkerSlot } from './worker-pool.ts'
 
-/** Reads what the workers count; each call asks them. */
+/** Reads what the workers count; each call asks them, and waits for one that does not answer no longer than this, ms. */
+const ANSWER_WITHIN_MS = 1000
 
 export type TrackStatistics = StreamStatisticsAnswer['tracks'][number]
 
-/** A producer as it arrives. Renditions that were never sent are left out. */
+/** A worker's answer. @throws CodedError `no_worker` (503) where there is none in time */
+async function answered<T>(asked: Promise<T>): Promise<T> {
+  const late = new AbortController()
+  const bound = pause(ANSWER_WITHIN_MS, late.signal).then(() => {
+    throw new CodedError('no_worker', 'the media worker does not answer; it is replaced if that lasts', {
+      status: 503,
+    })
+  })
+  try {
+    return await Promise.race([asked, bound])
+  } finally {
+    late.abort()
+    bound.catch(() => {})
+  }
+}
+
+/**
+ * A producer as it arrives. Renditions that were never sent are left out.
+ * @throws CodedError `no_worker` (503) while its worker does not answer
+ */
 export async function trackStatistics(producer: types.Producer): Promise<TrackStatistics> {
   const [codec] = producer.rtpParameters.codecs
   const order = (producer.rtpParameters.encodings ?? []).map(({ ssrc }) => ssrc)
-  const stats = (await producer.getStats()).toSorted((a, b) => order.indexOf(a.ssrc) - order.indexOf(b.ssrc))
+  const stats = (await answered(producer.getStats())).toSorted(
+    (a, b) => order.indexOf(a.ssrc) - order.indexOf(b.ssrc),
+  )
   return {
     kind: producer.kind,
     codec: codec?.mimeType ?? producer.kind,
@@ -32,16 +57,18 @@ export async function trackStatistics(producer: types.Producer): Promise<TrackSt
   }
 }
 
-/** One viewer's transport with some of its consumers. */
+/**
+ * One viewer's transport with some of its consumers.
+ * @throws CodedError `no_worker` (503) while its worker does not answer
+ */
 export async function viewerStatistics(
   slot: WorkerSlot,
   transport: types.WebRtcTransport,
   consumers: readonly types.Consumer[],
 ): Promise<ViewerMediaStatistics> {
-  const [[stats], tracks] = await Promise.all([
-    transport.getStats(),
-    Promise.all(consumers.map(consumerStatistics)),
-  ])
+  const [[stats], tracks] = await answered(
+    Promise.all([transport.getStats(), Promise.all(consumers.map(consumerStatistics))]),
+  )
   const available = stats?.availableOutgoingBitrate
   return {
     worker: slot.index,
@@ -79,29 +106,22 @@ export interface WorkerStatisticsSources {
   readonly streams: { lanesOn(slot: WorkerSlot): number }
 }
 
-/** What each worker that is up carries. */
-export async function workerStatistics(sources: WorkerStatisticsSources): Promise<WorkersAnswer> {
+/** What each worker that is up carries. The kernel is asked, so that one that hangs is in it, too. */
+export function workerStatistics(sources: WorkerStatisticsSources): WorkersAnswer {
   const { workers, placement, cpu, streams } = sources
-  const asked = await Promise.all(
-    workers.slots.map(async (slot) => {
-      const usage = await slot.worker.getResourceUsage().catch(() => null)
-      return (
-        usage && {
-          index: slot.index,
-          pid: slot.worker.pid,
-          cpu: cpu.loadOf(slot.index),
-          max_rss_mb: Math.round((usage.ru_maxrss * 1024) / 1e6),
-          streams: streams.lanesOn(slot),
-          viewers: placement.viewersOn(slot),
-          consumers: workers.census.consumersOn(slot.worker),
-          transports: workers.census.transportsOn(slot.worker),
-        }
-      )
-    }),
-  )
   return {
-    // One that dies meanwhile is not up.
-    workers: asked.filter((worker) => worker !== null),
+    workers: workers.slots.flatMap((slot) => {
+      const max_rss_mb = peakResidentMb(slot.worker.pid)
+      // One that dies meanwhile is not up.
+      if (max_rss_mb === null) return []
+      return {
+        ...{ index: slot.index, pid: slot.worker.pid, cpu: cpu.loadOf(slot.index), max_rss_mb },
+        streams: streams.lanesOn(slot),
+        viewers: placement.viewersOn(slot),
+        consumers: workers.census.consumersOn(slot.worker),
+        transports: workers.census.transportsOn(slot.worker),
+      }
+    }),
     size: workers.size,
     consumers_per_worker: placement.consumersPerWorker,
   }

@@ -87,20 +87,23 @@ export class Viewer implements Disposable {
     receiver: Receiver,
     listener: ViewerListener,
   ): Promise<Viewer> {
-    const place = stream.takeViewerPlace()
-    try {
-      const router = (await receiver.routerOn?.(place.slot)) ?? place.slot.router
-      const transport = await router.createWebRtcTransport({
-        webRtcServer: place.slot.webRtcServer,
-        enableUdp: true,
-        enableTcp: true,
-        preferUdp: true,
-        initialAvailableOutgoingBitrate: startKbps * 1000,
-      })
-      return new Viewer(place, router, transport, receiver, listener)
-    } catch (error) {
-      place[Symbol.dispose]()
-      throw error
+    for (;;) {
+      const place = stream.takeViewerPlace()
+      try {
+        const router = (await receiver.routerOn?.(place.slot)) ?? place.slot.router
+        const transport = await router.createWebRtcTransport({
+          webRtcServer: place.slot.webRtcServer,
+          enableUdp: true,
+          enableTcp: true,
+          preferUdp: true,
+          initialAvailableOutgoingBitrate: startKbps * 1000,
+        })
+        return new Viewer(place, router, transport, receiver, listener)
+      } catch (error) {
+        place[Symbol.dispose]()
+        // The worker died meanwhile: there may be another.
+        if (!place.slot.worker.closed) throw error
+      }
     }
   }
 

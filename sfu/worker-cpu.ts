@@ -1,4 +1,5 @@
 import type { types } from 'mediasoup'
+import { sampleOf } from '../common/supervision/thread-sample.ts'
 
 /** A worker, and the slot that it and its successors stand in. */
 interface Measured {
@@ -32,24 +33,24 @@ export class WorkerCpu {
     return loads.length === 0 ? 0 : Math.min(...loads)
   }
 
-  /** Looks at the workers that are up. Call it each second or so. */
-  async sample(slots: readonly Measured[], nowMs = performance.now()): Promise<void> {
+  /** Looks at the workers that are up. Call it each second or so. The kernel is asked: a worker that hangs holds up nothing. */
+  sample(slots: readonly Measured[], nowMs = performance.now()): void {
     const present = new Set(slots.map(({ index }) => index))
     for (const index of this.#samples.keys()) if (!present.has(index)) this.#samples.delete(index)
-    await Promise.all(
-      slots.map(async ({ index, worker }) => {
+    for (const { index, worker } of slots) {
+      const usage = sampleOf(worker.pid)
+      if (!usage) {
         // A worker that ends meanwhile has no load.
-        const usage = await worker.getResourceUsage().catch(() => null)
-        if (!usage) return void this.#samples.delete(index)
-        const cpuMs = usage.ru_utime + usage.ru_stime
-        const before = this.#samples.get(index)
-        const load =
-          before?.worker === worker && nowMs > before.at
-            ? (1 - NEWEST) * before.load +
-              NEWEST * Math.min(1, Math.max(0, (cpuMs - before.cpuMs) / (nowMs - before.at)))
-            : 0
-        this.#samples.set(index, { worker, cpuMs, at: nowMs, load })
-      }),
-    )
+        this.#samples.delete(index)
+        continue
+      }
+      const before = this.#samples.get(index)
+      const load =
+        before?.worker === worker && nowMs > before.at
+          ? (1 - NEWEST) * before.load +
+            NEWEST * Math.min(1, Math.max(0, (usage.ranMs - before.cpuMs) / (nowMs - before.at)))
+          : 0
+      this.#samples.set(index, { worker, cpuMs: usage.ranMs, at: nowMs, load })
+    }
   }
 }

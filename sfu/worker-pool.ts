@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createWorker, type types } from 'mediasoup'
 import { CodedError, messageOf } from '../common/errors.ts'
 import { backoffMs, pause } from '../common/retry.ts'
+import { ChildWatch, type WatchedChild } from '../common/supervision/child-watch.ts'
 import { ConsumerCensus } from './consumer-census.ts'
 import type { MediaEvents } from './media-events.ts'
 import { ROUTER_CODECS } from './router-codecs.ts'
@@ -34,9 +35,16 @@ export interface WorkerSlot {
 const RESTART_BACKOFF = { initialMs: 50, maxMs: 5000, factor: 2 }
 /** A worker that lived this long was healthy: the next death starts the back-off anew. */
 const HEALTHY_AFTER_MS = 30_000
+/** A worker that answers nothing for so long by its own fault hangs: it is ended, as one that can't be asked to end. */
+const HANG_AFTER_MS = 3000
+const ASK_EVERY_MS = 500
+/** Silent for so long, a worker gets nothing new while others answer. */
+const DOUBTFUL_AFTER_MS = 1000
+/** A worker that is asked to end does so in a few ms, unless it hangs. */
+const CLOSE_WITHIN_MS = 1000
 
 /**
- * One mediasoup worker per core, each with one router and one shared WebRtcServer port. A worker that dies is
+ * One mediasoup worker per core, each with one router and one shared WebRtcServer port. A worker that dies or hangs is
  * replaced on the same port; the pool owns all of them and closes them.
  */
 export class WorkerPool implements AsyncDisposable {
@@ -44,6 +52,8 @@ export class WorkerPool implements AsyncDisposable {
   readonly census = new ConsumerCensus()
   readonly #options: WorkerPoolOptions
   readonly #slots: (WorkerSlot | null)[]
+  readonly #watch = new ChildWatch()
+  readonly #watched = new WeakMap<types.Worker, WatchedChild>()
   readonly #closing = new AbortController()
 
   private constructor(options: WorkerPoolOptions) {
@@ -72,15 +82,25 @@ export class WorkerPool implements AsyncDisposable {
     return this.#slots.filter((slot) => slot !== null)
   }
 
+  /** The slots whose workers are up and answer: what is new goes to one of these, where there is any. */
+  get answering(): readonly WorkerSlot[] {
+    return this.slots.filter(({ worker }) => (this.#watched.get(worker)?.silentMs ?? 0) < DOUBTFUL_AFTER_MS)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
     // mediasoup closes its workers by itself on SIGTERM; some may be gone already.
     const workers = this.slots.map((slot) => slot.worker).filter((worker) => !worker.subprocessClosed)
     const gone = workers.map((worker) => once(worker, 'subprocessclose'))
     for (const worker of workers) worker.close()
+    const killer = setTimeout(() => {
+      for (const worker of workers) if (!worker.subprocessClosed) kill(worker.pid)
+    }, CLOSE_WITHIN_MS)
     // A worker that is just being started closes itself; waiting for it could last for ever, as mediasoup's
     // createWorker() never settles when a signal reaches the process meanwhile.
     await Promise.allSettled(gone)
+    clearTimeout(killer)
+    this.#watch[Symbol.dispose]()
   }
 
   async #start(index: number, generation: number): Promise<WorkerSlot> {
@@ -90,9 +110,8 @@ export class WorkerPool implements AsyncDisposable {
       logLevel: 'warn',
       logTags: ['ice', 'dtls', 'rtp', 'srtp', 'rtcp'],
     })
-    this.census.watch(worker)
+    this.#watchOver(index, worker)
     const startedAt = performance.now()
-    worker.once('died', () => this.#replace(index, generation, worker.pid, startedAt))
     try {
       const listen = {
         ip: webRtc.ip,
@@ -108,13 +127,47 @@ export class WorkerPool implements AsyncDisposable {
         }),
         worker.createRouter({ mediaCodecs: ROUTER_CODECS }),
       ])
+      if (worker.closed) throw new Error(`worker ${worker.pid} ended while it was set up`)
       const slot = { index, worker, router, webRtcServer, generation }
       this.#slots[index] = slot
+      // Only now: one that dies before is the caller's to start again.
+      worker.once('died', () => this.#replace(index, generation, worker.pid, startedAt))
       return slot
     } catch (error) {
       worker.close()
       throw portTaken(error, webRtc.ip, webRtc.basePort + index) ?? error
     }
+  }
+
+  /** Asks the worker again and again whether it is there, until it closes, and ends it when it hangs. */
+  #watchOver(index: number, worker: types.Worker): void {
+    const { events } = this.#options
+    let told = false
+    const watched = this.#watch.watch(worker.pid, HANG_AFTER_MS, () => {
+      if (!told)
+        events.error('sfu', 'worker_hangs', `media worker ${index} (pid ${worker.pid}) hangs: ending it`)
+      told = true
+      kill(worker.pid)
+    })
+    this.#watched.set(worker, watched)
+    // It does what it is asked for in order: with much to do, what it makes is heard before an answer to us.
+    this.census.watch(worker, () => watched.spoke())
+    let asking = false
+    const timer = setInterval(() => {
+      if (asking) return
+      asking = true
+      worker
+        .getResourceUsage()
+        .then(() => watched.spoke())
+        .catch(() => {})
+        .finally(() => {
+          asking = false
+        })
+    }, ASK_EVERY_MS).unref()
+    worker.observer.once('close', () => {
+      clearInterval(timer)
+      watched[Symbol.dispose]()
+    })
   }
 
   #replace(index: number, generation: number, pid: number, startedAt: number): void {
@@ -132,16 +185,26 @@ export class WorkerPool implements AsyncDisposable {
     for (let attempt = firstAttempt; !signal.aborted; attempt += 1) {
       if (attempt > 0) await pause(backoffMs(RESTART_BACKOFF, attempt - 1), signal).catch(() => {})
       if (signal.aborted) return
-      try {
-        const slot = await this.#start(index, generation)
-        if (signal.aborted) return slot.worker.close()
-        this.#options.events.workerBack(index, performance.now() - diedAt)
-        this.#options.onReplaced(slot)
-        return
-      } catch (error) {
+      const slot = await this.#start(index, generation).catch((error) => {
         this.#options.events.error('sfu', 'worker_start', messageOf(error))
-      }
+        return null
+      })
+      if (!slot) continue
+      if (signal.aborted) return slot.worker.close()
+      this.#options.events.workerBack(index, performance.now() - diedAt)
+      // The worker is up, whatever comes of this.
+      this.#options.onReplaced(slot)
+      return
     }
+  }
+}
+
+/** Ends a process that may be stopped or deaf; one that is gone is left. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It ended by itself.
   }
 }
 

@@ -13,3 +13,13 @@ export function sampleOf(pid: number): ThreadSample | null {
     return null
   }
 }
+
+/** The most memory that a process has had resident, in MB (10^6 bytes); null when it is gone. */
+export function peakResidentMb(pid: number): number | null {
+  try {
+    const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+    return kib === undefined ? null : Math.round((Number(kib) * 1024) / 1e6)
+  } catch {
+    return null
+  }
+}

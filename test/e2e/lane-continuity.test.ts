@@ -152,6 +152,36 @@ test.serial('the stream on the other worker noticed nothing of all that', async 
   t.deepEqual(damage, [])
 })
 
+test.serial('a media worker that hangs is replaced; what is asked meanwhile is answered', async (t) => {
+  await using _sender = await clip()
+  await flowing()
+  const [rejoins, joins] = [viewer.rejoins.length, viewer.joins.length]
+  const { port } = viewer.joins.at(-1)!.value.transport.ice_candidates[0] as { port: number }
+  const pid = udpOwner(port, descendants(hub.pid))!
+  process.kill(pid, 'SIGSTOP')
+  const stoppedAt = performance.now()
+  const answeredIn = async (path: string) => {
+    const askedAt = performance.now()
+    const { status } = await hub.api('GET', path)
+    return { status, soon: performance.now() - askedAt < 2500 }
+  }
+  t.deepEqual(await Promise.all(['/v1/workers', '/v1/streams/cam-1/statistics'].map(answeredIn)), [
+    { status: 200, soon: true },
+    { status: 200, soon: true },
+  ])
+  await until(async () => (await fetch(`${hub.url}/readyz`)).status === 503, 'the hub is not ready')
+  await until(() => viewer.rejoins.length === rejoins + 1, 'the request to join again')
+  const took = performance.now() - stoppedAt
+  t.log(`told to join again ${ms(took)} after the worker was stopped`)
+  t.true(took > 2500 && took < 6000, ms(took))
+  await until(() => viewer.joins.length > joins, 'the next join')
+  const video = await viewer.track('video')
+  await until(() => video.packets.some(({ marker }) => marker), 'a whole picture')
+  t.is(await hub.metric('service_restarts_total{service="worker"}'), 2)
+  const { body } = await hub.api('GET', '/v1/alarms')
+  t.true(JSON.stringify(body).includes('"kind":"service_restarting"'))
+})
+
 function stream(streamId: string) {
   return hub.streams.get(streamId)!
 }

@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import test from 'ava'
 import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import { startHub } from '../support/hub.ts'
-import { descendants } from '../support/processes.ts'
+import { descendants, programOf } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 import { joinWith } from './flows/join-with.ts'
 
@@ -72,6 +72,17 @@ test('SIGTERM ends it with 0 within 5 s and leaves no child', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }, { streamId: 'cam-2' }])
   await until(() => descendants(hub.pid).length >= 4, 'two workers and two ingress processes')
   const children = descendants(hub.pid)
+  const { code, ms } = await hub.stop()
+  t.is(code, 0)
+  t.true(ms < 5000, `${ms} ms`)
+  await until(() => children.every((pid) => !alive(pid)), 'children are gone')
+})
+
+test('SIGTERM ends it in time with a media worker that hangs, too', async (t) => {
+  await using hub = await startHub([{ streamId: 'cam-1' }])
+  const children = descendants(hub.pid)
+  const worker = children.find((pid) => programOf(pid).includes('mediasoup-worker'))!
+  process.kill(worker, 'SIGSTOP')
   const { code, ms } = await hub.stop()
   t.is(code, 0)
   t.true(ms < 5000, `${ms} ms`)

@@ -6,14 +6,27 @@ test("a busy worker's load is seen, and is gone with the worker", async (t) => {
   await using pool = await openWorkers(1)
   const cpu = new WorkerCpu()
   const [{ worker }] = pool.slots as [(typeof pool.slots)[number]]
-  await cpu.sample(pool.slots)
+  cpu.sample(pool.slots)
   t.is(cpu.leastBusy, 0, 'one look tells nothing')
   // What a worker does was measured in whole milliseconds: enough work that it can't be none.
   for (let round = 0; round < 20; round += 1)
     await Promise.all(Array.from({ length: 100 }, () => worker.dump()))
-  await cpu.sample(pool.slots)
+  cpu.sample(pool.slots)
   t.true(cpu.leastBusy > 0 && cpu.leastBusy <= 0.5, `${cpu.leastBusy}: half of what was seen, until it lasts`)
   t.is(cpu.loadOf(0), cpu.leastBusy)
-  await cpu.sample([])
+  cpu.sample([])
   t.is(cpu.leastBusy, 0)
+})
+
+test('a worker that hangs holds up nobody', async (t) => {
+  await using pool = await openWorkers(2)
+  const cpu = new WorkerCpu()
+  const [hangs, other] = pool.slots as [(typeof pool.slots)[number], (typeof pool.slots)[number]]
+  process.kill(hangs.worker.pid, 'SIGSTOP')
+  cpu.sample(pool.slots)
+  for (let round = 0; round < 20; round += 1)
+    await Promise.all(Array.from({ length: 100 }, () => other.worker.dump()))
+  cpu.sample(pool.slots)
+  t.is(cpu.loadOf(0), 0)
+  t.true(cpu.loadOf(1) > 0)
 })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import test from 'ava'
 import { WorkerPool, type WorkerSlot } from '../../sfu/worker-pool.ts'
-import { descendants } from '../support/processes.ts'
+import { descendants, programOf } from '../support/processes.ts'
 import { recordEvents } from '../support/recorded-events.ts'
 import { udpOwner } from '../support/udp-owner.ts'
 import { freeUdpPorts } from '../support/udp-ports.ts'
@@ -12,7 +12,7 @@ import { until } from '../support/until.ts'
 // Serial: they count the children of this process.
 
 /** A pool on a free port that writes down what happens to it. */
-async function openPool(count: number, basePort = 0) {
+async function openPool(count: number, basePort = 0, onReplaced: (slot: WorkerSlot) => void = () => {}) {
   const replaced: WorkerSlot[] = []
   /** The slots that were left when a worker had died. */
   const left: (readonly WorkerSlot[])[] = []
@@ -23,7 +23,10 @@ async function openPool(count: number, basePort = 0) {
     count,
     webRtc: { ip: '127.0.0.1', announcedAddress: null, basePort },
     events,
-    onReplaced: (slot) => replaced.push(slot),
+    onReplaced: (slot) => {
+      replaced.push(slot)
+      onReplaced(slot)
+    },
   })
   return { pool, recorded, replaced, left, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() }
 }
@@ -78,6 +81,51 @@ test.serial('a killed worker is replaced on its port; the other one stays', asyn
   t.is(open.recorded[1]?.[0], 'workerBack')
 })
 
+test.serial('a worker that hangs is ended and replaced on its port; who waits for it hears so', async (t) => {
+  const base = await freeRow(2)
+  await using open = await openPool(2, base)
+  const [first, second] = open.pool.slots
+  process.kill(first!.worker.pid, 'SIGSTOP')
+  const stoppedAt = performance.now()
+  const since = () => performance.now() - stoppedAt
+  const asked = t.throwsAsync(first!.router.createDirectTransport())
+  await until(() => open.pool.answering.length === 1, 'it is doubted')
+  t.deepEqual(open.pool.answering, [second])
+  t.is(open.pool.slots.length, 2)
+  const [slot] = await until(() => open.replaced[0] && open.replaced, 'a successor')
+  t.log(`back ${Math.round(since())} ms after it was stopped`)
+  t.true(since() > 2500 && since() < 5000, `${since()} ms`)
+  await asked
+  t.like(slot, { index: 0, generation: first!.generation + 1 })
+  t.is(udpOwner(base, [slot!.worker.pid]), slot!.worker.pid)
+  t.is(open.pool.slots[1], second)
+  t.deepEqual(
+    open.recorded.map(([name]) => name),
+    ['error', 'workerDied', 'workerBack'],
+  )
+  t.deepEqual(open.pool.answering, open.pool.slots)
+})
+
+test.serial('what goes wrong after a worker was replaced starts no second one', async (t) => {
+  const base = await freeRow(1)
+  await using open = await openPool(1, base, () => {
+    throw new Error('nothing is there yet')
+  })
+  process.kill(open.pool.slots[0]!.worker.pid, 'SIGKILL')
+  await until(() => open.recorded.some(([name]) => name === 'error'), 'the failure is told')
+  t.deepEqual(
+    open.recorded.map(([name, ...args]) => [name, args[1]]).filter(([name]) => name === 'error'),
+    [['error', 'worker_restart']],
+  )
+  const { worker } = open.pool.slots[0]!
+  t.is(udpOwner(base, [worker.pid]), worker.pid)
+  t.deepEqual(
+    descendants(process.pid).filter((pid) => programOf(pid).includes('mediasoup-worker')),
+    [worker.pid],
+  )
+  t.is(open.replaced.length, 1)
+})
+
 test.serial('a worker that keeps dying is replaced each time, at growing distances', async (t) => {
   await using open = await openPool(1)
   const distances: number[] = []
@@ -100,6 +148,15 @@ test.serial('a port that is taken fails the start and leaves no worker', async (
   await t.throwsAsync(openPool(2, base))
   await until(() => descendants(process.pid).length === 0, 'no worker is left')
   taken.close()
+})
+
+test.serial('closing ends a worker that hangs, too, and soon', async (t) => {
+  const { pool } = await openPool(2)
+  process.kill(pool.slots[0]!.worker.pid, 'SIGSTOP')
+  const closedAt = performance.now()
+  await pool[Symbol.asyncDispose]()
+  t.true(performance.now() - closedAt < 2500)
+  await until(() => descendants(process.pid).length === 0, 'no worker is left')
 })
 
 test.serial('closing ends all workers, also one that has just died', async (t) => {
