@@ -42,7 +42,7 @@ const CUT_EVERY_MS = 1_000
 /** What still stands in the link's queue from before goes on arriving slowly for so long, ms, and says nothing new. */
 const DRAINING_MS = 2_500
 /** A queue that the viewer sees so long after a probe is the probe's, ms; one that it sees again is not. */
-const PROBE_FELT_AFTER_MS = 120
+const PROBE_FELT_AFTER_MS = 40
 const PROBE_FELT_WITHIN_MS = 1_000
 /** With all pictures paused nothing can be estimated: they are tried again after so long, ever longer, ms. */
 const TRY_AFTER_MS = 6_000

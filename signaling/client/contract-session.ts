@@ -12,6 +12,7 @@ import type {
   View,
   WatchedStream,
 } from '../../common/wire/viewer-protocol.ts'
+import type { ArrivingStream } from './arrival-poll.ts'
 import { localUnixMs } from './clock-offset.ts'
 import { GlassToGlass } from './glass-to-glass.ts'
 import { CONTRACT_ENDED, type HubConnection } from './hub-connection.ts'
@@ -20,6 +21,7 @@ import type { Closing } from './hub-socket.ts'
 import type { MediaSession } from './media-session.ts'
 import { PaceWatch, type PileUp } from './pace-watch.ts'
 import type { ShownFrame } from './playback.ts'
+import { TrickleWatch } from './trickle-watch.ts'
 import type { StreamWatcher, ViewingConnection } from './viewing-connection.ts'
 import { webSocketUrl } from './web-socket-url.ts'
 
@@ -62,6 +64,7 @@ export class ContractSession implements StreamWatcher {
   readonly #abort = new AbortController()
   readonly #over = Promise.withResolvers<Closing>()
   readonly #pace = new PaceWatch()
+  readonly #trickle = new TrickleWatch()
   #overdue: ReturnType<typeof setTimeout> | undefined
   #glassToGlass = new GlassToGlass()
   #connection: ViewingConnection | null = null
@@ -127,6 +130,18 @@ export class ContractSession implements StreamWatcher {
   /** The layer mediasoup forwards now; null without layers, or while nothing fits. */
   get spatialLayer(): number | null {
     return this.#spatialLayer
+  }
+
+  /** Its packets are worth to be watched while it has a layer below the one that comes. */
+  get arriving(): ArrivingStream | null {
+    const video = this.#media?.ssrc('video') ?? null
+    if (video === null || !this.#spatialLayer || this.#picture.paused) return null
+    return {
+      video,
+      audio: this.#media?.ssrc('audio') ?? null,
+      rhythm: this.#pace.rhythm,
+      arrived: (pictures, sound) => this.#tellOfQueue(this.#trickle.add(pictures, sound)),
+    }
   }
 
   get everJoined(): boolean {

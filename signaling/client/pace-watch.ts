@@ -101,6 +101,12 @@ export class PaceWatch {
     return at - this.#toldAt < QUIET_MS ? null : at
   }
 
+  /** When the last picture was whole, and how long after each other they are captured, ms; null where not evenly. */
+  get rhythm(): { readonly wholeAt: number; readonly everyMs: number } | null {
+    const everyMs = this.#everyMs()
+    return everyMs === null ? null : { wholeAt: this.#arrivals.at(-1)!.receivedAt, everyMs }
+  }
+
   /**
    * No picture came until now, ms.
    * @returns what is to be told of pictures that pile up; null where that does not say enough

@@ -7,6 +7,7 @@ import {
   type WatchedStream,
   watchedStream,
 } from '../../common/wire/viewer-protocol.ts'
+import { ArrivalPoll, type ArrivingStream } from './arrival-poll.ts'
 import { ClockOffset } from './clock-offset.ts'
 import { compareClocks } from './compare-clocks.ts'
 import { HubConnection } from './hub-connection.ts'
@@ -24,6 +25,8 @@ export interface StreamWatcher {
   readonly ticket: string
   readonly contractId: string
   readonly view: View
+  /** What of it is watched closely for a queue in front of the link; null where nothing less could be sent. */
+  readonly arriving: ArrivingStream | null
   /** The stream has media here, on this or on a new transport. Resolves once it is consumed. */
   joined(media: MediaSession, watched: WatchedStream): Promise<void>
   /** This media will not go on; null where there was none yet. */
@@ -51,6 +54,7 @@ export class ViewingConnection {
   readonly #welcome = Promise.withResolvers<HubNotifications['welcome']>()
   readonly #watchers = new Set<StreamWatcher>()
   #transport: MediaTransport | null = null
+  #arrivals: ArrivalPoll | null = null
   #joined: Promise<unknown> | null = null
   #joins = 0
   #over = false
@@ -183,12 +187,19 @@ export class ViewingConnection {
       },
     })
     this.#transport = transport
+    this.#arrivals?.close()
+    this.#arrivals = new ArrivalPoll(
+      () => Array.from(this.#watchers, ({ arriving }) => arriving).filter((arriving) => arriving !== null),
+      () => transport.getStats(),
+    )
     return transport
   }
 
   #retire(reason: string): void {
     const transport = this.#transport
     this.#transport = null
+    this.#arrivals?.close()
+    this.#arrivals = null
     for (const watcher of this.#watchers) watcher.retired(reason)
     transport?.release()
   }

@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Chromium } from '../support/chromium.ts'
 import { startClipSender } from '../support/clip-sender.ts'
 import { freeUdpPorts, startHub, type TestHubOptions } from '../support/hub.ts'
-import { openImpairedLink } from '../support/impaired-link.ts'
-import { type Reception, receiveBy, takeReceptions } from '../support/page-reception.ts'
+import { type Reception, takeReceptions } from '../support/page-reception.ts'
+import { fallOften } from './abr-fall.ts'
+import { type Watching, watchOverLink } from './abr-link.ts'
 import { type Bench, rounded } from './bench.ts'
 import { openContractRig } from './contract-rig.ts'
 import type { Progress } from './progress.ts'
@@ -29,11 +30,13 @@ const STEPS_KBPS = [6000, 1200, 400, 6000]
 /** At last a link that the field sender's middle rendition fills to nine tenths, after one that carries only the lowest. */
 const TIGHT_KBPS = [400, 1030]
 const STEP_SECONDS = 15
+/** And a link that falls at once from what carries the best to what carries only the lowest, at any moment. */
+const FALL_TO_KBPS = 500
+const FALLS = 8
+/** Whatever repeats while the best layer is shown does so within this time. */
+const ANY_MOMENT_MS = 3_000
 /** The estimate starts low on purpose: what is measured begins when it has found the link. */
 const SETTLE_SECONDS = 10
-/** Of the viewer's link: delay each way, ms, and what its queue holds, whatever its rate: 100 full packets, bytes. */
-const DELAY_MS = 20
-const QUEUE_BYTES = 150_000
 
 interface Step {
   readonly kbps: number
@@ -50,7 +53,7 @@ interface Rendition {
 
 /** A real browser watches a stream of three renditions over a link whose capacity changes. */
 export const abr: Bench = {
-  about: 'layers of a viewer whose link changes: 6, 1.2, 0.4, 6 Mb/s',
+  about: 'layers of a viewer whose link changes: 6, 1.2, 0.4, 6 Mb/s; and falls from 6 to 0.5 Mb/s',
   async run({ progress, seconds = STEP_SECONDS }) {
     const field = await watchFieldSender(progress, seconds)
     const other = await watchOtherSender(progress, seconds)
@@ -74,7 +77,18 @@ async function watchFieldSender(progress: Progress, seconds: number) {
     seconds,
   )
   const steps = seen.slice(0, STEPS_KBPS.length)
-  return { steps, freezes_ms: frozen(steps), tight: seen.at(-1)! }
+  const falls = await fallOften(
+    { chromium, url: rig.url, rtcPort: rtcPort! },
+    {
+      fromKbps: STEPS_KBPS[0]!,
+      toKbps: FALL_TO_KBPS,
+      times: FALLS,
+      lines: FIELD_RENDITIONS.at(-1)!.height,
+      anyMomentOfMs: ANY_MOMENT_MS,
+    },
+    (fall) => progress.say(`a field sender, fall ${fall} of ${FALLS} to ${FALL_TO_KBPS} kb/s`),
+  )
+  return { steps, freezes_ms: frozen(steps), tight: seen.at(-1)!, falls }
 }
 
 /** A sender with a port set of the configuration and no control channel. */
@@ -95,37 +109,24 @@ async function watchOtherSender(progress: Progress, seconds: number) {
   return { steps, freezes_ms: frozen(steps) }
 }
 
-interface Watched {
-  readonly chromium: Chromium
-  /** The viewer page. */
-  readonly url: string
-  /** Where the hub sends media from. */
-  readonly rtcPort: number
+interface Watched extends Watching {
   readonly renditions: readonly Rendition[]
 }
 
 async function watchSteps(
-  { chromium, url, rtcPort, renditions }: Watched,
+  { renditions, ...watching }: Watched,
   ratesKbps: readonly number[],
   say: (kbps: number) => void,
   seconds: number,
 ): Promise<Step[]> {
-  const impairment = (rateKbps: number) => ({
-    forward: { delayMs: DELAY_MS },
-    backward: { delayMs: DELAY_MS, rateKbps, queueMs: (QUEUE_BYTES * 8) / rateKbps },
-  })
-  await using link = await openImpairedLink({ targetPort: rtcPort, ...impairment(ratesKbps[0]!) })
-  await using watched = await chromium.open('about:blank')
-  await receiveBy(watched.page, link.port)
-  await watched.page.goto(url)
-  await watched.page.waitForFunction(() => (document.querySelector('video')?.videoWidth ?? 0) > 0)
+  await using watched = await watchOverLink(watching, ratesKbps[0]!)
   await delay(SETTLE_SECONDS * 1000)
   const steps: Step[] = []
   for (const kbps of ratesKbps) {
     say(kbps)
     await takeReceptions(watched.page)
     const from = Date.now()
-    await link.set(impairment(kbps))
+    await watched.carries(kbps)
     await delay(seconds * 1000)
     steps.push(stepOf(kbps, from, await takeReceptions(watched.page), renditions))
   }

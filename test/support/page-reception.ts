@@ -14,10 +14,14 @@ export interface Reception {
 
 /**
  * Sends the page's media by this UDP port, whatever the hub's candidates say, and collects what it receives.
- * `tcp` leaves the hub's own TCP port as the other way.
+ * `tcp` leaves the hub's own TCP port as the other way; it is read every `everyMs`.
  */
-export async function receiveBy(page: Page, port: number, { tcp = false } = {}): Promise<void> {
-  await page.addInitScript(observe, { port, tcp })
+export async function receiveBy(
+  page: Page,
+  port: number,
+  { tcp = false, everyMs = 100 } = {},
+): Promise<void> {
+  await page.addInitScript(observe, { port, tcp, everyMs })
 }
 
 /** What was received since the last call, oldest first. */
@@ -26,7 +30,7 @@ export async function takeReceptions(page: Page): Promise<Reception[]> {
 }
 
 /** In the page. */
-function observe({ port, tcp }: { port: number; tcp: boolean }): void {
+function observe({ port, tcp, everyMs }: { port: number; tcp: boolean; everyMs: number }): void {
   const receptions: Reception[] = []
   Object.assign(globalThis, { receptions })
   const connections: RTCPeerConnection[] = []
@@ -48,5 +52,5 @@ function observe({ port, tcp }: { port: number; tcp: boolean }): void {
       reception.freezesMs += (stat.totalFreezesDuration ?? 0) * 1000
     }
     receptions.push(reception)
-  }, 100)
+  }, everyMs)
 }
