@@ -1,9 +1,12 @@
 import { messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
+import type { StreamState } from '../common/wire/stream.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { Metrics } from './metrics.ts'
 import { RejectionLines } from './rejection-lines.ts'
 import { StreamSeries } from './stream-series.ts'
+
+const TROUBLED: ReadonlySet<StreamState['state']> = new Set(['refused', 'input_lost', 'no_picture'])
 
 /** Turns every fact the rooms report into one counter and one log line. */
 export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
@@ -34,7 +37,7 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
       logger.info({ ...ids(stream), buffer_ms, rtt_ms }, 'recovery buffer fitted to the path')
     },
     streamState(stream, { state, reason }) {
-      const level = state === 'refused' || state === 'input_lost' ? 'warn' : 'info'
+      const level = TROUBLED.has(state) ? 'warn' : 'info'
       logger[level]({ ...ids(stream), state, reason }, `stream is ${state.replace('_', ' ')}`)
       if (state === 'refused') metrics.rejected.inc({ reason: 'media' })
       if (state === 'ended') series.drop(stream)

@@ -17,6 +17,7 @@ export interface Listeners {
 /** What becomes of a stream, as webhooks are told it; `waiting` is nothing that happened. */
 const WEBHOOK_OF = {
   live: 'stream.live',
+  no_picture: 'stream.no_picture',
   input_lost: 'stream.input_lost',
   refused: 'stream.refused',
   ended: 'stream.ended',

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from '../common/logger.ts'
 import { pause } from '../common/retry.ts'
-import type { IngressToHub, Program, RistInput } from '../common/wire/ingress-ipc.ts'
+import type { IngressToHub, PictureState, Program, RistInput } from '../common/wire/ingress-ipc.ts'
 import type { LogLevel } from '../common/wire/log-level.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
 import { CLASS_PROFILES } from '../policy/classes.ts'
@@ -9,6 +9,7 @@ import type { PictureSize } from '../policy/viewed-stream.ts'
 import { type IngressSupervision, IngressSupervisor } from './ingress/ingress-supervisor.ts'
 import { Lane, LaneIdentity, type LaneLayout } from './lane.ts'
 import type { MediaEvents, StreamName } from './media-events.ts'
+import { flowingState, flows } from './picture-trouble.ts'
 import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
 
 /** What a worker may take to make a lane that is not wanted any more, ms. */
@@ -44,6 +45,7 @@ export class FieldSource implements StreamSource {
   #pointedAt: Lane | null = null
   /** The recovery buffer that was found to fit the sender's path, ms. */
   #bufferMs: number
+  #pictures: PictureState = 'whole'
   #learning = true
   #work: Promise<void> = Promise.resolve()
   #closed = false
@@ -117,6 +119,7 @@ export class FieldSource implements StreamSource {
         return events.bufferFitted(name, message.ms, message.rtt_ms)
       case 'program':
         this.#program = message.program
+        if (flows(this.#host.state)) this.#showState()
         this.#setLearning(false)
         return this.#enqueue('lane_open', () => this.#attach())
       case 'refused':
@@ -125,7 +128,7 @@ export class FieldSource implements StreamSource {
         if (this.#host.state.state === 'refused') this.#host.setState({ state: 'input_lost' })
         return
       case 'media':
-        return this.#onMedia(message.flowing)
+        return this.#onMedia(message)
       case 'capture': {
         const { rtp90k, capture_unix_ms, source } = message
         return this.#host.captured({ rtp_timestamp: rtp90k >>> 0, capture_unix_ms, source })
@@ -155,12 +158,17 @@ export class FieldSource implements StreamSource {
     this.#pointedAt = null
     this.#events.ingressDied(this.spec, how)
     this.#setLearning(true)
-    if (this.#host.state.state === 'live') this.#host.setState({ state: 'input_lost' })
+    if (flows(this.#host.state)) this.#host.setState({ state: 'input_lost' })
   }
 
-  #onMedia(flowing: boolean): void {
-    if (flowing) this.#host.setState({ state: 'live' })
-    else if (this.#host.state.state === 'live') this.#host.setState({ state: 'input_lost' })
+  #onMedia({ flowing, pictures }: Extract<IngressToHub, { type: 'media' }>): void {
+    this.#pictures = pictures
+    if (flowing) this.#showState()
+    else if (flows(this.#host.state)) this.#host.setState({ state: 'input_lost' })
+  }
+
+  #showState(): void {
+    this.#host.setState(flowingState(this.#pictures, this.#program?.audio_refusal ?? null))
   }
 
   #setLearning(learning: boolean): void {

@@ -10,6 +10,7 @@ import { LayerMeter } from './layer-meter.ts'
 import type { MediaEvents, StreamName } from './media-events.ts'
 import { trackStatistics } from './media-statistics.ts'
 import { Outlets } from './outlets.ts'
+import { flows } from './picture-trouble.ts'
 import type { Place, Placement } from './placement.ts'
 import type {
   CaptureClock,
@@ -187,7 +188,7 @@ export class Stream implements AsyncDisposable {
   detach(source: StreamSource): void {
     if (this.#source !== source) return
     this.#source = null
-    if (this.#state.state === 'live') this.#setState({ state: 'input_lost' })
+    if (flows(this.#state)) this.#setState({ state: 'input_lost' })
   }
 
   /** Tells a publisher from now on what is wanted of it; dispose of what is returned to stop. The last one counts. */

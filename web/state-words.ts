@@ -13,6 +13,7 @@ export const STATE_WORDS: Record<ViewerState['name'], StateWords> = {
   connecting: { label: 'Connecting', tone: 'quiet' },
   waiting: { label: 'Waiting', tone: 'quiet' },
   live: { label: 'Live', tone: 'live' },
+  no_picture: { label: 'No picture', tone: 'warn' },
   input_lost: { label: 'Signal lost', tone: 'warn' },
   refused: { label: 'Refused', tone: 'bad' },
   ended: { label: 'Ended', tone: 'quiet' },
@@ -51,6 +52,8 @@ export function noticeOf(state: ViewerState): Notice | null {
         detail: 'Nothing is being sent yet. The picture appears here by itself.',
         busy: true,
       }
+    case 'no_picture':
+      return { title: 'No picture', detail: sentence(state.reason), busy: true }
     case 'input_lost':
       return {
         title: 'Signal lost',
@@ -84,4 +87,21 @@ export function noticeOf(state: ViewerState): Notice | null {
         busy: true,
       }
   }
+}
+
+interface Remark {
+  readonly about: 'disturbed' | 'sound-only' | 'sound-refused'
+  readonly text: string
+}
+
+/**
+ * What a viewer is told beside a picture that plays.
+ * @param soundOnly the hub holds the picture back because this viewer's connection can't carry it
+ */
+export function remarkOn(state: ViewerState, soundOnly: boolean): Remark | null {
+  if (state.name !== 'live') return null
+  // What goes wrong before the hub is not put down to the viewer's connection.
+  if (state.disturbed !== undefined) return { about: 'disturbed', text: state.disturbed }
+  if (soundOnly) return { about: 'sound-only', text: 'Your connection can’t carry the picture: sound only' }
+  return state.soundRefused === undefined ? null : { about: 'sound-refused', text: state.soundRefused }
 }

@@ -71,9 +71,18 @@ export const hubToIngressSchema = z.discriminatedUnion('type', [
 ])
 export type HubToIngress = z.infer<typeof hubToIngressSchema>
 
+/**
+ * What becomes of the pictures of a stream that flows: they leave `whole`, or none are announced; some arrive `damaged`
+ * and are left out; what arrives is `waiting` for a keyframe; `none` arrive though they are announced.
+ */
+export const PICTURE_STATES = ['whole', 'damaged', 'waiting', 'none'] as const
+export type PictureState = (typeof PICTURE_STATES)[number]
+
 export const programSchema = z.object({
   video: z.array(z.object({ width: z.number().int(), height: z.number().int(), profile: z.string() })),
   audio: z.object({ source: z.enum(['opus', 'aac']), channels: z.number().int() }).nullable(),
+  /** Why the sender's sound is left out, if it is. */
+  audio_refusal: z.string().nullable(),
 })
 export type Program = z.infer<typeof programSchema>
 
@@ -115,8 +124,8 @@ export const ingressToHubSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('program'), program: programSchema }),
   z.object({ type: z.literal('refused'), code: z.string(), message: z.string() }),
   z.object({ type: z.literal('recovered') }),
-  /** RTP began to leave, or nothing left for a second. */
-  z.object({ type: z.literal('media'), flowing: z.boolean() }),
+  /** RTP began to leave, or stopped; or something else became of its pictures. */
+  z.object({ type: z.literal('media'), flowing: z.boolean(), pictures: z.enum(PICTURE_STATES) }),
   z.object({
     type: z.literal('capture'),
     rtp90k: z.number(),

@@ -17,13 +17,18 @@ export type StreamClass = z.infer<typeof streamClassSchema>
 
 /**
  * What a viewer may know about a stream's input:
- * `waiting` nobody has sent yet; `live` media flows; `input_lost` it flowed and stopped, the lane is kept;
+ * `waiting` nobody has sent yet; `live` media flows; `no_picture` sound flows, the
+ * pictures that belong to it do not (`reason`); `input_lost` media flowed and stopped, the lane is kept;
  * `refused` what arrives can't be shown in browsers (`reason` says why); `ended` the stream was closed.
  */
 export const streamStateSchema = z.object({
-  state: z.enum(['waiting', 'live', 'input_lost', 'refused', 'ended']),
+  state: z.enum(['waiting', 'live', 'no_picture', 'input_lost', 'refused', 'ended']),
   reason: z.string().optional(),
   /** While it is live: what the publisher has switched off for now, and nothing of arrives. */
   muted: z.array(z.enum(['audio', 'video'])).optional(),
+  /** While it is live: why pictures are missing on their way from the sender to the hub. */
+  disturbed: z.string().optional(),
+  /** While media flows: why the sender's sound is left out. */
+  sound_refused: z.string().optional(),
 })
 export type StreamState = z.infer<typeof streamStateSchema>

@@ -4,6 +4,7 @@ import { tenantIdSchema } from './ids.ts'
 /** What a webhook can be told about. `webhook.test` is sent when somebody asks for it, to that webhook alone. */
 export const WEBHOOK_EVENTS = [
   'stream.live',
+  'stream.no_picture',
   'stream.input_lost',
   'stream.refused',
   'stream.ended',

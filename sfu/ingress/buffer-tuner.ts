@@ -44,6 +44,7 @@ export class BufferTuner {
   /** Another sender or another network: what was learned is asked anew. */
   restart(): void {
     this.#seconds = 0
+    this.#changedAt = Number.NEGATIVE_INFINITY
   }
 
   /** Takes one second's evidence; answers true when the buffer changed and the receiver has to open again. */

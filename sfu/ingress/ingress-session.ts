@@ -1,7 +1,16 @@
 import type { Logger } from '../../common/logger.ts'
-import type { Attach, HubToIngress, IngressToHub, RistInput } from '../../common/wire/ingress-ipc.ts'
+import type {
+  Attach,
+  HubToIngress,
+  IngressToHub,
+  PictureState,
+  RistInput,
+} from '../../common/wire/ingress-ipc.ts'
 import { AacTranscoder } from './audio/aac-transcoder.ts'
 import { BufferTuner } from './buffer-tuner.ts'
+import { Cadence } from './cadence.ts'
+import { FlowIdentity } from './flow-identity.ts'
+import { PictureWatch } from './picture-watch.ts'
 import { IngestPipeline } from './pipeline.ts'
 import type { Cursors, IssueKind, ProgramDescription } from './pipeline-types.ts'
 import { type FlowEvent, RistReceiver } from './rist-receiver.ts'
@@ -13,7 +22,7 @@ type Start = Extract<HubToIngress, { type: 'start' }>
 /** How often the hub hears where sequence numbers and clock stand; also this process's sign of life. */
 const CURSORS_EVERY_MS = 100
 const REPORT_EVERY_MS = 1000
-/** Nothing sent for this long is input lost. */
+/** Nothing sent for this long is input lost, unless the stream makes pauses. */
 const SILENT_AFTER_MS = 1000
 
 const NO_CURSORS: Cursors = { sequences: [], clock: null }
@@ -32,12 +41,13 @@ export class IngressSession implements AsyncDisposable {
   readonly #timers: NodeJS.Timeout[]
   #receiver: RistReceiver | null = null
   #flow: FlowStats | null = null
-  /** The receiver was opened anew for another buffer and has not heard its sender yet. */
-  #reopened = false
+  readonly #identity = new FlowIdentity()
+  readonly #cadence = new Cadence()
+  readonly #pictureWatch = new PictureWatch()
+  #pictures: PictureState = 'whole'
   #closed = false
   #attached = false
   #flowing = false
-  #sentAt = 0
 
   private constructor(
     input: RistInput,
@@ -145,7 +155,7 @@ export class IngressSession implements AsyncDisposable {
       // librist takes the middle of the two and keeps it.
       buffer: { minMs: bufferMs, maxMs: bufferMs },
       onData: (chunk) => this.#pipeline.push(chunk),
-      onFlow: ({ type }) => this.#onFlow(type),
+      onFlow: (event) => this.#onFlow(this.#identity.meaning(event)),
       onStats: (stats) => this.#onStats(stats),
       onRejected: ({ reason, detail, count }) => this.#tell({ type: 'rejected', reason, detail, count }),
       onLog: ({ level, message }) =>
@@ -153,14 +163,11 @@ export class IngressSession implements AsyncDisposable {
     })
   }
 
-  #onFlow(type: FlowEvent['type']): void {
-    if (type === 'connected' && this.#reopened) {
-      // The same sender, back after its buffer was fitted.
-      this.#reopened = false
-      return
-    }
+  #onFlow(type: FlowEvent['type'] | null): void {
+    if (type === null) return
     if (type === 'replaced') this.#pipeline.reset()
     if (type === 'connected' || type === 'replaced') this.#tuner.restart()
+    if (type === 'lost') this.#setFlowing(false)
     this.#tell({ type: 'flow', state: type === 'returned' ? 'connected' : type })
   }
 
@@ -177,7 +184,7 @@ export class IngressSession implements AsyncDisposable {
     await this.#receiver?.[Symbol.asyncDispose]()
     this.#receiver = null
     if (this.#closed) return
-    this.#reopened = true
+    this.#identity.reopened(performance.now())
     await this.#listen()
   }
 
@@ -193,11 +200,23 @@ export class IngressSession implements AsyncDisposable {
     this.#socket.send(packet)
     // Sender reports go on while the input is silent: they are no sign of life.
     if (isRtcp(packet)) return
-    this.#sentAt = performance.now()
-    if (!this.#flowing) {
-      this.#flowing = true
-      this.#tell({ type: 'media', flowing: true })
-    }
+    this.#cadence.arrived(performance.now())
+    this.#setFlowing(true)
+  }
+
+  #setFlowing(flowing: boolean): void {
+    if (flowing === this.#flowing) return
+    this.#flowing = flowing
+    this.#pictures = 'whole'
+    if (flowing) this.#pictureWatch.begins(performance.now())
+    this.#tell({ type: 'media', flowing, pictures: this.#pictures })
+  }
+
+  #onPictures(nowMs: number): void {
+    const pictures = this.#pictureWatch.observe(nowMs, this.#pipeline.pictures)
+    if (!this.#flowing || pictures === this.#pictures) return
+    this.#pictures = pictures
+    this.#tell({ type: 'media', flowing: true, pictures })
   }
 
   #onProgram({ video, audio, audioRefusal }: ProgramDescription): void {
@@ -208,6 +227,7 @@ export class IngressSession implements AsyncDisposable {
       program: {
         video: video.map(({ width, height, profile }) => ({ width, height, profile })),
         audio: audio && { source: audio.source, channels: audio.channels },
+        audio_refusal: audioRefusal?.message ?? null,
       },
     })
   }
@@ -220,10 +240,10 @@ export class IngressSession implements AsyncDisposable {
     this.#pipeline.tick()
     const { sequences, clock } = this.#attached ? this.#pipeline.cursors() : NO_CURSORS
     this.#tell({ type: 'cursors', sequences: sequences.map(([ssrc, next]) => [ssrc, next]), clock })
-    if (this.#flowing && performance.now() - this.#sentAt > SILENT_AFTER_MS) {
-      this.#flowing = false
-      this.#tell({ type: 'media', flowing: false })
-    }
+    const nowMs = performance.now()
+    if (this.#cadence.silentMs(nowMs) > this.#cadence.patienceMs(SILENT_AFTER_MS)) this.#setFlowing(false)
+    this.#onPictures(nowMs)
+    if (this.#identity.lostAt(nowMs)) this.#onFlow('lost')
   }
 
   #onReport(): void {

@@ -36,6 +36,7 @@ export type RefusalCode =
   | 'unsupported_format'
   | 'unsupported_video'
   | 'no_keyframe'
+  | 'keyframes_lost'
   | 'no_media'
   | 'audio_unsupported'
   | 'audio_latm'

@@ -37,6 +37,8 @@ export class VideoTrack {
   #keyframeSeen = false
   #sinceKeyframe = 0
   #framesSinceKeyframe = 0
+  /** Access units left out since the last keyframe. */
+  #lostSinceKeyframe = 0
   #lastPts = -1
   #unitAtMs = 0
   /** At least one unit of this stream was received. */
@@ -98,12 +100,18 @@ export class VideoTrack {
     return this.#sinceKeyframe >= (this.#keyframeSeen ? gapMs : probationMs) * ticksPerMs
   }
 
+  /** Why there is none, as far as that can be told. */
+  get keyframeRefusal(): Refusal {
+    return this.#lostSinceKeyframe > 0 ? refusals.keyframesLost(this.pid) : refusals.noKeyframe(this.pid)
+  }
+
   /** The sender started anew: its first keyframe is awaited again. */
   restart(): void {
     this.alive = false
     this.#keyframeSeen = false
     this.#sinceKeyframe = 0
     this.#framesSinceKeyframe = 0
+    this.#lostSinceKeyframe = 0
     this.#lastPts = -1
     this.#probe.restart()
     this.#finder.restart()
@@ -145,6 +153,7 @@ export class VideoTrack {
 
   #leftOut(): void {
     this.dropped += 1
+    this.#lostSinceKeyframe += 1
     this.#sink.damaged(this)
   }
 
@@ -167,6 +176,7 @@ export class VideoTrack {
     if (keyframe) {
       if (this.#keyframeSeen) this.gopFrames = this.#framesSinceKeyframe
       this.#framesSinceKeyframe = 0
+      this.#lostSinceKeyframe = 0
       this.#sinceKeyframe = 0
       this.#keyframeSeen = true
     }

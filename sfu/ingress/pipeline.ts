@@ -2,6 +2,7 @@ import { CaptureMap } from './capture-map.ts'
 import { LaneOutputs } from './lane-outputs.ts'
 import { Demuxer } from './mpegts/demuxer.ts'
 import type { StreamEntry } from './mpegts/psi-tables.ts'
+import type { PictureCounts } from './picture-watch.ts'
 import type { AudioTrackSink } from './pipeline-audio-track.ts'
 import type {
   AacToOpus,
@@ -75,6 +76,9 @@ export class IngestPipeline implements Disposable {
   #tracks: ProgramTracks = noTracks
   /** Tracks by rendition index. */
   #renditions: VideoTrack[] = []
+  readonly #pictures = { announced: false, arrived: 0, sent: 0, leftOut: 0 }
+  /** Renditions whose pictures can't be decoded before a keyframe, for want of one that was cut short. */
+  readonly #undecodable = new Set<VideoTrack>()
   #startMs = -1
   #pushMs = 0
   #capturedAtMs = Number.NEGATIVE_INFINITY
@@ -109,10 +113,13 @@ export class IngestPipeline implements Disposable {
     this.#videoSink = {
       accessUnit: (track, pts, keyframe) => this.#onAccessUnit(track, pts, keyframe),
       damaged: (track) => {
+        this.#pictures.leftOut += 1
         sink.issue('access_unit_dropped', { pid: track.pid })
         this.#outputs.skipVideo(this.#renditions.indexOf(track))
       },
       cutShort: (track) => {
+        this.#pictures.leftOut += 1
+        this.#undecodable.add(track)
         sink.issue('access_unit_dropped', { pid: track.pid })
         const rendition = this.#renditions.indexOf(track)
         this.#outputs.skipVideo(rendition)
@@ -195,6 +202,11 @@ export class IngestPipeline implements Disposable {
     this.#gate.restart()
   }
 
+  /** What became of the pictures so far; the same object each time. */
+  get pictures(): PictureCounts {
+    return this.#pictures
+  }
+
   stats(): PipelineStats {
     const nowMs = this.#now()
     const video = this.#renditions.map((track, rendition) => {
@@ -244,6 +256,8 @@ export class IngestPipeline implements Disposable {
 
   #choose(tracks: ProgramTracks): void {
     this.#tracks = tracks
+    this.#pictures.announced = tracks.video.length > 0
+    this.#undecodable.clear()
     this.#waiting.clear()
     // a program that comes late has its own time to prove itself
     if (this.#pushMs - this.#startMs >= this.#limits.probationMs) {
@@ -282,6 +296,9 @@ export class IngestPipeline implements Disposable {
 
   #onAccessUnit(track: VideoTrack, pts: number, keyframe: boolean): void {
     const wasOpen = this.#gate.open
+    this.#pictures.arrived += 1
+    if (keyframe) this.#undecodable.delete(track)
+    else if (this.#undecodable.has(track)) this.#pictures.leftOut += 1
     this.#evaluate()
     if (!wasOpen) {
       if (this.#gate.open) this.#sendWaiting(track)
@@ -329,6 +346,7 @@ export class IngestPipeline implements Disposable {
     const captured = this.#capture.captured(pts)
     const captureUnixMs = captured ?? this.#pushMs
     const rtp90k = this.#outputs.sendVideo(rendition, packetizer, pts, this.#pushMs, captureUnixMs)
+    if (rtp90k !== null) this.#pictures.sent += 1
     if (rtp90k === null || this.#pushMs - this.#capturedAtMs < captureReportEveryMs) return
     this.#capturedAtMs = this.#pushMs
     this.#sink.capture({ rtp90k, captureUnixMs, source: captured === null ? 'arrival' : 'sender' })

@@ -55,7 +55,7 @@ export class ProgramGate {
     const verdict = this.#judge(facts)
     if (verdict === 'pending') return
     if ('code' in verdict) {
-      if (this.#refusal?.code === verdict.code && this.#refusal.pid === verdict.pid) return
+      if (this.#refusal && sameFault(this.#refusal, verdict)) return
       this.#refusal = verdict
       this.#sink.refused(verdict)
       return
@@ -80,7 +80,7 @@ export class ProgramGate {
       return late && !this.#announced ? refusals.noMedia() : 'pending'
     }
     const lacking = alive.filter((track) => this.#lacks(track))
-    if (lacking.length === alive.length) return refusals.noKeyframe(lacking[0]!.pid)
+    if (lacking.length === alive.length) return lacking[0]!.keyframeRefusal
     const ready = facts.video.filter((track) => track.ready)
     if (ready.length === 0) return 'pending'
     if (this.#firstReadyMs < 0) this.#firstReadyMs = facts.sinceStartMs
@@ -94,6 +94,15 @@ export class ProgramGate {
   #lacks(track: VideoTrack): boolean {
     return track.lacksKeyframe(this.#limits.probationMs, this.#limits.maxKeyframeGapMs)
   }
+}
+
+/** Whether one refusal says what the other does. Why there is no keyframe is said once: loss that comes later is no news. */
+function sameFault(a: Refusal, b: Refusal): boolean {
+  return a.pid === b.pid && faultOf(a) === faultOf(b)
+}
+
+function faultOf({ code }: Refusal): Refusal['code'] {
+  return code === 'keyframes_lost' ? 'no_keyframe' : code
 }
 
 /** Ascending by pixels; equal sizes keep the order of the PMT. */

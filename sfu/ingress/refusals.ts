@@ -30,6 +30,12 @@ export const refusals = {
       'No keyframe (IDR picture with SPS and PPS) arrives, so no viewer could start. Set a keyframe interval of 2 s or less, switch intra refresh off, and repeat the headers: x264 `keyint=60:repeat-headers=1`, without `intra-refresh`.',
     pid,
   }),
+  keyframesLost: (pid: number): Refusal => ({
+    code: 'keyframes_lost',
+    message:
+      'Packets are lost between the sender and the server, and no keyframe arrived whole, so no viewer could start. Lower the bitrate, add a link, or choose a class with a longer recovery buffer. Keyframes are the largest pictures and suffer first; if none arrives without loss either, set a keyframe interval of 2 s or less: x264 `keyint=60:repeat-headers=1`.',
+    pid,
+  }),
   noMedia: (): Refusal => ({
     code: 'no_media',
     message:

@@ -1,3 +1,5 @@
+import { Cadence } from './cadence.ts'
+
 /**
  * Decides which of the flows that arrive for one stream is the stream. Pure: time is given in, in ms of any
  * monotonic clock.
@@ -8,7 +10,7 @@
 
 /** A flow that delivered within this time, in ms, is alive, and another one is a second sender. */
 export const ALIVE_MS = 400
-/** A flow silent for this long, in ms, is lost. */
+/** A flow silent for this long, in ms, is lost, unless it is one that makes pauses. */
 export const LOST_MS = 1000
 
 export type FlowVerdict =
@@ -23,7 +25,11 @@ export type FlowVerdict =
   /** comes from a second sender */
   | 'refused'
 
+/** Of a flow that makes pauses, one that delivered within this many of them is alive. */
+const ALIVE_PAUSES = 1.5
+
 export class FlowGate {
+  readonly #cadence = new Cadence()
   #flowId: number | undefined
   #lastAt = 0
   #lost = false
@@ -40,18 +46,24 @@ export class FlowGate {
     this.#flowId = flowId
     this.#lastAt = nowMs
     this.#lost = false
+    this.#cadence.arrived(nowMs)
     return verdict
   }
 
   #verdict(flowId: number, nowMs: number): FlowVerdict {
     if (this.#flowId === undefined) return 'connected'
     if (this.#flowId === flowId) return this.#lost ? 'returned' : 'deliver'
-    return nowMs - this.#lastAt < ALIVE_MS ? 'refused' : 'replaced'
+    const aliveMs = Math.max(ALIVE_MS, ALIVE_PAUSES * this.#cadence.pauseMs)
+    return nowMs - this.#lastAt < aliveMs ? 'refused' : 'replaced'
   }
 
-  /** True once, when the flow has been silent for LOST_MS. */
-  lostAt(nowMs: number): boolean {
-    if (this.#flowId === undefined || this.#lost || nowMs - this.#lastAt < LOST_MS) return false
+  /**
+   * True once, when the flow has been silent for LOST_MS, or for longer than its own pauses are.
+   * @param connected its sender keeps the connection up, though nothing comes
+   */
+  lostAt(nowMs: number, connected: boolean): boolean {
+    const patienceMs = connected ? this.#cadence.patienceMs(LOST_MS) : LOST_MS
+    if (this.#flowId === undefined || this.#lost || nowMs - this.#lastAt < patienceMs) return false
     this.#lost = true
     return true
   }

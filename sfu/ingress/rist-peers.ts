@@ -70,6 +70,11 @@ export class RistPeers {
     return count
   }
 
+  /** Whether any sender keeps a connection up: librist drops one whose keepalives stay away for two seconds. */
+  get connected(): boolean {
+    return this.#peers.size > 0
+  }
+
   /** Statistics per configured link; a link that several peers have used counts the live one. */
   links(ports: readonly number[], flow: RawFlowStats): LinkStats[] {
     return ports.map((port) => {

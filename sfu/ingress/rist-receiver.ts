@@ -52,7 +52,7 @@ export interface RistReceiverOptions {
 
 /**
  * - `connected`: the first data of a stream
- * - `lost`: every link has been silent for a second
+ * - `lost`: every link has been silent for a second, or for longer than this sender's own pauses are
  * - `returned`: the same sender is back
  * - `replaced`: another (restarted) sender is the stream now; its timestamps and counters start anew
  */
@@ -231,7 +231,7 @@ export class RistReceiver implements AsyncDisposable {
     if (accidents > 0) this.#rejections.add('wrong_passphrase', now, accidents)
     this.#rejections.flush(now)
     const flowId = this.#gate.flowId
-    if (flowId !== undefined && this.#gate.lostAt(this.#clock.at(now))) {
+    if (flowId !== undefined && this.#gate.lostAt(this.#clock.at(now), this.#peers.connected)) {
       this.#options.onFlow?.({ type: 'lost', flowId })
     }
   };

@@ -33,6 +33,7 @@ export function publisherState(facts: PublisherFacts): PublisherState {
     return facts.everPublished ? { name: 'reconnecting', reason: facts.lastClosing } : { name: 'connecting' }
   switch (facts.stream.state) {
     case 'live':
+    case 'no_picture':
       return { name: 'live' }
     case 'waiting':
       return { name: 'starting' }

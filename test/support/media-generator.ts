@@ -23,6 +23,7 @@ export type MediaKind =
   | 'aac'
   | 'aac-latm'
   | 'mp2'
+  | 'surround'
   | 'two-renditions'
   | 'audio-only'
   | 'pts-wrap'
@@ -166,6 +167,17 @@ async function argumentsFor(kind: MediaKind, options: MediaOptions): Promise<str
       return av(x264('high', 'bframes=0'), ['-c:a', 'aac', '-b:a', '96k'], ['-mpegts_flags', 'latm'])
     case 'mp2':
       return av(x264('high', 'bframes=0'), ['-c:a', 'mp2', '-b:a', '128k'])
+    case 'surround':
+      return av(x264('high', 'bframes=0'), [
+        '-c:a',
+        'libopus',
+        '-b:a',
+        '192k',
+        '-ac',
+        '6',
+        '-mapping_family',
+        '1',
+      ])
     case 'two-renditions':
       return [
         ...[...picture, ...tone, '-filter_complex', '[0:v]split[hi][s];[s]scale=iw/2:ih/2[lo]'],

@@ -55,12 +55,6 @@ export function ffmpegInUncutDatagrams(udpPort: number, input: string): string[]
   return encode(input, udpUrl(udpPort))
 }
 
-/** ffmpeg that sends a file as it is. */
-export function ffmpegCopying(udpPort: number, input: string): string[] {
-  const copy = ['-c', 'copy', '-muxdelay', '0', '-muxpreload', '0', '-f', 'mpegts']
-  return ['ffmpeg', '-re', '-i', input, ...copy, `${udpUrl(udpPort)}?pkt_size=1316`]
-}
-
 /** ffmpeg straight to one link. It has no SRP in any release: the stream must do without. */
 export function ffmpegCommand(link: LinkUrl, input: string): string[] {
   return encode(input, ristUrl(link, { buffer: 200 }))

@@ -32,6 +32,9 @@ const CAN_LEAVE: ReadonlySet<ViewerState['name']> = new Set([
   'revoked',
 ])
 
+/** What is expected to pass. */
+const HAS_CLOCK: ReadonlySet<ViewerState['name']> = new Set(['no_picture', 'input_lost', 'reconnecting'])
+
 interface NoticeProps {
   readonly state: ViewerState
   readonly since: number
@@ -49,9 +52,7 @@ export function Notice({ state, since, onRetry }: NoticeProps) {
       {notice.busy ? <span class="spinner" /> : <span class="sign">{SIGNS[state.name]}</span>}
       <h1>{notice.title}</h1>
       {notice.detail !== '' && <p data-testid="notice-detail">{notice.detail}</p>}
-      {(state.name === 'input_lost' || state.name === 'reconnecting') && (
-        <Elapsed key={since} since={since} />
-      )}
+      {HAS_CLOCK.has(state.name) && <Elapsed key={since} since={since} />}
       {state.name === 'denied' && <TokenForm onChange={onRetry} />}
       {(canRetry || canLeave) && (
         <div class="choices">

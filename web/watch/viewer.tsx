@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { noticeOf, STATE_WORDS } from '../state-words.ts'
+import { noticeOf, remarkOn, STATE_WORDS } from '../state-words.ts'
 import { StreamTitle } from '../stream-title.tsx'
 import { Controls } from './controls.tsx'
 import { SoundOffIcon } from './icons.tsx'
@@ -23,6 +23,7 @@ export function Viewer({ address }: { address: WatchAddress }) {
   const [volume, setVolume] = useState(1)
   const [open, setOpen] = useState(false)
   const [fullscreen, setFullscreen] = useState(false)
+  const remark = remarkOn(state, soundOnly)
   const idle = useIdle(IDLE_MS) && state.name === 'live'
 
   const applySound = (nextMuted: boolean, nextVolume: number) => {
@@ -83,13 +84,13 @@ export function Viewer({ address }: { address: WatchAddress }) {
         <StreamTitle streamId={streamId} words={STATE_WORDS[state.name]} />
       </header>
       <Notice state={state} since={since} onRetry={retryNow} />
-      {soundOnly && state.name === 'live' && (
-        <p class="sound-only" role="status" data-testid="sound-only">
-          Your connection can’t carry the picture: sound only
+      {remark !== null && (
+        <p class="stage-remark" role="status" data-testid={remark.about}>
+          {remark.text}
         </p>
       )}
       {open && <StatisticsPanel statistics={statistics} history={history} onClose={() => setOpen(false)} />}
-      {hasAudio && muted && state.name === 'live' && (
+      {hasAudio && muted && (state.name === 'live' || state.name === 'no_picture') && (
         <button type="button" class="sound-on" onClick={() => onMuted(false)} data-testid="sound-on">
           <SoundOffIcon />
           Sound on

@@ -45,3 +45,13 @@ test('it does not shrink under a stream that plays; a new flow is asked anew', (
   t.true(tuner.observe({ rttMs: 10, lost: 0 }))
   t.is(tuner.bufferMs, 50)
 })
+
+test("a new sender's losses are answered at once, however long the one before had played", (t) => {
+  const tuner = new BufferTuner(FOCUS, 50)
+  for (let second = 0; second < 100; second += 1) tuner.observe({ rttMs: 10, lost: 0 })
+  t.true(tuner.observe({ rttMs: 20, lost: 3 }))
+  tuner.restart()
+  for (let second = 0; second < 3; second += 1) tuner.observe({ rttMs: 20, lost: 0 })
+  t.true(tuner.observe({ rttMs: 30, lost: 3 }))
+  t.is(tuner.bufferMs, 120)
+})

@@ -145,3 +145,22 @@ test('sound that cannot be forwarded is left out with its reason, the pictures g
     t.true(harness.video().length > 100)
   }
 })
+
+test('where packets are lost and no keyframe came whole, the loss is named, not the interval of keyframes', async (t) => {
+  const harness = new PipelineHarness()
+  const ts = await generateTs('high')
+  const arriving: Buffer[] = []
+  let keyframe = false
+  for (let at = 0; at < ts.length; at += 188) {
+    const packet = ts.subarray(at, at + 188)
+    const video = (packet.readUInt16BE(1) & 0x1fff) === 0x100
+    // Of each keyframe the second packet is lost.
+    if (!(video && keyframe)) arriving.push(packet)
+    if (video) keyframe = (packet[1]! & 0x40) !== 0 && (packet[3]! & 0x20) !== 0 && (packet[5]! & 0x40) !== 0
+  }
+  harness.play(Buffer.concat(arriving), 4)
+  t.is(harness.refusals[0]?.code, 'keyframes_lost')
+  t.regex(harness.refusals[0]?.message ?? '', /Packets are lost.*bitrate/)
+  harness.play(ts, 4)
+  t.is(harness.reported.at(-1)?.what, 'program')
+})

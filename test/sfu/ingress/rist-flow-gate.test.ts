@@ -28,11 +28,11 @@ test('another flow takes over once the first is silent, and keeps the first out'
 
 test('a silent flow is lost once, and its return is told', (t) => {
   const gate = new FlowGate()
-  t.false(gate.lostAt(10_000))
+  t.false(gate.lostAt(10_000, false))
   gate.judge(2, 0)
-  t.false(gate.lostAt(LOST_MS - 1))
-  t.true(gate.lostAt(LOST_MS))
-  t.false(gate.lostAt(LOST_MS + 1))
+  t.false(gate.lostAt(LOST_MS - 1, false))
+  t.true(gate.lostAt(LOST_MS, false))
+  t.false(gate.lostAt(LOST_MS + 1, false))
   t.is(gate.judge(2, LOST_MS + 2), 'returned')
   t.is(gate.judge(2, LOST_MS + 3), 'deliver')
 })
@@ -44,4 +44,18 @@ test('a stall of the event loop is no silence', (t) => {
   t.is(clock.at(5000), 200)
   clock.tick(5000)
   t.is(clock.at(5050), 250)
+})
+
+test('a flow that makes pauses is lost when it stays away for longer, or when its sender is gone', (t) => {
+  const gate = new FlowGate()
+  for (let second = 0; second < 10; second++) {
+    for (let ms = 0; ms < 40; ms += 10) gate.judge(2, second * 1500 + ms)
+    t.false(gate.lostAt(second * 1500 + 1499, true))
+  }
+  t.is(gate.judge(4, 15_000), 'refused', 'a second sender, between two pictures')
+  t.true(gate.lostAt(15_000, false))
+  const left = new FlowGate()
+  for (let second = 0; second < 10; second++) left.judge(2, second * 1500)
+  t.false(left.lostAt(13_500 + 4400, true))
+  t.true(left.lostAt(13_500 + 4500, true))
 })

@@ -158,6 +158,29 @@ test('a silent stream is reported lost, and its return too', async (t) => {
   await until(() => receiver.events.at(-1)?.type === 'returned', 'return reported')
 })
 
+test('a sender of one packet every 1.3 s is not lost between two, but soon when it is gone', async (t) => {
+  await using receiver = await listen(1)
+  await using resources = new AsyncDisposableStack()
+  const slow = resources.use(await sendCounting(receiver.ports))
+  slow.pause()
+  const packet = Buffer.alloc(1316)
+  for (let at = 0; at < packet.length; at += 188) packet[at] = 0x47
+  for (let count = 0; count < 5; count++) {
+    slow.sender.write(packet)
+    await delay(1300)
+  }
+  t.deepEqual(
+    receiver.events.map(({ type }) => type),
+    ['connected'],
+  )
+  await resources.disposeAsync()
+  const left = performance.now()
+  await until(() => receiver.events.at(-1)?.type === 'lost', 'lost')
+  const tookMs = performance.now() - left
+  t.log(`lost ${tookMs.toFixed()} ms after it left`)
+  t.true(tookMs < 4000)
+})
+
 test('a port that is taken is a clear error', async (t) => {
   await using receiver = await listen(1)
   const [port] = receiver.ports

@@ -50,7 +50,9 @@ export interface ReceivedUnit {
 }
 
 /** RFC 6184 depacketizer, strict: every fragment in order, the marker exactly on a unit's last packet. */
-export function depacketizeH264(packets: readonly RtpPacket[]): ReceivedUnit[] {
+export function depacketizeH264(
+  packets: readonly Pick<RtpPacket, 'timestamp' | 'marker' | 'payload'>[],
+): ReceivedUnit[] {
   const units: ReceivedUnit[] = []
   let unit: ReceivedUnit | null = null
   let fragments: Buffer[] = []
