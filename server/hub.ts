@@ -27,7 +27,7 @@ import { joinTopology } from './join-topology.ts'
 import { httpServer, listen, metricsServer } from './listeners.ts'
 import { Metrics } from './metrics.ts'
 import { PolicyBook } from './policies/policy-book.ts'
-import { openState } from './state.ts'
+import { openArchiver, openState } from './state.ts'
 import { StoreWatch } from './store/store-watch.ts'
 import { TenantBook } from './tenants/tenant-book.ts'
 import { isLoopback } from './tls/loopback.ts'
@@ -85,6 +85,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     prepareIngress(),
   ])
   const { store, sealer, dataFolder } = state
+  stack.use(openArchiver(config, state, logger, (error) => events.error('audit', 'archive', error)))
   const auth = stack.use(await openAuth({ store, sealer, dataFolder, refreshMs, logger }))
   const [policies, tenants] = await Promise.all([
     PolicyBook.open({ store, refreshMs, now: Date.now, logger }).then((opened) => stack.use(opened)),

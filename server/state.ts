@@ -1,4 +1,7 @@
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Logger } from '../common/logger.ts'
+import { AuditArchiver } from './audit/audit-archiver.ts'
+import type { AuditKey } from './audit/audit-chain.ts'
 import type { Config } from './config/config.ts'
 import { holdFolder } from './store/folder-lock.ts'
 import {
@@ -16,6 +19,8 @@ import type { Store } from './store/store.ts'
 export interface State extends AsyncDisposable {
   readonly store: Store
   readonly sealer: Sealer
+  /** Seals the audit trail. */
+  readonly auditKey: AuditKey
   /** Where the first admin token is written; null where nothing is written to disk. */
   readonly dataFolder: string | null
 }
@@ -46,9 +51,34 @@ export async function openState(
   return {
     store,
     sealer: new Sealer(keyring),
+    auditKey: keyring.auditKey,
     dataFolder: config.amnesia ? null : config.dataDir,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** Folder of the archive files of the audit trail. */
+export function archiveFolderOf({
+  dataDir,
+  auditArchiveDir,
+}: Pick<Config, 'dataDir' | 'auditArchiveDir'>): string {
+  const folder = resolve(dataDir)
+  return auditArchiveDir === '' ? join(dirname(folder), `${basename(folder)}.audit`) : auditArchiveDir
+}
+
+/** Moves old records of the audit trail into archive files, where the configuration says so. */
+export function openArchiver(
+  config: Config,
+  { store, auditKey }: State,
+  logger: Logger,
+  failed: (error: unknown) => void,
+): AuditArchiver | null {
+  if (config.auditKeepDays === 0 || config.amnesia) return null
+  return new AuditArchiver({
+    ...{ store, auditKey, logger, failed, hubId: config.hubId, now: Date.now },
+    folder: archiveFolderOf(config),
+    keepDays: config.auditKeepDays,
+  })
 }
 
 /** Which database a configuration means. */

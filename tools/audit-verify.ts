@@ -1,9 +1,10 @@
 import { CodedError, messageOf } from '../common/errors.ts'
+import { type ArchiveFile, listArchives } from '../server/audit/archive-file.ts'
 import { type AuditAnchor, verifyChain } from '../server/audit/verify-chain.ts'
 import { type Configuration, readConfig } from '../server/config/config.ts'
 import { PRECEDENCE, programOptions } from '../server/config/help.ts'
 import { SETTINGS } from '../server/config/settings.ts'
-import { givenKeys, keyFileOf, storeConfig } from '../server/state.ts'
+import { archiveFolderOf, givenKeys, keyFileOf, storeConfig } from '../server/state.ts'
 import { existingKeyring, type Keyring } from '../server/store/keyring.ts'
 import { openAuditSource } from '../server/store/open-audit-source.ts'
 import type { StoreConfig } from '../server/store/open-store.ts'
@@ -29,13 +30,18 @@ const HELP = [
         right: ['the SQLite database in this folder, whatever the configuration says'],
       },
       { left: '  --keys <file>', right: ["the hub's master keys, before SEALING_KEYS and keys_file"] },
+      {
+        left: '  --archives <folder>',
+        right: ['archive files of the trail, beside those of audit_archive_dir; may be given several times'],
+      },
+      { left: '  --no-archives', right: ['check only what is in the database'] },
       { left: '  --no-keys', right: ['check the chain alone, not its seal'] },
       {
         left: '  --anchor SEQ:HASH',
         right: ['a record noted earlier, as this program printed it: must still be there, unchanged'],
       },
     ],
-    ['databaseUrl', 'dataDir', 'keysFile'],
+    ['databaseUrl', 'dataDir', 'keysFile', 'auditArchiveDir'],
   ),
   '  All other settings of the hub are taken as well, and not looked at: npm start -- --help lists them.',
   '',
@@ -45,6 +51,8 @@ const OWN_FLAGS = {
   data: { type: 'string' },
   keys: { type: 'string' },
   'no-keys': { type: 'boolean' },
+  archives: { type: 'string', multiple: true },
+  'no-archives': { type: 'boolean' },
   anchor: { type: 'string', multiple: true },
 } as const
 
@@ -54,6 +62,8 @@ interface Task {
   readonly name: string
   readonly keys: () => Keyring | undefined
   readonly anchors: readonly AuditAnchor[]
+  /** Undefined: they are not looked at. */
+  readonly archives: (() => Promise<ArchiveFile[]>) | undefined
 }
 
 process.exitCode = await main()
@@ -74,21 +84,24 @@ async function main(): Promise<number> {
   }
 }
 
-async function verify({ where, name, keys: findKeys, anchors }: Task): Promise<number> {
+async function verify({ where, name, keys: findKeys, anchors, archives }: Task): Promise<number> {
   process.stdout.write(`${name}\n`)
   await using source = await openAuditSource(where)
   const keys = findKeys()
   const verdict = await verifyChain(source, {
     anchors,
+    ...(archives && { archives }),
     ...(keys && { keyOf: (id: string) => keys.derive(id, 'audit') }),
   })
   if (!verdict.ok) {
     process.stdout.write(`BROKEN at record ${verdict.seq}: ${verdict.problem}\n`)
     return 1
   }
-  const { count, head, sealChecked } = verdict
+  const { count, head, sealChecked, archived, archivesChecked } = verdict
   const seal = sealChecked ? 'seal checked' : 'seal not checked'
-  process.stdout.write(`OK: ${count} records, ${seal}\n`)
+  const files =
+    archived === 0 ? '' : `, ${archived} of them archived and ${archivesChecked ? '' : 'not '}checked`
+  process.stdout.write(`OK: ${count} records${files}, ${seal}\n`)
   if (count > 0) process.stdout.write(`anchor: ${count}:${head.hash}\n`)
   return 0
 }
@@ -106,12 +119,20 @@ function taskOf({ config, sources, own }: Configuration, env: NodeJS.ProcessEnv)
     )
   const place = where.kind === 'postgres' ? 'databaseUrl' : 'dataDir'
   const said = typeof data === 'string' ? '--data' : placeOf(place, sources)
-  const anchors: readonly unknown[] = Array.isArray(own['anchor']) ? own['anchor'] : []
+  const listed = (name: 'anchor' | 'archives'): readonly unknown[] => {
+    const given = own[name]
+    return Array.isArray(given) ? given : []
+  }
+  const folders = [archiveFolderOf(configured), ...listed('archives').map(String)]
   return {
     where,
     name: `${nameOf(where)} (${said})`,
     keys: () => (own['no-keys'] === true ? undefined : keysOf(keys, configured, env)),
-    anchors: anchors.map((anchor) => anchorOf(String(anchor))),
+    anchors: listed('anchor').map((anchor) => anchorOf(String(anchor))),
+    archives:
+      own['no-archives'] === true
+        ? undefined
+        : async () => (await Promise.all(folders.map(listArchives))).flat(),
   }
 }
 

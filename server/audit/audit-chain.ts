@@ -19,6 +19,22 @@ export interface AuditHead {
   readonly seal: string | null
 }
 
+/** Where the chain begins in the database: what was before is in archive files. */
+export interface AuditStart {
+  /** `seq` of the last archived record; 0 while none is. */
+  readonly seq: number
+  /** Its hash, which the first record here names; GENESIS_HASH while none is. */
+  readonly hash: string
+  /** The seal up to and with it; null where there is none. */
+  readonly seal: string | null
+}
+
+/** The chain's start is to be moved: what lies between is in an archive now. */
+export interface AuditCut extends AuditStart {
+  /** `seq` of the start as it was when the archive was made. */
+  readonly from: number
+}
+
 /** The key of a chain's seal, 32 bytes. It stays the same for the chain's whole life. */
 export interface AuditKey {
   readonly id: string

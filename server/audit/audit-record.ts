@@ -30,6 +30,9 @@ export interface AuditRow extends Omit<AuditRecord, 'detail'> {
 /** A draft whose `detail` is canonical JSON already. */
 export type PreparedAuditDraft = Omit<AuditRow, 'seq' | 'prev_hash' | 'hash'>
 
+/** Action of the record that says that what was before it is in an archive. */
+export const ARCHIVE_ACTION = 'audit.archive'
+
 /** Stands where the first record names the one before it. */
 export const GENESIS_HASH = '0'.repeat(64)
 

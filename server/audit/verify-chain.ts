@@ -1,11 +1,18 @@
-import { type AuditHead, nextSeal, sameSeal } from './audit-chain.ts'
-import { type AuditRow, auditHash, GENESIS_HASH } from './audit-record.ts'
+import { CodedError } from '../../common/errors.ts'
+import type { ArchiveFile } from './archive-file.ts'
+import { readArchive } from './archive-file.ts'
+import type { AuditHead, AuditStart } from './audit-chain.ts'
+import type { AuditRow } from './audit-record.ts'
+import { ChainWalk, type Finding, found } from './chain-walk.ts'
+
+export type { Finding } from './chain-walk.ts'
 
 /** Where the records and their head are read from. */
 export interface AuditSource {
   /** Up to `limit` records with a `seq` above `afterSeq`, in the order of `seq`. */
   auditRows(afterSeq: number, limit: number): Promise<readonly AuditRow[]>
   auditHead(): Promise<AuditHead | undefined>
+  auditStart(): Promise<AuditStart>
 }
 
 /** A record that somebody noted outside the database, to be found again unchanged. */
@@ -18,108 +25,112 @@ export interface VerifyOptions {
   /** The key a chain is sealed with, by its id. Undefined when no keys are at hand: the seal is then not looked at. */
   readonly keyOf?: (id: string) => Uint8Array | undefined
   readonly anchors?: readonly AuditAnchor[]
+  /** Archive files of what is no more in the database. Undefined: what is archived is not looked at. */
+  readonly archives?: () => Promise<readonly ArchiveFile[]>
 }
 
 export type Verdict =
-  | { readonly ok: true; readonly count: number; readonly head: AuditHead; readonly sealChecked: boolean }
+  | {
+      readonly ok: true
+      readonly count: number
+      readonly head: AuditHead
+      readonly sealChecked: boolean
+      /** Records that are in archives, and whether these were looked at. */
+      readonly archived: number
+      readonly archivesChecked: boolean
+    }
   | Finding
 
-export interface Finding {
-  readonly ok: false
-  /** The first record that is wrong, missing or too many. */
-  readonly seq: number
-  readonly problem: string
-}
-
 const PAGE = 1000
+/** A hub that archives meanwhile takes records away under the walk: it begins again so often. */
+const ATTEMPTS = 5
 
 /**
- * Walks the whole chain and says where it is broken first. It may run beside a hub that is writing.
+ * Walks the whole chain and says where it is broken first, from the first archive to the head. It may run beside a hub
+ * that is writing, or archiving.
  *
  * Found and located: a record edited, removed, moved, put in, or cut off the end. Found with `keyOf`: a chain that
  * somebody without the key computed anew. Not found without an anchor: a database put back as a whole to an earlier
  * state of its own, for that state was right once.
+ * @throws CodedError `archives_missing` where the chain begins after records whose archives are not among those given
  */
 export async function verifyChain(source: AuditSource, options: VerifyOptions = {}): Promise<Verdict> {
   const key = await sealKey(source, options)
   if (key && 'problem' in key) return key
-  const walk = new ChainWalk(key, options.anchors ?? [])
+  for (let attempt = 1; ; attempt += 1) {
+    const start = await source.auditStart()
+    const verdict = await verifyFrom(source, start, key, options)
+    if (verdict.ok || attempt === ATTEMPTS || (await source.auditStart()).seq === start.seq) return verdict
+  }
+}
+
+async function verifyFrom(
+  source: AuditSource,
+  start: AuditStart,
+  key: Uint8Array | undefined,
+  { anchors = [], archives }: VerifyOptions,
+): Promise<Verdict> {
+  const walk = new ChainWalk(key, anchors, start)
+  if (archives === undefined) walk.skipArchives()
+  else {
+    for (const file of archivesUpTo(await archives(), start.seq)) {
+      for await (const row of readArchive(file)) {
+        const finding = walk.next(row)
+        if (finding) return inFile(finding, file)
+      }
+    }
+    const finding = walk.endOfArchives()
+    if (finding) return finding
+  }
+  // From the very first, for numbers below 1 are not the hub's, nor those that are archived.
+  let after = Number.MIN_SAFE_INTEGER
   for (;;) {
-    // From the very first, for numbers below 1 are not the hub's.
-    const rows = await source.auditRows(walk.count || Number.MIN_SAFE_INTEGER, PAGE)
+    const rows = await source.auditRows(after, PAGE)
     for (const row of rows) {
       const finding = walk.next(row)
       if (finding) return finding
     }
-    if (rows.length > 0) continue
+    if (rows.length > 0) {
+      after = walk.count
+      continue
+    }
     // Read after the records: a hub that goes on writing moves it together with them, and the walk catches up.
     const head = await source.auditHead()
     if (!head) return headGone(walk.count + 1)
     if (head.seq > walk.count && (await source.auditRows(walk.count, 1)).length > 0) continue
-    return walk.end(head) ?? { ok: true, count: walk.count, head, sealChecked: key !== undefined }
+    const checked = { sealChecked: key !== undefined, archivesChecked: archives !== undefined }
+    return walk.end(head) ?? { ok: true, count: walk.count, head, archived: start.seq, ...checked }
   }
 }
 
-/** What is known about the chain so far; fed record by record. */
-class ChainWalk {
-  count = 0
-  #hash = GENESIS_HASH
-  #seal: string | null = null
-  readonly #key: Uint8Array | undefined
-  readonly #anchors: ReadonlyMap<number, string>
-
-  constructor(key: Uint8Array | undefined, anchors: readonly AuditAnchor[]) {
-    this.#key = key
-    this.#anchors = new Map(anchors.map(({ seq, hash }) => [seq, hash]))
+/** The files that lead from the first record to the last archived one. Others hold the same records, cut otherwise. */
+function archivesUpTo(archives: readonly ArchiveFile[], last: number): ArchiveFile[] {
+  const way: ArchiveFile[] = []
+  for (let reached = 0; reached < last; ) {
+    const next = archives
+      .filter((file) => file.first === reached + 1 && file.last <= last)
+      .reduce<ArchiveFile | undefined>(
+        (best, file) => (best && best.last >= file.last ? best : file),
+        undefined,
+      )
+    if (!next)
+      throw new CodedError(
+        'archives_missing',
+        `records ${reached + 1} to ${last} are archived, and no archive at hand begins with ${reached + 1}`,
+        {
+          details: [
+            'give the folder by --archives; with --no-archives only what is in the database is checked',
+          ],
+        },
+      )
+    way.push(next)
+    reached = next.last
   }
+  return way
+}
 
-  next(row: AuditRow): Finding | undefined {
-    const seq = this.count + 1
-    if (row.seq > seq)
-      return found(
-        seq,
-        row.seq === seq + 1 ? 'it is missing' : `it is missing, and so are all up to ${row.seq - 1}`,
-      )
-    if (row.seq < seq) return found(row.seq, 'the chain has no place for a record with this number')
-    if (auditHash(row) !== row.hash)
-      return found(seq, 'its content does not fit its hash: it was edited, moved or put in')
-    if (row.prev_hash !== this.#hash)
-      return found(seq, `it does not follow record ${seq - 1} as that stands: one of the two was replaced`)
-    this.count = seq
-    this.#hash = row.hash
-    if (this.#key) this.#seal = nextSeal(this.#key, this.#seal, row.hash)
-    const anchor = this.#anchors.get(seq)
-    if (anchor !== undefined && anchor !== row.hash)
-      return found(seq, `its hash is ${row.hash}, but ${anchor} was noted: the chain was computed anew`)
-    return undefined
-  }
-
-  end(head: AuditHead): Finding | undefined {
-    if (head.seq > this.count) {
-      const missing = head.seq - this.count
-      const what = missing === 1 ? 'the last is' : `the last ${missing} are`
-      return found(this.count + 1, `the head counts ${head.seq} records, but ${what} missing`)
-    }
-    if (head.seq < this.count)
-      return found(
-        head.seq + 1,
-        `the head counts ${head.seq} records: what follows was put in, or the head put back`,
-      )
-    if (head.hash !== this.#hash)
-      return found(this.count, `its hash is not the one in the head: it was replaced, or the head was`)
-    const beyond = [...this.#anchors.keys()].filter((seq) => seq > this.count).sort((a, b) => a - b)[0]
-    if (beyond !== undefined)
-      return found(
-        this.count + 1,
-        `record ${beyond} was noted, but the chain ends at ${this.count}: it was cut off`,
-      )
-    if (this.#key && !sameSeal(head.seal, this.#seal))
-      return found(
-        1,
-        'the seal does not fit: a record somewhere was replaced and everything after it computed anew, without the key',
-      )
-    return undefined
-  }
+function inFile({ seq, problem }: Finding, { path }: ArchiveFile): Finding {
+  return found(seq, `${problem} (${path})`)
 }
 
 /** The key to check the seal with; undefined when there is nothing to check. */
@@ -141,8 +152,4 @@ async function sealKey(
 
 function headGone(seq: number): Finding {
   return found(seq, "the chain's head is gone, so nobody can say how many records there were")
-}
-
-function found(seq: number, problem: string): Finding {
-  return { ok: false, seq, problem }
 }

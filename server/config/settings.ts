@@ -159,6 +159,27 @@ export const SETTINGS = {
     },
     'the path of a file',
   ),
+  auditKeepDays: wholeNumber(
+    {
+      env: 'AUDIT_KEEP_DAYS',
+      flag: 'audit-keep-days',
+      key: 'hub.audit_keep_days',
+      default: '0',
+      help: 'records of the audit trail stay in the database for so many days, and then move to archive files; 0 keeps all',
+    },
+    0,
+    36_500,
+  ),
+  auditArchiveDir: text(
+    {
+      env: 'AUDIT_ARCHIVE_DIR',
+      flag: 'audit-archive-dir',
+      key: 'hub.audit_archive_dir',
+      default: '',
+      help: 'folder of the archive files of the audit trail; by default beside the data folder, as <data-dir>.audit',
+    },
+    'the path of a folder',
+  ),
   workers: wholeNumber(
     {
       env: 'MEDIA_WORKERS',

@@ -1,5 +1,5 @@
 import { CodedError } from '../../common/errors.ts'
-import type { AuditHead } from '../audit/audit-chain.ts'
+import type { AuditCut, AuditHead, AuditStart } from '../audit/audit-chain.ts'
 import type { AuditDraft, AuditRecord, AuditRow } from '../audit/audit-record.ts'
 import { GroupCommit } from './group-commit.ts'
 import { type PreparedWrite, prepareWrite } from './prepared-write.ts'
@@ -61,6 +61,14 @@ export class CommittedStore implements Store {
 
   auditHead(): Promise<AuditHead | undefined> {
     return this.#read((reader) => reader.auditHead())
+  }
+
+  auditStart(): Promise<AuditStart> {
+    return this.#read((reader) => reader.auditStart())
+  }
+
+  async cutAudit(cut: AuditCut, audit: AuditDraft): Promise<void> {
+    await this.#writes.submit({ ...prepareWrite([], [audit], Date.now()), cut })
   }
 
   /** Waits for the writes that were accepted. May be called twice. */

@@ -31,6 +31,7 @@ export async function openAuditSource(
   return {
     auditRows: (afterSeq, limit) => reader.auditRows(afterSeq, limit).catch(inWords),
     auditHead: () => reader.auditHead().catch(inWords),
+    auditStart: () => reader.auditStart().catch(inWords),
     [Symbol.asyncDispose]: () => db.destroy(),
   }
 }

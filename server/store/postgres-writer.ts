@@ -20,7 +20,7 @@ export class PostgresWriter {
   constructor(pool: Pool, auditKey: AuditKey | undefined, forceSync: boolean) {
     this.#pool = pool
     this.#auditKey = auditKey
-    this.#begin = `BEGIN ISOLATION LEVEL READ COMMITTED; ${forceSync ? 'SET LOCAL synchronous_commit = on; ' : ''}SELECT seq, hash, key_id, seal FROM lanecast_audit_head WHERE id = 1 FOR UPDATE`
+    this.#begin = `BEGIN ISOLATION LEVEL READ COMMITTED; ${forceSync ? 'SET LOCAL synchronous_commit = on; ' : ''}SELECT seq, hash, key_id, seal, start_seq FROM lanecast_audit_head WHERE id = 1 FOR UPDATE`
   }
 
   /** @throws CodedError when the transaction as a whole failed; nothing of it was made unless its code says so */
@@ -49,7 +49,7 @@ export class PostgresWriter {
   async #apply(client: PoolClient, writes: readonly PreparedWrite[]): Promise<Outcomes> {
     const head = await this.#lockedHead(client)
     const versions = await versionsOf(client, writes)
-    const plan = planBatch(writes, (key) => versions.get(keyText(key)) ?? 0)
+    const plan = planBatch(writes, (key) => versions.get(keyText(key)) ?? 0, head.start_seq)
     await putAll(
       client,
       plan.documents.filter(({ body }) => body !== null),
@@ -68,17 +68,29 @@ export class PostgresWriter {
         appended.head.seal,
       ])
     }
+    if (plan.cut) {
+      const { seq, hash, seal } = plan.cut
+      await client.query(
+        'UPDATE lanecast_audit_head SET start_seq = $1, start_hash = $2, start_seal = $3 WHERE id = 1',
+        [seq, hash, seal],
+      )
+      await client.query('DELETE FROM lanecast_audit WHERE seq <= $1', [seq])
+    }
     return plan.outcomes
   }
 
-  async #lockedHead(client: PoolClient): Promise<AuditHead> {
+  async #lockedHead(client: PoolClient): Promise<LockedHead> {
     // Several statements in one text come back as a list of results, which the types of pg do not know.
-    const results: unknown = await client.query<AuditHead>(this.#begin)
-    const last = Array.isArray(results) ? (results as { rows: AuditHead[] }[]).at(-1) : undefined
+    const results: unknown = await client.query<LockedHead>(this.#begin)
+    const last = Array.isArray(results) ? (results as { rows: LockedHead[] }[]).at(-1) : undefined
     const head = last?.rows[0]
     if (!head) throw auditHeadMissing()
     return head
   }
+}
+
+interface LockedHead extends AuditHead {
+  readonly start_seq: number
 }
 
 const RECORD_COLUMNS = [

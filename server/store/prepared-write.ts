@@ -1,4 +1,5 @@
 import { CodedError, messageOf } from '../../common/errors.ts'
+import type { AuditCut } from '../audit/audit-chain.ts'
 import type { AuditDraft, PreparedAuditDraft } from '../audit/audit-record.ts'
 import { canonicalJson } from '../audit/canonical-json.ts'
 import { documentName, isDocumentKey, isName } from './document-key.ts'
@@ -13,6 +14,8 @@ export interface PreparedWrite {
   readonly audit: readonly PreparedAuditDraft[]
   /** When the caller asked for it, ms since the epoch. */
   readonly at: number
+  /** Records that are in an archive now, and go. */
+  readonly cut?: AuditCut | undefined
 }
 
 export interface PreparedChange extends DocumentKey {

@@ -19,6 +19,9 @@ export class SqliteWriter {
   readonly #record: StatementSync
   readonly #head: StatementSync
   readonly #setHead: StatementSync
+  readonly #start: StatementSync
+  readonly #setStart: StatementSync
+  readonly #deleteRecords: StatementSync
 
   constructor(database: DatabaseSync, auditKey: AuditKey | undefined) {
     this.#database = database
@@ -41,6 +44,11 @@ export class SqliteWriter {
     this.#setHead = database.prepare(
       'UPDATE lanecast_audit_head SET seq = ?, hash = ?, key_id = ?, seal = ? WHERE id = 1',
     )
+    this.#start = database.prepare('SELECT start_seq FROM lanecast_audit_head WHERE id = 1')
+    this.#setStart = database.prepare(
+      'UPDATE lanecast_audit_head SET start_seq = ?, start_hash = ?, start_seal = ? WHERE id = 1',
+    )
+    this.#deleteRecords = database.prepare('DELETE FROM lanecast_audit WHERE seq <= ?')
   }
 
   /** @throws CodedError when the transaction as a whole failed; nothing of it was made then */
@@ -58,7 +66,8 @@ export class SqliteWriter {
   }
 
   #apply(writes: readonly PreparedWrite[]): Outcomes {
-    const plan = planBatch(writes, (key) => this.#versionOf(key))
+    const start = writes.some(({ cut }) => cut) ? Number(this.#start.get()?.['start_seq']) : 0
+    const plan = planBatch(writes, (key) => this.#versionOf(key), start)
     for (const { kind, tenant_id, id, version, body, updated_at } of plan.documents)
       if (body === null) this.#delete.run(kind, tenant_id, id)
       else this.#put.run(kind, tenant_id, id, version, body, updated_at)
@@ -67,6 +76,11 @@ export class SqliteWriter {
       for (const { seq, tenant_id, at, actor, action, object, outcome, detail, prev_hash, hash } of rows)
         this.#record.run(seq, tenant_id, at, actor, action, object, outcome, detail, prev_hash, hash)
       this.#setHead.run(head.seq, head.hash, head.key_id, head.seal)
+    }
+    if (plan.cut) {
+      // First the start, for what lies behind it can't be deleted.
+      this.#setStart.run(plan.cut.seq, plan.cut.hash, plan.cut.seal)
+      this.#deleteRecords.run(plan.cut.seq)
     }
     return plan.outcomes
   }

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
-import type { AuditHead } from '../audit/audit-chain.ts'
-import type { AuditRecord, AuditRow } from '../audit/audit-record.ts'
+import type { AuditHead, AuditStart } from '../audit/audit-chain.ts'
+import { type AuditRecord, type AuditRow, GENESIS_HASH } from '../audit/audit-record.ts'
 import { documentName, isDocumentKey, isName } from './document-key.ts'
 import type { AuditPage, DocumentPage, StoredDocument } from './store.ts'
 import { documentDamaged } from './store-errors.ts'
@@ -94,6 +94,15 @@ export class StoreReader {
       .where('id', '=', 1)
       .executeTakeFirst()
     return row && { ...row }
+  }
+
+  async auditStart(): Promise<AuditStart> {
+    const row = await this.#db
+      .selectFrom('lanecast_audit_head')
+      .select(['start_seq as seq', 'start_hash as hash', 'start_seal as seal'])
+      .where('id', '=', 1)
+      .executeTakeFirst()
+    return row ? { ...row } : { seq: 0, hash: GENESIS_HASH, seal: null }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { CodedError } from '../../common/errors.ts'
+import type { AuditCut } from '../audit/audit-chain.ts'
 import type { AuditDraft, AuditRecord } from '../audit/audit-record.ts'
 import type { AuditSource } from '../audit/verify-chain.ts'
 
@@ -85,6 +86,12 @@ export interface Store extends AuditSource, AsyncDisposable {
    *   the connection was lost during the commit, so that the write may or may not have been made.
    */
   write(changes: readonly Change[], audit?: readonly AuditDraft[]): Promise<readonly number[]>
+
+  /**
+   * Deletes the records up to `cut`, which an archive file holds, and records that: the chain goes on from there.
+   * @throws CodedError `version_conflict` (412) where somebody else moved the start meanwhile, and as `write` does
+   */
+  cutAudit(cut: AuditCut, audit: AuditDraft): Promise<void>
 
   /** Records of one tenant, or of all with `tenantId` null, oldest first unless asked otherwise. */
   auditPage(tenantId: string | null, page: AuditPage): Promise<AuditRecord[]>

@@ -29,6 +29,10 @@ export interface Tables {
     hash: string
     key_id: string | null
     seal: string | null
+    /** The last record that is in an archive and no more here; 0 while none is. */
+    start_seq: number
+    start_hash: string
+    start_seal: string | null
   }
   lanecast_schema: {
     version: number

@@ -1,3 +1,4 @@
+import type { AuditCut } from '../audit/audit-chain.ts'
 import type { PreparedAuditDraft } from '../audit/audit-record.ts'
 import { documentName } from './document-key.ts'
 import type { PreparedChange, PreparedWrite } from './prepared-write.ts'
@@ -28,21 +29,27 @@ export interface BatchPlan {
   readonly outcomes: Outcomes
   readonly documents: readonly PlannedDocument[]
   readonly audit: readonly PreparedAuditDraft[]
+  /** Where the audit trail begins from now on; null where that stays. */
+  readonly cut: AuditCut | null
 }
 
 /**
  * Works out what a batch does, one write after the other, each all or nothing: the same as a savepoint for each, at
- * the price of none. `versionOf` tells a document's version before the batch, 0 for one that does not exist.
+ * the price of none. `versionOf` tells a document's version before the batch, 0 for one that does not exist;
+ * `auditStart` the last record that is archived.
  */
 export function planBatch(
   writes: readonly PreparedWrite[],
   versionOf: (key: DocumentKey) => number,
+  auditStart = 0,
 ): BatchPlan {
+  let cut: AuditCut | null = null
   const documents = new Map<string, PlannedDocument>()
   const audit: PreparedAuditDraft[] = []
   const outcomes = writes.map((write): Versions | Refusal => {
     const versions: number[] = []
     const own = new Map<string, PlannedDocument>()
+    if (write.cut && write.cut.from !== (cut?.seq ?? auditStart)) return startMoved(cut?.seq ?? auditStart)
     for (const change of write.changes) {
       const key = keyText(change)
       const version = (own.get(key) ?? documents.get(key))?.version ?? versionOf(change)
@@ -55,9 +62,19 @@ export function planBatch(
     }
     for (const [key, document] of own) documents.set(key, document)
     audit.push(...write.audit)
+    if (write.cut) cut = write.cut
     return versions
   })
-  return { outcomes, documents: [...documents.values()], audit }
+  return { outcomes, documents: [...documents.values()], audit, cut }
+}
+
+function startMoved(now: number): Refusal {
+  return {
+    code: 'version_conflict',
+    message: `the audit trail begins after record ${now} by now: somebody else archived what was before`,
+    status: 412,
+    details: [],
+  }
 }
 
 /** One text per document; no part of a key holds a space. */

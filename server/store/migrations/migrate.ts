@@ -3,10 +3,11 @@ import { CodedError } from '../../../common/errors.ts'
 import type { Tables } from '../tables.ts'
 import { documentsAndAudit } from './0001-documents-and-audit.ts'
 import { nodeStateOfHubs } from './0002-node-state-of-hubs.ts'
+import { auditStart } from './0003-audit-start.ts'
 import type { Dialect, Migration } from './migration.ts'
 
 /** All released schemas, in order. */
-export const MIGRATIONS: readonly Migration[] = [documentsAndAudit, nodeStateOfHubs]
+export const MIGRATIONS: readonly Migration[] = [documentsAndAudit, nodeStateOfHubs, auditStart]
 
 /** So that of several hubs that start at once on one PostgreSQL, one migrates and the others wait: any number will do. */
 const POSTGRES_LOCK = 5_293_701_444

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import test from 'ava'
 import { createLogger } from '../../../common/logger.ts'
+import { AuditArchiver } from '../../../server/audit/audit-archiver.ts'
 import { keyFileBeside, openKeyring } from '../../../server/store/keyring.ts'
 import { openPostgresStore } from '../../../server/store/postgres-store.ts'
 import { databaseFile } from '../../../server/store/sqlite-database.ts'
@@ -100,6 +101,37 @@ test('what the hub is given says where, and what wins for the hub wins here', as
   t.is(elsewhere.code, 2, 'the file is not what the hub would use')
   t.regex(elsewhere.output, /^PostgreSQL hub@127\.0\.0\.1:1\/x \(DATABASE_URL of the environment\)/m)
   t.notRegex(elsewhere.output, /very-secret|hidden/)
+})
+
+test('what is archived is verified with the rest, and is missed where it is not at hand', async (t) => {
+  const { folder, keys, store } = await writtenFolder()
+  const archives = join(root, 'archives')
+  const options = {
+    folder: archives,
+    keepDays: 1,
+    hubId: 'hub',
+    now: Date.now,
+    logger: createLogger('fatal'),
+  }
+  await using archiver = new AuditArchiver({
+    ...{ ...options, store, auditKey: openKeyring(keys).auditKey },
+    failed: (error) => t.fail(String(error)),
+  })
+  await archiver.run()
+  await store[Symbol.asyncDispose]()
+  const whole = await verify(['--data', folder], { AUDIT_ARCHIVE_DIR: archives })
+  t.regex(
+    whole.output,
+    new RegExp(`OK: ${RECORDS + 1} records, ${RECORDS} of them archived and checked, seal checked`),
+  )
+  const missed = await verify(['--data', folder])
+  t.is(missed.code, 2)
+  t.regex(missed.output, /records 1 to \d+ are archived, and no archive at hand begins with 1/)
+  const given = await verify(['--data', folder, '--archives', archives])
+  t.is(given.code, 0, given.output)
+  const without = await verify(['--data', folder, '--no-archives'])
+  t.is(without.code, 0)
+  t.regex(without.output, /archived and not checked, seal checked/)
 })
 
 test('a PostgreSQL from the environment is verified', async (t) => {

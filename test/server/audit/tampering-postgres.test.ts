@@ -16,7 +16,9 @@ tamperingIsFound(test, async () => {
   const url = await server.createDatabase()
   const store = await openPostgresStore(url, { logger, auditKey: keyring.auditKey })
   await withClient(url, (client) =>
-    client.query('DROP TRIGGER lanecast_audit_keeps_records ON lanecast_audit'),
+    client.query(
+      'DROP TRIGGER lanecast_audit_keeps_records ON lanecast_audit; DROP TRIGGER lanecast_audit_keeps_all_records ON lanecast_audit',
+    ),
   )
   return {
     store,

@@ -42,6 +42,8 @@ async function rig(t: ExecutionContext) {
     auditPage: (...about) => memory.auditPage(...about),
     auditRows: (...about) => memory.auditRows(...about),
     auditHead: () => memory.auditHead(),
+    auditStart: () => memory.auditStart(),
+    cutAudit: (...about) => memory.cutAudit(...about),
     write: async (...about) => {
       if (failing.with) throw failing.with
       const versions = await memory.write(...about)
