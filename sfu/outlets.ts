@@ -71,7 +71,7 @@ export class Outlets implements Disposable {
     const consumed = pipes.some(
       (pipe) => pipe.status === 'fulfilled' && this.#census.consumersOf(pipe.value.id) > 0,
     )
-    if (!consumed && !outlet.asked) this.#close(router, outlet)
+    if (!consumed && !outlet.asked && this.#outlets.get(router) === outlet) this.#close(router, outlet)
     outlet.asked = false
   }
 

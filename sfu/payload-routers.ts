@@ -105,7 +105,9 @@ export class PayloadRouters implements Disposable {
       idle: undefined,
     }
     ofWorker.set(key, entry)
-    entry.router.catch(() => ofWorker.delete(key))
+    entry.router.catch(() => {
+      if (ofWorker.get(key) === entry) ofWorker.delete(key)
+    })
     return entry
   }
 

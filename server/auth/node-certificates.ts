@@ -218,7 +218,9 @@ export class NodeCertificates implements AsyncDisposable {
     if (present && now - present.at < CRL_FRESH_MS) return await present.list
     const list = this.#signList(caId, now)
     this.#lists.set(caId, { at: now, list })
-    list.catch(() => this.#lists.delete(caId))
+    list.catch(() => {
+      if (this.#lists.get(caId)?.list === list) this.#lists.delete(caId)
+    })
     return await list
   }
 

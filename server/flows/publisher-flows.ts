@@ -165,7 +165,8 @@ export class PublisherFlows implements Disposable {
         try {
           await this.#store.write([this.#change(flow, 0)], [audit])
         } catch (error) {
-          await this.#media.close(flow, 'revoked')
+          // Whoever ended it meanwhile has closed it: its stream may be another contract's by now.
+          if (this.#flows.get(contract_id) === flow) await this.#media.close(flow, 'revoked')
           throw error
         }
       } catch (error) {
@@ -248,7 +249,8 @@ export class PublisherFlows implements Disposable {
     this.#listeners.set(contractId, listeners.add(listener))
     return () => {
       listeners.delete(listener)
-      if (listeners.size === 0) this.#listeners.delete(contractId)
+      if (listeners.size === 0 && this.#listeners.get(contractId) === listeners)
+        this.#listeners.delete(contractId)
     }
   }
 

@@ -242,6 +242,20 @@ test('what is revoked while it begins is not granted', async (t) => {
   t.deepEqual([media, told, await stored()], [[OPENED, 'close c1 revoked'], [], []])
 })
 
+test('a contract that fails after its end leaves the one alone that has its stream now', async (t) => {
+  const { flows, failing, media } = await rig(t)
+  failing.with = new CodedError('store_unavailable', 'no database', { status: 503 })
+  const begun = flows.begin(flowOf('c1'), GRANTED)
+  failing.with = null
+  // Before its failure is known.
+  const ended = flows.end('c1', 'revoked', 'user:bob', 'because')
+  const next = flows.begin(flowOf('c2'), GRANTED)
+  await t.throwsAsync(begun, { message: 'no database' })
+  await Promise.all([ended, next])
+  t.deepEqual(media, [OPENED, 'close c1 revoked', 'open c2 a passphrase of cam-1'])
+  t.is(flows.ofStream('t1', 'cam-1')?.contract.contract_id, 'c2')
+})
+
 test('an end carries through when the store fails, and is stored as soon as it can be', async (t) => {
   const { flows, failing, media, stored, outcomes } = await rig(t)
   await flows.begin(flowOf('c1'), GRANTED)
