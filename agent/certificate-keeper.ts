@@ -6,8 +6,8 @@ import { trustAuthorities } from './trusted-authorities.ts'
 /** A certificate is renewed when this share of its life is over: a hub that is away for days does no harm then. */
 const RENEW_AT = 2 / 3
 const RETRY = { initialMs: 1000, maxMs: 600_000, factor: 2 }
-/** Longest a timer can wait, ms. */
-const LONGEST_PAUSE_MS = 86_400_000
+/** The machine's clock is looked at so often, ms: it may be set, or the machine may have slept. */
+const LONGEST_PAUSE_MS = 60_000
 
 export interface CertificateKeeperOptions {
   /** Keeps what is to outlive a restart, before it is used. */

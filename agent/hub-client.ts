@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SYSTEM_CLOCK } from '../common/clock.ts'
 import { CodedError, messageOf } from '../common/errors.ts'
 import { type FlowContract, flowContractSchema } from '../common/wire/flow-contract.ts'
 import { flowEventSchema, type publishRequestSchema } from '../common/wire/flows-api.ts'
@@ -49,7 +50,7 @@ const newsSchema = z.object({ event: flowEventSchema.nullable() })
 /** The calls of the REST API that a sender makes. Each throws HubRefusal, or the reason of `signal`. */
 export class HubClient {
   readonly #options: HubClientOptions
-  /** The hub's clock less this machine's, ms, by the Date header of its last answer (RFC 9110 section 6.6.1). */
+  /** The hub's clock less this process's steady one, ms, by the Date header of its last answer (RFC 9110 section 6.6.1). */
   #aheadMs = 0
 
   constructor(options: HubClientOptions) {
@@ -62,7 +63,7 @@ export class HubClient {
 
   /** A contract that came some other way, and how long it runs by the hub's own clock. */
   grantOf(contract: FlowContract): Grant {
-    return { contract, lifeMs: contract.expires_at - (Date.now() + this.#aheadMs) }
+    return { contract, lifeMs: contract.expires_at - (SYSTEM_CLOCK.steady() + this.#aheadMs) }
   }
 
   /** Asks for the contract to send a stream; who has it already gets it again, renewed. */
@@ -120,7 +121,7 @@ export class HubClient {
         details: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.code}`),
       })
     const hubUnixMs = Date.parse(answer.header('date') ?? '')
-    if (!Number.isNaN(hubUnixMs)) this.#aheadMs = hubUnixMs - Date.now()
+    if (!Number.isNaN(hubUnixMs)) this.#aheadMs = hubUnixMs - SYSTEM_CLOCK.steady()
     return parsed.data
   }
 }

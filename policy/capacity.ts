@@ -64,10 +64,28 @@ export interface TenantCeilings {
   readonly maxStreams: number | null
   readonly maxViewers: number | null
   readonly maxViewersPerStream: number | null
+  /** Of those without a token. */
+  readonly maxViewersPerAddress: number | null
   readonly uplinkKbps: number | null
 }
 
-/** What the tenant uses now, the flow in question not counted. */
+/** Of a ceiling of viewers, the share that those without a token may have together: who has one comes first. */
+const ANONYMOUS_SHARE = 0.9
+
+/** How many of `most` viewers may be without a token; null has no ceiling. */
+export function anonymousCeiling(most: number | null): number | null {
+  return most === null ? null : Math.ceil(most * ANONYMOUS_SHARE)
+}
+
+/** What viewers without a token use of a tenant now; places that give way are not counted. */
+export interface AnonymousUsage {
+  readonly viewers: number
+  readonly viewersOfStream: number
+  /** By the address of whoever asks. */
+  readonly viewersOfAddress: number
+}
+
+/** What the tenant uses now; neither the flow in question nor places that give way to it are counted. */
 export interface TenantUsage {
   readonly streams: number
   readonly viewers: number
@@ -82,6 +100,7 @@ export function saturatedQuota(
   usage: TenantUsage,
   action: 'publish' | 'subscribe',
   kbps: number,
+  anonymous?: AnonymousUsage | undefined,
 ): Saturation | null {
   const full = (resource: string, used: number, more: number, ceiling: number | null, unit: string) =>
     ceiling !== null && used + more > ceiling
@@ -93,8 +112,26 @@ export function saturatedQuota(
       full('tenant_uplink', usage.uplinkKbps, kbps, ceilings.uplinkKbps, 'kb/s')
     )
   }
+  const { maxViewers, maxViewersPerStream, maxViewersPerAddress } = ceilings
+  const open = 'viewers without a token'
   return (
-    full('tenant_viewers', usage.viewers, 1, ceilings.maxViewers, 'viewers') ??
-    full('stream_viewers', usage.viewersOfStream, 1, ceilings.maxViewersPerStream, 'viewers of the stream')
+    (anonymous &&
+      (full(
+        'address_viewers',
+        anonymous.viewersOfAddress,
+        1,
+        maxViewersPerAddress,
+        `${open} of one address`,
+      ) ??
+        full('tenant_viewers', anonymous.viewers, 1, anonymousCeiling(maxViewers), open) ??
+        full(
+          'stream_viewers',
+          anonymous.viewersOfStream,
+          1,
+          anonymousCeiling(maxViewersPerStream),
+          `${open} of the stream`,
+        ))) ??
+    full('tenant_viewers', usage.viewers, 1, maxViewers, 'viewers') ??
+    full('stream_viewers', usage.viewersOfStream, 1, maxViewersPerStream, 'viewers of the stream')
   )
 }

@@ -1,7 +1,7 @@
 import type { Decision, DecisionRequest, Principal, Refusal } from '../common/wire/decision.ts'
 import { STREAM_CLASSES, type StreamClass } from '../common/wire/stream.ts'
 import { type AccessAnswer, askAcl } from './acl.ts'
-import { saturatedQuota } from './capacity.ts'
+import { anonymousCeiling, saturatedQuota } from './capacity.ts'
 import { attemptClass } from './class-attempt.ts'
 import type { EffectivePolicy } from './effective.ts'
 import type { DecisionFacts } from './facts.ts'
@@ -84,7 +84,7 @@ function overQuota(request: DecisionRequest, facts: DecisionFacts, policy: Effec
   const { floor } = policy.classes[request.class].profile.videoKbps
   const full =
     fullOfViewers(request, facts) ??
-    saturatedQuota(policy.ceilings, facts.usage, request.action, floor) ??
+    saturatedQuota(policy.ceilings, facts.usage, request.action, floor, facts.anonymous) ??
     facts.workersFull
   return (
     full && {
@@ -97,10 +97,20 @@ function overQuota(request: DecisionRequest, facts: DecisionFacts, policy: Effec
 }
 
 /** The hub itself has no connection left for one more viewer. */
-function fullOfViewers({ action }: DecisionRequest, { connections }: DecisionFacts) {
-  if (action !== 'subscribe' || !connections || connections.used < connections.most) return null
-  const words = `${connections.used} of ${connections.most} connections of the hub`
-  return { resource: 'viewer_connections', words }
+function fullOfViewers({ action }: DecisionRequest, { connections, anonymous }: DecisionFacts) {
+  if (action !== 'subscribe' || !connections) return null
+  const { used, most } = connections
+  const full = (taken: number, of: number, whose: string) =>
+    taken < of ? null : { resource: 'viewer_connections', words: `${taken} of ${of} connections ${whose}` }
+  return (
+    full(used, most, 'of the hub') ??
+    (anonymous &&
+      full(
+        connections.anonymous,
+        anonymousCeiling(most) ?? most,
+        'that the hub has for viewers without a token',
+      ))
+  )
 }
 
 function notFound({ stream_id }: DecisionRequest): Refusal {

@@ -82,6 +82,7 @@ export function effectivePolicy(
       maxStreams: admission?.max_streams ?? null,
       maxViewers: admission?.max_viewers ?? null,
       maxViewersPerStream: admission?.max_viewers_per_stream ?? null,
+      maxViewersPerAddress: null,
       uplinkKbps: admission?.uplink_kbps ?? null,
     },
     downgrade: admission?.downgrade ?? true,

@@ -1,6 +1,6 @@
 import type { SwitchHistory, TransportCapability } from '../common/wire/decision.ts'
 import type { Binding, Latency, LatencyStage } from '../common/wire/flow-contract.ts'
-import type { TenantUsage } from './capacity.ts'
+import type { AnonymousUsage, TenantUsage } from './capacity.ts'
 import type { TopologySnapshot } from './paths/graph.ts'
 
 /** The stream a request is about, as the registry has it. */
@@ -55,6 +55,13 @@ export interface Saturation {
   readonly words: string
 }
 
+/** Connections of the hub: all that are taken, and those that only viewers without a token use. */
+export interface ConnectionUsage {
+  readonly used: number
+  readonly anonymous: number
+  readonly most: number
+}
+
 /** Everything a decision knows beside the request and the policy. */
 export interface DecisionFacts {
   readonly topology: TopologySnapshot
@@ -63,8 +70,10 @@ export interface DecisionFacts {
   /** The end that asks, where it is no node. */
   readonly peer: PeerFacts
   readonly usage: TenantUsage
+  /** Of a subscribe without a token; left out for everybody else. */
+  readonly anonymous?: AnonymousUsage | undefined
   /** The hub's viewer connections, of a subscribe; left out where nobody counts them. */
-  readonly connections?: { readonly used: number; readonly most: number } | undefined
+  readonly connections?: ConnectionUsage | undefined
   /** What keeps one more viewer or stream from the hub's media workers; null while there is room. */
   readonly workersFull: Saturation | null
   /** Stages measured on this flow, ms. */

@@ -1,4 +1,5 @@
 import { Router } from 'express'
+import { SYSTEM_CLOCK } from '../common/clock.ts'
 import type { WorkersAnswer } from '../common/wire/statistics-api.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import { administrationRoutes } from './api/administration.ts'
@@ -58,7 +59,7 @@ export function apiOf(options: ApiRoomOptions): Router {
   const routes: Route[] = [
     ...contractRoutes(flows.routes),
     postTelemetry(intake),
-    listLinks({ topology, now: Date.now }),
+    listLinks({ topology, now: SYSTEM_CLOCK.steady }),
     listAlarms({ alarms }),
     ...administrationRoutes({
       ...{ store: state.store, auth, tenants, policies, directory, topology, webhooks },
@@ -92,7 +93,8 @@ export function apiOf(options: ApiRoomOptions): Router {
       async authenticate(credentials) {
         const principal = await auth.authenticator.authenticate(credentials)
         // Whatever a node asks for, it lives.
-        if (principal.node_id !== null) topology.seen(principal.tenant_id, principal.node_id, Date.now())
+        if (principal.node_id !== null)
+          topology.seen(principal.tenant_id, principal.node_id, SYSTEM_CLOCK.steady())
         return principal
       },
     },

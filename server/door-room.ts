@@ -22,7 +22,7 @@ export interface DoorRoomOptions {
 export interface DoorRoom extends Disposable {
   readonly routes: readonly Route[]
   readonly tickets: DoorTickets
-  readonly sessions: Pick<SdpSessions, 'size'>
+  readonly sessions: Pick<SdpSessions, 'size' | 'inUse'>
 }
 
 /** What every field stream will have once it has something: other codecs are refused where they come in. */

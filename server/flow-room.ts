@@ -1,4 +1,5 @@
-import { CodedError } from '../common/errors.ts'
+import { SYSTEM_CLOCK } from '../common/clock.ts'
+import { CodedError, messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import { DEFAULT_TENANT } from '../common/wire/stream.ts'
@@ -20,7 +21,12 @@ import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
 import { PublisherPlaces } from './flows/publisher-places.ts'
 import { watchedOf } from './flows/reconsider.ts'
 import { RevocationWatch } from './flows/revocation-watch.ts'
-import { publicStreamsRule, STANDING_PRINCIPAL, StandingStreams } from './flows/standing-streams.ts'
+import {
+  publicStreamsRule,
+  STANDING_PRINCIPAL,
+  type StandingListener,
+  StandingStreams,
+} from './flows/standing-streams.ts'
 import { ViewerFlows } from './flows/viewer-flows.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
@@ -32,12 +38,12 @@ export interface FlowRoomOptions {
   readonly config: Config
   readonly state: State
   readonly policies: PolicyBook
-  readonly overlay: Pick<TopologyParts, 'topology' | 'triggers' | 'loads'>
+  readonly overlay: Pick<TopologyParts, 'topology' | 'triggers' | 'loads' | 'alarms'>
   readonly webhooks: Pick<Webhooks, 'report'>
   readonly streams: StreamRegistry
   readonly authenticator: Authenticator
-  /** Viewer connections open now. */
-  readonly connections: () => number
+  /** Viewer connections in use now, and those of them that are for nobody with a token. */
+  readonly connections: () => { readonly used: number; readonly anonymous: number }
   /** What keeps one more viewer or stream from the media workers. */
   readonly workersFull: () => Saturation | null
   readonly events: MediaEvents
@@ -52,13 +58,15 @@ export interface FlowRoom extends AsyncDisposable {
   readonly routes: FlowRouteDependencies
   /** RIST ports: how many there are beside those of the configuration's streams, and how many of them are taken. */
   readonly ports: () => { readonly taken: number; readonly count: number }
+  /** The machine's clock was set. */
+  readonly clockStepped: () => void
   /** Notes what arrived over a stream's links, where its sender is a node of the directory. */
   readonly linkArrivals: (stream: StreamName, links: IngressStats['links']) => void
 }
 
 /** Opens the contracts' room: those of before a restart go on, those of the configuration are asked for. */
 export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> {
-  const { config, state, policies, overlay, webhooks, streams, workersFull, events, logger } = options
+  const { config, state, policies, overlay, webhooks, streams, workersFull, events } = options
   await using stack = new AsyncDisposableStack()
   const onError = (error: unknown) => events.error('flows', 'contract', error)
   const viewers = stack.use(
@@ -91,6 +99,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
       maxStreams: config.streamsPerTenant,
       maxViewers: config.viewersPerTenant,
       maxViewersPerStream: config.viewersPerStream,
+      maxViewersPerAddress: config.viewersPerAddress,
       uplinkKbps: null,
     },
   })
@@ -103,7 +112,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
       viewers,
       workersFull,
     },
-    connections: () => ({ used: options.connections(), most: config.maxConnections }),
+    connections: () => ({ ...options.connections(), most: config.maxConnections }),
   })
   const door: PublishDoor = {
     nodeId: config.hubId,
@@ -115,7 +124,9 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   const bursts = stack.use(
     new AuditBursts({ write: audit, failed: (error) => events.error('audit', 'write', error) }),
   )
+  let standing: StandingStreams | null = null
   const routes: FlowRouteDependencies = {
+    isAway: (tenantId, streamId) => tenantId === DEFAULT_TENANT && standing?.isAway(streamId) === true,
     ...{ decisions, publishers, viewers, door, streams, policyOf },
     audit,
     noteDecision: (draft, granted) => bursts.note(draft, granted),
@@ -127,17 +138,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   }
   await publishers.restore(Date.now())
   stack.use(new RevocationWatch({ authenticator: options.authenticator, publishers, viewers, onError }))
-  const standing = stack.use(
-    new StandingStreams(routes, (stream_id, error) => {
-      logger.warn(
-        { stream_id, reason: String(error) },
-        'a stream of the configuration has no contract; asking again',
-      )
-      if (error instanceof CodedError && !isFailure(error))
-        events.rejected({ tenantId: DEFAULT_TENANT, streamId: stream_id }, error.code, error.message)
-      else events.error('flows', 'standing', error)
-    }),
-  )
+  standing = stack.use(new StandingStreams(routes, standingListener(options)))
   await standing.start(config.streams)
   const owned = stack.move()
   return {
@@ -157,14 +158,46 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     linkArrivals: (stream, links) => {
       const flow = publishers.ofStream(stream.tenantId, stream.streamId)
       if (flow?.node_id == null) return
-      const at = Date.now()
+      const at = SYSTEM_CLOCK.steady()
       for (const link of links) {
         const endpoint = flow.contract.endpoints.find(({ port }) => port === link.port)
         if (endpoint?.link !== undefined)
           overlay.topology.arrived(stream.tenantId, flow.node_id, endpoint.link, arrivalOf(link, at))
       }
     },
+    clockStepped: () => {
+      viewers.clockStepped()
+      publishers.clockStepped().catch(onError)
+      standing?.clockStepped()
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** The configuration's streams: one without its contract is an alarm, and asked for again. */
+function standingListener({ logger, events, overlay: { alarms } }: FlowRoomOptions): StandingListener {
+  const nameOf = (streamId: string) =>
+    ({ kind: 'stream_without_contract', tenantId: DEFAULT_TENANT, subject: `stream:${streamId}` }) as const
+  return {
+    standing(stream_id, reason) {
+      const message = `the configured stream ${stream_id} has no contract: ${messageOf(reason)}`
+      alarms.report(nameOf(stream_id), reason !== null, message, SYSTEM_CLOCK.steady())
+      if (reason === null) return
+      logger.warn(
+        { stream_id, reason: String(reason) },
+        'a stream of the configuration has no contract; asking again',
+      )
+      if (reason instanceof CodedError && !isFailure(reason))
+        events.rejected({ tenantId: DEFAULT_TENANT, streamId: stream_id }, reason.code, reason.message)
+      else events.error('flows', 'standing', reason)
+    },
+    revoked(stream_id) {
+      alarms.gone(nameOf(stream_id), SYSTEM_CLOCK.steady())
+      logger.warn(
+        { stream_id },
+        'a stream of the configuration was revoked by hand: it stays away until the next start of the hub',
+      )
+    },
   }
 }
 

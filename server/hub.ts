@@ -1,4 +1,5 @@
 import type { types } from 'mediasoup'
+import { ClockWatch } from '../common/clock.ts'
 import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { pause } from '../common/retry.ts'
@@ -66,7 +67,11 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   let workerReplaced = () => {}
   /** Of all doors together. */
   const connections = () => gateway.connections + doors.sessions.size
-  const admitted = () => gateway.admitted + doors.sessions.size
+  /** Those that would not give way to others. */
+  const inUse = () => {
+    const { used, anonymous } = doors.sessions.inUse
+    return { used: gateway.admitted + used, anonymous: gateway.anonymous + anonymous }
+  }
   const events = toldWidely(mediaEvents(metrics, logger), () => listeners)
   // With several hubs on one database, what the others changed is looked for this often.
   const refreshMs = config.databaseUrl === '' ? undefined : 1000
@@ -148,11 +153,21 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     await openFlowRoom({
       ...{ config, state, policies, overlay, webhooks, streams, events, logger },
       authenticator: auth.authenticator,
-      connections: admitted,
+      connections: inUse,
       workersFull: () => placement.saturation(),
     }),
   )
   const hubLoad = stack.use(new HubLoad({ hubId: config.hubId, cpu, workers, streams, loads: overlay.loads }))
+  stack.use(
+    new ClockWatch((ms) => {
+      metrics.clockSteps.inc({ direction: ms > 0 ? 'forward' : 'back' })
+      logger.warn(
+        { step_ms: ms },
+        "the machine's clock was set, or the machine slept: contracts last as long as before, and end at another time by it",
+      )
+      flows.clockStepped()
+    }),
+  )
   listeners = { overlay, webhooks, hubLoad, linkArrivals: flows.linkArrivals }
   stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
   // mediasoup copies them at each reading, and every viewer is told.
@@ -177,7 +192,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       workersWanted: workers.size,
       workerCpu: () => hubLoad.workerCpu,
       ports: () => flows.ports(),
-      connections: admitted,
+      connections: () => inUse().used,
       maxConnections: config.maxConnections,
       storeQueue: store.queue,
       storeFailure: () => storeWatch.failure,

@@ -1,3 +1,4 @@
+import { SYSTEM_CLOCK } from '../common/clock.ts'
 import { nodeEntrySchema } from '../common/wire/topology.ts'
 import type { Config } from './config/config.ts'
 import type { Topology } from './topology/graph.ts'
@@ -17,9 +18,9 @@ export interface HubPlace extends Disposable {
 /** Puts the hub itself into the topology, shared by all tenants. */
 export function joinTopology(topology: Topology, settings: HubNodeSettings): HubPlace {
   let draining = false
-  const put = () => topology.upsert(null, settings.hubId, hubEntry(settings, draining), Date.now())
+  const put = () => topology.upsert(null, settings.hubId, hubEntry(settings, draining), SYSTEM_CLOCK.steady())
   put()
-  const release = topology.hold(null, settings.hubId, Date.now())
+  const release = topology.hold(null, settings.hubId, SYSTEM_CLOCK.steady())
   return {
     get draining() {
       return draining
@@ -28,7 +29,7 @@ export function joinTopology(topology: Topology, settings: HubNodeSettings): Hub
       draining = on
       put()
     },
-    [Symbol.dispose]: () => release(Date.now()),
+    [Symbol.dispose]: () => release(SYSTEM_CLOCK.steady()),
   }
 }
 

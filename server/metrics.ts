@@ -33,6 +33,7 @@ export class Metrics {
   readonly reroutes: Counter<'class' | 'cause'>
   readonly reconsidered: Counter<'cause'>
   readonly alarmsRaised: Counter<'kind'>
+  readonly clockSteps: Counter<'direction'>
   readonly telemetryReports: Counter<'outcome'>
   readonly glassToGlass: Histogram<'class'>
   readonly join: Histogram<'class'>
@@ -116,6 +117,12 @@ export class Metrics {
       name: 'lanecast_alarms_raised_total',
       help: 'Alarms raised',
       labelNames: ['kind'],
+      registers,
+    })
+    this.clockSteps = new Counter({
+      name: 'lanecast_clock_steps_total',
+      help: 'Steps of the machine clock, by direction: forward, back',
+      labelNames: ['direction'],
       registers,
     })
     this.telemetryReports = new Counter({

@@ -1,3 +1,4 @@
+import { SYSTEM_CLOCK } from '../common/clock.ts'
 import type { AlarmKind } from '../common/wire/alarm.ts'
 import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
@@ -31,7 +32,7 @@ export function toldWidely(events: MediaEvents, listeners: () => Listeners | nul
   /** A child died (`message`), or is back (null). */
   const restarting = (tenantId: string | null, subject: string, message: string | null) => {
     const name = { kind: 'service_restarting', tenantId, subject } as const
-    listeners()?.overlay.alarms.report(name, message !== null, message ?? '', Date.now())
+    listeners()?.overlay.alarms.report(name, message !== null, message ?? '', SYSTEM_CLOCK.steady())
   }
   return {
     ...events,
@@ -58,8 +59,14 @@ export function toldWidely(events: MediaEvents, listeners: () => Listeners | nul
       const name = alarmName('input_lost', stream)
       if (state.state === 'ended')
         for (const kind of ['input_lost', 'service_restarting'] as const)
-          alarms.gone(alarmName(kind, stream), Date.now())
-      else alarms.report(name, state.state === 'input_lost', 'no media arrives from the sender', Date.now())
+          alarms.gone(alarmName(kind, stream), SYSTEM_CLOCK.steady())
+      else
+        alarms.report(
+          name,
+          state.state === 'input_lost',
+          'no media arrives from the sender',
+          SYSTEM_CLOCK.steady(),
+        )
       if (state.state !== 'waiting')
         ears.webhooks.report({
           event: WEBHOOK_OF[state.state],
@@ -78,7 +85,7 @@ export function toldWidely(events: MediaEvents, listeners: () => Listeners | nul
       if (report.glass_to_glass_ms === null) return
       const { tenantId, streamId } = stream
       const watched = { tenantId, streamId, streamClass, viewer }
-      listeners()?.overlay.slo.record(watched, report.glass_to_glass_ms, Date.now())
+      listeners()?.overlay.slo.record(watched, report.glass_to_glass_ms, SYSTEM_CLOCK.steady())
     },
   }
 }

@@ -21,17 +21,21 @@ export interface DoorDependencies {
 /**
  * Welcomes a connection, whose first message then decides whose it is: `publish` is a publisher's, everything else
  * a viewer's.
- * @param admitted called when it showed a ticket that is good: until then it is nobody's
+ * @param admitted called when it showed a ticket that is good: until then it is nobody's; `anonymous` where that was
+ *   granted to somebody without a token
  */
 export function welcome(
   peer: Peer,
   { viewers, publishers, events, routerCapabilities }: DoorDependencies,
-  admitted: () => void,
+  admitted: (anonymous: boolean) => void,
 ): void {
-  const noting = <Args extends readonly unknown[], Place>(admit: (...args: Args) => Place) => ({
+  const noting = <Args extends readonly unknown[], Place>(
+    admit: (...args: Args) => Place,
+    isAnonymous: (place: Place) => boolean,
+  ) => ({
     admit: (...args: Args): Place => {
       const place = admit(...args)
-      admitted()
+      admitted(isAnonymous(place))
       return place
     },
   })
@@ -39,15 +43,19 @@ export function welcome(
     method === 'publish'
       ? new PublisherSession(peer, {
           admission: {
-            ...noting((...args: Parameters<PublisherAdmission['admit']>) => publishers.admit(...args)),
+            ...noting(
+              (...args: Parameters<PublisherAdmission['admit']>) => publishers.admit(...args),
+              () => false,
+            ),
             look: (ticket, publisherId) => publishers.look(ticket, publisherId),
           },
           events,
         })
       : new ViewerSession(peer, {
           ...viewers,
-          admission: noting((...args: Parameters<ViewerAdmission['admit']>) =>
-            viewers.admission.admit(...args),
+          admission: noting(
+            (...args: Parameters<ViewerAdmission['admit']>) => viewers.admission.admit(...args),
+            ({ anonymous }) => anonymous,
           ),
           events,
         })

@@ -4,6 +4,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import protoo, { type Peer, type WebSocketTransport } from 'protoo-server'
 import { type DoorDependencies, welcome } from './protoo-door.ts'
+import { listenForGoodbye } from './protoo-goodbye.ts'
 import { guardProtooMessages, watchForFaults } from './protoo-message-guard.ts'
 import { RequestBudget } from './request-budget.ts'
 
@@ -29,6 +30,10 @@ export class ProtooGateway implements Disposable {
   readonly #upgrades = new EventEmitter()
   /** Connections that showed no good ticket yet, oldest first. */
   readonly #strangers = new Set<Peer>()
+  /** Connections by no ticket but of those without a token. */
+  readonly #anonymous = new Set<Peer>()
+  /** Connections by the ticket of somebody with a token. */
+  readonly #named = new WeakSet<Peer>()
 
   constructor(options: GatewayOptions) {
     this.#options = options
@@ -55,9 +60,13 @@ export class ProtooGateway implements Disposable {
       try {
         const peer = this.#room.createPeer(randomUUID(), transport)
         this.#strangers.add(peer)
-        peer.on('close', () => this.#strangers.delete(peer))
+        peer.on('close', () => {
+          this.#strangers.delete(peer)
+          this.#anonymous.delete(peer)
+        })
         this.#countFaults(peer, transport)
-        welcome(peer, door, () => this.#strangers.delete(peer))
+        listenForGoodbye(peer)
+        welcome(peer, door, (anonymous) => this.#admitted(peer, anonymous))
       } catch (error) {
         door.events.error('signaling', 'session', error)
         transport.close()
@@ -76,6 +85,13 @@ export class ProtooGateway implements Disposable {
     })
   }
 
+  #admitted(peer: Peer, anonymous: boolean): void {
+    this.#strangers.delete(peer)
+    if (!anonymous) this.#named.add(peer)
+    if (this.#named.has(peer)) this.#anonymous.delete(peer)
+    else if (!peer.closed) this.#anonymous.add(peer)
+  }
+
   get connections(): number {
     return this.#room.peers.length
   }
@@ -83,6 +99,11 @@ export class ProtooGateway implements Disposable {
   /** Connections by a contract: those that may not be turned out for others. */
   get admitted(): number {
     return this.connections - this.#strangers.size
+  }
+
+  /** Those of them that are for nobody with a token. */
+  get anonymous(): number {
+    return this.#anonymous.size
   }
 
   /** Takes over an HTTP upgrade whose path is `/protoo`. */

@@ -14,6 +14,7 @@ import type { StreamState } from '../common/wire/stream.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import { Publisher, type PublisherListener } from '../sfu/publisher.ts'
 import type { PublisherControl } from '../sfu/stream-source.ts'
+import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
 import type { PublisherAdmission, PublisherPlace, PublishingListener } from './publisher-admission.ts'
 import { RequestBudget } from './request-budget.ts'
@@ -153,7 +154,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     },
     clock: async (data) => {
       parseData(publisherRequests.clock, data)
-      return { hub_unix_ms: performance.timeOrigin + performance.now() }
+      return { hub_unix_ms: HUB_CLOCK.now() }
     },
   }
 

@@ -1,5 +1,6 @@
 import type { Peer, ProtooRequest } from 'protoo-server'
 import { CodedError } from '../common/errors.ts'
+import { hasVanished } from './protoo-goodbye.ts'
 import { handlerOf, refusalText } from './protoo-request.ts'
 import type { RequestBudget } from './request-budget.ts'
 
@@ -16,7 +17,8 @@ export interface SessionPeerOwner {
   failed(error: unknown): void
   /** It sent too much, and is cut off. */
   flooded(): void
-  closed(): void
+  /** @param vanished without a goodbye: it may come back */
+  closed(vanished: boolean): void
 }
 
 /**
@@ -30,7 +32,7 @@ export class SessionPeer<Notifications extends object> {
   constructor(peer: Peer, owner: SessionPeerOwner) {
     this.#peer = peer
     this.#owner = owner
-    peer.on('close', () => owner.closed())
+    peer.on('close', () => owner.closed(hasVanished(peer)))
     peer.on('request', (request, accept, reject) => {
       this.#answer(request).then(accept, (error) => {
         const coded = error instanceof CodedError ? error : new CodedError('internal', 'the hub failed')

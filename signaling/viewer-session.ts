@@ -14,6 +14,7 @@ import {
 } from '../common/wire/viewer-protocol.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import { Viewer, type ViewerListener } from '../sfu/viewer.ts'
+import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
 import { RequestBudget } from './request-budget.ts'
 import { SessionPeer } from './session-peer.ts'
@@ -62,7 +63,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
       failed: (error) => events.error('signaling', 'request', error),
       flooded: () =>
         events.rejected(this.#streamName, 'flood', 'a viewer sent too many messages and was cut off'),
-      closed: () => this.#close(),
+      closed: (vanished) => this.#close(vanished),
     })
     this.#idleTimer = setTimeout(() => this.#peer.close(), JOIN_WITHIN_MS)
   }
@@ -144,7 +145,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
     },
     clock: async (data) => {
       parseData(viewerRequests.clock, data)
-      return { hub_unix_ms: performance.timeOrigin + performance.now() }
+      return { hub_unix_ms: HUB_CLOCK.now() }
     },
   }
 
@@ -295,12 +296,16 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
     this.#viewer = null
   }
 
-  #close(): void {
+  #close(vanished: boolean): void {
     if (this.#closed) return
     this.#closed = true
     clearTimeout(this.#idleTimer)
     this.#closeViewer()
-    for (const watched of this.#all) this.#forget(watched)
+    for (const watched of this.#all) {
+      // Whoever vanished may come back by the same ticket; whoever left asks for another.
+      if (!vanished) watched.leave()
+      this.#forget(watched)
+    }
   }
 }
 

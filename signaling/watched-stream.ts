@@ -52,6 +52,7 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
   ) {
     this.#connection = connection
     this.#admitted = admit(this)
+    this.#admitted.connected()
     this.stream = this.#admitted.stream
     this.#abr = this.#admitted.abr
     this.#priority = this.#admitted.priority
@@ -102,7 +103,8 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
   renew(admit: (listener: ContractListener) => AdmittedViewer): void {
     const before = this.#admitted
     this.#admitted = admit(this)
-    before[Symbol.dispose]()
+    this.#admitted.connected()
+    before.leave()
     this.#bound(this.#admitted.abr)
   }
 
@@ -187,6 +189,12 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
 
   pictureChanged({ paused, reason }: PictureState): void {
     this.#connection.notify('picture', { contract_id: this.contractId, paused, reason })
+  }
+
+  /** Its viewer is done with it. */
+  leave(): void {
+    if (!this.#closed) this.#admitted.leave()
+    this[Symbol.dispose]()
   }
 
   [Symbol.dispose](): void {

@@ -10,6 +10,7 @@ export const ALARM_KINDS = [
   'input_lost',
   'service_restarting',
   'store_failing',
+  'stream_without_contract',
 ] as const
 export const alarmKindSchema = z.enum(ALARM_KINDS)
 export type AlarmKind = z.infer<typeof alarmKindSchema>

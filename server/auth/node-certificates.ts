@@ -215,7 +215,8 @@ export class NodeCertificates implements AsyncDisposable {
   async revocationList(caId: string = this.#authorities.currentId): Promise<RevocationList> {
     const now = this.#context.now()
     const present = this.#lists.get(caId)
-    if (present && now - present.at < CRL_FRESH_MS) return await present.list
+    // Signed in the future it would not be valid yet: the clock was set back.
+    if (present && now >= present.at && now - present.at < CRL_FRESH_MS) return await present.list
     const list = this.#signList(caId, now)
     this.#lists.set(caId, { at: now, list })
     list.catch(() => {

@@ -90,12 +90,14 @@ class BoundedLimiter {
       return { ok: true }
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal
-      return { ok: false, retry_after_s: Math.max(1, Math.ceil(refusal.msBeforeNext / 1000)) }
+      // The library counts by the machine's clock, which may have been set back; its timers are not.
+      const waitMs = Math.min(refusal.msBeforeNext, this.#windowMs)
+      return { ok: false, retry_after_s: Math.max(1, Math.ceil(waitMs / 1000)) }
     }
   }
 
   #bounded(key: string): string {
-    const now = Date.now()
+    const now = performance.now()
     for (const [oldest, until] of this.#keys) {
       if (until > now) break
       this.#keys.delete(oldest)

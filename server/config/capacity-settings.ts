@@ -35,6 +35,17 @@ export const CAPACITY_SETTINGS = {
     0,
     1_000_000,
   ),
+  viewersPerAddress: wholeNumber(
+    {
+      env: 'MEDIA_VIEWERS_PER_ADDRESS',
+      flag: 'viewers-per-address',
+      key: 'media.viewers_per_address',
+      default: '250',
+      help: "most viewers without a token of a tenant's streams from one address (IPv6: one /64); behind a proxy, see --trusted-proxies",
+    },
+    0,
+    1_000_000,
+  ),
   streamsPerTenant: wholeNumber(
     {
       env: 'MEDIA_STREAMS_PER_TENANT',

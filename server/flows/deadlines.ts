@@ -1,4 +1,6 @@
-/** The clock is looked at at least this often, ms: it may be set forward, or the machine may have slept. */
+import { SYSTEM_CLOCK } from '../../common/clock.ts'
+
+/** Timers can't wait longer than some weeks, and a test's clock goes on by itself: looked at this often, ms. */
 const LOOK_EVERY_MS = 1000
 
 /** Deadlines are held to this grain, ms, so that thousands of them fire in batches. */
@@ -18,13 +20,13 @@ export class Deadlines implements Disposable {
   #next = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
 
-  /** `now` in unix ms. */
-  constructor(onDue: (key: string) => void, now: () => number = Date.now) {
+  /** `now` by the steady clock, unix ms: a life is no shorter for a clock that is set. */
+  constructor(onDue: (key: string) => void, now: () => number = SYSTEM_CLOCK.steady) {
     this.#onDue = onDue
     this.#now = now
   }
 
-  /** `due` in unix ms; one in the past is due on the next turn. */
+  /** `due` by the steady clock, unix ms; one in the past is due on the next turn. */
   set(key: string, due: number): void {
     this.delete(key)
     const at = Math.ceil(due / GRAIN_MS) * GRAIN_MS

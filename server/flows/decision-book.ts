@@ -1,9 +1,12 @@
+import { type Clock, SYSTEM_CLOCK, wallOf } from '../../common/clock.ts'
 import type { Decision, DecisionRequest, GrantedDecision, Principal } from '../../common/wire/decision.ts'
 import type { Transport } from '../../common/wire/ids.ts'
+import { anonymousCeiling } from '../../policy/capacity.ts'
 import { decide } from '../../policy/decide.ts'
 import type { EffectivePolicy } from '../../policy/effective.ts'
 import {
   BROWSER,
+  type ConnectionUsage,
   type CurrentFlow,
   type DecisionFacts,
   type PeerFacts,
@@ -12,10 +15,12 @@ import {
 import type { TopologySnapshot } from '../../policy/paths/graph.ts'
 import { ApiError } from '../api/api-error.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
+import { addressKey } from '../auth/address-key.ts'
 import { actorOf } from '../auth/principal.ts'
 import type { LivePublisherFlow } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
+import type { PlaceCeilings, PlaceHolder } from './viewer-places.ts'
 
 /** A sender of which nothing is known but that it speaks RIST, as ristsender and our agent do. */
 const RIST_SENDER: PeerFacts = {
@@ -42,9 +47,10 @@ export interface DecisionSources {
   readonly publishers: PublisherFlows
   readonly viewers: ViewerFlows
   /** The hub's viewer connections; left out where nobody counts them. */
-  readonly connections?: () => { readonly used: number; readonly most: number }
+  readonly connections?: () => ConnectionUsage
   /** What keeps one more viewer or stream from the media workers. */
   readonly workersFull: () => Saturation | null
+  readonly clock?: Clock
 }
 
 /** Asks the policy, with everything the hub knows at that moment. */
@@ -55,20 +61,51 @@ export class DecisionBook {
     this.#sources = sources
   }
 
-  /** The decision and why; changes nothing. `current` is the flow that a reroute or renewal is about. */
+  /**
+   * The decision and why; changes nothing.
+   * @param current the flow that a reroute or renewal is about
+   * @param address where the request came from, of a subscribe
+   */
   ask(
     principal: Principal,
     request: DecisionRequest,
     current: LivePublisherFlow | null,
-    nowMs: number,
+    address = '',
   ): Decision {
+    const { clock = SYSTEM_CLOCK } = this.#sources
     const policy = this.#sources.policyOf(request.tenant_id)
-    return decide({ principal, request }, this.#facts(request, current), policy, nowMs)
+    const holder = placeHolderOf(principal, address)
+    // Evidence and switches are as old as the steady clock says; a contract's end is shown and stored.
+    const decision = decide(
+      { principal, request },
+      this.#facts(request, current, holder),
+      policy,
+      clock.steady(),
+    )
+    return decision.outcome === 'refuse'
+      ? decision
+      : { ...decision, expires_at: wallOf(clock, decision.expires_at) }
   }
 
-  #facts(request: DecisionRequest, current: LivePublisherFlow | null): DecisionFacts {
+  /** Most places of viewers in a tenant. */
+  placeCeilings(tenantId: string): PlaceCeilings {
+    const { maxViewers, maxViewersPerStream, maxViewersPerAddress } =
+      this.#sources.policyOf(tenantId).ceilings
+    return {
+      viewers: maxViewers,
+      viewersOfStream: maxViewersPerStream,
+      anonymous: {
+        viewers: anonymousCeiling(maxViewers),
+        viewersOfStream: anonymousCeiling(maxViewersPerStream),
+        viewersOfAddress: maxViewersPerAddress,
+      },
+    }
+  }
+
+  #facts(request: DecisionRequest, current: LivePublisherFlow | null, holder: PlaceHolder): DecisionFacts {
     const { hubId, topology, publishers, viewers, connections, workersFull } = this.#sources
     const { tenant_id, stream_id } = request
+    const places = viewers.taken({ tenantId: tenant_id, streamId: stream_id, holder })
     const published = publishers.ofStream(tenant_id, stream_id)
     const others = publishers
       .list()
@@ -89,16 +126,24 @@ export class DecisionBook {
           : unknownSender(current ? [current.contract.transport] : request.preferred_transports),
       usage: {
         streams: others.length,
-        viewers: viewers.countOf(tenant_id),
-        viewersOfStream: viewers.countOf(tenant_id, stream_id),
+        viewers: places.viewers,
+        viewersOfStream: places.viewersOfStream,
         uplinkKbps: others.reduce((sum, { contract }) => sum + contract.abr.max_kbps, 0),
       },
+      anonymous: places.anonymous ?? undefined,
       connections: request.action === 'subscribe' ? connections?.() : undefined,
       workersFull: workersFull(),
       measured: {},
       current: current && currentFlow(current),
     }
   }
+}
+
+/** Who holds the place that somebody is given. */
+export function placeHolderOf({ role, id }: Pick<Principal, 'role' | 'id'>, address: string): PlaceHolder {
+  return role === 'anonymous'
+    ? { anonymous: true, name: addressKey(address) }
+    : { anonymous: false, name: id }
 }
 
 function currentFlow({ contract, links, history }: LivePublisherFlow): CurrentFlow {
@@ -134,13 +179,13 @@ export interface Taking {
  * @throws CodedError of the refusal
  */
 export async function take(
-  { decisions, noteDecision, now }: Taking,
+  { decisions, noteDecision }: Taking,
   principal: Principal,
   request: DecisionRequest,
   current: LivePublisherFlow | null,
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<{ readonly granted: GrantedDecision; readonly record: AuditDraft }> {
-  const decision = decisions.ask(principal, request, current, now())
+  const decision = decisions.ask(principal, request, current)
   const about = auditOf(principal, request, decision)
   const record = { ...about, detail: { ...about.detail, ...more } }
   if (decision.outcome === 'refuse') await noteDecision(record, false)

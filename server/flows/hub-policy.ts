@@ -40,6 +40,7 @@ function lower(one: TenantCeilings, other: TenantCeilings): TenantCeilings {
     maxStreams: least('maxStreams'),
     maxViewers: least('maxViewers'),
     maxViewersPerStream: least('maxViewersPerStream'),
+    maxViewersPerAddress: least('maxViewersPerAddress'),
     uplinkKbps: least('uplinkKbps'),
   }
 }

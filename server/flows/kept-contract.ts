@@ -1,3 +1,5 @@
+import { type Clock, SYSTEM_CLOCK, steadyOf } from '../../common/clock.ts'
+
 /** Renewed when this share of the contract's life is over. */
 const RENEW_AT = 0.5
 /** Never more often, ms. */
@@ -9,18 +11,18 @@ const LEAST_MS = 1000
  */
 export class KeptContract implements Disposable {
   readonly #renew: () => Promise<number>
-  readonly #now: () => number
+  readonly #clock: Clock
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
   /**
-   * @param expiresAt when it ends, Unix ms
+   * @param expiresAt when it ends by the machine's clock, Unix ms
    * @param renew answers when it ends now
    */
-  constructor(expiresAt: number, renew: () => Promise<number>, now: () => number) {
+  constructor(expiresAt: number, renew: () => Promise<number>, clock: Clock = SYSTEM_CLOCK) {
     this.#renew = renew
-    this.#now = now
-    this.#wait(expiresAt)
+    this.#clock = clock
+    this.#wait(steadyOf(clock, expiresAt))
   }
 
   [Symbol.dispose](): void {
@@ -28,13 +30,15 @@ export class KeptContract implements Disposable {
     clearTimeout(this.#timer)
   }
 
-  #wait(expiresAt: number): void {
-    if (this.#closed || this.#now() >= expiresAt) return
-    const ms = Math.max(LEAST_MS, (expiresAt - this.#now()) * RENEW_AT)
+  /** `endsAt` by the steady clock. */
+  #wait(endsAt: number): void {
+    const left = endsAt - this.#clock.steady()
+    if (this.#closed || left <= 0) return
+    const ms = Math.max(LEAST_MS, left * RENEW_AT)
     this.#timer = setTimeout(() => {
       this.#renew().then(
-        (next) => this.#wait(next),
-        () => this.#wait(expiresAt),
+        (next) => this.#wait(steadyOf(this.#clock, next)),
+        () => this.#wait(endsAt),
       )
     }, ms).unref()
   }

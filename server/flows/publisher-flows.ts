@@ -1,3 +1,4 @@
+import { type Clock, SYSTEM_CLOCK, steadyOf, wallOf } from '../../common/clock.ts'
 import { CodedError } from '../../common/errors.ts'
 import type { FlowEvent } from '../../common/wire/flows-api.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
@@ -60,6 +61,7 @@ export interface PublisherFlowsOptions {
   readonly media: PublisherMedia
   readonly watcher: FlowWatcher
   readonly onError: (error: unknown) => void
+  readonly clock?: Clock
 }
 
 /**
@@ -83,11 +85,23 @@ export class PublisherFlows implements Disposable {
   readonly #beginning = new Set<string>()
   /** Ended contracts that the store did not take yet. */
   readonly #deletions = new Set<NodeJS.Timeout>()
+  /** When contracts end, by the steady clock, unix ms. */
+  readonly #endsAt = new Map<string, number>()
   readonly #expiry: Deadlines
+  readonly #clock: Clock
   readonly #onError: (error: unknown) => void
   readonly #hubId: string
 
-  constructor({ store, sealer, hubId, media, watcher, onError }: PublisherFlowsOptions) {
+  constructor({
+    store,
+    sealer,
+    hubId,
+    media,
+    watcher,
+    onError,
+    clock = SYSTEM_CLOCK,
+  }: PublisherFlowsOptions) {
+    this.#clock = clock
     this.#hubId = hubId
     this.#watcher = watcher
     this.#store = store
@@ -97,7 +111,7 @@ export class PublisherFlows implements Disposable {
     this.#onError = onError
     this.#expiry = new Deadlines((contractId) => {
       this.end(contractId, 'expired', 'hub', 'its time was over').catch(onError)
-    })
+    }, clock.steady)
   }
 
   /** Takes up the contracts of before a restart: their senders are still sending to the same ports. */
@@ -243,6 +257,30 @@ export class PublisherFlows implements Disposable {
     return true
   }
 
+  /**
+   * The machine's clock was set: contracts last as long as before, and end at another time by it, which is what is stored.
+   * Their holders have counted the time themselves, and are not told.
+   * @throws CodedError of the store: what a restart finds is then as it was
+   */
+  async clockStepped(): Promise<void> {
+    for (const flow of this.list()) {
+      const { contract_id } = flow.contract
+      const endsAt = this.#endsAt.get(contract_id)
+      if (endsAt === undefined) continue
+      const expires_at = wallOf(this.#clock, endsAt)
+      this.#flows.set(contract_id, { ...flow, contract: { ...flow.contract, expires_at } })
+    }
+    await Promise.all(
+      this.list().map(({ contract: { contract_id } }) =>
+        // In turn with other changes: what is stored last is what runs.
+        this.#inTurn(contract_id, async () => {
+          const flow = this.#flows.get(contract_id)
+          if (flow) await this.#store.write([this.#change(flow)])
+        }),
+      ),
+    )
+  }
+
   /** Hears of new versions and of the end; call what is returned to stop. */
   listen(contractId: string, listener: FlowListener): () => void {
     const listeners = this.#listeners.get(contractId) ?? new Set()
@@ -308,7 +346,9 @@ export class PublisherFlows implements Disposable {
     this.#flows.set(contract_id, flow)
     this.#byStream.set(`${tenant_id}/${stream_id}`, contract_id)
     this.#byTicket.set(hashOf(flow.ticket), contract_id)
-    this.#expiry.set(contract_id, expires_at)
+    const endsAt = steadyOf(this.#clock, expires_at)
+    this.#endsAt.set(contract_id, endsAt)
+    this.#expiry.set(contract_id, endsAt)
     this.#watcher.running(flow)
   }
 
@@ -318,6 +358,7 @@ export class PublisherFlows implements Disposable {
     this.#flows.delete(contractId)
     this.#byStream.delete(`${flow.contract.tenant_id}/${flow.contract.stream_id}`)
     this.#byTicket.delete(hashOf(flow.ticket))
+    this.#endsAt.delete(contractId)
     this.#expiry.delete(contractId)
     this.#watcher.over(flow)
   }

@@ -25,7 +25,7 @@ export interface ReconsiderDependencies extends Taking {
  * anew, so that a flow which had to step down rises again. A refusal leaves the contract as it is, on record.
  */
 export async function reconsider(
-  { decisions, publishers, noteDecision, now }: ReconsiderDependencies,
+  { decisions, publishers, noteDecision }: ReconsiderDependencies,
   { contractId }: WatchedFlow,
   cause: QosCause,
 ): Promise<Reconsidered> {
@@ -40,7 +40,7 @@ export async function reconsider(
       preferred_transports: [running.contract.transport],
       ...(running.node_id !== null && { node_id: running.node_id }),
     })
-    const decision = decisions.ask(HUB, question, running, now())
+    const decision = decisions.ask(HUB, question, running)
     const about = auditOf(HUB, question, decision)
     const record = { ...about, detail: { ...about.detail, cause } }
     if (decision.outcome === 'refuse') {

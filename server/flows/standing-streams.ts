@@ -9,6 +9,8 @@ import { type PublishDependencies, publish } from './publish.ts'
 import { type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 
 const RETRY = { initialMs: 1000, maxMs: 30_000, factor: 2 }
+/** A contract that ran out is asked for again after so long, ms: its ports are given back by then. */
+const AFTER_END_MS = 100
 /** Renewed when this share of the contract's life is over. */
 const RENEW_AT = 0.5
 
@@ -41,19 +43,38 @@ export function publicStreamsRule(streams: readonly ConfiguredStream[]): AclRule
       }
 }
 
+/** What becomes of the configuration's streams. None of these may throw. */
+export interface StandingListener {
+  /** A stream has its contract; else `reason` says why it was refused, and it is asked for again. */
+  standing(streamId: string, reason: unknown): void
+  /** Somebody ended its contract: it stays away. */
+  revoked(streamId: string): void
+}
+
+interface Kept {
+  readonly stream: ConfiguredStream
+  timer: NodeJS.Timeout | undefined
+  /** The contract that is listened to. */
+  contractId: string | null
+  stopListening: () => void
+  /** Revoked by hand. */
+  away: boolean
+}
+
 /**
  * Keeps contracts for the streams of the configuration, as a sender would that asks by itself: granted by the same
- * policy, renewed at half their life, and asked for again when they were refused or revoked.
+ * policy, renewed at half their life, and asked for again when they were refused or ran out. One that is revoked by hand
+ * stays away until the next start of the hub: who ends a stream means it.
  */
 export class StandingStreams implements Disposable {
   readonly #deps: PublishDependencies
-  readonly #timers = new Map<string, NodeJS.Timeout>()
-  readonly #onError: (streamId: string, error: unknown) => void
+  readonly #kept = new Map<string, Kept>()
+  readonly #listener: StandingListener
   #closed = false
 
-  constructor(deps: PublishDependencies, onError: (streamId: string, error: unknown) => void) {
+  constructor(deps: PublishDependencies, listener: StandingListener) {
     this.#deps = deps
-    this.#onError = onError
+    this.#listener = listener
   }
 
   /**
@@ -70,30 +91,71 @@ export class StandingStreams implements Disposable {
     })
     for (const { contract } of outdated)
       await publishers.end(contract.contract_id, 'revoked', 'hub', 'the configuration has changed')
-    await Promise.all(streams.map((stream) => this.#keep(stream, 0)))
+    await Promise.all(
+      streams.map((stream) => {
+        const kept: Kept = {
+          ...{ stream, timer: undefined, contractId: null, stopListening: () => {}, away: false },
+        }
+        this.#kept.set(stream.stream_id, kept)
+        return this.#keep(kept, 0)
+      }),
+    )
+  }
+
+  /** The machine's clock was set: contracts are renewed now, so that what is stored is right again. */
+  clockStepped(): void {
+    for (const kept of this.#kept.values()) void this.#keep(kept, 0)
+  }
+
+  /** Whether a stream of the configuration stays away because it was revoked by hand. */
+  isAway(streamId: string): boolean {
+    return this.#kept.get(streamId)?.away ?? false
   }
 
   [Symbol.dispose](): void {
     this.#closed = true
-    for (const timer of this.#timers.values()) clearTimeout(timer)
+    for (const { timer, stopListening } of this.#kept.values()) {
+      clearTimeout(timer)
+      stopListening()
+    }
   }
 
-  async #keep(stream: ConfiguredStream, attempt: number): Promise<void> {
+  async #keep(kept: Kept, attempt: number): Promise<void> {
+    const { stream } = kept
+    clearTimeout(kept.timer)
+    if (this.#closed || kept.away) return
     let again = backoffMs(RETRY, attempt)
     let nextAttempt = attempt + 1
     try {
       const request = { stream_id: stream.stream_id, class: stream.class, preferred_transports: [] }
       const contract = await publish(this.#deps, STANDING_PRINCIPAL, DEFAULT_TENANT, request, fixedOf(stream))
+      this.#listen(kept, contract.contract_id)
       again = Math.max(1000, (contract.expires_at - this.#deps.now()) * RENEW_AT)
       nextAttempt = 0
+      this.#listener.standing(stream.stream_id, null)
     } catch (error) {
-      this.#onError(stream.stream_id, error)
+      if (!this.#closed && !kept.away) this.#listener.standing(stream.stream_id, error)
     }
-    if (this.#closed) return
-    this.#timers.set(
-      stream.stream_id,
-      setTimeout(() => void this.#keep(stream, nextAttempt), again),
-    )
+    this.#askAgain(kept, again, nextAttempt)
+  }
+
+  #askAgain(kept: Kept, afterMs: number, attempt: number): void {
+    clearTimeout(kept.timer)
+    if (this.#closed || kept.away) return
+    kept.timer = setTimeout(() => void this.#keep(kept, attempt), afterMs)
+  }
+
+  #listen(kept: Kept, contractId: string): void {
+    if (kept.contractId === contractId) return
+    kept.stopListening()
+    kept.contractId = contractId
+    kept.stopListening = this.#deps.publishers.listen(contractId, (event) => {
+      if (event.type === 'contract') return
+      kept.contractId = null
+      kept.away = event.reason === 'revoked'
+      if (kept.away) this.#listener.revoked(kept.stream.stream_id)
+      this.#askAgain(kept, AFTER_END_MS, 0)
+    })
   }
 }
 

@@ -2,7 +2,7 @@ import { decisionRequestSchema } from '../../common/wire/decision.ts'
 import type { SubscribeAnswer, SubscribeRequest } from '../../common/wire/flows-api.ts'
 import type { StreamClass, StreamState } from '../../common/wire/stream.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
-import { auditOf, type DecisionBook, grantedOrThrow } from './decision-book.ts'
+import { auditOf, type DecisionBook, grantedOrThrow, placeHolderOf } from './decision-book.ts'
 import { newContractId } from './hub-node.ts'
 import { proofOf } from './proof.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
@@ -17,18 +17,19 @@ export interface SubscribeDependencies {
   ) => { readonly state: StreamState; readonly streamClass: StreamClass } | undefined
   /** Puts a decision on the audit trail, floods of them as one record. */
   readonly noteDecision: (draft: ReturnType<typeof auditOf>, granted: boolean) => Promise<void>
-  readonly now: () => number
 }
 
 /**
  * Grants a viewer its contract and tells it how to join.
+ * @param address where it asks from: who has no token is counted by that
  * @throws CodedError of the refusal: 403, 404 (no such stream, or not this tenant's), 503 with what is full
  */
 export async function subscribe(
-  { decisions, viewers, streamOf, noteDecision, now }: SubscribeDependencies,
+  { decisions, viewers, streamOf, noteDecision }: SubscribeDependencies,
   principal: AuthenticatedPrincipal,
   tenantId: string,
   request: SubscribeRequest,
+  address: string,
 ): Promise<SubscribeAnswer> {
   const stream = streamOf(tenantId, request.stream_id)
   const question = decisionRequestSchema.parse({
@@ -39,25 +40,35 @@ export async function subscribe(
     ...(principal.node_id !== null && { node_id: principal.node_id }),
     ...(request.preference !== undefined && { preference: request.preference }),
   })
-  const decision = decisions.ask(principal, question, null, now())
+  const decision = decisions.ask(principal, question, null, address)
   const recorded = noteDecision(auditOf(principal, question, decision), decision.outcome !== 'refuse')
   if (decision.outcome === 'refuse') await recorded
   const granted = grantedOrThrow(decision)
-  await recorded
 
   const contractId = newContractId()
   const { preference } = request
-  const ticket = viewers.grant({
-    contractId,
-    tenantId,
-    streamId: request.stream_id,
-    subject: principal.id,
-    proof: proofOf(principal),
-    streamClass: granted.class,
-    expiresAt: granted.expires_at,
-    wantedKbps: (typeof preference === 'object' && preference.max_kbps) || null,
-    abr: granted.abr,
-  })
+  // Before the first wait: of two at once the second one is decided with the first one's place taken.
+  const ticket = viewers.grant(
+    {
+      contractId,
+      tenantId,
+      streamId: request.stream_id,
+      subject: principal.id,
+      holder: placeHolderOf(principal, address),
+      proof: proofOf(principal),
+      streamClass: granted.class,
+      expiresAt: granted.expires_at,
+      wantedKbps: (typeof preference === 'object' && preference.max_kbps) || null,
+      abr: granted.abr,
+    },
+    decisions.placeCeilings(tenantId),
+  )
+  try {
+    await recorded
+  } catch (error) {
+    viewers.end(contractId, 'revoked')
+    throw error
+  }
   return {
     contract_id: contractId,
     join: {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { type Clock, SYSTEM_CLOCK, steadyOf, wallOf } from '../../common/clock.ts'
 import { CodedError } from '../../common/errors.ts'
 import type { Abr } from '../../common/wire/flow-contract.ts'
 import type { ViewerMediaStatistics } from '../../common/wire/statistics-api.ts'
@@ -8,6 +9,13 @@ import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../si
 import { Deadlines } from './deadlines.ts'
 import type { Proof } from './proof.ts'
 import { hashOf, newTicket } from './ticket.ts'
+import {
+  type PlaceCeilings,
+  type PlaceHolder,
+  type PlacesTaken,
+  type Seeker,
+  ViewerPlaces,
+} from './viewer-places.ts'
 
 /** One viewer's contract, from its grant to its end. */
 export interface ViewerFlow {
@@ -15,8 +23,10 @@ export interface ViewerFlow {
   readonly tenantId: string
   readonly streamId: string
   readonly subject: string
+  readonly holder: PlaceHolder
   readonly proof: Proof | null
   readonly streamClass: StreamClass
+  /** By the machine's clock, unix ms; it moves with that where it is set. */
   readonly expiresAt: number
   /** What the viewer asked for at most, kb/s. */
   readonly wantedKbps: number | null
@@ -40,11 +50,23 @@ interface Entry {
   flow: ViewerFlow
   granted: Abr
   readonly ticketHash: string
+  /** When it ends, by the steady clock, unix ms. */
+  readonly endsAt: number
   listener: ContractListener | null
 }
 
-/** Contracts that nobody used are dropped this long after their grant, so that they hold no place of a viewer. */
+/**
+ * Contracts that nobody uses are dropped after so long, ms, so that they hold no place of a viewer: after their grant, or
+ * after the viewer vanished. They give way before that where there are too many.
+ */
 const USE_WITHIN_MS = 30_000
+
+/** What is granted where nobody counts. */
+const NO_CEILINGS: PlaceCeilings = {
+  viewers: null,
+  viewersOfStream: null,
+  anonymous: { viewers: null, viewersOfStream: null, viewersOfAddress: null },
+}
 
 /**
  * The viewers' contracts of this hub, in memory: viewers come back by themselves after a restart and are asked
@@ -52,24 +74,22 @@ const USE_WITHIN_MS = 30_000
  */
 export class ViewerFlows implements ViewerAdmission, Disposable {
   readonly #entries = new Map<string, Entry>()
-  /** Contracts by tenant and by `tenant/stream`, so that a decision need not count. */
-  readonly #counts = new Map<string, number>()
+  readonly #places = new ViewerPlaces()
   readonly #byTicket = new Map<string, string>()
   /** Ceilings set by hand stay with the connection. */
   readonly #limits = new WeakMap<ContractListener, number>()
   readonly #unusedUntil: Deadlines
   readonly #expiry: Deadlines
   readonly #streams: WatchedStreams
-  readonly #now: () => number
+  readonly #clock: Clock
 
-  /** `now` in unix ms. */
-  constructor(streams: WatchedStreams, now: () => number = Date.now) {
+  constructor(streams: WatchedStreams, clock: Clock = SYSTEM_CLOCK) {
     this.#streams = streams
-    this.#now = now
-    this.#expiry = new Deadlines((contractId) => this.end(contractId, 'expired'), now)
+    this.#clock = clock
+    this.#expiry = new Deadlines((contractId) => this.end(contractId, 'expired'), clock.steady)
     this.#unusedUntil = new Deadlines((contractId) => {
       if (this.#entries.get(contractId)?.listener === null) this.#drop(contractId)
-    }, now)
+    }, clock.steady)
   }
 
   /** Viewers with a place now: connected, or granted and expected any moment. */
@@ -96,23 +116,37 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
 
   /** How many viewers a tenant, or one of its streams, has a place for now. */
   countOf(tenantId: string, streamId?: string): number {
-    return this.#counts.get(streamId === undefined ? tenantId : `${tenantId}/${streamId}`) ?? 0
+    return this.#places.countOf(tenantId, streamId)
   }
 
-  /** Takes up a contract and answers the ticket that its viewer joins with. */
-  grant(flow: ViewerGrant): string {
+  /** How many of them would stay, were one more given to a seeker. */
+  taken(seeker: Seeker): PlacesTaken {
+    return this.#places.taken(seeker)
+  }
+
+  /**
+   * Takes up a contract and answers the ticket that its viewer joins with. Where there are too many, those that nobody
+   * uses give way.
+   */
+  grant(flow: ViewerGrant, ceilings: PlaceCeilings = NO_CEILINGS): string {
+    for (;;) {
+      const givingWay = this.#places.givingWay(flow, ceilings)
+      if (givingWay === undefined || !this.end(givingWay, 'revoked')) break
+    }
     const ticket = newTicket()
     const ticketHash = hashOf(ticket)
+    const endsAt = steadyOf(this.#clock, flow.expiresAt)
     this.#entries.set(flow.contractId, {
       flow: { ...flow, limitKbps: null },
       granted: flow.abr,
       ticketHash,
+      endsAt,
       listener: null,
     })
     this.#byTicket.set(ticketHash, flow.contractId)
-    this.#count(flow, 1)
-    this.#expiry.set(flow.contractId, flow.expiresAt)
-    this.#unusedUntil.set(flow.contractId, this.#now() + USE_WITHIN_MS)
+    this.#places.add(flow)
+    this.#expiry.set(flow.contractId, endsAt)
+    this.#unusedUntil.set(flow.contractId, this.#clock.steady() + USE_WITHIN_MS)
     return ticket
   }
 
@@ -135,18 +169,30 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     const stream = this.#streams.get(flow.tenantId, flow.streamId)
     if (!stream) throw new CodedError('stream_not_found', 'there is no such stream now', { status: 404 })
     entry.listener = listener
+    this.#unusedUntil.delete(flow.contractId)
     this.#apply(entry, this.#limits.get(listener) ?? entry.flow.limitKbps)
     return {
       contractId: flow.contractId,
+      anonymous: flow.holder.anonymous,
       stream,
       abr: entry.flow.abr,
       priority: this.#streams.priorityOf(flow.tenantId, flow.streamId),
-      [Symbol.dispose]: () => {
+      connected: () => {
+        if (entry.listener === listener && this.#entries.get(flow.contractId) === entry)
+          this.#places.used(flow)
+      },
+      leave: () => {
         // Once: the place may be another connection's by now.
         if (entry.listener !== listener) return
         entry.listener = null
-        if (this.#entries.has(flow.contractId))
-          this.#unusedUntil.set(flow.contractId, this.#now() + USE_WITHIN_MS)
+        if (this.#entries.get(flow.contractId) === entry) this.#drop(flow.contractId)
+      },
+      [Symbol.dispose]: () => {
+        if (entry.listener !== listener) return
+        entry.listener = null
+        if (this.#entries.get(flow.contractId) !== entry) return
+        this.#places.left(flow)
+        this.#unusedUntil.set(flow.contractId, this.#clock.steady() + USE_WITHIN_MS)
       },
     }
   }
@@ -192,6 +238,12 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       if (flow.tenantId === tenantId && flow.streamId === streamId) listener?.priorityChanged(priority)
   }
 
+  /** The machine's clock was set: contracts last as long as before, and end at another time by it. */
+  clockStepped(): void {
+    for (const entry of this.#entries.values())
+      entry.flow = { ...entry.flow, expiresAt: wallOf(this.#clock, entry.endsAt) }
+  }
+
   /** What a viewer gets now; null while it has no media. */
   async statistics(contractId: string): Promise<ViewerMediaStatistics | null> {
     return (await this.#entries.get(contractId)?.listener?.statistics()) ?? null
@@ -209,20 +261,12 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     entry.flow = { ...entry.flow, abr, limitKbps }
   }
 
-  #count({ tenantId, streamId }: ViewerGrant, by: number): void {
-    for (const key of [tenantId, `${tenantId}/${streamId}`]) {
-      const count = (this.#counts.get(key) ?? 0) + by
-      if (count === 0) this.#counts.delete(key)
-      else this.#counts.set(key, count)
-    }
-  }
-
   #drop(contractId: string): boolean {
     const entry = this.#entries.get(contractId)
     if (!entry) return false
     this.#entries.delete(contractId)
     this.#byTicket.delete(entry.ticketHash)
-    this.#count(entry.flow, -1)
+    this.#places.remove(entry.flow)
     this.#expiry.delete(contractId)
     this.#unusedUntil.delete(contractId)
     return true

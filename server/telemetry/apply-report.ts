@@ -1,3 +1,4 @@
+import { type Clock, SYSTEM_CLOCK, steadyOf } from '../../common/clock.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
 import type { TelemetryReport } from '../../common/wire/telemetry.ts'
 import type { LinkObservation } from '../../policy/evidence.ts'
@@ -21,18 +22,30 @@ export interface ApplyDependencies {
   readonly slo: SloTracker
   /** The class of a tenant's stream; undefined where it has no such stream. */
   readonly streamClass: (tenantId: string, streamId: string) => StreamClass | undefined
+  readonly clock?: Clock
 }
 
 /** Works reports into the topology and the service levels. */
-export function reportApplier({ topology, slo, streamClass }: ApplyDependencies): ApplyReport {
-  const skew = new ClockSkew()
+export function reportApplier({
+  topology,
+  slo,
+  streamClass,
+  clock = SYSTEM_CLOCK,
+}: ApplyDependencies): ApplyReport {
+  let skew = new ClockSkew()
+  let stepMs = 0
   return (reporter, report, receivedAt): ReportOutcome => {
-    const delay = receivedAt - report.at
+    // Reporters' clocks are compared with the machine's, and what they say is as old as the steady one says.
+    const reportedAt = steadyOf(clock, report.at)
+    // What was learned of their clocks was by one that has been set since.
+    if (report.at - reportedAt !== stepMs) skew = new ClockSkew()
+    stepMs = report.at - reportedAt
+    const delay = receivedAt - reportedAt
     if (delay > FRESHNESS_RULES.invalidMs) return 'stale'
     if (delay < -MAX_SKEW_MS) return 'future'
     const { tenantId, kind } = reporter
     const { node_id, link_id, stream_id, to, glass_to_glass_ms } = report
-    const at = skew.corrected(`${tenantId ?? ''}/${reporter.key}/${node_id}`, report.at, receivedAt)
+    const at = skew.corrected(`${tenantId ?? ''}/${reporter.key}/${node_id}`, reportedAt, receivedAt)
 
     if (kind !== 'viewer' && !topology.seen(tenantId, node_id, receivedAt)) return 'unknown_node'
     if (glass_to_glass_ms !== undefined && stream_id !== undefined && tenantId !== null) {

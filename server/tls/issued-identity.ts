@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import type { JsonGeneralNames } from '@peculiar/x509'
+import { ClockWatch, SYSTEM_CLOCK } from '../../common/clock.ts'
 import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { Authorities } from '../auth/authorities.ts'
@@ -22,6 +23,8 @@ export interface IssuedIdentityOptions {
 
 const DAYS = 30
 const CHECK_MS = 3_600_000
+/** A certificate is valid from a little before it was issued on; a clock set back further renews it, ms. */
+const BACK_MS = 60_000
 /** Renewed when this much of its life is left. */
 const RENEW_AT = 1 / 3
 
@@ -33,6 +36,8 @@ export class IssuedIdentity implements ServerIdentity {
   readonly #options: IssuedIdentityOptions
   readonly #listeners = new Set<() => void>()
   readonly #timer: NodeJS.Timeout
+  /** A certificate may be over, or not be valid yet, at once when the clock is set. */
+  readonly #watch: ClockWatch
   readonly #endAuthorityChanges: () => void
   #state: IssuedState
   #renewing: Promise<void> = Promise.resolve()
@@ -41,6 +46,8 @@ export class IssuedIdentity implements ServerIdentity {
     this.#options = options
     this.#state = state
     this.#timer = setInterval(() => this.#renewIfDue(), options.checkMs ?? CHECK_MS).unref()
+    const wall = options.now ?? SYSTEM_CLOCK.wall
+    this.#watch = new ClockWatch(() => this.#renewIfDue(), { ...SYSTEM_CLOCK, wall })
     this.#endAuthorityChanges = options.authorities.onChange(() => this.#renewIfDue())
   }
 
@@ -59,6 +66,7 @@ export class IssuedIdentity implements ServerIdentity {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
+    this.#watch[Symbol.dispose]()
     this.#endAuthorityChanges()
     this.#listeners.clear()
     await this.#renewing
@@ -71,8 +79,8 @@ export class IssuedIdentity implements ServerIdentity {
   async #renew(): Promise<void> {
     const { authorities, logger, now = Date.now } = this.#options
     try {
-      const { ca_id, renewAt } = this.#state
-      if (authorities.currentId === ca_id && now() < renewAt) return
+      const { ca_id, issuedAt, renewAt } = this.#state
+      if (authorities.currentId === ca_id && now() >= issuedAt - BACK_MS && now() < renewAt) return
       this.#state = await issue(this.#options)
       logger.info({ until: new Date(this.#state.notAfter) }, "the hub's TLS certificate was renewed")
       for (const listener of this.#listeners) listener()
@@ -86,6 +94,7 @@ interface IssuedState {
   readonly identity: Identity
   readonly ca_id: string
   /** Unix milliseconds. */
+  readonly issuedAt: number
   readonly renewAt: number
   readonly notAfter: number
 }
@@ -101,9 +110,10 @@ async function issue(options: IssuedIdentityOptions): Promise<IssuedState> {
     publicKey: keys.publicKey,
     notAfter: now() + life,
   })
+  const issuedAt = now()
   const certificate = [pem, ...authorities.chain()].join('')
   const identity = { certificate, key: await privatePem(keys) }
-  return { identity, ca_id, renewAt: not_after - life * RENEW_AT, notAfter: not_after }
+  return { identity, ca_id, issuedAt, renewAt: not_after - life * RENEW_AT, notAfter: not_after }
 }
 
 /** What clients may call this hub, without doubles. A wildcard address stands for all that the machine has. */

@@ -13,6 +13,7 @@ export const ALARM_RULES: Readonly<
   input_lost: { raiseAfterMs: 2000, clearAfterMs: 5000 },
   service_restarting: { raiseAfterMs: 0, clearAfterMs: 60_000 },
   store_failing: { raiseAfterMs: 2000, clearAfterMs: 5000 },
+  stream_without_contract: { raiseAfterMs: 5000, clearAfterMs: 0 },
 }
 
 /** Conditions watched at once; more than that are left out and counted. */

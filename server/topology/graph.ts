@@ -226,8 +226,9 @@ export class Topology {
     known: Pick<NodeRecord, 'up' | 'lastSeen' | 'reputation'>,
     nowMs: number,
   ): void {
-    record.lastSeen = known.lastSeen
-    record.reputation = known.reputation
+    // A clock that was set back meanwhile is no sign of life to come.
+    record.lastSeen = known.lastSeen === null ? null : Math.min(known.lastSeen, nowMs)
+    record.reputation = { ...known.reputation, at: Math.min(known.reputation.at, nowMs) }
     record.graceFrom = known.up ? nowMs : Number.NEGATIVE_INFINITY
     record.up = known.up
     this.#graph.putNode(factsOf(record, nowMs))

@@ -1,3 +1,4 @@
+import { SYSTEM_CLOCK } from '../../common/clock.ts'
 import type { NodeLoad } from '../../policy/paths/graph.ts'
 import type { Topology } from './graph.ts'
 import { IDLE } from './node-record.ts'
@@ -30,8 +31,8 @@ export class NodeLoads {
   readonly #granted = new Map<string, { flows: number; kbps: number }>()
   readonly #measured = new Map<string, NodeLoad>()
 
-  /** `now` in Unix ms. */
-  constructor(topology: Topology, now: () => number = Date.now) {
+  /** `now` by the steady clock, Unix ms. */
+  constructor(topology: Topology, now: () => number = SYSTEM_CLOCK.steady) {
     this.#topology = topology
     this.#now = now
   }

@@ -1,3 +1,4 @@
+import { SYSTEM_CLOCK } from '../../common/clock.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
 import { standingOf } from '../../policy/health.ts'
@@ -36,7 +37,7 @@ export interface TopologyOptions {
   readonly watcher?: TopologyWatcher
   /** Where several hubs share the database: how often to look for nodes that others added, ms. */
   readonly refreshMs?: number | undefined
-  /** Unix milliseconds. */
+  /** By the steady clock, Unix milliseconds. */
   readonly now?: () => number
 }
 
@@ -52,13 +53,13 @@ export interface TopologyParts extends AsyncDisposable {
 
 /** Opens the directory, puts back what was known, and begins to watch. */
 export async function openTopology(options: TopologyOptions): Promise<TopologyParts> {
-  const { store, metrics, logger, refreshMs, now = Date.now } = options
+  const { store, metrics, logger, refreshMs, now = SYSTEM_CLOCK.steady } = options
   await using stack = new AsyncDisposableStack()
   const topology = new Topology()
   const directory = stack.use(await NodeDirectory.open({ store, topology, refreshMs, now, logger }))
   stack.use(await StateKeeper.open({ store, topology, hubId: options.hubId, now, logger }))
 
-  const events = topologyEvents({ ...options, now })
+  const events = topologyEvents({ ...options, now: options.now ?? SYSTEM_CLOCK.wall })
   const unlisten = topology.listen({ nodeUp: events.nodeUp, nodeDown: events.nodeDown })
   stack.defer(unlisten)
   const slo = new SloTracker(options.targetMs)

@@ -1,3 +1,4 @@
+import { SYSTEM_CLOCK, wallOf } from '../../common/clock.ts'
 import type { LinkView, NodeView } from '../../common/wire/topology.ts'
 import { describeStanding, freshness, standingOf } from '../../policy/health.ts'
 import type { GraphLink } from '../../policy/paths/graph.ts'
@@ -36,7 +37,7 @@ export function nodeView(record: NodeRecord, reader: string | null, nowMs: numbe
     tenant_id: tenantId,
     role: entry.role,
     up: record.up,
-    last_seen: record.lastSeen,
+    last_seen: record.lastSeen === null ? null : wallOf(SYSTEM_CLOCK, record.lastSeen),
     region: entry.region,
     segments: entry.segments,
     ptp: entry.ptp,

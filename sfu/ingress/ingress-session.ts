@@ -1,3 +1,4 @@
+import { SYSTEM_CLOCK, wallOf } from '../../common/clock.ts'
 import type { Logger } from '../../common/logger.ts'
 import type {
   Attach,
@@ -77,7 +78,11 @@ export class IngressSession implements AsyncDisposable {
         },
         recovered: () => tell({ type: 'recovered' }),
         capture: ({ rtp90k, captureUnixMs, source }) =>
-          tell({ type: 'capture', rtp90k, capture_unix_ms: captureUnixMs, source }),
+          tell({
+            ...{ type: 'capture', rtp90k, source },
+            // Lanes go by the steady clock. What is compared with other machines' clocks goes by the wall.
+            capture_unix_ms: source === 'arrival' ? wallOf(SYSTEM_CLOCK, captureUnixMs) : captureUnixMs,
+          }),
         issue: (kind) => this.#issue(kind),
         keyframeRequest: (rendition) => tell({ type: 'keyframe-request', rendition }),
       },

@@ -1,3 +1,6 @@
+/** Offsets this far apart, beyond what their round trips explain, are of a hub whose clock was set, ms. */
+const STEP_MS = 1000
+
 /** Samples kept for the choice of the best one. */
 const KEPT_SAMPLES = 12
 
@@ -20,7 +23,12 @@ export class ClockOffset {
 
   /** One request and its answer: when it left, what the hub's clock said, when the answer came. */
   add(sentMs: number, hubMs: number, receivedMs: number): void {
-    this.#samples.push({ roundTripMs: receivedMs - sentMs, offsetMs: hubMs - (sentMs + receivedMs) / 2 })
+    const sample = { roundTripMs: receivedMs - sentMs, offsetMs: hubMs - (sentMs + receivedMs) / 2 }
+    const known = this.offsetMs
+    // Two samples differ by half their round trips at most, unless the hub's clock was set: the old ones are wrong then.
+    const most = STEP_MS + sample.roundTripMs / 2
+    if (known !== null && Math.abs(sample.offsetMs - known) > most) this.#samples.length = 0
+    this.#samples.push(sample)
     if (this.#samples.length > KEPT_SAMPLES) this.#samples.shift()
   }
 

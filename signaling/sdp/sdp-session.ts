@@ -64,13 +64,18 @@ export class SdpSession implements Disposable {
     this.#left = left
     this.#ended = ended
     this.#connecting = setTimeout(() => {
-      if (media.transport.dtlsState !== 'connected') this[Symbol.dispose]()
+      if (!this.connected) this[Symbol.dispose]()
     }, connectWithinMs).unref()
   }
 
   /** Counts ICE restarts from 1; what the entity tag stands for. */
   get generation(): number {
     return this.#generation
+  }
+
+  /** Its client is there. */
+  get connected(): boolean {
+    return this.#media.transport.dtlsState === 'connected'
   }
 
   get over(): boolean {

@@ -101,7 +101,8 @@ export class WhepViewing
     const next = this.#deps.admission.admit(ticket, this)
     if (this.#closed) return next[Symbol.dispose]()
     this.#admitted = next
-    before[Symbol.dispose]()
+    this.#noteConnected()
+    before.leave()
     this.#bound(next.abr)
   }
 
@@ -181,6 +182,8 @@ export class WhepViewing
     else this.#stack.use(viewer)
     this.#refuseIfOver()
     this.#viewer = viewer
+    // Until its client is there, its place gives way where there are too many.
+    viewer.transport.observer.on('dtlsstatechange', () => this.#noteConnected())
     await viewer.connect({
       role: offer.dtls.role === 'server' ? 'server' : 'client',
       fingerprints: [offer.dtls.fingerprint],
@@ -231,6 +234,10 @@ export class WhepViewing
     else this.#stack.use(lease)
     this.#refuseIfOver()
     return lease.router
+  }
+
+  #noteConnected(): void {
+    if (this.#viewer?.transport.dtlsState === 'connected') this.#admitted.connected()
   }
 
   #refuseIfOver(): void {

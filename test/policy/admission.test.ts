@@ -123,8 +123,32 @@ test('nodes are full by worker, flows or uplink', (t) => {
   t.is(full({ kbps: 9001 }), 'node_uplink')
 })
 
+const none = {
+  ...{ maxStreams: null, maxViewers: null, maxViewersPerStream: null, maxViewersPerAddress: null },
+  uplinkKbps: null,
+}
+
+test('viewers without a token have a share, and one of their addresses less', (t) => {
+  const usage = { streams: 0, viewers: 40, viewersOfStream: 40, uplinkKbps: 0 }
+  const anonymous = { viewers: 40, viewersOfStream: 40, viewersOfAddress: 20 }
+  const full = (ceilings: Partial<typeof none> | object, who: typeof anonymous | null = anonymous) =>
+    saturatedQuota({ ...none, ...ceilings }, usage, 'subscribe', 600, who ?? undefined)
+  t.is(full({ maxViewers: 46 }), null)
+  t.like(full({ maxViewers: 44 }), {
+    resource: 'tenant_viewers',
+    words: '40 + 1 of 40 viewers without a token',
+  })
+  t.is(full({ maxViewers: 44 }, null), null)
+  t.like(full({ maxViewersPerStream: 44 }), { resource: 'stream_viewers' })
+  t.like(full({ maxViewersPerAddress: 20 }), { resource: 'address_viewers' })
+  t.is(full({ maxViewersPerAddress: 20 }, null), null)
+  t.is(
+    full({ maxViewers: 1 }, { viewers: 0, viewersOfStream: 0, viewersOfAddress: 0 })?.words,
+    '40 + 1 of 1 viewers',
+  )
+})
+
 test('tenants are full by streams, viewers or uplink', (t) => {
-  const none = { maxStreams: null, maxViewers: null, maxViewersPerStream: null, uplinkKbps: null }
   const usage = { streams: 3, viewers: 50, viewersOfStream: 20, uplinkKbps: 9000 }
   const full = (ceilings: Partial<typeof none> | object, action: 'publish' | 'subscribe') =>
     saturatedQuota({ ...none, ...ceilings }, usage, action, 600)

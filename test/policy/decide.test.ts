@@ -136,12 +136,23 @@ test('nodes that are missing, down or full', (t) => {
 })
 
 test('a hub without a connection left takes no viewer', (t) => {
-  const connections = (used: number) => ({ facts: { connections: { used, most: 10 } }, request: viewer })
+  const connections = (used: number) => ({
+    facts: { connections: { used, anonymous: 9, most: 10 } },
+    request: viewer,
+  })
   t.is(told(ask(overlay(), connections(9))), 'grant focus')
   const full = ask(overlay(), connections(10))
   t.like(full, { refusal: { code: 'saturated', status: 503, resource: 'viewer_connections' } })
   t.true(full.reasons.includes('viewer_connections: 10 of 10 connections of the hub'))
-  t.is(told(ask(overlay(), { facts: { connections: { used: 10, most: 10 } } })), 'grant focus')
+  const anonymous = { viewers: 0, viewersOfStream: 0, viewersOfAddress: 0 }
+  const open = ask(overlay(), { ...connections(9), facts: { ...connections(9).facts, anonymous } })
+  t.true(
+    open.reasons.includes(
+      'viewer_connections: 9 of 9 connections that the hub has for viewers without a token',
+    ),
+    'who has a token comes first',
+  )
+  t.is(told(ask(overlay(), { facts: { connections: { used: 10, anonymous: 9, most: 10 } } })), 'grant focus')
 })
 
 test('quotas of the tenant', (t) => {

@@ -30,6 +30,8 @@ export interface TestHubOptions {
   /** Folder of the hub's state; without one it keeps all of it in memory (AMNESIA). */
   readonly dataDir?: string
   readonly args?: readonly string[]
+  /** What is started in place of `server/main.ts`. */
+  readonly main?: string
   /** More of its environment: secrets, which are no arguments. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -123,7 +125,7 @@ export async function startHub(
     ...(dataDir === undefined ? { AMNESIA: 'true' } : { DATA_DIR: dataDir }),
     ...options.env,
   }
-  const child = fork(MAIN, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'], env })
+  const child = fork(options.main ?? MAIN, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'], env })
   const log: Record<string, unknown>[] = []
   collectLog(child, log)
   const ready = await Promise.race([

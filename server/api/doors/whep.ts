@@ -5,12 +5,11 @@ import { streamIdSchema } from '../../../common/wire/stream.ts'
 import { readOffer } from '../../../signaling/sdp/offer.ts'
 import { MAX_SDP_BYTES } from '../../../signaling/sdp/session-description.ts'
 import { type WhepDependencies, WhepViewing } from '../../../signaling/whep/whep-viewing.ts'
-import type { AuthenticatedPrincipal } from '../../auth/principal.ts'
 import { KeptContract } from '../../flows/kept-contract.ts'
 import { type SubscribeDependencies, subscribe } from '../../flows/subscribe.ts'
 import { ApiError } from '../api-error.ts'
 import { errorsWithRefusals } from '../flows/refusals.ts'
-import { defineRoute, type Route } from '../route.ts'
+import { defineRoute, type Route, type RouteContext } from '../route.ts'
 import { doorRefusal, refuseAtDoor, SESSION_HEADERS, sessionMade } from './answers.ts'
 import { preflightRoutes } from './door-cors.ts'
 import { type SessionRouteDependencies, sessionRoutes } from './sessions.ts'
@@ -72,14 +71,14 @@ function postOffer(deps: WhepRouteDependencies): Route {
       410: ['gone'],
       503: ['no_worker'],
     }),
-    handle: async ({ principal, tenantId, fromPage }, { params: { stream_id }, query, body }) => {
+    handle: async ({ principal, tenantId, fromPage, address }, { params: { stream_id }, query, body }) => {
       const offer = readOffer(body)
       const client = { offer, followsPayloadTypes: fromPage }
       let sdp = ''
       let iceServers: Granted['iceServers'] = []
-      const session = await sessions.open(async (over) => {
+      const session = await sessions.open(tickets.ownerOf(principal), async (over) => {
         try {
-          const granted = await grant(deps, principal, tenantId, stream_id, query.max_kbps)
+          const granted = await grant(deps, { principal, tenantId, address }, stream_id, query.max_kbps)
           try {
             const { media, answer } = await WhepViewing.open(whep, granted.ticket, client, over)
             granted.keep(media)
@@ -106,12 +105,11 @@ function postOffer(deps: WhepRouteDependencies): Route {
 /** The contract whose ticket the client brought, or one that is granted, kept and ended for its token. */
 async function grant(
   { tickets, flows }: WhepRouteDependencies,
-  principal: AuthenticatedPrincipal,
-  tenantId: string,
+  { principal, tenantId, address }: Pick<RouteContext, 'principal' | 'tenantId' | 'address'>,
   streamId: string,
   maxKbps: number | undefined,
 ): Promise<Granted> {
-  const { viewers, now } = flows
+  const { viewers } = flows
   const brought = tickets.of(principal)
   if (brought !== undefined) {
     if (viewers.ofTicket(brought)?.streamId !== streamId)
@@ -122,7 +120,7 @@ async function grant(
     stream_id: streamId,
     ...(maxKbps === undefined ? {} : { preference: { max_kbps: maxKbps } }),
   }
-  const ask = () => subscribe(flows, principal, tenantId, request)
+  const ask = () => subscribe(flows, principal, tenantId, request, address)
   const first = await ask()
   let contractId = first.contract_id
   let kept: KeptContract | undefined
@@ -137,7 +135,7 @@ async function grant(
         contractId = next.contract_id
         return next.expires_at
       }
-      kept = new KeptContract(first.expires_at, renew, now)
+      kept = new KeptContract(first.expires_at, renew)
     },
     [Symbol.dispose]() {
       kept?.[Symbol.dispose]()

@@ -85,7 +85,7 @@ function postOffer(deps: WhipRouteDependencies): Route {
       const tracks = publishedTracks(offer, routerCapabilities(), stream_id)
       let sdp = ''
       let iceServers: FlowContract['join']['ice_servers'] = []
-      const session = await sessions.open(async (over) => {
+      const session = await sessions.open(tickets.ownerOf(principal), async (over) => {
         const granted = await grant(deps, principal, tenantId, stream_id, query.class).catch((error) => {
           throw doorRefusal(error, principal)
         })
@@ -119,7 +119,7 @@ async function grant(
   streamId: string,
   streamClass: FlowContract['class'],
 ): Promise<Granted> {
-  const { publishers, now } = flows
+  const { publishers } = flows
   const ticket = tickets.of(principal)
   if (ticket !== undefined) {
     const flow = publishers.ofTicket(ticket)
@@ -138,7 +138,6 @@ async function grant(
   const kept = new KeptContract(
     contract.expires_at,
     async () => (await publish(flows, principal, tenantId, request)).expires_at,
-    now,
   )
   return {
     contract,

@@ -17,14 +17,9 @@ export const decideRoute = (deps: FlowRouteDependencies) =>
     cost: 'decide',
     body: bodySchema,
     answer: { status: 200, schema: decisionSchema },
-    handle: ({ principal, tenantId }, { body }) => {
+    handle: ({ principal, tenantId, address }, { body }) => {
       const request = { ...body, tenant_id: tenantId }
       const running = deps.publishers.ofStream(tenantId, request.stream_id) ?? null
-      return deps.decisions.ask(
-        principal,
-        request,
-        request.action === 'subscribe' ? null : running,
-        deps.now(),
-      )
+      return deps.decisions.ask(principal, request, request.action === 'subscribe' ? null : running, address)
     },
   })

@@ -17,6 +17,8 @@ export interface FlowRouteDependencies extends PublishDependencies, SubscribeDep
   }
   /** Puts what somebody did on the audit trail. */
   readonly audit: (draft: AuditDraft) => Promise<void>
+  /** Whether a stream of the configuration stays away because it was revoked by hand. */
+  readonly isAway?: (tenantId: string, streamId: string) => boolean
   readonly policyOf: (tenantId: string) => EffectivePolicy
   /** How long a sender's question for news is held open, ms; 8000 by default. */
   readonly newsWaitMs?: number

@@ -131,7 +131,8 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       path: '/v1/flows/{contract_id}',
       summary: 'Revoke a contract',
       description:
-        'Ends a flow now: the hub stops listening, and whoever watches is told that the stream ended.',
+        'Ends a flow now: the hub stops listening, and whoever watches is told that the stream ended. A stream of the ' +
+        "hub's configuration stays away until the hub's next start.",
       action: 'flow.revoke',
       cost: 'write',
       params: byContract,

@@ -11,7 +11,7 @@ import { askAcl } from '../../../policy/acl.ts'
 import { defineRoute, type RouteContext } from '../route.ts'
 import type { FlowRouteDependencies, RunningStream } from './deps.ts'
 
-export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependencies) {
+export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDependencies) {
   /** Lists hold what the caller may read, one by one: an ACL may open some streams only. */
   const mayRead = ({ principal, tenantFilter }: RouteContext, { spec }: RunningStream): boolean =>
     (tenantFilter === null || spec.tenantId === tenantFilter) &&
@@ -51,6 +51,9 @@ export function streamRoutes({ streams, viewers, policyOf }: FlowRouteDependenci
         if (!stream)
           throw new CodedError('stream_not_found', `there is no stream "${params.stream_id}"`, {
             status: 404,
+            details: isAway?.(tenantId, params.stream_id)
+              ? ['its contract was revoked by hand: it stays away until the next start of the hub']
+              : [],
           })
         return summaryOf(stream)
       },

@@ -19,5 +19,6 @@ export const subscribeRoute = (deps: FlowRouteDependencies) =>
     body: subscribeRequestSchema,
     answer: { status: 200, schema: subscribeAnswerSchema },
     errors: errorsWithRefusals(),
-    handle: ({ principal, tenantId }, { body }) => subscribe(deps, principal, tenantId, body),
+    handle: ({ principal, tenantId, address }, { body }) =>
+      subscribe(deps, principal, tenantId, body, address),
   })

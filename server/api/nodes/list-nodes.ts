@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SYSTEM_CLOCK } from '../../../common/clock.ts'
 import { nodeRoleSchema, tenantIdSchema } from '../../../common/wire/ids.ts'
 import { nextSchema, pageQuery } from '../../../common/wire/page.ts'
 import { nodeViewSchema } from '../../../common/wire/topology.ts'
@@ -7,7 +8,7 @@ import type { AdministrationParts } from '../administration-parts.ts'
 import { pageOf } from '../list-page.ts'
 import { defineRoute } from '../route.ts'
 
-export const listNodes = ({ topology, now }: Pick<AdministrationParts, 'topology' | 'now'>) =>
+export const listNodes = ({ topology }: Pick<AdministrationParts, 'topology'>) =>
   defineRoute({
     method: 'get',
     path: '/v1/nodes',
@@ -24,7 +25,7 @@ export const listNodes = ({ topology, now }: Pick<AdministrationParts, 'topology
     answer: { status: 200, schema: z.object({ nodes: z.array(nodeViewSchema), next: nextSchema }) },
     errors: { 404: ['tenant_not_found'] },
     handle: ({ tenantFilter }, { query: { role, up, ...page } }) => {
-      const wanted = visibleNodes(topology, tenantFilter, now()).filter(
+      const wanted = visibleNodes(topology, tenantFilter, SYSTEM_CLOCK.steady()).filter(
         (node) => (role === undefined || node.role === role) && (up === undefined || node.up === up),
       )
       const { items, next } = pageOf(wanted, keyOf, page)

@@ -1,3 +1,4 @@
+import { SYSTEM_CLOCK } from '../../../common/clock.ts'
 import { DEFAULT_TENANT } from '../../../common/wire/stream.ts'
 import type { NodeView } from '../../../common/wire/topology.ts'
 import { nodeView } from '../../topology/views.ts'
@@ -41,12 +42,12 @@ export function writableOwner(
  * @throws ApiError `node_not_found` (404) when it went meanwhile
  */
 export function viewOf(
-  { topology, now }: Pick<AdministrationParts, 'topology' | 'now'>,
+  { topology }: Pick<AdministrationParts, 'topology'>,
   { tenantFilter }: RouteContext,
   owner: string | null,
   nodeId: string,
 ): NodeView {
   const record = topology.record(owner, nodeId)
   if (!record) throw notFound('node')
-  return nodeView(record, tenantFilter, now())
+  return nodeView(record, tenantFilter, SYSTEM_CLOCK.steady())
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SYSTEM_CLOCK, wallOf } from '../../../common/clock.ts'
 import { alarmKindSchema, alarmSchema } from '../../../common/wire/alarm.ts'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import type { AlarmBook } from '../../topology/alarms.ts'
@@ -17,6 +18,9 @@ export const listAlarms = ({ alarms }: { readonly alarms: Pick<AlarmBook, 'list'
     answer: { status: 200, schema: z.object({ alarms: z.array(alarmSchema) }) },
     errors: { 404: ['tenant_not_found'] },
     handle: ({ tenantFilter }, { query: { kind } }) => ({
-      alarms: alarms.list(tenantFilter).filter((alarm) => kind === undefined || alarm.kind === kind),
+      alarms: alarms
+        .list(tenantFilter)
+        .filter((alarm) => kind === undefined || alarm.kind === kind)
+        .map((alarm) => ({ ...alarm, raised_at: wallOf(SYSTEM_CLOCK, alarm.raised_at) })),
     }),
   })

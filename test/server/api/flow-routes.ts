@@ -71,7 +71,7 @@ export async function flowRoutes() {
         get: (tenantId, streamId) => streams.get(tenantId, streamId),
         priorityOf: (tenantId, streamId) => opened.publishers!.priorityOf(tenantId, streamId),
       },
-      () => openedAt,
+      { wall: () => openedAt, steady: () => openedAt },
     ),
   )
   const alarms = new AlarmBook({ alarmRaised: () => {}, alarmCleared: () => {} })

@@ -3,7 +3,13 @@ import type { PolicyDocument } from '../../../common/wire/policy-document.ts'
 import { effectivePolicy } from '../../../policy/effective.ts'
 import { hubPolicies } from '../../../server/flows/hub-policy.ts'
 
-const HUB = { maxStreams: 10, maxViewers: 100, maxViewersPerStream: 50, uplinkKbps: null }
+const HUB = {
+  maxStreams: 10,
+  maxViewers: 100,
+  maxViewersPerStream: 50,
+  maxViewersPerAddress: 20,
+  uplinkKbps: null,
+}
 
 test("a tenant's policy may allow less than the hub does, not more", (t) => {
   const under = (admission: PolicyDocument['admission']) =>

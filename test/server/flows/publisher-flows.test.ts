@@ -8,6 +8,7 @@ import { ephemeralKeyring } from '../../../server/store/keyring.ts'
 import { Sealer } from '../../../server/store/sealing.ts'
 import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
 import type { Store } from '../../../server/store/store.ts'
+import { SetClock } from '../../support/set-clock.ts'
 import { until } from '../../support/until.ts'
 import { flowOf } from './flow-of.ts'
 
@@ -59,8 +60,10 @@ async function rig(t: ExecutionContext) {
   let written = 0
   const errors: unknown[] = []
   const refuse: { open: CodedError | null } = { open: null }
+  const clock = new SetClock()
   const open = (hubId = 'hub') =>
     new PublisherFlows({
+      clock,
       ...{ store, sealer, hubId },
       media: {
         open: ({ contract, keys }) => {
@@ -92,6 +95,7 @@ async function rig(t: ExecutionContext) {
     media,
     watched,
     told,
+    clock,
     writtenWhenTold,
     errors,
     flows,
@@ -342,3 +346,29 @@ test('a contract that can not be taken up again stands in nobody’s way', async
   refuse.open = null
   await t.notThrowsAsync(again.begin(flowOf('c2'), GRANTED))
 })
+
+for (const stepMs of [1_200_000, -1_200_000])
+  test(`a contract lasts as long when the clock is set by ${stepMs} ms, and a restart finds it`, async (t) => {
+    const { flows, open, clock, media, memory } = await rig(t)
+    const granted = clock.wall()
+    await flows.begin(flowOf('c1', { expires_at: granted + 60_000 }), GRANTED)
+    await flows.begin(flowOf('c2', { stream_id: 'cam-2', expires_at: granted + 1500 }), GRANTED)
+    clock.aheadMs += stepMs
+    await flows.clockStepped()
+    const expires_at = flows.get('c1')?.contract.expires_at ?? 0
+    // Whole ms, of two clocks that were read one after the other.
+    t.true(Math.abs(expires_at - (granted + 60_000 + stepMs)) <= 2)
+    t.is(flows.get('c1')?.contract.version, 1, 'no term of it has changed')
+    t.like((await memory.get('contract', 't1', 'c1'))?.body, {
+      contract: { expires_at },
+    })
+    await until(() => media.includes('close c2 expired'), 'its own time', 4000)
+    t.false(media.some((what) => what.startsWith('close c1')))
+    flows[Symbol.dispose]()
+    using again = open()
+    await again.restore(clock.wall())
+    t.deepEqual(
+      again.list().map(({ contract }) => contract.contract_id),
+      ['c1'],
+    )
+  })

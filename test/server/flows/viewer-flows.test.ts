@@ -2,6 +2,7 @@ import test from 'ava'
 import { effectivePolicy } from '../../../policy/effective.ts'
 import { boundByPolicy } from '../../../server/flows/viewer-bounds.ts'
 import { ViewerFlows, type ViewerGrant } from '../../../server/flows/viewer-flows.ts'
+import type { PlaceCeilings, PlaceHolder } from '../../../server/flows/viewer-places.ts'
 import type { Stream } from '../../../sfu/stream.ts'
 import type { ContractListener } from '../../../signaling/viewer-admission.ts'
 import { until } from '../../support/until.ts'
@@ -10,8 +11,14 @@ const ABR = { min_kbps: 600, start_kbps: 3000, max_kbps: 8000 }
 /** Only handed through. */
 const STREAM = Object.freeze({}) as unknown as Stream
 
+const UNBOUND: PlaceCeilings = {
+  viewers: null,
+  viewersOfStream: null,
+  anonymous: { viewers: null, viewersOfStream: null, viewersOfAddress: null },
+}
+
 function rig() {
-  const clock = { now: 1_000_000 }
+  const clock = { now: 1_000_000, ahead: 0 }
   const published = new Set(['t1/cam-1', 't1/cam-2', 't2/cam-1'])
   const priorities = new Map<string, number>()
   const viewers = new ViewerFlows(
@@ -19,14 +26,22 @@ function rig() {
       get: (tenantId, streamId) => (published.has(`${tenantId}/${streamId}`) ? STREAM : undefined),
       priorityOf: (tenantId, streamId) => priorities.get(`${tenantId}/${streamId}`) ?? 100,
     },
-    () => clock.now,
+    { wall: () => clock.now + clock.ahead, steady: () => clock.now },
   )
-  const grant = (contractId: string, more: Partial<ViewerGrant> = {}): string =>
-    viewers.grant({
-      ...{ contractId, tenantId: 't1', streamId: 'cam-1', subject: 'alice', streamClass: 'focus' },
-      ...{ expiresAt: clock.now + 600_000, abr: ABR, proof: null, wantedKbps: null },
-      ...more,
-    })
+  const grant = (
+    contractId: string,
+    more: Partial<ViewerGrant> = {},
+    ceilings: PlaceCeilings = UNBOUND,
+  ): string =>
+    viewers.grant(
+      {
+        ...{ contractId, tenantId: 't1', streamId: 'cam-1', subject: 'alice', streamClass: 'focus' },
+        holder: { anonymous: false, name: 'alice' },
+        ...{ expiresAt: clock.now + 600_000, abr: ABR, proof: null, wantedKbps: null },
+        ...more,
+      },
+      ceilings,
+    )
   return { clock, published, priorities, viewers, grant, [Symbol.dispose]: () => viewers[Symbol.dispose]() }
 }
 
@@ -245,4 +260,116 @@ test("a stream's priority reaches who watches it and who will", (t) => {
   t.deepEqual([mine.told, other.told], [[{ priority: 200 }], []])
   t.is(it.viewers.admit(it.grant('c3'), connection().listener).priority, 200)
   t.is(it.viewers.admit(it.grant('c4', { streamId: 'cam-2' }), connection().listener).priority, 100)
+})
+
+const NOBODY_AT = (name: string): { holder: PlaceHolder } => ({ holder: { anonymous: true, name } })
+const named = (name: string): { holder: PlaceHolder } => ({ holder: { anonymous: false, name } })
+
+/** Ten places of the tenant, nine of them for those without a token, five of those for one address. */
+const TEN: PlaceCeilings = {
+  viewers: 10,
+  viewersOfStream: null,
+  anonymous: { viewers: 9, viewersOfStream: null, viewersOfAddress: 5 },
+}
+
+test('places that nobody used give way, the oldest first, those without a token before those with one', (t) => {
+  using it = rig()
+  const ids = () => it.viewers.list().map(({ contractId }) => contractId)
+  const seeker = (holder: PlaceHolder) => ({ tenantId: 't1', streamId: 'cam-1', holder })
+  it.grant('b0', named('bob'), TEN)
+  for (let n = 0; n < 9; n++) it.grant(`a${n}`, NOBODY_AT(`192.0.2.${n % 3}`), TEN)
+  t.is(it.viewers.countOf('t1'), 10)
+  // All but none of them would stay: who has a token displaces everybody's, who has none not those of who has.
+  t.deepEqual(it.viewers.taken(seeker(named('carol').holder)), {
+    viewers: 0,
+    viewersOfStream: 0,
+    anonymous: null,
+  })
+  t.deepEqual(it.viewers.taken(seeker(NOBODY_AT('192.0.2.9').holder)), {
+    viewers: 1,
+    viewersOfStream: 1,
+    anonymous: { viewers: 0, viewersOfStream: 0, viewersOfAddress: 0 },
+  })
+  it.grant('c0', named('carol'), TEN)
+  t.deepEqual(ids(), ['b0', 'a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'a7', 'a8', 'c0'])
+  // With none without a token left the oldest of whoever has most goes.
+  for (let n = 1; n < 10; n++) it.grant(`c${n}`, named('carol'), TEN)
+  t.is(it.viewers.countOf('t1'), 10)
+  t.deepEqual(ids(), ['b0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9'])
+})
+
+test('whoever floods displaces their own: others keep the places they have just been given', (t) => {
+  using it = rig()
+  for (let n = 0; n < 100; n++) it.grant(`flood-${n}`, NOBODY_AT('192.0.2.1'), TEN)
+  t.is(it.viewers.countOf('t1'), 5, 'as many as one address may have')
+  for (let n = 0; n < 4; n++) it.grant(`guest-${n}`, NOBODY_AT(`198.51.100.${n}`), TEN)
+  for (let n = 0; n < 100; n++) it.grant(`more-${n}`, NOBODY_AT(`192.0.2.${n % 2}`), TEN)
+  const guests = it.viewers.list().filter(({ contractId }) => contractId.startsWith('guest'))
+  t.is(guests.length, 4)
+  t.is(it.viewers.countOf('t1'), 9)
+  it.grant('operator', named('olga'), TEN)
+  t.truthy(it.viewers.get('operator'))
+})
+
+test('places in use stay, and those of a viewer that vanished give way', (t) => {
+  using it = rig()
+  const places = Array.from({ length: 5 }, (_, n) => {
+    const { listener } = connection()
+    const place = it.viewers.admit(it.grant(`a${n}`, NOBODY_AT('192.0.2.1'), TEN), listener)
+    place.connected()
+    return place
+  })
+  const of = (name: string) =>
+    it.viewers.taken({ tenantId: 't1', streamId: 'cam-1', ...NOBODY_AT(name) }).anonymous
+  t.like(of('192.0.2.1'), { viewersOfAddress: 5 })
+  t.like(of('192.0.2.2'), { viewersOfAddress: 0, viewers: 5 })
+  places[2]![Symbol.dispose]()
+  t.like(of('192.0.2.1'), { viewersOfAddress: 4 })
+  it.grant('next', NOBODY_AT('192.0.2.1'), TEN)
+  t.is(it.viewers.get('a2'), undefined)
+  t.is(it.viewers.countOf('t1'), 5)
+})
+
+test('who was let in but is not there yet gives way, and is told', (t) => {
+  using it = rig()
+  const coming = connection()
+  it.viewers.admit(it.grant('coming', NOBODY_AT('192.0.2.1'), TEN), coming.listener)
+  for (let n = 0; n < 5; n++) it.grant(`a${n}`, NOBODY_AT('192.0.2.1'), TEN)
+  t.deepEqual(coming.told, ['revoked'])
+  t.is(it.viewers.get('coming'), undefined)
+})
+
+test('a viewer that says goodbye gives its place back at once; one that vanished keeps it a while', (t) => {
+  using it = rig()
+  const [leaving, vanishing] = [connection(), connection()]
+  const left = it.viewers.admit(it.grant('left'), leaving.listener)
+  const vanished = it.viewers.admit(it.grant('vanished'), vanishing.listener)
+  left.leave()
+  vanished[Symbol.dispose]()
+  left.leave()
+  left[Symbol.dispose]()
+  t.deepEqual(
+    it.viewers.list().map(({ contractId }) => contractId),
+    ['vanished'],
+  )
+  t.is(it.viewers.countOf('t1'), 1)
+  t.deepEqual(leaving.told, [])
+})
+
+test('a step of the clock moves when contracts end by it, not how long they last', async (t) => {
+  for (const stepMs of [1_200_000, -1_200_000]) {
+    using it = rig()
+    const { told, listener } = connection()
+    it.viewers.admit(it.grant('c1', { expiresAt: it.clock.now + 60_000 }), listener)
+    it.clock.ahead = stepMs
+    it.viewers.clockStepped()
+    t.is(it.viewers.get('c1')?.expiresAt, it.clock.now + stepMs + 60_000)
+    it.clock.now += 59_000
+    it.grant('later', { expiresAt: it.clock.now + stepMs + 60_000 })
+    t.truthy(it.viewers.get('c1'))
+    it.clock.now += 1100
+    await until(() => told.length > 0, 'the end', 3000)
+    t.deepEqual(told, ['expired'])
+    t.truthy(it.viewers.get('later'))
+  }
 })

@@ -67,7 +67,12 @@ test('spoilt offers are refused with a reason or taken, and leave nothing behind
   const routers = stack.use(new PayloadRouters({ idleMs: 0 }))
   const router = pool.slots[0]!.router
   const place = () => placeOn(published)
-  const viewer = () => ({ contractId: 'v', stream: watched, abr: ABR, priority: 100, [Symbol.dispose]() {} })
+  const viewer = () => ({
+    ...{ contractId: 'v', anonymous: false, stream: watched, abr: ABR, priority: 100 },
+    connected() {},
+    leave() {},
+    [Symbol.dispose]() {},
+  })
   const transportsBefore = (await router.dump()).transportIds.length
 
   const random = new SeededRandom('offers')

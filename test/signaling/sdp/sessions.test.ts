@@ -34,8 +34,8 @@ test('a session ends when its client never connects, and once', async (t) => {
   using sessions = new SdpSessions(10, 20)
   let ended = 0
   const [never, connected] = [mediaThat('new'), mediaThat('connected')]
-  const session = await sessions.open(async () => optionsWith(never, () => ended++))
-  await sessions.open(async () => optionsWith(connected))
+  const session = await sessions.open('somebody', async () => optionsWith(never, () => ended++))
+  await sessions.open('somebody', async () => optionsWith(connected))
   await until(() => never.ended === 1, 'the end of what never connected')
   t.is(sessions.size, 1)
   await session.leave()
@@ -46,15 +46,17 @@ test('a session ends when its client never connects, and once', async (t) => {
 test('there are only so many, those that are being made among them; what fails gives its place back', async (t) => {
   using sessions = new SdpSessions(2)
   const making = Promise.withResolvers<SdpSessionOptions>()
-  const first = sessions.open(() => making.promise)
+  const first = sessions.open('somebody', () => making.promise)
   await t.throwsAsync(
-    sessions.open(async () => {
+    sessions.open('somebody', async () => {
       throw new Error('no media')
     }),
     { message: 'no media' },
   )
-  await sessions.open(async () => optionsWith(mediaThat('connected')))
-  const error = await t.throwsAsync(sessions.open(async () => optionsWith(mediaThat('connected'))))
+  await sessions.open('somebody', async () => optionsWith(mediaThat('connected')))
+  const error = await t.throwsAsync(
+    sessions.open('somebody', async () => optionsWith(mediaThat('connected'))),
+  )
   t.true(error instanceof CodedError && error.status === 503)
   making.resolve(optionsWith(mediaThat('connected')))
   const { id } = await first
@@ -72,10 +74,33 @@ test('there are only so many, those that are being made among them; what fails g
 test('media that is over before its session is there leaves no session', async (t) => {
   using sessions = new SdpSessions(10)
   const media = mediaThat('connected')
-  const session = await sessions.open(async (over) => {
+  const session = await sessions.open('somebody', async (over) => {
     over()
     return optionsWith(media)
   })
   t.true(session.over)
   t.deepEqual([sessions.size, media.ended], [0, 1])
+})
+
+test('where there are too many, the oldest that did not connect gives way, of nobody known first', async (t) => {
+  using sessions = new SdpSessions(4)
+  const open = async (owner: string | null, media: ReturnType<typeof mediaThat>) => {
+    await sessions.open(owner, async () => ({ ...optionsWith(media), owner }))
+    return media
+  }
+  const connected = await open(null, mediaThat('connected'))
+  const known = await open('somebody', mediaThat('new'))
+  const [first, second] = [await open(null, mediaThat('new')), await open(null, mediaThat('connecting'))]
+  t.deepEqual(sessions.inUse, { used: 1, anonymous: 1 })
+  const next = await open(null, mediaThat('new'))
+  t.deepEqual([connected.ended, known.ended, first.ended, second.ended], [0, 0, 1, 0])
+  await open('another', mediaThat('connected'))
+  await open('another', mediaThat('connected'))
+  t.deepEqual([known.ended, second.ended, next.ended], [0, 1, 1])
+  await t.throwsAsync(open(null, mediaThat('new')), { message: /too many sessions/ })
+  t.is(known.ended, 0, 'who proved nothing takes nothing from who did')
+  await open('another', mediaThat('connected'))
+  t.is(known.ended, 1)
+  await t.throwsAsync(open('another', mediaThat('new')), { message: /too many sessions/ })
+  t.is(sessions.size, 4)
 })

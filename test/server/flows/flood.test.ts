@@ -1,0 +1,88 @@
+import test, { type ExecutionContext } from 'ava'
+import { subscribeAnswerSchema } from '../../../common/wire/flows-api.ts'
+import { hubErrorSchema } from '../../../common/wire/hub-error.ts'
+import { type ApiAnswer, startHub, type TestHub } from '../../support/hub.ts'
+import { PLAYER_OFFER } from '../../support/offers.ts'
+import { until } from '../../support/until.ts'
+import { joinWith } from './join-with.ts'
+
+/** One client without a token asks for all that a tenant, or the hub, has; on a real hub, without media. */
+
+/** Places of the tenant; 36 of them for those without a token. */
+const PLACES = 40
+/** Sessions and connections of the hub. */
+const CONNECTIONS = 30
+
+let hub: TestHub
+let viewer: string
+test.before(async () => {
+  hub = await startHub([{ streamId: 'open' }], {
+    workers: 1,
+    args: ['--viewers-per-tenant', String(PLACES), '--max-conns', String(CONNECTIONS)],
+  })
+  viewer = await hub.issueToken({ role: 'viewer', subject: 'olga' })
+})
+test.after.always(() => hub?.[Symbol.asyncDispose]())
+
+const subscribe = (token: string | null) =>
+  hub.api('POST', '/v1/subscribe', { stream_id: 'open', tenant_id: 'default' }, token)
+const ticketOf = ({ body }: ApiAnswer) => subscribeAnswerSchema.parse(body).join.webrtc.ticket
+const joined = async (t: ExecutionContext, token: string | null) => {
+  const granted = await subscribe(token)
+  t.is(granted.status, 200, JSON.stringify(granted.body))
+  const viewing = await joinWith(hub.url, ticketOf(granted))
+  t.true(viewing.answer.ok, viewing.answer.reason)
+  return viewing
+}
+
+test.serial('places that nobody uses keep nobody out, with a token or without', async (t) => {
+  using watching = await joined(t, null)
+  const flood = await Promise.all(Array.from({ length: 5 * PLACES }, () => subscribe(null)))
+  t.deepEqual([...new Set(flood.map(({ status }) => status))], [200], 'its own give way to what it asks for')
+  using operator = await joined(t, viewer)
+  using guest = await joined(t, null)
+  // Nobody was told of an end who had a place in use.
+  const ended = await Promise.race([watching.ended, operator.ended, guest.ended, subscribe(null)])
+  t.true('status' in ended)
+})
+
+test.serial('sessions that never connect keep nobody out either', async (t) => {
+  const offer = (token: string | null) =>
+    fetch(new URL('/whep/open', hub.url), {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/sdp',
+        origin: 'https://player.example',
+        ...(token !== null && { authorization: `Bearer ${token}` }),
+      },
+      body: PLAYER_OFFER,
+    })
+  for (let n = 0; n < 2 * CONNECTIONS; n++) {
+    const answer = await offer(null)
+    t.is(answer.status, 201, await answer.text())
+  }
+  t.is((await offer(viewer)).status, 201)
+  using operator = await joined(t, viewer)
+  t.true(operator.answer.ok)
+})
+
+test.serial(
+  'places in use are bounded for those without a token, and given back with the WebSocket',
+  async (t) => {
+    const connections: Disposable[] = []
+    // 27 of 30 connections.
+    for (let n = 0; n < 27; n++) connections.push(await joined(t, null))
+    const full = await subscribe(null)
+    t.is(full.status, 503)
+    t.is(hubErrorSchema.parse(full.body).error.resource, 'viewer_connections')
+    using operator = await joined(t, viewer)
+    t.true(operator.answer.ok)
+    const places = async () =>
+      ((await hub.api('GET', '/v1/viewers')).body as { viewers: readonly unknown[] }).viewers.length
+    const before = await places()
+    for (const connection of connections) connection[Symbol.dispose]()
+    // Long before the 30 s that a place waits for a viewer that vanished.
+    await until(async () => (await places()) <= before - 27, 'the places are given back', 5000)
+    t.is((await subscribe(null)).status, 200)
+  },
+)
