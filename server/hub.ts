@@ -1,5 +1,5 @@
 import type { types } from 'mediasoup'
-import { ClockWatch } from '../common/clock.ts'
+import { ClockWatch, SYSTEM_CLOCK } from '../common/clock.ts'
 import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { pause } from '../common/retry.ts'
@@ -144,7 +144,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       ...{ store, hubId: config.hubId },
       report: (failure) => {
         const name = { kind: 'store_failing', tenantId: null, subject: 'service:store' } as const
-        overlay.alarms.report(name, failure !== null, failure ?? '', Date.now())
+        overlay.alarms.report(name, failure !== null, failure ?? '', SYSTEM_CLOCK.steady())
       },
     }),
   )
