@@ -28,6 +28,7 @@ import {
   StandingStreams,
 } from './flows/standing-streams.ts'
 import { ViewerFlows } from './flows/viewer-flows.ts'
+import { ViewerLimits } from './flows/viewer-limits.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
 import { arrivalOf } from './topology/delivery-ledger.ts'
@@ -69,8 +70,10 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   const { config, state, policies, overlay, webhooks, streams, workersFull, events } = options
   await using stack = new AsyncDisposableStack()
   const onError = (error: unknown) => events.error('flows', 'contract', error)
+  const limits = await ViewerLimits.open(state.store)
   const viewers = stack.use(
     new ViewerFlows({
+      limitOf: (viewer) => limits.of(viewer),
       get: (tenantId, streamId) => streams.get(tenantId, streamId),
       priorityOf: (tenantId, streamId) => publishers.priorityOf(tenantId, streamId),
     }),
@@ -127,7 +130,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   let standing: StandingStreams | null = null
   const routes: FlowRouteDependencies = {
     isAway: (tenantId, streamId) => tenantId === DEFAULT_TENANT && standing?.isAway(streamId) === true,
-    ...{ decisions, publishers, viewers, door, streams, policyOf },
+    ...{ decisions, publishers, viewers, limits, door, streams, policyOf },
     audit,
     noteDecision: (draft, granted) => bursts.note(draft, granted),
     now: Date.now,

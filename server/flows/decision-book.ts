@@ -17,7 +17,7 @@ import { ApiError } from '../api/api-error.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { addressKey } from '../auth/address-key.ts'
 import { actorOf } from '../auth/principal.ts'
-import type { LivePublisherFlow } from './publisher-flow.ts'
+import { type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
 import type { PlaceCeilings, PlaceHolder } from './viewer-places.ts'
@@ -140,10 +140,13 @@ export class DecisionBook {
 }
 
 /** Who holds the place that somebody is given. */
-export function placeHolderOf({ role, id }: Pick<Principal, 'role' | 'id'>, address: string): PlaceHolder {
-  return role === 'anonymous'
+export function placeHolderOf(
+  principal: Pick<Principal, 'role' | 'id' | 'tenant_id' | 'node_id'>,
+  address: string,
+): PlaceHolder {
+  return principal.role === 'anonymous'
     ? { anonymous: true, name: addressKey(address) }
-    : { anonymous: false, name: id }
+    : { anonymous: false, name: ownerOf(principal) }
 }
 
 function currentFlow({ contract, links, history }: LivePublisherFlow): CurrentFlow {

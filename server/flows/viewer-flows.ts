@@ -9,6 +9,7 @@ import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../si
 import { Deadlines } from './deadlines.ts'
 import type { Proof } from './proof.ts'
 import { hashOf, newTicket } from './ticket.ts'
+import type { LimitedViewer } from './viewer-limits.ts'
 import {
   type PlaceCeilings,
   type PlaceHolder,
@@ -44,6 +45,8 @@ export interface WatchedStreams {
   get(tenantId: string, streamId: string): Stream | undefined
   /** Among the streams of one viewer, the more the earlier it gets its bandwidth: 1 to 255. */
   priorityOf(tenantId: string, streamId: string): number
+  /** The ceiling that somebody set by hand for a viewer that comes, kb/s; null where there is none. */
+  limitOf?(viewer: LimitedViewer): number | null
 }
 
 interface Entry {
@@ -76,7 +79,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   readonly #entries = new Map<string, Entry>()
   readonly #places = new ViewerPlaces()
   readonly #byTicket = new Map<string, string>()
-  /** Ceilings set by hand stay with the connection. */
+  /** Ceilings set by hand for who has no token stay with the connection. */
   readonly #limits = new WeakMap<ContractListener, number>()
   readonly #unusedUntil: Deadlines
   readonly #expiry: Deadlines
@@ -136,13 +139,15 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     const ticket = newTicket()
     const ticketHash = hashOf(ticket)
     const endsAt = steadyOf(this.#clock, flow.expiresAt)
-    this.#entries.set(flow.contractId, {
+    const entry: Entry = {
       flow: { ...flow, limitKbps: null },
       granted: flow.abr,
       ticketHash,
       endsAt,
       listener: null,
-    })
+    }
+    this.#entries.set(flow.contractId, entry)
+    this.#apply(entry, this.#streams.limitOf?.(flow) ?? null)
     this.#byTicket.set(ticketHash, flow.contractId)
     this.#places.add(flow)
     this.#expiry.set(flow.contractId, endsAt)
@@ -220,16 +225,28 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     entry.listener?.abrChanged(entry.flow.abr, reasons)
   }
 
-  /** A ceiling set by hand, kb/s, while it runs; null takes it away. */
+  /**
+   * A ceiling set by hand, kb/s, from now on; null takes it away. With a token it is for all that its subject watches of
+   * the stream; without one for this connection.
+   */
   limit(contractId: string, maxKbps: number | null): void {
-    const entry = this.#entries.get(contractId)
-    if (!entry) return
-    this.#apply(entry, maxKbps)
-    if (!entry.listener) return
-    if (maxKbps === null) this.#limits.delete(entry.listener)
-    else this.#limits.set(entry.listener, maxKbps)
+    const named = this.#entries.get(contractId)
+    if (!named) return
+    const { tenantId, streamId, holder } = named.flow
+    const isSame = ({ flow }: Entry) =>
+      flow.tenantId === tenantId &&
+      flow.streamId === streamId &&
+      !flow.holder.anonymous &&
+      flow.holder.name === holder.name
+    const held = holder.anonymous ? [named] : Array.from(this.#entries.values()).filter(isSame)
     const reason = maxKbps === null ? 'the ceiling set by hand is gone' : `held to ${maxKbps} kb/s by hand`
-    entry.listener.abrChanged(entry.flow.abr, [reason])
+    for (const entry of held) {
+      this.#apply(entry, maxKbps)
+      if (!entry.listener) continue
+      if (maxKbps === null) this.#limits.delete(entry.listener)
+      else this.#limits.set(entry.listener, maxKbps)
+      entry.listener.abrChanged(entry.flow.abr, [reason])
+    }
   }
 
   /** Tells whoever watches a stream of its new priority. */

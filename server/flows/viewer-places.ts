@@ -2,7 +2,7 @@
 export interface PlaceHolder {
   /** Without a token. */
   readonly anonymous: boolean
-  /** The token's subject, or the address as `addressKey` has it. */
+  /** Whose token it is (`ownerOf`), or the address as `addressKey` has it. */
   readonly name: string
 }
 

@@ -3,6 +3,7 @@ import type { Stream, StreamSpec } from '../../../sfu/stream.ts'
 import type { AuditDraft } from '../../audit/audit-record.ts'
 import type { PublishDependencies } from '../../flows/publish.ts'
 import type { SubscribeDependencies } from '../../flows/subscribe.ts'
+import type { ViewerLimits } from '../../flows/viewer-limits.ts'
 
 /** A stream as the routes show it. */
 export interface RunningStream extends Pick<Stream, 'viewers' | 'state' | 'statistics'> {
@@ -19,6 +20,8 @@ export interface FlowRouteDependencies extends PublishDependencies, SubscribeDep
   readonly audit: (draft: AuditDraft) => Promise<void>
   /** Whether a stream of the configuration stays away because it was revoked by hand. */
   readonly isAway?: (tenantId: string, streamId: string) => boolean
+  /** Ceilings of viewers set by hand. */
+  readonly limits: Pick<ViewerLimits, 'set'>
   readonly policyOf: (tenantId: string) => EffectivePolicy
   /** How long a sender's question for news is held open, ms; 8000 by default. */
   readonly newsWaitMs?: number

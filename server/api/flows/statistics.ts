@@ -18,7 +18,7 @@ const byStream = z.strictObject({ stream_id: streamIdSchema })
 const byContract = z.strictObject({ contract_id: contractIdSchema })
 
 /** What streams and viewers get, in numbers, and what of it may be set while they run. */
-export function statisticsRoutes({ streams, publishers, viewers, audit, now }: FlowRouteDependencies) {
+export function statisticsRoutes({ streams, publishers, viewers, limits, now }: FlowRouteDependencies) {
   const streamOf = (tenantId: string, streamId: string): RunningStream => {
     const stream = streams.get(tenantId, streamId)
     if (stream) return stream
@@ -120,8 +120,9 @@ export function statisticsRoutes({ streams, publishers, viewers, audit, now }: F
       path: '/v1/viewers/{contract_id}/limits',
       summary: 'Limit the bandwidth of a viewer',
       description:
-        'Sets a ceiling below that of its contract, at once; null takes it away. It stays with the connection when ' +
-        'the viewer renews its contract.',
+        'Sets a ceiling below that of its contract, at once; null takes it away. It is for all that the subject of the ' +
+        "viewer's token watches of the stream, now and later, over restarts of the hub; of a viewer without a token it " +
+        'stays with the connection.',
       action: 'control',
       cost: 'write',
       params: byContract,
@@ -133,7 +134,8 @@ export function statisticsRoutes({ streams, publishers, viewers, audit, now }: F
         const viewer = viewerOf(context, params.contract_id)
         const object = `stream/${viewer.streamId}`
         const detail = { contract_id: viewer.contractId, ...body }
-        await audit(record(context, viewer.tenantId, { action: 'viewer.limits', object, detail }))
+        const audit = record(context, viewer.tenantId, { action: 'viewer.limits', object, detail })
+        await limits.set(viewer, body.max_kbps, audit)
         viewers.limit(viewer.contractId, body.max_kbps)
         return viewerStatistics(viewerOf(context, viewer.contractId))
       },

@@ -131,6 +131,7 @@ export async function flowRoutes() {
         return stream && { state: stream.state, streamClass: stream.spec.streamClass }
       },
       audit: note,
+      limits: { set: async (_viewer, _maxKbps, draft) => note(draft) },
       noteDecision: note,
       newsWaitMs: 5,
     }

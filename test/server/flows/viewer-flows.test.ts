@@ -21,9 +21,11 @@ function rig() {
   const clock = { now: 1_000_000, ahead: 0 }
   const published = new Set(['t1/cam-1', 't1/cam-2', 't2/cam-1'])
   const priorities = new Map<string, number>()
+  const limits = new Map<string, number>()
   const viewers = new ViewerFlows(
     {
       get: (tenantId, streamId) => (published.has(`${tenantId}/${streamId}`) ? STREAM : undefined),
+      limitOf: ({ holder }) => (holder.anonymous ? null : (limits.get(holder.name) ?? null)),
       priorityOf: (tenantId, streamId) => priorities.get(`${tenantId}/${streamId}`) ?? 100,
     },
     { wall: () => clock.now + clock.ahead, steady: () => clock.now },
@@ -42,7 +44,15 @@ function rig() {
       },
       ceilings,
     )
-  return { clock, published, priorities, viewers, grant, [Symbol.dispose]: () => viewers[Symbol.dispose]() }
+  return {
+    clock,
+    published,
+    priorities,
+    limits,
+    viewers,
+    grant,
+    [Symbol.dispose]: () => viewers[Symbol.dispose](),
+  }
 }
 
 /** A connection that only writes down what it is told. */
@@ -242,7 +252,11 @@ test('a ceiling set by hand holds over new grants and renewals on the connection
   const renewed = it.viewers.admit(it.grant('c2'), listener)
   first[Symbol.dispose]()
   t.deepEqual(renewed.abr, held)
-  t.deepEqual(it.viewers.admit(it.grant('c3'), connection().listener).abr, ABR, "another's is not held")
+  t.deepEqual(
+    it.viewers.admit(it.grant('c3', named('bob')), connection().listener).abr,
+    ABR,
+    "another's is not held",
+  )
   it.viewers.limit('c2', 300)
   t.deepEqual(it.viewers.get('c2')?.abr, { min_kbps: 300, start_kbps: 300, max_kbps: 300 })
   it.viewers.limit('c2', null)
@@ -260,6 +274,26 @@ test("a stream's priority reaches who watches it and who will", (t) => {
   t.deepEqual([mine.told, other.told], [[{ priority: 200 }], []])
   t.is(it.viewers.admit(it.grant('c3'), connection().listener).priority, 200)
   t.is(it.viewers.admit(it.grant('c4', { streamId: 'cam-2' }), connection().listener).priority, 100)
+})
+
+test('a ceiling set by hand is for all that a subject watches of the stream, now and later', (t) => {
+  using it = rig()
+  const [one, other, bob] = [connection(), connection(), connection()]
+  it.viewers.admit(it.grant('c1'), one.listener)
+  it.viewers.admit(it.grant('c2'), other.listener)
+  it.viewers.admit(it.grant('c3', named('bob')), bob.listener)
+  it.limits.set('alice', 2000)
+  it.viewers.limit('c1', 2000)
+  t.like(one.told, [{ abr: { max_kbps: 2000 } }])
+  t.like(other.told, [{ abr: { max_kbps: 2000 } }])
+  t.deepEqual(bob.told, [])
+  t.like(it.viewers.admit(it.grant('c4'), connection().listener).abr, { max_kbps: 2000 })
+  const guest = connection()
+  it.viewers.admit(it.grant('c5', NOBODY_AT('192.0.2.1')), guest.listener)
+  it.viewers.limit('c5', 900)
+  t.like(guest.told, [{ abr: { max_kbps: 900 } }])
+  t.like(it.viewers.admit(it.grant('c6', NOBODY_AT('192.0.2.1')), guest.listener).abr, { max_kbps: 900 })
+  t.deepEqual(it.viewers.admit(it.grant('c7', NOBODY_AT('192.0.2.1')), connection().listener).abr, ABR)
 })
 
 const NOBODY_AT = (name: string): { holder: PlaceHolder } => ({ holder: { anonymous: true, name } })
