@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { errors, type types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
 import type { Abr } from '../common/wire/flow-contract.ts'
@@ -11,8 +12,16 @@ import type { Stream } from './stream.ts'
 /** A consumer as the browser is told of it, without the contract that it is under. */
 export type NewConsumer = Omit<ConsumerInfo, 'contract_id'>
 
+/** A track that a viewer has no decoder for, by what it said of itself. */
+export interface UnplayableTrack {
+  readonly kind: types.MediaKind
+  readonly mime_type: string
+}
+
 /** Facts about one stream of a viewer, for whoever signals to the browser. */
 export interface ViewedMediaListener {
+  /** What of the stream it can't receive is something else now; empty for nothing. */
+  unplayable(tracks: readonly UnplayableTrack[]): void
   consumerClosed(consumerId: string): void
   /** Consumers were closed to be made anew: `consume` again. */
   consumersDue(): void
@@ -73,6 +82,7 @@ export class ViewedMedia implements Disposable {
   /** Consumers that the browser does not know yet: what they would send would be lost. */
   readonly #unanswered = new Set<string>()
   #producersSeen: readonly types.Producer[] = []
+  #unplayable: readonly UnplayableTrack[] = []
   #share: Share | null = null
   /** While its picture is held back until a queue has drained. */
   #held: NodeJS.Timeout | undefined
@@ -89,9 +99,9 @@ export class ViewedMedia implements Disposable {
   }
 
   /**
-   * Consumes whatever of the stream is not consumed yet. `unanswered` consumers wait for `resume`, which a browser
-   * that is connected already needs.
-   * @throws CodedError `codec_not_supported` (415) when the browser can decode none of a producer's codec
+   * Consumes whatever of the stream is not consumed yet and can be received. `unanswered` consumers wait for `resume`,
+   * which a browser that is connected already needs.
+   * @throws CodedError `codec_not_supported` (415) when the browser's capabilities make no sense
    */
   async consume(unanswered: boolean): Promise<NewConsumer[]> {
     const { stream } = this
@@ -102,8 +112,9 @@ export class ViewedMedia implements Disposable {
     const wanted = producers.filter(({ id, kind }) => !consumed.has(id) && kinds.includes(kind))
     this.#options.estimation.consider(producers)
     const infos = await Promise.all(wanted.map((producer) => this.#consume(producer, unanswered)))
+    this.#tellUnplayable(wanted.filter((_producer, index) => infos[index] === null))
     this.#options.changed()
-    return infos
+    return infos.filter((info) => info !== null)
   }
 
   /** Whether it consumes just what the stream has now; producers that change while a consumer is made are missed. */
@@ -252,7 +263,8 @@ export class ViewedMedia implements Disposable {
     if (outside.length > 0) this.#options.listener.consumersDue()
   }
 
-  async #consume(producer: types.Producer, unanswered: boolean): Promise<NewConsumer> {
+  /** null where the browser has no decoder for it. */
+  async #consume(producer: types.Producer, unanswered: boolean): Promise<NewConsumer | null> {
     const { transport, estimation, mids, listener } = this.#options
     const mid = mids[producer.kind]
     const capabilities = estimation.capabilities
@@ -263,11 +275,14 @@ export class ViewedMedia implements Disposable {
       paused: unanswered || !this.#plays(producer.kind),
     })
     const consumer = await consuming.catch((error) => {
+      if (error instanceof errors.UnsupportedError) return null
       // A TypeError: capabilities that make no sense.
-      if (!(error instanceof errors.UnsupportedError) && !(error instanceof TypeError)) throw error
-      const codec = producer.rtpParameters.codecs[0]?.mimeType ?? producer.kind
-      throw new CodedError('codec_not_supported', `this browser can not receive ${codec}`, { status: 415 })
+      if (!(error instanceof TypeError)) throw error
+      throw new CodedError('codec_not_supported', `this browser can not receive ${codecOf(producer)}`, {
+        status: 415,
+      })
     })
+    if (consumer === null) return null
     if (producer.kind === 'video' && capabilities !== estimation.capabilities) {
       // A layered stream came in between.
       consumer.close()
@@ -291,6 +306,13 @@ export class ViewedMedia implements Disposable {
       kind: consumer.kind,
       rtp_parameters: { ...rtpParameters },
     }
+  }
+
+  #tellUnplayable(producers: readonly types.Producer[]): void {
+    const tracks = producers.map((producer) => ({ kind: producer.kind, mime_type: codecOf(producer) }))
+    if (this.#closed || isDeepStrictEqual(tracks, this.#unplayable)) return
+    this.#unplayable = tracks
+    this.#options.listener.unplayable(tracks)
   }
 
   #forget({ id }: types.Consumer): void {
@@ -343,6 +365,10 @@ export class ViewedMedia implements Disposable {
       if (!this.#closed && !this.#options.transport.closed) this.#options.failed(error)
     })
   }
+}
+
+function codecOf({ kind, rtpParameters }: types.Producer): string {
+  return rtpParameters.codecs[0]?.mimeType ?? kind
 }
 
 /** What of a receiver's capabilities can matter for media of this kind: mediasoup copies all that it is given. */

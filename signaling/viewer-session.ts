@@ -105,6 +105,10 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
     this.#events.error('signaling', kind, error)
   }
 
+  unplayable(codecs: string): void {
+    this.#events.rejected(this.#streamName, 'codec_not_supported', `a viewer can not receive ${codecs}`)
+  }
+
   readonly #handlers: { [Method in keyof ViewerRequests]: (data: unknown) => Promise<unknown> } = {
     join: async (data) => {
       const { ticket, rtp_capabilities, view } = parseData(viewerRequests.join, data)

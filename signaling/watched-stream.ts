@@ -12,7 +12,7 @@ import type { PileUp } from '../policy/link-queue.ts'
 import type { StreamView } from '../policy/viewed-stream.ts'
 import type { Stream, StreamObserver } from '../sfu/stream.ts'
 import type { CaptureClock } from '../sfu/stream-source.ts'
-import type { PictureState, ViewedMedia, ViewedMediaListener } from '../sfu/viewed-media.ts'
+import type { PictureState, UnplayableTrack, ViewedMedia, ViewedMediaListener } from '../sfu/viewed-media.ts'
 import type { Viewer } from '../sfu/viewer.ts'
 import type { AdmittedViewer, ContractListener } from './viewer-admission.ts'
 
@@ -27,6 +27,8 @@ export interface WatchingConnection {
   /** The contract of this stream is over; its media has stopped. */
   ended(watched: WatchedStream): void
   failed(kind: string, error: unknown): void
+  /** The browser has no decoder for these codecs. */
+  unplayable(codecs: string): void
 }
 
 /**
@@ -173,6 +175,11 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     this.#drop()
     this.#connection.notify('contract-ended', { contract_id: this.contractId, reason })
     this.#connection.ended(this)
+  }
+
+  unplayable(tracks: readonly UnplayableTrack[]): void {
+    if (tracks.length > 0) this.#connection.unplayable(tracks.map(({ mime_type }) => mime_type).join(', '))
+    this.#connection.notify('unplayable', { contract_id: this.contractId, tracks: [...tracks] })
   }
 
   consumerClosed(consumerId: string): void {

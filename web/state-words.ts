@@ -14,6 +14,7 @@ export const STATE_WORDS: Record<ViewerState['name'], StateWords> = {
   waiting: { label: 'Waiting', tone: 'quiet' },
   live: { label: 'Live', tone: 'live' },
   no_picture: { label: 'No picture', tone: 'warn' },
+  unplayable: { label: 'Not playable', tone: 'warn' },
   input_lost: { label: 'Signal lost', tone: 'warn' },
   refused: { label: 'Refused', tone: 'bad' },
   ended: { label: 'Ended', tone: 'quiet' },
@@ -31,9 +32,27 @@ interface Notice {
   readonly busy: boolean
 }
 
-/** What a viewer is told over the picture; null while the picture says it all. */
-export function noticeOf(state: ViewerState): Notice | null {
+const CODEC_NAMES: Readonly<Record<string, string>> = { H264: 'H.264', H265: 'H.265' }
+
+/**
+ * What a viewer is told over the picture; null while the picture says it all.
+ * @param browser its user agent: what to do about a missing decoder differs
+ */
+export function noticeOf(state: ViewerState, browser: string = navigator.userAgent): Notice | null {
   switch (state.name) {
+    case 'unplayable':
+      return {
+        title: 'This browser can’t show the picture',
+        detail: [
+          `It has no decoder for ${CODEC_NAMES[state.codec] ?? state.codec}.`,
+          state.codec === 'H264' && browser.includes('Firefox/')
+            ? 'Firefox fetches one, OpenH264, within minutes of its first start; “about:addons”, Plugins, shows whether it is there and switched on.'
+            : 'Another browser, or a newer one, may have it.',
+          ...(state.sound ? ['The sound plays meanwhile.'] : []),
+          'The picture appears here by itself as soon as it can be decoded.',
+        ].join(' '),
+        busy: false,
+      }
     case 'live':
       return state.muted?.includes('video')
         ? {

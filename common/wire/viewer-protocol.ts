@@ -197,6 +197,15 @@ export const hubNotifications = {
    * more could not be seen, `ceiling` the contract ends there. Paused for `bandwidth`, sound goes on alone.
    */
   picture: z.object({ ...about, paused: z.boolean(), reason: z.enum(PICTURE_REASONS) }),
+  /**
+   * What of the stream this viewer can't receive, by the capabilities of its `join`: the rest is sent. Told when there is
+   * something, before the answer that has the rest, and with an empty list when there is nothing any more. A viewer that
+   * can receive more than it said joins again.
+   */
+  unplayable: z.object({
+    ...about,
+    tracks: z.array(z.object({ kind: z.enum(['audio', 'video']), mime_type: z.string() })),
+  }),
   /** The contract's bitrate bounds changed while it runs; kb/s. */
   'abr-changed': z.object({ ...about, abr: abrSchema, reasons: z.array(z.string()) }),
   /** The contract is over and its media stopped: subscribe again. The last one's end closes the connection. */

@@ -75,6 +75,7 @@ export class ContractSession implements StreamWatcher {
   #abr: Abr | null = null
   #picture: Pick<HubNotifications['picture'], 'paused' | 'reason'> = { paused: false, reason: 'all' }
   #spatialLayer: number | null = null
+  #unplayable: HubNotifications['unplayable']['tracks'] = []
   #view: View
 
   constructor(terms: SessionTerms, owner: SessionOwner) {
@@ -125,6 +126,11 @@ export class ContractSession implements StreamWatcher {
   /** What the hub sends of the picture, and why no more. */
   get picture(): Pick<HubNotifications['picture'], 'paused' | 'reason'> {
     return this.#picture
+  }
+
+  /** What of the stream this browser has no decoder for. */
+  get unplayable(): HubNotifications['unplayable']['tracks'] {
+    return this.#unplayable
   }
 
   /** The layer mediasoup forwards now; null without layers, or while nothing fits. */
@@ -206,6 +212,7 @@ export class ContractSession implements StreamWatcher {
     const media = this.#media
     this.#media = null
     this.#spatialLayer = null
+    this.#unplayable = []
     // The new transport's clock may come before the answer.
     this.#glassToGlass.reset()
     if (media !== null) this.#owner.retired(this, media, reason)
@@ -232,6 +239,11 @@ export class ContractSession implements StreamWatcher {
 
   pictureIs({ paused, reason }: HubNotifications['picture']): void {
     this.#picture = { paused, reason }
+    this.#owner.changed(this)
+  }
+
+  unplayableIs({ tracks }: HubNotifications['unplayable']): void {
+    this.#unplayable = tracks
     this.#owner.changed(this)
   }
 

@@ -25,6 +25,7 @@ export interface HubHandlers {
   captureClock(data: HubNotifications['capture-clock']): void
   abrChanged(data: HubNotifications['abr-changed']): void
   picture?(data: HubNotifications['picture']): void
+  unplayable?(data: HubNotifications['unplayable']): void
   data?(data: HubNotifications['data']): void
   /** One of the contracts is over. Left out, the connection ends with it. */
   contractEnded?(data: HubNotifications['contract-ended']): void
@@ -99,6 +100,8 @@ export class HubConnection {
           return handlers.abrChanged(hubNotifications['abr-changed'].parse(data))
         case 'picture':
           return handlers.picture?.(hubNotifications.picture.parse(data))
+        case 'unplayable':
+          return handlers.unplayable?.(hubNotifications.unplayable.parse(data))
         case 'data':
           return handlers.data?.(hubNotifications.data.parse(data))
         case 'contract-ended': {

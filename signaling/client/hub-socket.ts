@@ -30,6 +30,7 @@ export class HubSocket {
   /** Reject the requests that wait for their answers. */
   readonly #waiting = new Set<(error: Error) => void>()
   #opened = false
+  #over = false
 
   constructor(url: string, owner: HubSocketOwner) {
     this.#peer = new Peer(new WebSocketTransport(url, { retry: { retries: 0 } }))
@@ -37,14 +38,16 @@ export class HubSocket {
     this.#firstWord = setTimeout(() => over('the server did not answer'), ANSWER_TIMEOUT_MS)
     this.#peer.on('open', () => {
       this.#opened = true
+      if (this.#over) this.#peer.close()
     })
-    this.#peer.on('failed', () => over('the server could not be reached'))
+    this.#peer.on('failed', () => (this.#over ? this.#peer.close() : over('the server could not be reached')))
     this.#peer.on('disconnected', () => over('the connection to the server was lost'))
     this.#peer.on('close', () => over('the server closed the connection'))
     this.#peer.on('request', ({ method, data }, accept, reject) => {
       owner.answer(method, data).then(accept, (error: unknown) => reject(400, String(error)))
     })
     this.#peer.on('notification', ({ method, data }) => {
+      if (this.#over) return
       clearTimeout(this.#firstWord)
       owner.notified(method, data)
     })
@@ -80,9 +83,11 @@ export class HubSocket {
   /** Ends the connection; the first reason given stands. */
   close(reason: string, cause: Closing['cause'] = 'closed-here'): void {
     clearTimeout(this.#firstWord)
+    this.#over = true
     this.#closed.resolve({ cause, reason })
     for (const reject of this.#waiting) reject(new Error(reason))
     this.#waiting.clear()
-    this.#peer.close()
+    // Closed while it connects, a WebSocket is an error to browsers, which they write into the page's console.
+    if (this.#opened || cause !== 'closed-here') this.#peer.close()
   }
 }

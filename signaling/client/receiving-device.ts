@@ -12,6 +12,17 @@ export class ReceivingDevice {
     if (this.#made?.capabilities !== key) this.#made = { device: load(capabilities), capabilities: key }
     return this.#made.device
   }
+
+  /** The browser can receive something else by now: the next device is made anew. */
+  forget(): void {
+    this.#made = null
+  }
+}
+
+/** The codecs of video that the browser can receive now, as one text; empty where it does not tell. */
+export function receivableVideo(): string {
+  const { codecs = [] } = globalThis.RTCRtpReceiver?.getCapabilities?.('video') ?? {}
+  return codecs.map(({ mimeType, sdpFmtpLine = '' }) => `${mimeType} ${sdpFmtpLine}`).join('\n')
 }
 
 async function load(capabilities: object): Promise<Device> {

@@ -10,7 +10,7 @@ import { outcomeOf } from './session-outcome.ts'
 import { TileWatch } from './tile-watch.ts'
 import { TypedEmitter } from './typed-emitter.ts'
 import { ViewerMonitor, type ViewerStatistics } from './viewer-monitor.ts'
-import { type ViewerState, viewerState } from './viewer-state.ts'
+import { type UndecodablePicture, undecodablePicture, type ViewerState, viewerState } from './viewer-state.ts'
 import { ViewingConnections } from './viewing-connections.ts'
 
 /** The next contract is asked for this long before the end of the running one, in ms, or at a quarter of its life. */
@@ -91,6 +91,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   #lastClosing = ''
   #joinStart = 0
   #joinMs: number | null = null
+  #undecodable: UndecodablePicture | null = null
   #picture: PictureSent = { paused: false, reason: 'all' }
 
   constructor(options: ViewerOptions) {
@@ -167,6 +168,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     clearTimeout(this.#renewal)
     this.#renewal = undefined
     this.#session = null
+    this.#undecodable = null
     const { streamId, token } = this.#options
     const hasToken = (token?.() ?? null) !== null
     const { trouble, reason, pace, atLeastMs } = outcomeOf(end, {
@@ -205,6 +207,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     if (session !== this.#session || session.stream === null) return
     if (session.everJoined && this.#renewal === undefined) this.#renewInTime(session, RENEW_LEAD_MS)
     const { media, picture } = session
+    this.#undecodable = undecodablePicture(session.unplayable, media?.has('audio') ?? false)
     this.emit('media', { audio: media?.has('audio') ?? false, video: media?.has('video') ?? false })
     if (picture.paused !== this.#picture.paused || picture.reason !== this.#picture.reason) {
       this.#picture = picture
@@ -307,6 +310,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
       everJoined: this.#everGranted,
       interrupted: this.#interrupted,
       lastClosing: this.#lastClosing,
+      undecodable: this.#undecodable,
     })
     if (JSON.stringify(state) === JSON.stringify(this.#state)) return
     this.#state = state

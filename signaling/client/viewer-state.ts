@@ -1,15 +1,19 @@
 import type { StreamState } from '../../common/wire/stream.ts'
+import type { HubNotifications } from '../../common/wire/viewer-protocol.ts'
 
 /**
  * What a viewer sees, in one word: `connecting` until the first picture; `waiting`, `input_lost`, `refused` and
- * `ended` are the stream's (see `StreamState`); `live` pictures arrive, but for what is `muted` by the publisher, and with what is wrong on the way to the hub
- * (`disturbed`) or with the sound (`soundRefused`); `no_picture` sound does, the pictures stay away; `reconnecting` they did and the way to the
- * hub broke, the last picture stands. The others are answers of the hub, `reason` says why: `denied` this viewer may
+ * `ended` are the stream's (see `StreamState`); `live` pictures arrive, but for what is `muted` by the publisher, and with
+ * what is wrong on the way to the hub (`disturbed`) or with the sound (`soundRefused`); `no_picture` sound does, the
+ * pictures stay away; `unplayable` this browser has no decoder for the picture, and plays the sound alone where there is
+ * some: the picture comes by itself as soon as the browser has one; `reconnecting` they did and the way to the hub broke,
+ * the last picture stands. The others are answers of the hub, `reason` says why: `denied` this viewer may
  * not watch, with another token perhaps; `revoked` it might, and an operator ended it; `busy` there is no place now;
  * `failed` there is nothing to watch, or this page can't.
  */
 export type ViewerState =
   | { readonly name: 'connecting' | 'waiting' | 'input_lost' | 'ended' }
+  | ({ readonly name: 'unplayable'; readonly reason: string } & UndecodablePicture)
   | {
       readonly name: 'live'
       readonly muted?: StreamState['muted']
@@ -20,6 +24,13 @@ export type ViewerState =
       readonly name: 'refused' | 'no_picture' | 'reconnecting' | 'failed' | 'denied' | 'revoked' | 'busy'
       readonly reason: string
     }
+
+export interface UndecodablePicture {
+  /** Of the picture, as `H264`. */
+  readonly codec: string
+  /** Whether there is sound, which plays. */
+  readonly sound: boolean
+}
 
 /** What a viewer's state follows from. */
 export interface ViewerFacts {
@@ -35,6 +46,17 @@ export interface ViewerFacts {
   readonly interrupted: boolean
   /** Why the last connection ended. */
   readonly lastClosing: string
+  /** The picture, where this browser has no decoder for it. */
+  readonly undecodable: UndecodablePicture | null
+}
+
+/** The picture among the tracks that a browser has no decoder for; null where there is none. */
+export function undecodablePicture(
+  unplayable: HubNotifications['unplayable']['tracks'],
+  sound: boolean,
+): UndecodablePicture | null {
+  const video = unplayable.find(({ kind }) => kind === 'video')
+  return video ? { codec: video.mime_type.replace('video/', ''), sound } : null
 }
 
 export function viewerState(facts: ViewerFacts): ViewerState {
@@ -47,6 +69,10 @@ export function viewerState(facts: ViewerFacts): ViewerState {
     return { name: stream.state, reason: stream.reason ?? 'the server gave no reason' }
   }
   if (stream.state !== 'live') return { name: stream.state }
+  if (facts.undecodable !== null) {
+    const { codec } = facts.undecodable
+    return { name: 'unplayable', reason: `this browser can’t decode ${codec}`, ...facts.undecodable }
+  }
   const { muted, disturbed, sound_refused: soundRefused } = stream
   const notes = {
     ...(muted && { muted }),

@@ -14,10 +14,13 @@ import { HubConnection } from './hub-connection.ts'
 import type { Closing } from './hub-socket.ts'
 import type { MediaSession } from './media-session.ts'
 import { MediaTransport } from './media-transport.ts'
-import type { ReceivingDevice } from './receiving-device.ts'
+import { type ReceivingDevice, receivableVideo } from './receiving-device.ts'
 
 /** Clocks that were compared so short a time ago are not compared again, ms. */
 const CLOCK_EVERY_MS = 8_000
+
+/** How often a browser that can't play something is asked whether it can now, ms. */
+const LOOK_FOR_DECODERS_MS = 3_000
 
 /** Whoever watches one stream by one contract on a connection. */
 export interface StreamWatcher {
@@ -36,6 +39,7 @@ export interface StreamWatcher {
   consumerClosed(data: HubNotifications['consumer-closed']): void
   consumerLayer(data: HubNotifications['consumer-layer']): void
   pictureIs(data: HubNotifications['picture']): void
+  unplayableIs(data: HubNotifications['unplayable']): void
   captureClock(data: HubNotifications['capture-clock']): void
   abrChanged(data: HubNotifications['abr-changed']): void
   data(data: HubNotifications['data']): void
@@ -59,6 +63,7 @@ export class ViewingConnection {
   #joins = 0
   #over = false
   #comparedAt = Number.NEGATIVE_INFINITY
+  #decoders: ReturnType<typeof setInterval> | undefined
 
   constructor(url: string, device: ReceivingDevice) {
     this.#device = device
@@ -72,14 +77,14 @@ export class ViewingConnection {
       consumerClosed: (data) => by(data.contract_id)?.consumerClosed(data),
       consumerLayer: (data) => by(data.contract_id)?.consumerLayer(data),
       picture: (data) => by(data.contract_id)?.pictureIs(data),
+      unplayable: (data) => {
+        by(data.contract_id)?.unplayableIs(data)
+        if (data.tracks.length > 0) this.#watchDecoders()
+      },
       captureClock: (data) => by(data.contract_id)?.captureClock(data),
       abrChanged: (data) => by(data.contract_id)?.abrChanged(data),
       data: (data) => by(data.contract_id)?.data(data),
-      rejoin: ({ reason }) => {
-        this.#retire(reason)
-        const [any] = this.#watchers
-        if (any) void this.#startJoin(any)
-      },
+      rejoin: ({ reason }) => this.#rejoin(reason),
       consume: async (info) => {
         await this.#joined
         await by(info.contract_id)?.consume(info)
@@ -93,6 +98,7 @@ export class ViewingConnection {
     this.#welcome.promise.catch(() => {})
     void this.hub.closed.then(({ reason }) => {
       this.#over = true
+      clearInterval(this.#decoders)
       this.#welcome.reject(new Error(reason))
       this.#retire(reason)
       this.#watchers.clear()
@@ -154,6 +160,27 @@ export class ViewingConnection {
   #by(contractId: string): StreamWatcher | undefined {
     for (const watcher of this.#watchers) if (watcher.contractId === contractId) return watcher
     return undefined
+  }
+
+  /**
+   * Joins again when the browser has other decoders than it had: Firefox fetches the one for H.264 (OpenH264) after its
+   * first start.
+   */
+  #watchDecoders(): void {
+    const had = receivableVideo()
+    clearInterval(this.#decoders)
+    this.#decoders = setInterval(() => {
+      if (receivableVideo() === had) return
+      clearInterval(this.#decoders)
+      this.#device.forget()
+      this.#rejoin('this browser can decode more than before')
+    }, LOOK_FOR_DECODERS_MS)
+  }
+
+  #rejoin(reason: string): void {
+    this.#retire(reason)
+    const [any] = this.#watchers
+    if (any) void this.#startJoin(any)
   }
 
   #startJoin(watcher: StreamWatcher): Promise<unknown> {

@@ -9,7 +9,12 @@ import type { MediaEvents } from '../../sfu/media-events.ts'
 import type { PayloadRouters } from '../../sfu/payload-routers.ts'
 import { ReportedEstimate } from '../../sfu/reported-estimate.ts'
 import type { Stream, StreamObserver } from '../../sfu/stream.ts'
-import type { NewConsumer, ViewedMedia, ViewedMediaListener } from '../../sfu/viewed-media.ts'
+import type {
+  NewConsumer,
+  UnplayableTrack,
+  ViewedMedia,
+  ViewedMediaListener,
+} from '../../sfu/viewed-media.ts'
 import { Viewer, type ViewerListener } from '../../sfu/viewer.ts'
 import type { WorkerSlot } from '../../sfu/worker-pool.ts'
 import { type AnsweredMedia, writeAnswer } from '../sdp/answer.ts'
@@ -145,6 +150,11 @@ export class WhepViewing
 
   mediaFailed(error: unknown): void {
     this.#deps.events.error('whep', 'media', error)
+  }
+
+  /** It did not agree on the codec of what came new. */
+  unplayable(tracks: readonly UnplayableTrack[]): void {
+    if (tracks.length > 0) this[Symbol.dispose]()
   }
 
   consumerClosed(): void {}

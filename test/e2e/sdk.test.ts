@@ -12,6 +12,7 @@ import { type ClipSender, startClipSender } from '../support/clip-sender.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
 import { until } from '../support/until.ts'
+import { stateOf, textOf, untilState } from '../support/watch-page.ts'
 
 /** The SDK as pages use it: the example of its document, several streams on one connection, and who abuses that. */
 
@@ -137,6 +138,51 @@ test.serial('a page of several streams has one connection, and tiles get what th
   await untilPlays(page, '[data-testid="tile-cam-1"] video')
   t.deepEqual(watched.errors, [])
 })
+
+/** In the page: its browser has no H.264 until `globalThis.h264` is set, as a Firefox that has yet to fetch it. */
+function hideH264(): void {
+  const page = globalThis as typeof globalThis & { h264?: boolean }
+  const asked = RTCRtpReceiver.getCapabilities
+  RTCRtpReceiver.getCapabilities = (kind) => {
+    const all = Reflect.apply(asked, RTCRtpReceiver, [kind])
+    if (page.h264 || all === null) return all
+    return { ...all, codecs: all.codecs.filter(({ mimeType }) => mimeType !== 'video/H264') }
+  }
+  const offered = RTCPeerConnection.prototype.createOffer
+  RTCPeerConnection.prototype.createOffer = async function (
+    this: RTCPeerConnection,
+    options?: RTCOfferOptions,
+  ) {
+    const offer = await Reflect.apply(offered, this, [options])
+    return page.h264 ? offer : { ...offer, sdp: offer.sdp?.replaceAll(' H264/90000', ' H26X/90000') }
+  } as typeof offered
+}
+
+test.serial(
+  'a browser without the codec plays the sound, says so, and has the picture once it can',
+  async (t) => {
+    await using chromium = await Chromium.launch()
+    await using watched = await chromium.open('about:blank')
+    const { page } = watched
+    await page.addInitScript(hideH264)
+    await page.goto(`${hub.url}/watch/cam-1`)
+    await untilState(page, 'unplayable')
+    t.regex(await textOf(page, 'notice-detail'), /no decoder for H\.264\. Another browser.* sound plays/)
+    await page.getByTestId('sound-on').click()
+    await page.keyboard.press('i')
+    await until(async () => /^[1-9]\d* kb\/s/.test(await textOf(page, 'audio-rate')), 'sound arrives')
+    t.is(await stateOf(page), 'unplayable')
+    t.is(
+      await hub.metric('rejected_total{reason="codec_not_supported"}'),
+      1,
+      'it was not tried again and again',
+    )
+    await page.evaluate(() => Object.assign(globalThis, { h264: true }))
+    await untilState(page, 'live')
+    await untilPlays(page, 'video')
+    t.deepEqual(watched.errors, [])
+  },
+)
 
 test.serial(
   'who watches without end is refused, who never answers is let go; both are counted',

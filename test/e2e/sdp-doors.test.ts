@@ -10,7 +10,15 @@ import {
 } from '../../common/wire/flows-api.ts'
 import { hubErrorSchema } from '../../common/wire/hub-error.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
-import { GSTREAMER_OFFER, OBS_OFFER, PLAYER_OFFER, SIMULCAST_OFFER } from '../support/offers.ts'
+import {
+  GSTREAMER_OFFER,
+  OBS_OFFER,
+  PLAYER_OFFER,
+  SAFARI_OFFER,
+  SAFARI_PLAYER_OFFER,
+  SAFARI_SIMULCAST_OFFER,
+  SIMULCAST_OFFER,
+} from '../support/offers.ts'
 import { until } from '../support/until.ts'
 import { publishByWhip } from '../support/werift-doors.ts'
 
@@ -145,6 +153,26 @@ test('whoever has the same token takes over as soon as media has stopped, and is
   // The first one's end comes late, and is not the second one's.
   t.is((await ask('DELETE', new URL(first.location).pathname)).status, 404)
   t.is((await ask('DELETE', second.headers.get('location')!)).status, 200)
+})
+
+test('Safari is let in by its offers', async (t) => {
+  const published = await ask('POST', '/whip/safari', { body: SAFARI_OFFER, headers: PAGE })
+  t.is(published.status, 201, published.text)
+  for (const streamId of ['safari', 'field']) {
+    const watched = await ask('POST', `/whep/${streamId}`, {
+      body: SAFARI_PLAYER_OFFER,
+      token: viewer,
+      headers: PAGE,
+    })
+    t.is(watched.status, 201, watched.text)
+    const [pictures, sound] = parse(watched.text).media
+    t.deepEqual([pictures?.payloads, sound?.payloads].map(String), ['98', '111'], 'its own payload types')
+    t.is((await ask('DELETE', watched.headers.get('location')!, { token: viewer })).status, 200)
+  }
+  t.is((await ask('DELETE', published.headers.get('location')!)).status, 200)
+  const layered = await ask('POST', '/whip/safari-layers', { body: SAFARI_SIMULCAST_OFFER, headers: PAGE })
+  t.is(layered.status, 201, layered.text)
+  t.regex(layered.text, /a=simulcast:recv q;h;f/)
 })
 
 test('an offer that can not be taken leaves no contract', async (t) => {

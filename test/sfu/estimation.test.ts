@@ -41,6 +41,7 @@ function listener(): ViewedMediaListener & { readonly heard: string[] } {
   const heard: string[] = []
   return {
     heard,
+    unplayable: () => {},
     consumerClosed: (id) => heard.push(`closed ${id}`),
     consumersDue: () => heard.push('due'),
     layerChanged: () => {},

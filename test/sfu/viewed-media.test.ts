@@ -13,6 +13,7 @@ const TERMS: ViewingTerms = {
   view: { video: true, audio: true, visible: true, focused: false, tile: null },
 }
 const LISTENER: ViewedMediaListener = {
+  unplayable: () => {},
   consumerClosed: () => {},
   consumersDue: () => {},
   layerChanged: () => {},

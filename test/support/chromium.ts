@@ -1,6 +1,5 @@
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
+import { programOnPath } from './program-on-path.ts'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
 
@@ -61,7 +60,7 @@ export class Chromium implements AsyncDisposable {
   /** @throws when there is no Chromium: `LANECAST_CHROMIUM` names one, else the PATH is searched. */
   static async launch({ publish = false, flags = [] }: ChromiumOptions = {}): Promise<Chromium> {
     const browser = await chromium.launch({
-      executablePath: chromiumPath(),
+      executablePath: programOnPath(NAMES, 'LANECAST_CHROMIUM'),
       args: [...FLAGS, ...(publish ? PUBLISH_FLAGS : []), ...flags],
       // The runner's own signals end the test, which ends the browser.
       handleSIGINT: false,
@@ -89,28 +88,5 @@ export class Chromium implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.browser.close()
-  }
-}
-
-function chromiumPath(): string {
-  const named = process.env.LANECAST_CHROMIUM
-  const candidates = named
-    ? [named]
-    : NAMES.flatMap((name) => (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name)))
-  const found = candidates.find(isExecutable)
-  if (found === undefined) {
-    throw new Error(
-      named ? `LANECAST_CHROMIUM is no program: ${named}` : 'no Chromium on the PATH; run npm run setup',
-    )
-  }
-  return found
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
   }
 }

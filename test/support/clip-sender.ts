@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { type ClipSenderConfig, clipSenderReport } from './clip-sender-protocol.ts'
 import type { OpenStream } from './hub.ts'
+import { type Enter, nodeIn } from './namespaces.ts'
 
 const PROGRAM = fileURLToPath(new URL('./clip-sender-main.ts', import.meta.url))
 
@@ -15,12 +16,20 @@ export interface ClipSender extends AsyncDisposable {
   kill(): Promise<void>
 }
 
-/** Starts a sender with the stream's secrets and resolves when it has authenticated and begins to play. */
+/**
+ * Starts a sender with the stream's secrets and resolves when it has authenticated and begins to play.
+ * @param enter the network namespace that it runs in, which is its hub's
+ */
 export async function startClipSender(
   { ports, passphrase, username, password }: OpenStream,
   clip: Pick<ClipSenderConfig, 'path' | 'fromMs' | 'repeat'>,
+  enter?: Enter,
 ): Promise<ClipSender> {
-  const child = fork(PROGRAM, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
+  const child = fork(PROGRAM, [], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: [],
+    ...nodeIn(enter),
+  })
   const exited = once(child, 'exit')
   const sending = Promise.withResolvers<void>()
   const over = Promise.withResolvers<void>()

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { policyDocumentSchema } from '../../common/wire/policy-document.ts'
 import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
+import { type Enter, nodeIn } from './namespaces.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../server/main.ts')
 
@@ -32,6 +33,8 @@ export interface TestHubOptions {
   readonly args?: readonly string[]
   /** What is started in place of `server/main.ts`. */
   readonly main?: string
+  /** The network namespace that it runs in; this process's own by default. */
+  readonly enter?: Enter
   /** More of its environment: secrets, which are no arguments. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -125,7 +128,11 @@ export async function startHub(
     ...(dataDir === undefined ? { AMNESIA: 'true' } : { DATA_DIR: dataDir }),
     ...options.env,
   }
-  const child = fork(options.main ?? MAIN, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'], env })
+  const child = fork(options.main ?? MAIN, args, {
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    env,
+    ...nodeIn(options.enter),
+  })
   const log: Record<string, unknown>[] = []
   collectLog(child, log)
   const ready = await Promise.race([

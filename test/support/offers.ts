@@ -182,3 +182,128 @@ export const PLAYER_OFFER = sdp(
   'a=rtpmap:45 VP9/90000',
   'a=fmtp:45 profile-id=2',
 )
+
+/** Payload types of video as Safari 18 numbers them: both H.264 in both modes, and H.265 without a word about its profile. */
+const SAFARI_VIDEO = [
+  ...h264(96, '640c1f', 1),
+  ...h264(98, '42e01f', 1),
+  ...h264(100, '640c1f', 0),
+  ...h264(102, '42e01f', 0),
+  ...codec(104, 'H265/90000'),
+  ...codec(106, 'VP8/90000'),
+  ...codec(108, 'VP9/90000', 'profile-id=0'),
+  ...codec(124, 'VP9/90000', 'profile-id=2'),
+  ...codec(35, 'AV1/90000', 'level-idx=5;profile=0;tier=0'),
+  ['112', 'a=rtpmap:112 red/90000'],
+  ['113', 'a=rtpmap:113 rtx/90000', 'a=fmtp:113 apt=112'],
+  ['114', 'a=rtpmap:114 ulpfec/90000'],
+] as const
+const SAFARI_EXTENSIONS = [
+  'a=extmap:14 urn:ietf:params:rtp-hdrext:toffset',
+  'a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
+  'a=extmap:13 urn:3gpp:video-orientation',
+  'a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
+  'a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay',
+  'a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid',
+  'a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id',
+  'a=extmap:11 urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id',
+] as const
+
+function codec(payloadType: number, name: string, format?: string): (readonly string[])[] {
+  const feedback = ['goog-remb', 'transport-cc', 'ccm fir', 'nack', 'nack pli']
+  const repair = payloadType + 1
+  return [
+    [
+      String(payloadType),
+      `a=rtpmap:${payloadType} ${name}`,
+      ...feedback.map((each) => `a=rtcp-fb:${payloadType} ${each}`),
+      ...(format === undefined ? [] : [`a=fmtp:${payloadType} ${format}`]),
+    ],
+    [String(repair), `a=rtpmap:${repair} rtx/90000`, `a=fmtp:${repair} apt=${payloadType}`],
+  ]
+}
+
+function h264(payloadType: number, profile: string, mode: number): (readonly string[])[] {
+  const format = `level-asymmetry-allowed=1;packetization-mode=${mode};profile-level-id=${profile}`
+  return codec(payloadType, 'H264/90000', format)
+}
+
+/** A section of Safari's, with what it says of what it sends. */
+function safariSection(kind: 'audio' | 'video', mid: number, direction: string, sends: readonly string[]) {
+  const audio = [
+    'a=rtpmap:111 opus/48000/2',
+    'a=rtcp-fb:111 transport-cc',
+    'a=fmtp:111 minptime=10;useinbandfec=1',
+    'a=rtpmap:63 red/48000/2',
+    'a=fmtp:63 111/111',
+    'a=rtpmap:9 G722/8000',
+    'a=rtpmap:0 PCMU/8000',
+    'a=rtpmap:8 PCMA/8000',
+    'a=rtpmap:13 CN/8000',
+    'a=rtpmap:110 telephone-event/48000',
+    'a=rtpmap:126 telephone-event/8000',
+  ]
+  const payloads = kind === 'audio' ? '111 63 9 0 8 13 110 126' : SAFARI_VIDEO.map(([type]) => type).join(' ')
+  return [
+    `m=${kind} 9 UDP/TLS/RTP/SAVPF ${payloads}`,
+    'c=IN IP4 0.0.0.0',
+    'a=rtcp:9 IN IP4 0.0.0.0',
+    'a=ice-ufrag:/+pY',
+    'a=ice-pwd:svCwcEunmp3xe5js1YGHMWI8',
+    'a=ice-options:trickle',
+    FINGERPRINT,
+    'a=setup:actpass',
+    `a=mid:${mid}`,
+    ...(kind === 'audio' ? ['a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level'] : []),
+    ...SAFARI_EXTENSIONS.slice(kind === 'audio' ? 5 : 0, kind === 'audio' ? 6 : undefined),
+    `a=${direction}`,
+    ...(sends.length > 0 ? ['a=msid:bc57 833d'] : []),
+    'a=rtcp-mux',
+    'a=rtcp-rsize',
+    ...(kind === 'audio' ? audio : SAFARI_VIDEO.flatMap(([, ...lines]) => lines)),
+    ...sends,
+  ]
+}
+
+const safari = (...sections: readonly (readonly string[])[]): string =>
+  sdp(
+    'v=0',
+    'o=- 985372420936776446 2 IN IP4 127.0.0.1',
+    's=-',
+    't=0 0',
+    `a=group:BUNDLE ${sections.map((_, index) => index).join(' ')}`,
+    'a=extmap-allow-mixed',
+    'a=msid-semantic: WMS bc57',
+    ...sections.flat(),
+  )
+
+/**
+ * Safari 18 that publishes camera and microphone. Composed from the parts of offers that people have published, as no
+ * Safari runs here: recorded it is not.
+ */
+export const SAFARI_OFFER = safari(
+  safariSection('audio', 0, 'sendonly', ['a=ssrc:1853216270 cname:Kx3', 'a=ssrc:1853216270 msid:bc57 833d']),
+  safariSection('video', 1, 'sendonly', [
+    'a=ssrc-group:FID 2406719862 3215404117',
+    'a=ssrc:2406719862 cname:Kx3',
+    'a=ssrc:2406719862 msid:bc57 833d',
+    'a=ssrc:3215404117 cname:Kx3',
+    'a=ssrc:3215404117 msid:bc57 833d',
+  ]),
+)
+
+/** Safari 18 that publishes three layers. Composed, too. */
+export const SAFARI_SIMULCAST_OFFER = safari(
+  safariSection('video', 0, 'sendonly', [
+    'a=rid:q send',
+    'a=rid:h send',
+    'a=rid:f send',
+    'a=simulcast:send q;h;f',
+  ]),
+)
+
+/** Safari 18 that watches, pictures first as the order of transceivers has it. Composed, too. */
+export const SAFARI_PLAYER_OFFER = safari(
+  safariSection('video', 0, 'recvonly', []),
+  safariSection('audio', 1, 'recvonly', []),
+)

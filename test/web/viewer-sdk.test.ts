@@ -147,6 +147,7 @@ const facts: ViewerFacts = {
   everJoined: false,
   interrupted: false,
   lastClosing: 'gone',
+  undecodable: null,
 }
 
 test('a viewer’s state follows from the connection, the stream and the media', (t) => {
@@ -160,6 +161,19 @@ test('a viewer’s state follows from the connection, the stream and the media',
   t.is(name({ stream: { state: 'waiting' } }), 'waiting')
   t.is(name({ stream: { state: 'ended' } }), 'ended')
   t.is(name({ trouble: { name: 'denied', reason: 'no rule' }, stream: { state: 'live' } }), 'denied')
+  const undecodable = { codec: 'H264', sound: true }
+  t.is(name({ stream: { state: 'live' }, undecodable, delivering: true }), 'unplayable')
+  t.is(name({ stream: { state: 'input_lost' }, undecodable }), 'input_lost')
+  const unplayable = viewerState({ ...facts, stream: { state: 'live' }, undecodable })
+  t.deepEqual(unplayable, { name: 'unplayable', reason: 'this browser can’t decode H264', ...undecodable })
+  t.regex(noticeOf(unplayable, 'Firefox/153.0')?.detail ?? '', /H\.264.*OpenH264.*sound plays.*by itself/)
+  t.regex(noticeOf(unplayable, 'Chrome/1')?.detail ?? '', /Another browser/)
+  const silent = viewerState({
+    ...facts,
+    stream: { state: 'live' },
+    undecodable: { codec: 'H264', sound: false },
+  })
+  t.notRegex(noticeOf(silent, 'Chrome/1')?.detail ?? '', /sound/)
   t.deepEqual(viewerState({ ...facts, stream: { state: 'refused', reason: 'B-frames' } }), {
     name: 'refused',
     reason: 'B-frames',

@@ -13,6 +13,8 @@ find_missing() {
     missing+=("${gstreamer[@]}")
   [[ "$1" == test ]] || return 0
   has_chromium || missing+=(chromium)
+  has_firefox || missing+=(firefox-esr)
+  has_command unshare || missing+=(util-linux)
   has_command ip || has_file /sbin/ip /usr/sbin/ip || missing+=(iproute2)
   has_command initdb || has_file '/usr/lib/postgresql/*/bin/initdb' || missing+=(postgresql)
   has_command ristsender || missing+=(rist-tools)
@@ -65,6 +67,16 @@ has_chromium() {
   has_command google-chrome || has_command google-chrome-stable || has_command chromium ||
     has_file /snap/bin/chromium ||
     { has_command chromium-browser && ! grep -q snap "$(command -v chromium-browser)"; }
+}
+
+# Ubuntu's /usr/bin/firefox without the snap behind it is a script that only says so.
+has_firefox() {
+  if [[ -n "${LANECAST_FIREFOX:-}" ]]; then
+    [[ -x "$LANECAST_FIREFOX" ]] || give_up "LANECAST_FIREFOX names $LANECAST_FIREFOX, which cannot be executed"
+    return 0
+  fi
+  has_command firefox-esr || has_file /snap/bin/firefox ||
+    { has_command firefox && ! grep -qs snap "$(command -v firefox)"; }
 }
 
 system_packages_ready() {
@@ -121,6 +133,12 @@ choose_names() {
           give_up "Chromium comes as a snap on this system: run 'snap install chromium', or install Google Chrome, or set LANECAST_CHROMIUM to a Chromium's path"
         fi
         chosen+=(chromium)
+        ;;
+      firefox-esr)
+        if snap_only firefox; then
+          give_up "Firefox comes as a snap on this system: run 'snap install firefox', or set LANECAST_FIREFOX to a Firefox's path"
+        fi
+        chosen+=("$(first_installable firefox-esr firefox)")
         ;;
       *) chosen+=("$name") ;;
     esac

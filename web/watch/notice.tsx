@@ -10,6 +10,7 @@ const CLOCK_AFTER_SECONDS = 5
 
 const SIGNS: { readonly [Name in ViewerState['name']]?: ComponentChildren } = {
   refused: <WarningIcon />,
+  unplayable: <WarningIcon />,
   failed: <NothingIcon />,
   denied: <WarningIcon />,
   revoked: <WarningIcon />,

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
+import type { ViewerState } from '../../signaling/client/index.ts'
 import { noticeOf, remarkOn, STATE_WORDS } from '../state-words.ts'
 import { StreamTitle } from '../stream-title.tsx'
 import { Controls } from './controls.tsx'
@@ -11,6 +12,9 @@ import type { WatchAddress } from './watch-address.ts'
 
 /** Controls leave the picture after this long without a move, in ms. */
 const IDLE_MS = 3_000
+
+/** States in which there is sound to be had. */
+const PLAYS: ReadonlySet<ViewerState['name']> = new Set(['live', 'no_picture', 'unplayable'])
 
 /** The whole page: the picture, what there is to say about it, and the controls. */
 export function Viewer({ address }: { address: WatchAddress }) {
@@ -90,7 +94,7 @@ export function Viewer({ address }: { address: WatchAddress }) {
         </p>
       )}
       {open && <StatisticsPanel statistics={statistics} history={history} onClose={() => setOpen(false)} />}
-      {hasAudio && muted && (state.name === 'live' || state.name === 'no_picture') && (
+      {hasAudio && muted && PLAYS.has(state.name) && (
         <button type="button" class="sound-on" onClick={() => onMuted(false)} data-testid="sound-on">
           <SoundOffIcon />
           Sound on

@@ -64,6 +64,7 @@ export const openLanecast: OpenServer = async (rtpPort, renditions) => {
 }
 
 const quiet = {
+  unplayable: () => {},
   consumerClosed: () => {},
   consumersDue: () => {},
   layerChanged: () => {},

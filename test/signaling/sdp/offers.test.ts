@@ -7,7 +7,15 @@ import { readIceFragment } from '../../../signaling/sdp/ice-fragment.ts'
 import { readOffer } from '../../../signaling/sdp/offer.ts'
 import { publishedTracks } from '../../../signaling/sdp/published-tracks.ts'
 import { viewedTracks } from '../../../signaling/sdp/viewed-tracks.ts'
-import { GSTREAMER_OFFER, OBS_OFFER, PLAYER_OFFER, SIMULCAST_OFFER } from '../../support/offers.ts'
+import {
+  GSTREAMER_OFFER,
+  OBS_OFFER,
+  PLAYER_OFFER,
+  SAFARI_OFFER,
+  SAFARI_PLAYER_OFFER,
+  SAFARI_SIMULCAST_OFFER,
+  SIMULCAST_OFFER,
+} from '../../support/offers.ts'
 
 /** Offers of clients -> mediasoup's parameters and answers. What mediasoup makes of them, mutations.test.ts and the tests end to end show. */
 
@@ -115,6 +123,47 @@ test('GStreamer: bundle-only sections, its own names, RTX, transport-cc', (t) =>
   t.true(pictures?.answer.feedback.some(({ type }) => type === 'transport-cc'))
   t.is(audio?.rtpParameters.codecs[0]?.mimeType, 'audio/opus')
   t.is(audio?.rtpParameters.mid, 'audio1')
+})
+
+test('Safari: the plain profile of H.264 of all it has, in fragments, with what repairs it', (t) => {
+  const [sound, pictures] = tracksOf(SAFARI_OFFER)
+  t.is(sound?.rtpParameters.codecs[0]?.payloadType, 111)
+  t.deepEqual(sound?.rtpParameters.encodings, [{ ssrc: 1_853_216_270 }])
+  t.deepEqual(
+    pictures?.rtpParameters.codecs.map(({ mimeType, payloadType }) => [mimeType, payloadType]),
+    [
+      ['video/H264', 98],
+      ['video/rtx', 99],
+    ],
+  )
+  t.deepEqual(pictures?.rtpParameters.encodings, [{ ssrc: 2_406_719_862, rtx: { ssrc: 3_215_404_117 } }])
+  const layered = tracksOf(SAFARI_SIMULCAST_OFFER)[0]
+  t.deepEqual(layered?.rtpParameters.encodings, [{ rid: 'q' }, { rid: 'h' }, { rid: 'f' }])
+
+  const played = (video: string) =>
+    viewedTracks(readOffer(SAFARI_PLAYER_OFFER), { audio: 'audio/opus', video }, [], 'cam').routerCodecs.map(
+      ({ preferredPayloadType }) => preferredPayloadType,
+    )
+  t.deepEqual(played('video/H264'), [111, 98])
+  t.deepEqual(played('video/VP8'), [111, 106])
+  t.deepEqual(played('video/VP9'), [111, 108])
+  t.deepEqual(played('video/AV1'), [111, 35])
+  const { media } = parse(
+    writeAnswer(
+      readOffer(SAFARI_PLAYER_OFFER),
+      TRANSPORT,
+      viewedTracks(readOffer(SAFARI_PLAYER_OFFER), { audio: 'audio/opus', video: 'video/H264' }, [], 'cam')
+        .answers,
+    ),
+  )
+  t.deepEqual(
+    media.map(({ type, mid, direction }) => [type, String(mid), direction]),
+    [
+      ['video', '0', 'sendonly'],
+      ['audio', '1', 'sendonly'],
+    ],
+    'sections stay in the order of the offer',
+  )
 })
 
 test('simulcast: layers from the smallest on, whatever their order', (t) => {

@@ -1,0 +1,110 @@
+import { execFile, type ForkOptions, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readlink } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { until } from './until.ts'
+
+const run = promisify(execFile)
+
+/** Addresses of the two ends of the cable. */
+const HERE = '10.77.0.2'
+const THERE = '10.77.0.1'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const AVA = resolve(ROOT, 'node_modules/ava/entrypoints/cli.js')
+
+/**
+ * A network of one's own, and process ids of one's own: whatever is left in there ends with its first process, however
+ * that ends. Root needs no other user for it, everybody else does.
+ */
+const OWN = ['--net', '--pid', '--mount-proc', '--fork', '--kill-child']
+const WAYS = [OWN, ['--user', '--map-root-user', ...OWN]]
+/** The file ends itself long before, and says why. */
+const NAMESPACED_MS = 240_000
+
+/** What stands before a program and its arguments to run it in another network namespace. */
+export type Enter = readonly [program: string, ...args: string[]]
+
+/**
+ * Runs a file of `test/namespaced` in a network namespace of its own, which goes with it, and answers what it said.
+ * @throws when its tests fail, or when no namespace can be made here
+ */
+export async function runNamespaced(file: string): Promise<string> {
+  const namespace = await wayToNamespace()
+  const config = resolve(ROOT, 'ava.namespaces.config.js')
+  const args = [...namespace, process.execPath, AVA, '--config', config, `test/namespaced/${file}`]
+  // The hub's own certificate authority is nobody's elsewhere.
+  const env = { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_NO_WARNINGS: '1' }
+  const child = spawn('unshare', args, {
+    ...({ cwd: ROOT, env, timeout: NAMESPACED_MS, killSignal: 'SIGKILL' } as const),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const output of [child.stdout, child.stderr])
+    output.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+  const [code, signal] = await once(child, 'close')
+  if (code !== 0) throw new Error(`${file} ended with ${code ?? signal}:\n${said}`)
+  return said
+}
+
+async function wayToNamespace(): Promise<readonly string[]> {
+  const reasons: string[] = []
+  for (const way of WAYS)
+    try {
+      await run('unshare', [...way, 'ip', 'link', 'set', 'lo', 'up'])
+      return way
+    } catch (error) {
+      reasons.push(error instanceof Error ? error.message.trim() : String(error))
+    }
+  throw new Error(
+    `no network namespace can be made here, which this test needs, as Firefox uses no loopback address. Run it as root with CAP_SYS_ADMIN, or allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0), and have util-linux and iproute2 installed.\n${reasons.join('\n')}`,
+  )
+}
+
+/** How Node is started there, for `fork`. */
+export function nodeIn(enter: Enter | undefined): Pick<ForkOptions, 'execPath' | 'execArgv'> {
+  if (enter === undefined) return {}
+  const [execPath, ...execArgv] = enter
+  return { execPath, execArgv: [...execArgv, process.execPath] }
+}
+
+/** Another network namespace, joined to the one of this process by a cable. It goes with its scope. */
+export interface Neighbour extends AsyncDisposable {
+  /** Of this process's end. */
+  readonly here: string
+  /** Of the neighbour's end, where its servers listen. */
+  readonly there: string
+  readonly enter: Enter
+}
+
+/**
+ * Makes a namespace beside this process's own, which must be one that a test made (`runNamespaced`): the machine's own
+ * network is left alone.
+ */
+export async function openNeighbour(): Promise<Neighbour> {
+  await using stack = new AsyncDisposableStack()
+  // A namespace lives as long as a process in it does.
+  const keeper = spawn('unshare', ['--net', 'sleep', 'infinity'], { stdio: ['ignore', 'ignore', 'inherit'] })
+  stack.defer(async () => {
+    keeper.kill('SIGKILL')
+    if (keeper.exitCode === null && keeper.signalCode === null) await once(keeper, 'exit')
+  })
+  await once(keeper, 'spawn')
+  const pid = String(keeper.pid)
+  const own = await readlink('/proc/self/ns/net')
+  await until(async () => (await readlink(`/proc/${pid}/ns/net`)) !== own, 'the namespace is made')
+  const enter = ['nsenter', '--net', '--target', pid, '--'] as const
+  const there = (...args: string[]) => run(enter[0], [...enter.slice(1), 'ip', ...args])
+  await run('ip', ['link', 'set', 'lo', 'up'])
+  await run('ip', ['link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable', 'netns', pid])
+  await run('ip', ['address', 'add', `${HERE}/24`, 'dev', 'cable'])
+  await run('ip', ['link', 'set', 'cable', 'up'])
+  await there('link', 'set', 'lo', 'up')
+  await there('address', 'add', `${THERE}/24`, 'dev', 'cable')
+  await there('link', 'set', 'cable', 'up')
+  const owned = stack.move()
+  return { here: HERE, there: THERE, enter, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
