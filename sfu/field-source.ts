@@ -47,6 +47,7 @@ export class FieldSource implements StreamSource {
   #bufferMs: number
   #pictures: PictureState = 'whole'
   #learning = true
+  #keyframeEveryMs: number | null = null
   #work: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -79,6 +80,10 @@ export class FieldSource implements StreamSource {
 
   get pictures(): readonly PictureSize[] {
     return this.#program?.video ?? []
+  }
+
+  get keyframeEveryMs(): number | null {
+    return this.#keyframeEveryMs
   }
 
   /** Process id of the ingress, for operators and tests. */
@@ -136,6 +141,8 @@ export class FieldSource implements StreamSource {
       case 'cursors':
         return this.#identity.advance(message)
       case 'stats':
+        this.#keyframeEveryMs =
+          Math.max(0, ...message.video.map(({ keyframe_gap_ms }) => keyframe_gap_ms)) || null
         return events.ingressStats(name, message)
       case 'rejected':
         return events.rejected(name, message.reason, message.detail, message.count)

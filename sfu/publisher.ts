@@ -172,6 +172,25 @@ export class Publisher implements StreamSource {
     })
   }
 
+  /**
+   * Media that arrives, kb/s, by encoding. Padding is not in it: browsers that pad send old packets again by RTX, which
+   * mediasoup counts where they repair something.
+   */
+  async receivedKbps(): Promise<{ readonly video: readonly number[]; readonly audio: number }> {
+    const of = async (kind: types.MediaKind): Promise<number[]> => {
+      const [producer] = byKind(this.#producers, kind)
+      // One that closes meanwhile receives nothing.
+      const stats = (await producer?.getStats().catch(() => [])) ?? []
+      const encodings = producer?.rtpParameters.encodings ?? []
+      return encodings.map(({ rid, ssrc }) => {
+        const own = stats.find((stat) => (stat.rid === undefined ? stat.ssrc === ssrc : stat.rid === rid))
+        return ((encodings.length === 1 ? stats[0] : own)?.bitrate ?? 0) / 1000
+      })
+    }
+    const [video, [audio = 0]] = await Promise.all([of('video'), of('audio')])
+    return { video, audio }
+  }
+
   /** Another ceiling while it runs. */
   async bound(abr: Abr): Promise<void> {
     await this.#transport.setMaxIncomingBitrate(abr.max_kbps * 1000)

@@ -24,6 +24,8 @@ export interface StreamSource extends AsyncDisposable {
   readonly learning?: boolean
   /** Its media's own way back, RTCP, tells it that a keyframe is needed. */
   readonly answersKeyframes?: boolean
+  /** How far apart its keyframes come by themselves, ms; left out or null where nobody knows. */
+  readonly keyframeEveryMs?: number | null
   /** A dead worker's successor is up: what lived there is made anew, where the source can do so by itself. */
   workerReplaced(): void
   /** What viewers consume now changed. */

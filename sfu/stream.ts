@@ -208,6 +208,11 @@ export class Stream implements AsyncDisposable {
     return this.#source?.answersKeyframes ?? this.#control?.answersKeyframes ?? false
   }
 
+  /** How long who comes may wait for the first picture, ms: null where a keyframe comes when it is asked for. */
+  get keyframeEveryMs(): number | null {
+    return this.answersKeyframes ? null : (this.#source?.keyframeEveryMs ?? null)
+  }
+
   /** What viewers consume now; the publisher need not send the rest. */
   get demand(): LayerDemand {
     return this.#source?.learning ? ALL_WANTED : this.#demand

@@ -9,6 +9,7 @@ import {
   type PublisherRequests,
   publisherNotifications,
   publisherRequests,
+  type ReceivedAnswer,
 } from '../common/wire/publisher-protocol.ts'
 import type { StreamState } from '../common/wire/stream.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
@@ -151,6 +152,11 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
       parseData(publisherRequests.unpublish, data)
       await this.#joined().end()
       return {}
+    },
+    received: async (data) => {
+      parseData(publisherRequests.received, data)
+      const { video, audio } = await this.#publisher().receivedKbps()
+      return { video_kbps: [...video], audio_kbps: audio } satisfies ReceivedAnswer
     },
     clock: async (data) => {
       parseData(publisherRequests.clock, data)

@@ -91,11 +91,13 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
 
   describe(consumers: ConsumerInfo[]): WatchedStreamInfo {
     const { tenantId, streamId } = this.stream.spec
+    const { keyframeEveryMs } = this.stream
     return {
       contract_id: this.contractId,
       tenant_id: tenantId,
       stream_id: streamId,
       stream: this.stream.state,
+      ...(keyframeEveryMs !== null && { keyframe_every_ms: Math.round(keyframeEveryMs) }),
       abr: this.#abr,
       consumers,
     }

@@ -64,7 +64,14 @@ export function noticeOf(state: ViewerState, browser: string = navigator.userAge
           }
         : null
     case 'connecting':
-      return { title: 'Connecting', detail: 'The picture is on its way.', busy: true }
+      return {
+        title: 'Connecting',
+        detail:
+          state.pictureWithinMs === undefined
+            ? 'The picture is on its way.'
+            : `The sender makes a whole picture every ${Math.ceil(state.pictureWithinMs / 1000)} s: the first one may take so long.`,
+        busy: true,
+      }
     case 'waiting':
       return {
         title: 'Waiting for the sender',

@@ -109,7 +109,14 @@ export const ingressStatsSchema = z.object({
   recovered: z.number(),
   lost: z.number(),
   links: z.array(linkStats),
-  video: z.array(z.object({ kbps: z.number(), fps: z.number() })),
+  video: z.array(
+    z.object({
+      kbps: z.number(),
+      fps: z.number(),
+      /** Between the last two keyframes, media time; 0 before the second. */
+      keyframe_gap_ms: z.number(),
+    }),
+  ),
   audio_kbps: z.number(),
 })
 export type IngressStats = z.infer<typeof ingressStatsSchema>

@@ -98,10 +98,20 @@ export const publisherRequests = {
   unpublish: z.strictObject({}),
   /** One sample of clock offset, NTP style: the answer is `{ hub_unix_ms }`. */
   clock: z.strictObject({}),
+  /** What of it is media, which its own statistics mix with padding and repair. Answer: `ReceivedAnswer`. */
+  received: z.strictObject({}),
 } as const
 export type PublisherRequests = {
   [Method in keyof typeof publisherRequests]: z.infer<(typeof publisherRequests)[Method]>
 }
+
+/** Answer to `received`: media that the hub forwards or could, over the last 2.5 s, kb/s. */
+export const receivedAnswer = z.object({
+  /** By encoding, smallest first. */
+  video_kbps: z.array(z.number().min(0)).max(4),
+  audio_kbps: z.number().min(0),
+})
+export type ReceivedAnswer = z.infer<typeof receivedAnswer>
 
 /** Notifications of a publisher. */
 export const publisherNotifications = {

@@ -136,6 +136,11 @@ export const watchedStream = z.object({
   tenant_id: tenantIdSchema,
   stream_id: streamIdSchema,
   stream: streamStateSchema,
+  /**
+   * How far apart its keyframes come, ms, where the publisher makes none when it is asked: the first picture may take so
+   * long. Left out where nobody knows, and where one comes at once.
+   */
+  keyframe_every_ms: z.number().min(0).optional(),
   abr: abrSchema,
   consumers: z.array(consumerInfo),
 })

@@ -275,7 +275,7 @@ export class IngressSession implements AsyncDisposable {
         rtt_ms: link.rttMs,
         bitrate_kbps: link.bitrateKbps,
       })),
-      video: video.map(({ kbps, fps }) => ({ kbps, fps })),
+      video: video.map(({ kbps, fps, keyframeGapMs }) => ({ kbps, fps, keyframe_gap_ms: keyframeGapMs })),
       audio_kbps: audio?.kbps ?? 0,
     })
   }

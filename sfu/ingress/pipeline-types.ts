@@ -125,6 +125,8 @@ export interface VideoStats extends TrackStats {
   readonly fps: number
   /** Frames between the last two keyframes, 0 before the second. */
   readonly gopFrames: number
+  /** Media time between them, ms; 0 before the second. */
+  readonly keyframeGapMs: number
 }
 
 export interface PipelineStats {

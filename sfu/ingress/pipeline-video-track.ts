@@ -47,6 +47,7 @@ export class VideoTrack {
   dropped = 0
   bytes = 0
   gopFrames = 0
+  keyframeGapMs = 0
 
   /** @param maxBytes of an access unit */
   constructor(pid: number, sink: VideoTrackSink, maxBytes: number) {
@@ -174,7 +175,10 @@ export class VideoTrack {
     }
     this.#probe.picture(pts, hasB)
     if (keyframe) {
-      if (this.#keyframeSeen) this.gopFrames = this.#framesSinceKeyframe
+      if (this.#keyframeSeen) {
+        this.gopFrames = this.#framesSinceKeyframe
+        this.keyframeGapMs = this.#sinceKeyframe / ticksPerMs
+      }
       this.#framesSinceKeyframe = 0
       this.#lostSinceKeyframe = 0
       this.#sinceKeyframe = 0

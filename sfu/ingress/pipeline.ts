@@ -211,7 +211,7 @@ export class IngestPipeline implements Disposable {
     const nowMs = this.#now()
     const video = this.#renditions.map((track, rendition) => {
       const rates = this.#rates(track.pid, nowMs, track.bytes, track.accessUnits)
-      const { pid, accessUnits, dropped, gopFrames } = track
+      const { pid, accessUnits, dropped, gopFrames, keyframeGapMs } = track
       const output = counters(this.#outputs.videoOutput(rendition))
       return {
         pid,
@@ -219,6 +219,7 @@ export class IngestPipeline implements Disposable {
         accessUnits,
         dropped,
         gopFrames,
+        keyframeGapMs,
         ...output,
         kbps: rates.kbps,
         fps: rates.perSecond,

@@ -75,6 +75,7 @@ export class ContractSession implements StreamWatcher {
   #abr: Abr | null = null
   #picture: Pick<HubNotifications['picture'], 'paused' | 'reason'> = { paused: false, reason: 'all' }
   #spatialLayer: number | null = null
+  #keyframeEveryMs: number | null = null
   #unplayable: HubNotifications['unplayable']['tracks'] = []
   #view: View
 
@@ -126,6 +127,11 @@ export class ContractSession implements StreamWatcher {
   /** What the hub sends of the picture, and why no more. */
   get picture(): Pick<HubNotifications['picture'], 'paused' | 'reason'> {
     return this.#picture
+  }
+
+  /** How far apart keyframes come, ms, where they come by themselves alone; null where nobody knows. */
+  get keyframeEveryMs(): number | null {
+    return this.#keyframeEveryMs
   }
 
   /** What of the stream this browser has no decoder for. */
@@ -204,6 +210,7 @@ export class ContractSession implements StreamWatcher {
     this.#media = media
     this.#everJoined = true
     this.#abr = watched.abr
+    this.#keyframeEveryMs = watched.keyframe_every_ms ?? null
     this.streamIs(watched.stream)
     await this.#consume(media, watched.consumers)
   }

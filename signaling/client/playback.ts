@@ -9,6 +9,13 @@ export interface ShownFrame {
 }
 
 /**
+ * Firefox shows the last picture of a video track that was removed for ever, and nothing of the one that took its place:
+ * it looks for one only when the element is given its stream. That blanks the element for a few ms, which other browsers
+ * can do without.
+ */
+const KEEPS_REMOVED_TRACKS = /\bFirefox\//.test(globalThis.navigator?.userAgent ?? '')
+
+/**
  * The bridge between consumed tracks and one `<video>` element. The element keeps one MediaStream for life and
  * tracks are exchanged inside it, which leaves the last picture standing until the next track has one.
  */
@@ -54,6 +61,7 @@ export class Playback {
     const olds = this.#stream.getTracks().filter((old) => old.kind === track.kind && old !== track)
     this.#stream.addTrack(track)
     for (const old of olds) this.#stream.removeTrack(old)
+    if (olds.some(({ kind }) => kind === 'video') && KEEPS_REMOVED_TRACKS) this.#video.srcObject = null
     // An element given a stream without tracks goes to an error state: so only now.
     if (this.#video.srcObject !== this.#stream) this.#video.srcObject = this.#stream
     // Refused when the browser wants a click first: the page's sound button gives it.

@@ -1,4 +1,8 @@
-import type { PublisherReport } from '../../common/wire/publisher-protocol.ts'
+import {
+  type PublisherReport,
+  type ReceivedAnswer,
+  receivedAnswer,
+} from '../../common/wire/publisher-protocol.ts'
 import type { ClockOffset } from './clock-offset.ts'
 import { compareClocks } from './compare-clocks.ts'
 import type { PublisherConnection } from './publisher-connection.ts'
@@ -13,6 +17,8 @@ import type { SendingMedia } from './sending-media.ts'
 const TICK_MS = 1_000
 /** Ticks between two reports to the hub. */
 const REPORT_TICKS = 5
+/** Ticks between two questions to the hub what it receives. */
+const RECEIVED_TICKS = 2
 /** Ticks between two looks at the hub's clock. */
 const CLOCK_TICKS = 10
 
@@ -33,6 +39,7 @@ export class PublisherMonitor {
   #ticks = 0
   #media: SendingMedia | null = null
   #last: SendCounters | null = null
+  #received: ReceivedAnswer | null = null
 
   constructor(publisher: MonitoredPublisher) {
     this.#publisher = publisher
@@ -51,19 +58,28 @@ export class PublisherMonitor {
     if (!report || media !== this.#publisher.media) return
     const counters = readSendCounters(report, performance.now())
     const before = media === this.#media ? this.#last : null
+    if (media !== this.#media) this.#received = null
+    if (connection !== null && this.#ticks % RECEIVED_TICKS === 0) void this.#askWhatArrives(connection)
     this.#media = media
     this.#last = counters
     if (before === null) return
-    const statistics = sentBetween(before, counters)
+    const statistics = sentBetween(before, counters, this.#received)
     this.#publisher.statistics(statistics)
     if (this.#ticks % REPORT_TICKS === 0) this.#report(statistics)
   }
 
-  #report({ videoKbps, audioKbps, rttMs, loss, framesPerSecond }: PublisherStatistics): void {
+  /** An older hub does not say. */
+  async #askWhatArrives(connection: PublisherConnection): Promise<void> {
+    const media = this.#media
+    const answer = await connection.request('received', {}).catch(() => null)
+    if (media === this.#media) this.#received = receivedAnswer.safeParse(answer).data ?? null
+  }
+
+  #report({ videoKbps, audioKbps, overheadKbps, rttMs, loss, framesPerSecond }: PublisherStatistics): void {
     const { connection, clock, picture } = this.#publisher
     connection?.report({
       ...(picture && { picture }),
-      bitrate_kbps: videoKbps + audioKbps,
+      bitrate_kbps: videoKbps + audioKbps + (overheadKbps ?? 0),
       rtt_ms: rttMs,
       loss: Math.min(1, loss),
       frames_per_second: Math.min(1000, framesPerSecond),

@@ -1,3 +1,4 @@
+import type { ReceivedAnswer } from '../../common/wire/publisher-protocol.ts'
 import { selectedPath } from './selected-path.ts'
 
 /** Counters of one encoding of a track at one moment, from `getStats()` (W3C webrtc-stats, `outbound-rtp`). */
@@ -5,6 +6,7 @@ interface LayerCounters {
   readonly name: string
   readonly active: boolean
   readonly bytes: number
+  readonly repairBytes: number
   readonly frames: number
   readonly width: number
   readonly height: number
@@ -30,6 +32,7 @@ export interface SendCounters {
 export interface LayerStatistics {
   readonly name: string
   readonly active: boolean
+  /** Of media. */
   readonly kbps: number
   readonly framesPerSecond: number
   readonly width: number
@@ -39,8 +42,15 @@ export interface LayerStatistics {
 /** What a publisher sent over the last second. Times in ms, bitrates in kb/s, loss 0 to 1. */
 export interface PublisherStatistics
   extends Pick<SendCounters, 'loss' | 'rttMs' | 'availableKbps' | 'limitation' | 'codec' | 'protocol'> {
+  /** Media alone, as the hub receives it; all that is sent as long as the hub has not said. */
   readonly videoKbps: number
   readonly audioKbps: number
+  /**
+   * What is sent besides to repair losses and as padding, which the browser counts as its smallest layer's; null until
+   * the hub has said what of it is media. Browsers pad while they send several layers and have less to send than those may
+   * take, to keep their estimate of the way: when the scene gets busy, there is room at once.
+   */
+  readonly overheadKbps: number | null
   /** Of the largest picture that is sent. */
   readonly framesPerSecond: number
   readonly width: number
@@ -73,26 +83,41 @@ export function readSendCounters(report: RTCStatsReport, at: number): SendCounte
   }
 }
 
-/** What happened between two readings of the same transport. */
-export function sentBetween(before: SendCounters, after: SendCounters): PublisherStatistics {
+/**
+ * What happened between two readings of the same transport.
+ * @param received what the hub received of it lately; null where it has not said
+ */
+export function sentBetween(
+  before: SendCounters,
+  after: SendCounters,
+  received: ReceivedAnswer | null = null,
+): PublisherStatistics {
   const elapsed = Math.max(0.001, (after.at - before.at) / 1000)
   const rate = (from: number, to: number) => Math.max(0, to - from) / elapsed
-  const layers = after.layers.map((layer): LayerStatistics => {
-    const old = before.layers.find(({ name }) => name === layer.name) ?? { bytes: 0, frames: 0 }
+  let sentKbps = 0
+  const layers = after.layers.map((layer, index): LayerStatistics => {
+    const none = { bytes: 0, repairBytes: 0, frames: 0 }
+    const old = before.layers.find(({ name }) => name === layer.name) ?? none
+    const kbps = (rate(old.bytes, layer.bytes) * 8) / 1000
+    const repairKbps = (rate(old.repairBytes, layer.repairBytes) * 8) / 1000
+    const arrivedKbps = received?.video_kbps[index] ?? Number.POSITIVE_INFINITY
+    sentKbps += kbps
     return {
       name: layer.name,
       active: layer.active,
-      kbps: (rate(old.bytes, layer.bytes) * 8) / 1000,
+      kbps: Math.max(0, Math.min(kbps - repairKbps, arrivedKbps)),
       framesPerSecond: rate(old.frames, layer.frames),
       width: layer.width,
       height: layer.height,
     }
   })
   const largest = layers.findLast(({ framesPerSecond }) => framesPerSecond > 0) ?? layers.at(-1)
+  const videoKbps = sum(layers.map(({ kbps }) => kbps))
   const { loss, rttMs, availableKbps, limitation, codec, protocol } = after
   return {
     ...{ loss, rttMs, availableKbps, limitation, codec, protocol, layers },
-    videoKbps: sum(layers.map(({ kbps }) => kbps)),
+    videoKbps,
+    overheadKbps: received === null ? null : sentKbps - videoKbps,
     audioKbps: (rate(before.audioBytes, after.audioBytes) * 8) / 1000,
     framesPerSecond: largest?.framesPerSecond ?? 0,
     width: largest?.width ?? 0,
@@ -105,6 +130,7 @@ function layerOf(stat: Stat): LayerCounters {
     name: text(stat, 'rid') ?? '',
     active: stat['active'] !== false,
     bytes: number(stat, 'bytesSent'),
+    repairBytes: number(stat, 'retransmittedBytesSent'),
     frames: number(stat, 'framesEncoded'),
     width: number(stat, 'frameWidth'),
     height: number(stat, 'frameHeight'),

@@ -311,6 +311,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
       interrupted: this.#interrupted,
       lastClosing: this.#lastClosing,
       undecodable: this.#undecodable,
+      keyframeEveryMs: this.#session?.keyframeEveryMs ?? null,
     })
     if (JSON.stringify(state) === JSON.stringify(this.#state)) return
     this.#state = state

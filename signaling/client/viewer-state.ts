@@ -12,7 +12,12 @@ import type { HubNotifications } from '../../common/wire/viewer-protocol.ts'
  * `failed` there is nothing to watch, or this page can't.
  */
 export type ViewerState =
-  | { readonly name: 'connecting' | 'waiting' | 'input_lost' | 'ended' }
+  | {
+      readonly name: 'connecting'
+      /** Where the sender makes keyframes in its own time alone: the longest that the first picture may take, ms. */
+      readonly pictureWithinMs?: number
+    }
+  | { readonly name: 'waiting' | 'input_lost' | 'ended' }
   | ({ readonly name: 'unplayable'; readonly reason: string } & UndecodablePicture)
   | {
       readonly name: 'live'
@@ -48,7 +53,12 @@ export interface ViewerFacts {
   readonly lastClosing: string
   /** The picture, where this browser has no decoder for it. */
   readonly undecodable: UndecodablePicture | null
+  /** How far apart keyframes come, ms, where the sender makes none when it is asked; null where nobody knows. */
+  readonly keyframeEveryMs: number | null
 }
+
+/** A shorter wait for a keyframe needs no words, ms. */
+const LONG_WAIT_MS = 2_000
 
 /** The picture among the tracks that a browser has no decoder for; null where there is none. */
 export function undecodablePicture(
@@ -81,5 +91,9 @@ export function viewerState(facts: ViewerFacts): ViewerState {
   }
   // Of what is switched off there is nothing to wait for.
   if (facts.delivering || muted?.includes('video')) return { name: 'live', ...notes }
-  return facts.interrupted ? { name: 'reconnecting', reason: facts.lastClosing } : { name: 'connecting' }
+  if (facts.interrupted) return { name: 'reconnecting', reason: facts.lastClosing }
+  const { keyframeEveryMs } = facts
+  return keyframeEveryMs !== null && keyframeEveryMs > LONG_WAIT_MS
+    ? { name: 'connecting', pictureWithinMs: keyframeEveryMs }
+    : { name: 'connecting' }
 }

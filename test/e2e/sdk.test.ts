@@ -7,6 +7,7 @@ import { build } from 'vite'
 import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import { joinAnswer } from '../../common/wire/viewer-protocol.ts'
 import { askHub } from '../../signaling/client/hub-request.ts'
+import { BareViewer } from '../support/bare-viewer.ts'
 import { Chromium } from '../support/chromium.ts'
 import { type ClipSender, startClipSender } from '../support/clip-sender.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
@@ -22,10 +23,13 @@ let hub: TestHub
 const senders: ClipSender[] = []
 
 test.before(async () => {
-  hub = await startHub([{ streamId: 'cam-1' }, { streamId: 'cam-2' }], { workers: 2 })
+  hub = await startHub([{ streamId: 'cam-1' }, { streamId: 'cam-2' }, { streamId: 'rare' }], { workers: 2 })
   const path = await generateMedia('two-renditions', { seconds: 60, size: '640x480' })
+  const rare = await generateMedia('baseline', { seconds: 30, gop: 90 })
   for (const stream of hub.streams.values())
-    senders.push(await startClipSender(stream, { path, repeat: true }))
+    senders.push(
+      await startClipSender(stream, { path: stream.streamId === 'rare' ? rare : path, repeat: true }),
+    )
 })
 
 test.after.always(async () => {
@@ -137,6 +141,18 @@ test.serial('a page of several streams has one connection, and tiles get what th
   await until(async () => (await shown('cam-2'))['reason'] === 'hidden', 'a tile out of sight is paused')
   await untilPlays(page, '[data-testid="tile-cam-1"] video')
   t.deepEqual(watched.errors, [])
+})
+
+test.serial('who joins is told how long the first picture may take', async (t) => {
+  const asked = { hubUrl: hub.url, path: '/v1/subscribe', token: null, body: { stream_id: 'rare' } }
+  const told = await until(async () => {
+    const { ticket } = (await askHub(asked, subscribeAnswerSchema)).join.webrtc
+    const viewer = await BareViewer.open(hub.url, ticket)
+    const { streams } = await viewer.joined
+    viewer.leave()
+    return streams[0]!.keyframe_every_ms
+  }, 'two keyframes came')
+  t.is(told, 3000)
 })
 
 /** In the page: its browser has no H.264 until `globalThis.h264` is set, as a Firefox that has yet to fetch it. */

@@ -10,6 +10,7 @@ import { publisherOutcome } from '../../signaling/client/publisher-outcome.ts'
 import { between, readCounters } from '../../signaling/client/receive-statistics.ts'
 import { type Pace, reconnectDelayMs } from '../../signaling/client/reconnect-delay.ts'
 import { selectedPath } from '../../signaling/client/selected-path.ts'
+import { readSendCounters, sentBetween } from '../../signaling/client/send-statistics.ts'
 import { outcomeOf, type Watching } from '../../signaling/client/session-outcome.ts'
 import { TypedEmitter } from '../../signaling/client/typed-emitter.ts'
 import { type ViewerFacts, viewerState } from '../../signaling/client/viewer-state.ts'
@@ -148,6 +149,7 @@ const facts: ViewerFacts = {
   interrupted: false,
   lastClosing: 'gone',
   undecodable: null,
+  keyframeEveryMs: null,
 }
 
 test('a viewer’s state follows from the connection, the stream and the media', (t) => {
@@ -161,6 +163,12 @@ test('a viewer’s state follows from the connection, the stream and the media',
   t.is(name({ stream: { state: 'waiting' } }), 'waiting')
   t.is(name({ stream: { state: 'ended' } }), 'ended')
   t.is(name({ trouble: { name: 'denied', reason: 'no rule' }, stream: { state: 'live' } }), 'denied')
+  const slow = viewerState({ ...facts, stream: { state: 'live' }, keyframeEveryMs: 9_990 })
+  t.deepEqual(slow, { name: 'connecting', pictureWithinMs: 9_990 })
+  t.regex(noticeOf(slow)?.detail ?? '', /a whole picture every 10 s/)
+  t.deepEqual(viewerState({ ...facts, stream: { state: 'live' }, keyframeEveryMs: 1_000 }), {
+    name: 'connecting',
+  })
   const undecodable = { codec: 'H264', sound: true }
   t.is(name({ stream: { state: 'live' }, undecodable, delivering: true }), 'unplayable')
   t.is(name({ stream: { state: 'input_lost' }, undecodable }), 'input_lost')
@@ -258,6 +266,26 @@ test('every state but live is told in words', (t) => {
     noticeOf({ name: 'reconnecting', reason: 'worker_lost' })?.detail,
     'A media server process was replaced.',
   )
+})
+
+test('what a publisher sends is media, as the hub receives it, and what goes beside it', (t) => {
+  const layer = (rid: string, bytesSent: number, retransmittedBytesSent: number) => [
+    rid,
+    { type: 'outbound-rtp', kind: 'video', rid, bytesSent, retransmittedBytesSent, framesEncoded: 30 },
+  ]
+  const report = (small: number, repair: number, large: number) =>
+    new Map([layer('r0', small, repair), layer('r1', large, 0)] as never) as unknown as RTCStatsReport
+  const before = readSendCounters(report(0, 0, 0), 0)
+  // 800 kb/s as the small layer, 80 of it repair, 300 media and the rest padding.
+  const after = readSendCounters(report(100_000, 10_000, 125_000), 1_000)
+  const untold = sentBetween(before, after)
+  t.deepEqual([untold.layers.map(({ kbps }) => kbps), untold.overheadKbps], [[720, 1000], null])
+  const told = sentBetween(before, after, { video_kbps: [300, 1010], audio_kbps: 40 })
+  t.deepEqual(
+    told.layers.map(({ kbps }) => kbps),
+    [300, 1000],
+  )
+  t.deepEqual([told.videoKbps, told.overheadKbps], [1300, 500])
 })
 
 test('a listener hears of events until it stops listening', (t) => {

@@ -20,12 +20,13 @@ const LIMITS: Readonly<Record<string, string>> = {
 /** Numbers of what leaves this machine, once a second. */
 export function SendingPanel({ statistics, contract, demand }: SendingPanelProps) {
   if (statistics === null) return <p class="none">Numbers appear here when something is sent.</p>
-  const { width, height, framesPerSecond, videoKbps, audioKbps, rttMs, loss, limitation, codec, protocol } =
-    statistics
+  const { width, height, framesPerSecond, videoKbps, audioKbps, overheadKbps } = statistics
+  const { rttMs, loss, limitation, codec, protocol } = statistics
   const rows: readonly (readonly [name: string, value: string, testId: string])[] = [
     ['Picture', width > 0 ? `${width} × ${height}, ${framesPerSecond.toFixed(0)} /s` : NONE, 'picture'],
     ['Video', videoKbps > 0 ? `${rate(videoKbps)}${codec === null ? '' : ` ${codec}`}` : NONE, 'video-rate'],
     ['Audio', audioKbps > 0 ? rate(audioKbps) : NONE, 'audio-rate'],
+    ['Padding, repair', overheadKbps === null ? NONE : rate(overheadKbps), 'overhead-rate'],
     ['Granted', contract === null ? NONE : `up to ${rate(contract.abr.max_kbps)}`, 'granted'],
     ['Round trip', rttMs === null ? NONE : `${rttMs.toFixed(0)} ms`, 'round-trip'],
     ['Loss', `${(loss * 100).toFixed(loss > 0 && loss < 0.1 ? 1 : 0)} %`, 'loss'],

@@ -386,6 +386,7 @@ test('statistics: frames, rates and the distance of keyframes', async (t) => {
   const { video, audio } = harness.pipeline.stats()
   t.true(Math.abs(video[0]!.fps - 30) < 2)
   t.is(video[0]!.gopFrames, 15)
+  t.is(Math.round(video[0]!.keyframeGapMs), 500)
   t.true(video[0]!.kbps > 300 && video[0]!.kbps < 2000)
   t.true(audio!.kbps > 40 && audio!.kbps < 120)
   t.is(video[0]!.packets, harness.video().length)
