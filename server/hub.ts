@@ -13,6 +13,7 @@ import { ProtooGateway } from '../signaling/protoo-gateway.ts'
 import { YamlParser } from './api/yaml-parser.ts'
 import { apiOf } from './api-room.ts'
 import type { AuditDraft } from './audit/audit-record.ts'
+import { LateAudit } from './audit/late-audit.ts'
 import type { FirstAdminToken } from './auth/admin-token.ts'
 import { openAuth } from './auth/open-auth.ts'
 import type { Config } from './config/config.ts'
@@ -122,8 +123,14 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       allowedNetworks: isLoopback(config.bind.host) ? ['127.0.0.0/8', '::1/128'] : [],
     }),
   )
-  const audit = (draft: AuditDraft) =>
-    void store.write([], [draft]).catch((error) => events.error('audit', 'write', error))
+  const lateAudit = stack.use(
+    new LateAudit({
+      write: (drafts) => store.write([], drafts),
+      failed: (error) => events.error('audit', 'write', error),
+      lost: (count) => events.error('audit', 'lost', new Error(`${count} records were given up`)),
+    }),
+  )
+  const audit = (draft: AuditDraft) => lateAudit.record(draft)
   const overlay = stack.use(
     await openTopology({
       ...{ store, metrics, logger, refreshMs, audit, hubId: config.hubId },

@@ -13,6 +13,8 @@ import { until } from '../support/until.ts'
 const readiness = z.object({ ready: z.boolean(), degraded: z.array(z.string()) })
 const alarms = z.object({ alarms: z.array(z.object({ kind: z.string(), message: z.string() })) })
 
+const trail = z.object({ records: z.array(z.object({ action: z.string(), outcome: z.string() })) })
+
 async function readyz(hub: TestHub) {
   return readiness.parse(await (await fetch(`${hub.url}/readyz`)).json())
 }
@@ -44,6 +46,11 @@ async function comesAndGoes(
   await until(async () => (await readyz(hub)).ready, 'it is ready again, and nobody wrote')
   await until(async () => (await storeAlarm(hub)) === undefined, 'no alarm any more', 20_000)
   await hub.issueToken({ role: 'viewer' })
+  const raised = async () => {
+    const { records } = trail.parse((await hub.api('GET', '/v1/audit')).body)
+    return records.some(({ action, outcome }) => action === 'alarm.raise' && outcome === 'store_failing')
+  }
+  await until(raised, 'the alarm is on the trail that could not be written then')
 }
 
 test('a full disk', async (t) => {

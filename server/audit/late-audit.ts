@@ -1,0 +1,81 @@
+import type { AuditDraft } from './audit-record.ts'
+
+/** Records that wait for a database; the oldest go first when there are more. */
+const MOST_WAITING = 1000
+const AGAIN_MS = 2000
+
+export interface LateAuditOptions {
+  /** Puts records on the trail, all or none. */
+  readonly write: (drafts: readonly AuditDraft[]) => Promise<unknown>
+  /** Records could not be written, and are kept; said once until they are. */
+  readonly failed: (error: unknown) => void
+  /** Records were given up. */
+  readonly lost: (count: number) => void
+  readonly againMs?: number
+}
+
+/**
+ * Records of what happens by itself (alarms, nodes that come and go), which nobody waits for: while the database is away,
+ * they wait for it, with the time at which they happened. So the alarm that says so is on the trail afterwards.
+ */
+export class LateAudit implements AsyncDisposable {
+  readonly #options: LateAuditOptions
+  #waiting: AuditDraft[] = []
+  #writing: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #failing = false
+  #closed = false
+
+  constructor(options: LateAuditOptions) {
+    this.#options = options
+  }
+
+  record(draft: AuditDraft): void {
+    this.#waiting.push(draft)
+    this.#bound()
+    // Not for each record while the database is away: its next turn comes by time.
+    if (this.#timer === undefined) this.#begin()
+  }
+
+  /** Tries once more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    await this.#writing
+    if (this.#waiting.length > 0) await this.#write()
+    if (this.#waiting.length > 0) this.#options.lost(this.#waiting.length)
+  }
+
+  #begin(): void {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined
+      if (this.#waiting.length === 0 || this.#closed || this.#timer !== undefined) return
+      if (!this.#failing) return this.#begin()
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined
+        this.#begin()
+      }, this.#options.againMs ?? AGAIN_MS).unref()
+    })
+  }
+
+  async #write(): Promise<void> {
+    const drafts = this.#waiting
+    this.#waiting = []
+    try {
+      await this.#options.write(drafts)
+      this.#failing = false
+    } catch (error) {
+      this.#waiting = [...drafts, ...this.#waiting]
+      this.#bound()
+      if (!this.#failing) this.#options.failed(error)
+      this.#failing = true
+    }
+  }
+
+  #bound(): void {
+    const over = this.#waiting.length - MOST_WAITING
+    if (over <= 0) return
+    this.#waiting.splice(0, over)
+    this.#options.lost(over)
+  }
+}
