@@ -57,8 +57,8 @@ export const FLOW_ACTIONS: readonly Action[] = [
       const wanted = { role: 'publisher', subject: `brief-${lane}`, tenant_id: 'default' }
       const { token, token_id } = issued.parse((await hub.api('POST', '/v1/tokens', wanted)).body)
       const contract = await askToPublish(hub.url, token, `brief-${lane}-${random.below(1000)}`)
-      const { status } = await hub.api('DELETE', `/v1/tokens/${token_id}`)
-      if (status !== 204) throw new Error(`revoking the token answered ${status}`)
+      const { status } = await hub.api('DELETE', `/v1/tokens/${token_id}?tenant_id=default`)
+      if (status !== 200) throw new Error(`revoking the token answered ${status}`)
       for (let look = 0; look < 100; look += 1) {
         if (!(await listFlows(hub)).some(({ contract_id }) => contract_id === contract.contract_id)) return
         await delay(50)

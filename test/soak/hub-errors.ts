@@ -1,9 +1,13 @@
-/** Errors that a hub whose children are killed must log, by the words of their lines. */
+/** Errors that a hub whose children are killed and stopped must log, by the words of their lines. */
 const EXPECTED: readonly RegExp[] = [
   /^media worker died; starting another$/,
   /^ingress process died; starting another$/,
-  // librist's own words, which it prints past every log: garbage at its port.
-  /^Packet too small: N bytes, ignoring/,
+  /^sfu worker_hangs: media worker N \(pid N\) hangs: ending it$/,
+  /^ingress process hangs: ending it$/,
+  // What was under way on a worker when it was killed: mediasoup's words for a channel that is gone.
+  /^(signaling|whip|whep|lane|stream|sfu) \w+: (write after end|(Channel|Worker|Router|Transport|Producer|Consumer) closed|.*request timeout)$/,
+  // librist's own words, which it prints past every log: garbage at its port, a sender that is gone, a receiver stopped.
+  /^(Packet too small|stream is dead|Dropped N|Discontinuity, expected|Lost N packets)/,
 ]
 
 /** The error lines of a hub, by kind, without what differs each time. */

@@ -16,6 +16,8 @@ import { createLogger } from '../../../common/logger.ts'
 import { listArchives } from '../../../server/audit/archive-file.ts'
 import { AuditArchiver } from '../../../server/audit/audit-archiver.ts'
 import { type VerifyOptions, verifyChain } from '../../../server/audit/verify-chain.ts'
+import { readConfig } from '../../../server/config/config.ts'
+import { openArchiver, openState } from '../../../server/state.ts'
 import { openPostgresStore } from '../../../server/store/postgres-store.ts'
 import { openSqliteStore } from '../../../server/store/sqlite-store.ts'
 import type { Store } from '../../../server/store/store.ts'
@@ -287,6 +289,24 @@ async function verified(t: ExecutionContext, store: Store, archives: string): Pr
   const verdict = await verifying(store, archives)
   t.true(verdict.ok, JSON.stringify(verdict))
 }
+
+test('a hub archives where its configuration says so, and keeps all by default', async (t) => {
+  const data = join(newFolder(), 'data')
+  const configured = (...flags: string[]) => {
+    const read = readConfig(['--data-dir', data, ...flags], {}, {})
+    if (read === 'help') throw new Error('nobody asked for help')
+    return read.config
+  }
+  const config = configured('--audit-keep-days', '30')
+  await using state = await openState(config, {}, logger)
+  const failed = (error: unknown) => t.fail(String(error))
+  t.is(openArchiver(configured(), state, logger, failed), null)
+  t.is(openArchiver(configured('--audit-keep-days', '30', '--amnesia', 'true'), state, logger, failed), null)
+  await fill(state.store, OLD, Date.now() - 31 * DAY)
+  await using moving = openArchiver(config, state, logger, failed)
+  await moving?.run()
+  t.deepEqual(readdirSync(`${data}.audit`), ['audit-000000000001-000000000025.ndjson.gz'])
+})
 
 test('a crash between the file and the deletion costs nothing', async (t) => {
   await using rig = await sqliteRig()
