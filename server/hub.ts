@@ -32,7 +32,6 @@ import { PolicyBook } from './policies/policy-book.ts'
 import { openArchiver, openState } from './state.ts'
 import { StoreWatch } from './store/store-watch.ts'
 import { TenantBook } from './tenants/tenant-book.ts'
-import { isLoopback } from './tls/loopback.ts'
 import { openTls } from './tls/open-tls.ts'
 import { tlsRequirement } from './tls/tls-requirement.ts'
 import { type Listeners, toldWidely } from './told-widely.ts'
@@ -119,8 +118,8 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const webhooks = stack.use(
     await Webhooks.open({
       ...{ store, sealer, refreshMs, logger, now: Date.now, hubId: config.hubId },
-      // Receivers on this very machine are no risk to it only where nobody else reaches the hub.
-      allowedNetworks: isLoopback(config.bind.host) ? ['127.0.0.0/8', '::1/128'] : [],
+      // Where the hub listens says nothing about who asks: behind a proxy it listens on loopback to everybody.
+      allowedNetworks: config.webhookNetworks,
     }),
   )
   const lateAudit = stack.use(

@@ -134,6 +134,13 @@ export function addressRanges(names: Names): Setting<readonly string[]> {
   }
 }
 
+/** As addressRanges, each with its length: `10.0.0.1` is `10.0.0.1/32`. */
+export function networks(names: Names): Setting<readonly string[]> {
+  const ranges = addressRanges(names)
+  const whole = (range: string) => (range.includes('/') ? range : `${range}/${isIP(range) === 6 ? 128 : 32}`)
+  return { ...ranges, read: (raw) => ranges.read(raw)?.map(whole) }
+}
+
 export function portRange(names: Names): Setting<readonly [number, number]> {
   return {
     ...names,

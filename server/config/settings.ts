@@ -9,6 +9,7 @@ import {
   flag,
   host,
   name,
+  networks,
   oneOf,
   portRange,
   socketAddress,
@@ -71,6 +72,13 @@ export const SETTINGS = {
     key: 'hub.trusted_proxies',
     default: '',
     help: 'reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between; without them whoever comes by a proxy shares its rate limit',
+  }),
+  webhookNetworks: networks({
+    env: 'WEBHOOK_NETWORKS',
+    flag: 'webhook-networks',
+    key: 'hub.webhook_networks',
+    default: '',
+    help: "private networks that tenants' webhooks may go to all the same, with commas between; loopback is one of them: whoever may make webhooks then speaks to every port of this machine",
   }),
   idleMs: wholeNumber(
     {

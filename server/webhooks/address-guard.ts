@@ -21,10 +21,16 @@ export class AddressGuard {
   readonly #forbidden = listOf([...PRIVATE_IPV4, ...PRIVATE_IPV6])
   readonly #public = listOf([PUBLIC_IPV6])
   readonly #allowed: BlockList
+  readonly #resolve: typeof lookup
 
-  /** `allowedNetworks`: private networks that are allowed all the same, `10.1.0.0/16`. @throws CodedError `bad_config` */
-  constructor(allowedNetworks: readonly string[] = []) {
+  /**
+   * @param allowedNetworks private networks that are allowed all the same, `10.1.0.0/16`
+   * @param resolve looks a name up; the system's resolver by default
+   * @throws CodedError `bad_config`
+   */
+  constructor(allowedNetworks: readonly string[] = [], resolve: typeof lookup = lookup) {
     this.#allowed = listOf(allowedNetworks)
+    this.#resolve = resolve
   }
 
   allows(address: string): boolean {
@@ -55,13 +61,16 @@ export class AddressGuard {
     return url
   }
 
-  /** For `http.request`: looks a name up and refuses it when one of its addresses is not allowed. */
+  /**
+   * For `http.request`: looks a name up and refuses it when one of its addresses is not allowed. The connection is made to
+   * what is answered here: nobody asks for the name again, so nobody can answer otherwise.
+   */
   readonly lookup: LookupFunction = (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+    this.#resolve(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
       if (error) return callback(error, [])
       const wrong = addresses.find(({ address }) => !this.allows(address))
       const first = addresses[0]
-      if (wrong || !first) return callback(forbidden(hostname, wrong?.address ?? 'nothing'), [])
+      if (wrong || !first) return callback(forbidden(hostname), [])
       if (options.all === true) callback(null, addresses)
       else callback(null, first.address, first.family)
     })
@@ -70,12 +79,13 @@ export class AddressGuard {
   /** As `lookup`, for a URL with an address in it, which is connected to without one. @throws CodedError */
   checkLiteral(url: URL): void {
     const host = hostOf(url)
-    if (isIP(host) !== 0 && !this.allows(host)) throw forbidden(host, host)
+    if (isIP(host) !== 0 && !this.allows(host)) throw forbidden(host)
   }
 }
 
+/** Without brackets, and without the dot that ends a name which is whole: `localhost.` is `localhost`. */
 export function hostOf({ hostname }: URL): string {
-  return hostname.replace(/^\[(.*)\]$/, '$1')
+  return hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '')
 }
 
 function listOf(networks: readonly string[]): BlockList {
@@ -106,6 +116,7 @@ function badUrl(why: string): CodedError {
   return new CodedError('webhook_url', `the URL can't be delivered to: ${why}`, { status: 400 })
 }
 
-function forbidden(host: string, address: string): CodedError {
-  return new CodedError('webhook_address', `${host} is at ${address}, where webhooks may not go`)
+/** Without the address: what a name points to inside is not the tenant's to know. */
+function forbidden(host: string): CodedError {
+  return new CodedError('webhook_address', `webhooks may not go to where ${host} is`)
 }

@@ -54,6 +54,14 @@ test('defaults are those of the overlay contract', (t) => {
   t.deepEqual(config.streams, [])
 })
 
+test('networks that webhooks may go to: none by default, addresses as well as ranges', (t) => {
+  t.deepEqual(load([]).webhookNetworks, [])
+  const path = file('[hub]\nwebhook_networks = ["10.1.0.0/16", "fd00::1"]\n')
+  t.deepEqual(load(['--config', path]).webhookNetworks, ['10.1.0.0/16', 'fd00::1/128'])
+  t.deepEqual(load([], { WEBHOOK_NETWORKS: '127.0.0.1, ::1' }).webhookNetworks, ['127.0.0.1/32', '::1/128'])
+  t.regex(problems([], { WEBHOOK_NETWORKS: 'all' })[0] ?? '', /^WEBHOOK_NETWORKS/)
+})
+
 test('file, environment and flags win in this order', (t) => {
   const path = file('[hub]\nmax_conns = 10\nidle_ms = 1000\nread_ms = 1000\n')
   const config = load(['--config', path, '--max-conns', '30'], {
@@ -69,7 +77,7 @@ test('every problem is named at once, with its source and what is allowed', (t) 
     '--bind (flag): "nowhere" is not allowed; allowed: host:port or [ipv6]:port, the port from 0 to 65535',
     'OVERLAY_MAX_CONNS (environment): "0" is not allowed; allowed: a whole number from 1 to 1000000',
     'hub.idle_ms (config file): "soon" is not allowed; allowed: a whole number from 100 to 3600000',
-    'hub.colour (config file): unknown; allowed: bind, id, max_conns, max_kbps, drain_ms, trusted_proxies, idle_ms, read_ms, write_ms, metrics_addr, log_level, amnesia, data_dir, database_url, keys_file, audit_keep_days, audit_archive_dir',
+    'hub.colour (config file): unknown; allowed: bind, id, max_conns, max_kbps, drain_ms, trusted_proxies, webhook_networks, idle_ms, read_ms, write_ms, metrics_addr, log_level, amnesia, data_dir, database_url, keys_file, audit_keep_days, audit_archive_dir',
   ])
 })
 

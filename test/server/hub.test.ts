@@ -205,3 +205,13 @@ function alive(pid: number): boolean {
     return false
   }
 }
+
+test("webhooks don't reach loopback because the hub listens there", async (t) => {
+  await using hub = await startHub([])
+  const url = `http://127.0.0.1:${new URL(hub.url).port}/hook`
+  const refused = await hub.api('POST', '/v1/webhooks', { url, events: ['*'] })
+  t.is(refused.status, 400)
+  t.regex(JSON.stringify(refused.body), /"code":"webhook_url"/)
+  await using opened = await startHub([], { env: { WEBHOOK_NETWORKS: '127.0.0.1' } })
+  t.is((await opened.api('POST', '/v1/webhooks', { url, events: ['*'] })).status, 201)
+})

@@ -1,3 +1,4 @@
+import type { lookup } from 'node:dns'
 import test from 'ava'
 import { AddressGuard } from '../../../server/webhooks/address-guard.ts'
 import { deliver } from '../../../server/webhooks/deliver.ts'
@@ -86,4 +87,104 @@ test('what counts is the address that is connected to', async (t) => {
   t.is(to.received.length, 0)
   const opened = { ...options, guard: new AddressGuard(['127.0.0.0/8', '::1/128']) }
   t.is(await deliver({ url: new URL(`http://localhost:${to.port}/`), headers: {}, body: '{}' }, opened), 204)
+})
+
+test('this machine is refused however it is spelled', (t) => {
+  const guard = new AddressGuard()
+  const spellings = [
+    ...['127.0.0.1', '127.1', '127.0.1', '0x7f.0.0.1', '0x7f000001', '2130706433', '017700000001', '0177.1'],
+    ...[
+      '127.0.0.1.',
+      '127.255.255.254',
+      '%31%32%37.0.0.1',
+      '\uff11\uff12\uff17.0.0.1',
+      '0',
+      '0.0.0.0',
+      '[::]',
+      '[::1]',
+    ],
+    ...[
+      '[0:0:0:0:0:0:0:1]',
+      '[::ffff:127.0.0.1]',
+      '[::ffff:7f00:1]',
+      '[0:0:0:0:0:ffff:7f00:0001]',
+      '[::127.0.0.1]',
+    ],
+    ...[
+      '[::ffff:0:7f00:1]',
+      '[64:ff9b::127.0.0.1]',
+      '[64:ff9b:1::7f00:1]',
+      '[2002:7f00:1::]',
+      '[2002:7f00:1::1]',
+    ],
+    ...[
+      '[2001:0:7f00:1::]',
+      '[fe80::1]',
+      '[fec0::1]',
+      '[fd00::1]',
+      '[ff02::1]',
+      '[100::1]',
+      '[3fff::1]',
+      '[5f00::1]',
+    ],
+    ...[
+      'localhost',
+      'LOCALHOST',
+      'localhost.',
+      'a.localhost',
+      'a.localhost.',
+      'loc\u00adalhost',
+      '169.254.169.254',
+    ],
+  ]
+  for (const host of spellings)
+    for (const scheme of ['http', 'https'])
+      t.true(refuses(guard, `${scheme}://${host}:9/`), `${scheme} ${host}`)
+})
+
+test('a name is asked for once, and what was checked is what is connected to', async (t) => {
+  await using to = await receiver()
+  const asked: string[] = []
+  /** Answers with the first of these, then with the next, as whoever rebinds a name does. */
+  const resolving = (...answers: readonly string[]) =>
+    ((
+      name: string,
+      _options: unknown,
+      callback: (error: null, found: { address: string; family: number }[]) => void,
+    ) => {
+      asked.push(name)
+      callback(null, [{ address: answers[Math.min(asked.length, answers.length) - 1]!, family: 4 }])
+    }) as unknown as typeof lookup
+  const send = (guard: AddressGuard) =>
+    deliver(
+      { url: new URL(`http://rebind.example:${to.port}/`), headers: {}, body: '{}' },
+      { guard, signal: AbortSignal.timeout(5000) },
+    )
+  t.is(await send(new AddressGuard(['127.0.0.1/32'], resolving('127.0.0.1', '127.0.0.2'))), 204)
+  t.deepEqual(asked, ['rebind.example'])
+  asked.length = 0
+  t.is(
+    await codeOf(send(new AddressGuard(['127.0.0.2/32'], resolving('127.0.0.1', '127.0.0.2')))),
+    '500 webhook_address',
+  )
+  t.deepEqual(asked, ['rebind.example'])
+  t.is(to.received.length, 1)
+})
+
+test('what is refused tells an open port from a closed one by nothing', async (t) => {
+  await using to = await receiver()
+  const guard = new AddressGuard()
+  const told = async (host: string, port: number) => {
+    const url = new URL(`http://${host}:${port}/`)
+    const error = await t.throwsAsync(
+      deliver({ url, headers: {}, body: '{}' }, { guard, signal: AbortSignal.timeout(5000) }),
+    )
+    return error?.message
+  }
+  for (const host of ['localhost', '127.0.0.1', '[::1]']) {
+    const [open, closed] = [await told(host, to.port), await told(host, 1)]
+    t.is(open, closed)
+    t.notRegex(open ?? '', /at 127|ECONN|:\d\d/)
+  }
+  t.is(to.received.length, 0)
 })
