@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { WORKER_CPU_CEILING } from '../policy/capacity.ts'
+import { type DescriptorCount, runLow } from './descriptors.ts'
 
 /** How full the hub may be before it asks to be spared: below saturation, so that there is time to react. */
 export const DEGRADED_AT = {
@@ -25,6 +26,8 @@ export interface HealthFacts {
   readonly workerCpu: () => number
   readonly connections: () => number
   readonly maxConnections: number
+  /** File descriptors. */
+  readonly descriptors: () => DescriptorCount
   /** RIST ports, one per link of each stream: how many there are for contracts, and how many of them are taken. */
   readonly ports: () => { readonly taken: number; readonly count: number }
   /** Writes that wait for their transaction, and how many may. */
@@ -71,6 +74,9 @@ export class Health implements Disposable {
       degraded.push(`ports: ${taken} of ${count} for RIST are taken`)
     if (connections() >= maxConnections * DEGRADED_AT.connections)
       degraded.push(`connections: ${connections()} of ${maxConnections} are taken`)
+    const { open, limit } = this.#facts.descriptors()
+    if (runLow({ open, limit }))
+      degraded.push(`descriptors: ${open} of ${limit} are open; raise the limit (ulimit -n, LimitNOFILE)`)
     if (storeQueue.waiting >= storeQueue.capacity * DEGRADED_AT.storeQueue)
       degraded.push(`store: ${storeQueue.waiting} of ${storeQueue.capacity} writes wait`)
     const storeFailure = this.#facts.storeFailure()

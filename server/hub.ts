@@ -17,6 +17,8 @@ import { LateAudit } from './audit/late-audit.ts'
 import type { FirstAdminToken } from './auth/admin-token.ts'
 import { openAuth } from './auth/open-auth.ts'
 import type { Config } from './config/config.ts'
+import { ConnectionBounds } from './connection-bounds.ts'
+import { Descriptors } from './descriptors.ts'
 import { openDoors } from './door-room.ts'
 import { mediaEvents } from './events.ts'
 import { type FlowRoom, openFlowRoom } from './flow-room.ts'
@@ -191,8 +193,10 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const doors = stack.use(
     openDoors({ flows, events, routerCapabilities, maxSessions: config.maxConnections }),
   )
+  const descriptors = stack.use(await Descriptors.open())
   const health = stack.use(
     new Health({
+      descriptors: () => descriptors.count,
       draining: () => place.draining,
       workersUp: () => workers.answering.length,
       workersWanted: workers.size,
@@ -224,6 +228,11 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
         )
       : null
   const http = httpServer(app, config, tls)
+  new ConnectionBounds({
+    ...{ perAddress: config.maxConnectionsPerAddress, trustedProxies: config.trustedProxies, descriptors },
+    turnOut: () => gateway.turnOut(),
+    refused: (reason, detail) => events.rejected(null, reason, detail),
+  }).attach(http)
   http.on('upgrade', (request, socket, head) => {
     // Node listens to it no more: one that is gone before it is answered would end the process.
     socket.on('error', () => {})

@@ -48,7 +48,7 @@ export class ProtooGateway implements Disposable {
     server.on('connectionrequest', ({ socket }, accept, reject) => {
       const { maxConnections, door } = this.#options
       // Whoever only holds a place open gives it up: else a few silent ones would keep everybody out.
-      if (this.connections >= maxConnections) this.#strangers.values().next().value?.close()
+      if (this.connections >= maxConnections) this.turnOut()
       if (this.connections >= maxConnections) {
         door.events.rejected(null, 'max_connections', `${maxConnections} are connected`)
         return reject(503, 'too many connections; try again later')
@@ -104,6 +104,13 @@ export class ProtooGateway implements Disposable {
   /** Those of them that are for nobody with a token. */
   get anonymous(): number {
     return this.#anonymous.size
+  }
+
+  /** Closes the oldest connection that showed no good ticket yet. Answers whether there was one. */
+  turnOut(): boolean {
+    const stranger: Peer | undefined = this.#strangers.values().next().value
+    stranger?.close()
+    return stranger !== undefined
   }
 
   /** Takes over an HTTP upgrade whose path is `/protoo`. */

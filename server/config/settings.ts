@@ -44,6 +44,17 @@ export const SETTINGS = {
     1,
     1_000_000,
   ),
+  maxConnectionsPerAddress: wholeNumber(
+    {
+      env: 'OVERLAY_MAX_CONNS_PER_ADDRESS',
+      flag: 'max-conns-per-address',
+      key: 'hub.max_conns_per_address',
+      default: '256',
+      help: 'most HTTP connections of one address (of IPv6 a /64) at once; WebSockets and trusted proxies do not count',
+    },
+    1,
+    1_000_000,
+  ),
   maxKbps: wholeNumber(
     {
       env: 'OVERLAY_MAX_KBPS',

@@ -1,7 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { connect } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import { startHub } from '../support/hub.ts'
@@ -214,4 +217,49 @@ test("webhooks don't reach loopback because the hub listens there", async (t) =>
   t.regex(JSON.stringify(refused.body), /"code":"webhook_url"/)
   await using opened = await startHub([], { env: { WEBHOOK_NETWORKS: '127.0.0.1' } })
   t.is((await opened.api('POST', '/v1/webhooks', { url, events: ['*'] })).status, 201)
+})
+
+test('hundreds of half-sent requests of one address leave the hub to others, and are spoken of', async (t) => {
+  const limit = 200
+  await using hub = await startHub([{ streamId: 'cam-1' }], { workers: 1 })
+  const { port } = new URL(hub.url)
+  const setLimit = (descriptors: number) =>
+    execFileSync('prlimit', ['--pid', String(hub.pid), `--nofile=${descriptors}:`])
+  const ask = (localAddress: string, path: string) =>
+    new Promise<{ status: number; text: string }>((resolve, reject) => {
+      const options = { host: '127.0.0.1', port, path, localAddress, agent: false, timeout: 1000 }
+      const asking = request(options, async (response) => {
+        let text = ''
+        for await (const chunk of response) text += chunk
+        resolve({ status: response.statusCode ?? 0, text })
+      })
+      asking.on('timeout', () => asking.destroy(new Error('no answer within a second')))
+      asking.on('error', reject).end()
+    })
+  setLimit(limit)
+  // The hub looks at its limit once a second.
+  await setTimeout(1500)
+  using stack = new DisposableStack()
+  const half = Array.from({ length: 300 }, () => {
+    const socket = connect(Number(port), '127.0.0.1')
+      .on('error', () => {})
+      .resume()
+    stack.defer(() => socket.destroy())
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nX-Half: ')
+    return socket
+  })
+  const end = performance.now() + 3000
+  for (let asked = 0; performance.now() < end; asked += 1)
+    t.is((await ask('127.0.0.2', '/healthz')).status, 200, `request ${asked}`)
+  t.true((await hub.metric('rejected_total{reason="address_connections"}')) >= 100)
+  t.true(hub.log.some(({ reason }) => reason === 'address_connections'))
+  // Their heads did not come in time: the address is let in again.
+  await until(() => half.every((socket) => socket.destroyed), 'all half-sent requests are cut off')
+  t.is((await ask('127.0.0.1', '/healthz')).status, 200)
+
+  setLimit(readdirSync(`/proc/${hub.pid}/fd`).length + 50)
+  await until(async () => (await ask('127.0.0.2', '/readyz')).text.includes('descriptors: '), 'it is said')
+  t.is((await ask('127.0.0.2', '/readyz')).status, 503)
+  setLimit(1000)
+  await until(async () => !(await ask('127.0.0.2', '/readyz')).text.includes('descriptors: '), 'it is over')
 })

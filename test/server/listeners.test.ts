@@ -46,6 +46,7 @@ test('only proxies that are trusted are believed about who asks', async (t) => {
         ...{ draining: () => false, workersUp: () => 1, workersWanted: 1, workerCpu: () => 0 },
         ...{ ports: () => ({ taken: 0, count: 1 }), connections: () => 0, maxConnections: 1 },
         storeFailure: () => null,
+        descriptors: () => ({ open: 1, limit: 100 }),
         storeQueue: { waiting: 0, capacity: 1 },
       }),
     )

@@ -125,6 +125,8 @@ export async function startHub(
   const { dataDir } = options
   const env = {
     ...process.env,
+    // All clients of a test have one address.
+    OVERLAY_MAX_CONNS_PER_ADDRESS: '100000',
     ...(dataDir === undefined ? { AMNESIA: 'true' } : { DATA_DIR: dataDir }),
     ...options.env,
   }
