@@ -6,12 +6,20 @@ const MAX_VALUES = 16_000
 /** Fields of one object. Objects with thousands of fields are tables of hashes, slow to make and to look through. */
 const MAX_FIELDS = 100
 
-const [QUOTE, COMMA, BACKSLASH] = [0x22, 0x2c, 0x5c]
-const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
+const QUOTE = 0x22
+const COMMA = 0x2c
+const BACKSLASH = 0x5c
+const OPEN_LIST = 0x5b
+const CLOSE_LIST = 0x5d
+const OPEN_OBJECT = 0x7b
+const CLOSE_OBJECT = 0x7d
+
+const SPEAKS = new Uint8Array(256)
+for (const byte of [QUOTE, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT]) SPEAKS[byte] = 1
 
 /**
  * Refuses JSON that would take long to parse, or holds what no request of ours needs (see plain-data.ts), by its bytes
- * alone: a MiB takes 2 ms. Whether it is JSON at all, the parser says.
+ * alone: a MiB takes 4 ms. Whether it is JSON at all, the parser says.
  * @throws ApiError 400
  */
 export function refuseHostileJson(bytes: Buffer): void {
@@ -23,7 +31,9 @@ export function refuseHostileJson(bytes: Buffer): void {
   const fields = new Int16Array(MAX_DEPTH + 1)
   fields[0] = -1
   for (let at = 0; at < bytes.length; at += 1) {
-    const byte = bytes[at]
+    const byte = bytes[at]!
+    // Most bytes say nothing: a table is faster than to compare each with all that do.
+    if (SPEAKS[byte] === 0) continue
     if (byte === QUOTE) {
       const end = endOfText(bytes, at)
       if (isName) refuseName(bytes, at + 1, end)
