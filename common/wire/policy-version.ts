@@ -22,6 +22,7 @@ export const policyVersionInfoSchema = z.object({
   made_by: z.string().nullable(),
   restored: z.number().int().nullable(),
 })
+export type PolicyVersionInfo = z.infer<typeof policyVersionInfoSchema>
 
 export const policyVersionSchema = z.object({
   ...policyVersionInfoSchema.shape,

@@ -1,8 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { PolicyDocument } from '../../common/wire/policy-document.ts'
 import {
   type PolicyVersion,
+  type PolicyVersionInfo,
   type PolicyVersionRecord,
   policyVersionRecordSchema,
 } from '../../common/wire/policy-version.ts'
@@ -90,17 +92,27 @@ export class PolicyBook implements AsyncDisposable {
       : { tenant_id: tenantId, version: 0, document: {}, made_at: null, made_by: null, restored: null }
   }
 
-  /** Versions that are still kept, oldest first. `page.after` is a version. */
+  /**
+   * Versions that are still kept, oldest first, without their documents, of which each may be long: they are read one by
+   * one, and others have their turn in between. `page.after` is a version.
+   */
   async versions(
     tenantId: string,
     page: { after?: number | undefined; limit: number },
-  ): Promise<PolicyVersion[]> {
-    const documentPage: DocumentPage = {
-      limit: page.limit,
-      after: page.after === undefined ? undefined : versionId(page.after),
+  ): Promise<PolicyVersionInfo[]> {
+    const infos: PolicyVersionInfo[] = []
+    for (let { after } = page; infos.length < page.limit; after = infos.at(-1)?.version) {
+      const documentPage: DocumentPage = {
+        limit: 1,
+        after: after === undefined ? undefined : versionId(after),
+      }
+      const [found] = await this.#versions.list(tenantId, documentPage)
+      if (found === undefined) break
+      const { document, ...info } = versionOf(found)
+      infos.push(info)
+      await nextTurn()
     }
-    const found = await this.#versions.list(tenantId, documentPage)
-    return found.map(versionOf)
+    return infos
   }
 
   async version(tenantId: string, version: number): Promise<PolicyVersion | undefined> {

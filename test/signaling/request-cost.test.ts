@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import type { z } from 'zod'
 import { publisherNotifications, publisherRequests } from '../../common/wire/publisher-protocol.ts'
@@ -8,7 +9,11 @@ import { longestTurnMs } from '../support/turn-probe.ts'
 /** Longest message of a WebSocket, bytes; and what the longest may hold the event loop for, ms. */
 const MESSAGE_BYTES = 64 * 1024
 const LIMIT_MS = 20
-const TRIES = 6
+/**
+ * Tried so often before a turn counts as too long: code that runs for the first time, garbage, and what else this machine
+ * does cost more than what is looked for. One turn that is short enough shows that it can be.
+ */
+const TRIES = 20
 
 const filled = (item: string): string => {
   const count = Math.floor((MESSAGE_BYTES - 200) / (item.length + 1))
@@ -51,6 +56,7 @@ test('no message of a WebSocket holds the event loop', async (t) => {
           } catch {}
         })
         best = Math.min(best, turn)
+        if (best > LIMIT_MS) await delay(10 * each)
       }
       if (best > LIMIT_MS) slow.push(`${method} ${text.slice(0, 40)}: ${Math.round(best)} ms`)
     }

@@ -30,6 +30,6 @@ export const listPolicyVersions = ({ policies }: Pick<AdministrationParts, 'poli
     handle: async ({ tenantId }, { query }) => {
       const found = await policies.versions(tenantId, query)
       const next = found.length === query.limit ? (found.at(-1)?.version ?? null) : null
-      return { versions: found.map(({ document, ...info }) => info), next }
+      return { versions: found, next }
     },
   })

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { SeededRandom } from '../../fuzz/seeded-random.ts'
 import { longestTurnMs } from '../../support/turn-probe.ts'
@@ -5,12 +6,15 @@ import { nodeKey } from '../auth/node-key.ts'
 import { hubUnderTest } from './api-under-test.ts'
 import { RawClient, type RawRequest } from './raw-request.ts'
 import { operationsOf, requestOf, validParts } from './route-requests.ts'
-import { numbered, worstBodiesOf } from './worst-bodies.ts'
+import { LARGEST_POLICY, numbered, worstBodiesOf } from './worst-bodies.ts'
 
 /** Nothing that a request carries holds the event loop for longer, ms. */
 const LIMIT_MS = 20
-/** Tried so often before a turn counts as too long: code that runs for the first time, and garbage, cost more. */
-const TRIES = 6
+/**
+ * Tried so often before a turn counts as too long: code that runs for the first time, garbage, and what else this machine
+ * does cost more than what is looked for. One turn that is short enough shows that it can be.
+ */
+const TRIES = 20
 
 /** What makes the hub look long at a head. */
 const HEADERS: readonly (readonly [name: string, value: string])[] = [
@@ -63,6 +67,7 @@ class Slow {
         status = (await this.#client.send(request)).status
       })
       best = Math.min(best, turn)
+      if (best > LIMIT_MS) await delay(10 * each)
     }
     this.longest.push({ ms: Math.round(best), what })
     this.longest.sort((a, b) => b.ms - a.ms).splice(3)
@@ -109,6 +114,27 @@ test('no head holds the event loop', async (t) => {
       })
   }
   for (const path of PATHS) await slow.check(`path ${path.slice(0, 20)}`, { method: 'GET', path })
+  t.deepEqual(slow.found, [])
+})
+
+test('a long policy holds the event loop neither when it is put in force nor afterwards', async (t) => {
+  await using api = await hubUnderTest((await nodeKey()).csr)
+  using client = new RawClient(api.url)
+  const headers = {
+    authorization: `Bearer ${(await api.goodTokens()).operator}`,
+    ...{ 'content-type': 'application/json', 'if-match': '*' },
+  }
+  const path = '/v1/policies/acme'
+  const allowed = JSON.stringify({ effect: 'allow', subjects: ['*'], actions: ['*'] })
+  const body = LARGEST_POLICY.replace('[', `[${allowed},`)
+  t.true(body.length > 500_000)
+  const slow = new Slow(client)
+  for (let each = 0; each < 20; each += 1)
+    t.is((await client.send({ method: 'PUT', path, headers, body })).status, 200)
+  await slow.check('PUT', { method: 'PUT', path, headers, body })
+  await slow.check('GET', { method: 'GET', path, headers })
+  await slow.check('versions', { method: 'GET', path: `${path}/versions?limit=1000`, headers })
+  t.log(slow.longest)
   t.deepEqual(slow.found, [])
 })
 

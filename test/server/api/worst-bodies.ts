@@ -18,6 +18,11 @@ const RULE = (streams: string): string =>
   `{"effect":"allow","subjects":["*"],"actions":["*"],"streams":[${streams}]}`
 const WRONG_REPORT = `{${numbered(14, (index) => `"f${index}":[]`).join(',')}}`
 
+/** The longest policy that is taken. */
+export const LARGEST_POLICY = `{"acl":[${numbered(98, (rule) =>
+  RULE(numbered(100, (name) => `"${'x'.repeat(55)}-${rule}-${name}"`).join(',')),
+).join(',')}]}`
+
 /** Whatever a route takes, this is what JSON can be at worst. */
 const JSON_BODIES: Readonly<Record<string, string>> = {
   'empty objects': filled('[', '{}', ']'),
@@ -152,7 +157,8 @@ export function worstBodiesOf(
         `[${numbered(1000, () => wrong).join(',')}]`,
       ])
   }
-  if (path.startsWith('/v1/policies') && bodies.length > 0 && !path.endsWith('rollback'))
+  if (path.startsWith('/v1/policies') && bodies.length > 0 && !path.endsWith('rollback')) {
+    bodies.push(['application/json', 'as many names as are taken', LARGEST_POLICY])
     for (const [what, pattern] of Object.entries({
       taken: '"*a"',
       'slow to match': `"*a?${'a'.repeat(40)}b"`,
@@ -165,5 +171,6 @@ export function worstBodiesOf(
         `{"acl":[${rules.join(',')}]}`.slice(0, MIB),
       ])
     }
+  }
   return bodies
 }
