@@ -62,6 +62,8 @@ export function describeSaturation({ nodeId, load, ceilings }: NodeFacts, resour
 /** Ceilings of a tenant; null has no ceiling. */
 export interface TenantCeilings {
   readonly maxStreams: number | null
+  /** Streams of one asker: a user with all its tokens, or a node. */
+  readonly maxStreamsPerToken: number | null
   readonly maxViewers: number | null
   readonly maxViewersPerStream: number | null
   /** Of those without a token. */
@@ -88,6 +90,8 @@ export interface AnonymousUsage {
 /** What the tenant uses now; neither the flow in question nor places that give way to it are counted. */
 export interface TenantUsage {
   readonly streams: number
+  /** Those of them that whoever asks now asked for. */
+  readonly streamsOfToken: number
   readonly viewers: number
   readonly viewersOfStream: number
   /** Sum of the granted `abr.max_kbps` of its senders. */
@@ -108,6 +112,7 @@ export function saturatedQuota(
       : null
   if (action === 'publish') {
     return (
+      full('token_streams', usage.streamsOfToken, 1, ceilings.maxStreamsPerToken, 'streams of this token') ??
       full('tenant_streams', usage.streams, 1, ceilings.maxStreams, 'streams') ??
       full('tenant_uplink', usage.uplinkKbps, kbps, ceilings.uplinkKbps, 'kb/s')
     )

@@ -80,6 +80,7 @@ export function effectivePolicy(
     requireRegion: paths?.require_region ?? null,
     ceilings: {
       maxStreams: admission?.max_streams ?? null,
+      maxStreamsPerToken: admission?.max_streams_per_token ?? null,
       maxViewers: admission?.max_viewers ?? null,
       maxViewersPerStream: admission?.max_viewers_per_stream ?? null,
       maxViewersPerAddress: null,

@@ -100,6 +100,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     rule: publicStreamsRule(config.streams),
     ceilings: {
       maxStreams: config.streamsPerTenant,
+      maxStreamsPerToken: config.streamsPerToken,
       maxViewers: config.viewersPerTenant,
       maxViewersPerStream: config.viewersPerStream,
       maxViewersPerAddress: config.viewersPerAddress,

@@ -122,6 +122,8 @@ export const policyDocumentSchema = z.strictObject({
   admission: z
     .strictObject({
       max_streams: z.number().int().min(0).max(100_000).optional(),
+      /** Streams that one user, with whatever tokens, or one node publishes. */
+      max_streams_per_token: z.number().int().min(0).max(100_000).optional(),
       max_viewers: z.number().int().min(0).max(1_000_000).optional(),
       max_viewers_per_stream: z.number().int().min(0).max(1_000_000).optional(),
       /** Sum of what the tenant's senders may send. */

@@ -57,4 +57,15 @@ export const CAPACITY_SETTINGS = {
     0,
     100_000,
   ),
+  streamsPerToken: wholeNumber(
+    {
+      env: 'MEDIA_STREAMS_PER_TOKEN',
+      flag: 'streams-per-token',
+      key: 'media.streams_per_token',
+      default: '32',
+      help: "most streams that one user, with whatever tokens, or one node publishes; the configuration's own don't count",
+    },
+    0,
+    100_000,
+  ),
 } as const

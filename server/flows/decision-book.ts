@@ -17,7 +17,7 @@ import { ApiError } from '../api/api-error.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { addressKey } from '../auth/address-key.ts'
 import { actorOf } from '../auth/principal.ts'
-import { type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
+import { isHubsOwn, type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
 import type { PlaceCeilings, PlaceHolder } from './viewer-places.ts'
@@ -78,7 +78,7 @@ export class DecisionBook {
     // Evidence and switches are as old as the steady clock says; a contract's end is shown and stored.
     const decision = decide(
       { principal, request },
-      this.#facts(request, current, holder),
+      this.#facts(principal, request, current, holder),
       policy,
       clock.steady(),
     )
@@ -102,7 +102,13 @@ export class DecisionBook {
     }
   }
 
-  #facts(request: DecisionRequest, current: LivePublisherFlow | null, holder: PlaceHolder): DecisionFacts {
+  #facts(
+    principal: Principal,
+    request: DecisionRequest,
+    current: LivePublisherFlow | null,
+    holder: PlaceHolder,
+  ): DecisionFacts {
+    const asker = ownerOf(principal)
     const { hubId, topology, publishers, viewers, connections, workersFull } = this.#sources
     const { tenant_id, stream_id } = request
     const places = viewers.taken({ tenantId: tenant_id, streamId: stream_id, holder })
@@ -126,6 +132,7 @@ export class DecisionBook {
           : unknownSender(current ? [current.contract.transport] : request.preferred_transports),
       usage: {
         streams: others.length,
+        streamsOfToken: isHubsOwn(principal) ? 0 : others.filter(({ owner }) => owner === asker).length,
         viewers: places.viewers,
         viewersOfStream: places.viewersOfStream,
         uplinkKbps: others.reduce((sum, { contract }) => sum + contract.abr.max_kbps, 0),

@@ -38,6 +38,7 @@ function lower(one: TenantCeilings, other: TenantCeilings): TenantCeilings {
   }
   return {
     maxStreams: least('maxStreams'),
+    maxStreamsPerToken: least('maxStreamsPerToken'),
     maxViewers: least('maxViewers'),
     maxViewersPerStream: least('maxViewersPerStream'),
     maxViewersPerAddress: least('maxViewersPerAddress'),

@@ -73,6 +73,11 @@ export function ownerOf({ id, tenant_id, node_id }: Pick<Principal, 'id' | 'tena
   return tenant_id === null ? `hub:${id}` : `user:${id}`
 }
 
+/** Whether the hub itself asks, for the streams of its configuration: no token can be issued to a name that begins so. */
+export function isHubsOwn({ id }: Pick<Principal, 'id'>): boolean {
+  return id.startsWith('_')
+}
+
 /** Whether nothing differs that a sender or viewer would notice: a contract's end is no term of it. */
 export function sameTerms(
   { contract: one }: LivePublisherFlow,

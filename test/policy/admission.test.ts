@@ -125,11 +125,12 @@ test('nodes are full by worker, flows or uplink', (t) => {
 
 const none = {
   ...{ maxStreams: null, maxViewers: null, maxViewersPerStream: null, maxViewersPerAddress: null },
+  maxStreamsPerToken: null,
   uplinkKbps: null,
 }
 
 test('viewers without a token have a share, and one of their addresses less', (t) => {
-  const usage = { streams: 0, viewers: 40, viewersOfStream: 40, uplinkKbps: 0 }
+  const usage = { streams: 0, streamsOfToken: 0, viewers: 40, viewersOfStream: 40, uplinkKbps: 0 }
   const anonymous = { viewers: 40, viewersOfStream: 40, viewersOfAddress: 20 }
   const full = (ceilings: Partial<typeof none> | object, who: typeof anonymous | null = anonymous) =>
     saturatedQuota({ ...none, ...ceilings }, usage, 'subscribe', 600, who ?? undefined)
@@ -149,12 +150,17 @@ test('viewers without a token have a share, and one of their addresses less', (t
 })
 
 test('tenants are full by streams, viewers or uplink', (t) => {
-  const usage = { streams: 3, viewers: 50, viewersOfStream: 20, uplinkKbps: 9000 }
+  const usage = { streams: 3, streamsOfToken: 2, viewers: 50, viewersOfStream: 20, uplinkKbps: 9000 }
   const full = (ceilings: Partial<typeof none> | object, action: 'publish' | 'subscribe') =>
     saturatedQuota({ ...none, ...ceilings }, usage, action, 600)
   t.is(full({}, 'publish'), null)
   t.is(full({ maxStreams: 4 }, 'publish'), null)
   t.like(full({ maxStreams: 3 }, 'publish'), { resource: 'tenant_streams', words: '3 + 1 of 3 streams' })
+  t.like(full({ maxStreams: 3, maxStreamsPerToken: 2 }, 'publish'), {
+    resource: 'token_streams',
+    words: '2 + 1 of 2 streams of this token',
+  })
+  t.is(full({ maxStreamsPerToken: 2 }, 'subscribe'), null)
   t.like(full({ uplinkKbps: 9500 }, 'publish'), { resource: 'tenant_uplink' })
   t.is(full({ maxStreams: 3 }, 'subscribe'), null)
   t.like(full({ maxViewers: 50 }, 'subscribe'), { resource: 'tenant_viewers' })

@@ -67,7 +67,13 @@ function someCase(random: Seeded): Case {
     kbps: 2000,
     history,
   }
-  const usage = { streams: random.int(0, 5), viewers: 3, viewersOfStream: 1, uplinkKbps: 0 }
+  const usage = {
+    streams: random.int(0, 5),
+    streamsOfToken: 0,
+    viewers: 3,
+    viewersOfStream: 1,
+    uplinkKbps: 0,
+  }
   const exists = random.chance(0.9)
   return {
     overlay,

@@ -156,9 +156,12 @@ test('a hub without a connection left takes no viewer', (t) => {
 })
 
 test('quotas of the tenant', (t) => {
-  const usage = { streams: 4, viewers: 10, viewersOfStream: 5, uplinkKbps: 10_000 }
+  const usage = { streams: 4, streamsOfToken: 2, viewers: 10, viewersOfStream: 5, uplinkKbps: 10_000 }
   const quota = (admission: object, request = {}) =>
     ask(overlay(), { policy: { admission }, facts: { usage }, request })
+  t.like(quota({ max_streams_per_token: 2, max_streams: 4 }), {
+    refusal: { code: 'saturated', status: 503, resource: 'token_streams' },
+  })
   t.like(quota({ max_streams: 4 }), { refusal: { code: 'saturated', resource: 'tenant_streams' } })
   t.like(quota({ uplink_kbps: 10_100 }), { refusal: { resource: 'tenant_uplink' } })
   t.like(quota({ max_viewers: 10 }, viewer), { refusal: { resource: 'tenant_viewers' } })

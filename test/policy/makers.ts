@@ -101,7 +101,7 @@ export function facts(topology: TopologyGraph, more: Partial<DecisionFacts> = {}
     topology,
     stream: { tenantId: TENANT, streamId: 'cam-1', homeNodeId: 'hub-1', upstream: null },
     peer: BROWSER,
-    usage: { streams: 0, viewers: 0, viewersOfStream: 0, uplinkKbps: 0 },
+    usage: { streams: 0, streamsOfToken: 0, viewers: 0, viewersOfStream: 0, uplinkKbps: 0 },
     workersFull: null,
     measured: {},
     current: null,

@@ -286,6 +286,15 @@ test('a class that does not fit is lowered or refused, with the sum in the reaso
   t.true(audit.includes('latency_budget') && audit.includes('ms of 100 ms'))
 })
 
+test('one token does not get all streams of its tenant, and another still gets some', async (t) => {
+  const { publisher, operator } = await tenant('shared', { admission: { max_streams_per_token: 2 } })
+  for (const stream of ['cam-1', 'cam-2']) t.is((await publish(publisher, stream)).status, 200)
+  t.is(refused(t, await publish(publisher, 'cam-3'), 503, 'saturated').resource, 'token_streams')
+  // What it has is renewed.
+  t.is((await publish(publisher, 'cam-1')).status, 200)
+  t.is((await publish(operator, 'cam-3')).status, 200)
+})
+
 test('what is full says so, and has room again when somebody leaves', async (t) => {
   const { publisher, viewer, operator } = await tenant('full', {
     admission: { max_streams: 1, max_viewers_per_stream: 2 },

@@ -5,6 +5,7 @@ import { hubPolicies } from '../../../server/flows/hub-policy.ts'
 
 const HUB = {
   maxStreams: 10,
+  maxStreamsPerToken: 5,
   maxViewers: 100,
   maxViewersPerStream: 50,
   maxViewersPerAddress: 20,
