@@ -62,8 +62,12 @@ export class FieldSource implements StreamSource {
     this.#identity = new LaneIdentity(spec.streamId)
     this.#bufferMs = spec.input.buffer.start_ms
     this.#ingress = new IngressSupervisor(
-      { ...spec, input: () => this.#input() },
-      { message: (message) => this.#onIngress(message), died: (how) => this.#onIngressDied(how) },
+      { ...spec, input: () => this.#input(), awaitsKnock: true },
+      {
+        message: (message) => this.#onIngress(message),
+        died: (how) => this.#onIngressDied(how),
+        retired: () => this.#onIngressRetired(),
+      },
       ingresses,
       logger,
     )
@@ -152,6 +156,10 @@ export class FieldSource implements StreamSource {
         return this.#host.keyframeRequested(message.rendition)
       case 'failed':
         return events.ingressFailed(name, message.code, message.message)
+      case 'loaded':
+      case 'unused':
+        // Between the process and its supervisor.
+        return
     }
   }
 
@@ -166,6 +174,12 @@ export class FieldSource implements StreamSource {
     this.#events.ingressDied(this.spec, how)
     this.#setLearning(true)
     if (flows(this.#host.state)) this.#host.setState({ state: 'input_lost' })
+  }
+
+  /** Its sender is away, or never came: what comes next is another process. */
+  #onIngressRetired(): void {
+    this.#pointedAt = null
+    this.#setLearning(true)
   }
 
   #onMedia({ flowing, pictures }: Extract<IngressToHub, { type: 'media' }>): void {

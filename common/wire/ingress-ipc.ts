@@ -122,6 +122,10 @@ export const ingressStatsSchema = z.object({
 export type IngressStats = z.infer<typeof ingressStatsSchema>
 
 export const ingressToHubSchema = z.discriminatedUnion('type', [
+  /** The process can be told to start: only now are its ports to be free. */
+  z.object({ type: z.literal('loaded') }),
+  /** Nobody has proved to be the stream's sender, or whoever did has been away for long: the process is of no use. */
+  z.object({ type: z.literal('unused'), proven: z.boolean() }),
   /** The link ports listen. */
   z.object({ type: z.literal('ready') }),
   /** A sender's flow came, went, or was replaced by its restarted self. */

@@ -20,6 +20,7 @@ process.on('message', (raw) => {
   const message = hubToIngressSchema.parse(raw)
   work = work.then(() => handle(message)).catch(fail)
 })
+tell({ type: 'loaded' })
 
 async function handle(message: HubToIngress): Promise<void> {
   switch (message.type) {

@@ -26,6 +26,11 @@ const REPORT_EVERY_MS = 1000
 /** Nothing sent for this long is input lost, unless the stream makes pauses. */
 const SILENT_AFTER_MS = 1000
 
+/** Who has not proved to be the stream's sender by then is none. */
+const PROVE_WITHIN_MS = 10_000
+/** A sender that was away for so long may knock anew. */
+const AWAY_AFTER_MS = 60_000
+
 const NO_CURSORS: Cursors = { sequences: [], clock: null }
 
 /** One stream inside its ingress process: receiver, pipeline and socket, and what the hub is told about them. */
@@ -49,6 +54,10 @@ export class IngressSession implements AsyncDisposable {
   #closed = false
   #attached = false
   #flowing = false
+  /** When its sender was last there, or could have begun to be. */
+  #senderAt = performance.now()
+  #senderProven = false
+  #dataCame = false
 
   private constructor(
     input: RistInput,
@@ -159,7 +168,10 @@ export class IngressSession implements AsyncDisposable {
       password: input.password,
       // librist takes the middle of the two and keeps it.
       buffer: { minMs: bufferMs, maxMs: bufferMs },
-      onData: (chunk) => this.#pipeline.push(chunk),
+      onData: (chunk) => {
+        this.#dataCame = true
+        this.#pipeline.push(chunk)
+      },
       onFlow: (event) => this.#onFlow(this.#identity.meaning(event)),
       onStats: (stats) => this.#onStats(stats),
       onRejected: ({ reason, detail, count }) => this.#tell({ type: 'rejected', reason, detail, count }),
@@ -258,6 +270,7 @@ export class IngressSession implements AsyncDisposable {
       this.#tell({ type: 'issues', counts: Object.fromEntries(counts) })
       for (const [kind] of counts) delete this.#issues[kind]
     }
+    this.#watchSender()
     const flow = this.#flow
     this.#flow = null
     if (!flow) return
@@ -278,6 +291,16 @@ export class IngressSession implements AsyncDisposable {
       video: video.map(({ kbps, fps, keyframeGapMs }) => ({ kbps, fps, keyframe_gap_ms: keyframeGapMs })),
       audio_kbps: audio?.kbps ?? 0,
     })
+  }
+
+  #watchSender(): void {
+    const now = performance.now()
+    if (this.#dataCame || this.#receiver?.hasSender) {
+      this.#dataCame = false
+      this.#senderProven = true
+      this.#senderAt = now
+    } else if (now - this.#senderAt > (this.#senderProven ? AWAY_AFTER_MS : PROVE_WITHIN_MS))
+      this.#tell({ type: 'unused', proven: this.#senderProven })
   }
 }
 

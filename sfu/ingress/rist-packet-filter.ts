@@ -77,6 +77,11 @@ function programFor(aesBits: 128 | 256): readonly Instruction[] {
   ]
 }
 
+/** The filter for sockets that take keys of so many bits and longer, as the kernel wants it. */
+export function ristFilter(aesBits: 128 | 256): Buffer {
+  return encodeProgram(programFor(aesBits))
+}
+
 /** `struct sock_filter` entries in memory order of the little-endian machines that Node runs on. */
 function encodeProgram(program: readonly Instruction[]): Buffer {
   const bytes = Buffer.alloc(program.length * 8)
@@ -123,7 +128,7 @@ export function guardPort(port: number, aesBits: 128 | 256): void {
     throw new CodedError('rist_port_unavailable', `UDP port ${port} could not be opened`, { status: 503 })
   }
   try {
-    attachSocketFilter(fd, encodeProgram(programFor(aesBits)))
+    attachSocketFilter(fd, ristFilter(aesBits))
   } catch (thrown) {
     throw new CodedError('rist_filter_failed', `no packet filter on UDP port ${port}`, {
       status: 503,

@@ -12,6 +12,8 @@ interface Peer {
   flowId: number
   /** When it appeared and has to authenticate, or undefined once it has or was reported. */
   pendingSince: number | undefined
+  /** It has proved that it is the stream's sender. */
+  authenticated: boolean
 }
 
 const NEW_PEER = /^New \w+ peer connecting, flow_id (\d+), peer_id (\d+)/
@@ -35,7 +37,10 @@ export class RistPeers {
     if (named && namedPeer) namedPeer.cname = named[2]
     const authenticated = AUTHENTICATED.exec(line.message)
     const authenticatedPeer = authenticated && this.#peers.get(Number(authenticated[1]))
-    if (authenticatedPeer) authenticatedPeer.pendingSince = undefined
+    if (authenticatedPeer) {
+      authenticatedPeer.pendingSince = undefined
+      authenticatedPeer.authenticated = true
+    }
     const removed = REMOVED.exec(line.message)
     if (removed) this.#peers.delete(Number(removed[1]))
   }
@@ -43,8 +48,20 @@ export class RistPeers {
   #create(id: number, flowId: number, nowMs: number): void {
     const oldest = this.#peers.keys().next().value
     if (this.#peers.size >= MAX_PEERS && oldest !== undefined) this.#peers.delete(oldest)
-    this.#peers.set(id, { port: undefined, cname: undefined, flowId, pendingSince: nowMs })
+    this.#peers.set(id, {
+      port: undefined,
+      cname: undefined,
+      flowId,
+      pendingSince: nowMs,
+      authenticated: false,
+    })
     this.#newest = id
+  }
+
+  /** Whether there is a peer that has proved to be the stream's sender. */
+  get someAuthenticated(): boolean {
+    for (const { authenticated } of this.#peers.values()) if (authenticated) return true
+    return false
   }
 
   /** The peer that librist has just announced arrived at this port. */

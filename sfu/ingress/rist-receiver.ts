@@ -132,6 +132,11 @@ export class RistReceiver implements AsyncDisposable {
     this.#timer = setInterval(this.#onTick, TICK_MS)
   }
 
+  /** Whether the stream's sender is connected, be it that it sends nothing. */
+  get hasSender(): boolean {
+    return this.#peers.someAuthenticated
+  }
+
   #listen(): void {
     const rist = loadRist()
     const { address, links, passphrase, aesBits, username, password, buffer } = this.#options

@@ -37,7 +37,7 @@ export class RtpSocket implements Disposable {
    * @throws Error such as `bind EADDRINUSE 127.0.0.1:5004` when the port is taken
    */
   static async open(port: number, onRtcp: (packet: Buffer) => void): Promise<RtpSocket> {
-    return new RtpSocket(UdpSocket.open('127.0.0.1', port, SEND_BUFFER_BYTES), onRtcp)
+    return new RtpSocket(UdpSocket.open('127.0.0.1', port, { send: SEND_BUFFER_BYTES }), onRtcp)
   }
 
   /** Sends to another lane transport from now on. @throws when it is no IPv4 address, or closed */

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import { isIPv4 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 
@@ -8,26 +8,34 @@ const libc = koffi.load('libc.so.6')
 /** Values of Linux on x86-64 and arm64, which agree in all of them. */
 const AF_UNSPEC = 0
 const AF_INET = 2
+const AF_INET6 = 10
 const SOCK_DGRAM = 2
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
 const SO_SNDBUF = 7
+const SO_RCVBUF = 8
 /** `struct sockaddr_in`, ip(7): family in the machine's byte order, then port and address in the network's. */
 const ADDRESS = { size: 16, family: 0, port: 2, ip: 4 } as const
+/** `struct sockaddr_in6`, ipv6(7). */
+const ADDRESS6 = { size: 28, ip: 8 } as const
 
 const socket = libc.func('int socket(int domain, int type, int protocol)')
 const setsockopt = libc.func(
   'int setsockopt(int fd, int level, int option, const void *value, uint32_t length)',
 )
+const inetPton = libc.func('int inet_pton(int family, const char *text, void *address)')
 const bind = libc.func('int bind(int fd, const void *address, uint32_t length)')
 const connect = libc.func('int connect(int fd, const void *address, uint32_t length)')
 const send = libc.func('int64_t send(int fd, const void *bytes, size_t length, int flags)')
 const sendmmsg = libc.func('int sendmmsg(int fd, uintptr_t messages, unsigned int count, int flags)')
+const recvfrom = libc.func(
+  'int64_t recvfrom(int fd, void *bytes, size_t length, int flags, void *address, _Inout_ uint32_t *addressLength)',
+)
 const recv = libc.func('int64_t recv(int fd, void *bytes, size_t length, int flags)')
 
 /**
- * An IPv4 UDP socket by plain system calls, which never block: node:dgram has no way to send more than one datagram a
+ * A UDP socket by plain system calls, which never block: node:dgram has no way to send more than one datagram a
  * call, and makes several objects for each. Whoever has it watches its descriptor for what arrives.
  */
 export class UdpSocket implements Disposable {
@@ -39,19 +47,31 @@ export class UdpSocket implements Disposable {
 
   /**
    * @param port 1 to 65535: a port that the kernel chose would be lost by {@link disconnect}
-   * @param sendBufferBytes is halved and capped by the kernel as socket(7) says
+   * @param buffers in bytes, capped by the kernel as socket(7) says
    * @throws Error that names call, reason and address, such as `bind EADDRINUSE 127.0.0.1:5004`
    */
-  static open(ip: string, port: number, sendBufferBytes: number): UdpSocket {
-    const descriptor = Number(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))
+  static open(
+    ip: string,
+    port: number,
+    buffers: { readonly send?: number; readonly receive?: number },
+  ): UdpSocket {
+    const family = isIPv6(ip) ? AF_INET6 : AF_INET
+    const descriptor = Number(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))
     if (descriptor < 0) throw systemError('socket')
     const opened = new UdpSocket(descriptor)
     try {
-      const bytes = Buffer.alloc(4)
-      bytes.writeInt32LE(sendBufferBytes)
-      if (setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, bytes, bytes.length) !== 0)
-        throw systemError('setsockopt')
-      if (bind(descriptor, addressOf(ip, port), ADDRESS.size) !== 0) throw systemError('bind', ip, port)
+      for (const [option, size] of [
+        [SO_SNDBUF, buffers.send],
+        [SO_RCVBUF, buffers.receive],
+      ] as const) {
+        if (size === undefined) continue
+        const bytes = Buffer.alloc(4)
+        bytes.writeInt32LE(size)
+        if (setsockopt(descriptor, SOL_SOCKET, option, bytes, bytes.length) !== 0)
+          throw systemError('setsockopt')
+      }
+      const address = addressOf(ip, port)
+      if (bind(descriptor, address, address.length) !== 0) throw systemError('bind', ip, port)
       return opened
     } catch (error) {
       opened[Symbol.dispose]()
@@ -69,8 +89,8 @@ export class UdpSocket implements Disposable {
    * @throws Error that names call, reason and address
    */
   connect(ip: string, port: number): void {
-    if (connect(this.#descriptor, addressOf(ip, port), ADDRESS.size) !== 0)
-      throw systemError('connect', ip, port)
+    const address = addressOf(ip, port)
+    if (connect(this.#descriptor, address, address.length) !== 0) throw systemError('connect', ip, port)
   }
 
   /** Undoes {@link connect}: an address of no family does, connect(2). */
@@ -99,6 +119,14 @@ export class UdpSocket implements Disposable {
     return resultOf(recv(this.#descriptor, buffer, buffer.length, 0))
   }
 
+  /**
+   * As `receive`, for datagrams of anybody.
+   * @param source is filled with the sender's address as the kernel has it, 28 bytes at least
+   */
+  receiveFrom(buffer: Buffer, source: Buffer): number {
+    return resultOf(recvfrom(this.#descriptor, buffer, buffer.length, 0, source, [source.length]))
+  }
+
   [Symbol.dispose](): void {
     if (this.#descriptor < 0) return
     closeSync(this.#descriptor)
@@ -111,7 +139,14 @@ function resultOf(result: number | bigint): number {
 }
 
 function addressOf(ip: string, port: number): Buffer {
-  if (!isIPv4(ip)) throw new TypeError(`"${ip}" is not an IPv4 address`)
+  if (isIPv6(ip)) {
+    const address = Buffer.alloc(ADDRESS6.size)
+    address.writeUInt16LE(AF_INET6, ADDRESS.family)
+    address.writeUInt16BE(port, ADDRESS.port)
+    inetPton(AF_INET6, ip, address.subarray(ADDRESS6.ip))
+    return address
+  }
+  if (!isIPv4(ip)) throw new TypeError(`"${ip}" is not an IP address`)
   const address = Buffer.alloc(ADDRESS.size)
   address.writeUInt16LE(AF_INET, ADDRESS.family)
   address.writeUInt16BE(port, ADDRESS.port)

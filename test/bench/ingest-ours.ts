@@ -33,6 +33,7 @@ export async function openOurs(routes: readonly IngestRoute[]): Promise<IngestSi
         }),
         rtpPort: rtpPorts[index]!,
         logLevel: 'fatal',
+        awaitsKnock: false,
       },
       {
         message(message) {
@@ -42,6 +43,7 @@ export async function openOurs(routes: readonly IngestRoute[]): Promise<IngestSi
             broken.reject(new Error(`ingress ${index}: ${message.type}: ${message.message}`))
         },
         died: (how) => broken.reject(new Error(`ingress ${index} died: ${how}`)),
+        retired: () => {},
       },
       shared,
       logger,

@@ -7,7 +7,8 @@ import { connect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
-import { startHub } from '../support/hub.ts'
+import { startHub, type TestHub } from '../support/hub.ts'
+import { knock } from '../support/knock.ts'
 import { descendants, programOf } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 import { joinWith } from './flows/join-with.ts'
@@ -73,6 +74,7 @@ test('clients that ask for an upgrade and are gone before the answer harm nobody
 
 test('SIGTERM ends it with 0 within 5 s and leaves no child', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }, { streamId: 'cam-2' }])
+  await knockAll(hub)
   await until(() => descendants(hub.pid).length >= 4, 'two workers and two ingress processes')
   const children = descendants(hub.pid)
   const { code, ms } = await hub.stop()
@@ -156,6 +158,7 @@ test('a hub that is drained takes nothing new and keeps what runs', async (t) =>
 
 test('kill -9 of the hub leaves no child either', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }])
+  await knockAll(hub)
   await until(() => descendants(hub.pid).length >= 3, 'two workers and an ingress process')
   const children = descendants(hub.pid)
   hub.process.kill('SIGKILL')
@@ -174,6 +177,7 @@ test('secrets are in no argument, no environment and no log line', async (t) => 
   await using hub = await startHub([{ streamId: 'cam-1' }], { logLevel: 'trace' })
   const { passphrase, password } = hub.streams.get('cam-1')!
   const secrets = [passphrase, password, hub.adminToken]
+  await knockAll(hub)
   await until(() => descendants(hub.pid).length >= 3, 'two workers and an ingress process')
   await until(() => hub.log.some(({ librist }) => librist === true), "the ingress's log lines")
   for (const pid of [hub.pid, ...descendants(hub.pid)])
@@ -199,6 +203,9 @@ test('a taken port is said in a line and leaves nothing behind', async (t) => {
   t.regex(media.message, /RTC_PORT/)
   other.close()
 })
+
+/** A sender for each stream, as far as the hub can know: their ingress processes start. */
+const knockAll = (hub: TestHub) => knock([...hub.streams.values()].flatMap(({ ports }) => ports))
 
 function alive(pid: number): boolean {
   try {

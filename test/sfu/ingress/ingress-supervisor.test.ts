@@ -1,9 +1,12 @@
+import { createSocket } from 'node:dgram'
+import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { createLogger } from '../../../common/logger.ts'
 import { ChildWatch } from '../../../common/supervision/child-watch.ts'
 import { StartGate } from '../../../common/supervision/start-gate.ts'
 import { IngressSupervisor } from '../../../sfu/ingress/ingress-supervisor.ts'
-import { RIST_SECRETS } from '../../support/rist-bench.ts'
+import { KEEPALIVE, knock } from '../../support/knock.ts'
+import { RIST_SECRETS, sendCounting } from '../../support/rist-bench.ts'
 import { freeUdpPorts } from '../../support/udp-ports.ts'
 import { until } from '../../support/until.ts'
 
@@ -11,12 +14,13 @@ import { until } from '../../support/until.ts'
 const STANDSTILL_MS = 4000
 
 /** A supervised ingress process of a stream that nobody sends. */
-async function openIngress() {
+async function openIngress(awaitsKnock = false) {
   const stack = new AsyncDisposableStack()
   const [link, rtp] = await freeUdpPorts(2)
   const { passphrase, aesBits, username, password } = RIST_SECRETS
   const heard: string[] = []
   const deaths: string[] = []
+  const retired: number[] = []
   const ingress = stack.use(
     new IngressSupervisor(
       {
@@ -28,13 +32,18 @@ async function openIngress() {
         }),
         rtpPort: rtp!,
         logLevel: 'fatal',
+        awaitsKnock,
       },
-      { message: ({ type }) => heard.push(type), died: (how) => deaths.push(how) },
+      {
+        message: ({ type }) => heard.push(type),
+        died: (how) => deaths.push(how),
+        retired: () => retired.push(performance.now()),
+      },
       { watch: stack.use(new ChildWatch()), gate: new StartGate() },
       createLogger('fatal'),
     ),
   )
-  return { ingress, heard, deaths, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return { ingress, port: link!, heard, deaths, retired, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
 /** Stands still where a timer that is due meanwhile comes before what waits to be read. */
@@ -61,4 +70,41 @@ test('a hub that stood still ends no ingress for that; one that hangs is ended',
   await until(() => open.deaths.length === 1, 'it is ended')
   t.deepEqual(open.deaths, ['SIGKILL'])
   await until(() => open.ingress.pid !== undefined && open.ingress.pid !== pid, 'its successor')
+})
+
+test('no process runs before a sender knocks, nor for long after a knock that nobody stands behind', async (t) => {
+  await using open = await openIngress(true)
+  t.is(open.ingress.pid, undefined)
+  await knock([open.port])
+  await until(() => open.heard.includes('ready'), 'the process listens')
+  const { pid } = open.ingress
+  t.truthy(pid)
+  // Somebody goes on knocking, and never proves anything.
+  const socket = createSocket('udp4')
+  const knocking = setInterval(() => socket.send(KEEPALIVE, open.port, '127.0.0.1'), 100)
+  const knockedAt = performance.now()
+  await until(() => open.retired.length === 1, 'the process is ended', 30_000)
+  t.log(`ended ${Math.round(performance.now() - knockedAt)} ms after the knock`)
+  // Its knocks go unanswered from now on; the sender comes from another port.
+  await delay(1500)
+  t.is(open.ingress.pid, undefined)
+  clearInterval(knocking)
+  await new Promise((resolve) => socket.close(() => resolve(null)))
+  // The sender itself.
+  await using _sender = await sendCounting([open.port])
+  await until(() => open.heard.includes('flow'), 'its data')
+  t.deepEqual(open.deaths, [])
+})
+
+test('a sender whose ingress dies does not have to knock again', async (t) => {
+  await using open = await openIngress(true)
+  await using _sender = await sendCounting([open.port])
+  const sentAt = performance.now()
+  await until(() => open.heard.includes('flow'), 'its data')
+  t.log(`data ${Math.round(performance.now() - sentAt)} ms after the sender was there`)
+  const { pid } = open.ingress
+  process.kill(pid!, 'SIGKILL')
+  await until(() => open.ingress.pid !== undefined && open.ingress.pid !== pid, 'its successor')
+  t.deepEqual(open.deaths, ['SIGKILL'])
+  t.deepEqual(open.retired, [])
 })
