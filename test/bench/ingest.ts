@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '../support/until.ts'
 import { type Bench, type BenchContext, rounded } from './bench.ts'
+import { idleContractKb } from './idle-contracts.ts'
 import { openOurs } from './ingest-ours.ts'
 import { openPeer } from './ingest-peer.ts'
 import { BUFFER_MS, type IngestRoute, type IngestSide, VIDEO_PAYLOAD_TYPE } from './ingest-side.ts'
@@ -46,6 +47,8 @@ export const ingest: Bench = {
         results[side].push(await measure(side, clip, seconds / rounds, say))
       }
     }
+    progress.say('contracts that nobody sends for')
+    const idle = await idleContractKb()
     const ours = summary(results.ours)
     const peer = summary(results.peer)
     return {
@@ -53,6 +56,8 @@ export const ingest: Bench = {
       streams: STREAMS,
       cores_per_stream: ours.cores,
       pss_mb_per_stream: ours.pssMb,
+      idle_contract_kb: idle.kb,
+      idle_contract_processes: idle.processes,
       ristreceiver_ffmpeg_cores_per_stream: peer.cores,
       ristreceiver_ffmpeg_pss_mb_per_stream: peer.pssMb,
       latency_ms: ours.p50,

@@ -7,8 +7,14 @@ import { startHub } from '../support/hub.ts'
 import { type Bench, rounded } from './bench.ts'
 
 const STARTS = 12
+/** Streams of the configuration, of which nobody sends yet. */
+const CONFIGURED = [1, 45]
+const CONFIGURED_STARTS = 6
 
-/** From the fork of a hub that is set up until `/readyz` says so: with a data folder that it makes, and with one it has. */
+/**
+ * From the fork of a hub that is set up until `/readyz` says so: with a data folder that it makes, with one it has, and with
+ * streams in its configuration.
+ */
 export const start: Bench = {
   about: 'time until a hub is ready, first and later starts',
   async run({ progress }) {
@@ -24,6 +30,18 @@ export const start: Bench = {
         later.push(await readyAfterMs(dataDir))
       }
       const at = (times: readonly number[], share: number) => rounded(percentile(times, share), 0)
+      const configured = []
+      for (const streams of CONFIGURED) {
+        const dataDir = join(root, `streams-${streams}`)
+        const times: number[] = []
+        // The first one makes the folder, and does not count.
+        await readyAfterMs(dataDir, streams)
+        for (let index = 0; index < CONFIGURED_STARTS; index += 1) {
+          progress.say(`${streams} streams, start ${index + 1} of ${CONFIGURED_STARTS}`)
+          times.push(await readyAfterMs(dataDir, streams))
+        }
+        configured.push({ streams, p50_ms: at(times, 0.5), p95_ms: at(times, 0.95) })
+      }
       return {
         bench: 'start',
         starts: STARTS,
@@ -31,6 +49,7 @@ export const start: Bench = {
         first_p95_ms: at(first, 0.95),
         p50_ms: at(later, 0.5),
         p95_ms: at(later, 0.95),
+        configured,
       }
     } finally {
       await rm(root, { recursive: true, force: true })
@@ -38,11 +57,14 @@ export const start: Bench = {
   },
 }
 
-async function readyAfterMs(dataDir: string): Promise<number> {
+async function readyAfterMs(dataDir: string, streams = 0): Promise<number> {
   const startedAt = performance.now()
   // As `npm start` does.
-  await using hub = await startHub([], { dataDir, env: compileCacheEnv })
+  await using hub = await startHub(configuredStreams(streams), { dataDir, env: compileCacheEnv })
   const { status } = await fetch(new URL('/readyz', hub.url))
   if (status !== 200) throw new Error(`/readyz answered ${status}`)
   return performance.now() - startedAt
 }
+
+const configuredStreams = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ streamId: `cam-${index}`, links: 1 }))
