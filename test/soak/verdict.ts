@@ -14,8 +14,9 @@ export const BOUNDS: Readonly<Record<keyof Measured, Bound>> = {
   hub_rss_mb: (mb) => mb * 1.3 + 48,
   children_rss_mb: (mb) => mb * 1.3 + 64,
   hub_descriptors: (count) => count + 8,
-  children_descriptors: (count) => count + 12,
-  processes: (count) => count,
+  // An ingress process more or less: one may outlive its sender for a while.
+  children_descriptors: (count) => count + 40,
+  processes: (count) => count + 1,
   timers: (count) => count + 12,
   handles: (count) => count + 8,
   transports: (count) => count,
