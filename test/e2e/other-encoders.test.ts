@@ -7,12 +7,14 @@ import test from 'ava'
 import { z } from 'zod'
 import { streamStateSchema } from '../../common/wire/stream.ts'
 import { depacketizeH264 } from '../sfu/ingress/rtp-depacketizer.ts'
+import { Chromium } from '../support/chromium.ts'
 import { startClipSender } from '../support/clip-sender.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
 import { cutPes, picturesOf } from '../support/pes-cutter.ts'
 import { intrude } from '../support/rist-intruder.ts'
 import { until } from '../support/until.ts'
+import { textOf, untilState } from '../support/watch-page.ts'
 import { WeriftViewer } from '../support/werift-viewer.ts'
 
 /** Streams as other encoders make them, through librist and the hub to a viewer. */
@@ -97,6 +99,8 @@ test.serial(
   async (t) => {
     const clip = await generateMedia('baseline', { seconds: 60, kbps: 500 })
     await using viewer = await WeriftViewer.open(hub.url, 'stopping')
+    await using chromium = await Chromium.launch()
+    await using watched = await chromium.open(`${hub.url}/watch/stopping`)
     let hidden = false
     const spoil = (ts: Buffer): Buffer => (hidden ? without(ts, VIDEO_PID) : ts)
     await using _sender = await intrude(hub.streams.get('stopping')!, clip, {}, spoil)
@@ -107,11 +111,14 @@ test.serial(
     t.regex(viewer.states.at(-1)?.value.reason ?? '', /No pictures arrive.*sound/)
     t.like(await listed('stopping'), { state: 'no_picture' })
     t.truthy(hub.log.find(({ stream_id, msg }) => stream_id === 'stopping' && msg === 'stream is no picture'))
+    await untilState(watched.page, 'no_picture')
+    t.regex(await textOf(watched.page, 'notice'), /No picture.*sound/s)
     const { packets } = await viewer.track('audio')
     const sound = packets.length
     await until(() => packets.length > sound + 20, 'sound meanwhile')
     hidden = false
     await until(() => viewer.state === 'live', 'live again')
+    await untilState(watched.page, 'live')
     t.deepEqual(
       viewer.states.map(({ value }) => value.state),
       ['waiting', 'live', 'no_picture', 'live'],

@@ -1,0 +1,33 @@
+import test from 'ava'
+import { type ViewerFacts, viewerState } from '../../signaling/client/viewer-state.ts'
+import { noticeOf, remarkOn } from '../../web/state-words.ts'
+
+/** What the page says of a stream's state that the hub has told. */
+
+const watching = (stream: ViewerFacts['stream']): ViewerFacts => ({
+  trouble: null,
+  stream,
+  delivering: true,
+  everJoined: true,
+  interrupted: false,
+  lastClosing: '',
+})
+
+test('pictures that stopped are the sender’s, and said over the last picture', (t) => {
+  const state = viewerState(watching({ state: 'no_picture', reason: 'no pictures arrive' }))
+  t.deepEqual(noticeOf(state), { title: 'No picture', detail: 'No pictures arrive.', busy: true })
+  t.is(remarkOn(state, true), null)
+})
+
+test('what is lost before the hub is not put down to the viewer’s connection', (t) => {
+  const state = viewerState(watching({ state: 'live', disturbed: 'pictures are missing' }))
+  t.is(noticeOf(state), null)
+  t.like(remarkOn(state, true), { about: 'disturbed', text: 'pictures are missing' })
+  t.like(remarkOn(viewerState(watching({ state: 'live' })), true), { about: 'sound-only' })
+})
+
+test('sound that is left out is said beside the picture, which plays', (t) => {
+  const state = viewerState(watching({ state: 'live', sound_refused: 'it is multichannel Opus' }))
+  t.like(remarkOn(state, false), { about: 'sound-refused', text: 'it is multichannel Opus' })
+  t.is(remarkOn(viewerState(watching({ state: 'live' })), false), null)
+})
