@@ -11,6 +11,8 @@ const watching = (stream: ViewerFacts['stream']): ViewerFacts => ({
   everJoined: true,
   interrupted: false,
   lastClosing: '',
+  undecodable: null,
+  keyframeEveryMs: null,
 })
 
 test('pictures that stopped are the sender’s, and said over the last picture', (t) => {
