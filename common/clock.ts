@@ -15,6 +15,14 @@ export const SYSTEM_CLOCK: Clock = {
   steady: () => performance.timeOrigin + performance.now(),
 }
 
+/** ms of the monotonic clock that all processes of the machine share; it says nothing of the date, and never steps. */
+export function machineMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}
+
+/** What this process's steady clock is ahead of `machineMs`, whole ms: other processes' began at other times. */
+export const STEADY_BASE_MS = Math.round(SYSTEM_CLOCK.steady() - machineMs())
+
 /** Less than this is no step: reading two clocks takes a moment, and `Date.now()` has whole ms. */
 const STEP_MS = 250
 

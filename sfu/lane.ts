@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { types } from 'mediasoup'
 import type { z } from 'zod'
+import { machineMs } from '../common/clock.ts'
 import type { Attach, cursorsSchema } from '../common/wire/ingress-ipc.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
@@ -40,7 +41,7 @@ export class LaneIdentity {
   readonly #videoSsrcs: number[] = []
   readonly #audioSsrc = newSsrc()
   readonly #sequences = new Map<number, number>()
-  #clock: Attach['clock'] = { epochMs: Date.now(), offset90k: randomInt(2 ** 31), last90k: 0 }
+  #clock: Attach['clock'] = { epochMs: Math.round(machineMs()), offset90k: randomInt(2 ** 31), last90k: 0 }
 
   constructor(cname: string) {
     this.cname = cname

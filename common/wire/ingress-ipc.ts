@@ -11,7 +11,10 @@ const port = z.number().int().min(1).max(65_535)
 const ssrc = z.number().int().min(1).max(0xffff_ffff)
 const sequence = z.number().int().min(0).max(0xffff)
 
-/** Where the lane's 90 kHz clock stands: ticks at time T (unix ms) are `offset90k + (T - epochMs) * 90`. */
+/**
+ * Where the lane's 90 kHz clock stands: ticks at time T are `offset90k + (T - epochMs) * 90`. T is in ms of the machine's
+ * monotonic clock (`machineMs`), so that a process which began after the date was set goes on where the one before stood.
+ */
 export const laneClockSchema = z.object({
   epochMs: z.number(),
   offset90k: z.number(),

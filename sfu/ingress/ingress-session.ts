@@ -1,4 +1,4 @@
-import { SYSTEM_CLOCK, wallOf } from '../../common/clock.ts'
+import { STEADY_BASE_MS, SYSTEM_CLOCK, wallOf } from '../../common/clock.ts'
 import type { Logger } from '../../common/logger.ts'
 import type {
   Attach,
@@ -144,7 +144,7 @@ export class IngressSession implements AsyncDisposable {
         absCaptureTime: attach.extension_ids.abs_capture_time,
       },
       playoutDelayMs: attach.playout_delay_ms,
-      clock: attach.clock,
+      clock: { ...attach.clock, epochMs: attach.clock.epochMs + STEADY_BASE_MS },
     })
     this.#attached = true
   }
@@ -255,7 +255,8 @@ export class IngressSession implements AsyncDisposable {
 
   #onCursors(): void {
     this.#pipeline.tick()
-    const { sequences, clock } = this.#attached ? this.#pipeline.cursors() : NO_CURSORS
+    const { sequences, clock: own } = this.#attached ? this.#pipeline.cursors() : NO_CURSORS
+    const clock = own && { ...own, epochMs: own.epochMs - STEADY_BASE_MS }
     this.#tell({ type: 'cursors', sequences: sequences.map(([ssrc, next]) => [ssrc, next]), clock })
     const nowMs = performance.now()
     if (this.#cadence.silentMs(nowMs) > this.#cadence.patienceMs(SILENT_AFTER_MS)) this.#setFlowing(false)

@@ -1,5 +1,14 @@
+import { execFileSync } from 'node:child_process'
 import test from 'ava'
-import { ClockWatch, FineWall, SYSTEM_CLOCK, steadyOf, wallOf } from '../../common/clock.ts'
+import {
+  ClockWatch,
+  FineWall,
+  machineMs,
+  STEADY_BASE_MS,
+  SYSTEM_CLOCK,
+  steadyOf,
+  wallOf,
+} from '../../common/clock.ts'
 
 /** A machine whose clock can be set. */
 function machine() {
@@ -42,4 +51,12 @@ test('a fine wall is even between steps, and follows them', (t) => {
   const before = fine.now()
   at.steady += 0.25
   t.is(fine.now(), before + 0.25)
+})
+
+test('the monotonic clock is the same in every process of the machine, whatever the date was at its start', (t) => {
+  t.true(Math.abs(machineMs() + STEADY_BASE_MS - SYSTEM_CLOCK.steady()) < 5)
+  const read = 'process.stdout.write(String(Number(process.hrtime.bigint()) / 1e6))'
+  const before = machineMs()
+  const other = Number(execFileSync(process.execPath, ['-e', read]).toString())
+  t.true(before < other && other < machineMs(), `${before} ${other}`)
 })

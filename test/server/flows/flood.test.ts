@@ -1,5 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
-import { subscribeAnswerSchema } from '../../../common/wire/flows-api.ts'
+import { type connection, client as WebSocketClient } from 'websocket'
+import { z } from 'zod'
+import { subscribeAnswerSchema, viewerSummarySchema } from '../../../common/wire/flows-api.ts'
 import { hubErrorSchema } from '../../../common/wire/hub-error.ts'
 import { type ApiAnswer, startHub, type TestHub } from '../../support/hub.ts'
 import { PLAYER_OFFER } from '../../support/offers.ts'
@@ -26,6 +28,11 @@ test.after.always(() => hub?.[Symbol.asyncDispose]())
 
 const subscribe = (token: string | null) =>
   hub.api('POST', '/v1/subscribe', { stream_id: 'open', tenant_id: 'default' }, token)
+const placeOf = async (contractId: string) =>
+  z
+    .object({ viewers: z.array(viewerSummarySchema) })
+    .parse((await hub.api('GET', '/v1/viewers')).body)
+    .viewers.find(({ contract_id }) => contract_id === contractId)
 const ticketOf = ({ body }: ApiAnswer) => subscribeAnswerSchema.parse(body).join.webrtc.ticket
 const joined = async (t: ExecutionContext, token: string | null) => {
   const granted = await subscribe(token)
@@ -84,5 +91,33 @@ test.serial(
     // Long before the 30 s that a place waits for a viewer that vanished.
     await until(async () => (await places()) <= before - 27, 'the places are given back', 5000)
     t.is((await subscribe(null)).status, 200)
+  },
+)
+
+test.serial(
+  'a viewer that vanished keeps its place for a while; one that says goodbye does not',
+  async (t) => {
+    const connect = async () => {
+      const { contract_id, join } = subscribeAnswerSchema.parse((await subscribe(viewer)).body)
+      const client = new WebSocketClient()
+      const opened = new Promise<connection>((resolve, reject) => {
+        client.on('connect', resolve)
+        client.on('connectFailed', reject)
+      })
+      client.connect(`${hub.url.replace(/^http/, 'ws')}/protoo`, 'protoo')
+      const socket = await opened
+      socket.on('error', () => {})
+      const data = { ticket: join.webrtc.ticket, rtp_capabilities: {} }
+      socket.sendUTF(JSON.stringify({ request: true, id: 1, method: 'join', data }))
+      await until(async () => (await placeOf(contract_id))?.connected === true, 'it has joined')
+      return { contract_id, socket }
+    }
+    const [vanishing, leaving] = [await connect(), await connect()]
+    // As of a machine that lost its power, but for what its neighbours' kernels do.
+    vanishing.socket.socket.destroy()
+    leaving.socket.close()
+    await until(async () => (await placeOf(vanishing.contract_id))?.connected === false, 'it is missed')
+    await until(async () => (await placeOf(leaving.contract_id)) === undefined, 'its place is given back')
+    t.like(await placeOf(vanishing.contract_id), { connected: false })
   },
 )
