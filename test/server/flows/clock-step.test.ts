@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { z } from 'zod'
+import { alarmSchema } from '../../../common/wire/alarm.ts'
 import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import { flowSummarySchema, subscribeAnswerSchema } from '../../../common/wire/flows-api.ts'
 import { hubErrorSchema } from '../../../common/wire/hub-error.ts'
@@ -13,6 +14,8 @@ import { joinWith } from './join-with.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../support/set-clock-main.ts')
 const MINUTES_20 = 1_200_000
+/** The shortest life a policy may give a contract, s. */
+const LIFE_S = 10
 
 let hub: TestHub
 test.before(async () => {
@@ -69,6 +72,47 @@ test.serial('every contract lasts when the clock is set, forward and back', asyn
   t.is(said("the machine's clock was set").length, 3)
   t.deepEqual(said('no contract'), [])
 })
+
+test.serial(
+  'a configured stream whose contract is refused is an alarm, and back when it is granted',
+  async (t) => {
+    t.timeout(90_000)
+    const alarms = async () =>
+      z
+        .object({ alarms: z.array(alarmSchema) })
+        .parse((await hub.api('GET', '/v1/alarms')).body)
+        .alarms.filter(({ kind }) => kind === 'stream_without_contract')
+    const isThere = async () => (await flows()).some(({ stream_id }) => stream_id === 'cam-1')
+    const limits = { contract_seconds: LIFE_S }
+    await hub.putPolicy({ limits })
+    // Renewed at once, for as long as the policy says now.
+    await set(MINUTES_20)
+    await until(
+      async () =>
+        (await flows()).some(
+          ({ stream_id, expires_at }) =>
+            stream_id === 'cam-1' && expires_at <= Date.now() + aheadMs + LIFE_S * 1000,
+        ),
+      'a short contract',
+    )
+    await hub.putPolicy({ limits, acl: [] })
+    await until(async () => !(await isThere()), 'it runs out', 20_000)
+    const [alarm] = await until(
+      async () => {
+        const raised = await alarms()
+        return raised.length > 0 ? raised : null
+      },
+      'an alarm',
+      15_000,
+    )
+    t.like(alarm, { tenant_id: 'default', subject: 'stream:cam-1' })
+    t.regex(alarm?.message ?? '', /the configured stream cam-1 has no contract: /)
+    t.true(Math.abs((alarm?.raised_at ?? 0) - (Date.now() + aheadMs)) < 30_000, 'by the clock as it is')
+    await hub.putPolicy({})
+    await until(isThere, 'it is back', 35_000)
+    await until(async () => (await alarms()).length === 0, 'the alarm is cleared')
+  },
+)
 
 test.serial('a stream of the configuration that is revoked by hand stays away, and says so', async (t) => {
   const [cam] = (await flows()).filter(({ stream_id }) => stream_id === 'cam-1')
