@@ -80,7 +80,7 @@ function outsideNode(
 
 /** A flow that runs already has its place; what it may grow to is bounded with its bitrate. */
 function overQuota(request: DecisionRequest, facts: DecisionFacts, policy: EffectivePolicy): Refusal | null {
-  if (facts.current !== null || request.action === 'reroute') return null
+  if (facts.current !== null || facts.renews || request.action === 'reroute') return null
   const { floor } = policy.classes[request.class].profile.videoKbps
   const full =
     fullOfViewers(request, facts) ??

@@ -70,6 +70,8 @@ export interface DecisionFacts {
   /** The end that asks, where it is no node. */
   readonly peer: PeerFacts
   readonly usage: TenantUsage
+  /** A viewer that watches now asks for its next contract: it has its place already. */
+  readonly renews?: boolean
   /** Of a subscribe without a token; left out for everybody else. */
   readonly anonymous?: AnonymousUsage | undefined
   /** The hub's viewer connections, of a subscribe; left out where nobody counts them. */

@@ -111,7 +111,8 @@ export class DecisionBook {
     const asker = ownerOf(principal)
     const { hubId, topology, publishers, viewers, connections, workersFull } = this.#sources
     const { tenant_id, stream_id } = request
-    const places = viewers.taken({ tenantId: tenant_id, streamId: stream_id, holder })
+    const seeker = { tenantId: tenant_id, streamId: stream_id, holder }
+    const places = viewers.taken(seeker)
     const published = publishers.ofStream(tenant_id, stream_id)
     const others = publishers
       .list()
@@ -137,6 +138,7 @@ export class DecisionBook {
         viewersOfStream: places.viewersOfStream,
         uplinkKbps: others.reduce((sum, { contract }) => sum + contract.abr.max_kbps, 0),
       },
+      renews: request.action === 'subscribe' && viewers.isRenewal(seeker),
       anonymous: places.anonymous ?? undefined,
       connections: request.action === 'subscribe' ? connections?.() : undefined,
       workersFull: workersFull(),

@@ -53,8 +53,11 @@ interface Entry {
   flow: ViewerFlow
   granted: Abr
   readonly ticketHash: string
-  /** When it ends, by the steady clock, unix ms. */
+  /** When it ends, by the steady clock, unix ms, and from when on its viewer asks for the next one. */
   readonly endsAt: number
+  readonly dueAt: number
+  /** The next contract was granted above a ceiling. */
+  renewed: boolean
   listener: ContractListener | null
 }
 
@@ -63,6 +66,9 @@ interface Entry {
  * after the viewer vanished. They give way before that where there are too many.
  */
 const USE_WITHIN_MS = 30_000
+
+/** Share of a contract's life, its last one, in which its viewer asks for the next. */
+const DUE_FOR = 0.6
 
 /** What is granted where nobody counts. */
 const NO_CEILINGS: PlaceCeilings = {
@@ -127,6 +133,11 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     return this.#places.taken(seeker)
   }
 
+  /** Whether whoever asks watches the stream now and needs the next contract for that: it has a place already. */
+  isRenewal(seeker: Seeker): boolean {
+    return this.#renewable(seeker) !== undefined
+  }
+
   /**
    * Takes up a contract and answers the ticket that its viewer joins with. Where there are too many, those that nobody
    * uses give way.
@@ -136,6 +147,11 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       const givingWay = this.#places.givingWay(flow, ceilings)
       if (givingWay === undefined || !this.end(givingWay, 'revoked')) break
     }
+    if (this.#places.isFull(flow, ceilings)) {
+      // The one before is given back in a moment. Once: else it would be worth any number of places.
+      const before = this.#renewable(flow)
+      if (before) before.renewed = true
+    }
     const ticket = newTicket()
     const ticketHash = hashOf(ticket)
     const endsAt = steadyOf(this.#clock, flow.expiresAt)
@@ -144,6 +160,8 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       granted: flow.abr,
       ticketHash,
       endsAt,
+      dueAt: endsAt - (endsAt - this.#clock.steady()) * DUE_FOR,
+      renewed: false,
       listener: null,
     }
     this.#entries.set(flow.contractId, entry)
@@ -269,6 +287,24 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   [Symbol.dispose](): void {
     this.#expiry[Symbol.dispose]()
     this.#unusedUntil[Symbol.dispose]()
+  }
+
+  #renewable({ tenantId, streamId, holder }: Seeker): Entry | undefined {
+    const now = this.#clock.steady()
+    for (const entry of this.#entries.values()) {
+      const { flow, listener, dueAt, renewed } = entry
+      if (
+        listener !== null &&
+        !renewed &&
+        dueAt <= now &&
+        flow.tenantId === tenantId &&
+        flow.streamId === streamId &&
+        flow.holder.anonymous === holder.anonymous &&
+        flow.holder.name === holder.name
+      )
+        return entry
+    }
+    return undefined
   }
 
   #apply(entry: Entry, limitKbps: number | null): void {

@@ -125,6 +125,20 @@ export class ViewerPlaces {
     return yielding.map((scope) => this.#unused.get(scope)?.first()).find((found) => found !== undefined)
   }
 
+  /** Whether one more place is one too many. */
+  isFull({ tenantId, streamId, holder }: Seeker, { anonymous, ...ceilings }: PlaceCeilings): boolean {
+    const isFull = (scope: string, most: number | null) => most !== null && this.#at(scope) >= most
+    const stream = streamOf({ tenantId, streamId })
+    return (
+      isFull(tenantId, ceilings.viewers) ||
+      isFull(stream, ceilings.viewersOfStream) ||
+      (holder.anonymous &&
+        (isFull(addressIn({ tenantId, holder }), anonymous.viewersOfAddress) ||
+          isFull(anonymousIn(tenantId), anonymous.viewers) ||
+          isFull(anonymousIn(stream), anonymous.viewersOfStream)))
+    )
+  }
+
   #at(scope: string): number {
     return this.#counts.get(scope) ?? 0
   }

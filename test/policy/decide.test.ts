@@ -152,6 +152,8 @@ test('a hub without a connection left takes no viewer', (t) => {
     ),
     'who has a token comes first',
   )
+  const renewing = { ...connections(10), facts: { ...connections(10).facts, renews: true } }
+  t.is(told(ask(overlay(), renewing)), 'grant focus', 'who watches has its place')
   t.is(told(ask(overlay(), { facts: { connections: { used: 10, anonymous: 9, most: 10 } } })), 'grant focus')
 })
 

@@ -407,3 +407,29 @@ test('a step of the clock moves when contracts end by it, not how long they last
     t.truthy(it.viewers.get('later'))
   }
 })
+
+test('who watches is granted the next contract where all is full, once, and not before it is due', (t) => {
+  using it = rig()
+  const two: PlaceCeilings = { ...UNBOUND, viewers: 2 }
+  const seeker = { tenantId: 't1', streamId: 'cam-1', ...named('alice') }
+  const [one, other] = ['c1', 'c2'].map((id) => {
+    const { listener } = connection()
+    const place = it.viewers.admit(it.grant(id, id === 'c1' ? named('alice') : named('bob'), two), listener)
+    place.connected()
+    return { place, listener }
+  })
+  t.false(it.viewers.isRenewal(seeker), 'not before it is due')
+  it.clock.now += 300_000
+  t.true(it.viewers.isRenewal(seeker))
+  t.false(it.viewers.isRenewal({ ...seeker, ...named('carol') }))
+  t.false(it.viewers.isRenewal({ ...seeker, streamId: 'cam-2' }))
+  const next = it.grant('c3', named('alice'), two)
+  t.is(it.viewers.countOf('t1'), 3)
+  t.false(it.viewers.isRenewal(seeker), 'once')
+  it.viewers.admit(next, one!.listener).connected()
+  one!.place.leave()
+  t.is(it.viewers.countOf('t1'), 2)
+  t.truthy(other)
+  it.clock.now += 300_000
+  t.true(it.viewers.isRenewal(seeker), 'the next one, when that is due')
+})
