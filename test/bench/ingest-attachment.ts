@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { machineMs } from '../../common/clock.ts'
 import type { Attach, Program } from '../../common/wire/ingress-ipc.ts'
 import { AUDIO_PAYLOAD_TYPE, VIDEO_PAYLOAD_TYPE } from './ingest-side.ts'
 
@@ -17,6 +18,6 @@ export function attachment(program: Program, port: number): Attach {
     cname: 'bench',
     extension_ids: { playout_delay: 6, abs_capture_time: 13 },
     playout_delay_ms: { min: 0, max: 0 },
-    clock: { epochMs: Date.now(), offset90k: randomInt(2 ** 31), last90k: 0 },
+    clock: { epochMs: Math.round(machineMs()), offset90k: randomInt(2 ** 31), last90k: 0 },
   }
 }
