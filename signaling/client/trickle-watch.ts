@@ -82,23 +82,25 @@ export class TrickleWatch {
     if (withoutMs < WITHOUT_PICTURE_MS || video.packets === begun.video.packets) return null
     if (video.at - video.lastPacketAt > LATELY_MS) return null
     const usual = this.#usual(from)
-    const pace = usual === null ? 1 : (video.bytes - begun.video.bytes) / withoutMs / usual
+    if (usual === null) return null
+    const pace = (video.bytes - begun.video.bytes) / withoutMs / usual.bytesPerMs
     if (pace > TRICKLE) return null
     const even = this.#hasEvenSound(from)
     if (even && video.lastPacketAt - sound!.lastPacketAt < BEHIND_MS) return null
     const readings = this.#readings.length - 1 - from
     if (readings < Math.max(this.#careful.readings, even ? 1 : WITHOUT_SOUND)) return null
     this.#told = { at: video.at, wholeAt: begun.video.at, judged: false }
-    // Pictures are sent as a whole: that one more is in the queue than the time since tells makes up for the picture's own.
-    return { pace, late_ms: withoutMs }
+    // Late by when the next one was due; pictures are sent as a whole, so half a one more is in the queue in the mean.
+    return { pace, late_ms: withoutMs - usual.pictureMs / 2 }
   }
 
-  /** Bytes a ms up to a reading; null while nobody knows, or where pictures are too rare. */
-  #usual(to: number): number | null {
+  /** What the stream took up to a reading; null while nobody knows, or where pictures are too rare. */
+  #usual(to: number): { readonly bytesPerMs: number; readonly pictureMs: number } | null {
     const [first, last] = [this.#readings[0]!.video, this.#readings[to]!.video]
     const ms = last.at - first.at
-    if (ms < USUAL_MS / 2 || (last.pictures - first.pictures) * 1000 < FEWEST_PICTURES * ms) return null
-    return (last.bytes - first.bytes) / ms
+    const pictures = last.pictures - first.pictures
+    if (ms < USUAL_MS / 2 || pictures * 1000 < FEWEST_PICTURES * ms) return null
+    return { bytesPerMs: (last.bytes - first.bytes) / ms, pictureMs: ms / pictures }
   }
 
   #hasEvenSound(to: number): boolean {
