@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { listFlows, type Reading, readNow } from './measure.ts'
 import { notLive, type SoakRig } from './soak-rig.ts'
 
-/** Longer than anything waits for somebody to come back: an ingress, places, publishers, payload routers, pipes. */
-const QUIET_MS = 65_000
+/** Longer than anything waits for somebody to come back: places, publishers, payload routers, pipes. */
+const QUIET_MS = 17_000
 const LOOK_MS = 1000
 /** A hub that has not come to rest by then is measured as it is. */
-const WITHIN_MS = 240_000
+const WITHIN_MS = 150_000
 
 const STEADY = ['processes', 'transports', 'consumers', 'viewers', 'connections', 'flows'] as const
 
