@@ -46,6 +46,7 @@ const RATED = { subscribes: 550, batches: 55 }
 const NO_CEILING = [
   ...['--max-conns', '1000000', '--consumers-per-worker', '100000'],
   ...['--viewers-per-stream', '1000000', '--viewers-per-tenant', '1000000'],
+  ...['--viewers-per-address', '1000000'],
 ]
 
 export const hub: Bench = {
