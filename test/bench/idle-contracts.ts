@@ -5,8 +5,8 @@ import { rounded } from './bench.ts'
 import { pssMb } from './process-usage.ts'
 
 /** What the first contracts bring with them, and no later one does. */
-const WARM_UP = 10
-const CONTRACTS = 80
+const WARM_UP = 8
+const CONTRACTS = 30
 
 /**
  * What a field sender's contract takes that nobody sends for yet, in kB (2^10 bytes): in the hub after a collection, and
