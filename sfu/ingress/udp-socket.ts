@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 
@@ -40,9 +40,11 @@ const recv = libc.func('int64_t recv(int fd, void *bytes, size_t length, int fla
  */
 export class UdpSocket implements Disposable {
   #descriptor: number
+  readonly #family: 4 | 6
 
-  private constructor(descriptor: number) {
+  private constructor(descriptor: number, family: 4 | 6) {
     this.#descriptor = descriptor
+    this.#family = family
   }
 
   /**
@@ -55,10 +57,11 @@ export class UdpSocket implements Disposable {
     port: number,
     buffers: { readonly send?: number; readonly receive?: number },
   ): UdpSocket {
-    const family = isIPv6(ip) ? AF_INET6 : AF_INET
-    const descriptor = Number(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))
+    const family = isIPv6(ip) ? 6 : 4
+    const domain = family === 6 ? AF_INET6 : AF_INET
+    const descriptor = Number(socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))
     if (descriptor < 0) throw systemError('socket')
-    const opened = new UdpSocket(descriptor)
+    const opened = new UdpSocket(descriptor, family)
     try {
       for (const [option, size] of [
         [SO_SNDBUF, buffers.send],
@@ -86,9 +89,10 @@ export class UdpSocket implements Disposable {
 
   /**
    * Sends to, and receives from, nobody else from now on. The local port stays as it is.
-   * @throws Error that names call, reason and address
+   * @throws Error that names call, reason and address; TypeError for an address of the other family
    */
   connect(ip: string, port: number): void {
+    if (isIP(ip) !== this.#family) throw new TypeError(`"${ip}" is not an IPv${this.#family} address`)
     const address = addressOf(ip, port)
     if (connect(this.#descriptor, address, address.length) !== 0) throw systemError('connect', ip, port)
   }

@@ -133,4 +133,6 @@ test.serial('a viewer that vanished keeps its place for a while, one that left d
   await until(async () => (await placeOf(vanishing.contract_id))?.connected === false, 'it is missed')
   await until(async () => (await placeOf(leaving.contract_id)) === undefined, 'its place is given back')
   t.like(await placeOf(vanishing.contract_id), { connected: false })
+  using _back = await joinWith(hub.url, vanishing.join.webrtc.ticket)
+  await there(vanishing)
 })
