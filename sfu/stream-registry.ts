@@ -34,6 +34,8 @@ export interface RegistryDependencies extends StreamDependencies {
 /** Every stream of this hub by its tenant and id: the one place where publishers and viewers meet. */
 export class StreamRegistry implements AsyncDisposable {
   readonly #streams = new Map<string, Entry>()
+  /** Streams whose ports something may listen on still. */
+  readonly #closing = new Set<Entry>()
   readonly #rist: PortRange
   readonly #rtp: PortRange
   readonly #deps: RegistryDependencies
@@ -98,10 +100,14 @@ export class StreamRegistry implements AsyncDisposable {
     return this.#rist.take(count)
   }
 
-  /** Gives ports back that no stream was opened on. One that was gave its own back, and another may be open on them. */
+  /**
+   * Gives ports back that no stream was opened on. One that was gives its own back when it has closed, and another may be
+   * open on them.
+   */
   giveRistPorts(ports: readonly number[]): void {
-    const open = new Set(Array.from(this.#streams.values()).flatMap((entry) => entry.ports?.rist ?? []))
-    this.#rist.give(ports.filter((port) => !open.has(port)))
+    const entries = [...this.#streams.values(), ...this.#closing]
+    const held = new Set(entries.flatMap((entry) => entry.ports?.rist ?? []))
+    this.#rist.give(ports.filter((port) => !held.has(port)))
   }
 
   get(tenantId: string, streamId: string): Stream | undefined {
@@ -127,10 +133,16 @@ export class StreamRegistry implements AsyncDisposable {
     const entry = this.#streams.get(key)
     if (!entry) return
     this.#streams.delete(key)
-    await entry.stream[Symbol.asyncDispose]()
-    if (!entry.ports) return
-    this.#rist.give(entry.ports.rist)
-    this.#rtp.give([entry.ports.rtp])
+    this.#closing.add(entry)
+    try {
+      await entry.stream[Symbol.asyncDispose]()
+    } finally {
+      this.#closing.delete(entry)
+      if (entry.ports) {
+        this.#rist.give(entry.ports.rist)
+        this.#rtp.give([entry.ports.rtp])
+      }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,9 +4,9 @@ import { StreamRegistry } from '../../sfu/stream-registry.ts'
 import { recordEvents } from '../support/recorded-events.ts'
 import { freeUdpPorts } from '../support/udp-ports.ts'
 
-test('ports of an open stream are not given away by who had them before', async (t) => {
+async function rig() {
   const [rist, rtp] = await freeUdpPorts(2)
-  await using registry = new StreamRegistry(
+  const registry = new StreamRegistry(
     { rist: [rist!, rist! + 1], rtp: [rtp!, rtp! + 1] },
     {
       placement: {
@@ -30,6 +30,12 @@ test('ports of an open stream are not given away by who had them before', async 
         buffer: { start_ms: 100, min_ms: 100, max_ms: 500, rtt_multiple: 4 },
       },
     })
+  return { registry, name, open, [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose]() }
+}
+
+test('ports of an open stream are not given away by who had them before', async (t) => {
+  await using hub = await rig()
+  const { registry, name, open } = hub
   const ports = registry.takeRistPorts(1)
   open(ports)
   // Its contract could not be stored: its stream is closed, and the next one is open on its ports.
@@ -38,4 +44,17 @@ test('ports of an open stream are not given away by who had them before', async 
   open(ports)
   registry.giveRistPorts(ports)
   t.notDeepEqual(registry.takeRistPorts(1), ports)
+})
+
+test('ports of a stream that is being closed are given back once, when nothing listens on them', async (t) => {
+  await using hub = await rig()
+  const { registry, name, open } = hub
+  const ports = registry.takeRistPorts(1)
+  open(ports)
+  // Its contract was revoked while it was being stored: whoever began it gives the ports back as well.
+  const closed = registry.close(name.tenantId, name.streamId)
+  registry.giveRistPorts(ports)
+  t.notDeepEqual(registry.takeRistPorts(1), ports)
+  await closed
+  t.deepEqual(registry.takeRistPorts(1), ports)
 })
