@@ -34,8 +34,8 @@ export function openDoors(options: DoorRoomOptions): DoorRoom {
   const { publishers, viewers, places } = flows
   const routers = stack.use(new PayloadRouters())
   const sessions = stack.use(new SdpSessions(maxSessions, connectWithinMs))
-  const tickets = new DoorTickets(
-    (text) => publishers.ofTicket(text) !== undefined || viewers.ofTicket(text) !== undefined,
+  const tickets = new DoorTickets((text) =>
+    publishers.ofTicket(text) === undefined ? viewers.ofTicket(text)?.holder : { anonymous: false },
   )
   const shared = { sessions, tickets, flows: flows.routes }
   return {

@@ -24,6 +24,8 @@ export interface SdpSessionOptions {
   readonly streamId: string
   /** Who made it; null where nobody proved who they are. */
   readonly owner: string | null
+  /** Whether who made it has no token: such a one may still have the ticket of a contract, and be its owner by that. */
+  readonly anonymous: boolean
   readonly offer: Offer
   readonly media: SessionMedia
   /** The client said that it is done; resolves when what it had is given back. */
@@ -41,6 +43,7 @@ export class SdpSession implements Disposable {
   readonly door: 'whip' | 'whep'
   readonly streamId: string
   readonly owner: string | null
+  readonly anonymous: boolean
   readonly #media: SessionMedia
   readonly #mid: string
   readonly #left: () => Promise<void>
@@ -52,12 +55,13 @@ export class SdpSession implements Disposable {
   #over = false
 
   constructor(
-    { door, streamId, owner, offer, media, left, ended }: SdpSessionOptions,
+    { door, streamId, owner, anonymous, offer, media, left, ended }: SdpSessionOptions,
     connectWithinMs = CONNECT_WITHIN_MS,
   ) {
     this.door = door
     this.streamId = streamId
     this.owner = owner
+    this.anonymous = anonymous
     this.#media = media
     this.#remote = offer.ice
     this.#mid = offer.sections.find(({ mid }) => mid !== null)?.mid ?? '0'

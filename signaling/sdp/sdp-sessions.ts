@@ -22,24 +22,24 @@ export class SdpSessions implements Disposable {
     return this.#sessions.size + this.#making
   }
 
-  /** Those whose client is there, or is being answered; `anonymous`: of those, who made it proved nothing. */
+  /** Those whose client is there, or is being answered; `anonymous`: of those, who made it has no token. */
   get inUse(): { readonly used: number; readonly anonymous: number } {
     const connected = Array.from(this.#sessions.values()).filter((session) => session.connected)
-    const anonymous = connected.filter(({ owner }) => owner === null).length
+    const anonymous = connected.filter((session) => session.anonymous).length
     return { used: connected.length + this.#making, anonymous }
   }
 
   /**
    * Makes a session with its media. Where there are too many, the oldest that did not connect gives way, those of
-   * whoever proved nothing first.
-   * @param owner who asks; null where nobody proved who they are, and takes nothing from who did
+   * whoever has no token first.
+   * @param anonymous whether who asks has no token, and so takes nothing from who has one
    * @throws CodedError `saturated` (503), and whatever `make` throws
    */
   async open(
-    owner: string | null,
+    anonymous: boolean,
     make: (over: () => void) => Promise<SdpSessionOptions>,
   ): Promise<SdpSession> {
-    if (this.size >= this.#most) this.#makeRoom(owner)
+    if (this.size >= this.#most) this.#makeRoom(anonymous)
     if (this.size >= this.#most)
       throw new CodedError('saturated', 'too many sessions are open; try again later', { status: 503 })
     this.#making += 1
@@ -76,10 +76,10 @@ export class SdpSessions implements Disposable {
     return session
   }
 
-  #makeRoom(owner: string | null): void {
+  #makeRoom(anonymous: boolean): void {
     const waiting = Array.from(this.#sessions.values()).filter((session) => !session.connected)
-    const first = waiting.find((session) => session.owner === null)
-    const givingWay = first ?? (owner === null ? undefined : waiting[0])
+    const first = waiting.find((session) => session.anonymous)
+    const givingWay = first ?? (anonymous ? undefined : waiting[0])
     givingWay?.[Symbol.dispose]()
   }
 

@@ -76,7 +76,7 @@ function postOffer(deps: WhepRouteDependencies): Route {
       const client = { offer, followsPayloadTypes: fromPage }
       let sdp = ''
       let iceServers: Granted['iceServers'] = []
-      const session = await sessions.open(tickets.ownerOf(principal), async (over) => {
+      const session = await sessions.open(tickets.isAnonymous(principal), async (over) => {
         try {
           const granted = await grant(deps, { principal, tenantId, address }, stream_id, query.max_kbps)
           try {
@@ -86,6 +86,7 @@ function postOffer(deps: WhepRouteDependencies): Route {
             return {
               ...{ door: 'whep', streamId: stream_id, offer, media },
               owner: tickets.ownerOf(principal),
+              anonymous: tickets.isAnonymous(principal),
               left: async () => {},
               ended: () => granted[Symbol.dispose](),
             } as const

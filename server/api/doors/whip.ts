@@ -85,7 +85,7 @@ function postOffer(deps: WhipRouteDependencies): Route {
       const tracks = publishedTracks(offer, routerCapabilities(), stream_id)
       let sdp = ''
       let iceServers: FlowContract['join']['ice_servers'] = []
-      const session = await sessions.open(tickets.ownerOf(principal), async (over) => {
+      const session = await sessions.open(tickets.isAnonymous(principal), async (over) => {
         const granted = await grant(deps, principal, tenantId, stream_id, query.class).catch((error) => {
           throw doorRefusal(error, principal)
         })
@@ -96,6 +96,7 @@ function postOffer(deps: WhipRouteDependencies): Route {
           return {
             ...{ door: 'whip', streamId: stream_id, offer, media },
             owner: tickets.ownerOf(principal),
+            anonymous: tickets.isAnonymous(principal),
             left: granted.release,
             ended: () => granted[Symbol.dispose](),
           } as const

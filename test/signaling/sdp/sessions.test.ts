@@ -25,7 +25,8 @@ function mediaThat(dtlsState: string): SessionMedia & { ended: number } {
 }
 
 const optionsWith = (media: SessionMedia, ended = () => {}): SdpSessionOptions => ({
-  ...{ door: 'whep', streamId: 'cam', owner: 'somebody', offer: readOffer(PLAYER_OFFER), media },
+  ...{ door: 'whep', streamId: 'cam', owner: 'somebody', anonymous: false },
+  ...{ offer: readOffer(PLAYER_OFFER), media },
   left: async () => {},
   ended,
 })
@@ -34,8 +35,8 @@ test('a session ends when its client never connects, and once', async (t) => {
   using sessions = new SdpSessions(10, 20)
   let ended = 0
   const [never, connected] = [mediaThat('new'), mediaThat('connected')]
-  const session = await sessions.open('somebody', async () => optionsWith(never, () => ended++))
-  await sessions.open('somebody', async () => optionsWith(connected))
+  const session = await sessions.open(false, async () => optionsWith(never, () => ended++))
+  await sessions.open(false, async () => optionsWith(connected))
   await until(() => never.ended === 1, 'the end of what never connected')
   t.is(sessions.size, 1)
   await session.leave()
@@ -46,17 +47,15 @@ test('a session ends when its client never connects, and once', async (t) => {
 test('there are only so many, those that are being made among them; what fails gives its place back', async (t) => {
   using sessions = new SdpSessions(2)
   const making = Promise.withResolvers<SdpSessionOptions>()
-  const first = sessions.open('somebody', () => making.promise)
+  const first = sessions.open(false, () => making.promise)
   await t.throwsAsync(
-    sessions.open('somebody', async () => {
+    sessions.open(false, async () => {
       throw new Error('no media')
     }),
     { message: 'no media' },
   )
-  await sessions.open('somebody', async () => optionsWith(mediaThat('connected')))
-  const error = await t.throwsAsync(
-    sessions.open('somebody', async () => optionsWith(mediaThat('connected'))),
-  )
+  await sessions.open(false, async () => optionsWith(mediaThat('connected')))
+  const error = await t.throwsAsync(sessions.open(false, async () => optionsWith(mediaThat('connected'))))
   t.true(error instanceof CodedError && error.status === 503)
   making.resolve(optionsWith(mediaThat('connected')))
   const { id } = await first
@@ -74,7 +73,7 @@ test('there are only so many, those that are being made among them; what fails g
 test('media that is over before its session is there leaves no session', async (t) => {
   using sessions = new SdpSessions(10)
   const media = mediaThat('connected')
-  const session = await sessions.open('somebody', async (over) => {
+  const session = await sessions.open(false, async (over) => {
     over()
     return optionsWith(media)
   })
@@ -85,19 +84,22 @@ test('media that is over before its session is there leaves no session', async (
 test('where there are too many, the oldest that did not connect gives way, of nobody known first', async (t) => {
   using sessions = new SdpSessions(4)
   const open = async (owner: string | null, media: ReturnType<typeof mediaThat>) => {
-    await sessions.open(owner, async () => ({ ...optionsWith(media), owner }))
+    const anonymous = owner === null || owner.startsWith('ticket of nobody')
+    await sessions.open(anonymous, async () => ({ ...optionsWith(media), owner, anonymous }))
     return media
   }
   const connected = await open(null, mediaThat('connected'))
   const known = await open('somebody', mediaThat('new'))
-  const [first, second] = [await open(null, mediaThat('new')), await open(null, mediaThat('connecting'))]
+  const first = await open('ticket of nobody, 1', mediaThat('new'))
+  const second = await open(null, mediaThat('connecting'))
   t.deepEqual(sessions.inUse, { used: 1, anonymous: 1 })
-  const next = await open(null, mediaThat('new'))
+  const next = await open('ticket of nobody, 2', mediaThat('new'))
   t.deepEqual([connected.ended, known.ended, first.ended, second.ended], [0, 0, 1, 0])
   await open('another', mediaThat('connected'))
   await open('another', mediaThat('connected'))
   t.deepEqual([known.ended, second.ended, next.ended], [0, 1, 1])
-  await t.throwsAsync(open(null, mediaThat('new')), { message: /too many sessions/ })
+  for (const owner of [null, 'ticket of nobody, 3'])
+    await t.throwsAsync(open(owner, mediaThat('new')), { message: /too many sessions/ })
   t.is(known.ended, 0, 'who proved nothing takes nothing from who did')
   await open('another', mediaThat('connected'))
   t.is(known.ended, 1)
