@@ -1,16 +1,19 @@
-import { HUB_TENANT_ID } from '../store/store.ts'
 import type { AuditDraft } from './audit-record.ts'
 
 export const AUDIT_BURST_RULES = {
   /** What repeats is counted for so long and then recorded as one, ms. */
   windowMs: 60_000,
-  /** Kinds of repetition that are told apart; what is beyond shares a record for each action and outcome. */
+  /** Kinds of repetition that are told apart; what is beyond shares a record of its tenant for each action and outcome. */
   kinds: 1000,
-  /** Objects that a folded record names. */
-  objects: 5,
+  /** Those of one tenant: whoever makes up actors there leaves others theirs. */
+  kindsOfTenant: 500,
+  /** Objects, and actors, that a folded record names. */
+  names: 5,
 } as const
 
 const SWEEP_MS = 1000
+/** Stands in a folded record for actors that share it. */
+const SEVERAL = 'several'
 
 interface Burst {
   readonly windowFrom: number
@@ -19,6 +22,10 @@ interface Burst {
   since: number
   last: AuditDraft
   readonly objects: Set<string>
+  /** Those of `count`. */
+  readonly actors: Set<string>
+  /** The tenant among whose kinds it counts; null for what is shared. */
+  readonly kindOf: string | null
 }
 
 export interface AuditBurstsOptions {
@@ -40,6 +47,9 @@ export class AuditBursts implements AsyncDisposable {
   readonly #options: AuditBurstsOptions
   readonly #now: () => number
   readonly #bursts = new Map<string, Burst>()
+  /** How many of them are a tenant's own kinds, and of all tenants together. */
+  readonly #kinds = new Map<string, number>()
+  #kindsInAll = 0
   readonly #timer: NodeJS.Timeout
 
   constructor(options: AuditBurstsOptions) {
@@ -54,28 +64,26 @@ export class AuditBursts implements AsyncDisposable {
    * @throws CodedError see Store.write
    */
   async note(draft: AuditDraft, object: boolean): Promise<void> {
-    const key = this.#keyOf(draft, object)
+    const { key, kindOf } = this.#kindOf(draft, object)
     const burst = this.#bursts.get(key)
     if (burst) {
       if (burst.count === 0) burst.since = draft.at
       burst.count += 1
       burst.last = draft
-      if (burst.objects.size < AUDIT_BURST_RULES.objects) burst.objects.add(draft.object)
+      addName(burst.objects, draft.object)
+      addName(burst.actors, draft.actor)
       return
     }
-    const begun = {
-      windowFrom: this.#now(),
-      count: 0,
-      since: draft.at,
-      last: draft,
-      objects: new Set<string>(),
+    const begun: Burst = {
+      ...{ windowFrom: this.#now(), count: 0, since: draft.at, last: draft },
+      ...{ objects: new Set(), actors: new Set(), kindOf },
     }
-    this.#bursts.set(key, begun)
+    this.#add(key, begun)
     try {
       await this.#options.write(draft)
     } catch (error) {
       // Nothing of it is on record yet: the next is the first again.
-      if (this.#bursts.get(key) === begun && begun.count === 0) this.#bursts.delete(key)
+      if (this.#bursts.get(key) === begun && begun.count === 0) this.#delete(key, begun)
       throw error
     }
   }
@@ -86,18 +94,20 @@ export class AuditBursts implements AsyncDisposable {
     const over = [...this.#bursts].filter(([, { windowFrom }]) => nowMs - windowFrom >= windowMs)
     await Promise.all(
       over.map(async ([key, burst]) => {
-        this.#bursts.delete(key)
+        this.#delete(key, burst)
         if (burst.count === 0) return
-        const next = { ...burst, windowFrom: nowMs, count: 0, objects: new Set<string>() }
+        const fresh = { objects: new Set<string>(), actors: new Set<string>() }
+        const next: Burst = { ...burst, windowFrom: nowMs, count: 0, ...fresh }
         // The burst may go on: what comes next is no first.
-        this.#bursts.set(key, next)
+        this.#add(key, next)
         try {
           await this.#options.write(folded(burst))
         } catch (error) {
           this.#options.failed(error)
           next.count += burst.count
           next.since = burst.since
-          for (const each of burst.objects) next.objects.add(each)
+          for (const each of burst.objects) addName(next.objects, each)
+          for (const each of burst.actors) addName(next.actors, each)
         }
       }),
     )
@@ -109,16 +119,47 @@ export class AuditBursts implements AsyncDisposable {
     await this.sweep(Number.NEGATIVE_INFINITY)
   }
 
-  #keyOf({ tenant_id, actor, action, outcome, object }: AuditDraft, byObject: boolean): string {
+  #kindOf({ tenant_id, actor, action, outcome, object }: AuditDraft, byObject: boolean) {
     const key = JSON.stringify([tenant_id, actor, action, outcome, byObject ? object : null])
-    if (this.#bursts.has(key) || this.#bursts.size < AUDIT_BURST_RULES.kinds) return key
-    return JSON.stringify([HUB_TENANT_ID, null, action, outcome, null])
+    const isFull =
+      this.#kindsInAll >= AUDIT_BURST_RULES.kinds ||
+      (this.#kinds.get(tenant_id) ?? 0) >= AUDIT_BURST_RULES.kindsOfTenant
+    if (this.#bursts.has(key) || !isFull) return { key, kindOf: tenant_id }
+    return { key: JSON.stringify([tenant_id, null, action, outcome, null]), kindOf: null }
+  }
+
+  #add(key: string, burst: Burst): void {
+    this.#bursts.set(key, burst)
+    this.#countKind(burst, 1)
+  }
+
+  #delete(key: string, burst: Burst): void {
+    this.#bursts.delete(key)
+    this.#countKind(burst, -1)
+  }
+
+  #countKind({ kindOf }: Burst, by: number): void {
+    if (kindOf === null) return
+    this.#kindsInAll += by
+    const count = (this.#kinds.get(kindOf) ?? 0) + by
+    if (count === 0) this.#kinds.delete(kindOf)
+    else this.#kinds.set(kindOf, count)
   }
 }
 
-function folded({ count, since, last, objects }: Burst): AuditDraft {
+function addName(names: Set<string>, name: string): void {
+  if (names.size < AUDIT_BURST_RULES.names) names.add(name)
+}
+
+/** One record of all that was counted. What the last of several actors was told is not said of the others. */
+function folded({ count, since, last, objects, actors }: Burst): AuditDraft {
+  const alone = actors.size === 1
   return {
     ...last,
-    detail: { ...last.detail, repeated: count, since, ...(objects.size > 1 && { objects: [...objects] }) },
+    actor: alone ? last.actor : SEVERAL,
+    detail: {
+      ...(alone ? last.detail : { actors: [...actors] }),
+      ...{ repeated: count, since, ...(objects.size > 1 && { objects: [...objects] }) },
+    },
   }
 }

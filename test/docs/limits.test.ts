@@ -57,6 +57,7 @@ test('limits stand there as the code has them', (t) => {
   t.is(STORE_WATCH_RULES.retryMs, 1000)
   t.is(AUDIT_BURST_RULES.windowMs, 60_000)
   says('audit records of decisions that repeat', AUDIT_BURST_RULES.kinds)
+  says('audit records of decisions that repeat', AUDIT_BURST_RULES.kindsOfTenant)
   says('telemetry in one request', MAX_TELEMETRY_BATCH)
   says('telemetry that waits', thousands(INTAKE_DEFAULTS.capacity), `${INTAKE_DEFAULTS.sliceMs} ms`)
   says('age of a report', seconds(FRESHNESS_RULES.invalidMs), seconds(MAX_SKEW_MS))

@@ -69,13 +69,43 @@ test('what the asker makes up does not multiply records; what is granted is told
   )
 })
 
-test('kinds are bounded, and none is lost', async (t) => {
+test('kinds of a tenant are bounded, and none is lost', async (t) => {
   const { bursts, written } = rig()
-  const all = AUDIT_BURST_RULES.kinds + 500
-  for (let at = 0; at < all; at += 1) await bursts.note(draft(at, { actor: `token:${at}` }), true)
-  t.is(written.length, AUDIT_BURST_RULES.kinds + 1)
+  const all = AUDIT_BURST_RULES.kindsOfTenant + 500
+  for (let at = 0; at < all; at += 1) await bursts.note(draft(at, { actor: `user:${at}` }), true)
+  t.is(written.length, AUDIT_BURST_RULES.kindsOfTenant + 1)
   await bursts[Symbol.asyncDispose]()
-  t.is(written.at(-1)?.detail['repeated'], 499)
+  const { actor, detail } = written.at(-1)!
+  t.is(actor, 'several')
+  t.is(detail['repeated'], 499)
+  const firstFive = [1, 2, 3, 4, 5].map((at) => `user:${AUDIT_BURST_RULES.kindsOfTenant + at}`)
+  t.deepEqual(detail['actors'], firstFive)
+})
+
+test('whoever makes many kinds hides what nobody did in another tenant, and passes nothing off as theirs', async (t) => {
+  const { bursts, written, pass } = rig()
+  for (const tenant_id of ['t1', 't2', 't3'])
+    for (let at = 0; at < AUDIT_BURST_RULES.kinds; at += 1)
+      await bursts.note(draft(at, { tenant_id, actor: `user:${at}` }), true)
+  written.length = 0
+  const others = [
+    draft(1, { tenant_id: 't4', actor: 'user:bob' }),
+    draft(2, { tenant_id: 't5', actor: 'user:eve' }),
+  ]
+  for (const each of others) await bursts.note(each, true)
+  t.deepEqual(written, others)
+  written.length = 0
+  await bursts.note(others[0]!, true)
+  await bursts.note(draft(3, { actor: 'user:mallory' }), true)
+  await pass(AUDIT_BURST_RULES.windowMs)
+  const [bobs, ...more] = written.filter(({ tenant_id }) => tenant_id === 't4')
+  t.deepEqual([bobs?.actor, bobs?.detail['repeated'], more.length], ['user:bob', 1, 0])
+  t.true(written.every(({ tenant_id, actor }) => tenant_id === 't4' || actor === 'several'))
+  // Kinds that are over make room again.
+  await pass(AUDIT_BURST_RULES.windowMs)
+  written.length = 0
+  for (const actor of ['user:1', 'user:2']) await bursts.note(draft(9, { actor }), true)
+  t.is(written.length, 2)
 })
 
 test('a database that is away loses no count, and a first is refused as it should be', async (t) => {
