@@ -18,10 +18,17 @@ export interface ConnectionBoundsOptions {
   readonly refused: (reason: 'address_connections' | 'descriptors', detail: string) => void
 }
 
+/** How many of the oldest requests are looked at for one that waits for its client. */
+const LOOKED_AT = 64
+
 interface Connection {
   readonly socket: Socket
   readonly address: string
   upgraded: boolean
+  /** From when on it is, or may be, its client's turn; monotonic, ms. */
+  since: number
+  /** What is being answered. */
+  response: ServerResponse | null
 }
 
 interface OfAddress {
@@ -32,8 +39,8 @@ interface OfAddress {
 
 /**
  * How many connections the hub holds: so many of an address, and never so many that descriptors run out. Where there is
- * no room, connections on which nothing is being answered give way, the oldest first: half-sent requests, idle ones, and
- * WebSockets that show no ticket.
+ * no room, connections give way on which it is the client's turn, the oldest first: half-sent requests, their heads or
+ * their bodies, idle connections, answers that nobody takes, and WebSockets that show no ticket.
  */
 export class ConnectionBounds {
   readonly #options: ConnectionBoundsOptions
@@ -41,8 +48,10 @@ export class ConnectionBounds {
   readonly #addresses = new Map<string, OfAddress>()
   /** By what tells them apart, since TLS has a socket of its own for each. */
   readonly #connections = new Map<string, Connection>()
-  /** Those on which nothing is being answered, oldest first. */
+  /** Those that wait for a request, or the rest of one, oldest first. */
   readonly #waiting = new Set<Connection>()
+  /** Those whose request is there as a whole, oldest first. */
+  readonly #answering = new Set<Connection>()
   /** What `descriptors` said last, and how many connections there were then. */
   #seen: { readonly count: Descriptors['count']; readonly connections: number }
 
@@ -57,21 +66,30 @@ export class ConnectionBounds {
     }
   }
 
-  /** From here on the server's connections are counted and bounded. */
+  /** From here on the server's connections are counted and bounded, together with those of other servers. */
   attach(server: HttpServer): void {
     server.on('connection', (socket) => this.#take(socket))
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       const connection = this.#of(request.socket)
       if (connection === undefined) return
-      this.#waiting.delete(connection)
+      connection.response = response
+      if (hasBody(request)) {
+        this.#wait(connection)
+        request.once('end', () => this.#answer(connection, response))
+      } else this.#answer(connection, response)
       response.once('close', () => {
-        if (!connection.socket.destroyed && !connection.upgraded) this.#waiting.add(connection)
+        // Of requests that came one upon the other, the next is being answered already.
+        if (connection.response !== response) return
+        connection.response = null
+        this.#answering.delete(connection)
+        if (!connection.socket.destroyed && !connection.upgraded) this.#wait(connection)
       })
     })
     server.on('upgrade', ({ socket }: IncomingMessage) => {
       const connection = this.#of(socket)
       if (connection === undefined) return
       this.#waiting.delete(connection)
+      this.#answering.delete(connection)
       connection.upgraded = true
       const ofAddress = this.#addresses.get(connection.address)
       if (ofAddress) ofAddress.webSockets += 1
@@ -89,16 +107,17 @@ export class ConnectionBounds {
       socket.destroy()
       return this.#options.refused(...refusal)
     }
-    const connection = { socket, address, upgraded: false }
+    const connection: Connection = { socket, address, upgraded: false, since: 0, response: null }
     const key = keyOf(socket)
     this.#connections.set(key, connection)
-    this.#waiting.add(connection)
+    this.#wait(connection)
     const ofAddress = this.#addresses.get(address) ?? { all: 0, webSockets: 0 }
     this.#addresses.set(address, ofAddress)
     ofAddress.all += 1
     socket.once('close', () => {
       if (this.#connections.get(key) === connection) this.#connections.delete(key)
       this.#waiting.delete(connection)
+      this.#answering.delete(connection)
       ofAddress.all -= 1
       if (connection.upgraded) ofAddress.webSockets -= 1
       if (ofAddress.all === 0) this.#addresses.delete(address)
@@ -132,12 +151,45 @@ export class ConnectionBounds {
     return limit - reserveOf(limit) - open - opened
   }
 
+  /** It is the client's turn: to send, or to send the rest. */
+  #wait(connection: Connection): void {
+    this.#answering.delete(connection)
+    this.#waiting.delete(connection)
+    connection.since = performance.now()
+    this.#waiting.add(connection)
+  }
+
+  /** It is the hub's turn. */
+  #answer(connection: Connection, response: ServerResponse): void {
+    if (connection.response !== response) return
+    this.#waiting.delete(connection)
+    this.#answering.delete(connection)
+    connection.since = performance.now()
+    this.#answering.add(connection)
+  }
+
   #giveWay(): boolean {
-    const [oldest] = this.#waiting
+    const [waiting] = this.#waiting
+    const untaken = this.#oldestUntaken()
+    const oldest =
+      waiting === undefined || (untaken !== undefined && untaken.since < waiting.since) ? untaken : waiting
     if (oldest === undefined) return this.#options.turnOut()
     this.#waiting.delete(oldest)
+    this.#answering.delete(oldest)
     oldest.socket.destroy()
     return true
+  }
+
+  /** The oldest connection whose answer is made and lies there. */
+  #oldestUntaken(): Connection | undefined {
+    let looked = 0
+    for (const connection of this.#answering) {
+      if (connection.response?.writableEnded === true) return connection
+      looked += 1
+      // Answers that take longer are bounded in time: none of those is older than what nobody takes for long.
+      if (looked === LOOKED_AT) break
+    }
+    return undefined
   }
 
   #of(socket: Socket): Connection | undefined {
@@ -145,6 +197,14 @@ export class ConnectionBounds {
   }
 }
 
-function keyOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`
+/** Where it arrives is a part of it: a client may use one port of its own for several of the hub's addresses. */
+function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
+}
+
+/** RFC 9112 section 6.3. */
+function hasBody({ headers, complete }: IncomingMessage): boolean {
+  return (
+    !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
+  )
 }

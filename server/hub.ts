@@ -228,11 +228,13 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
         )
       : null
   const http = httpServer(app, config, tls)
-  new ConnectionBounds({
+  const metricsHttp = metricsServer(metrics, events, config)
+  const bounds = new ConnectionBounds({
     ...{ perAddress: config.maxConnectionsPerAddress, trustedProxies: config.trustedProxies, descriptors },
     turnOut: () => gateway.turnOut(),
     refused: (reason, detail) => events.rejected(null, reason, detail),
-  }).attach(http)
+  })
+  for (const server of [http, metricsHttp]) bounds.attach(server)
   http.on('upgrade', (request, socket, head) => {
     // Node listens to it no more: one that is gone before it is answered would end the process.
     socket.on('error', () => {})
@@ -242,7 +244,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const url = await listen(http, config.bind, stack)
   // Closed before the listener, which waits for its WebSockets.
   stack.use(gateway)
-  const metricsUrl = await listen(metricsServer(metrics, events, config), config.metrics, stack)
+  const metricsUrl = await listen(metricsHttp, config.metrics, stack)
   stack.defer(() => closing.abort())
   const owned = stack.move()
   return {

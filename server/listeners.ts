@@ -45,9 +45,9 @@ function timeLimits({ idleMs, readMs }: Pick<Config, 'idleMs' | 'readMs'>) {
 export function metricsServer(
   metrics: Metrics,
   events: MediaEvents,
-  times: Pick<Config, 'idleMs' | 'readMs'>,
+  times: Pick<Config, 'idleMs' | 'readMs' | 'writeMs'>,
 ): Server {
-  return createServer(timeLimits(times), (request, response) => {
+  const server = createServer(timeLimits(times), (request, response) => {
     if (request.url !== '/metrics') return void response.writeHead(404).end()
     metrics.registry.metrics().then(
       (text) => response.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
@@ -57,6 +57,8 @@ export function metricsServer(
       },
     )
   })
+  server.setTimeout(times.writeMs)
+  return server
 }
 
 /**
