@@ -38,6 +38,7 @@ export type RefusalCode =
   | 'no_keyframe'
   | 'keyframes_lost'
   | 'no_media'
+  | 'scrambled'
   | 'audio_unsupported'
   | 'audio_latm'
 

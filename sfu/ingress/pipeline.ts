@@ -15,7 +15,7 @@ import type {
 import { defaultLimits } from './pipeline-types.ts'
 import type { VideoTrack, VideoTrackSink } from './pipeline-video-track.ts'
 import { ProgramGate } from './program-gate.ts'
-import { chooseTracks, noTracks, type ProgramTracks } from './program-tracks.ts'
+import { chooseTracks, hiddenTrack, noTracks, type ProgramTracks } from './program-tracks.ts'
 import { RateMeter } from './rate-meter.ts'
 import { refusals } from './refusals.ts'
 import { H264Packetizer } from './rtp/h264-packetizer.ts'
@@ -79,6 +79,8 @@ export class IngestPipeline implements Disposable {
   readonly #pictures = { announced: false, arrived: 0, sent: 0, leftOut: 0 }
   /** Renditions whose pictures can't be decoded before a keyframe, for want of one that was cut short. */
   readonly #undecodable = new Set<VideoTrack>()
+  /** Tracks of which scrambled packets came since the last in clear. */
+  readonly #scrambled = new Set<number>()
   #startMs = -1
   #pushMs = 0
   #capturedAtMs = Number.NEGATIVE_INFINITY
@@ -136,10 +138,16 @@ export class IngestPipeline implements Disposable {
     this.#demuxer = new Demuxer(
       {
         program: (streams) => this.#onProgram(streams),
-        unit: (pid, data, from, to, pts) => this.#track(pid)?.unit(data, from, to, pts, this.#pushMs),
+        unit: (pid, data, from, to, pts) => {
+          this.#scrambled.delete(pid)
+          this.#track(pid)?.unit(data, from, to, pts, this.#pushMs)
+        },
         lost: (pid) => this.#track(pid)?.drop(),
         temi: (pts32, unixMs) => this.#capture.stamp(pts32, unixMs),
-        issue: (kind, pid) => sink.issue(kind, pid === undefined ? {} : { pid }),
+        issue: (kind, pid) => {
+          if (kind === 'scrambled' && pid !== undefined) this.#scrambled.add(pid)
+          sink.issue(kind, pid === undefined ? {} : { pid })
+        },
       },
       this.#limits,
     )
@@ -194,6 +202,7 @@ export class IngestPipeline implements Disposable {
   reset(): void {
     this.#startMs = -1
     this.#waiting.clear()
+    this.#scrambled.clear()
     this.#demuxer.reset()
     for (const track of this.#tracks.video) track.restart()
     this.#tracks.audio?.restart()
@@ -260,6 +269,7 @@ export class IngestPipeline implements Disposable {
     this.#pictures.announced = tracks.video.length > 0
     this.#undecodable.clear()
     this.#waiting.clear()
+    this.#scrambled.clear()
     // a program that comes late has its own time to prove itself
     if (this.#pushMs - this.#startMs >= this.#limits.probationMs) {
       this.#startMs = this.#pushMs
@@ -270,6 +280,8 @@ export class IngestPipeline implements Disposable {
     if (tracks.audio) selections.push({ pid: tracks.audio.pid, maxBytes: maxAudioPesBytes })
     this.#demuxer.select(selections)
     this.#meters = new Map(selections.map(({ pid }) => [pid, this.#meters.get(pid) ?? new RateMeter()]))
+    // A program that was announced goes on with new tracks under its old PIDs.
+    this.#bind()
     this.#evaluate()
   }
 
@@ -282,7 +294,11 @@ export class IngestPipeline implements Disposable {
   }
 
   #evaluate(): void {
-    this.#gate.evaluate({ ...this.#tracks, sinceStartMs: this.#pushMs - this.#startMs })
+    this.#gate.evaluate({
+      ...this.#tracks,
+      scrambledPid: hiddenTrack(this.#tracks, this.#scrambled),
+      sinceStartMs: this.#pushMs - this.#startMs,
+    })
   }
 
   /** Ties outputs to the tracks that carry their renditions now; one that changes track waits for its keyframe. */

@@ -10,6 +10,8 @@ export interface ProgramFacts {
   readonly audioRefusal: Refusal | null
   /** The program's video is only of a kind that browsers do not play. */
   readonly unsupportedVideo: Refusal | null
+  /** PID of a track of which nothing but scrambled packets comes, or null. */
+  readonly scrambledPid: number | null
   /** Since the first byte, ms. */
   readonly sinceStartMs: number
 }
@@ -76,6 +78,7 @@ export class ProgramGate {
     const late = facts.sinceStartMs >= this.#limits.probationMs
     const alive = facts.video.filter((track) => track.alive)
     if (alive.length === 0) {
+      if (late && facts.scrambledPid !== null) return refusals.scrambled(facts.scrambledPid)
       if (facts.audio?.alive && (facts.video.length === 0 || late)) return describe([], facts)
       return late && !this.#announced ? refusals.noMedia() : 'pending'
     }

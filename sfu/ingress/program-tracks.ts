@@ -43,6 +43,12 @@ export function chooseTracks(
   return { ...chooseVideo(candidates, old, makers), ...chooseAudio(candidates, old, makers) }
 }
 
+/** PID of the track that a program is about, where nothing of it came in clear; or null. @param scrambled PIDs */
+export function hiddenTrack({ video, audio }: ProgramTracks, scrambled: ReadonlySet<number>): number | null {
+  const track = video[0] ?? audio
+  return track && !track.alive && scrambled.has(track.pid) ? track.pid : null
+}
+
 function chooseVideo(
   candidates: readonly Candidate[],
   old: ProgramTracks,

@@ -42,6 +42,12 @@ export const refusals = {
       'Data arrives, but no video or sound in it: not an MPEG transport stream, or one whose program (PAT/PMT) lists nothing that is sent. Check that the sender muxes MPEG-TS (ffmpeg `-f mpegts`) with H.264 video.',
     pid: null,
   }),
+  scrambled: (pid: number): Refusal => ({
+    code: 'scrambled',
+    message:
+      'The transport stream is scrambled (conditional access, BISS), so nobody can watch it. Switch scrambling off in the multiplexer; RIST encrypts the way to this server.',
+    pid,
+  }),
   audioUnsupported: (pid: number, codec: string): Refusal => ({
     code: 'audio_unsupported',
     message: `The sound is left out: it is ${codec}. Send Opus (best) or AAC in ADTS, mono or stereo.`,

@@ -142,13 +142,14 @@ export class Demuxer {
     }
     if (!(fourth & 0x10)) return
     if (!this.#inOrder(slot, pid, fourth & 0x0f, announced, data, payload, end)) return
+    const unitStart = (second & 0x40) !== 0
     if (fourth & 0xc0) {
-      slot.pes?.drop()
       this.#sink.issue('scrambled', pid)
+      // One that begins scrambled is lost with its first packet, one that goes on so with the first of those.
+      if (slot.pes && (slot.pes.drop() || unitStart)) this.#sink.lost(pid)
       return
     }
     if (payload >= end) return
-    const unitStart = (second & 0x40) !== 0
     if (slot.pes) slot.pes.push(data, payload, end, unitStart, stuffed)
     else slot.sections?.push(data, payload, end, unitStart)
   }

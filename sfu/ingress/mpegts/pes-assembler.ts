@@ -45,10 +45,12 @@ export class PesAssembler {
     return this.#buffer.length
   }
 
-  /** Gives up the unit under way, if there is one. */
-  drop(): void {
+  /** Gives up the unit under way. @returns whether there was one */
+  drop(): boolean {
+    const dropped = this.#open
     this.#open = false
     this.#endedByStuffing = false
+    return dropped
   }
 
   /** Whether this is the packet that was pushed last, once more. */

@@ -164,3 +164,67 @@ test('where packets are lost and no keyframe came whole, the loss is named, not 
   harness.play(ts, 4)
   t.is(harness.reported.at(-1)?.what, 'program')
 })
+
+/** Packets of a PID as a broadcaster's conditional access leaves them. */
+function scramble(ts: Buffer, pids: readonly number[], every = 1): Buffer {
+  const scrambled = Buffer.from(ts)
+  let packets = 0
+  for (let at = 0; at < scrambled.length; at += 188) {
+    if (!pids.includes(scrambled.readUInt16BE(at + 1) & 0x1fff)) continue
+    if (packets++ % every === every - 1) scrambled[at + 3]! |= 0x80
+  }
+  return scrambled
+}
+
+for (const [what, pids] of [
+  ['pictures and sound', [0x100, 0x101]],
+  ['pictures', [0x100]],
+] as const) {
+  test(`scrambled ${what} are refused as that, until they come in clear`, async (t) => {
+    const harness = new PipelineHarness()
+    const ts = await generateTs('high')
+    harness.play(scramble(ts, pids), 4)
+    t.deepEqual(
+      harness.refusals.map(({ code }) => code),
+      ['scrambled'],
+    )
+    t.deepEqual(harness.programs, [])
+    harness.pipeline.reset()
+    harness.play(ts, 4)
+    t.deepEqual(
+      harness.reported.map(({ what }) => what),
+      ['refused', 'recovered', 'program'],
+    )
+    t.true(harness.video().length > 100)
+  })
+}
+
+test('a picture of which a part is scrambled is a visible gap', async (t) => {
+  const harness = new PipelineHarness()
+  harness.play(scramble(await generateTs('high'), [0x100], 60), 4)
+  const { arrived, leftOut } = harness.pipeline.pictures
+  t.true(leftOut > 5)
+  t.true(arrived > 60)
+  const video = harness.video()
+  const gaps = video.filter(({ sequence }, index) => {
+    const before = video[index - 1]
+    return before !== undefined && ((sequence - before.sequence) & 0xffff) !== 1
+  })
+  t.true(gaps.length > 5)
+})
+
+test('pictures come back when the sender changes to another codec and back', async (t) => {
+  const harness = new PipelineHarness()
+  const good = await generateTs('high')
+  harness.play(good, 4)
+  const before = harness.video().length
+  harness.play(await generateTs('hevc'), 4)
+  t.is(harness.refusals.at(-1)?.code, 'unsupported_video')
+  t.is(harness.video().length, before)
+  harness.play(good, 4)
+  t.deepEqual(
+    harness.reported.map(({ what }) => what),
+    ['program', 'refused', 'recovered'],
+  )
+  t.true(harness.video().length > before + 100)
+})
