@@ -64,7 +64,7 @@ function rowsOf(now: ViewerStatistics): Row[] {
     },
     {
       name: 'Lip sync',
-      value: sync === null ? NONE : `${Math.abs(sync).toFixed(0)} ms ${sync >= 0 ? 'early' : 'late'}`,
+      value: sync === null ? NONE : `sound ${Math.abs(sync).toFixed(0)} ms ${sync >= 0 ? 'late' : 'early'}`,
       testId: 'lip-sync',
       quality: judge(sync === null ? null : Math.abs(sync), 60, 150),
     },
