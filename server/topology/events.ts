@@ -52,8 +52,8 @@ export function topologyEvents(options: TopologyEventsOptions): TopologyEvents {
     },
     alarmCleared(alarm, why, afterMs) {
       const { kind, tenant_id, subject } = alarm
-      logger.info({ kind, tenant_id, subject, why, after_ms: afterMs }, 'alarm cleared')
-      record(tenant_id, 'alarm.clear', subject, kind, { why, after_ms: afterMs })
+      logger.info({ kind, tenant_id, subject, why, after_ms: Math.round(afterMs) }, 'alarm cleared')
+      record(tenant_id, 'alarm.clear', subject, kind, { why, after_ms: Math.round(afterMs) })
       watcher?.alarmCleared?.(alarm, why)
     },
     nodeUp(tenant_id, node_id) {
