@@ -31,6 +31,9 @@ const PROVE_WITHIN_MS = 10_000
 /** A sender that was away for so long may knock anew. */
 const AWAY_AFTER_MS = 60_000
 
+/** What librist calls an error is what a network or a sender did, and no failure of the hub. */
+const LOGGED_AS = { debug: 'debug', info: 'debug', warn: 'warn', error: 'warn' } as const
+
 const NO_CURSORS: Cursors = { sequences: [], clock: null }
 
 /** One stream inside its ingress process: receiver, pipeline and socket, and what the hub is told about them. */
@@ -175,8 +178,7 @@ export class IngressSession implements AsyncDisposable {
       onFlow: (event) => this.#onFlow(this.#identity.meaning(event)),
       onStats: (stats) => this.#onStats(stats),
       onRejected: ({ reason, detail, count }) => this.#tell({ type: 'rejected', reason, detail, count }),
-      onLog: ({ level, message }) =>
-        this.#logger[level === 'info' ? 'debug' : level]({ librist: true }, message),
+      onLog: ({ level, message }) => this.#logger[LOGGED_AS[level]]({ librist: true }, message),
     })
   }
 
