@@ -162,8 +162,10 @@ async function allLive(url: string, deadline: AbortSignal): Promise<void> {
     const { streams } = streamList.parse(await (await fetch(`${url}/v1/streams`)).json())
     const missing = SENDERS.flatMap(({ streamId }) => {
       const stream = streams.find(({ stream_id }) => stream_id === streamId)
-      if (stream === undefined) return `${streamId} without a contract`
-      return stream.state === 'live' ? [] : `${streamId} ${stream.reason ?? stream.state}`
+      if (stream === undefined) return `${streamId} (its sender asks for a contract)`
+      if (stream.state === 'live') return []
+      const state = stream.state === 'waiting' ? 'no picture yet' : stream.state
+      return `${streamId} (${stream.reason ?? state})`
     })
     if (missing.length === 0) return
     const what = missing.join(', ')
