@@ -83,7 +83,12 @@ async function answerTo(
   refuseBeforeBody(route, parts, principal, head)
   if ('wrong' in head) throw malformed(head.wrong)
   const ifMatch = readPrecondition(route, request)
-  const parseYaml = (text: string) => parts.yaml.parse(text, limitKeyOf(principal) ?? address)
+  const parseYaml = (text: string) =>
+    parts.yaml.parse(text, {
+      caller: limitKeyOf(principal) ?? address,
+      tenantId: principal.tenant_id,
+      signal,
+    })
   const prepared = await readInput(route, head.ok, request, { parseYaml, signal })
   if (prepared.units > 1)
     refuseAbove(await parts.limits.take(limitKeyOf(principal), address, route.cost, prepared.units - 1))

@@ -6,6 +6,8 @@ import { ApiError, badRequest } from './api-error.ts'
 const LIMIT_MS = 1000
 /** Bodies that wait for the thread. */
 const MAX_WAITING = 16
+/** Bodies of a tenant, the one that is being read among them: it may have any number of tokens. */
+const MAX_OF_TENANT = 4
 /** The thread ends when nobody sent YAML for so long: most hubs see some once a week. */
 const IDLE_MS = 30_000
 /** Of the thread, MiB. Documents of the length that is taken need a tenth. */
@@ -17,9 +19,18 @@ const answerSchema = z.union([
   z.strictObject({ message: z.string(), details: z.array(z.string()) }),
 ])
 
-interface Job {
-  readonly text: string
+/** Whose body it is. */
+export interface YamlSender {
+  /** Each has one body at a time, so that nobody keeps others out. */
   readonly caller: string
+  /** Each has a few; null is the hub's own admin. */
+  readonly tenantId: string | null
+  /** Nobody waits for the body any more: it is not read where its turn has not come. */
+  readonly signal?: AbortSignal
+}
+
+interface Job extends YamlSender {
+  readonly text: string
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
 }
@@ -56,20 +67,25 @@ export class YamlParser implements AsyncDisposable {
   }
 
   /**
-   * @param caller whose body it is: each has one at a time, so that nobody keeps others out
-   * @throws ApiError 400 with what is wrong, 429 or 503 where too many wait
+   * @throws ApiError 400 with what is wrong, 429 or 503 where too many wait; and whatever `signal` is aborted with
    */
-  parse(text: string, caller: string): Promise<unknown> {
-    const theirs = [this.#running, ...this.#waiting].some((job) => job?.caller === caller)
-    if (theirs)
-      throw new ApiError(429, 'too_many_requests', 'another YAML body of yours is being read', {
-        retryAfterSeconds: 1,
-        details: ['body: one YAML body at a time; JSON has no such limit'],
-      })
+  parse(text: string, sender: YamlSender): Promise<unknown> {
+    const { caller, tenantId, signal } = sender
+    signal?.throwIfAborted()
+    const others = [this.#running, ...this.#waiting].filter((job) => job !== undefined)
+    if (others.some((job) => job.caller === caller))
+      throw tooMany('another YAML body of yours is being read', 'one YAML body at a time')
+    if (others.filter((job) => job.tenantId === tenantId).length >= MAX_OF_TENANT)
+      throw tooMany(
+        'other YAML bodies of your tenant are being read',
+        `${MAX_OF_TENANT} YAML bodies of a tenant at a time`,
+      )
     if (this.#closed || this.#waiting.length >= MAX_WAITING)
       throw new ApiError(503, 'saturated', 'too many YAML bodies wait', { resource: 'yaml' })
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ text, caller, resolve, reject })
+      const job: Job = { ...sender, text, resolve, reject }
+      this.#waiting.push(job)
+      signal?.addEventListener('abort', () => this.#forget(job), { once: true })
       this.#next()
     })
   }
@@ -81,6 +97,13 @@ export class YamlParser implements AsyncDisposable {
     for (const job of [this.#running, ...this.#waiting.splice(0)]) job?.reject(gone)
     this.#running = undefined
     await this.#thread?.terminate()
+  }
+
+  #forget(job: Job): void {
+    const place = this.#waiting.indexOf(job)
+    if (place < 0) return
+    this.#waiting.splice(place, 1)
+    job.reject(job.signal?.reason)
   }
 
   #next(): void {
@@ -158,4 +181,11 @@ export class YamlParser implements AsyncDisposable {
     thread?.on('error', () => {})
     void thread?.terminate()
   }
+}
+
+function tooMany(what: string, bound: string): ApiError {
+  return new ApiError(429, 'too_many_requests', what, {
+    retryAfterSeconds: 1,
+    details: [`body: ${bound}; JSON has no such limit`],
+  })
 }
