@@ -38,8 +38,13 @@ export function sampleOf(schema: JsonSchema, random: SeededRandom, hints: Hints,
     case 'null':
       return null
     default:
-      return pick(random, TEXTS).slice(0, schema.maxLength ?? 64)
+      return textOf(schema, random).slice(0, schema.maxLength ?? 64)
   }
+}
+
+function textOf({ pattern }: JsonSchema, random: SeededRandom): string {
+  const allowed = pattern === undefined ? TEXTS : TEXTS.filter((text) => new RegExp(pattern, 'u').test(text))
+  return pick(random, allowed.length > 0 ? allowed : TEXTS)
 }
 
 function objectOf(schema: JsonSchema, random: SeededRandom, hints: Hints): unknown {
