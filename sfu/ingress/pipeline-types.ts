@@ -148,6 +148,8 @@ export interface AacToOpus extends Disposable {
    * @param configuration a different value means that the decoder has to start anew
    */
   write(frame: Buffer, pts: number, ticks: number, configuration: number): void
+  /** No AAC comes for now: costs nothing, and gives nothing, until the next frame. */
+  rest(): void
 }
 
 export interface PipelineLimits {

@@ -265,6 +265,7 @@ export class IngestPipeline implements Disposable {
   }
 
   #choose(tracks: ProgramTracks): void {
+    if (tracks.audio?.description.source !== 'aac') this.#aac?.rest()
     this.#tracks = tracks
     this.#pictures.announced = tracks.video.length > 0
     this.#undecodable.clear()

@@ -87,6 +87,10 @@ export class AacTranscoder implements AacToOpus {
     child.stdin.write(Buffer.from(frame))
   }
 
+  rest(): void {
+    this.#stop()
+  }
+
   [Symbol.dispose](): void {
     this.#closed = true
     this.#stop()

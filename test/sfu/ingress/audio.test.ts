@@ -151,6 +151,19 @@ test.serial(
   },
 )
 
+test.serial(
+  'a transcoder that was sent to rest says nothing more of what it had, and starts anew',
+  async (t) => {
+    using transcoder = new AacTranscoder({ logger, maxLagMs: 60_000 })
+    const adts = await makeAdts(1)
+    await transcode(transcoder, adts, (frame) => frame * 1920)
+    transcoder.rest()
+    const got = await transcode(transcoder, adts, (frame) => 9_000_000 + frame * 1920)
+    t.true(got.length > 40, `${got.length} packets`)
+    t.true(got.every(({ pts }) => pts > 8_000_000))
+  },
+)
+
 test.serial('a transcoder that cannot run is tried again with back-off and breaks nothing', async (t) => {
   using transcoder = new AacTranscoder({ logger, ffmpeg: '/nonexistent/ffmpeg' })
   const got = await transcode(transcoder, await makeAdts(0.5), (frame) => frame * 1920, 100)

@@ -10,6 +10,7 @@ import { readNtpTime } from '../../../common/ntp-time.ts'
 import { encodeTemiPacket } from '../../../common/temi.ts'
 import { AacTranscoder } from '../../../sfu/ingress/audio/aac-transcoder.ts'
 import { opusSamples } from '../../../sfu/ingress/audio/opus-access-unit.ts'
+import type { AacToOpus } from '../../../sfu/ingress/pipeline.ts'
 import { generateMedia, generateTs, type MediaKind } from '../../support/media-generator.ts'
 import { TsWriter } from './mpegts-writer.ts'
 import { extensionIds, PipelineHarness, ssrcs } from './pipeline-harness.ts'
@@ -207,6 +208,28 @@ test.serial('AAC leaves as Opus beside the pictures, in step with them', async (
   const picture = ((harness.video()[0]!.timestamp - 123_456) | 0) / 90_000
   const sound = ((audio[0]!.timestamp - Math.round((123_456 * 48) / 90)) | 0) / 48_000
   t.true(Math.abs(picture - sound) < 0.1, `${picture} ${sound}`)
+})
+
+test('a sender that changes from AAC to Opus leaves no transcoder behind', async (t) => {
+  let running = false
+  const aac: AacToOpus = {
+    onOpus: () => {},
+    write: () => {
+      running = true
+    },
+    rest: () => {
+      running = false
+    },
+    [Symbol.dispose]: () => {},
+  }
+  const harness = new PipelineHarness({ aac })
+  harness.play(await generateTs('aac', { seconds: 2 }), 2)
+  t.true(running)
+  harness.play(await generateTs('high'), 4)
+  t.like(harness.programs.at(-1), { audio: { source: 'opus' } })
+  t.false(running)
+  harness.play(await generateTs('aac', { seconds: 2 }), 2)
+  t.true(running)
 })
 
 test('a lost block is a visible gap, and decoding goes on', async (t) => {
