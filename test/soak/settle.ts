@@ -2,8 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { listFlows, type Reading, readNow } from './measure.ts'
 import { notLive, type SoakRig } from './soak-rig.ts'
 
-/** Longer than anything waits for somebody to come back: places, publishers, payload routers, pipes. */
+/** Longer than anything waits for somebody to come back: publishers, payload routers, pipes. */
 const QUIET_MS = 17_000
+/** Longer than a WHEP session that nobody connects has its place. */
+const VIEWERS_QUIET_MS = 35_000
 const LOOK_MS = 1000
 /** A hub that has not come to rest by then is measured as it is. */
 const WITHIN_MS = 150_000
@@ -32,7 +34,8 @@ export async function settle(rig: SoakRig, say: (line: string) => void): Promise
     const same = before !== null && reading !== null && STEADY.every((name) => before[name] === reading[name])
     if (!same || dark.length > 0) quietSince = now
     last = reading
-    if (now - quietSince >= QUIET_MS) return await wellness(rig)
+    const viewersLeft = reading !== null && reading.viewers > 0
+    if (now - quietSince >= (viewersLeft ? VIEWERS_QUIET_MS : QUIET_MS)) return await wellness(rig)
     if (now - saidAt < 10_000) continue
     saidAt = now
     say(`waiting for quiet: ${STEADY.map((name) => `${reading?.[name] ?? '?'} ${name}`).join(', ')}`)

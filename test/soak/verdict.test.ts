@@ -50,12 +50,14 @@ test('errors are counted by kind, and those that kills explain are expected', (t
     { level: 'error', msg: 'media worker died; starting another', worker_pid: 7 },
     { level: 'error', msg: 'media worker died; starting another', worker_pid: 8 },
     { level: 'error', stage: 'store', kind: 'write', msg: 'contract c-0123456789abcdef was lost' },
+    { level: 'error', stage: 'http', kind: 'no_worker', msg: 'no media worker is up; try again in a second' },
     { level: 'warn', msg: 'something else' },
     { level: 'raw', msg: 'TypeError: x is not a function' },
   ])
   t.deepEqual(Object.fromEntries(kinds), {
     'media worker died; starting another': 2,
     'store write: contract c-N was lost': 1,
+    'http no_worker: no media worker is up; try again in a second': 1,
     'TypeError: x is not a function': 1,
   })
   t.is(unexpectedKinds(kinds).length, 2)
