@@ -28,7 +28,7 @@ export function helpText(): string {
       CONFIG_ROW,
       {
         left: '  --new-admin-token',
-        right: ['does not run the hub but makes one more admin token, for who lost theirs'],
+        right: ['makes one more admin token, for whoever lost theirs, and does not run the hub'],
       },
       { left: '  --revoke-admin-tokens', right: ['with it: ends all other admin tokens'] },
       ...Object.values(SETTINGS).map(rowOf),

@@ -61,7 +61,7 @@ export const SETTINGS = {
       flag: 'max-kbps',
       key: 'hub.max_kbps',
       default: '0',
-      help: 'what the hub may send to viewers, kb/s: from there on it takes nothing new; 0 is no ceiling',
+      help: 'ceiling of what the hub sends to viewers, kb/s: at the ceiling the hub takes nothing new; 0 is no ceiling',
     },
     0,
     100_000_000,
@@ -82,14 +82,14 @@ export const SETTINGS = {
     flag: 'trusted-proxies',
     key: 'hub.trusted_proxies',
     default: '',
-    help: 'reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between; without them whoever comes by a proxy shares its rate limit',
+    help: 'reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between; all who come by a proxy that is not named here share one rate limit',
   }),
   webhookNetworks: networks({
     env: 'WEBHOOK_NETWORKS',
     flag: 'webhook-networks',
     key: 'hub.webhook_networks',
     default: '',
-    help: "private networks that tenants' webhooks may go to all the same, with commas between; loopback is one of them: whoever may make webhooks then speaks to every port of this machine",
+    help: "private networks that tenants' webhooks may reach, with commas between; loopback counts as one. Whoever may make webhooks then reaches every machine and port there",
   }),
   idleMs: wholeNumber(
     {
@@ -129,7 +129,7 @@ export const SETTINGS = {
     flag: 'metrics-addr',
     key: 'hub.metrics_addr',
     default: '127.0.0.1:0',
-    help: 'Prometheus listener',
+    help: 'Prometheus listener; port 0 takes a free one, which the line "hub is ready" names',
   }),
   logLevel: oneOf(
     {
@@ -184,7 +184,7 @@ export const SETTINGS = {
       flag: 'audit-keep-days',
       key: 'hub.audit_keep_days',
       default: '0',
-      help: 'records of the audit trail stay in the database for so many days, and then move to archive files; 0 keeps all',
+      help: 'days that a record of the audit trail stays in the database before it moves to an archive file; 0 keeps all records there',
     },
     0,
     36_500,
