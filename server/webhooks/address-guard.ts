@@ -55,9 +55,10 @@ export class AddressGuard {
     const host = hostOf(url)
     if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(host)))
       throw badUrl('it must begin with https:// (http:// is for loopback alone)')
-    if (isIP(host) !== 0 && !this.allows(host)) throw badUrl(`${host} is a private address`)
+    if (isIP(host) !== 0 && !this.allows(host))
+      throw badUrl(`${host} is a private address, and WEBHOOK_NETWORKS does not open it`)
     if (isIP(host) === 0 && isLoopback(host) && !this.allows('127.0.0.1') && !this.allows('::1'))
-      throw badUrl(`${host} is this machine`)
+      throw badUrl(`${host} is this machine, and WEBHOOK_NETWORKS does not open it`)
     return url
   }
 
