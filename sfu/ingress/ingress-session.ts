@@ -14,6 +14,7 @@ import { FlowIdentity } from './flow-identity.ts'
 import { PictureWatch } from './picture-watch.ts'
 import { IngestPipeline } from './pipeline.ts'
 import type { Cursors, IssueKind, ProgramDescription } from './pipeline-types.ts'
+import { RistLogLines } from './rist-log-lines.ts'
 import { type FlowEvent, RistReceiver } from './rist-receiver.ts'
 import type { FlowStats } from './rist-stats.ts'
 import { RtpSocket } from './rtp-socket.ts'
@@ -39,6 +40,7 @@ const NO_CURSORS: Cursors = { sequences: [], clock: null }
 /** One stream inside its ingress process: receiver, pipeline and socket, and what the hub is told about them. */
 export class IngressSession implements AsyncDisposable {
   readonly #input: RistInput
+  readonly #lines = new RistLogLines()
   readonly #tell: (message: IngressToHub) => void
   readonly #fail: (error: unknown) => void
   readonly #logger: Logger
@@ -178,7 +180,10 @@ export class IngressSession implements AsyncDisposable {
       onFlow: (event) => this.#onFlow(this.#identity.meaning(event)),
       onStats: (stats) => this.#onStats(stats),
       onRejected: ({ reason, detail, count }) => this.#tell({ type: 'rejected', reason, detail, count }),
-      onLog: ({ level, message }) => this.#logger[LOGGED_AS[level]]({ librist: true }, message),
+      onLog: (line) => {
+        const said = this.#lines.next(line, performance.now())
+        if (said !== null) this.#logger[LOGGED_AS[line.level]]({ librist: true, ...said }, line.message)
+      },
     })
   }
 
