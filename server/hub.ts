@@ -28,7 +28,7 @@ import { Health } from './health.ts'
 import { httpApp } from './http-app.ts'
 import { HubLoad } from './hub-load.ts'
 import { joinTopology } from './join-topology.ts'
-import { httpServer, listen, metricsServer } from './listeners.ts'
+import { httpServer, listen, metricsServer, takeUpgrades } from './listeners.ts'
 import { Metrics } from './metrics.ts'
 import { PolicyBook } from './policies/policy-book.ts'
 import { openArchiver, openState } from './state.ts'
@@ -235,12 +235,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     refused: (reason, detail) => events.rejected(null, reason, detail),
   })
   for (const server of [http, metricsHttp]) bounds.attach(server)
-  http.on('upgrade', (request, socket, head) => {
-    // Node listens to it no more: one that is gone before it is answered would end the process.
-    socket.on('error', () => {})
-    if (request.url?.split('?', 1)[0] === '/protoo') gateway.upgrade(request, socket, head)
-    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
-  })
+  takeUpgrades(http, gateway)
   const url = await listen(http, config.bind, stack)
   // Closed before the listener, which waits for its WebSockets.
   stack.use(gateway)

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { CodedError } from '../common/errors.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
+import type { ProtooGateway } from '../signaling/protoo-gateway.ts'
 import type { Config } from './config/config.ts'
 import type { SocketAddress } from './config/setting.ts'
 import type { Metrics } from './metrics.ts'
@@ -11,6 +12,8 @@ import type { Tls } from './tls/open-tls.ts'
 
 /** Answers under way have this long to leave when the hub stops, ms. */
 const LAST_ANSWERS_MS = 2000
+/** A client has this long to close a connection that the hub has ended, ms. */
+const CLOSE_WITHIN_MS = 1000
 /** How often connections are looked at whose time is over, ms. */
 const CHECK_EVERY_MS = 1000
 
@@ -39,6 +42,18 @@ export function httpServer(
 function timeLimits({ idleMs, readMs }: Pick<Config, 'idleMs' | 'readMs'>) {
   const limits = { keepAliveTimeout: idleMs, requestTimeout: readMs, headersTimeout: readMs }
   return { ...limits, connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, readMs) }
+}
+
+/** Upgrades of `/protoo` go to its gateway; there are no others. */
+export function takeUpgrades(server: Server, gateway: Pick<ProtooGateway, 'upgrade'>): void {
+  server.on('upgrade', (request, socket, head) => {
+    // Node listens to it no more: one that is gone before it is answered would end the process.
+    socket.on('error', () => {})
+    // And ends it no more: who does not close an end that was closed on this side would hold it for ever.
+    socket.once('finish', () => setTimeout(() => socket.destroy(), CLOSE_WITHIN_MS).unref())
+    if (request.url?.split('?', 1)[0] === '/protoo') gateway.upgrade(request, socket, head)
+    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
+  })
 }
 
 /** Prometheus alone, for `METRICS_ADDR`. */

@@ -4,8 +4,10 @@ import test from 'ava'
 import { Router } from 'express'
 import { Health } from '../../server/health.ts'
 import { httpApp } from '../../server/http-app.ts'
-import { httpServer, listen } from '../../server/listeners.ts'
+import { httpServer, listen, takeUpgrades } from '../../server/listeners.ts'
+import { ProtooGateway } from '../../signaling/protoo-gateway.ts'
 import { recordEvents } from '../support/recorded-events.ts'
+import { until } from '../support/until.ts'
 
 const TIMES = { idleMs: 1000, readMs: 300, writeMs: 1000 }
 
@@ -35,6 +37,37 @@ test('who sends a request a byte at a time is cut off', async (t) => {
     slowly('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nX: y\r\n\r\n'),
   ])
   for (const answer of [head, body]) t.regex(answer, /^HTTP\/1\.1 408 /)
+})
+
+test('whoever does not close a connection that was refused its upgrade holds nothing', async (t) => {
+  await using stack = new AsyncDisposableStack()
+  const server = httpServer((_request, response) => response.end('ok'), TIMES, null)
+  const door = {
+    viewers: { admission: { admit: () => t.fail() } },
+    publishers: { admit: () => t.fail(), look: () => t.fail() },
+    events: recordEvents().events,
+    routerCapabilities: () => ({}),
+  }
+  using gateway = new ProtooGateway({ maxConnections: 10, door })
+  takeUpgrades(server, gateway)
+  const { port } = new URL(await listen(server, { host: '127.0.0.1', port: 0 }, stack))
+  const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  for (const [path, headers, status] of [
+    ['/elsewhere', '', 404],
+    ['/protoo', '', 400],
+    ['/protoo', key, 403],
+  ] as const) {
+    const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true })
+    stack.defer(() => void socket.destroy())
+    socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${headers}\r\n`,
+    )
+    const [answer] = await once(socket, 'data')
+    t.regex(String(answer), new RegExp(`^HTTP/1.1 ${status} `))
+  }
+  const open = () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)))
+  await until(async () => (await open()) === 0, 'the hub has closed them')
+  t.pass()
 })
 
 test('only proxies that are trusted are believed about who asks', async (t) => {
