@@ -14,7 +14,7 @@ import { FlowIdentity } from './flow-identity.ts'
 import { PictureWatch } from './picture-watch.ts'
 import { IngestPipeline } from './pipeline.ts'
 import type { Cursors, IssueKind, ProgramDescription } from './pipeline-types.ts'
-import { RistLogLines } from './rist-log-lines.ts'
+import { loggedAs, RistLogLines } from './rist-log-lines.ts'
 import { type FlowEvent, RistReceiver } from './rist-receiver.ts'
 import type { FlowStats } from './rist-stats.ts'
 import { RtpSocket } from './rtp-socket.ts'
@@ -31,9 +31,6 @@ const SILENT_AFTER_MS = 1000
 const PROVE_WITHIN_MS = 10_000
 /** A sender that was away for so long may knock anew. */
 const AWAY_AFTER_MS = 60_000
-
-/** What librist calls an error is what a network or a sender did, and no failure of the hub. */
-const LOGGED_AS = { debug: 'debug', info: 'debug', warn: 'warn', error: 'warn' } as const
 
 const NO_CURSORS: Cursors = { sequences: [], clock: null }
 
@@ -182,7 +179,7 @@ export class IngressSession implements AsyncDisposable {
       onRejected: ({ reason, detail, count }) => this.#tell({ type: 'rejected', reason, detail, count }),
       onLog: (line) => {
         const said = this.#lines.next(line, performance.now())
-        if (said !== null) this.#logger[LOGGED_AS[line.level]]({ librist: true, ...said }, line.message)
+        if (said !== null) this.#logger[loggedAs(line)]({ librist: true, ...said }, line.message)
       },
     })
   }

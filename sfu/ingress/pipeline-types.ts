@@ -164,6 +164,9 @@ export interface PipelineLimits {
   readonly maxAudioPesBytes: number
   /** Media time, ms, within which everything has to be known. */
   readonly probationMs: number
+  /** Bytes within which any stream names its program, and ms after which even one of fewer must have. */
+  readonly programBytes: number
+  readonly programMs: number
   /** Longest media time between keyframes of a stream that is being shown, ms. */
   readonly maxKeyframeGapMs: number
 }
@@ -176,6 +179,9 @@ export const defaultLimits: PipelineLimits = {
   maxAudioPesBytes: 64 * 1024,
   // a verdict is promised within 2 s of a flow's start, and RIST's buffer and the next access unit come on top
   probationMs: 1_800,
+  // a stream of a picture in ten seconds sends its tables no more often
+  programBytes: 32 * 1024,
+  programMs: 15_000,
   // two GOPs of the longest usual kind: one keyframe may be lost
   maxKeyframeGapMs: 21_000,
 }

@@ -82,6 +82,7 @@ export class IngestPipeline implements Disposable {
   /** Tracks of which scrambled packets came since the last in clear. */
   readonly #scrambled = new Set<number>()
   #startMs = -1
+  #bytes = 0
   #pushMs = 0
   #capturedAtMs = Number.NEGATIVE_INFINITY
   #keyframeAskedAtMs = Number.NEGATIVE_INFINITY
@@ -157,6 +158,7 @@ export class IngestPipeline implements Disposable {
   push(ts: Uint8Array): void {
     this.#pushMs = this.#now()
     if (this.#startMs < 0) this.#startMs = this.#pushMs
+    this.#bytes += ts.length
     this.#demuxer.push(ts)
     if (!this.#gate.open) this.#evaluate()
   }
@@ -201,6 +203,7 @@ export class IngestPipeline implements Disposable {
   /** The input flow was replaced, as by a restarted sender: forgets what was under way, keeps the lane's continuity. */
   reset(): void {
     this.#startMs = -1
+    this.#bytes = 0
     this.#waiting.clear()
     this.#scrambled.clear()
     this.#demuxer.reset()
@@ -221,7 +224,6 @@ export class IngestPipeline implements Disposable {
     const video = this.#renditions.map((track, rendition) => {
       const rates = this.#rates(track.pid, nowMs, track.bytes, track.accessUnits)
       const { pid, accessUnits, dropped, gopFrames, keyframeGapMs } = track
-      const output = counters(this.#outputs.videoOutput(rendition))
       return {
         pid,
         rendition,
@@ -229,7 +231,7 @@ export class IngestPipeline implements Disposable {
         dropped,
         gopFrames,
         keyframeGapMs,
-        ...output,
+        ...counters(this.#outputs.videoOutput(rendition)),
         kbps: rates.kbps,
         fps: rates.perSecond,
       }
@@ -299,6 +301,7 @@ export class IngestPipeline implements Disposable {
       ...this.#tracks,
       scrambledPid: hiddenTrack(this.#tracks, this.#scrambled),
       sinceStartMs: this.#pushMs - this.#startMs,
+      bytes: this.#bytes,
     })
   }
 

@@ -14,6 +14,8 @@ export interface ProgramFacts {
   readonly scrambledPid: number | null
   /** Since the first byte, ms. */
   readonly sinceStartMs: number
+  /** Since then. */
+  readonly bytes: number
 }
 
 export interface ProgramGateSink {
@@ -80,7 +82,8 @@ export class ProgramGate {
     if (alive.length === 0) {
       if (late && facts.scrambledPid !== null) return refusals.scrambled(facts.scrambledPid)
       if (facts.audio?.alive && (facts.video.length === 0 || late)) return describe([], facts)
-      return late && !this.#announced ? refusals.noMedia() : 'pending'
+      const enough = facts.bytes >= this.#limits.programBytes || facts.sinceStartMs >= this.#limits.programMs
+      return late && enough && !this.#announced ? refusals.noMedia() : 'pending'
     }
     const lacking = alive.filter((track) => this.#lacks(track))
     if (lacking.length === alive.length) return lacking[0]!.keyframeRefusal

@@ -113,6 +113,28 @@ test('data without any video or sound is refused as that, until there is some', 
   t.true(harness.video().length > 100)
 })
 
+test('a stream of a picture in four seconds, met behind its tables, is no stream without media', async (t) => {
+  const ts = await generateTs('baseline', { seconds: 16, fps: 0.25, gop: 1 })
+  const packets = Array.from({ length: ts.length / 188 }, (_, index) =>
+    ts.subarray(index * 188, index * 188 + 188),
+  )
+  const pid = (packet: Buffer): number => packet.readUInt16BE(1) & 0x1fff
+  const tables = [0, 0x1000].map((table) => packets.find((packet) => pid(packet) === table)!)
+  const harness = new PipelineHarness()
+  let pictures = 0
+  for (const packet of packets.filter((each) => pid(each) === 0x100)) {
+    if ((packet[1]! & 0x40) !== 0) {
+      harness.nowMs += 4000
+      pictures += 1
+      if (pictures > 1) for (const table of tables) harness.pipeline.push(table)
+    } else harness.nowMs += pictures === 1 ? 100 : 1
+    harness.pipeline.push(packet)
+  }
+  t.deepEqual(harness.refusals, [])
+  t.is(harness.programs.length, 1)
+  t.true(harness.video().length > 0)
+})
+
 test('pictures that are announced and do not come leave the sound to play, until they come', async (t) => {
   const harness = new PipelineHarness()
   const ts = Buffer.from(await generateTs('high'))

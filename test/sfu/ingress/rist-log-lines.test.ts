@@ -1,5 +1,5 @@
 import test from 'ava'
-import { RistLogLines } from '../../../sfu/ingress/rist-log-lines.ts'
+import { loggedAs, RistLogLines } from '../../../sfu/ingress/rist-log-lines.ts'
 
 test('no flood of packets fills the log, however its lines differ, and other lines are written', (t) => {
   const lines = new RistLogLines()
@@ -23,4 +23,10 @@ test('no flood of packets fills the log, however its lines differ, and other lin
     if (lines.next({ level: 'warn', message: `peer ${each} is gone` }, sent) !== null) peers += 1
   t.is(peers, 19)
   t.deepEqual(lines.next({ level: 'error', message: 'something else' }, sent), {})
+})
+
+test('what librist says each second of a stream that makes pauses is for debugging; the hub judges silence itself', (t) => {
+  t.is(loggedAs({ level: 'error', message: 'stream is dead (1829 ms), re-initializing flow' }), 'debug')
+  t.is(loggedAs({ level: 'error', message: 'something else' }), 'warn')
+  t.is(loggedAs({ level: 'info', message: 'peer 7 is gone' }), 'debug')
 })
