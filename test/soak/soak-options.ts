@@ -10,11 +10,12 @@ export interface SoakOptions {
 
 export const SOAK_HELP = `Usage: npm run soak -- [--minutes N] [--seed S] [--json]
 
-Runs a real hub and lets viewers, publishers, senders and people who mean no good come and go, and kills its children,
-for so long; then tells whether all that it held it gave back. It holds both cores of a small machine.
+Runs a real hub for N minutes. Viewers, publishers, senders and people who mean no good come and go, and the soak kills the
+hub's children. At the end it tells whether the hub gave back all that it held. The whole takes two to three minutes longer:
+the hub is warmed up for half a minute, and the soak waits for quiet twice. It keeps both cores of a small machine busy.
 
-  --minutes N  how long, 0.2 to 10000; default 5
-  --seed S     what is done in which order follows from it; default: the time
+  --minutes N  0.2 to 10000; default 5
+  --seed S     decides what is done in which order; default: the time
   --json       the verdict as JSON on standard output
 
 Exit status: 0 clean, 1 something leaked or failed, 2 it could not run.
