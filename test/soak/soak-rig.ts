@@ -6,7 +6,7 @@ import { DEFAULT_ACL } from '../../policy/default-acl.ts'
 import { DtlsClients } from '../bench/dtls-client.ts'
 import { startClipSender } from '../support/clip-sender.ts'
 import { startFieldSender } from '../support/field-sender.ts'
-import { type OpenStream, startHub, type TestHub } from '../support/hub.ts'
+import { freeUdpPorts, type OpenStream, startHub, type TestHub } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
 import { CENSUS_ENV } from './census.ts'
 import { KeptSender } from './kept-sender.ts'
@@ -41,8 +41,11 @@ export async function openSoakRig(): Promise<SoakRig> {
     aac: await generateMedia('aac', { seconds: 30, kbps: 400 }),
   }
   const streams = [...Object.keys(KEPT), COMING_STREAM].map((streamId) => ({ streamId }))
+  // Another hub on this machine may have the ports that a hub grants by default.
+  const [rist = 0] = await freeUdpPorts(1)
+  const env = { ...CENSUS_ENV, RIST_PORTS: `${rist}-${Math.min(rist + 39, 65_535)}` }
   const hub = stack.use(
-    await startHub(streams, { workers: 2, logLevel: 'warn', dataDir: join(folder, 'data'), env: CENSUS_ENV }),
+    await startHub(streams, { workers: 2, logLevel: 'warn', dataDir: join(folder, 'data'), env }),
   )
   const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
   await hub.putPolicy({ acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }] })
