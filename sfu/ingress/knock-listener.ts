@@ -77,11 +77,8 @@ export class KnockListener implements Disposable {
         attachSocketFilter(socket.descriptor, filter)
       } catch (error) {
         this[Symbol.dispose]()
-        throw new CodedError('rist_port_unavailable', `UDP port ${port} on ${address} cannot be opened`, {
-          status: 503,
-          details: [messageOf(error)],
-          cause: error,
-        })
+        const what = `UDP port ${port} on ${address} can't be opened: ${messageOf(error)}`
+        throw new CodedError('rist_port_unavailable', what, { status: 503, cause: error })
       }
     }
   }

@@ -105,11 +105,8 @@ export async function assertPortFree(address: string, port: number): Promise<voi
     socket.bind({ address, port, exclusive: true })
     await once(socket, 'listening')
   } catch (thrown) {
-    throw new CodedError('rist_port_unavailable', `UDP port ${port} on ${address} cannot be opened`, {
-      status: 503,
-      details: [messageOf(thrown)],
-      cause: thrown,
-    })
+    const what = `UDP port ${port} on ${address} can't be opened: ${messageOf(thrown)}`
+    throw new CodedError('rist_port_unavailable', what, { status: 503, cause: thrown })
   } finally {
     socket.close()
   }
