@@ -42,6 +42,13 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
       if (state === 'refused') metrics.rejected.inc({ reason: 'media' })
       if (state === 'ended') series.drop(stream)
     },
+    viewerMoved(stream, { outcome, from, to, tookMs, reason }) {
+      metrics.viewerMoves.inc({ outcome })
+      logger[outcome === 'broken' ? 'warn' : 'info'](
+        { ...ids(stream), outcome, from, to, took_ms: Math.round(tookMs), reason },
+        `a viewer was to move from media worker ${from} to ${to}: ${outcome}`,
+      )
+    },
     rejected(stream, reason, detail, count = 1) {
       metrics.rejected.inc({ reason }, count)
       const line = rejectionLines.next(reason, performance.now())

@@ -7,6 +7,7 @@ import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
 import { workerStatistics } from '../sfu/media-statistics.ts'
 import { Placement } from '../sfu/placement.ts'
 import { StreamRegistry } from '../sfu/stream-registry.ts'
+import { ViewerMover } from '../sfu/viewer-mover.ts'
 import { WorkerCpu } from '../sfu/worker-cpu.ts'
 import { WorkerPool } from '../sfu/worker-pool.ts'
 import { ProtooGateway } from '../signaling/protoo-gateway.ts'
@@ -186,9 +187,16 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     capabilities ??= slot.router.rtpCapabilities
     return capabilities
   }
+  const mover = stack.use(new ViewerMover({ placement, draining: () => place.draining }))
+  const moving = config.moveViewers ? { mover } : {}
   const gateway = new ProtooGateway({
     maxConnections: config.maxConnections,
-    door: { viewers: { admission: flows.viewers }, publishers: flows.places, events, routerCapabilities },
+    door: {
+      viewers: { admission: flows.viewers, ...moving },
+      publishers: flows.places,
+      events,
+      routerCapabilities,
+    },
   })
   const doors = stack.use(
     openDoors({ flows, events, routerCapabilities, maxSessions: config.maxConnections }),
@@ -211,7 +219,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const closing = new AbortController()
   const api = apiOf({
     ...{ config, auth, state, policies, tenants, overlay, flows, place, doors, webhooks, metrics, events },
-    workers: async () => workerStatistics({ workers, placement, cpu, streams }),
+    workers: async () => workerStatistics({ workers, placement, cpu, streams, mover }),
     yaml: stack.use(new YamlParser()),
     closing: closing.signal,
   })

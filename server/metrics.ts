@@ -28,6 +28,7 @@ export class Metrics {
   readonly errors: Counter<'stage' | 'kind'>
   readonly rejected: Counter<'reason'>
   readonly restarts: Counter<'service'>
+  readonly viewerMoves: Counter<'outcome'>
   readonly inputIssues: Counter<'kind'>
   readonly retransmits: Counter<'class'>
   readonly reroutes: Counter<'class' | 'cause'>
@@ -81,6 +82,12 @@ export class Metrics {
       name: 'rejected_total',
       help: 'Senders, viewers and messages turned away',
       labelNames: ['reason'],
+      registers,
+    })
+    this.viewerMoves = new Counter({
+      name: 'viewer_moves_total',
+      help: 'Running viewers that were to move to a less loaded media worker, by outcome: moved, stayed or broken',
+      labelNames: ['outcome'],
       registers,
     })
     this.restarts = new Counter({

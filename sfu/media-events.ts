@@ -9,6 +9,16 @@ export interface StreamName {
   readonly streamId: string
 }
 
+/** How a move between workers came out: `broken` where the viewer has to join anew. */
+export interface ViewerMoved {
+  readonly outcome: 'moved' | 'stayed' | 'broken'
+  /** Workers, by their index. */
+  readonly from: number
+  readonly to: number
+  readonly tookMs: number
+  readonly reason?: string
+}
+
 /**
  * Everything of note that happens to media, told once, by name. The composition root turns each into a counter
  * and a log line; nothing here may steer what the SFU does.
@@ -29,6 +39,8 @@ export interface MediaEvents {
   ingressStats(stream: StreamName & { readonly streamClass: string }, stats: IngressStats): void
   viewerJoined(stream: StreamName): void
   viewerLeft(stream: StreamName): void
+  /** A running viewer was moved from a busy worker to another, or was to be. */
+  viewerMoved(stream: StreamName, move: ViewerMoved): void
   viewerReport(stream: StreamName, streamClass: StreamClass, report: ViewerReport, viewer: string): void
   publisherReport(stream: StreamName, report: PublisherReport): void
   /** An operation failed and was contained; `stage` and `kind` are low-cardinality. */

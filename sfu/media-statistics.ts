@@ -8,6 +8,7 @@ import type {
   WorkersAnswer,
 } from '../common/wire/statistics-api.ts'
 import type { Placement } from './placement.ts'
+import type { ViewerMover } from './viewer-mover.ts'
 import type { WorkerCpu } from './worker-cpu.ts'
 import type { WorkerPool, WorkerSlot } from './worker-pool.ts'
 
@@ -104,11 +105,12 @@ export interface WorkerStatisticsSources {
   readonly placement: Pick<Placement, 'viewersOn' | 'consumersPerWorker'>
   readonly cpu: Pick<WorkerCpu, 'loadOf'>
   readonly streams: { lanesOn(slot: WorkerSlot): number }
+  readonly mover: Pick<ViewerMover, 'movedOf'>
 }
 
 /** What each worker that is up carries. The kernel is asked, so that one that hangs is in it, too. */
 export function workerStatistics(sources: WorkerStatisticsSources): WorkersAnswer {
-  const { workers, placement, cpu, streams } = sources
+  const { workers, placement, cpu, streams, mover } = sources
   return {
     workers: workers.slots.flatMap((slot) => {
       const max_rss_mb = peakResidentMb(slot.worker.pid)
@@ -118,6 +120,8 @@ export function workerStatistics(sources: WorkerStatisticsSources): WorkersAnswe
         ...{ index: slot.index, pid: slot.worker.pid, cpu: cpu.loadOf(slot.index), max_rss_mb },
         streams: streams.lanesOn(slot),
         viewers: placement.viewersOn(slot),
+        viewers_moved_here: mover.movedOf(slot.index).here,
+        viewers_moved_away: mover.movedOf(slot.index).away,
         consumers: workers.census.consumersOn(slot.worker),
         transports: workers.census.transportsOn(slot.worker),
       }

@@ -1,6 +1,7 @@
 import { CodedError } from '../common/errors.ts'
 import { WORKER_CPU_CEILING } from '../policy/capacity.ts'
 import type { Saturation } from '../policy/facts.ts'
+import type { WorkerLoad } from '../policy/worker-moves.ts'
 import type { ConsumerCensus } from './consumer-census.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
@@ -68,6 +69,21 @@ export class Placement {
     const withRoom = this.#options.slots().filter((slot) => this.#fullness(slot) === null)
     const slot = least(withRoom, (slot) => this.#load(slot) + (has(slot) ? 0 : WORTH_A_PIPE))
     if (!slot) throw this.#refusal()
+    return this.#take(slot)
+  }
+
+  /** A place on that worker for a viewer that moves there; null where it is gone or full. */
+  takeOn(index: number): Place | null {
+    const slot = this.#options.slots().find((each) => each.index === index)
+    return slot && this.#fullness(slot) === null ? this.#take(slot) : null
+  }
+
+  /** How busy the workers are that are up. */
+  loads(): WorkerLoad[] {
+    return this.#options.slots().map((slot) => ({ index: slot.index, load: this.#load(slot) }))
+  }
+
+  #take(slot: WorkerSlot): Place {
     this.#places.set(slot, this.viewersOn(slot) + 1)
     let taken = true
     return {

@@ -90,20 +90,34 @@ export class Viewer implements Disposable {
     for (;;) {
       const place = stream.takeViewerPlace()
       try {
-        const router = (await receiver.routerOn?.(place.slot)) ?? place.slot.router
-        const transport = await router.createWebRtcTransport({
-          webRtcServer: place.slot.webRtcServer,
-          enableUdp: true,
-          enableTcp: true,
-          preferUdp: true,
-          initialAvailableOutgoingBitrate: startKbps * 1000,
-        })
-        return new Viewer(place, router, transport, receiver, listener)
+        return await Viewer.openOn(place, startKbps, receiver, listener)
       } catch (error) {
-        place[Symbol.dispose]()
         // The worker died meanwhile: there may be another.
         if (!place.slot.worker.closed) throw error
       }
+    }
+  }
+
+  /** Makes the transport on a place that was taken; where that fails, the place is given back. */
+  static async openOn(
+    place: Place,
+    startKbps: number,
+    receiver: Receiver,
+    listener: ViewerListener,
+  ): Promise<Viewer> {
+    try {
+      const router = (await receiver.routerOn?.(place.slot)) ?? place.slot.router
+      const transport = await router.createWebRtcTransport({
+        webRtcServer: place.slot.webRtcServer,
+        enableUdp: true,
+        enableTcp: true,
+        preferUdp: true,
+        initialAvailableOutgoingBitrate: startKbps * 1000,
+      })
+      return new Viewer(place, router, transport, receiver, listener)
+    } catch (error) {
+      place[Symbol.dispose]()
+      throw error
     }
   }
 
@@ -174,6 +188,11 @@ export class Viewer implements Disposable {
   /** What its link carries of pictures, kb/s, where the worker makes no estimate. */
   estimated(picturesKbps: number): void {
     this.#bandwidth.estimated(picturesKbps)
+  }
+
+  /** What is sent to it of pictures, kb/s. */
+  get videoKbps(): number {
+    return Array.from(this.#media).reduce((sum, { videoKbps }) => sum + videoKbps, 0)
   }
 
   /** What would let it have its next layer, kb/s of pictures; null while it has what it wants. */

@@ -79,5 +79,7 @@ export function welcome(
   })
   messages.once('close', () => clearTimeout(timer))
   const capabilities = { ...routerCapabilities() }
-  peer.notify('welcome', { router_rtp_capabilities: capabilities }).catch(() => {})
+  peer
+    .notify('welcome', { router_rtp_capabilities: capabilities, moves: viewers.mover !== undefined })
+    .catch(() => {})
 }

@@ -13,10 +13,12 @@ import {
   type WatchedStream as WatchedStreamInfo,
 } from '../common/wire/viewer-protocol.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
-import { Viewer, type ViewerListener } from '../sfu/viewer.ts'
+import { type Receiver, Viewer, type ViewerListener } from '../sfu/viewer.ts'
+import type { ViewerMover } from '../sfu/viewer-mover.ts'
 import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
 import { RequestBudget } from './request-budget.ts'
+import { SessionMoves } from './session-moves.ts'
 import { SessionPeer } from './session-peer.ts'
 import type { ViewerAdmission } from './viewer-admission.ts'
 import { WatchedStream, type WatchingConnection } from './watched-stream.ts'
@@ -35,6 +37,8 @@ const ANSWER_WITHIN_MS = 10_000
 export interface ViewerSessionDependencies {
   readonly admission: ViewerAdmission
   readonly events: MediaEvents
+  /** Moves viewers from worker to worker; left out, all stay. */
+  readonly mover?: Pick<ViewerMover, 'add'>
 }
 
 /**
@@ -48,12 +52,20 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
   #idleTimer: NodeJS.Timeout
   /** By the ticket that each was let in with. */
   readonly #watched = new Map<string, WatchedStream>()
+  readonly #mover: Pick<ViewerMover, 'add'> | undefined
   #viewer: Viewer | null = null
+  #receiver: Receiver | null = null
   #work: Promise<unknown> = Promise.resolve()
+  /** Requests that wait for each other, the running one with them. */
+  #waiting = 0
+  readonly #moves: SessionMoves
+  /** While its page can go on over another transport. */
+  #movable: Disposable | null = null
   #closed = false
 
-  constructor(peer: Peer, { admission, events }: ViewerSessionDependencies) {
+  constructor(peer: Peer, { admission, events, mover }: ViewerSessionDependencies) {
     this.#admission = admission
+    this.#mover = mover
     this.#events = events
     this.#peer = new SessionPeer(peer, {
       handlers: this.#handlers,
@@ -65,7 +77,29 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
         events.rejected(this.#streamName, 'flood', 'a viewer sent too many messages and was cut off'),
       closed: (vanished) => this.#close(vanished),
     })
+    this.#moves = this.#openMoves()
     this.#idleTimer = setTimeout(() => this.#peer.close(), JOIN_WITHIN_MS)
+  }
+
+  #openMoves(): SessionMoves {
+    const session = this
+    return new SessionMoves({
+      events: this.#events,
+      get carried() {
+        const viewer = session.#waiting > 0 || session.#closed ? null : session.#viewer
+        const [receiver, name] = [session.#receiver, session.#streamName]
+        return viewer && receiver && name ? { viewer, receiver, name, watched: session.#all } : null
+      },
+      has: (viewer) => session.#viewer === viewer && !session.#closed,
+      take: (viewer) => {
+        session.#viewer = viewer
+      },
+      drop: () => session.#closeViewer(),
+      request: (method, data) => session.#peer.request(method, data),
+      notify: (method, data) => session.notify(method, data),
+      transportLost: (reason) => session.transportLost(reason),
+      mediaFailed: (error) => session.mediaFailed(error),
+    })
   }
 
   notify<Method extends keyof HubNotifications>(method: Method, data: HubNotifications[Method]): void {
@@ -92,6 +126,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
   }
 
   transportLost(reason: string): void {
+    this.disturbed()
     this.#viewer = null
     for (const watched of this.#watched.values()) watched.lostTransport()
     this.notify('rejoin', { reason })
@@ -99,6 +134,10 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
 
   mediaFailed(error: unknown): void {
     this.#events.error('signaling', 'media', error)
+  }
+
+  disturbed(): void {
+    this.#moves.end()
   }
 
   failed(kind: string, error: unknown): void {
@@ -111,8 +150,13 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
 
   readonly #handlers: { [Method in keyof ViewerRequests]: (data: unknown) => Promise<unknown> } = {
     join: async (data) => {
-      const { ticket, rtp_capabilities, view } = parseData(viewerRequests.join, data)
-      return this.#inTurn(() => this.#join(ticket, rtp_capabilities as types.RtpCapabilities, view))
+      const { ticket, rtp_capabilities, view, moves } = parseData(viewerRequests.join, data)
+      const capabilities = rtp_capabilities as types.RtpCapabilities
+      return this.#inTurn(async () => {
+        const answer = await this.#join(ticket, capabilities, view)
+        if (moves) this.#movable ??= this.#mover?.add(this.#moves) ?? null
+        return answer
+      })
     },
     watch: async (data) => {
       const { ticket, view, replaces } = parseData(viewerRequests.watch, data)
@@ -134,9 +178,15 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
     },
     'connect-transport': async (data) => {
       const { transport_id, dtls_parameters } = parseData(viewerRequests['connect-transport'], data)
+      const dtlsParameters = dtls_parameters as types.DtlsParameters
+      const move = this.#moves.of(transport_id)
+      if (move) {
+        await move.connect(dtlsParameters)
+        return {}
+      }
       if (this.#viewer?.transportId !== transport_id)
         throw new CodedError('unknown_transport', 'that transport is gone: join again', { status: 404 })
-      await this.#viewer.connect(dtls_parameters as types.DtlsParameters)
+      await this.#viewer.connect(dtlsParameters)
       return {}
     },
     'request-keyframe': async (data) => {
@@ -160,7 +210,8 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
   ): Promise<JoinAnswer> {
     const first = this.#admit(ticket, view)
     this.#closeViewer()
-    const viewer = await Viewer.open(first.stream, first.abr.start_kbps, { capabilities }, this)
+    this.#receiver = { capabilities }
+    const viewer = await Viewer.open(first.stream, first.abr.start_kbps, this.#receiver, this)
     try {
       // One after the other: each of them raises the ceiling of the transport by its own.
       const streams: WatchedStreamInfo[] = []
@@ -240,8 +291,14 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
 
   /** Requests that change what is watched run one after the other: of two joins the second one's transport counts. */
   #inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
-    const done = this.#work.then(work)
-    this.#work = done.catch(() => {})
+    this.disturbed()
+    this.#waiting++
+    const done = Promise.all([this.#work, this.#moves.done]).then(work)
+    this.#work = done
+      .catch(() => {})
+      .finally(() => {
+        this.#waiting--
+      })
     return done
   }
 
@@ -265,6 +322,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
     congested: (data) => {
       const seen = viewerNotifications.congested.safeParse(data).data
       if (!seen) return false
+      this.#moves.late()
       this.#aboutBy(seen.contract_id)?.congested({ pace: seen.pace, lateMs: seen.late_ms ?? 0 })
       return true
     },
@@ -304,6 +362,8 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
     if (this.#closed) return
     this.#closed = true
     clearTimeout(this.#idleTimer)
+    this.#movable?.[Symbol.dispose]()
+    this.disturbed()
     this.#closeViewer()
     for (const watched of this.#all) {
       // Whoever vanished may come back by the same ticket; whoever left asks for another.

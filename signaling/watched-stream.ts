@@ -26,9 +26,16 @@ export interface WatchingConnection {
   offer(consumer: ConsumerInfo): Promise<void>
   /** The contract of this stream is over; its media has stopped. */
   ended(watched: WatchedStream): void
+  /** What a move is about has changed. */
+  disturbed(): void
   failed(kind: string, error: unknown): void
   /** The browser has no decoder for these codecs. */
   unplayable(codecs: string): void
+}
+
+interface Carried {
+  readonly viewer: Viewer
+  readonly media: ViewedMedia
 }
 
 /**
@@ -43,7 +50,11 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
   #abr: Abr
   #priority: number
   #view: StreamView = SHOWN
-  #carried: { readonly viewer: Viewer; readonly media: ViewedMedia } | null = null
+  #carried: Carried | null = null
+  /** On the transport that the connection is moving to, beside the one of now. */
+  #moving: Carried | null = null
+  /** What it said of its picture there. */
+  #pictureThere: PictureState | null = null
   #closed = false
 
   /** @param admit lets it in by its ticket; throws the refusal */
@@ -89,6 +100,40 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     return this.describe([])
   }
 
+  /** Goes on over another transport beside the one of now, until {@link moved} or {@link stayed}. */
+  async moveTo(viewer: Viewer): Promise<WatchedStreamInfo> {
+    this.#pictureThere = null
+    const media = this.#addTo(viewer, this.#listenThere)
+    this.#moving = { viewer, media }
+    viewer.bound()
+    const consumers = await media.consume(false)
+    if (!media.complete) this.#connection.disturbed()
+    return this.describe(consumers.map((consumer) => this.#named(consumer)))
+  }
+
+  /** The transport that it moved to is the one of now. */
+  moved(): void {
+    // Whoever stopped to watch meanwhile has nothing to go on with.
+    if (this.#moving === null) return
+    const before = this.#carried
+    const { viewer, media } = this.#moving
+    this.#carried = { viewer, media }
+    this.#moving = null
+    before?.viewer.remove(before.media)
+    // What changed since the page was told to switch.
+    media.terms = { ...media.terms, abr: this.#abr, priority: this.#priority }
+    media.setView(this.#view)
+    viewer.bound()
+    if (this.#pictureThere) this.pictureChanged(this.#pictureThere)
+    if (!media.complete) this.producersChanged()
+  }
+
+  /** The transport of now is kept. */
+  stayed(): void {
+    this.#moving?.viewer.remove(this.#moving.media)
+    this.#moving = null
+  }
+
   describe(consumers: ConsumerInfo[]): WatchedStreamInfo {
     const { tenantId, streamId } = this.stream.spec
     const { keyframeEveryMs } = this.stream
@@ -114,12 +159,18 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
 
   setView(view: View): void {
     this.#mergeView(view)
+    if (this.#moving) this.#connection.disturbed()
     this.#carried?.media.setView(this.#view)
   }
 
   /** Its pictures pile up in front of the browser's link. */
   congested(seen: PileUp): void {
     this.#carried?.viewer.congested(seen)
+  }
+
+  /** How many consumers it has. */
+  get consumers(): number {
+    return this.#carried?.media.consumers.length ?? 0
   }
 
   /** The media of it that has this consumer. */
@@ -142,6 +193,7 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
   }
 
   producersChanged(): void {
+    if (this.#moving) this.#connection.disturbed()
     const carried = this.#carried
     if (carried)
       this.#offerNew(carried.media).catch((error) => {
@@ -164,6 +216,7 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
   }
 
   priorityChanged(priority: number): void {
+    if (this.#moving) this.#connection.disturbed()
     this.#priority = priority
     this.#carried?.media.setPriority(priority)
   }
@@ -222,6 +275,7 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
   }
 
   #bound(abr: Abr): void {
+    if (this.#moving) this.#connection.disturbed()
     this.#abr = abr
     const carried = this.#carried
     if (!carried) return
@@ -231,18 +285,37 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
 
   #carry(viewer: Viewer): ViewedMedia {
     this.#drop()
-    const media = viewer.add(
-      this.stream,
-      { abr: this.#abr, priority: this.#priority, view: this.#view },
-      this,
-    )
+    const media = this.#addTo(viewer)
     this.#carried = { viewer, media }
     viewer.bound()
     for (const clock of this.stream.captureClocks) this.captureClock(clock)
     return media
   }
 
+  #addTo(viewer: Viewer, listener: ViewedMediaListener = this): ViewedMedia {
+    return viewer.add(this.stream, { abr: this.#abr, priority: this.#priority, view: this.#view }, listener)
+  }
+
+  /** Of media that a move is about: until it is what is shown, the page is told nothing of its picture. */
+  readonly #listenThere: ViewedMediaListener = {
+    unplayable: (tracks) => this.unplayable(tracks),
+    consumerClosed: (id) => {
+      if (this.#moving) this.#connection.disturbed()
+      else this.consumerClosed(id)
+    },
+    consumersDue: () => this.consumersDue(),
+    layerChanged: (id, layer) => this.layerChanged(id, layer),
+    pictureChanged: (picture) => {
+      if (!this.#moving) return this.pictureChanged(picture)
+      this.#pictureThere = picture
+      // Both together are too much for the link: the viewer would be without a picture there.
+      if (picture.paused && picture.reason === 'bandwidth') this.#connection.disturbed()
+    },
+  }
+
   #drop(): void {
+    if (this.#moving) this.#connection.disturbed()
+    this.stayed()
     this.#carried?.viewer.remove(this.#carried.media)
     this.#carried = null
   }

@@ -91,6 +91,9 @@ export const workerStatisticsSchema = z.object({
   streams: count,
   /** With those that are just joining. */
   viewers: count,
+  /** Running viewers that moved to it from a busier worker, and from it to another, since the hub started. */
+  viewers_moved_here: count,
+  viewers_moved_away: count,
   /** Pipes to other routers among them. */
   consumers: count,
   transports: count,

@@ -63,7 +63,13 @@ export const viewerRequests = {
    * Makes (or makes anew) the viewer's transport, and watches the stream that the ticket is for. Answer: `JoinAnswer`,
    * with all streams of the connection.
    */
-  join: z.strictObject({ ticket, rtp_capabilities: rtpCapabilities, view: viewSchema.optional() }),
+  join: z.strictObject({
+    ticket,
+    rtp_capabilities: rtpCapabilities,
+    view: viewSchema.optional(),
+    /** It understands `move`; only said to a hub whose `welcome` has `moves`. */
+    moves: z.boolean().optional(),
+  }),
   /**
    * Watches one more stream on the same transport. `replaces` is a contract on the same stream whose place this one
    * takes: its media goes on untouched, and no consumers are answered. Answer: `WatchedStream`.
@@ -73,7 +79,7 @@ export const viewerRequests = {
   unwatch: z.strictObject({ contract_id: contractIdSchema }),
   /** How a stream is shown now. Answer: `{}`. */
   'set-view': z.strictObject({ contract_id: contractIdSchema, ...viewSchema.shape }),
-  /** The viewer's side of DTLS for the transport of the last `join`. Answer: `{}`. */
+  /** The viewer's side of DTLS for the transport of the last `join`, or of a `move`. Answer: `{}`. */
   'connect-transport': z.strictObject({
     transport_id: z.string().max(64),
     dtls_parameters: dtlsParametersSchema,
@@ -146,7 +152,7 @@ export const watchedStream = z.object({
 })
 export type WatchedStream = z.infer<typeof watchedStream>
 
-/** Answer to `join`. */
+/** Answer to `join`, and what a `move` is about. */
 export const joinAnswer = z.object({
   transport: webRtcTransportSchema,
   streams: z.array(watchedStream),
@@ -157,6 +163,13 @@ export type JoinAnswer = z.infer<typeof joinAnswer>
 export const hubRequests = {
   /** A stream got a producer the viewer does not consume yet. Answered once the viewer consumes. */
   consume: consumerInfo,
+  /**
+   * Another transport with the same streams, beside the one of now. Answered once its pictures are decoded; what is
+   * shown stays until `switch`.
+   */
+  move: joinAnswer,
+  /** The transport of the last `move` is the viewer's from now on. Answered once it is what is shown and heard. */
+  switch: z.object({ transport_id: z.string() }),
 } as const
 
 /** Why a picture is no more than it is: its pause, or the layer that it is held to. */
@@ -187,7 +200,11 @@ export type CaptureClock = z.infer<typeof captureClockSchema>
 /** Notifications of the hub to a viewer. Those about one stream name its contract. */
 export const hubNotifications = {
   /** First message of every connection. */
-  welcome: z.object({ router_rtp_capabilities: z.looseObject({}) }),
+  welcome: z.object({
+    router_rtp_capabilities: z.looseObject({}),
+    /** The hub may ask viewers that say `moves` in their `join` to `move`. */
+    moves: z.boolean().optional(),
+  }),
   /** The stream's input changed. */
   stream: z.object({ ...about, ...streamStateSchema.shape }),
   'consumer-closed': z.object({ ...about, consumer_id: z.string() }),
@@ -217,6 +234,8 @@ export const hubNotifications = {
   'contract-ended': z.object({ ...about, reason: z.enum(['expired', 'revoked']) }),
   /** The viewer's transport is gone (a worker died or was drained): send `join` again on this connection. */
   rejoin: z.object({ reason: z.string() }),
+  /** The transport of the last `move` will not be used: the one of now stays. */
+  'move-ended': z.object({ transport_id: z.string() }),
   'capture-clock': z.object({ ...about, ...captureClockSchema.shape }),
   /** Timed metadata from the publisher: belongs to the picture that was captured at `at_unix_ms`. */
   data: z.object({ ...about, ...timedDataSchema.shape }),

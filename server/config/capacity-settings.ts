@@ -1,4 +1,4 @@
-import { wholeNumber } from './setting.ts'
+import { flag, wholeNumber } from './setting.ts'
 
 /** How much one hub takes on. A tenant's policy may allow less, never more. */
 export const CAPACITY_SETTINGS = {
@@ -13,6 +13,13 @@ export const CAPACITY_SETTINGS = {
     2,
     1_000_000,
   ),
+  moveViewers: flag({
+    env: 'MEDIA_MOVE_VIEWERS',
+    flag: 'move-viewers',
+    key: 'media.move_viewers',
+    default: 'false',
+    help: 'whether running viewers move, without a gap, from a media worker that stays clearly busier than another one',
+  }),
   viewersPerStream: wholeNumber(
     {
       env: 'MEDIA_VIEWERS_PER_STREAM',

@@ -19,6 +19,7 @@ import { CONTRACT_ENDED, type HubConnection } from './hub-connection.ts'
 import { askHub, HubRefusal } from './hub-request.ts'
 import type { Closing } from './hub-socket.ts'
 import type { MediaSession } from './media-session.ts'
+import type { Awaited } from './moving-media.ts'
 import { PaceWatch, type PileUp } from './pace-watch.ts'
 import type { ShownFrame } from './playback.ts'
 import { TrickleWatch } from './trickle-watch.ts'
@@ -45,6 +46,13 @@ export interface SessionOwner {
   changed(session: ContractSession): void
   /** Tracks to show. */
   consumed(session: ContractSession, media: MediaSession, consumers: readonly types.Consumer[]): void
+  /** What was shown of the media before comes by other media from now on. The owner closes the former. */
+  moved(
+    session: ContractSession,
+    before: MediaSession | null,
+    media: MediaSession,
+    consumers: readonly types.Consumer[],
+  ): void
   /** This media will not go on. The owner closes it, as soon as nothing of it has to stand on the screen. */
   retired(session: ContractSession, media: MediaSession, reason: string): void
   data(data: HubNotifications['data']): void
@@ -74,9 +82,10 @@ export class ContractSession implements StreamWatcher {
   #stream: StreamState | null = null
   #abr: Abr | null = null
   #picture: Pick<HubNotifications['picture'], 'paused' | 'reason'> = { paused: false, reason: 'all' }
-  #spatialLayer: number | null = null
   #keyframeEveryMs: number | null = null
   #unplayable: HubNotifications['unplayable']['tracks'] = []
+  /** The layer that is sent of each consumer. */
+  readonly #layers = new Map<string, number | null>()
   #view: View
 
   constructor(terms: SessionTerms, owner: SessionOwner) {
@@ -141,13 +150,13 @@ export class ContractSession implements StreamWatcher {
 
   /** The layer mediasoup forwards now; null without layers, or while nothing fits. */
   get spatialLayer(): number | null {
-    return this.#spatialLayer
+    return this.#layers.get(this.#media?.consumerId('video') ?? '') ?? null
   }
 
   /** Its packets are worth to be watched while it has a layer below the one that comes. */
   get arriving(): ArrivingStream | null {
     const video = this.#media?.ssrc('video') ?? null
-    if (video === null || !this.#spatialLayer || this.#picture.paused) return null
+    if (video === null || !this.spatialLayer || this.#picture.paused) return null
     return {
       video,
       audio: this.#media?.ssrc('audio') ?? null,
@@ -215,11 +224,26 @@ export class ContractSession implements StreamWatcher {
     await this.#consume(media, watched.consumers)
   }
 
+  get awaited(): Awaited {
+    const { visible = true, video = true, audio = true } = this.#view
+    const { muted = [] } = this.#stream ?? {}
+    return {
+      picture: visible && video && !this.#picture.paused && !muted.includes('video'),
+      sound: audio && !muted.includes('audio'),
+    }
+  }
+
+  moved(media: MediaSession, consumers: readonly types.Consumer[]): void {
+    const before = this.#media
+    this.#media = media
+    this.#owner.moved(this, before, media, consumers)
+  }
+
   retired(reason: string): void {
     const media = this.#media
     this.#media = null
-    this.#spatialLayer = null
     this.#unplayable = []
+    this.#layers.clear()
     // The new transport's clock may come before the answer.
     this.#glassToGlass.reset()
     if (media !== null) this.#owner.retired(this, media, reason)
@@ -237,11 +261,12 @@ export class ContractSession implements StreamWatcher {
 
   consumerClosed({ consumer_id }: HubNotifications['consumer-closed']): void {
     this.#media?.closeConsumer(consumer_id)
+    this.#layers.delete(consumer_id)
     this.#owner.changed(this)
   }
 
   consumerLayer({ consumer_id, spatial_layer }: HubNotifications['consumer-layer']): void {
-    if (consumer_id === this.#media?.consumerId('video')) this.#spatialLayer = spatial_layer
+    this.#layers.set(consumer_id, spatial_layer)
   }
 
   pictureIs({ paused, reason }: HubNotifications['picture']): void {

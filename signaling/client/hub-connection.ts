@@ -3,6 +3,7 @@ import {
   type HubNotifications,
   hubNotifications,
   hubRequests,
+  type JoinAnswer,
   type ViewerNotifications,
   type ViewerReport,
   type ViewerRequests,
@@ -31,6 +32,12 @@ export interface HubHandlers {
   contractEnded?(data: HubNotifications['contract-ended']): void
   /** Resolves once the consumer receives. */
   consume(info: ConsumerInfo): Promise<void>
+  /** Resolves once the other transport delivers; left out, the hub is told that it can't be done. */
+  move?(move: JoinAnswer): Promise<void>
+  /** The other transport is the one of now. */
+  switch?(transportId: string): void
+  /** The other transport will not be used. */
+  moveEnded?(transportId: string): void
 }
 
 /** One WebSocket to the hub, from the handshake to its end; it does not reconnect, its owner makes a new one. */
@@ -76,8 +83,11 @@ export class HubConnection {
   }
 
   async #answer(method: string, data: unknown, handlers: HubHandlers): Promise<object> {
-    if (method !== 'consume') throw new Error(`unknown method ${method}`)
-    await handlers.consume(hubRequests.consume.parse(data))
+    if (method === 'consume') await handlers.consume(hubRequests.consume.parse(data))
+    else if (method === 'move' && handlers.move) await handlers.move(hubRequests.move.parse(data))
+    else if (method === 'switch' && handlers.switch)
+      handlers.switch(hubRequests.switch.parse(data).transport_id)
+    else throw new Error(`unknown method ${method}`)
     return {}
   }
 
@@ -92,6 +102,8 @@ export class HubConnection {
           return handlers.consumerClosed(hubNotifications['consumer-closed'].parse(data))
         case 'consumer-layer':
           return handlers.consumerLayer(hubNotifications['consumer-layer'].parse(data))
+        case 'move-ended':
+          return handlers.moveEnded?.(hubNotifications['move-ended'].parse(data).transport_id)
         case 'rejoin':
           return handlers.rejoin(hubNotifications.rejoin.parse(data))
         case 'capture-clock':

@@ -69,6 +69,11 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   readonly #owner: SessionOwner = {
     changed: (session) => this.#changed(session),
     consumed: (session, media, consumers) => this.#present(session, media, consumers),
+    moved: (session, before, media, consumers) => {
+      this.#present(session, media, consumers)
+      if (before !== this.#shown) before?.close()
+      this.#changed(session)
+    },
     retired: (session, media, reason) => this.#retire(session, media, reason),
     data: ({ payload, at_unix_ms }) => this.emit('data', { payload, at_unix_ms }),
   }

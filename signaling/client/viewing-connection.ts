@@ -1,7 +1,8 @@
-import type { Device } from 'mediasoup-client'
+import type { Device, types } from 'mediasoup-client'
 import type { StreamState } from '../../common/wire/stream.ts'
 import {
   type HubNotifications,
+  type JoinAnswer,
   joinAnswer,
   type View,
   type WatchedStream,
@@ -14,6 +15,7 @@ import { HubConnection } from './hub-connection.ts'
 import type { Closing } from './hub-socket.ts'
 import type { MediaSession } from './media-session.ts'
 import { MediaTransport } from './media-transport.ts'
+import { type Awaited, MovingMedia } from './moving-media.ts'
 import { type ReceivingDevice, receivableVideo } from './receiving-device.ts'
 
 /** Clocks that were compared so short a time ago are not compared again, ms. */
@@ -21,6 +23,9 @@ const CLOCK_EVERY_MS = 8_000
 
 /** How often a browser that can't play something is asked whether it can now, ms. */
 const LOOK_FOR_DECODERS_MS = 3_000
+
+/** Moves without a gap were seen in Chromium and what is built on it; other browsers stay where they are. */
+const SEEN_TO_MOVE = /Chrome\//.test(globalThis.navigator?.userAgent ?? '')
 
 /** Whoever watches one stream by one contract on a connection. */
 export interface StreamWatcher {
@@ -32,6 +37,10 @@ export interface StreamWatcher {
   readonly arriving: ArrivingStream | null
   /** The stream has media here, on this or on a new transport. Resolves once it is consumed. */
   joined(media: MediaSession, watched: WatchedStream): Promise<void>
+  /** What has to arrive over another transport before it can be shown from there. */
+  readonly awaited: Awaited
+  /** Its media comes over another transport from now on, where it is arriving already. */
+  moved(media: MediaSession, consumers: readonly types.Consumer[]): void
   /** This media will not go on; null where there was none yet. */
   retired(reason: string): void
   consume(consumer: Parameters<MediaSession['consume']>[0][number]): Promise<void>
@@ -59,6 +68,7 @@ export class ViewingConnection {
   readonly #watchers = new Set<StreamWatcher>()
   #transport: MediaTransport | null = null
   #arrivals: ArrivalPoll | null = null
+  #moving: { readonly id: string; readonly media: MovingMedia<StreamWatcher> } | null = null
   #joined: Promise<unknown> | null = null
   #joins = 0
   #over = false
@@ -88,6 +98,11 @@ export class ViewingConnection {
       consume: async (info) => {
         await this.#joined
         await by(info.contract_id)?.consume(info)
+      },
+      move: (move) => this.#move(move),
+      switch: (transportId) => this.#switch(transportId),
+      moveEnded: (transportId) => {
+        if (this.#moving?.id === transportId) this.#stay()
       },
       contractEnded: ({ contract_id, reason }) => {
         const watcher = by(contract_id)
@@ -193,10 +208,13 @@ export class ViewingConnection {
 
   async #join({ ticket, view }: StreamWatcher): Promise<void> {
     const join = ++this.#joins
-    const { router_rtp_capabilities } = await this.#welcome.promise
+    const { router_rtp_capabilities, moves } = await this.#welcome.promise
     const device = await this.#device.for(router_rtp_capabilities)
     if (this.#over) return
-    const request = this.hub.request('join', { ticket, rtp_capabilities: device.recvRtpCapabilities, view })
+    const request = this.hub.request('join', {
+      ...{ ticket, rtp_capabilities: device.recvRtpCapabilities, view },
+      ...(moves === true && SEEN_TO_MOVE && { moves }),
+    })
     const answer = joinAnswer.parse(await request)
     // Meanwhile the hub may have asked for another join, which is the one that counts.
     if (join !== this.#joins || this.#over) return
@@ -213,17 +231,68 @@ export class ViewingConnection {
         if (transport === this.#transport) this.hub.close(reason, 'lost')
       },
     })
+    this.#take(transport)
+    return transport
+  }
+
+  /** This is the transport of now. */
+  #take(transport: MediaTransport): void {
     this.#transport = transport
     this.#arrivals?.close()
     this.#arrivals = new ArrivalPoll(
       () => Array.from(this.#watchers, ({ arriving }) => arriving).filter((arriving) => arriving !== null),
       () => transport.getStats(),
     )
-    return transport
+  }
+
+  /** Receives everything over another transport as well, and resolves once that delivers. */
+  async #move({ transport: parameters, streams }: JoinAnswer): Promise<void> {
+    this.#stay()
+    const { router_rtp_capabilities } = await this.#welcome.promise
+    const device = await this.#device.for(router_rtp_capabilities)
+    if (this.#transport === null || this.#over) throw new Error('there is nothing to move')
+    const media: MovingMedia<StreamWatcher> = new MovingMedia(device, parameters, {
+      connect: (connect) => this.hub.request('connect-transport', connect),
+      failed: (reason) => {
+        if (media.transport === this.#transport) this.hub.close(reason, 'lost')
+        else media.close()
+      },
+    })
+    this.#moving = { id: parameters.id, media }
+    try {
+      await media.receive(
+        streams.flatMap((watched) => {
+          const watcher = this.#by(watched.contract_id)
+          return watcher ? [{ watcher, watched }] : []
+        }),
+      )
+      await media.delivers(({ awaited }) => awaited)
+    } catch (error) {
+      if (this.#moving?.media === media) this.#stay()
+      throw error
+    }
+  }
+
+  #switch(transportId: string): void {
+    const moving = this.#moving
+    if (moving?.id !== transportId) throw new Error('that transport is not here')
+    this.#moving = null
+    const before = this.#transport
+    this.#take(moving.media.transport)
+    for (const { watcher, media, consumers } of moving.media.media)
+      if (this.#watchers.has(watcher)) watcher.moved(media, consumers)
+      else media.close()
+    before?.release()
+  }
+
+  #stay(): void {
+    this.#moving?.media.close()
+    this.#moving = null
   }
 
   #retire(reason: string): void {
     const transport = this.#transport
+    this.#stay()
     this.#transport = null
     this.#arrivals?.close()
     this.#arrivals = null

@@ -1,0 +1,118 @@
+import type { types } from 'mediasoup'
+import type { JoinAnswer } from '../common/wire/viewer-protocol.ts'
+import type { ViewerMoved } from '../sfu/media-events.ts'
+import type { Place } from '../sfu/placement.ts'
+import { type Receiver, Viewer, type ViewerListener } from '../sfu/viewer.ts'
+import type { WatchedStream } from './watched-stream.ts'
+
+/** A page that has no picture on the other transport within this time stays where it is, ms. */
+const READY_WITHIN_MS = 8_000
+/** A page that is told to switch does so at once; one that does not answer is taken for broken, ms. */
+const SWITCH_WITHIN_MS = 3_000
+
+/** What a move needs of its session. */
+export interface MovingSession extends ViewerListener {
+  readonly watched: readonly WatchedStream[]
+  request(method: 'move' | 'switch', data: JoinAnswer | { readonly transport_id: string }): Promise<unknown>
+  /** How it came out. */
+  moved(move: Omit<ViewerMoved, 'from'>): void
+}
+
+/** How a move came out: `broken` where the page may have switched or not. */
+export type MoveOutcome =
+  | { readonly kind: 'moved'; readonly viewer: Viewer }
+  | { readonly kind: 'stayed' | 'broken'; readonly reason: string }
+
+/**
+ * One viewer's move to another worker. A second transport is made there, beside the one of now; when the page has decoded
+ * pictures of it, the page is told to switch, and then the one of before is its session's to close. Until the page is
+ * told, anything else that happens to the session ends the move, and nothing was lost by it.
+ */
+export class ViewerMove implements ViewerListener {
+  readonly #session: MovingSession
+  readonly #ended = Promise.withResolvers<never>()
+  #viewer: Viewer | null = null
+  #stage: 'preparing' | 'switching' | 'done' = 'preparing'
+
+  constructor(session: MovingSession) {
+    this.#session = session
+    // Whoever waits hears of it.
+    this.#ended.promise.catch(() => {})
+  }
+
+  get transportId(): string | null {
+    return this.#viewer?.transportId ?? null
+  }
+
+  /** Connects the page's other transport. */
+  async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
+    await this.#viewer?.connect(dtlsParameters)
+  }
+
+  /** Never rejects. What is left of the other transport is closed where it did not become the viewer's. */
+  async run(place: Place, startKbps: number, receiver: Receiver): Promise<MoveOutcome> {
+    const begun = performance.now()
+    const outcome = await this.#run(place, startKbps, receiver)
+    this.#session.moved({
+      ...{ outcome: outcome.kind, to: place.slot.index, tookMs: performance.now() - begun },
+      ...(outcome.kind !== 'moved' && { reason: outcome.reason }),
+    })
+    return outcome
+  }
+
+  async #run(place: Place, startKbps: number, receiver: Receiver): Promise<MoveOutcome> {
+    const session = this.#session
+    const { watched } = session
+    try {
+      const viewer = await Viewer.openOn(place, startKbps, receiver, this)
+      this.#viewer = viewer
+      const streams: JoinAnswer['streams'] = []
+      for (const each of watched) {
+        streams.push(await each.moveTo(viewer))
+        await this.#unlessEnded()
+      }
+      await this.#within(READY_WITHIN_MS, session.request('move', { transport: viewer.describe(), streams }))
+      this.#stage = 'switching'
+      await this.#within(SWITCH_WITHIN_MS, session.request('switch', { transport_id: viewer.transportId }))
+      for (const each of watched) each.moved()
+      this.#stage = 'done'
+      return { kind: 'moved', viewer }
+    } catch (error) {
+      const kind = this.#stage === 'switching' ? 'broken' : 'stayed'
+      this.#stage = 'done'
+      for (const each of watched) each.stayed()
+      this.#viewer?.[Symbol.dispose]()
+      return { kind, reason: error instanceof Error ? error.message : String(error) }
+    }
+  }
+
+  /** Ends the move, unless the page was told to switch. */
+  end(reason: string): void {
+    if (this.#stage === 'preparing') this.#ended.reject(new Error(reason))
+  }
+
+  transportLost(reason: string): void {
+    if (this.#stage === 'done') this.#session.transportLost(reason)
+    else this.#ended.reject(new Error(`the other transport: ${reason}`))
+  }
+
+  mediaFailed(error: unknown): void {
+    this.#session.mediaFailed(error)
+  }
+
+  /** Rejects where the move was ended meanwhile. */
+  #unlessEnded(): Promise<void> {
+    return Promise.race([this.#ended.promise, Promise.resolve()])
+  }
+
+  async #within(ms: number, answer: Promise<unknown>): Promise<void> {
+    answer.catch(() => {})
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+    try {
+      await Promise.race([this.#ended.promise, answer, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
