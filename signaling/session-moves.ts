@@ -58,6 +58,11 @@ export class SessionMoves implements MovableViewer {
     return this.#move?.transportId === transportId ? this.#move : null
   }
 
+  /** The page was told to switch, and has not answered yet: it lets go of the transport of before. */
+  get switching(): boolean {
+    return this.#move?.switching ?? false
+  }
+
   /** Ends the move that runs, unless the page was told to switch. */
   end(): void {
     this.#move?.end('something changed meanwhile')

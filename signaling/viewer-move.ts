@@ -44,6 +44,11 @@ export class ViewerMove implements ViewerListener {
     return this.#viewer?.transportId ?? null
   }
 
+  /** The page was told to switch, and has not answered yet. */
+  get switching(): boolean {
+    return this.#stage === 'switching'
+  }
+
   /** Connects the page's other transport. */
   async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
     await this.#viewer?.connect(dtlsParameters)

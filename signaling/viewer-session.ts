@@ -126,6 +126,9 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
   }
 
   transportLost(reason: string): void {
+    // The page's word that it switched may come after the end of the transport that it let go of. Where it did not
+    // switch, the move asks it to join anew.
+    if (this.#moves.switching) return
     this.disturbed()
     this.#viewer = null
     for (const watched of this.#watched.values()) watched.lostTransport()

@@ -133,6 +133,25 @@ test.serial('a viewer that does not say whether it switched is asked to join ane
   viewer[Symbol.dispose]()
 })
 
+test.serial('the end of the transport of before is no loss once the page was told to switch', async (t) => {
+  t.timeout(90_000)
+  await using busy = await busyHub()
+  const { hub, home, port } = busy
+  const { viewer } = await openAsked(hub)
+  using _older = await fillWorker(hub, port, OLDER + 3)
+  ;(await untilAsked(viewer, 'move')).accept()
+  const change = await untilAsked(viewer, 'switch')
+  // A page that switches lets go of its first transport, and the hub may hear of that before the page's answer.
+  const { pid } = (await workersOf(hub)).find(({ index }) => index === home)!
+  process.kill(pid, 'SIGKILL')
+  await until(async () => (await workersOf(hub)).every((worker) => worker.pid !== pid), 'that worker is gone')
+  change.accept()
+  await until(async () => (await moves(hub, 'moved')) === 1, 'it moved')
+  t.false(viewer.told.some(({ method }) => method === 'rejoin'))
+  t.is(await moves(hub, 'broken'), 0)
+  viewer[Symbol.dispose]()
+})
+
 test.serial('a hub that was not told to moves nobody, and says so', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }], { workers: 1 })
   using viewer = (await openAsked(hub)).viewer
