@@ -22,8 +22,10 @@ export const FORGET_LEARNED_MS = 600_000
 
 export type ObserveOutcome = 'applied' | 'outdated' | 'unknown_node' | 'unknown_link' | 'too_many_links'
 
-/** Whoever must know what changed. Calls come in order; none of them may throw. */
-/** Who needs one of these facts only leaves the others out. */
+/**
+ * Whoever must know what changed. Who needs one of these facts only leaves the others out. Calls come in order; none of
+ * them may throw.
+ */
 export interface TopologyListener {
   linkObserved?(link: GraphLink): void
   /** Nodes or links came or went, or what is declared of them changed. */
