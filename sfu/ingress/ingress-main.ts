@@ -14,8 +14,9 @@ let work: Promise<void> = Promise.resolve()
 // Started by `fillCompileCache`: all is loaded, and Node writes its cache when the process ends.
 if (!process.connected) process.exit(0)
 process.on('disconnect', () => process.exit(0))
-// The terminal's Ctrl-C reaches the whole group; the hub decides when its children end.
-process.on('SIGINT', () => {})
+// A terminal's Ctrl-C, and the SIGTERM of a service manager, reach the whole group. The hub decides when its children end:
+// it may drain first.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
 process.on('message', (raw) => {
   const message = hubToIngressSchema.parse(raw)
   work = work.then(() => handle(message)).catch(fail)

@@ -87,7 +87,8 @@ function encode(input: string, output: string): string[] {
   return [
     ...['ffmpeg', '-re', '-i', input],
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-bf', '0', '-g', '15'],
-    ...['-pix_fmt', 'yuv420p', '-c:a', 'libopus', '-f', 'mpegts', output],
+    // Else ffmpeg gathers a tenth of a second of sound before it sends any.
+    ...['-pix_fmt', 'yuv420p', '-c:a', 'libopus', '-pes_payload_size', '0', '-f', 'mpegts', output],
   ]
 }
 

@@ -56,11 +56,12 @@ function standStill(): Promise<void> {
   )
 }
 
-test('a hub that stood still ends no ingress for that; one that hangs is ended', async (t) => {
+test('an ingress ends neither with a hub that stood still nor by a signal to the group; one that hangs is ended', async (t) => {
   await using open = await openIngress()
   await until(() => open.heard.includes('cursors'), 'it speaks')
   const { pid } = open.ingress
   await standStill()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.kill(pid!, signal)
   const before = open.heard.length
   await until(() => open.heard.length > before + 20, 'it goes on speaking')
   t.deepEqual(open.deaths, [])
