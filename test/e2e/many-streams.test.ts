@@ -26,7 +26,9 @@ test('45 streams whose senders knock at once start beside four busy loops, and n
   await knock(ports)
   await until(() => ready() >= STREAMS, 'all listen', WITHIN_MS)
   t.log(`all listen after ${Math.round(performance.now() - startedAt)} ms`)
-  t.is(ingressPids().length, STREAMS)
+  // On a slow machine the first have gone by now: nobody stands behind these knocks.
+  const listened = hub.log.filter(({ msg }) => msg === 'ingress listens').map(({ stream_id }) => stream_id)
+  t.is(new Set(listened).size, STREAMS)
   t.is(await hub.metric('service_restarts_total{service="ingress"}'), 0)
   t.deepEqual(
     hub.log.filter(({ level }) => level === 'error'),
