@@ -77,8 +77,12 @@ export class WorkerPool implements AsyncDisposable {
     return this.#slots.length
   }
 
-  /** The slots whose workers are up. */
+  /** The slots whose workers are up. One that mediasoup closed by itself, at SIGTERM, has not died and is not replaced. */
   get slots(): readonly WorkerSlot[] {
+    return this.#taken.filter(({ worker }) => !worker.closed)
+  }
+
+  get #taken(): readonly WorkerSlot[] {
     return this.#slots.filter((slot) => slot !== null)
   }
 
@@ -90,7 +94,7 @@ export class WorkerPool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
     // mediasoup closes its workers by itself on SIGTERM; some may be gone already.
-    const workers = this.slots.map((slot) => slot.worker).filter((worker) => !worker.subprocessClosed)
+    const workers = this.#taken.map((slot) => slot.worker).filter((worker) => !worker.subprocessClosed)
     const gone = workers.map((worker) => once(worker, 'subprocessclose'))
     for (const worker of workers) worker.close()
     const killer = setTimeout(() => {

@@ -47,6 +47,20 @@ async function freeRow(count: number): Promise<number> {
   }
 }
 
+test.serial(
+  'a worker that was closed is no place any more: who looks for one again and again comes to an end',
+  async (t) => {
+    await using open = await openPool(2)
+    const [first, second] = open.pool.slots
+    // As mediasoup does with all of them when the process gets SIGTERM: none of them dies of it.
+    first?.worker.close()
+    t.deepEqual(open.pool.slots, [second])
+    second?.worker.close()
+    t.deepEqual(open.pool.slots, [])
+    t.deepEqual(open.recorded, [])
+  },
+)
+
 test.serial('each worker listens on its own port, UDP and TCP', async (t) => {
   const base = await freeRow(2)
   await using open = await openPool(2, base)
