@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { z } from 'zod'
 import { CodedError, messageOf } from '../../common/errors.ts'
+import { syncFolder } from '../store/sync-folder.ts'
 import type { AuditRow } from './audit-record.ts'
 
 /** A record as it stood in the database: the hash covers `detail` as this text. */
@@ -124,14 +125,5 @@ async function dropAbandoned(folder: string): Promise<void> {
       () => 0,
     )
     if (age > ABANDONED_MS) await rm(path, { force: true })
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }

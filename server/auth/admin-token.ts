@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import { Collection } from '../store/collection.ts'
 import { HUB_TENANT_ID } from '../store/store.ts'
+import { syncFolder } from '../store/sync-folder.ts'
 import type { AuthContext } from './auth-context.ts'
 import { type BearerSecret, bearerText, newBearerSecret, parseBearer } from './bearer-secret.ts'
 import type { Tokens } from './tokens.ts'
@@ -113,15 +114,6 @@ async function place(file: string, text: string, put: typeof link | typeof renam
     await rm(temporary, { force: true })
   }
   await syncFolder(join(file, '..'))
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 function unwritable(file: string, why: string): CodedError {
