@@ -1,10 +1,9 @@
 import { SYSTEM_CLOCK } from '../common/clock.ts'
 import { CodedError, messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
-import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import { DEFAULT_TENANT } from '../common/wire/stream.ts'
 import type { Saturation } from '../policy/facts.ts'
-import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
+import type { MediaEvents } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
 import { isFailure } from './api/error-answer.ts'
 import type { FlowRouteDependencies } from './api/flows/deps.ts'
@@ -12,6 +11,7 @@ import { AuditBursts } from './audit/audit-bursts.ts'
 import type { AuditDraft } from './audit/audit-record.ts'
 import type { Authenticator } from './auth/authenticate.ts'
 import type { Config } from './config/config.ts'
+import type { TenantFact, TenantFacts } from './facts/fact.ts'
 import { DecisionBook } from './flows/decision-book.ts'
 import { hubMedia } from './flows/hub-media.ts'
 import { hubPolicies } from './flows/hub-policy.ts'
@@ -33,14 +33,13 @@ import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
 import { arrivalOf } from './topology/delivery-ledger.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
-import type { Webhooks } from './webhooks/webhooks.ts'
 
 export interface FlowRoomOptions {
   readonly config: Config
   readonly state: State
   readonly policies: PolicyBook
   readonly overlay: Pick<TopologyParts, 'topology' | 'triggers' | 'loads' | 'alarms'>
-  readonly webhooks: Pick<Webhooks, 'report'>
+  readonly facts: Pick<TenantFacts, 'tell' | 'subscribe'>
   readonly streams: StreamRegistry
   readonly authenticator: Authenticator
   /** Viewer connections in use now, and those of them that are for nobody with a token. */
@@ -61,13 +60,11 @@ export interface FlowRoom extends AsyncDisposable {
   readonly ports: () => { readonly taken: number; readonly count: number }
   /** The machine's clock was set. */
   readonly clockStepped: () => void
-  /** Notes what arrived over a stream's links, where its sender is a node of the directory. */
-  readonly linkArrivals: (stream: StreamName, links: IngressStats['links']) => void
 }
 
 /** Opens the contracts' room: those of before a restart go on, those of the configuration are asked for. */
 export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> {
-  const { config, state, policies, overlay, webhooks, streams, workersFull, events } = options
+  const { config, state, policies, overlay, facts, streams, workersFull, events } = options
   await using stack = new AsyncDisposableStack()
   const onError = (error: unknown) => events.error('flows', 'contract', error)
   const limits = await ViewerLimits.open(state.store)
@@ -79,7 +76,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     }),
   )
   const media = hubMedia({ streams, viewers, ristIp: config.ristIp, logLevel: config.logLevel, onError })
-  const watcher = flowWatcher(overlay, webhooks)
+  const watcher = flowWatcher(overlay, facts)
   const publishers: PublisherFlows = stack.use(
     new PublisherFlows({
       store: state.store,
@@ -88,6 +85,17 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
       media,
       watcher,
       onError,
+    }),
+  )
+  stack.use(
+    facts.subscribe({
+      name: 'links',
+      of: 'all',
+      kinds: ['input'],
+      capacity: 10_000,
+      take(batch) {
+        for (const fact of batch) noteArrivals(fact, publishers, overlay.topology)
+      },
     }),
   )
   const places = stack.use(
@@ -159,16 +167,6 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
       }
       return { taken, count: Math.max(0, last - first + 1 - fixed) }
     },
-    linkArrivals: (stream, links) => {
-      const flow = publishers.ofStream(stream.tenantId, stream.streamId)
-      if (flow?.node_id == null) return
-      const at = SYSTEM_CLOCK.steady()
-      for (const link of links) {
-        const endpoint = flow.contract.endpoints.find(({ port }) => port === link.port)
-        if (endpoint?.link !== undefined)
-          overlay.topology.arrived(stream.tenantId, flow.node_id, endpoint.link, arrivalOf(link, at))
-      }
-    },
     clockStepped: () => {
       viewers.clockStepped()
       publishers.clockStepped().catch(onError)
@@ -205,10 +203,26 @@ function standingListener({ logger, events, overlay: { alarms } }: FlowRoomOptio
   }
 }
 
-/** Contracts are watched while they run, and tenants' webhooks hear of them. */
+/** What arrived over a stream's links in the last second, where its sender is a node of the directory: they deliver. */
+function noteArrivals(
+  { body: { stream, stats } }: TenantFact<'input'>,
+  publishers: PublisherFlows,
+  topology: FlowRoomOptions['overlay']['topology'],
+): void {
+  const flow = publishers.ofStream(stream.tenantId, stream.streamId)
+  if (flow?.node_id == null) return
+  const at = SYSTEM_CLOCK.steady()
+  for (const link of stats.links) {
+    const endpoint = flow.contract.endpoints.find(({ port }) => port === link.port)
+    if (endpoint?.link !== undefined)
+      topology.arrived(stream.tenantId, flow.node_id, endpoint.link, arrivalOf(link, at))
+  }
+}
+
+/** Contracts are watched while they run, and what becomes of them is told. */
 function flowWatcher(
   { triggers, loads }: FlowRoomOptions['overlay'],
-  webhooks: FlowRoomOptions['webhooks'],
+  facts: Pick<TenantFacts, 'tell'>,
 ): FlowWatcher {
   return {
     running(flow) {
@@ -221,10 +235,9 @@ function flowWatcher(
       triggers.unwatch(contract.contract_id)
       loads.over(contract.contract_id)
     },
-    tell({ contract }, news) {
-      const { contract_id, tenant_id, stream_id, version } = contract
-      const data = { contract_id, stream_id, version, class: contract.class }
-      webhooks.report({ event: `contract.${news}`, tenant_id, data })
+    tell({ contract: { contract_id, tenant_id, stream_id, version, class: streamClass } }, news) {
+      const contract = { contract_id, stream_id, version, class: streamClass }
+      facts.tell(tenant_id, { kind: 'contract', news, contract })
     },
   }
 }

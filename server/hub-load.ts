@@ -1,8 +1,9 @@
-import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import type { StreamName } from '../sfu/media-events.ts'
 import type { StreamRegistry } from '../sfu/stream-registry.ts'
 import type { WorkerCpu } from '../sfu/worker-cpu.ts'
 import type { WorkerPool } from '../sfu/worker-pool.ts'
+import type { TenantFacts } from './facts/fact.ts'
+import type { Subscription } from './facts/fact-bus.ts'
 import type { NodeLoads } from './topology/node-loads.ts'
 
 const MEASURE_EVERY_MS = 1000
@@ -13,6 +14,7 @@ export interface HubLoadOptions {
   readonly workers: Pick<WorkerPool, 'slots'>
   readonly streams: Pick<StreamRegistry, 'list'>
   readonly loads: Pick<NodeLoads, 'measured'>
+  readonly facts: Pick<TenantFacts, 'subscribe'>
 }
 
 /** Measures each second how full this hub itself is: the worker that what is new goes to, its viewers, and what it sends them. */
@@ -21,10 +23,22 @@ export class HubLoad implements Disposable {
   /** What arrives of each stream, kb/s. */
   readonly #inputKbps = new WeakMap<StreamName, number>()
   readonly #timer: NodeJS.Timeout
+  readonly #inputs: Subscription
 
   constructor(options: HubLoadOptions) {
     this.#options = options
     this.#timer = setInterval(() => this.#measure(), MEASURE_EVERY_MS).unref()
+    this.#inputs = options.facts.subscribe({
+      name: 'load',
+      of: 'all',
+      kinds: ['input'],
+      capacity: 10_000,
+      take: (facts) => {
+        // Of several renditions a viewer gets one.
+        for (const { stream, stats } of facts.map(({ body }) => body))
+          this.#inputKbps.set(stream, Math.max(0, ...stats.video.map(({ kbps }) => kbps)) + stats.audio_kbps)
+      },
+    })
   }
 
   /** The least busy worker's share of a core, 0 to 1. */
@@ -32,13 +46,9 @@ export class HubLoad implements Disposable {
     return this.#options.cpu.leastBusy
   }
 
-  /** A stream's input of the last second. Of several renditions a viewer gets one. */
-  inputStats(stream: StreamName, { video, audio_kbps }: IngressStats): void {
-    this.#inputKbps.set(stream, Math.max(0, ...video.map(({ kbps }) => kbps)) + audio_kbps)
-  }
-
   [Symbol.dispose](): void {
     clearInterval(this.#timer)
+    this.#inputs.end()
   }
 
   #measure(): void {

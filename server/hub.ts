@@ -1,6 +1,6 @@
 import type { types } from 'mediasoup'
 import { ClockWatch, SYSTEM_CLOCK } from '../common/clock.ts'
-import { CodedError } from '../common/errors.ts'
+import { CodedError, messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { pause } from '../common/retry.ts'
 import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
@@ -13,7 +13,7 @@ import { WorkerPool } from '../sfu/worker-pool.ts'
 import { ProtooGateway } from '../signaling/protoo-gateway.ts'
 import { YamlParser } from './api/yaml-parser.ts'
 import { apiOf } from './api-room.ts'
-import type { AuditDraft } from './audit/audit-record.ts'
+import { auditFacts } from './audit/audit-facts.ts'
 import { LateAudit } from './audit/late-audit.ts'
 import type { FirstAdminToken } from './auth/admin-token.ts'
 import { openAuth } from './auth/open-auth.ts'
@@ -22,6 +22,10 @@ import { ConnectionBounds } from './connection-bounds.ts'
 import { Descriptors } from './descriptors.ts'
 import { openDoors } from './door-room.ts'
 import { mediaEvents } from './events.ts'
+import type { FactBody } from './facts/fact.ts'
+import { FactBus } from './facts/fact-bus.ts'
+import { factLines } from './facts/fact-lines.ts'
+import { mediaFacts } from './facts/media-facts.ts'
 import { type FlowRoom, openFlowRoom } from './flow-room.ts'
 import { reconsider } from './flows/reconsider.ts'
 import { boundByPolicy } from './flows/viewer-bounds.ts'
@@ -37,8 +41,8 @@ import { StoreWatch } from './store/store-watch.ts'
 import { TenantBook } from './tenants/tenant-book.ts'
 import { openTls } from './tls/open-tls.ts'
 import { tlsRequirement } from './tls/tls-requirement.ts'
-import { type Listeners, toldWidely } from './told-widely.ts'
 import { openTopology, type TopologyParts } from './topology/open-topology.ts'
+import { webhookFacts } from './webhooks/webhook-facts.ts'
 import { Webhooks } from './webhooks/webhooks.ts'
 
 export interface Hub extends AsyncDisposable {
@@ -65,7 +69,6 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     sessions: () => connections(),
     streamsByState: () => countBy(streams.list().map((stream) => stream.state.state)),
   })
-  let listeners: Listeners | null = null
   /** Of the streams, once there are any: a worker may be replaced before. */
   let workerReplaced = () => {}
   /** Of all doors together. */
@@ -75,7 +78,9 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     const { used, anonymous } = doors.sessions.inUse
     return { used: gateway.admitted + used, anonymous: gateway.anonymous + anonymous }
   }
-  const events = toldWidely(mediaEvents(metrics, logger), () => listeners)
+  const facts = openFacts(metrics, logger)
+  stack.use(factLines(facts, metrics, logger))
+  const events = mediaFacts(mediaEvents(metrics, logger), facts)
   // With several hubs on one database, what the others changed is looked for this often.
   const refreshMs = config.databaseUrl === '' ? undefined : 1000
   const [state, workers] = await Promise.all([
@@ -125,6 +130,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       allowedNetworks: config.webhookNetworks,
     }),
   )
+  stack.use(webhookFacts(facts, webhooks))
   const lateAudit = stack.use(
     new LateAudit({
       write: (drafts) => store.write([], drafts),
@@ -132,20 +138,13 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       lost: (count) => events.error('audit', 'lost', new Error(`${count} records were given up`)),
     }),
   )
-  const audit = (draft: AuditDraft) => lateAudit.record(draft)
+  stack.use(auditFacts(facts, (draft) => lateAudit.record(draft)))
   const overlay = stack.use(
     await openTopology({
-      ...{ store, metrics, logger, refreshMs, audit, hubId: config.hubId },
-      // Nothing is watched before the flows' room is open, and then it is there.
-      reconsider: async (flow, cause) =>
-        listeners ? reconsider(flows.routes, flow, cause) : { betterSince: null },
+      ...{ store, metrics, logger, refreshMs, facts, hubId: config.hubId },
       streamClass: (tenantId, streamId) => streams.get(tenantId, streamId)?.spec.streamClass,
       targetMs: (tenantId, streamClass) =>
         policies.effective(tenantId).classes[streamClass].profile.glassToGlassMs,
-      watcher: {
-        nodeUp: (tenantId, node_id) => reportNode(webhooks, 'node.online', tenantId, node_id),
-        nodeDown: (tenantId, node_id) => reportNode(webhooks, 'node.offline', tenantId, node_id),
-      },
     }),
   )
   const storeWatch = stack.use(
@@ -160,13 +159,16 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const place = stack.use(joinTopology(overlay.topology, config))
   const flows: FlowRoom = stack.use(
     await openFlowRoom({
-      ...{ config, state, policies, overlay, webhooks, streams, events, logger },
+      ...{ config, state, policies, overlay, facts, streams, events, logger },
       authenticator: auth.authenticator,
       connections: inUse,
       workersFull: () => placement.saturation(),
     }),
   )
-  const hubLoad = stack.use(new HubLoad({ hubId: config.hubId, cpu, workers, streams, loads: overlay.loads }))
+  stack.use(overlay.reconsiderBy((flow, cause) => reconsider(flows.routes, flow, cause)))
+  const hubLoad = stack.use(
+    new HubLoad({ hubId: config.hubId, cpu, workers, streams, facts, loads: overlay.loads }),
+  )
   stack.use(
     new ClockWatch((ms) => {
       metrics.clockSteps.inc({ direction: ms > 0 ? 'forward' : 'back' })
@@ -177,7 +179,6 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       flows.clockStepped()
     }),
   )
-  listeners = { overlay, webhooks, hubLoad, linkArrivals: flows.linkArrivals }
   stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
   // mediasoup copies them at each reading, and every viewer is told.
   let capabilities: types.RtpCapabilities | null = null
@@ -265,16 +266,6 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   }
 }
 
-/** What the hub shares with every tenant is no tenant's event. */
-function reportNode(
-  webhooks: Webhooks,
-  event: 'node.online' | 'node.offline',
-  tenantId: string | null,
-  node_id: string,
-): void {
-  if (tenantId !== null) webhooks.report({ event, tenant_id: tenantId, data: { node_id } })
-}
-
 /** A tenant's policy changed: what runs is held to the new one. */
 function lookAgain(
   { publishers, viewers, routes }: FlowRoom,
@@ -290,4 +281,22 @@ function countBy(values: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const value of values) counts[value] = (counts[value] ?? 0) + 1
   return counts
+}
+
+/** Where rooms tell what happened. A listener that misses something, or fails, is counted and said. */
+function openFacts(metrics: Metrics, logger: Logger): FactBus<FactBody> {
+  const facts = new FactBus<FactBody>({
+    missed(listener, tenant_id, { count, from }) {
+      metrics.factsMissed.inc({ listener }, count)
+      logger.warn({ listener, tenant_id, count, from }, `${listener} was too slow and missed ${count} facts`)
+    },
+    failed(listener, error) {
+      metrics.errors.inc({ stage: 'facts', kind: listener })
+      logger.error({ listener, err: error }, messageOf(error))
+    },
+  })
+  metrics.gauge('bus_queue_depth', () =>
+    Array.from(facts.waiting(), ([service, value]) => ({ labels: { service }, value })),
+  )
+  return facts
 }

@@ -34,6 +34,7 @@ export class Metrics {
   readonly reroutes: Counter<'class' | 'cause'>
   readonly reconsidered: Counter<'cause'>
   readonly alarmsRaised: Counter<'kind'>
+  readonly factsMissed: Counter<'listener'>
   readonly clockSteps: Counter<'direction'>
   readonly telemetryReports: Counter<'outcome'>
   readonly glassToGlass: Histogram<'class'>
@@ -124,6 +125,12 @@ export class Metrics {
       name: 'lanecast_alarms_raised_total',
       help: 'Alarms raised',
       labelNames: ['kind'],
+      registers,
+    })
+    this.factsMissed = new Counter({
+      name: 'lanecast_facts_missed_total',
+      help: 'Facts that a part of the hub was too slow for',
+      labelNames: ['listener'],
       registers,
     })
     this.clockSteps = new Counter({

@@ -2,6 +2,7 @@ import { type Clock, SYSTEM_CLOCK, steadyOf, wallOf } from '../../common/clock.t
 import { CodedError } from '../../common/errors.ts'
 import type { FlowEvent } from '../../common/wire/flows-api.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
+import type { ContractNews } from '../facts/fact.ts'
 import { Collection } from '../store/collection.ts'
 import type { Sealer } from '../store/sealing.ts'
 import type { Store } from '../store/store.ts'
@@ -28,9 +29,6 @@ export interface PublisherMedia {
   /** Stops it, its lane and whoever watches. */
   close(flow: LivePublisherFlow, reason: 'expired' | 'revoked'): Promise<void>
 }
-
-/** What became of a contract; `renewed`: only its end moved. */
-export type ContractNews = 'granted' | 'renewed' | 'updated' | 'expired' | 'revoked'
 
 /** Who watches what contracts run over. */
 export interface FlowWatcher {

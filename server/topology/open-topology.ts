@@ -2,15 +2,16 @@ import { SYSTEM_CLOCK } from '../../common/clock.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
 import { standingOf } from '../../policy/health.ts'
-import type { AuditDraft } from '../audit/audit-record.ts'
+import type { TenantFacts } from '../facts/fact.ts'
 import type { Metrics, Reading } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
 import { reportApplier } from '../telemetry/apply-report.ts'
 import { TelemetryIntake } from '../telemetry/intake.ts'
 import { AlarmWatch } from './alarm-watch.ts'
 import { AlarmBook } from './alarms.ts'
-import { type TopologyWatcher, topologyEvents } from './events.ts'
+import { topologyEvents } from './events.ts'
 import { Topology } from './graph.ts'
+import { mediaConditions } from './media-conditions.ts'
 import { NodeDirectory } from './node-directory.ts'
 import { NodeLoads } from './node-loads.ts'
 import { QosTriggers, type Reconsider } from './qos-triggers.ts'
@@ -26,15 +27,11 @@ export interface TopologyOptions {
   readonly hubId?: string
   readonly metrics: Metrics
   readonly logger: Logger
-  /** Puts records on the audit trail; must neither wait nor throw. */
-  readonly audit: (draft: AuditDraft) => void
-  /** Decides anew about a flow and carries the answer out. */
-  readonly reconsider: Reconsider
+  readonly facts: Pick<TenantFacts, 'tell' | 'subscribe'>
   /** The class of a tenant's stream; undefined where it has no such stream. */
   readonly streamClass: (tenantId: string, streamId: string) => StreamClass | undefined
   /** p95 glass-to-glass target by the tenant's policy, ms; null where there is none. */
   readonly targetMs: (tenantId: string, streamClass: StreamClass) => number | null
-  readonly watcher?: TopologyWatcher
   /** Where several hubs share the database: how often to look for nodes that others added, ms. */
   readonly refreshMs?: number | undefined
   /** By the steady clock, Unix milliseconds. */
@@ -49,22 +46,25 @@ export interface TopologyParts extends AsyncDisposable {
   readonly triggers: QosTriggers
   readonly alarms: AlarmBook
   readonly slo: SloTracker
+  /** From now on flows that must be looked at again are decided anew, until what is returned is disposed of. */
+  reconsiderBy(reconsider: Reconsider): Disposable
 }
 
 /** Opens the directory, puts back what was known, and begins to watch. */
 export async function openTopology(options: TopologyOptions): Promise<TopologyParts> {
-  const { store, metrics, logger, refreshMs, now = SYSTEM_CLOCK.steady } = options
+  const { store, metrics, logger, facts, refreshMs, now = SYSTEM_CLOCK.steady } = options
   await using stack = new AsyncDisposableStack()
   const topology = new Topology()
   const directory = stack.use(await NodeDirectory.open({ store, topology, refreshMs, now, logger }))
   stack.use(await StateKeeper.open({ store, topology, hubId: options.hubId, now, logger }))
 
-  const events = topologyEvents({ ...options, now: options.now ?? SYSTEM_CLOCK.wall })
+  const events = topologyEvents(facts, metrics, logger)
   const unlisten = topology.listen({ nodeUp: events.nodeUp, nodeDown: events.nodeDown })
   stack.defer(unlisten)
   const slo = new SloTracker(options.targetMs)
   const alarms = new AlarmBook(events)
-  const triggers = stack.use(new QosTriggers({ topology, slo, reconsider: options.reconsider, events, now }))
+  stack.use(mediaConditions(facts, { alarms, slo, now }))
+  const triggers = stack.use(new QosTriggers({ topology, slo, events, now }))
   const watch = new AlarmWatch({ topology, triggers, slo, alarms })
   const intake = stack.use(
     new TelemetryIntake({
@@ -87,9 +87,7 @@ export async function openTopology(options: TopologyOptions): Promise<TopologyPa
     slo.sweep(nowMs)
     watch.tick(nowMs)
   }, LOOK_EVERY_MS).unref()
-  const trigger = setInterval(() => triggers.tick(), TRIGGER_EVERY_MS).unref()
   stack.defer(() => clearInterval(look))
-  stack.defer(() => clearInterval(trigger))
   for (const end of gauges(metrics, { topology, triggers, intake, alarms, slo }, now)) stack.defer(end)
 
   const owned = stack.move()
@@ -101,11 +99,15 @@ export async function openTopology(options: TopologyOptions): Promise<TopologyPa
     triggers,
     alarms,
     slo,
+    reconsiderBy(reconsider) {
+      const timer = setInterval(() => triggers.tick(reconsider), TRIGGER_EVERY_MS).unref()
+      return { [Symbol.dispose]: () => clearInterval(timer) }
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 
-type Gauged = Omit<TopologyParts, 'directory' | 'loads' | typeof Symbol.asyncDispose>
+type Gauged = Omit<TopologyParts, 'directory' | 'loads' | 'reconsiderBy' | typeof Symbol.asyncDispose>
 
 function gauges(metrics: Metrics, parts: Gauged, now: () => number): (() => void)[] {
   const { topology, triggers, intake, alarms, slo } = parts

@@ -38,7 +38,6 @@ export interface QosEvents {
 export interface QosTriggersOptions {
   readonly topology: Topology
   readonly slo: SloTracker
-  readonly reconsider: Reconsider
   readonly events: QosEvents
   /** Unix milliseconds. */
   readonly now: () => number
@@ -131,8 +130,8 @@ export class QosTriggers implements Disposable {
     return review.switches
   }
 
-  /** Finds what must be looked at and begins to. Call it every 200 ms or so. */
-  tick(): void {
+  /** Finds what must be looked at, and begins to look by `reconsider`. Call it every 200 ms or so. */
+  tick(reconsider: Reconsider): void {
     const { now, slo } = this.#options
     const nowMs = now()
     if (this.#structureChanged) {
@@ -153,21 +152,21 @@ export class QosTriggers implements Disposable {
         this.#queue.request(requestOf(flow), 'better_path', nowMs)
       }
     }
-    for (const { contractId, causes } of this.#queue.take(nowMs)) this.#look(contractId, causes)
+    for (const { contractId, causes } of this.#queue.take(nowMs)) this.#look(contractId, causes, reconsider)
   }
 
   [Symbol.dispose](): void {
     this.#unlisten()
   }
 
-  #look(contractId: string, causes: readonly QosCause[]): void {
+  #look(contractId: string, causes: readonly QosCause[], reconsider: Reconsider): void {
     const flow = this.flows.get(contractId)?.flow
     const [cause] = causes
     if (!flow || !cause) {
       this.#queue.forget(contractId)
       return
     }
-    const { reconsider, now, events } = this.#options
+    const { now, events } = this.#options
     const review = this.#reviews.get(contractId)
     if (review) {
       review.at = now()

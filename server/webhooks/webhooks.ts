@@ -172,9 +172,9 @@ export class Webhooks implements AsyncDisposable {
     return wanting.length
   }
 
-  /** As `publish`, for whoever can't wait and could do nothing about a failure, which is logged. */
-  report(happened: HappenedEvent): void {
-    this.#behind(this.publish(happened), `an event for webhooks was lost: ${happened.event}`)
+  /** As `publish`, for whoever could do nothing about a failure, which is logged. Never rejects. */
+  report(happened: HappenedEvent): Promise<void> {
+    return this.#behind(this.publish(happened), `an event for webhooks was lost: ${happened.event}`)
   }
 
   /** Ends the deliveries under way; they are made after the next start. */
@@ -188,11 +188,13 @@ export class Webhooks implements AsyncDisposable {
   }
 
   /** Work that nobody waits for but the end of the hub. */
-  #behind(work: Promise<unknown>, failure: string): void {
+  #behind(work: Promise<unknown>, failure: string): Promise<void> {
     const tracked = work
+      .then(() => {})
       .catch((error: unknown) => this.#options.logger.error({ reason: messageOf(error) }, failure))
       .finally(() => this.#behindWork.delete(tracked))
     this.#behindWork.add(tracked)
+    return tracked
   }
 
   #info(webhook: StoredWebhook): WebhookInfo {
@@ -277,7 +279,7 @@ export class Webhooks implements AsyncDisposable {
       return true
     }
     this.#alarm('disabled', webhook, reason)
-    this.#behind(this.#drop(webhook), 'deliveries of a webhook that is off were not forgotten')
+    void this.#behind(this.#drop(webhook), 'deliveries of a webhook that is off were not forgotten')
     return false
   }
 

@@ -3,7 +3,7 @@ import type { Alarm } from '../../../common/wire/alarm.ts'
 import { alarmSchema } from '../../../common/wire/alarm.ts'
 import { AlarmWatch } from '../../../server/topology/alarm-watch.ts'
 import { ALARM_RULES, AlarmBook } from '../../../server/topology/alarms.ts'
-import { QosTriggers } from '../../../server/topology/qos-triggers.ts'
+import { QosTriggers, type Reconsider } from '../../../server/topology/qos-triggers.ts'
 import { SloTracker } from '../../../server/topology/slo.ts'
 import type { QosCause } from '../../../server/topology/trigger-queue.ts'
 import { Seeded } from '../../policy/seeded.ts'
@@ -87,14 +87,14 @@ function rig() {
   topology.upsert(TENANT, 'sender-1', entry('sender', { links }), T0)
   const slo = new SloTracker(() => 200)
   const causes: QosCause[] = []
+  const look: Reconsider = async (_flow, _cause, all) => {
+    causes.push(...all)
+    return { betterSince: null }
+  }
   const triggers = new QosTriggers({
     topology,
     slo,
     now: clock.now,
-    reconsider: async (_flow, _cause, all) => {
-      causes.push(...all)
-      return { betterSince: null }
-    },
     events: {
       reconsidered: () => {},
       reconsiderFailed: (_flow, _causes, error) => t0(error),
@@ -128,7 +128,7 @@ function rig() {
         if (alive) for (const nodeId of ['sender-1', 'ap-1']) topology.seen(TENANT, nodeId, at)
         each(at)
         topology.sweep(at)
-        triggers.tick()
+        triggers.tick(look)
         watch.tick(at)
       }),
   }

@@ -4,7 +4,7 @@ import { decide } from '../../../policy/decide.ts'
 import { BROWSER } from '../../../policy/facts.ts'
 import { AlarmWatch } from '../../../server/topology/alarm-watch.ts'
 import { AlarmBook } from '../../../server/topology/alarms.ts'
-import { QosTriggers } from '../../../server/topology/qos-triggers.ts'
+import { QosTriggers, type Reconsider } from '../../../server/topology/qos-triggers.ts'
 import { SloTracker } from '../../../server/topology/slo.ts'
 import { policy, principal, request } from '../../policy/makers.ts'
 import { Seeded } from '../../policy/seeded.ts'
@@ -73,14 +73,14 @@ async function simulate(
     })
     return decision
   }
-  const triggers: QosTriggers = new QosTriggers({
+  const look: Reconsider = async () => {
+    looks += 1
+    return { betterSince: choose()?.history.better_since ?? null }
+  }
+  const triggers = new QosTriggers({
     topology,
     slo,
     now: clock.now,
-    reconsider: async () => {
-      looks += 1
-      return { betterSince: choose()?.history.better_since ?? null }
-    },
     events: { reconsidered: () => {}, reconsiderFailed: () => {}, rerouted: () => {} },
   })
   const raised: string[] = []
@@ -109,7 +109,7 @@ async function simulate(
       watch.tick(clock.ms)
     }
     if (current === null && step === 50) choose()
-    triggers.tick()
+    triggers.tick(look)
     await new Promise((resolve) => setImmediate(resolve))
   }
   return { switches, looks, alarms: raised }

@@ -1,6 +1,10 @@
 import test from 'ava'
 import { createLogger } from '../../../common/logger.ts'
+import { auditFacts } from '../../../server/audit/audit-facts.ts'
 import type { AuditDraft } from '../../../server/audit/audit-record.ts'
+import type { FactBody } from '../../../server/facts/fact.ts'
+import { FactBus } from '../../../server/facts/fact-bus.ts'
+import { factLines } from '../../../server/facts/fact-lines.ts'
 import { Metrics } from '../../../server/metrics.ts'
 import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
 import { HUB_TENANT_ID } from '../../../server/store/store.ts'
@@ -15,18 +19,24 @@ test('from a report to a reconsidered flow, an alarm, an audit record and the me
   const audit: AuditDraft[] = []
   const causes: QosCause[] = []
   const consoles: string[] = []
+  const facts = silentBus()
+  await using _lines = factLines(facts, metrics, createLogger('fatal'))
+  await using _records = auditFacts(facts, (draft) => audit.push(draft))
+  await using _console = facts.subscribe({
+    ...{ name: 'console', of: { tenantId: TENANT }, kinds: ['alarm'], capacity: 10 },
+    take: (batch) => void consoles.push(...batch.map(({ body }) => body.alarm.kind)),
+  })
   await using parts = await openTopology({
     store,
     metrics,
     logger: createLogger('fatal'),
-    audit: (draft) => audit.push(draft),
+    facts,
     streamClass: () => 'focus',
     targetMs: () => 200,
-    reconsider: async (_flow, cause) => {
-      causes.push(cause)
-      return { betterSince: null }
-    },
-    watcher: { alarmRaised: ({ kind }) => consoles.push(kind) },
+  })
+  using _looked = parts.reconsiderBy(async (_flow, cause) => {
+    causes.push(cause)
+    return { betterSince: null }
   })
   const { directory, topology, intake, triggers, alarms } = parts
   await directory.put(null, 'hub-1', entry('hub'))
@@ -80,12 +90,15 @@ test('what is closed leaves no gauge behind', async (t) => {
     store,
     metrics,
     logger: createLogger('fatal'),
-    audit: () => {},
+    facts: silentBus(),
     streamClass: () => undefined,
     targetMs: () => null,
-    reconsider: async () => ({ betterSince: null }),
   })
   t.true((await metrics.registry.metrics()).includes('bus_queue_depth{'))
   await parts[Symbol.asyncDispose]()
   t.false((await metrics.registry.metrics()).includes('bus_queue_depth{'))
 })
+
+function silentBus() {
+  return new FactBus<FactBody>({ missed: () => {}, failed: () => {} })
+}

@@ -21,14 +21,14 @@ function rig(reconsider?: Reconsider) {
   const looks: { at: number; causes: readonly QosCause[]; contractId: string }[] = []
   const reroutes: (QosCause | 'asked')[] = []
   const failures: unknown[] = []
+  const look: Reconsider = async (watched, cause, causes) => {
+    looks.push({ at: clock.ms - T0, causes, contractId: watched.contractId })
+    return (await reconsider?.(watched, cause, causes)) ?? { betterSince: null }
+  }
   const triggers = new QosTriggers({
     topology,
     slo,
     now: clock.now,
-    reconsider: async (watched, cause, causes) => {
-      looks.push({ at: clock.ms - T0, causes, contractId: watched.contractId })
-      return (await reconsider?.(watched, cause, causes)) ?? { betterSince: null }
-    },
     events: {
       reconsidered: () => {},
       reconsiderFailed: (_flow, _causes, error) => failures.push(error),
@@ -54,7 +54,7 @@ function rig(reconsider?: Reconsider) {
             if (report) topology.observe(TENANT, 'sender-1', linkId, report(clock.ms))
         }
         topology.sweep(clock.ms)
-        triggers.tick()
+        triggers.tick(look)
         // The answers of looks come in.
         await Promise.resolve()
         await new Promise((resolve) => setImmediate(resolve))

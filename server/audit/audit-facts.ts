@@ -1,0 +1,32 @@
+import type { TenantFact, TenantFacts } from '../facts/fact.ts'
+import type { Subscription } from '../facts/fact-bus.ts'
+import { HUB_TENANT_ID } from '../store/store.ts'
+import type { AuditDraft } from './audit-record.ts'
+
+/** Puts what happens by itself on the audit trail: alarms, and nodes that come and go. */
+export function auditFacts(
+  facts: Pick<TenantFacts, 'subscribe'>,
+  record: (draft: AuditDraft) => void,
+): Subscription {
+  return facts.subscribe({
+    name: 'audit',
+    of: 'all',
+    kinds: ['alarm', 'node'],
+    capacity: 10_000,
+    take(batch) {
+      for (const fact of batch) record(draftOf(fact))
+    },
+  })
+}
+
+function draftOf({ tenantId, at, body }: TenantFact<'alarm' | 'node'>): AuditDraft {
+  const who = { tenant_id: tenantId ?? HUB_TENANT_ID, at, actor: 'hub' }
+  if (body.kind === 'node') {
+    const outcome = body.up ? 'up' : 'down'
+    return { ...who, action: `node.${outcome}`, object: `node:${body.nodeId}`, outcome, detail: {} }
+  }
+  const { kind: outcome, subject: object, message } = body.alarm
+  if (!body.cleared) return { ...who, action: 'alarm.raise', object, outcome, detail: { message } }
+  const { why, afterMs } = body.cleared
+  return { ...who, action: 'alarm.clear', object, outcome, detail: { why, after_ms: Math.round(afterMs) } }
+}

@@ -1,0 +1,60 @@
+import type { Alarm } from '../../common/wire/alarm.ts'
+import type { FlowContract } from '../../common/wire/flow-contract.ts'
+import type { IngressStats } from '../../common/wire/ingress-ipc.ts'
+import type { StreamClass, StreamState } from '../../common/wire/stream.ts'
+import type { StreamName } from '../../sfu/media-events.ts'
+import type { Fact, FactBus } from './fact-bus.ts'
+
+/** What became of a contract; `renewed`: only its end moved. */
+export type ContractNews = 'granted' | 'renewed' | 'updated' | 'expired' | 'revoked'
+
+/** What can happen in a tenant, or in the hub itself. */
+export type FactBody =
+  | { readonly kind: 'stream'; readonly stream: StreamName; readonly state: StreamState }
+  /** The measurements of one second of a stream's input. */
+  | { readonly kind: 'input'; readonly stream: StreamName; readonly stats: IngressStats }
+  /** A viewer measured how late it sees a stream. */
+  | {
+      readonly kind: 'lateness'
+      readonly stream: StreamName
+      readonly streamClass: StreamClass
+      readonly viewer: string
+      readonly glassToGlassMs: number
+    }
+  | {
+      readonly kind: 'contract'
+      readonly news: ContractNews
+      readonly contract: Pick<FlowContract, 'contract_id' | 'stream_id' | 'version' | 'class'>
+    }
+  | { readonly kind: 'node'; readonly nodeId: string; readonly up: boolean }
+  | {
+      readonly kind: 'alarm'
+      readonly alarm: Alarm
+      /** null where it was raised. */
+      readonly cleared: { readonly why: 'recovered' | 'gone'; readonly afterMs: number } | null
+    }
+  /** A flow runs over other nodes or links than before. */
+  | {
+      readonly kind: 'reroute'
+      readonly stream: StreamName
+      readonly contractId: string
+      readonly streamClass: StreamClass
+      readonly cause: string
+      readonly nodes: readonly string[]
+      readonly links: readonly string[]
+    }
+  /** A child process died, or its successor is up. */
+  | {
+      readonly kind: 'child'
+      /** As in the wire's `Alarm`: `service:worker-0`, `stream:cam-1`. */
+      readonly subject: string
+      /** Why it died, in words; null where it is back. */
+      readonly died: string | null
+    }
+
+export type FactKind = FactBody['kind']
+
+export type TenantFact<Kind extends FactKind = FactKind> = Fact<Extract<FactBody, { kind: Kind }>>
+
+/** Where the hub's rooms tell what happened, and listen. */
+export type TenantFacts = FactBus<FactBody>

@@ -1,0 +1,44 @@
+import type { TenantFact, TenantFacts } from '../facts/fact.ts'
+import type { Subscription } from '../facts/fact-bus.ts'
+import type { HappenedEvent, Webhooks } from './webhooks.ts'
+
+/** Facts of one tenant that wait while the store takes those before. */
+const CAPACITY = 1000
+
+/** Tells a tenant's webhooks what becomes of its streams, contracts and nodes. */
+export function webhookFacts(
+  facts: Pick<TenantFacts, 'subscribe'>,
+  webhooks: Pick<Webhooks, 'report'>,
+): Subscription {
+  return facts.subscribe({
+    name: 'webhooks',
+    of: 'all',
+    kinds: ['stream', 'contract', 'node'],
+    capacity: CAPACITY,
+    async take(batch) {
+      const events = batch.map(eventOf).filter((event) => event !== null)
+      await Promise.all(events.map((event) => webhooks.report(event)))
+    },
+  })
+}
+
+/** null for what is no event: a stream that waits for its sender, and what the hub shares with every tenant. */
+function eventOf({ tenantId, at, body }: TenantFact<'stream' | 'contract' | 'node'>): HappenedEvent | null {
+  if (tenantId === null) return null
+  const about = { tenant_id: tenantId, at }
+  switch (body.kind) {
+    case 'stream': {
+      const { state, reason } = body.state
+      if (state === 'waiting') return null
+      const data = { stream_id: body.stream.streamId, ...(reason !== undefined && { reason }) }
+      return { ...about, event: `stream.${state}`, data }
+    }
+    case 'contract': {
+      const { contract_id, stream_id, version, class: streamClass } = body.contract
+      const data = { contract_id, stream_id, version, class: streamClass }
+      return { ...about, event: `contract.${body.news}`, data }
+    }
+    case 'node':
+      return { ...about, event: body.up ? 'node.online' : 'node.offline', data: { node_id: body.nodeId } }
+  }
+}
