@@ -2,12 +2,12 @@ import type { types } from 'mediasoup'
 import { CodedError, messageOf } from '../common/errors.ts'
 import type { Abr } from '../common/wire/flow-contract.ts'
 import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
-import type { WebRtcTransportInfo } from '../common/wire/web-rtc-shapes.ts'
 import type { PictureSize } from '../policy/viewed-stream.ts'
 import { ArrivalWatch, type SenderReport } from './arrival-watch.ts'
 import { refuseUnforwardable, spatialLayersOf } from './publisher-codecs.ts'
 import type { Stream } from './stream.ts'
 import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
+import { transportGone, WebRtcEnd } from './web-rtc-end.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 /** A browser asks for consent to send every 2.5 s or oftener (RFC 7675); after this without one it is gone. */
@@ -29,7 +29,7 @@ export interface PublisherListener {
 export class Publisher implements StreamSource {
   readonly #stream: Stream
   readonly #slot: WorkerSlot
-  readonly #transport: types.WebRtcTransport
+  readonly end: WebRtcEnd
   readonly #host: SourceHost
   /** WebRTC carries PLI. */
   readonly answersKeyframes = true
@@ -49,22 +49,19 @@ export class Publisher implements StreamSource {
   private constructor(
     stream: Stream,
     slot: WorkerSlot,
-    transport: types.WebRtcTransport,
+    end: WebRtcEnd,
     host: SourceHost,
     listener: PublisherListener,
   ) {
     this.#stream = stream
     this.#slot = slot
-    this.#transport = transport
+    this.end = end
     this.#host = host
     this.listener = listener
     this.#demand = stream.demand
-    transport.observer.once('close', () => this.#lost('worker_lost'))
-    transport.on('dtlsstatechange', (state) => {
-      if (state === 'failed' || state === 'closed') this.#lost(`dtls_${state}`)
-    })
-    transport.on('icestatechange', (state) => {
-      if (state === 'disconnected') this.#lost('ice_disconnected')
+    end.onLost((reason) => {
+      this.#close()
+      this.listener.transportLost(reason)
     })
   }
 
@@ -78,20 +75,13 @@ export class Publisher implements StreamSource {
     const lost = (error: unknown): never => {
       throw slot.router.closed ? noWorker() : error
     }
-    const transport = await slot.router
-      .createWebRtcTransport({
-        webRtcServer: slot.webRtcServer,
-        enableUdp: true,
-        enableTcp: true,
-        preferUdp: true,
-        iceConsentTimeout: ICE_CONSENT_S,
-      })
-      .catch(lost)
+    const { router } = slot
+    const end = await WebRtcEnd.open({ slot, router, consentWithinS: ICE_CONSENT_S }).catch(lost)
     try {
-      await transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
-      return stream.attach((host) => new Publisher(stream, slot, transport, host, listener))
+      await end.transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
+      return stream.attach((host) => new Publisher(stream, slot, end, host, listener))
     } catch (error) {
-      transport.close()
+      end[Symbol.dispose]()
       return lost(error)
     }
   }
@@ -141,35 +131,8 @@ export class Publisher implements StreamSource {
     return this.#producers.filter(({ paused, kind }) => !paused && (sendsAlways || this.#isWanted(kind)))
   }
 
-  get transportId(): string {
-    return this.#transport.id
-  }
-
   get producerIds(): string[] {
     return this.#producers.map(({ id }) => id)
-  }
-
-  /** What the publisher needs to build its side of the transport. */
-  describe(): WebRtcTransportInfo {
-    const { id, iceParameters, iceCandidates, dtlsParameters } = this.#transport
-    return {
-      id,
-      ice_parameters: { ...iceParameters },
-      ice_candidates: iceCandidates.map((candidate) => ({ ...candidate })),
-      dtls_parameters: { ...dtlsParameters },
-    }
-  }
-
-  /** For doors that negotiate by SDP: the transport's own parameters, and ICE restarts. */
-  get transport(): types.WebRtcTransport {
-    return this.#transport
-  }
-
-  /** @throws CodedError `gone` (410) when the transport is closed meanwhile */
-  async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
-    await this.#transport.connect({ dtlsParameters }).catch((error: unknown) => {
-      throw this.#closed ? gone() : error
-    })
   }
 
   /**
@@ -193,7 +156,7 @@ export class Publisher implements StreamSource {
 
   /** Another ceiling while it runs. */
   async bound(abr: Abr): Promise<void> {
-    await this.#transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
+    await this.end.transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
   }
 
   /**
@@ -202,22 +165,22 @@ export class Publisher implements StreamSource {
    *   `bad_rtp_parameters` (400), `gone` (410) when the transport is closed meanwhile
    */
   async produce(kind: types.MediaKind, rtpParameters: types.RtpParameters): Promise<types.Producer> {
-    if (this.#closed) throw gone()
+    if (this.#closed) throw transportGone()
     if (this.#producers.some((producer) => producer.kind === kind))
       throw new CodedError('already_producing', `there is a producer of ${kind} already: close it first`, {
         status: 409,
       })
     refuseUnforwardable(kind, rtpParameters)
-    const producer = await this.#transport.produce({ kind, rtpParameters }).catch((error) => {
-      throw this.#closed ? gone() : refusalOf(error)
+    const producer = await this.end.transport.produce({ kind, rtpParameters }).catch((error) => {
+      throw this.#closed ? transportGone() : refusalOf(error)
     })
     const watch = await ArrivalWatch.of(producer, {
       changed: () => this.#tellState(),
       reported: (report) => this.#onReport(producer, report),
     }).catch((error: unknown) => {
-      throw this.#closed ? gone() : error
+      throw this.#closed ? transportGone() : error
     })
-    if (this.#closed || producer.closed) throw gone()
+    if (this.#closed || producer.closed) throw transportGone()
     this.#watches.set(producer, watch)
     this.#setProducers([...this.#producers, producer])
     producer.observer.once('close', () => this.#forget(producer))
@@ -320,16 +283,10 @@ export class Publisher implements StreamSource {
     })
   }
 
-  #lost(reason: string): void {
-    if (this.#closed) return
-    this.#close()
-    this.listener.transportLost(reason)
-  }
-
   #close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#transport.close()
+    this.end[Symbol.dispose]()
     this.#stream.detach(this)
   }
 }
@@ -340,10 +297,6 @@ function byKind(producers: readonly types.Producer[], kind: types.MediaKind): ty
 
 function noWorker(): CodedError {
   return new CodedError('no_worker', 'no media worker is up; try again in a second', { status: 503 })
-}
-
-function gone(): CodedError {
-  return new CodedError('gone', 'the transport was closed: publish again', { status: 410 })
 }
 
 /** mediasoup's own refusals of what a publisher sent, with their status. */

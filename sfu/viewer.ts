@@ -1,6 +1,5 @@
 import type { types } from 'mediasoup'
 import type { ViewerMediaStatistics } from '../common/wire/statistics-api.ts'
-import type { JoinAnswer } from '../common/wire/viewer-protocol.ts'
 import type { PileUp } from '../policy/link-queue.ts'
 import { BandwidthManager } from './bandwidth-manager.ts'
 import { Estimation } from './estimation.ts'
@@ -8,6 +7,7 @@ import { viewerStatistics } from './media-statistics.ts'
 import type { Place } from './placement.ts'
 import type { Stream } from './stream.ts'
 import { ViewedMedia, type ViewedMediaListener, type ViewingTerms } from './viewed-media.ts'
+import { WebRtcEnd } from './web-rtc-end.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 /** What a viewer's transport does by itself; facts for whoever signals to the browser. */
@@ -37,43 +37,36 @@ export interface Receiver {
 export class Viewer implements Disposable {
   readonly #place: Place
   readonly #router: types.Router
-  readonly #transport: types.WebRtcTransport
+  readonly end: WebRtcEnd
   readonly #receiver: Receiver
   readonly #listener: ViewerListener
   readonly #bandwidth: BandwidthManager
   readonly #estimation: Estimation
   readonly #media = new Set<ViewedMedia>()
-  #closed = false
 
   private constructor(
     place: Place,
     router: types.Router,
-    transport: types.WebRtcTransport,
+    end: WebRtcEnd,
     receiver: Receiver,
     listener: ViewerListener,
   ) {
     this.#place = place
     this.#router = router
-    this.#transport = transport
+    this.end = end
     this.#receiver = receiver
     this.#listener = listener
     this.#estimation = new Estimation(receiver.capabilities, () => {
       for (const media of this.#media) media.joinEstimate()
     })
     this.#bandwidth = new BandwidthManager(
-      transport,
+      end.transport,
       () => [...this.#media],
       (error) => listener.mediaFailed(error),
     )
-    transport.observer.once('close', () => {
-      place[Symbol.dispose]()
-      this.#lost('worker_lost')
-    })
-    transport.on('dtlsstatechange', (state) => {
-      if (state === 'failed' || state === 'closed') this.#lost(`dtls_${state}`)
-    })
-    transport.on('icestatechange', (state) => {
-      if (state === 'disconnected') this.#lost('ice_disconnected')
+    end.onLost((reason) => {
+      this.#release()
+      listener.transportLost(reason)
     })
   }
 
@@ -107,14 +100,8 @@ export class Viewer implements Disposable {
   ): Promise<Viewer> {
     try {
       const router = (await receiver.routerOn?.(place.slot)) ?? place.slot.router
-      const transport = await router.createWebRtcTransport({
-        webRtcServer: place.slot.webRtcServer,
-        enableUdp: true,
-        enableTcp: true,
-        preferUdp: true,
-        initialAvailableOutgoingBitrate: startKbps * 1000,
-      })
-      return new Viewer(place, router, transport, receiver, listener)
+      const end = await WebRtcEnd.open({ slot: place.slot, router, startKbps })
+      return new Viewer(place, router, end, receiver, listener)
     } catch (error) {
       place[Symbol.dispose]()
       throw error
@@ -125,37 +112,13 @@ export class Viewer implements Disposable {
     return this.#place.slot
   }
 
-  /** For doors that negotiate by SDP: the transport's own parameters, and ICE restarts. */
-  get transport(): types.WebRtcTransport {
-    return this.#transport
-  }
-
-  get transportId(): string {
-    return this.#transport.id
-  }
-
-  /** What the browser needs to build its side of the transport. */
-  describe(): JoinAnswer['transport'] {
-    const { id, iceParameters, iceCandidates, dtlsParameters } = this.#transport
-    return {
-      id,
-      ice_parameters: { ...iceParameters },
-      ice_candidates: iceCandidates.map((candidate) => ({ ...candidate })),
-      dtls_parameters: { ...dtlsParameters },
-    }
-  }
-
-  async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
-    await this.#transport.connect({ dtlsParameters })
-  }
-
   /** Carries one more stream, of any worker; `consume` on what is returned begins. */
   add(stream: Stream, terms: ViewingTerms, listener: ViewedMediaListener): ViewedMedia {
     const media = new ViewedMedia({
       stream,
       terms,
       listener,
-      transport: this.#transport,
+      transport: this.end.transport,
       router: this.#router,
       estimation: this.#estimation,
       kinds: this.#receiver.kinds ?? ['audio', 'video'],
@@ -169,7 +132,7 @@ export class Viewer implements Disposable {
 
   /** What one of its streams gets now. */
   statistics({ consumers }: ViewedMedia): Promise<ViewerMediaStatistics> {
-    return viewerStatistics(this.slot, this.#transport, consumers)
+    return viewerStatistics(this.slot, this.end.transport, consumers)
   }
 
   remove(media: ViewedMedia): void {
@@ -212,19 +175,12 @@ export class Viewer implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.end[Symbol.dispose]()
     this.#release()
-    this.#transport.close()
-  }
-
-  #lost(reason: string): void {
-    if (this.#closed) return
-    this.#release()
-    this.#transport.close()
-    this.#listener.transportLost(reason)
   }
 
   #release(): void {
-    this.#closed = true
+    this.#place[Symbol.dispose]()
     this.#bandwidth[Symbol.dispose]()
     for (const media of this.#media) media[Symbol.dispose]()
     this.#media.clear()

@@ -12,14 +12,14 @@ import {
   type ReceivedAnswer,
 } from '../common/wire/publisher-protocol.ts'
 import type { StreamState } from '../common/wire/stream.ts'
-import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
+import type { MediaEvents } from '../sfu/media-events.ts'
 import { Publisher, type PublisherListener } from '../sfu/publisher.ts'
 import type { PublisherControl } from '../sfu/stream-source.ts'
 import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
 import type { PublisherAdmission, PublisherPlace, PublishingListener } from './publisher-admission.ts'
 import { RequestBudget } from './request-budget.ts'
-import { SessionPeer } from './session-peer.ts'
+import { connectionGone, SessionPeer } from './session-peer.ts'
 import { ViewerCount } from './viewer-count.ts'
 
 /** Requests and notifications a publisher may send: 40 a second, 120 at once. */
@@ -56,14 +56,17 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   constructor(peer: Peer, { admission, events }: PublisherSessionDependencies) {
     this.#admission = admission
     this.#events = events
+    const session = this
     this.#peer = new SessionPeer(peer, {
+      role: 'publisher',
       handlers: this.#handlers,
-      budget: new RequestBudget(REQUESTS_PER_SECOND, REQUEST_BURST, performance.now()),
-      notified: (method, data) => this.#onNotification(method, data),
-      refused: ({ code, message }) => events.rejected(this.#streamName, code, message),
-      failed: (error) => events.error('signaling', 'publisher', error),
-      flooded: () =>
-        events.rejected(this.#streamName, 'flood', 'a publisher sent too many messages and was cut off'),
+      notified: { report: (data) => this.#onReport(data) },
+      perSecond: REQUESTS_PER_SECOND,
+      burst: REQUEST_BURST,
+      events,
+      get streamName() {
+        return session.#place?.stream.spec ?? null
+      },
       closed: () => this.#close(),
     })
   }
@@ -116,7 +119,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     },
     'connect-transport': async (data) => {
       const { transport_id, dtls_parameters } = parseData(publisherRequests['connect-transport'], data)
-      await this.#publisher(transport_id).connect(dtls_parameters as types.DtlsParameters)
+      await this.#publisher(transport_id).end.connect(dtls_parameters as types.DtlsParameters)
       return {}
     },
     produce: async (data) => {
@@ -179,7 +182,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
       contract.transport === 'webrtc' ? await this.#mediaOf(place, contract, transport_id) : null
     return {
       contract,
-      transport: publisher?.describe() ?? null,
+      transport: publisher?.end.describe() ?? null,
       producer_ids: publisher?.producerIds ?? [],
       stream: stream.state,
       demand: stream.demand,
@@ -189,7 +192,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
 
   /** The place that the ticket is for; the first one decides for the whole connection. */
   #admit(ticket: string, publisherId: string | null): PublisherPlace {
-    if (this.#closed) throw gone()
+    if (this.#closed) throw connectionGone()
     if (this.#place) {
       if (this.#place.contract.join.ticket === ticket) return this.#place
       throw new CodedError('ticket_changed', 'this connection published with another ticket', { status: 409 })
@@ -208,7 +211,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     transportId: string | undefined,
   ): Promise<Publisher> {
     const kept = place.publisher
-    if (kept && kept.transportId === transportId) {
+    if (kept && kept.end.id === transportId) {
       kept.listener = this
       return kept
     }
@@ -216,28 +219,23 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     const publisher = await Publisher.open(place.stream, abr, this)
     if (this.#closed || this.#place !== place) {
       await publisher[Symbol.asyncDispose]()
-      throw gone()
+      throw connectionGone()
     }
     place.publisher = publisher
     return publisher
   }
 
-  #onNotification(method: string, data: unknown): void {
-    const report = method === 'report' ? publisherNotifications.report.safeParse(data) : null
+  #onReport(data: unknown): boolean {
+    const report = publisherNotifications.report.safeParse(data).data
     const place = this.#place
-    if (report?.success && place) {
-      const { publisher } = place
-      if (publisher) {
-        publisher.clockAheadMs = report.data.clock_ahead_ms
-        publisher.picture = report.data.picture ?? publisher.picture
-      }
-      this.#events.publisherReport(place.stream.spec, report.data)
-    } else
-      this.#events.rejected(this.#streamName, 'bad_message', `notification ${String(method).slice(0, 40)}`)
-  }
-
-  get #streamName(): StreamName | null {
-    return this.#place?.stream.spec ?? null
+    if (!report || !place) return false
+    const { publisher } = place
+    if (publisher) {
+      publisher.clockAheadMs = report.clock_ahead_ms
+      publisher.picture = report.picture ?? publisher.picture
+    }
+    this.#events.publisherReport(place.stream.spec, report)
+    return true
   }
 
   #joined(): PublisherPlace {
@@ -248,7 +246,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   /** @throws CodedError `not_publishing` (409), `unknown_transport` (404) */
   #publisher(transportId?: string): Publisher {
     const { publisher } = this.#joined()
-    if (!publisher || (transportId !== undefined && publisher.transportId !== transportId))
+    if (!publisher || (transportId !== undefined && publisher.end.id !== transportId))
       throw new CodedError('unknown_transport', 'that transport is gone: publish again', { status: 404 })
     return publisher
   }
@@ -267,8 +265,4 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     this.#closed = true
     this.#leave()
   }
-}
-
-function gone(): CodedError {
-  return new CodedError('gone', 'the connection closed', { status: 410 })
 }

@@ -1,22 +1,23 @@
 import type { Peer, ProtooRequest } from 'protoo-server'
 import { CodedError } from '../common/errors.ts'
+import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import { hasVanished } from './protoo-goodbye.ts'
 import { handlerOf, refusalText } from './protoo-request.ts'
-import type { RequestBudget } from './request-budget.ts'
+import { RequestBudget } from './request-budget.ts'
 
 /** What a session makes of its connection. */
 export interface SessionPeerOwner {
+  readonly role: 'viewer' | 'publisher'
   /** What it answers, by method; whatever they throw is the refusal. */
   readonly handlers: Readonly<Record<string, (data: unknown) => Promise<unknown>>>
+  /** What it listens to, by method. Each answers whether the notification made sense. */
+  readonly notified: Readonly<Record<string, (data: unknown) => boolean>>
   /** Requests and notifications it takes; who sends more is cut off. */
-  readonly budget: RequestBudget
-  notified(method: string, data: unknown): void
-  /** A request was refused. */
-  refused(refusal: CodedError): void
-  /** A request failed for no fault of the other end. */
-  failed(error: unknown): void
-  /** It sent too much, and is cut off. */
-  flooded(): void
+  readonly perSecond: number
+  readonly burst: number
+  readonly events: Pick<MediaEvents, 'rejected' | 'error'>
+  /** The stream that refusals are counted for; null while there is none. */
+  readonly streamName: StreamName | null
   /** @param vanished without a goodbye: it may come back */
   closed(vanished: boolean): void
 }
@@ -28,22 +29,25 @@ export interface SessionPeerOwner {
 export class SessionPeer<Notifications extends object> {
   readonly #peer: Peer
   readonly #owner: SessionPeerOwner
+  readonly #budget: RequestBudget
 
   constructor(peer: Peer, owner: SessionPeerOwner) {
     this.#peer = peer
     this.#owner = owner
+    this.#budget = new RequestBudget(owner.perSecond, owner.burst, performance.now())
     peer.on('close', () => owner.closed(hasVanished(peer)))
     peer.on('request', (request, accept, reject) => {
       this.#answer(request).then(accept, (error) => {
         const coded = error instanceof CodedError ? error : new CodedError('internal', 'the hub failed')
-        if (coded === error) owner.refused(coded)
-        else owner.failed(error)
+        if (coded === error) this.rejected(coded.code, coded.message)
+        else owner.events.error('signaling', owner.role === 'viewer' ? 'request' : 'publisher', error)
         reject(coded.status, refusalText(coded))
       })
     })
     peer.on('notification', ({ method, data }) => {
-      if (owner.budget.take(performance.now())) owner.notified(method, data)
-      else this.#cutOff()
+      if (!this.#budget.take(performance.now())) return this.#cutOff()
+      const handler = Object.hasOwn(owner.notified, method) ? owner.notified[method] : undefined
+      if (!handler?.(data)) this.rejected('bad_message', `notification ${String(method).slice(0, 40)}`)
     })
   }
 
@@ -62,6 +66,11 @@ export class SessionPeer<Notifications extends object> {
     return this.#peer.request(method, data)
   }
 
+  /** Notes something of the other end's that was not taken. */
+  rejected(code: string, detail: string): void {
+    this.#owner.events.rejected(this.#owner.streamName, code, detail)
+  }
+
   close(): void {
     this.#peer.close()
   }
@@ -72,12 +81,17 @@ export class SessionPeer<Notifications extends object> {
   }
 
   async #answer({ method, data }: ProtooRequest): Promise<unknown> {
-    if (!this.#owner.budget.take(performance.now())) return this.#cutOff()
+    if (!this.#budget.take(performance.now())) return this.#cutOff()
     return handlerOf(this.#owner.handlers, method)(data ?? {})
   }
 
   #cutOff(): undefined {
-    this.#owner.flooded()
+    this.rejected('flood', `a ${this.#owner.role} sent too many messages and was cut off`)
     this.#peer.close()
   }
+}
+
+/** The connection closed while something was asked on it. */
+export function connectionGone(): CodedError {
+  return new CodedError('gone', 'the connection closed', { status: 410 })
 }

@@ -41,7 +41,7 @@ export class ViewerMove implements ViewerListener {
   }
 
   get transportId(): string | null {
-    return this.#viewer?.transportId ?? null
+    return this.#viewer?.end.id ?? null
   }
 
   /** The page was told to switch, and has not answered yet. */
@@ -51,7 +51,7 @@ export class ViewerMove implements ViewerListener {
 
   /** Connects the page's other transport. */
   async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
-    await this.#viewer?.connect(dtlsParameters)
+    await this.#viewer?.end.connect(dtlsParameters)
   }
 
   /** Never rejects. What is left of the other transport is closed where it did not become the viewer's. */
@@ -76,9 +76,12 @@ export class ViewerMove implements ViewerListener {
         streams.push(await each.moveTo(viewer))
         await this.#unlessEnded()
       }
-      await this.#within(READY_WITHIN_MS, session.request('move', { transport: viewer.describe(), streams }))
+      await this.#within(
+        READY_WITHIN_MS,
+        session.request('move', { transport: viewer.end.describe(), streams }),
+      )
       this.#stage = 'switching'
-      await this.#within(SWITCH_WITHIN_MS, session.request('switch', { transport_id: viewer.transportId }))
+      await this.#within(SWITCH_WITHIN_MS, session.request('switch', { transport_id: viewer.end.id }))
       for (const each of watched) each.moved()
       this.#stage = 'done'
       return { kind: 'moved', viewer }

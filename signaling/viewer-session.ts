@@ -17,9 +17,8 @@ import { type Receiver, Viewer, type ViewerListener } from '../sfu/viewer.ts'
 import type { ViewerMover } from '../sfu/viewer-mover.ts'
 import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
-import { RequestBudget } from './request-budget.ts'
 import { SessionMoves } from './session-moves.ts'
-import { SessionPeer } from './session-peer.ts'
+import { connectionGone, SessionPeer } from './session-peer.ts'
 import type { ViewerAdmission } from './viewer-admission.ts'
 import { WatchedStream, type WatchingConnection } from './watched-stream.ts'
 
@@ -67,14 +66,17 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
     this.#admission = admission
     this.#mover = mover
     this.#events = events
+    const session = this
     this.#peer = new SessionPeer(peer, {
+      role: 'viewer',
       handlers: this.#handlers,
-      budget: new RequestBudget(REQUESTS_PER_SECOND, REQUEST_BURST, performance.now()),
-      notified: (method, data) => this.#onNotification(method, data),
-      refused: ({ code, message }) => events.rejected(this.#streamName, code, message),
-      failed: (error) => events.error('signaling', 'request', error),
-      flooded: () =>
-        events.rejected(this.#streamName, 'flood', 'a viewer sent too many messages and was cut off'),
+      notified: this.#notified,
+      perSecond: REQUESTS_PER_SECOND,
+      burst: REQUEST_BURST,
+      events,
+      get streamName() {
+        return session.#streamName
+      },
       closed: (vanished) => this.#close(vanished),
     })
     this.#moves = this.#openMoves()
@@ -108,7 +110,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
 
   async offer(consumer: ConsumerInfo): Promise<void> {
     const timer = setTimeout(() => {
-      this.#events.rejected(this.#streamName, 'no_answer', 'a viewer never answered "consume"')
+      this.#peer.rejected('no_answer', 'a viewer never answered "consume"')
       this.#peer.close()
     }, ANSWER_WITHIN_MS)
     try {
@@ -148,7 +150,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
   }
 
   unplayable(codecs: string): void {
-    this.#events.rejected(this.#streamName, 'codec_not_supported', `a viewer can not receive ${codecs}`)
+    this.#peer.rejected('codec_not_supported', `a viewer can not receive ${codecs}`)
   }
 
   readonly #handlers: { [Method in keyof ViewerRequests]: (data: unknown) => Promise<unknown> } = {
@@ -187,9 +189,9 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
         await move.connect(dtlsParameters)
         return {}
       }
-      if (this.#viewer?.transportId !== transport_id)
+      if (this.#viewer?.end.id !== transport_id)
         throw new CodedError('unknown_transport', 'that transport is gone: join again', { status: 404 })
-      await this.#viewer.connect(dtlsParameters)
+      await this.#viewer.end.connect(dtlsParameters)
       return {}
     },
     'request-keyframe': async (data) => {
@@ -219,9 +221,9 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
       // One after the other: each of them raises the ceiling of the transport by its own.
       const streams: WatchedStreamInfo[] = []
       for (const watched of this.#all) streams.push(await watched.joinOn(viewer))
-      if (this.#closed) throw gone()
+      if (this.#closed) throw connectionGone()
       this.#viewer = viewer
-      return { transport: viewer.describe(), streams }
+      return { transport: viewer.end.describe(), streams }
     } catch (error) {
       viewer[Symbol.dispose]()
       for (const watched of this.#all) watched.lostTransport()
@@ -239,7 +241,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
     const watched = this.#admit(ticket, view)
     try {
       const answer = watched.addTo(viewer)
-      if (this.#closed) throw gone()
+      if (this.#closed) throw connectionGone()
       return answer
     } catch (error) {
       this.#forget(watched)
@@ -265,7 +267,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
 
   /** The stream that the ticket is for; one that the connection was let in with already stays as it is. */
   #admit(ticket: string, view: View | undefined): WatchedStream {
-    if (this.#closed) throw gone()
+    if (this.#closed) throw connectionGone()
     const known = this.#watched.get(ticket)
     if (known) return known
     if (this.#watched.size >= MAX_WATCHED_STREAMS)
@@ -303,12 +305,6 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
         this.#waiting--
       })
     return done
-  }
-
-  #onNotification(method: string, data: unknown): void {
-    const handler = Object.hasOwn(this.#notified, method) ? this.#notified[method as 'report'] : undefined
-    if (!handler?.(data))
-      this.#events.rejected(this.#streamName, 'bad_message', `notification ${method.slice(0, 40)}`)
   }
 
   /** Each answers whether the notification made sense. */
@@ -374,8 +370,4 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
       this.#forget(watched)
     }
   }
-}
-
-function gone(): CodedError {
-  return new CodedError('gone', 'the connection closed', { status: 410 })
 }

@@ -1,3 +1,4 @@
+import type { types } from 'mediasoup'
 import { codecsOf, type OfferedCodec } from './codecs.ts'
 import {
   badSdp,
@@ -49,19 +50,15 @@ export interface Offer {
   /** In the offer's order; the answer has one for each. */
   readonly sections: readonly (OfferedMedia | OtherSection)[]
   readonly ice: { readonly usernameFragment: string; readonly password: string }
-  readonly dtls: {
-    /** What the offerer wants to be: `auto` where it leaves the choice (`actpass`). */
-    readonly role: 'auto' | 'client' | 'server'
-    readonly fingerprint: { readonly algorithm: FingerprintAlgorithm; readonly value: string }
-  }
+  /** The offerer's end. Whoever leaves the choice of the role (`actpass`) is the client. */
+  readonly dtls: types.DtlsParameters & { readonly role: 'client' | 'server' }
   readonly extmapAllowMixed: boolean
 }
 
 const ALGORITHMS = ['sha-1', 'sha-224', 'sha-256', 'sha-384', 'sha-512'] as const
-export type FingerprintAlgorithm = (typeof ALGORITHMS)[number]
 const PROTOCOLS = ['UDP/TLS/RTP/SAVPF', 'TCP/DTLS/RTP/SAVPF', 'TCP/TLS/RTP/SAVPF', 'RTP/SAVPF']
 const ROLES: Readonly<Record<string, Offer['dtls']['role']>> = {
-  actpass: 'auto',
+  actpass: 'client',
   active: 'client',
   passive: 'server',
 }
@@ -92,10 +89,12 @@ export function readOffer(text: string): Offer {
     },
     dtls: {
       role: ROLES[tagged.setup ?? session.setup ?? 'actpass']!,
-      fingerprint: {
-        algorithm: ALGORITHMS.find((each) => each === fingerprint.type.toLowerCase())!,
-        value: fingerprint.hash.toUpperCase(),
-      },
+      fingerprints: [
+        {
+          algorithm: ALGORITHMS.find((each) => each === fingerprint.type.toLowerCase())!,
+          value: fingerprint.hash.toUpperCase(),
+        },
+      ],
     },
     extmapAllowMixed: session.extmapAllowMixed !== undefined,
   }

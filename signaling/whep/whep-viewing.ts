@@ -97,7 +97,7 @@ export class WhepViewing
   }
 
   get transport(): types.WebRtcTransport {
-    return this.#viewer!.transport
+    return this.#viewer!.end.transport
   }
 
   /** Goes on under another contract on the same stream; the one before gives its place back. */
@@ -193,11 +193,8 @@ export class WhepViewing
     this.#refuseIfOver()
     this.#viewer = viewer
     // Until its client is there, its place gives way where there are too many.
-    viewer.transport.observer.on('dtlsstatechange', () => this.#noteConnected())
-    await viewer.connect({
-      role: offer.dtls.role === 'server' ? 'server' : 'client',
-      fingerprints: [offer.dtls.fingerprint],
-    })
+    viewer.end.transport.observer.on('dtlsstatechange', () => this.#noteConnected())
+    await viewer.end.connect(offer.dtls)
     const media = viewer.add(stream, { abr, priority, view: served(tracks) }, this)
     this.#media = media
     if (!canEstimate(tracks.capabilities))
@@ -211,12 +208,12 @@ export class WhepViewing
     const [consumers] = await Promise.all([media.consume(false), viewer.bound()])
     this.#refuseIfOver()
     if (!media.complete) setImmediate(() => this.producersChanged())
-    if (this.#followsPayloadTypes) return writeAnswer(offer, viewer.transport, tracks.answers)
+    if (this.#followsPayloadTypes) return writeAnswer(offer, viewer.end.transport, tracks.answers)
     const answers = tracks.answers.map((answer) => {
       const source = sourceOf(consumers.find(({ kind }) => kind === answer.kind))
       return source ? { ...answer, source } : answer
     })
-    return writeAnswer(offer, viewer.transport, answers)
+    return writeAnswer(offer, viewer.end.transport, answers)
   }
 
   #tracksOf(offer: Offer, stream: Stream): ViewedTracks {
@@ -247,7 +244,7 @@ export class WhepViewing
   }
 
   #noteConnected(): void {
-    if (this.#viewer?.transport.dtlsState === 'connected') this.#admitted.connected()
+    if (this.#viewer?.end.transport.dtlsState === 'connected') this.#admitted.connected()
   }
 
   #refuseIfOver(): void {

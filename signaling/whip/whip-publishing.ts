@@ -69,17 +69,14 @@ export class WhipPublishing implements SessionMedia, PublishingListener, Publish
         })
       const publisher = await Publisher.open(stream, contract.abr, listener)
       place.publisher = publisher
-      await publisher.connect({
-        role: offer.dtls.role === 'server' ? 'server' : 'client',
-        fingerprints: [offer.dtls.fingerprint],
-      })
+      await publisher.end.connect(offer.dtls)
       // One after the other: a publisher has one list of producers.
       for (const { kind, rtpParameters } of tracks) await publisher.produce(kind, rtpParameters)
       if (early || !publisher.alive)
         throw new CodedError('gone', 'the contract ended meanwhile', { status: 410 })
       const answer = writeAnswer(
         offer,
-        publisher.transport,
+        publisher.end.transport,
         tracks.map((track) =>
           track.kind === 'video' ? { ...track.answer, maxKbps: contract.abr.max_kbps } : track.answer,
         ),
@@ -94,7 +91,7 @@ export class WhipPublishing implements SessionMedia, PublishingListener, Publish
   }
 
   get transport(): types.WebRtcTransport {
-    return this.#publisher.transport
+    return this.#publisher.end.transport
   }
 
   contractChanged({ abr }: FlowContract): void {

@@ -48,8 +48,8 @@ export const openLanecast: OpenServer = async (rtpPort, renditions) => {
       )
       const [consumer] = await viewer.add(stream, TERMS, quiet).consume(false)
       await viewer.bound()
-      await viewer.connect(dtlsParameters)
-      const { iceParameters, iceCandidates } = viewer.transport
+      await viewer.end.connect(dtlsParameters)
+      const { iceParameters, iceCandidates } = viewer.end.transport
       return {
         ice: iceParameters,
         candidate: iceCandidates[0]!,

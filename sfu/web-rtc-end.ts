@@ -1,0 +1,92 @@
+import type { types } from 'mediasoup'
+import { CodedError } from '../common/errors.ts'
+import type { WebRtcTransportInfo } from '../common/wire/web-rtc-shapes.ts'
+import type { WorkerSlot } from './worker-pool.ts'
+
+export interface WebRtcEndOptions {
+  readonly slot: Pick<WorkerSlot, 'webRtcServer'>
+  /** A router of that worker. */
+  readonly router: types.Router
+  /** Where the estimate of what the link carries starts, kb/s; mediasoup's own by default. */
+  readonly startKbps?: number
+  /** Without consent to send the transport is lost after so long, s (RFC 7675); mediasoup's own by default. */
+  readonly consentWithinS?: number
+}
+
+/** The hub's end of one WebRTC connection: a viewer's, or a publisher's. */
+export class WebRtcEnd implements Disposable {
+  readonly transport: types.WebRtcTransport
+  #onLost: ((reason: string) => void) | null = null
+  #closed = false
+
+  private constructor(transport: types.WebRtcTransport) {
+    this.transport = transport
+    transport.observer.once('close', () => this.#lost('worker_lost'))
+    transport.on('dtlsstatechange', (state) => {
+      if (state === 'failed' || state === 'closed') this.#lost(`dtls_${state}`)
+    })
+    transport.on('icestatechange', (state) => {
+      if (state === 'disconnected') this.#lost('ice_disconnected')
+    })
+  }
+
+  /** Listens on the WebRTC port of the worker, over UDP and TCP. */
+  static async open({ slot, router, startKbps, consentWithinS }: WebRtcEndOptions): Promise<WebRtcEnd> {
+    const transport = await router.createWebRtcTransport({
+      webRtcServer: slot.webRtcServer,
+      enableUdp: true,
+      enableTcp: true,
+      preferUdp: true,
+      ...(startKbps !== undefined && { initialAvailableOutgoingBitrate: startKbps * 1000 }),
+      ...(consentWithinS !== undefined && { iceConsentTimeout: consentWithinS }),
+    })
+    return new WebRtcEnd(transport)
+  }
+
+  /** The other end is told the transport by this. */
+  get id(): string {
+    return this.transport.id
+  }
+
+  /** The other end's program builds its side of the transport by this. */
+  describe(): WebRtcTransportInfo {
+    const { id, iceParameters, iceCandidates, dtlsParameters } = this.transport
+    return {
+      id,
+      ice_parameters: { ...iceParameters },
+      ice_candidates: iceCandidates.map((candidate) => ({ ...candidate })),
+      dtls_parameters: { ...dtlsParameters },
+    }
+  }
+
+  /** @throws CodedError `gone` (410) when the transport is closed meanwhile */
+  async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
+    await this.transport.connect({ dtlsParameters }).catch((error: unknown) => {
+      throw this.#closed ? transportGone() : error
+    })
+  }
+
+  /**
+   * Calls `lost` once, when the transport is gone and its owner did not close it: the worker died, or ICE consent or
+   * DTLS failed for good. The transport is closed by then.
+   */
+  onLost(lost: (reason: string) => void): void {
+    this.#onLost = lost
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true
+    this.transport.close()
+  }
+
+  #lost(reason: string): void {
+    if (this.#closed) return
+    this[Symbol.dispose]()
+    this.#onLost?.(reason)
+  }
+}
+
+/** A transport was closed while something was asked of it. */
+export function transportGone(): CodedError {
+  return new CodedError('gone', 'the transport was closed meanwhile', { status: 410 })
+}
