@@ -101,7 +101,9 @@ export class HubClient {
     let answer: HubAnswer
     try {
       answer = await askHub(new URL(path, hubUrl), {
-        ...{ method, body, tls: identity?.() },
+        method,
+        body,
+        tls: identity?.(),
         headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       })

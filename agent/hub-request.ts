@@ -41,7 +41,9 @@ export async function askHub(
 ): Promise<HubAnswer> {
   const text = body === undefined ? undefined : JSON.stringify(body)
   const options = {
-    ...{ method, signal, agent: false },
+    method,
+    signal,
+    agent: false,
     headers: {
       accept: 'application/json',
       ...(text !== undefined && {

@@ -129,7 +129,9 @@ export class YamlParser implements AsyncDisposable {
         stackSizeMb: 4,
       },
       // What the hub was started with may hold secrets.
-      ...{ env: {}, argv: [], execArgv: [] },
+      env: {},
+      argv: [],
+      execArgv: [],
     })
     thread.on('message', (message: unknown) => {
       // From here on the body's time runs, not while the thread starts.

@@ -81,8 +81,13 @@ export class AuditArchiver implements AsyncDisposable {
         await store.cutAudit(
           { from: start.seq, ...end },
           {
-            ...{ tenant_id: HUB_TENANT_ID, at: now(), actor: 'hub', action: ARCHIVE_ACTION },
-            ...{ object: `records:${file.first}-${file.last}`, outcome: 'done', detail },
+            tenant_id: HUB_TENANT_ID,
+            at: now(),
+            actor: 'hub',
+            action: ARCHIVE_ACTION,
+            object: `records:${file.first}-${file.last}`,
+            outcome: 'done',
+            detail,
           },
         )
       } catch (error) {

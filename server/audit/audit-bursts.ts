@@ -75,8 +75,13 @@ export class AuditBursts implements AsyncDisposable {
       return
     }
     const begun: Burst = {
-      ...{ windowFrom: this.#now(), count: 0, since: draft.at, last: draft },
-      ...{ objects: new Set(), actors: new Set(), kindOf },
+      windowFrom: this.#now(),
+      count: 0,
+      since: draft.at,
+      last: draft,
+      objects: new Set(),
+      actors: new Set(),
+      kindOf,
     }
     this.#add(key, begun)
     try {
@@ -159,7 +164,9 @@ function folded({ count, since, last, objects, actors }: Burst): AuditDraft {
     actor: alone ? last.actor : SEVERAL,
     detail: {
       ...(alone ? last.detail : { actors: [...actors] }),
-      ...{ repeated: count, since, ...(objects.size > 1 && { objects: [...objects] }) },
+      repeated: count,
+      since,
+      ...(objects.size > 1 && { objects: [...objects] }),
     },
   }
 }

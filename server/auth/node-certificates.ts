@@ -139,8 +139,18 @@ export class NodeCertificates implements AsyncDisposable {
     const { serial, fingerprint, ca_id, not_before, not_after } = certificate
     const { node_id, node_role, grants, issued_for } = node
     const record: NodeCertificateRecord = {
-      ...{ node_id, node_role, grants, ca_id, fingerprint, not_before, not_after, issued_for },
-      ...{ key_hash: keyHash, revoked_at: null, revoked_by: null, reason: null },
+      node_id,
+      node_role,
+      grants,
+      ca_id,
+      fingerprint,
+      not_before,
+      not_after,
+      issued_for,
+      key_hash: keyHash,
+      revoked_at: null,
+      revoked_by: null,
+      reason: null,
     }
     return { certificate, plan: this.#records.planPut(owner, serial, record, 0) }
   }
@@ -171,7 +181,9 @@ export class NodeCertificates implements AsyncDisposable {
     const prepared = await this.prepare({ tenant_id, node_id, node_role, grants, issued_for }, csr)
     const { serial, not_after } = prepared.certificate
     const audit = this.#audit(present.tenant_id, principal, 'certificate.renew', `node:${node_id}`, {
-      ...{ serial, not_after, before: present.id },
+      serial,
+      not_after,
+      before: present.id,
     })
     await writePlanned(this.#context.store, [prepared.plan], [], [audit])
     return { certificate: prepared.certificate, authorities: this.#authorities.trusted() }

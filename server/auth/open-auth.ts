@@ -72,7 +72,12 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   const owned = stack.move()
   return {
     authenticator: new Authenticator(tokens, certificates),
-    ...{ tokens, signingKeys, authorities, certificates, enrolment, firstAdminToken: first },
+    tokens,
+    signingKeys,
+    authorities,
+    certificates,
+    enrolment,
+    firstAdminToken: first,
     async revokeNode(tenantId, nodeId, by, reason) {
       const revoked = await certificates.revokeNode(tenantId, nodeId, by, reason)
       return revoked + (await tokens.revokeAll(tenantId, ({ node_id }) => node_id === nodeId, by))

@@ -78,14 +78,17 @@ export class WebhookRegistry implements AsyncDisposable {
     const id = randomId()
     const secret = newSecret()
     const record: WebhookRecord = {
-      ...{ url: url.href, events, description },
-      ...{
-        secret: this.#context.sealer.seal(secret, place(tenant_id, id)),
-        previous: null,
-        previous_until: null,
-      },
-      ...{ enabled: true, disabled_reason: null, failing_since: null },
-      ...{ created_at: this.#context.now(), created_by: actorName(by) },
+      url: url.href,
+      events,
+      description,
+      secret: this.#context.sealer.seal(secret, place(tenant_id, id)),
+      previous: null,
+      previous_until: null,
+      enabled: true,
+      disabled_reason: null,
+      failing_since: null,
+      created_at: this.#context.now(),
+      created_by: actorName(by),
     }
     const audit = [this.#audit(tenant_id, by, 'webhook.create', id, { host: url.host, events })]
     await this.#records.put(tenant_id, id, record, { expected_version: 0, audit })

@@ -225,7 +225,9 @@ export class Webhooks implements AsyncDisposable {
     if (present) return present
     const { capacity, maxAttempts, backoff } = this.#limits
     const queue = new DeliveryQueue({
-      ...{ capacity, maxAttempts, backoff },
+      capacity,
+      maxAttempts,
+      backoff,
       attempt: (event, attempt, signal) => this.#attempt(webhookId, event, attempt, signal),
       onOutcome: (outcome, reason) => this.#onOutcome(webhookId, outcome, reason),
       onOver: (event, how, reason) => this.#onOver(webhookId, event, how, reason),

@@ -115,7 +115,13 @@ export function sentBetween(
   const videoKbps = sum(layers.map(({ kbps }) => kbps))
   const { loss, rttMs, availableKbps, limitation, codec, protocol } = after
   return {
-    ...{ loss, rttMs, availableKbps, limitation, codec, protocol, layers },
+    loss,
+    rttMs,
+    availableKbps,
+    limitation,
+    codec,
+    protocol,
+    layers,
     videoKbps,
     overheadKbps: received === null ? null : sentKbps - videoKbps,
     audioKbps: (rate(before.audioBytes, after.audioBytes) * 8) / 1000,

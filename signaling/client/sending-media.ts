@@ -49,7 +49,9 @@ export class SendingMedia {
     this.#transport.on('produce', ({ kind, rtpParameters, appData }, produced, refused) => {
       const { picture } = pictureIn.parse(appData)
       const request = {
-        ...{ transport_id: info.id, kind, rtp_parameters: plain(rtpParameters) },
+        transport_id: info.id,
+        kind,
+        rtp_parameters: plain(rtpParameters),
         ...(picture && { picture }),
       }
       this.#ask(() => owner.connection().request('produce', request))

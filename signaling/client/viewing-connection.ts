@@ -212,7 +212,9 @@ export class ViewingConnection {
     const device = await this.#device.for(router_rtp_capabilities)
     if (this.#over) return
     const request = this.hub.request('join', {
-      ...{ ticket, rtp_capabilities: device.recvRtpCapabilities, view },
+      ticket,
+      rtp_capabilities: device.recvRtpCapabilities,
+      view,
       ...(moves === true && SEEN_TO_MOVE && { moves }),
     })
     const answer = joinAnswer.parse(await request)

@@ -56,7 +56,9 @@ const showsTheClock = test.macro(async (t, choice: 'auto' | 'ffmpeg') => {
     onPackets: (packets) => pieces.push(packets),
   })
   const { encoder, kind } = await startCardEncoder({
-    ...{ card, choice, logger: createLogger('silent') },
+    card,
+    choice,
+    logger: createLogger('silent'),
     onData: (chunk) => stamper.push(chunk),
   })
   await using _ = encoder

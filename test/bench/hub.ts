@@ -60,7 +60,10 @@ export const hub: Bench = {
     progress.say('starting')
     const running = stack.use(
       await startHub([{ streamId: 'bench' }], {
-        ...{ workers: 1, logLevel: 'warn', dataDir: join(folder, 'data'), args: NO_CEILING },
+        workers: 1,
+        logLevel: 'warn',
+        dataDir: join(folder, 'data'),
+        args: NO_CEILING,
       }),
     )
     await pin(running)
@@ -83,11 +86,17 @@ export const hub: Bench = {
     )
     const common = { hubUrl: running.url, method: 'POST' as const, connections: CONNECTIONS }
     const subscribe: Omit<LoadOrder, 'seconds'> = {
-      ...{ ...common, tokens: viewers, path: '/v1/subscribe', expect: 200 },
+      ...common,
+      tokens: viewers,
+      path: '/v1/subscribe',
+      expect: 200,
       bodies: [JSON.stringify({ stream_id: 'bench' })],
     }
     const telemetry: Omit<LoadOrder, 'seconds'> = {
-      ...{ ...common, tokens, path: '/v1/telemetry', expect: 202 },
+      ...common,
+      tokens,
+      path: '/v1/telemetry',
+      expect: 202,
       bodies: [JSON.stringify(reportsOf(nodes))],
     }
     progress.say('warming up')
@@ -166,9 +175,17 @@ async function enrolNodes(running: TestHub): Promise<string[]> {
 function reportsOf(nodes: readonly string[]): object[] {
   return nodes.flatMap((node_id, node) =>
     Array.from({ length: LINKS }, (_, link): Omit<TelemetryReport, 'at'> & { at: string } => ({
-      ...{ node_id, link_id: `link-${link}`, stream_id: `stream-${node}` },
-      ...{ rtt_ms: 20 + link, jitter_ms: 2, loss: 0.001, bitrate_kbps: 3000, queue_depth: 2, at: '$NOW' },
-      ...{ packets_sent: 300, packets_delivered: 299 },
+      node_id,
+      link_id: `link-${link}`,
+      stream_id: `stream-${node}`,
+      rtt_ms: 20 + link,
+      jitter_ms: 2,
+      loss: 0.001,
+      bitrate_kbps: 3000,
+      queue_depth: 2,
+      at: '$NOW',
+      packets_sent: 300,
+      packets_delivered: 299,
     })),
   )
 }

@@ -14,7 +14,9 @@ const CONTRACTS = 30
  */
 export async function idleContractKb(): Promise<{ readonly kb: number; readonly processes: number }> {
   await using hub = await startHub([], {
-    ...{ workers: 1, logLevel: 'warn', env: CENSUS_ENV },
+    workers: 1,
+    logLevel: 'warn',
+    env: CENSUS_ENV,
     args: ['--streams-per-token', '1000'],
   })
   let made = 0

@@ -28,11 +28,16 @@ async function demoHub(folder: string): Promise<DemoHub> {
   const [rist = 0] = await freeUdpPorts(1)
   const [rtp = 0] = await freeUdpPorts(1)
   Object.assign(process.env, {
-    ...{ RTC_PORT: '0', MEDIA_WORKERS: '1', RIST_PORTS: `${rist}-${rist + 39}` },
-    ...{ RTP_PORTS: `${rtp}-${rtp + 19}`, METRICS_ADDR: '127.0.0.1:0' },
+    RTC_PORT: '0',
+    MEDIA_WORKERS: '1',
+    RIST_PORTS: `${rist}-${rist + 39}`,
+    RTP_PORTS: `${rtp}-${rtp + 19}`,
+    METRICS_ADDR: '127.0.0.1:0',
   })
   const hub = await DemoHub.start({
-    ...{ bind: '127.0.0.1:0', dataFolder: join(folder, 'state'), logLevel: 'error' },
+    bind: '127.0.0.1:0',
+    dataFolder: join(folder, 'state'),
+    logLevel: 'error',
   })
   const open = { effect: 'allow', subjects: ['anonymous'], actions: ['subscribe', 'stream.read'] } as const
   await hub.putPolicy({

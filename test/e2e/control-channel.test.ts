@@ -23,7 +23,10 @@ async function startSender(hub: TestHub, card: object = {}) {
   const token = await hub.issueToken({ role: 'publisher' })
   const watching = await hub.issueToken({ role: 'viewer' })
   const sender = await startFieldSender({
-    ...{ hub_url: hub.url, token, stream_id: 'field', class: 'director' },
+    hub_url: hub.url,
+    token,
+    stream_id: 'field',
+    class: 'director',
     card: { ...CARD, ...card },
   })
   return { sender, watch: () => WeriftViewer.open(hub.url, 'field', { token: watching }) }

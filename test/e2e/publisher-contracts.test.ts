@@ -78,7 +78,10 @@ test('a field sender sends by its contract, and stops within two seconds of its 
   const token = await hub.issueToken({ role: 'publisher', grants })
   const watching = await hub.issueToken({ role: 'viewer' })
   await using sender = await startFieldSender({
-    ...{ hub_url: hub.url, token, stream_id: 'field', class: 'focus' },
+    hub_url: hub.url,
+    token,
+    stream_id: 'field',
+    class: 'focus',
     card: { width: 640, height: 360, videoKbps: 800 },
   })
   await using viewer = await WeriftViewer.open(hub.url, 'field', { token: watching })
@@ -106,7 +109,10 @@ test('a hub that comes back with its state goes on with the contract, one withou
   const token = await first.issueToken({ role: 'publisher' })
   const watching = await first.issueToken({ role: 'viewer' })
   await using sender = await startFieldSender({
-    ...{ hub_url: first.url, token, stream_id: 'field', class: 'director' },
+    hub_url: first.url,
+    token,
+    stream_id: 'field',
+    class: 'director',
     card: { width: 640, height: 360, videoKbps: 800 },
   })
   const [before] = await flowsOf(first)

@@ -34,7 +34,9 @@ async function comesAndGoes(
   await until(async () => (await readyz(hub)).ready, 'the hub is ready')
   await takeAway()
   const refused = await hub.api('POST', '/v1/tokens', {
-    ...{ role: 'viewer', subject: 'late', tenant_id: 'default' },
+    role: 'viewer',
+    subject: 'late',
+    tenant_id: 'default',
   })
   t.is(refused.status, 503)
   const { ready, degraded } = await readyz(hub)

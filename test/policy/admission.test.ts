@@ -124,7 +124,10 @@ test('nodes are full by worker, flows or uplink', (t) => {
 })
 
 const none = {
-  ...{ maxStreams: null, maxViewers: null, maxViewersPerStream: null, maxViewersPerAddress: null },
+  maxStreams: null,
+  maxViewers: null,
+  maxViewersPerStream: null,
+  maxViewersPerAddress: null,
   maxStreamsPerToken: null,
   uplinkKbps: null,
 }

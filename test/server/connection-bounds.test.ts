@@ -24,7 +24,9 @@ async function rig(options: Partial<ConnectionBoundsOptions> = {}) {
   })
   const second = createServer((_request, response) => response.end('ok'))
   const bounds = new ConnectionBounds({
-    ...{ perAddress: 10, trustedProxies: [], descriptors: { count: { open: 0, limit: 10_000 } } },
+    perAddress: 10,
+    trustedProxies: [],
+    descriptors: { count: { open: 0, limit: 10_000 } },
     turnOut: () => false,
     refused: (reason) => refused.push(reason),
     ...options,

@@ -76,8 +76,13 @@ test('only proxies that are trusted are believed about who asks', async (t) => {
     await using stack = new AsyncDisposableStack()
     const health = stack.use(
       new Health({
-        ...{ draining: () => false, workersUp: () => 1, workersWanted: 1, workerCpu: () => 0 },
-        ...{ ports: () => ({ taken: 0, count: 1 }), connections: () => 0, maxConnections: 1 },
+        draining: () => false,
+        workersUp: () => 1,
+        workersWanted: 1,
+        workerCpu: () => 0,
+        ports: () => ({ taken: 0, count: 1 }),
+        connections: () => 0,
+        maxConnections: 1,
         storeFailure: () => null,
         descriptors: () => ({ open: 1, limit: 100 }),
         storeQueue: { waiting: 0, capacity: 1 },

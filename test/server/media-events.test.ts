@@ -7,7 +7,10 @@ import { Metrics } from '../../server/metrics.ts'
 import { RejectionLines } from '../../server/rejection-lines.ts'
 
 const STATS: IngressStats = {
-  ...{ received: 300, recovered: 7, lost: 1, audio_kbps: 96 },
+  received: 300,
+  recovered: 7,
+  lost: 1,
+  audio_kbps: 96,
   video: [{ kbps: 3000, fps: 30, keyframe_gap_ms: 0 }],
   links: [{ name: 'lte', port: 9500, rtt_ms: 40, bitrate_kbps: 3100, packets: 300 }],
 } as unknown as IngressStats

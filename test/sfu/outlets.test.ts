@@ -23,7 +23,11 @@ async function openRig(pool: WorkerPool, renditions = 1) {
   }
   const outlets = new Outlets(pool.census, IDLE_MS)
   return {
-    ...{ source, outlets, openLane, here: here!, there: there! },
+    source,
+    outlets,
+    openLane,
+    here: here!,
+    there: there!,
     more: (slot = there!) => slot.worker.createRouter({ mediaCodecs: ROUTER_CODECS }),
     [Symbol.dispose]() {
       outlets[Symbol.dispose]()

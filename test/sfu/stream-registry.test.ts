@@ -23,10 +23,17 @@ async function rig() {
   const name = { tenantId: 'default', streamId: 'cam-1' }
   const open = (links: readonly number[]) =>
     registry.openField({
-      ...{ ...name, streamClass: 'director', logLevel: 'silent', links },
+      ...name,
+      streamClass: 'director',
+      logLevel: 'silent',
+      links,
       input: {
-        ...{ address: '127.0.0.1', passphrase: 'a passphrase', aes_bits: 256, authentication: 'srp' },
-        ...{ username: 'user', password: 'a password' },
+        address: '127.0.0.1',
+        passphrase: 'a passphrase',
+        aes_bits: 256,
+        authentication: 'srp',
+        username: 'user',
+        password: 'a password',
         buffer: { start_ms: 100, min_ms: 100, max_ms: 500, rtt_multiple: 4 },
       },
     })

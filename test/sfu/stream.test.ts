@@ -59,7 +59,12 @@ test('a fault that is mended within a second is refused and live again', async (
   const authenticated = Promise.withResolvers<void>()
   await using sender = await BondedSender.open({
     links: ports.map((port) => ({ host: '127.0.0.1', port })),
-    ...{ mode: 'duplicate', bufferMs: 200, aesBits: 256, passphrase, username, password },
+    mode: 'duplicate',
+    bufferMs: 200,
+    aesBits: 256,
+    passphrase,
+    username,
+    password,
     onLog: ({ message }) => {
       if (message.includes('receiver name is now')) authenticated.resolve()
     },

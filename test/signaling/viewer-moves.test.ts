@@ -21,7 +21,8 @@ async function busyHub() {
   const [rtcPort = 0] = await freeUdpPorts(2)
   const hub = stack.use(
     await startHub([{ streamId: 'cam-1' }], {
-      ...{ workers: 2, rtcPort },
+      workers: 2,
+      rtcPort,
       args: ['--consumers-per-worker', String(ROOM), '--move-viewers', 'true'],
     }),
   )

@@ -72,7 +72,11 @@ export async function openSoakRig(): Promise<SoakRig> {
   const dtls = await DtlsClients.make()
   const owned = stack.move()
   return {
-    ...{ hub, dtls, senders, publisherToken, viewerToken },
+    hub,
+    dtls,
+    senders,
+    publisherToken,
+    viewerToken,
     clip: clips.baseline,
     coming: hub.streams.get(COMING_STREAM)!,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

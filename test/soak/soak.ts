@@ -41,7 +41,10 @@ export async function soak(
   const actions = new Map(counts)
   const verdict = judge({ baseline, end, peaks, actions, notWell, unexpectedErrors: unexpectedKinds(errors) })
   return {
-    ...{ ...verdict, seed, minutes, errors: Object.fromEntries(errors) },
+    ...verdict,
+    seed,
+    minutes,
+    errors: Object.fromEntries(errors),
     actions: Object.fromEntries(
       [...actions].map(([name, { done, failed, lastError }]) => [
         name,

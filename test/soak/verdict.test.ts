@@ -9,8 +9,13 @@ const sample = (more: Partial<Measured> = {}, timersByPlace: Record<string, numb
   return { values: { ...values, ...more } as Measured, timersByPlace, handlesByKind: {} }
 }
 const evidence = (end: Sample, more: Partial<Evidence> = {}): Evidence => ({
-  ...{ baseline: sample({}, { 'sfu/lane.ts:1': 3 }), end, peaks: { transports: 90 } },
-  ...{ actions: new Map(), unexpectedErrors: [], notWell: [], ...more },
+  baseline: sample({}, { 'sfu/lane.ts:1': 3 }),
+  end,
+  peaks: { transports: 90 },
+  actions: new Map(),
+  unexpectedErrors: [],
+  notWell: [],
+  ...more,
 })
 
 test('what was given back is clean', (t) => {

@@ -124,7 +124,8 @@ export class AskedViewer implements Disposable {
     else if (kind.request && method === 'consume') this.#send({ response: true, id, ok: true, data: {} })
     else if (kind.request)
       this.asked.push({
-        ...{ method, data },
+        method,
+        data,
         accept: () => this.#send({ response: true, id, ok: true, data: {} }),
         refuse: () =>
           this.#send({ response: true, id, ok: false, errorCode: 500, errorReason: 'it can not be done' }),

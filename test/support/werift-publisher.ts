@@ -38,8 +38,13 @@ export function askToPublish(
 /** A publisher without a browser: the door's protocol as it is, and sound that is no sound over werift's WebRTC. */
 export class WeriftPublisher implements AsyncDisposable {
   readonly heard: Heard = {
-    ...{ welcome: [], 'keyframe-request': [], demand: [], 'contract-changed': [], stream: [] },
-    ...{ viewers: [], republish: [] },
+    welcome: [],
+    'keyframe-request': [],
+    demand: [],
+    'contract-changed': [],
+    stream: [],
+    viewers: [],
+    republish: [],
   }
   readonly connection: PublisherConnection
   readonly #contract: FlowContract

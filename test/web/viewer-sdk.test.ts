@@ -74,9 +74,17 @@ test('statistics are those of the consumed streams, per interval', (t) => {
       [
         'video',
         {
-          ...{ type: 'inbound-rtp', ssrc: 7, bytesReceived: bytes, packetsReceived: received },
-          ...{ packetsLost: lost, framesDecoded: decoded, jitter: 0.004, frameWidth: 1280, frameHeight: 720 },
-          ...{ jitterBufferDelay: decoded * 0.01, jitterBufferEmittedCount: decoded },
+          type: 'inbound-rtp',
+          ssrc: 7,
+          bytesReceived: bytes,
+          packetsReceived: received,
+          packetsLost: lost,
+          framesDecoded: decoded,
+          jitter: 0.004,
+          frameWidth: 1280,
+          frameHeight: 720,
+          jitterBufferDelay: decoded * 0.01,
+          jitterBufferEmittedCount: decoded,
         },
       ],
       [

@@ -137,7 +137,9 @@ async function run(config: Config): Promise<number> {
   })
   const { card, encoder: choice } = config
   const { encoder, kind, ended } = await startCardEncoder({
-    ...{ card, choice, logger },
+    card,
+    choice,
+    logger,
     onData: (chunk) => stamper.push(chunk),
   })
   stack.use(encoder)

@@ -14,7 +14,12 @@ export interface Captured {
 }
 
 const NOTHING: Captured = {
-  ...{ video: null, audio: null, failure: null, opening: true, cameras: [], microphones: [] },
+  video: null,
+  audio: null,
+  failure: null,
+  opening: true,
+  cameras: [],
+  microphones: [],
 }
 
 type Wishes = Pick<Settings, 'source' | 'audio' | 'cameraId' | 'microphoneId' | 'height' | 'music'>

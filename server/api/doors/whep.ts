@@ -84,7 +84,10 @@ function postOffer(deps: WhepRouteDependencies): Route {
             granted.keep(media)
             ;[sdp, iceServers] = [answer, granted.iceServers]
             return {
-              ...{ door: 'whep', streamId: stream_id, offer, media },
+              door: 'whep',
+              streamId: stream_id,
+              offer,
+              media,
               owner: tickets.ownerOf(principal),
               anonymous: tickets.isAnonymous(principal),
               left: async () => {},

@@ -94,7 +94,10 @@ function postOffer(deps: WhipRouteDependencies): Route {
           const { media, answer } = await WhipPublishing.open(whip, contract.join.ticket, offer, tracks, over)
           ;[sdp, iceServers] = [answer, contract.join.ice_servers]
           return {
-            ...{ door: 'whip', streamId: stream_id, offer, media },
+            door: 'whip',
+            streamId: stream_id,
+            offer,
+            media,
             owner: tickets.ownerOf(principal),
             anonymous: tickets.isAnonymous(principal),
             left: granted.release,

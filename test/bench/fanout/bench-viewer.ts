@@ -76,7 +76,10 @@ export class BenchViewer implements Disposable {
     }
     this.#onDtls = (datagram) => transport.onData(datagram, ['127.0.0.1', this.#order.port])
     const dtls = new DtlsClient({
-      ...{ transport, cert: certPem, key: privateKey, signatureHash },
+      transport,
+      cert: certPem,
+      key: privateKey,
+      signatureHash,
       srtpProfiles: [ProtectionProfileAeadAes128Gcm],
       extendedMasterSecret: true,
     })

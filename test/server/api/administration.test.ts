@@ -161,7 +161,8 @@ test('a machine becomes a node by a token that is used up', async (t) => {
   const again = await rig.ask('POST', '/v1/node/init', { token: null, body: init })
   t.is(again.json.error.code, 'enrolment_token_used')
   t.like((await rig.ask('GET', '/v1/enrolment-tokens?tenant_id=acme')).json.enrolment_tokens[0], {
-    ...{ enrolment_token_id: token.enrolment_token_id, used_by: node_id },
+    enrolment_token_id: token.enrolment_token_id,
+    used_by: node_id,
   })
   const wrong = { ...init, enrollment_token: `le_${'a'.repeat(16)}_${'A'.repeat(43)}` }
   t.is((await rig.ask('POST', '/v1/node/init', { token: null, body: wrong })).status, 401)

@@ -59,7 +59,15 @@ export async function apiRig(options: ApiRigOptions = {}) {
     await Webhooks.open({ store, sealer, hubId: 'hub-1', now, logger, allowedNetworks: ['127.0.0.0/8'] }),
   )
   const parts: AdministrationParts = {
-    ...{ store, auth, tenants, policies, directory, topology, webhooks, now, telemetryIntervalMs: 1000 },
+    store,
+    auth,
+    tenants,
+    policies,
+    directory,
+    topology,
+    webhooks,
+    now,
+    telemetryIntervalMs: 1000,
     ...(options.dependants && { dependants: options.dependants }),
   }
   const failures: { code: string; cause: unknown }[] = []
@@ -137,18 +145,16 @@ export async function apiRig(options: ApiRigOptions = {}) {
   }
 
   return {
-    ...{
-      ...parts,
-      auth,
-      store,
-      url,
-      failures,
-      routes: [...routes, ...(doors?.routes ?? [])],
-      answered,
-      ask,
-      tokenFor,
-      adminToken: admin,
-    },
+    ...parts,
+    auth,
+    store,
+    url,
+    failures,
+    routes: [...routes, ...(doors?.routes ?? [])],
+    answered,
+    ask,
+    tokenFor,
+    adminToken: admin,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

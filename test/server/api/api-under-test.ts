@@ -156,7 +156,10 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
     'contract',
   ])
   return {
-    ...{ sessions, url: rig.url, routes: rig.routes, tenantId: mine },
+    sessions,
+    url: rig.url,
+    routes: rig.routes,
+    tenantId: mine,
     get failures() {
       return [...rig.failures, ...flows.failures.map((cause) => ({ code: 'flows', cause }))]
     },
@@ -178,7 +181,10 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
     tokenOf: async (role, grants = ALL_GRANTS) => {
       const { token } = await rig.auth.tokens.issueJwt(
         {
-          ...{ subject: `some-${role}`, role, grants, by: 'hub' },
+          subject: `some-${role}`,
+          role,
+          grants,
+          by: 'hub',
           tenant_id: role === 'admin' ? null : mine,
           node_id: role === 'node' ? `edge-of-${mine}` : null,
         },

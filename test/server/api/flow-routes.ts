@@ -92,7 +92,11 @@ export async function flowRoutes() {
     const watcher = { running: () => {}, over: () => {}, tell: () => {} }
     const publishers = stack.use(
       new PublisherFlows({
-        ...{ store, sealer, hubId: HUB.hubId, media, watcher },
+        store,
+        sealer,
+        hubId: HUB.hubId,
+        media,
+        watcher,
         onError: (error) => failures.push(error),
       }),
     )
@@ -111,7 +115,11 @@ export async function flowRoutes() {
       }),
     )
     const flows: FlowRouteDependencies = {
-      ...{ publishers, viewers, policyOf, now, streams },
+      publishers,
+      viewers,
+      policyOf,
+      now,
+      streams,
       decisions: new DecisionBook({
         hubId: HUB.hubId,
         topology: topology.snapshot,
@@ -144,7 +152,9 @@ export async function flowRoutes() {
     opened.doors = stack.use(
       openDoors({
         flows: { routes: flows, viewers, publishers, places },
-        ...{ events, maxSessions: MAX_SESSIONS, connectWithinMs: 600_000 },
+        events,
+        maxSessions: MAX_SESSIONS,
+        connectWithinMs: 600_000,
         routerCapabilities: () => pool.slots[0]!.router.rtpCapabilities,
       }),
     )
@@ -157,7 +167,8 @@ export async function flowRoutes() {
         // What is asked for is noted and not done: everything else would be refused from then on.
         place: { draining: false, drain: () => {} },
         running: () => ({ publishers: 0, viewers: 0 }),
-        ...{ audit: note, now },
+        audit: note,
+        now,
       }),
       listWorkers({ workers: async () => ({ workers: [], size: 0, consumers_per_worker: 1000 }) }),
       metricsRoute(metrics),
@@ -165,7 +176,8 @@ export async function flowRoutes() {
   }
 
   return {
-    ...{ routes, failures },
+    routes,
+    failures,
     doors: () => opened.doors!,
     dependants: [
       {

@@ -11,7 +11,11 @@ const answer = { status: 200, schema: z.object({}) } as const
 const facts = { summary: 'x', description: 'x', cost: 'read' } as const
 
 const echo = defineRoute({
-  ...{ ...facts, method: 'post', path: '/v1/echo/{stream_id}', action: 'subscribe', anonymous: true },
+  ...facts,
+  method: 'post',
+  path: '/v1/echo/{stream_id}',
+  action: 'subscribe',
+  anonymous: true,
   params: z.strictObject({ stream_id: z.string().max(20) }),
   query: z.strictObject({ n: z.number().int().min(1).max(9).optional(), yes: z.boolean().default(false) }),
   body: z.strictObject({
@@ -80,14 +84,12 @@ test('the ACL is asked for the stream and tenant, and its rule is named', async 
   const nobody = (path: string) => rig.ask('POST', path, { token: null, body: { list: [] } })
   t.is((await nobody('/v1/echo/open-1')).status, 401, 'the default tenant opens nothing')
   const named = defineRoute({
-    ...{
-      ...facts,
-      method: 'get',
-      path: '/v1/named/{stream_id}',
-      action: 'subscribe',
-      anonymous: true,
-      answer,
-    },
+    ...facts,
+    method: 'get',
+    path: '/v1/named/{stream_id}',
+    action: 'subscribe',
+    anonymous: true,
+    answer,
     params: z.strictObject({ stream_id: z.string() }),
     query: z.strictObject({ tenant_id: z.string() }),
     handle: () => ({}),
@@ -106,7 +108,12 @@ test('the ACL is asked for the stream and tenant, and its rule is named', async 
 
 test('roles are asked before anything is read', async (t) => {
   const secret = defineRoute({
-    ...{ ...facts, method: 'post', path: '/v1/secret', action: 'tenant.write', role: 'admin', answer },
+    ...facts,
+    method: 'post',
+    path: '/v1/secret',
+    action: 'tenant.write',
+    role: 'admin',
+    answer,
     body: z.strictObject({ a: z.number() }),
     handle: () => ({}),
   })
@@ -139,7 +146,11 @@ test('above the limit comes 429 with Retry-After, and proofs that are not good h
 
 test('what asks for many things pays for all of them', async (t) => {
   const batch = defineRoute({
-    ...{ ...facts, method: 'post', path: '/v1/batch', action: 'telemetry', answer },
+    ...facts,
+    method: 'post',
+    path: '/v1/batch',
+    action: 'telemetry',
+    answer,
     body: z.array(z.number()),
     units: ({ body }) => body.length,
     handle: () => ({}),
@@ -155,7 +166,12 @@ test('what asks for many things pays for all of them', async (t) => {
 
 test('what is full is told with its name, and when to come again', async (t) => {
   const full = defineRoute({
-    ...{ ...facts, method: 'get', path: '/v1/full', action: null, answer, errors: { 503: ['saturated'] } },
+    ...facts,
+    method: 'get',
+    path: '/v1/full',
+    action: null,
+    answer,
+    errors: { 503: ['saturated'] },
     handle: () => {
       throw saturated('worker_cpu', 'all workers are busy', 2)
     },
@@ -169,7 +185,11 @@ test('what is full is told with its name, and when to come again', async (t) => 
 
 test('a failure inside says nothing about itself, and is reported', async (t) => {
   const broken = defineRoute({
-    ...{ ...facts, method: 'get', path: '/v1/broken', action: null, answer },
+    ...facts,
+    method: 'get',
+    path: '/v1/broken',
+    action: null,
+    answer,
     handle: () => {
       throw new Error('the password is hunter2')
     },
@@ -188,7 +208,12 @@ test('a failure inside says nothing about itself, and is reported', async (t) =>
 test('a route that takes too long is answered for, and told to end', async (t) => {
   let aborted = false
   const slow = defineRoute({
-    ...{ ...facts, method: 'get', path: '/v1/slow', action: null, answer, timeoutMs: 100 },
+    ...facts,
+    method: 'get',
+    path: '/v1/slow',
+    action: null,
+    answer,
+    timeoutMs: 100,
     handle: ({ signal }) =>
       new Promise((_resolve, reject) => {
         signal.addEventListener('abort', () => {
@@ -207,7 +232,11 @@ test('a route that takes too long is answered for, and told to end', async (t) =
 test('a client that goes away ends the work done for it', async (t) => {
   let [started, aborted] = [false, false]
   const slow = defineRoute({
-    ...{ ...facts, method: 'get', path: '/v1/slow', action: null, answer },
+    ...facts,
+    method: 'get',
+    path: '/v1/slow',
+    action: null,
+    answer,
     handle: ({ signal }) => {
       started = true
       return new Promise((_resolve, reject) => {
@@ -230,7 +259,10 @@ test('a client that goes away ends the work done for it', async (t) => {
 
 test('an answer that is not as declared fails where answers are validated', async (t) => {
   const leaky = defineRoute({
-    ...{ ...facts, method: 'get', path: '/v1/leaky', action: null },
+    ...facts,
+    method: 'get',
+    path: '/v1/leaky',
+    action: null,
     answer: { status: 200, schema: z.object({ a: z.number() }) },
     handle: () => ({ a: 1, secret: 'x' }),
   })
@@ -257,14 +289,23 @@ test('bodies: only JSON, not compressed, not too long, not where there should be
 
 test('a node that the hub shares acts for the hub, and in no tenant', async (t) => {
   const who = defineRoute({
-    ...{ ...facts, method: 'get', path: '/v1/who', action: 'node.read' },
+    ...facts,
+    method: 'get',
+    path: '/v1/who',
+    action: 'node.read',
     query: z.strictObject({ tenant_id: z.string().optional() }),
     answer: { status: 200, schema: z.object({ tenantId: z.string(), tenantFilter: z.string().nullable() }) },
     handle: ({ tenantId, tenantFilter }) => ({ tenantId, tenantFilter }),
   })
   const shared: AuthenticatedPrincipal = {
-    ...{ id: 'edge-1', role: 'node', tenant_id: null, node_id: 'edge-1', grants: ALL_GRANTS },
-    ...{ credential: 'certificate', token_id: 'ab12', expires_at: null },
+    id: 'edge-1',
+    role: 'node',
+    tenant_id: null,
+    node_id: 'edge-1',
+    grants: ALL_GRANTS,
+    credential: 'certificate',
+    token_id: 'ab12',
+    expires_at: null,
   }
   await using rig = await apiRig({
     routes: () => [who],

@@ -41,7 +41,11 @@ test('the reference page loads nothing, runs nothing, and its anchors lead somew
 
 test('what a route says of itself is text on the page, whatever it says', (t) => {
   const route = defineRoute({
-    ...{ method: 'post', path: '/v1/x', summary: '<b>"x"</b>', action: null, cost: 'read' },
+    method: 'post',
+    path: '/v1/x',
+    summary: '<b>"x"</b>',
+    action: null,
+    cost: 'read',
     description: '`<script>` & "more"',
     body: z.strictObject({ field: z.string().default("it's") }),
     answer: { status: 204 },

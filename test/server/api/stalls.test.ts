@@ -110,7 +110,9 @@ test('no head holds the event loop', async (t) => {
     }
     for (const query of QUERIES)
       await slow.check(`${path}, query ${query.slice(0, 20)}`, {
-        ...{ method: 'GET', path: `${path}?${query}`, headers: { authorization } },
+        method: 'GET',
+        path: `${path}?${query}`,
+        headers: { authorization },
       })
   }
   for (const path of PATHS) await slow.check(`path ${path.slice(0, 20)}`, { method: 'GET', path })
@@ -122,7 +124,8 @@ test('a long policy holds the event loop neither when it is put in force nor aft
   using client = new RawClient(api.url)
   const headers = {
     authorization: `Bearer ${(await api.goodTokens()).operator}`,
-    ...{ 'content-type': 'application/json', 'if-match': '*' },
+    'content-type': 'application/json',
+    'if-match': '*',
   }
   const path = '/v1/policies/acme'
   const allowed = JSON.stringify({ effect: 'allow', subjects: ['*'], actions: ['*'] })
@@ -149,7 +152,10 @@ test('no policy that is taken makes questions to it slow', async (t) => {
   for (let each = 0; each < 20; each += 1) await api.contractsOf(name(`${each}`))
   const policy = async (patterns: readonly string[]) => {
     const rule = (effect: string, of: readonly string[]) => ({
-      ...{ effect, subjects: ['*'], actions: ['*'], streams: of },
+      effect,
+      subjects: ['*'],
+      actions: ['*'],
+      streams: of,
     })
     const body = JSON.stringify({ acl: [rule('deny', patterns), rule('allow', ['*'])] })
     const put = { method: 'PUT', path: '/v1/policies/acme', headers: { ...headers, 'if-match': '*' }, body }

@@ -44,8 +44,13 @@ const newFolder = () => mkdtempSync(join(root, 'hub-'))
 
 async function fill(store: Store, count: number, at: number): Promise<void> {
   const record = (index: number) => ({
-    ...{ tenant_id: 't1', at: at + index, actor: 'token:a', action: 'test', object: `n${index}` },
-    ...{ outcome: 'done', detail: { text: "it's \u{1f600} ü", index } },
+    tenant_id: 't1',
+    at: at + index,
+    actor: 'token:a',
+    action: 'test',
+    object: `n${index}`,
+    outcome: 'done',
+    detail: { text: "it's \u{1f600} ü", index },
   })
   for (let index = 0; index < count; index += 1) await store.write([], [record(index)])
 }
@@ -86,7 +91,9 @@ async function postgresRig(): Promise<Rig & AsyncDisposable> {
     await openPostgresStore(url, { auditKey, logger }),
   ]
   return {
-    ...{ store, other, archives: newFolder() },
+    store,
+    other,
+    archives: newFolder(),
     async [Symbol.asyncDispose]() {
       await store[Symbol.asyncDispose]()
       await other[Symbol.asyncDispose]()

@@ -3,8 +3,14 @@ import { AUDIT_BURST_RULES, AuditBursts } from '../../../server/audit/audit-burs
 import type { AuditDraft } from '../../../server/audit/audit-record.ts'
 
 const draft = (at: number, more: Partial<AuditDraft> = {}): AuditDraft => ({
-  ...{ tenant_id: 't1', at, actor: 'anonymous', action: 'subscribe', object: 'stream/cam-1' },
-  ...{ outcome: 'grant', detail: { rule: 'r' }, ...more },
+  tenant_id: 't1',
+  at,
+  actor: 'anonymous',
+  action: 'subscribe',
+  object: 'stream/cam-1',
+  outcome: 'grant',
+  detail: { rule: 'r' },
+  ...more,
 })
 
 function rig() {
@@ -20,7 +26,9 @@ function rig() {
     now: () => now,
   })
   return {
-    ...{ bursts, written, failures },
+    bursts,
+    written,
+    failures,
     fail: (yes: boolean) => {
       failing = yes
     },

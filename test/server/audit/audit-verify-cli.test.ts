@@ -114,7 +114,9 @@ test('what is archived is verified with the rest, and is missed where it is not 
     logger: createLogger('fatal'),
   }
   await using archiver = new AuditArchiver({
-    ...{ ...options, store, auditKey: openKeyring(keys).auditKey },
+    ...options,
+    store,
+    auditKey: openKeyring(keys).auditKey,
     failed: (error) => t.fail(String(error)),
   })
   await archiver.run()

@@ -4,8 +4,13 @@ import { LateAudit } from '../../../server/audit/late-audit.ts'
 import { until } from '../../support/until.ts'
 
 const draft = (at: number): AuditDraft => ({
-  ...{ tenant_id: '_hub', at, actor: 'hub', action: 'alarm.raise', object: 'service:store' },
-  ...{ outcome: 'store_failing', detail: {} },
+  tenant_id: '_hub',
+  at,
+  actor: 'hub',
+  action: 'alarm.raise',
+  object: 'service:store',
+  outcome: 'store_failing',
+  detail: {},
 })
 
 function rig() {

@@ -26,7 +26,10 @@ test('the first start makes an admin token, in a file that its owner alone can r
   t.is((await stat(file)).mode & 0o777, 0o600)
   t.deepEqual(await readdir(dataFolder), ['admin-token'])
   t.like(await rig.auth.authenticator.authenticateToken(first.token), {
-    ...{ id: 'admin', role: 'admin', tenant_id: null, expires_at: null },
+    id: 'admin',
+    role: 'admin',
+    tenant_id: null,
+    expires_at: null,
   })
   t.true(adminTokenNotice(first).includes(first.token) && adminTokenNotice(first).includes(file))
   const written = JSON.stringify([

@@ -25,12 +25,19 @@ export async function authRig(options: Partial<AuthOptions> & { keyring?: Keyrin
   const clock = options.clock ?? new Clock()
   const auth = stack.use(
     await openAuth({
-      ...{ store, sealer: new Sealer(keyring), dataFolder: null, now: clock.now, logger },
+      store,
+      sealer: new Sealer(keyring),
+      dataFolder: null,
+      now: clock.now,
+      logger,
       ...options,
     }),
   )
   return {
-    ...{ auth, store, keyring, clock },
+    auth,
+    store,
+    keyring,
+    clock,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
@@ -41,7 +48,13 @@ export function someone(
   tenant_id: string | null = 'acme',
 ): AuthenticatedPrincipal {
   return {
-    ...{ id: `the-${role}`, role, tenant_id, node_id: null, grants: { streams: ['*'], actions: ['*'] } },
-    ...{ credential: 'api-key', token_id: 'x', expires_at: null },
+    id: `the-${role}`,
+    role,
+    tenant_id,
+    node_id: null,
+    grants: { streams: ['*'], actions: ['*'] },
+    credential: 'api-key',
+    token_id: 'x',
+    expires_at: null,
   }
 }

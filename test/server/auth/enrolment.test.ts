@@ -36,8 +36,12 @@ test('a token and a CSR become a certificate that says only what the hub says', 
     const ca = new X509Certificate(authorities[0]!)
     t.true(read.verify(ca.publicKey) && read.checkIssued(ca) && ca.ca)
     t.like(await authenticator.authenticate({ certificate: presentedBy(certificate.pem) }), {
-      ...{ id: `cam-van-${kind}`, role: 'node', tenant_id: 'acme', node_id: `cam-van-${kind}` },
-      ...{ credential: 'certificate', token_id: certificate.serial },
+      id: `cam-van-${kind}`,
+      role: 'node',
+      tenant_id: 'acme',
+      node_id: `cam-van-${kind}`,
+      credential: 'certificate',
+      token_id: certificate.serial,
     })
   }
 })
@@ -219,8 +223,11 @@ test('who may give out enrolment tokens', async (t) => {
     'for a year': await codeOf(enrolment.issue(sender, 365 * 86_400)),
   }
   t.deepEqual(codes, {
-    ...{ 'its own operator': 'ok', 'another operator': '403 delegation_refused' },
-    ...{ 'a viewer': '403 delegation_refused', 'an operator for the hub': '403 delegation_refused' },
-    ...{ 'the admin for the hub': 'ok', 'for a year': '400 token_lifetime' },
+    'its own operator': 'ok',
+    'another operator': '403 delegation_refused',
+    'a viewer': '403 delegation_refused',
+    'an operator for the hub': '403 delegation_refused',
+    'the admin for the hub': 'ok',
+    'for a year': '400 token_lifetime',
   })
 })

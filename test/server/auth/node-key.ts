@@ -8,7 +8,9 @@ const ALGORITHMS = {
   'P-384': { name: 'ECDSA', namedCurve: 'P-384' },
   Ed25519: { name: 'Ed25519' },
   RSA: {
-    ...{ name: 'RSASSA-PKCS1-v1_5', modulusLength: 2048, hash: 'SHA-256' },
+    name: 'RSASSA-PKCS1-v1_5',
+    modulusLength: 2048,
+    hash: 'SHA-256',
     publicExponent: new Uint8Array([1, 0, 1]),
   },
 } as const
@@ -26,7 +28,9 @@ export async function nodeKey(
 ): Promise<{ key: string; csr: string }> {
   const keys = await generate(kind)
   const request = await Pkcs10CertificateRequestGenerator.create({
-    ...{ name, keys, signingAlgorithm: SIGNING[kind] },
+    name,
+    keys,
+    signingAlgorithm: SIGNING[kind],
   })
   const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
   return {

@@ -16,8 +16,13 @@ test('a JWT names its holder, tenant, role and grants until it expires', async (
   const grants = { streams: ['cam-*'], actions: ['subscribe' as const] }
   const { token, info } = await tokens.issueJwt({ ...viewer, grants, node_id: 'n1' }, 60)
   t.like(await authenticator.authenticate(bearer(token)), {
-    ...{ id: 'alice', role: 'viewer', tenant_id: 'acme', node_id: 'n1', credential: 'jwt' },
-    ...{ token_id: info.token_id, expires_at: info.expires_at },
+    id: 'alice',
+    role: 'viewer',
+    tenant_id: 'acme',
+    node_id: 'n1',
+    credential: 'jwt',
+    token_id: info.token_id,
+    expires_at: info.expires_at,
   })
   t.deepEqual((await authenticator.authenticate(bearer(token))).grants, grants)
   rig.clock.pass(61)
@@ -152,7 +157,11 @@ test('an API key is kept as a hash, and is refused when it is wrong, expired or 
   const { token, info } = await tokens.issueApiKey({ ...viewer, label: 'wall display' }, expires)
   t.regex(token, /^lc_[a-z2-7]{16}_[A-Za-z0-9_-]{43}$/)
   t.like(await authenticator.authenticateToken(token), {
-    ...{ id: 'alice', role: 'viewer', tenant_id: 'acme', credential: 'api-key', token_id: info.token_id },
+    id: 'alice',
+    role: 'viewer',
+    tenant_id: 'acme',
+    credential: 'api-key',
+    token_id: info.token_id,
   })
   const secret = token.slice(-43)
   t.false(JSON.stringify(await rig.store.list('token', null)).includes(secret))
@@ -242,7 +251,9 @@ test('every token that is given out or revoked is in the audit trail', async (t)
   t.deepEqual(
     records.map(({ actor, action, object }) => ({ actor, action, object })),
     ['token.issue', 'token.revoke'].map((action) => ({
-      ...{ actor: 'user:the-operator', action, object: `token:${info.token_id}` },
+      actor: 'user:the-operator',
+      action,
+      object: `token:${info.token_id}`,
     })),
   )
 })

@@ -89,7 +89,10 @@ test('no tenant hears, or displaces, the facts of another', async (t) => {
   const own: Fact<Body>[] = []
   bus.subscribe({ name: 'hub', of: 'all', kinds: ['a'], capacity: 2, ...hub })
   bus.subscribe({
-    ...{ name: 'own', of: { tenantId: 't1' }, kinds: ['a'], capacity: 100 },
+    name: 'own',
+    of: { tenantId: 't1' },
+    kinds: ['a'],
+    capacity: 100,
     take: (facts) => void own.push(...facts),
   })
   bus.tell('t1', { kind: 'a', n: 0 })
@@ -122,18 +125,27 @@ test('a listener that hangs or throws holds up nobody, and goes on itself', asyn
     take: () => new Promise<void>(() => {}),
   })
   bus.subscribe({
-    ...{ name: 'throws', of: 'all', kinds: ['a'], capacity: 10 },
+    name: 'throws',
+    of: 'all',
+    kinds: ['a'],
+    capacity: 10,
     take(facts) {
       broken.push(...facts.map(({ body }) => body.n))
       throw new Error(`no ${broken.at(-1)}`)
     },
   })
   bus.subscribe({
-    ...{ name: 'rejects', of: 'all', kinds: ['a'], capacity: 10 },
+    name: 'rejects',
+    of: 'all',
+    kinds: ['a'],
+    capacity: 10,
     take: () => Promise.reject(new Error('never')),
   })
   bus.subscribe({
-    ...{ name: 'good', of: 'all', kinds: ['a'], capacity: 10 },
+    name: 'good',
+    of: 'all',
+    kinds: ['a'],
+    capacity: 10,
     take: (facts) => void heard.push(...facts.map(({ body }) => body.n)),
   })
   for (const n of [1, 2, 3]) {
@@ -179,11 +191,17 @@ test('a listener may tell, subscribe and end while it takes', async (t) => {
   const { bus } = rig()
   const heard: string[] = []
   const first = bus.subscribe({
-    ...{ name: 'first', of: 'all', kinds: ['a'], capacity: 9 },
+    name: 'first',
+    of: 'all',
+    kinds: ['a'],
+    capacity: 9,
     take([fact]) {
       heard.push(`first ${fact?.body.n}`)
       bus.subscribe({
-        ...{ name: 'second', of: 'all', kinds: ['a', 'b'], capacity: 9 },
+        name: 'second',
+        of: 'all',
+        kinds: ['a', 'b'],
+        capacity: 9,
         take: ([other]) => void heard.push(`second ${other?.body.n}`),
       })
       first.end()
@@ -205,7 +223,10 @@ test('whatever the pace, each listener hears its facts in order, and each gap by
       const waiting = new Set<() => void>()
       const mine = index % 2 === 0 ? ('all' as const) : { tenantId: tenants[index % 3]! }
       bus.subscribe({
-        ...{ name: `l${index}`, of: mine, kinds: ['a', 'b'], capacity: random.int(1, 5) },
+        name: `l${index}`,
+        of: mine,
+        kinds: ['a', 'b'],
+        capacity: random.int(1, 5),
         take(facts, missed) {
           const { tenantId } = facts[0]!
           let before = last.get(tenantId) ?? 0

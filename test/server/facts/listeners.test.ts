@@ -94,8 +94,12 @@ test('alarms and nodes are put on the audit trail of their tenant', async (t) =>
     { ...who, ...what, tenant_id: 't1', action: 'alarm.raise', detail: { message: 'silent' } },
     { ...who, ...what, tenant_id: 't1', action: 'alarm.clear', detail: { why: 'recovered', after_ms: 1000 } },
     {
-      ...{ ...who, tenant_id: HUB_TENANT_ID, action: 'node.up' },
-      ...{ object: 'node:edge-1', outcome: 'up', detail: {} },
+      ...who,
+      tenant_id: HUB_TENANT_ID,
+      action: 'node.up',
+      object: 'node:edge-1',
+      outcome: 'up',
+      detail: {},
     },
   ])
 })

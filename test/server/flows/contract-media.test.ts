@@ -37,7 +37,10 @@ function send({ endpoints, keys, stream_id }: FlowContract) {
   return startFieldSender({
     links: endpoints.map(({ address, port }) => ({ host: address, port })),
     bufferMs: 60,
-    ...{ passphrase, aesBits: aes_bits, username, password },
+    passphrase,
+    aesBits: aes_bits,
+    username,
+    password,
     card: { name: stream_id, width: 320, height: 180, videoKbps: 400 },
   })
 }

@@ -48,8 +48,11 @@ const joined = async (t: ExecutionContext, token: string | null) => {
 async function rawJoin(ticket: string): Promise<Duplex> {
   const upgrading = request(new URL('/protoo', hub.url), {
     headers: {
-      ...{ connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' },
-      ...{ 'sec-websocket-key': randomBytes(16).toString('base64'), 'sec-websocket-protocol': 'protoo' },
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': randomBytes(16).toString('base64'),
+      'sec-websocket-protocol': 'protoo',
     },
   })
   const upgraded = Promise.withResolvers<Duplex>()

@@ -7,8 +7,13 @@ export function flowOf(
 ): LivePublisherFlow {
   return {
     contract: {
-      ...{ contract_id, version: 1, tenant_id: 't1', stream_id: 'cam-1', class: 'focus' },
-      ...{ mode: 'overlay-relay', transport: 'rist' },
+      contract_id,
+      version: 1,
+      tenant_id: 't1',
+      stream_id: 'cam-1',
+      class: 'focus',
+      mode: 'overlay-relay',
+      transport: 'rist',
       endpoints: [{ node_id: 'hub', address: '127.0.0.1', port: 9500 }],
       buffer: { start_ms: 50, min_ms: 50, max_ms: 120, rtt_multiple: 4 },
       pacing: { target_kbps: 3000, max_kbps: 10_000, burst_ms: 5 },

@@ -64,7 +64,9 @@ async function rig(t: ExecutionContext) {
   const open = (hubId = 'hub') =>
     new PublisherFlows({
       clock,
-      ...{ store, sealer, hubId },
+      store,
+      sealer,
+      hubId,
       media: {
         open: ({ contract, keys }) => {
           if (refuse.open) throw refuse.open

@@ -37,9 +37,16 @@ function rig() {
   ): string =>
     viewers.grant(
       {
-        ...{ contractId, tenantId: 't1', streamId: 'cam-1', subject: 'alice', streamClass: 'focus' },
+        contractId,
+        tenantId: 't1',
+        streamId: 'cam-1',
+        subject: 'alice',
+        streamClass: 'focus',
         holder: { anonymous: false, name: 'alice' },
-        ...{ expiresAt: clock.now + 600_000, abr: ABR, proof: null, wantedKbps: null },
+        expiresAt: clock.now + 600_000,
+        abr: ABR,
+        proof: null,
+        wantedKbps: null,
         ...more,
       },
       ceilings,

@@ -5,12 +5,19 @@ import { type LimitedViewer, ViewerLimits } from '../../../server/flows/viewer-l
 import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
 
 const AUDIT: AuditDraft = {
-  ...{ tenant_id: 't1', at: 1, actor: 'user:olga', action: 'viewer.limits', object: 'stream/cam-1' },
-  ...{ outcome: 'done', detail: {} },
+  tenant_id: 't1',
+  at: 1,
+  actor: 'user:olga',
+  action: 'viewer.limits',
+  object: 'stream/cam-1',
+  outcome: 'done',
+  detail: {},
 }
 
 const viewer = (name: string, more: Partial<LimitedViewer> = {}): LimitedViewer => ({
-  ...{ tenantId: 't1', streamId: 'cam-1', holder: { anonymous: false, name } },
+  tenantId: 't1',
+  streamId: 'cam-1',
+  holder: { anonymous: false, name },
   ...more,
 })
 

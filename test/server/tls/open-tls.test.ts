@@ -155,7 +155,13 @@ test("the hub's certificate is renewed before it expires, without a break", asyn
   const { clock } = rig
   const { authorities } = rig.auth
   await using identity = await IssuedIdentity.open({
-    ...{ authorities, bind: '0.0.0.0', names: [], days: 30, checkMs: 20, now: clock.now, logger },
+    authorities,
+    bind: '0.0.0.0',
+    names: [],
+    days: 30,
+    checkMs: 20,
+    now: clock.now,
+    logger,
   })
   const first = identity.current.certificate
   clock.pass(19 * 86_400)

@@ -51,8 +51,11 @@ export async function ask(port: number, options: RequestOptions): Promise<Answer
   let text = ''
   for await (const chunk of response) text += chunk
   return {
-    ...{ status: response.statusCode, body: JSON.parse(text), protocol },
+    status: response.statusCode,
+    body: JSON.parse(text),
+    protocol,
     // Told to a client once for each connection, and not when it resumes a session.
-    ...{ subject: certificate?.subject ?? '', serial: certificate?.serialNumber ?? '' },
+    subject: certificate?.subject ?? '',
+    serial: certificate?.serialNumber ?? '',
   }
 }

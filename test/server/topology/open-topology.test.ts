@@ -23,7 +23,10 @@ test('from a report to a reconsidered flow, an alarm, an audit record and the me
   await using _lines = factLines(facts, metrics, createLogger('fatal'))
   await using _records = auditFacts(facts, (draft) => audit.push(draft))
   await using _console = facts.subscribe({
-    ...{ name: 'console', of: { tenantId: TENANT }, kinds: ['alarm'], capacity: 10 },
+    name: 'console',
+    of: { tenantId: TENANT },
+    kinds: ['alarm'],
+    capacity: 10,
     take: (batch) => void consoles.push(...batch.map(({ body }) => body.alarm.kind)),
   })
   await using parts = await openTopology({
@@ -44,8 +47,16 @@ test('from a report to a reconsidered flow, an alarm, an audit record and the me
   await directory.put(TENANT, 'sender-1', entry('sender', { links: [wire('lte-1', 'hub-1')] }))
   const node = { tenantId: TENANT, key: 'node:sender-1', kind: 'node', nodeId: 'sender-1' } as const
   const report = (delivered: number) => ({
-    ...{ node_id: 'sender-1', link_id: 'lte-1', rtt_ms: 20, jitter_ms: 1, loss: 0, bitrate_kbps: 3000 },
-    ...{ queue_depth: 0, at: Date.now(), packets_sent: 100, packets_delivered: delivered },
+    node_id: 'sender-1',
+    link_id: 'lte-1',
+    rtt_ms: 20,
+    jitter_ms: 1,
+    loss: 0,
+    bitrate_kbps: 3000,
+    queue_depth: 0,
+    at: Date.now(),
+    packets_sent: 100,
+    packets_delivered: delivered,
   })
   intake.accept(node, [report(100)])
   await until(() => topology.link(TENANT, 'sender-1', 'lte-1')?.evidence.admitted, 'the link serves')

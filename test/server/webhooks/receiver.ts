@@ -23,7 +23,9 @@ export async function receiver(tls?: { cert: string; key: string }) {
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
-    ...{ received, answers, port },
+    received,
+    answers,
+    port,
     url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}/hook?key=1`,
     events: () => received.map(({ body }) => JSON.parse(body)),
     async [Symbol.asyncDispose]() {

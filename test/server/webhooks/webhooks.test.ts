@@ -20,14 +20,25 @@ async function rig(options: Partial<WebhooksOptions> & { store?: Store } = {}) {
   const clock = new Clock()
   const alarms: WebhookAlarm[] = []
   const webhooks = await Webhooks.open({
-    ...{ store, sealer, now: clock.now, logger, hubId: 'hub-1', allowedNetworks: ['127.0.0.0/8'] },
-    ...{ limits: fast, onAlarm: (alarm) => alarms.push(alarm) },
+    store,
+    sealer,
+    now: clock.now,
+    logger,
+    hubId: 'hub-1',
+    allowedNetworks: ['127.0.0.0/8'],
+    limits: fast,
+    onAlarm: (alarm) => alarms.push(alarm),
     ...options,
   })
   stack.use(webhooks)
   const pending = () => store.list('webhook-delivery', null)
   return {
-    ...{ webhooks, store, sealer, clock, alarms, pending },
+    webhooks,
+    store,
+    sealer,
+    clock,
+    alarms,
+    pending,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

@@ -26,8 +26,13 @@ async function openIngress(awaitsKnock = false) {
       {
         streamId: 'cam-1',
         input: () => ({
-          ...{ address: '127.0.0.1', links: [{ port: link! }], authentication: 'srp' },
-          ...{ passphrase, aes_bits: aesBits, username, password },
+          address: '127.0.0.1',
+          links: [{ port: link! }],
+          authentication: 'srp',
+          passphrase,
+          aes_bits: aesBits,
+          username,
+          password,
           buffer: { start_ms: 50, min_ms: 50, max_ms: 50, rtt_multiple: 4 },
         }),
         rtpPort: rtp!,

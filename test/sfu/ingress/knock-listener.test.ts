@@ -19,7 +19,9 @@ async function hold(links = 2, address = '127.0.0.1') {
   const rejections: Rejection[] = []
   let knocks = 0
   const listener = new KnockListener({
-    ...{ address, links: ports.map((port) => ({ port })), aesBits: 256 },
+    address,
+    links: ports.map((port) => ({ port })),
+    aesBits: 256,
     onKnock: () => {
       knocks += 1
       return true
@@ -85,7 +87,9 @@ test('its ports are taken while it holds them, and free afterwards', async (t) =
   const held = await hold()
   const another = () =>
     new KnockListener({
-      ...{ address: '127.0.0.1', links: held.ports.map((port) => ({ port })), aesBits: 256 },
+      address: '127.0.0.1',
+      links: held.ports.map((port) => ({ port })),
+      aesBits: 256,
       onKnock: () => true,
       onRejected: () => {},
     })
@@ -106,7 +110,9 @@ test('a knock that is not answered leaves it listening, and says whom it came fr
   const [port] = await freeUdpPorts(1)
   const sources: string[] = []
   using listener = new KnockListener({
-    ...{ address: '127.0.0.1', links: [{ port: port! }], aesBits: 256 },
+    address: '127.0.0.1',
+    links: [{ port: port! }],
+    aesBits: 256,
     onKnock: (source) => sources.push(source) === 3,
     onRejected: () => {},
   })

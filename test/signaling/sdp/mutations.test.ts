@@ -24,20 +24,31 @@ const LEAST = 300
 
 const ABR = { min_kbps: 100, start_kbps: 1000, max_kbps: 5000 }
 const CONTRACT: FlowContract = {
-  ...{ contract_id: 'c', version: 1, tenant_id: 'default', stream_id: 'published', class: 'focus' },
-  ...{ mode: 'lan-direct', transport: 'webrtc', endpoints: [], keys: null, buffer: null, abr: ABR },
+  contract_id: 'c',
+  version: 1,
+  tenant_id: 'default',
+  stream_id: 'published',
+  class: 'focus',
+  mode: 'lan-direct',
+  transport: 'webrtc',
+  endpoints: [],
+  keys: null,
+  buffer: null,
+  abr: ABR,
   join: { protoo_url: '/protoo', whip_url: null, ticket: 'ticket', ice_servers: [] },
   pacing: { target_kbps: 1000, max_kbps: 5000, burst_ms: 100 },
   overlay: { path: [], edge: 'hub', bindings: [] },
   latency: { budget_ms: null, estimate_ms: 0, stages: [] },
-  ...{ reasons: [], expires_at: 0 },
+  reasons: [],
+  expires_at: 0,
 }
 
 /** A place as contracts give it: what it holds is closed with it. */
 function placeOn(stream: Stream): PublisherPlace {
   let held: Publisher | null = null
   return {
-    ...{ stream, contract: CONTRACT },
+    stream,
+    contract: CONTRACT,
     get publisher() {
       return held?.alive ? held : null
     },
@@ -68,7 +79,11 @@ test('spoilt offers are refused with a reason or taken, and leave nothing behind
   const router = pool.slots[0]!.router
   const place = () => placeOn(published)
   const viewer = () => ({
-    ...{ contractId: 'v', anonymous: false, stream: watched, abr: ABR, priority: 100 },
+    contractId: 'v',
+    anonymous: false,
+    stream: watched,
+    abr: ABR,
+    priority: 100,
     connected() {},
     leave() {},
     [Symbol.dispose]() {},
@@ -98,7 +113,9 @@ test('spoilt offers are refused with a reason or taken, and leave nothing behind
       } else {
         const { media } = await WhepViewing.open(
           {
-            ...{ admission: { admit: viewer }, events, routers },
+            admission: { admit: viewer },
+            events,
+            routers,
             routerCapabilities: () => router.rtpCapabilities,
             expectedCodecs: () => null,
           },

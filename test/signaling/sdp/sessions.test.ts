@@ -25,8 +25,12 @@ function mediaThat(dtlsState: string): SessionMedia & { ended: number } {
 }
 
 const optionsWith = (media: SessionMedia, ended = () => {}): SdpSessionOptions => ({
-  ...{ door: 'whep', streamId: 'cam', owner: 'somebody', anonymous: false },
-  ...{ offer: readOffer(PLAYER_OFFER), media },
+  door: 'whep',
+  streamId: 'cam',
+  owner: 'somebody',
+  anonymous: false,
+  offer: readOffer(PLAYER_OFFER),
+  media,
   left: async () => {},
   ended,
 })
