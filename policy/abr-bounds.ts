@@ -4,9 +4,9 @@ import type { ClassProfile } from './classes.ts'
 export interface RateFacts {
   /** What the path can carry for this flow, kb/s; null where nobody knows. */
   readonly capacityKbps: number | null
-  /** What the other end asked for at most, kb/s; null for no wish. */
+  /** The highest bitrate that the other end asked for, kb/s; null for no wish. */
   readonly wantedKbps: number | null
-  /** The links have yet to prove themselves: begin as low as the class allows. */
+  /** The links have not proved themselves yet: begin as low as the class allows. */
   readonly cautious: boolean
 }
 
@@ -17,12 +17,12 @@ export type RateAnswer =
 /** Rates below this carry no picture, kb/s. */
 export const LEAST_KBPS = 50
 
-/** The encoder's bounds: the class's, cut by what the path carries and by what was asked for. */
+/** The encoder's bounds: the class's bounds, cut by the capacity of the path and by the wish of the other end. */
 export function chooseAbr({ videoKbps }: ClassProfile, facts: RateFacts): RateAnswer {
   const { capacityKbps, wantedKbps, cautious } = facts
   const capacity = capacityKbps ?? Number.POSITIVE_INFINITY
   const wanted = wantedKbps ?? Number.POSITIVE_INFINITY
-  // Less than the class's floor may be asked for; less than the floor of capacity is another matter.
+  // The other end may ask for less than the class's floor. A path with less capacity than the floor is refused instead.
   const min = Math.max(LEAST_KBPS, Math.min(videoKbps.floor, wanted))
   if (capacity < min) {
     return { fits: false, reason: `the path carries ${Math.floor(capacity)} kb/s, the floor is ${min} kb/s` }

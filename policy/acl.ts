@@ -7,7 +7,9 @@ import { compileGlob, globCost, matchesAll, patternsMayMeet } from './glob.ts'
 export interface AccessQuestion {
   readonly principal: Principal
   readonly action: Action
-  /** null for what is not about one stream; undefined where it is not known yet which stream it is about, if any. */
+  /**
+   * null: the action is not about one stream. undefined: which stream the action is about, if any, is not known yet.
+   */
   readonly streamId: string | null | undefined
 }
 
@@ -34,8 +36,8 @@ interface ActionRules {
 export type CompiledAcl = ReadonlyMap<Action, ActionRules>
 
 /**
- * What a tenant's document can't take from the hub's admin: with these a tenant that locked everybody out is
- * mended again.
+ * Actions that a tenant's document can't take from the hub's admin. With these actions the admin can repair the policy
+ * of a tenant that locked everybody out.
  */
 const ADMINISTRATION: ReadonlySet<Action> = new Set<Action>([
   'policy.read',
@@ -70,9 +72,9 @@ export function compileAcl(rules: readonly AclRule[], actions: readonly Action[]
 }
 
 /**
- * What it can cost at most to ask an ACL once, in the steps of `globCost`: patterns of streams and subjects that are
- * neither whole names nor beginnings of names are looked for in each id.
- * @param most counting ends above it
+ * The highest cost of asking an ACL one question, in the steps of `globCost`. Patterns of streams and subjects that are
+ * neither whole names nor beginnings of names are searched for in each id.
+ * @param most counting ends above this cost
  */
 export function aclCost(rules: readonly AclRule[], most: number): number {
   let steps = 0
@@ -85,10 +87,12 @@ export function aclCost(rules: readonly AclRule[], most: number): number {
 }
 
 /**
- * Whether a principal of the tenant may. Its token's grants bound it first; then deny beats allow and no rule is a
- * deny. Tenancy itself is asked elsewhere (`tenancy.ts`): the principal is taken to belong here.
+ * Whether a principal of the tenant may do this. The grants of the principal's token decide first; then deny beats
+ * allow, and no matching rule means deny. Tenancy is asked elsewhere (`tenancy.ts`): the principal is taken to belong
+ * to the tenant.
  *
- * While the stream is not known, only who may with no stream is denied: what is then allowed must be asked again.
+ * While the stream is not known, the answer denies only principals who may do this with no stream at all. An allowed
+ * question must be asked again once the stream is known.
  */
 export function askAcl(acl: CompiledAcl, question: AccessQuestion): AccessAnswer {
   const { principal, action, streamId } = question
@@ -119,8 +123,9 @@ function denied(rule: string, reason: string): AccessAnswer {
 }
 
 /**
- * Who is limited to streams may do nothing that is not about a stream of theirs: not even read what belongs to the whole
- * tenant, of which others' streams are a part. A node's reports that name no stream are about the node itself.
+ * A principal whose grants name streams may do nothing that is not about one of these streams. Such a principal may not
+ * even read what belongs to the whole tenant, because other streams are part of that. A node's reports that name no
+ * stream are about the node itself.
  */
 function withinGrants({ principal, action, streamId }: AccessQuestion): boolean {
   const { grants, node_id } = principal
@@ -135,7 +140,7 @@ function withinGrants({ principal, action, streamId }: AccessQuestion): boolean 
 type Grants = Principal['grants']
 type GrantedStreams = 'all' | readonly ((streamId: string) => boolean)[]
 
-/** A list asks about each of its items by the same token. */
+/** A list asks about each of its items with the same token: the compiled grants are kept. */
 const granted = new WeakMap<Grants, GrantedStreams>()
 
 function grantedStreams(grants: Grants): GrantedStreams {
@@ -153,16 +158,16 @@ function compileRule(rule: AclRule): Ask {
   const about = ({ streamId, principal: { grants } }: AccessQuestion): boolean => {
     if (streamId === null) return false
     if (streamId !== undefined) return streams.some((matches) => matches(streamId))
-    // A rule that denies some streams may leave others.
+    // A rule that denies some of the granted streams may leave others.
     return rule.effect === 'allow' && mayMeet(rule.streams, grants.streams)
   }
   return (question) => (everyStream || about(question)) && subjects.some((subject) => subject(question))
 }
 
-/** Pairs of patterns that are compared at most: beyond, what can't be told at once is left to the exact question. */
+/** Most pairs of patterns that are compared. Above this number the exact question decides later. */
 const MAX_PAIRS = 500
 
-/** Whether there may be a stream that a pattern of both matches. Says no only where there surely is none. */
+/** Whether a stream may exist that matches a pattern of both lists. The answer is no only where none can exist. */
 function mayMeet(one: readonly string[], other: readonly string[]): boolean {
   if (one.length * other.length > MAX_PAIRS) return true
   return one.some((a) => other.some((b) => patternsMayMeet(a, b)))

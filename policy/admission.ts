@@ -8,26 +8,26 @@ export interface Stage {
   readonly source: StageSource
 }
 
-/** What stages take where nobody measured them, ms: hardware or zero-latency encoding, and a browser's playout. */
+/** Defaults for stages that nobody measured, ms: hardware or zero-latency encoding, and a browser's playout. */
 const DEFAULT_ENCODE_MS = 10
 const DEFAULT_PLAYOUT_MS = 26
 /** Playout with the `playout-delay` extension at 0/0. */
 const IMMEDIATE_PLAYOUT_MS = 1
-/** Demultiplexing, packetizing and forwarding at the node where media enters, and passing on at each further one. */
+/** Demultiplexing, packetizing and forwarding where media enters, and the passing on at each further node. */
 const ENTRY_MS = 4
 const PASS_MS = 2
 
 export interface BudgetFacts {
   readonly profile: ClassProfile
-  /** Measured on this flow, ms; goes before everything else. */
+  /** Measured on this flow, ms; a measurement beats every default. */
   readonly measured: Partial<Readonly<Record<LatencyStage, number>>>
-  /** What the way into the overlay took, where the flow is a viewer's. */
+  /** Latency of the way into the overlay; null unless the flow is a viewer's. */
   readonly upstream: Latency | null
   /** Recovery buffer of this leg, ms. */
   readonly bufferMs: number
   /** One-way delay of the path's links together. */
   readonly oneWay: Stage
-  /** Nodes after the first that pass media on. */
+  /** Nodes after the first node that pass media on. */
   readonly passes: number
   /** The leg begins outside the overlay: encoding and entry are part of it. */
   readonly entering: boolean
@@ -78,7 +78,7 @@ export function describeLatency({ budget_ms, estimate_ms, stages }: Latency): st
   return `${sum} = ${estimate_ms} ms ${budget_ms === null ? 'and no budget' : `of ${budget_ms} ms`}`
 }
 
-/** Two stretches of one stage: known only as well as the lesser known one. */
+/** Joins two stretches of one stage: their sum is known only as well as the less known stretch. */
 function plus(one: Stage | undefined, other: Stage): Stage {
   if (!one || one.ms === 0) return other
   if (other.ms === 0) return one

@@ -9,21 +9,21 @@ const HEAVY_LOSS = 0.1
 const HEAVY_MULTIPLES = { from: 5, to: 6 } as const
 
 export interface BufferChoice {
-  /** null where the transport waits for nothing. */
+  /** null where the transport has no recovery buffer. */
   readonly buffer: RecoveryBuffer | null
   /** How long the buffer delays media, ms. */
   readonly delayMs: number
-  /** What the link would need, ms; more than `delayMs` where the class's bound cut it. */
+  /** What the link would need, ms; more than `delayMs` where the class's bound cuts the buffer. */
   readonly wantedMs: number
-  /** In words, or null where there is no buffer. */
+  /** The reason in words, or null where there is no buffer. */
   readonly reason: string | null
 }
 
 /**
- * The recovery buffer of a transport that resends: a multiple of the RTT, held in the bounds of the class. WebRTC
- * and RTP into an SFU wait for nothing: their loss is the viewer's jitter buffer's.
+ * The recovery buffer of a transport that resends: a multiple of the RTT, held in the bounds of the class. WebRTC and
+ * RTP into an SFU have no such buffer: the viewer's jitter buffer handles their loss.
  * @param rttMs round trip of the slowest link whose packets must be waited for
- * @param loss share of packets lost on it, 0 to 1
+ * @param loss share of packets lost on that link, 0 to 1
  */
 export function chooseBuffer(
   transport: Transport,

@@ -2,22 +2,22 @@ import type { Saturation } from './facts.ts'
 import type { GraphLink, NodeFacts } from './paths/graph.ts'
 import type { LinkView } from './paths/link-view.ts'
 
-/** From this load of its least busy worker on a node takes nothing new; what runs stays. */
+/** A node takes nothing new while its least busy worker is at this load or above. Running flows stay. */
 export const WORKER_CPU_CEILING = 0.85
 
-/** Share of a link's spare capacity that one flow may plan with: the rest is for retransmissions and others. */
+/** Share of a link's spare capacity that one flow may plan with. The rest is for retransmissions and other flows. */
 const LINK_SHARE = 0.8
 
-/** Signs that a link carries no more than it does now: its queue, ms, and its loss (0 to 1). */
+/** Signs that a link can carry no more than it carries now: its queue, ms, and its loss (0 to 1). */
 export const CONGESTED_QUEUE_MS = 200
 export const CONGESTED_LOSS = 0.05
 /** Below this rate loss and queues say nothing about capacity, kb/s. */
 export const TELLING_KBPS = 200
 
 /**
- * What a link can carry for a flow, kb/s; null where nobody knows. A link that shows congestion carries no more
- * than what arrives now, whatever was declared.
- * @param ownKbps what of its present load is the flow's own
+ * What a link can carry for a flow, kb/s; null where nobody knows. A link with signs of congestion carries no more than
+ * what arrives now, whatever was declared.
+ * @param ownKbps the flow's own share of the link's present load
  */
 export function linkCapacityKbps(
   { facts, metrics }: GraphLink,
@@ -33,7 +33,7 @@ export function linkCapacityKbps(
 }
 
 /**
- * What is full on a node, or null where `kbps` more fit. A node that may carry no flow at all is being drained.
+ * What is full on a node, or null where `kbps` more fit. A node whose ceiling is no flows at all is draining.
  * @returns the saturated resource, as errors and metrics name it
  */
 export function saturatedResource(node: NodeFacts, kbps: number): string | null {
@@ -59,38 +59,38 @@ export function describeSaturation({ nodeId, load, ceilings }: NodeFacts, resour
   }
 }
 
-/** Ceilings of a tenant; null has no ceiling. */
+/** Ceilings of a tenant; null means no ceiling. */
 export interface TenantCeilings {
   readonly maxStreams: number | null
-  /** Streams of one asker: a user with all its tokens, or a node. */
+  /** Most streams of one asker: a user with all tokens of that user, or a node. */
   readonly maxStreamsPerToken: number | null
   readonly maxViewers: number | null
   readonly maxViewersPerStream: number | null
-  /** Of those without a token. */
+  /** Most viewers without a token from one address. */
   readonly maxViewersPerAddress: number | null
   readonly uplinkKbps: number | null
 }
 
-/** Of a ceiling of viewers, the share that those without a token may have together: who has one comes first. */
+/** Viewers without a token may have this share of each ceiling together. The rest is for viewers with a token. */
 const ANONYMOUS_SHARE = 0.9
 
-/** How many of `most` viewers may be without a token; null has no ceiling. */
+/** How many of `most` viewers may be without a token; null means no ceiling. */
 export function anonymousCeiling(most: number | null): number | null {
   return most === null ? null : Math.ceil(most * ANONYMOUS_SHARE)
 }
 
-/** What viewers without a token use of a tenant now; places that give way are not counted. */
+/** What viewers without a token use of a tenant now. Places that give way are not counted. */
 export interface AnonymousUsage {
   readonly viewers: number
   readonly viewersOfStream: number
-  /** By the address of whoever asks. */
+  /** Viewers at the address of the present asker. */
   readonly viewersOfAddress: number
 }
 
-/** What the tenant uses now; neither the flow in question nor places that give way to it are counted. */
+/** What the tenant uses now, without the flow in question and without places that give way to that flow. */
 export interface TenantUsage {
   readonly streams: number
-  /** Those of them that whoever asks now asked for. */
+  /** Streams that the present asker already has. */
   readonly streamsOfToken: number
   readonly viewers: number
   readonly viewersOfStream: number
@@ -98,7 +98,7 @@ export interface TenantUsage {
   readonly uplinkKbps: number
 }
 
-/** What of the tenant's own is full for one more publisher or viewer, with the arithmetic; null where it fits. */
+/** The full ceiling of the tenant for one more publisher or viewer, with the arithmetic; null where there is room. */
 export function saturatedQuota(
   ceilings: TenantCeilings,
   usage: TenantUsage,

@@ -9,7 +9,7 @@ export interface AttemptQuestion {
   readonly request: DecisionRequest
   readonly facts: DecisionFacts
   readonly policy: EffectivePolicy
-  /** The end outside the overlay, where it is a node. */
+  /** The end outside the overlay, where that end is a node. */
   readonly outside: GraphNode | null
   readonly nowMs: number
 }
@@ -18,7 +18,7 @@ export type ClassAttempt =
   | { readonly fits: true; readonly decision: GrantedDecision }
   | {
       readonly fits: false
-      /** Of the transport that was tried first. */
+      /** Refusal of the transport that was tried first. */
       readonly refusal: Refusal
       readonly reasons: readonly string[]
       /** No other class would fare better. */

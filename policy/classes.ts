@@ -1,7 +1,7 @@
 import type { PathStrategy, UplinkUse } from '../common/wire/policy-document.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
 
-/** What a class of stream asks of the way from camera to screen. Times in ms, bitrates in kb/s. */
+/** What a class of stream demands of the way from camera to screen. Times in ms, bitrates in kb/s. */
 export interface ClassProfile {
   /** p95 glass-to-glass target, or null where there is none. */
   readonly glassToGlassMs: number | null

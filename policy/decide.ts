@@ -8,15 +8,16 @@ import type { DecisionFacts } from './facts.ts'
 import type { GraphNode } from './paths/graph.ts'
 import { mayActIn, maySee } from './tenancy.ts'
 
-/** What is asked, and by whom. */
+/** What is asked, and who asks. */
 export interface Question {
   readonly principal: Principal
   readonly request: DecisionRequest
 }
 
 /**
- * Whether and how a flow may run: tenant, ACL, existence, quota; then for the class asked for, and for lesser ones
- * where it does not fit: encryption, transports, path, links, latency budget, bitrate, mode.
+ * Whether and how a flow may run: tenant, ACL, existence, quota; then encryption, transports, path, links, latency
+ * budget, bitrate and mode. These are tried for the class in question, and for lesser classes where that class does not
+ * fit.
  *
  * Pure: the same question, facts, policy and time give the same answer, reasons included.
  * @param nowMs Unix milliseconds
@@ -54,12 +55,12 @@ export function decide(
   return refuse(request, refusal ?? notFound(request), reasons, access.rule)
 }
 
-/** The class that was asked for and, where the tenant lets it be lowered, every lesser one. */
+/** The class in question and, where the tenant allows a downgrade, every lesser class. */
 function classesToTry(asked: StreamClass, { downgrade }: EffectivePolicy): readonly StreamClass[] {
   return downgrade ? STREAM_CLASSES.slice(STREAM_CLASSES.indexOf(asked)) : [asked]
 }
 
-/** A new stream need not exist yet; whatever exists must be the tenant's own. */
+/** A new stream need not exist yet. A stream that exists must be the tenant's own. */
 function exists({ action, tenant_id }: DecisionRequest, { stream }: DecisionFacts): boolean {
   return stream === null ? action === 'publish' : maySee(tenant_id, stream.tenantId)
 }
@@ -78,7 +79,7 @@ function outsideNode(
   return node
 }
 
-/** A flow that runs already has its place; what it may grow to is bounded with its bitrate. */
+/** A running flow has its place already. The bitrate stage bounds how much it may grow. */
 function overQuota(request: DecisionRequest, facts: DecisionFacts, policy: EffectivePolicy): Refusal | null {
   if (facts.current !== null || facts.renews || request.action === 'reroute') return null
   const { floor } = policy.classes[request.class].profile.videoKbps

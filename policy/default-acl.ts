@@ -1,8 +1,7 @@
 import type { AclRule } from '../common/wire/policy-document.ts'
 
 /**
- * Who may what in a tenant whose policy has no `acl` of its own: each role its work, nobody without a token
- * anything.
+ * The ACL of a tenant whose policy has no `acl`: each role may do its work, and nobody may do anything without a token.
  */
 export const DEFAULT_ACL: readonly AclRule[] = [
   {

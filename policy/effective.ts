@@ -16,7 +16,7 @@ import { latency } from './paths/latency.ts'
 import { reputation } from './paths/reputation.ts'
 import type { CostStrategy } from './paths/strategy.ts'
 
-/** A class as a tenant has it. */
+/** A class with the tenant's own values. */
 export interface EffectiveClass {
   readonly name: StreamClass
   readonly profile: ClassProfile
@@ -26,10 +26,10 @@ export interface EffectiveClass {
   readonly deterministic: boolean
 }
 
-/** A tenant's policy with the defaults filled in and its patterns compiled: make it once per version and keep it. */
+/** A tenant's policy with the defaults filled in and its patterns compiled. Make it once per version and keep it. */
 export interface EffectivePolicy {
   readonly tenantId: string
-  /** Version of the document; 0 is the defaults. */
+  /** Version of the document; 0 means the defaults. */
   readonly version: number
   readonly acl: CompiledAcl
   readonly classes: Readonly<Record<StreamClass, EffectiveClass>>
@@ -52,7 +52,7 @@ export const POLICY_DEFAULTS = {
 
 /**
  * @param document the tenant's document, `{}` for none
- * @throws CodedError policy_invalid (400) where numbers contradict each other or the defaults they lean on
+ * @throws CodedError policy_invalid (400) where numbers contradict each other or the defaults
  */
 export function effectivePolicy(
   tenantId: string,
@@ -129,7 +129,7 @@ function overridden(profile: ClassProfile, override: ClassOverride): ClassProfil
   }
 }
 
-/** A class can demand more than the tenant does, never less. */
+/** A class can demand more encryption than the tenant does, never less. */
 function strictest(tenant: EncryptionDemand, ofClass: EncryptionDemand) {
   const longest = tenant.min_aes_bits === 256 || ofClass.min_aes_bits === 256 ? 256 : 128
   return {

@@ -5,7 +5,7 @@ import type { AesBits, Transport } from '../common/wire/ids.ts'
 export interface EncryptionRules {
   readonly minAesBits: AesBits
   readonly forbidTransports: ReadonlySet<Transport>
-  /** `srp` lets in only RIST senders that prove who they are beside knowing the passphrase. */
+  /** `srp` lets in only RIST senders that prove their identity and also know the passphrase. */
   readonly ristAuthentication: 'srp' | 'passphrase'
 }
 
@@ -14,8 +14,8 @@ export type EncryptionAnswer =
   | { readonly met: false; readonly reason: string }
 
 /**
- * Whether two ends that speak the same transport can encrypt it as demanded, and how. Nothing is ever granted
- * unencrypted, except plain RTP that does not leave its machine.
+ * Whether two ends that speak the same transport can encrypt as demanded, and how. Nothing is ever granted unencrypted,
+ * except plain RTP that does not leave its machine.
  * @param samePlace both ends are one machine, joined by its loopback interface
  */
 export function chooseEncryption(
@@ -40,7 +40,7 @@ export function chooseEncryption(
 type Rist = Extract<TransportCapability, { transport: 'rist' }>
 type Rtp = Extract<TransportCapability, { transport: 'rtp' }>
 
-/** VSF TR-06-2: the simple profile has no encryption; in the main profile a PSK alone says nothing about who sends. */
+/** VSF TR-06-2: the simple profile has no encryption. In the main profile a PSK alone does not say who sends. */
 function rist(near: Rist, far: Rist, rules: EncryptionRules, aesBits: AesBits): EncryptionAnswer {
   if (near.profile !== 'main' || far.profile !== 'main') return unmet('RIST simple profile can not encrypt')
   const srp = near.authentication === 'srp' && far.authentication === 'srp'

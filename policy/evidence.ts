@@ -10,11 +10,11 @@ export interface LinkObservation {
   readonly queueDepth: number
   /** Packets given to the link since the last report; null where the reporter does not know. */
   readonly sentPackets: number | null
-  /** Packets that are known to have reached the other end since the last report; null where nobody knows. */
+  /** Packets since the last report that are known to have reached the other end; null where nobody knows. */
   readonly deliveredPackets: number | null
 }
 
-/** What is remembered of a link's reports: enough to tell a good link from one that only looks so. */
+/** What the hub remembers of a link's reports: enough to tell a good link from a link that only looks good. */
 export interface LinkEvidence {
   /** Newest report, whatever it says. */
   readonly measuredAt: number | null
@@ -25,11 +25,11 @@ export interface LinkEvidence {
   /** Start of the present unbroken run of proofs, and their number; 0 while there is no run. */
   readonly runSince: number | null
   readonly proofs: number
-  /** The run is trusted with media: it was the first ever, or it was probed long enough. */
+  /** The run is trusted with media: it was the link's first run ever, or was probed long enough. */
   readonly admitted: boolean
   /** Times the link failed, forgotten after a long good run; each doubles the next probing. */
   readonly breaks: number
-  /** Highest recent RTT: a link that swings is taken by its bad side. */
+  /** Highest recent RTT: a swinging link is judged by its bad side. */
   readonly rttPeakMs: number
   readonly rttPeakAt: number
 }
@@ -49,22 +49,22 @@ export const NO_EVIDENCE: LinkEvidence = {
 export const EVIDENCE_RULES = {
   /** Without a proof for this long a link is silent, and a later proof begins a new run, ms. */
   silentAfterMs: 15_000,
-  /** A failure is held against a link for this long after the newest one, ms; then nothing is known of it. */
+  /** A failure counts against a link for this long after the newest failure, ms. Then nothing is known of the link. */
   deadHoldMs: 10_000,
-  /** How long a returning link must prove itself, ms; doubled by each remembered break. */
+  /** How long a returning link must prove itself, ms; each remembered break doubles this time. */
   probeMs: 5000,
   probeProofs: 3,
   /** Doublings at most: 5 s becomes 160 s. */
   maxDoublings: 5,
   /** A run this long makes up for all breaks, ms. */
   forgiveAfterMs: 300_000,
-  /** From this loss on, packets arriving prove nothing good. */
+  /** From this loss on, packets that arrive are no proof of a good link. */
   failingLoss: 0.5,
-  /** In this time a peak of the RTT loses half of what it stands above the newest RTT, ms. */
+  /** In this time a peak of the RTT loses half of its height above the newest RTT, ms. */
   peakHalfLifeMs: 60_000,
 } as const
 
-/** Folds one report into what is known. Reports older than the newest one change nothing. */
+/** Folds one report into the evidence. A report older than the newest report changes nothing. */
 export function observe(evidence: LinkEvidence, report: LinkObservation): LinkEvidence {
   if (evidence.measuredAt !== null && report.at < evidence.measuredAt) return evidence
   const held = heldRttMs(evidence, report.rttMs, report.at)
@@ -78,7 +78,7 @@ export function observe(evidence: LinkEvidence, report: LinkObservation): LinkEv
   return verdict === 'delivered' ? prove(measured, report.at) : measured
 }
 
-/** The RTT to reckon with, ms: the newest one, or what is left of a recent peak above it. */
+/** The RTT to reckon with, ms: the newest RTT, or the rest of a recent peak above it. */
 export function heldRttMs(evidence: LinkEvidence, newestMs: number, nowMs: number): number {
   const above = evidence.rttPeakMs - newestMs
   if (above <= 0) return newestMs

@@ -7,9 +7,9 @@ import type { TopologySnapshot } from './paths/graph.ts'
 export interface StreamFacts {
   readonly tenantId: string
   readonly streamId: string
-  /** The hub or edge that its lane lives on; null while none is chosen. */
+  /** The hub or edge on which the stream's lane lives; null while none is chosen. */
   readonly homeNodeId: string | null
-  /** Latency of its way in, as its contract has it; null while nobody publishes. */
+  /** Latency of the stream's way in, from its contract; null while nobody publishes. */
   readonly upstream: Latency | null
 }
 
@@ -18,14 +18,14 @@ export interface PeerFacts {
   readonly transports: readonly TransportCapability[]
   readonly segments: readonly string[]
   readonly region: string | null
-  /** What it measured to hubs and edges, if anything. */
+  /** What the peer measured to hubs and edges, if anything. */
   readonly reach: readonly {
     readonly nodeId: string
     readonly rttMs: number
     readonly jitterMs: number
     readonly loss: number
   }[]
-  /** Direct paths to it failed: its media goes through a relay. */
+  /** Direct paths to the peer failed: its media goes through a relay. */
   readonly needsRelay: boolean
 }
 
@@ -38,13 +38,13 @@ export const BROWSER: PeerFacts = {
   needsRelay: false,
 }
 
-/** What a flow that runs already uses. */
+/** What a running flow already uses. */
 export interface CurrentFlow {
   /** As `path.nodes` and `path.links` of the decision that made it. */
   readonly nodes: readonly string[]
   readonly links: readonly string[]
   readonly bindings: readonly Binding[]
-  /** What it sends now, kb/s. */
+  /** What the flow sends now, kb/s. */
   readonly kbps: number
   readonly history: SwitchHistory
 }
@@ -62,21 +62,21 @@ export interface ConnectionUsage {
   readonly most: number
 }
 
-/** Everything a decision knows beside the request and the policy. */
+/** Everything that a decision knows beside the request and the policy. */
 export interface DecisionFacts {
   readonly topology: TopologySnapshot
   /** null where the tenant has no such stream (yet). */
   readonly stream: StreamFacts | null
-  /** The end that asks, where it is no node. */
+  /** The end that asks, where that end is no node. */
   readonly peer: PeerFacts
   readonly usage: TenantUsage
-  /** A viewer that watches now asks for its next contract: it has its place already. */
+  /** A viewer that watches now asks for its next contract: the viewer has its place already. */
   readonly renews?: boolean
-  /** Of a subscribe without a token; left out for everybody else. */
+  /** Usage of viewers without a token, for a subscribe without a token; left out for everybody else. */
   readonly anonymous?: AnonymousUsage | undefined
-  /** The hub's viewer connections, of a subscribe; left out where nobody counts them. */
+  /** The hub's viewer connections, for a subscribe; left out where nobody counts them. */
   readonly connections?: ConnectionUsage | undefined
-  /** What keeps one more viewer or stream from the hub's media workers; null while there is room. */
+  /** What keeps the hub's media workers from taking one more viewer or stream; null while there is room. */
   readonly workersFull: Saturation | null
   /** Stages measured on this flow, ms. */
   readonly measured: Partial<Readonly<Record<LatencyStage, number>>>

@@ -1,7 +1,7 @@
 /**
- * Compiles a pattern in which `*` stands for any run of characters and `?` for exactly one; the whole text must
- * match. There is no regular expression behind it: the worst case is pattern length x text length, whatever is
- * written in the pattern; see globCost.
+ * Compiles a pattern in which `*` stands for any run of characters and `?` for exactly one. The whole text must match.
+ * No regular expression is used: the worst case is pattern length x text length, whatever the pattern says; see
+ * globCost.
  */
 export function compileGlob(pattern: string): (text: string) => boolean {
   const wild = pattern.search(/[*?]/)
@@ -17,7 +17,7 @@ export function matchesAll(pattern: string): boolean {
   return /^\*+$/.test(pattern)
 }
 
-/** Whether there may be a text that both patterns match. Says no only where there surely is none. */
+/** Whether a text may exist that both patterns match. The answer is no only where no such text can exist. */
 export function patternsMayMeet(one: string, other: string): boolean {
   if (!/[*?]/.test(one)) return compileGlob(other)(one)
   if (!/[*?]/.test(other)) return compileGlob(one)(other)
@@ -33,8 +33,8 @@ function agree(one: string, other: string, test: (long: string, short: string) =
 }
 
 /**
- * What a pattern can cost to match, in steps of some nanoseconds: 1 where it is compared as it stands, more where it is
- * looked for in a text of the longest id.
+ * The highest cost of matching a pattern, in steps of some nanoseconds: 1 where the pattern is compared as a whole,
+ * more where its parts are searched for in a text as long as the longest id.
  */
 export function globCost(pattern: string): number {
   const [first = '', ...later] = pattern.split('*')
@@ -50,7 +50,7 @@ const ANY_ONE = '?'.charCodeAt(0)
 /** Ids have up to 64 characters. */
 const LONGEST_ID = 64
 
-/** Each part between two `*` where it first fits: a later place could only leave less for those after it. */
+/** Takes each part between two `*` at its first fit: a later fit could only leave less text for the parts after it. */
 function matches(pattern: string, text: string): boolean {
   const [first = '', ...later] = pattern.split('*')
   const last = later.pop()
@@ -66,10 +66,10 @@ function matches(pattern: string, text: string): boolean {
   return true
 }
 
-/** Where `part` first fits in `text`, from `from` on and ending by `end`; -1 where it does not. */
+/** Where `part` first fits in `text`, at `from` or later and ending by `end`; -1 where it does not fit. */
 function placeOf(part: string, text: string, from: number, end: number): number {
   const last = end - part.length
-  // Most parts have no `?`, and the engine looks for those far faster.
+  // Most parts have no `?`, and the engine finds those far faster.
   if (!part.includes('?')) {
     const found = text.indexOf(part, from)
     return found <= last ? found : -1

@@ -1,17 +1,19 @@
 import { EVIDENCE_RULES, type LinkEvidence } from './evidence.ts'
 
 /**
- * Where a link stands by the evidence of delivered packets:
- * `serving` it delivers and is trusted; `probing` it delivers again and is not trusted yet; `unproven` it never
- * carried anything, however well it answers pings; `silent` it once did and nothing is known of it now; `dead`
- * packets were sent and did not arrive.
+ * The standing of a link by the evidence of delivered packets:
+ * `serving`: the link delivers and is trusted;
+ * `probing`: the link delivers again and is not trusted yet;
+ * `unproven`: the link never carried anything, however well it answers pings;
+ * `silent`: the link once delivered, and nothing is known of it now;
+ * `dead`: packets were sent and did not arrive.
  */
 export type LinkStanding = 'serving' | 'probing' | 'unproven' | 'silent' | 'dead'
 
 export const FRESHNESS_RULES = {
   /** Up to this age a measurement counts in full, ms. */
   freshMs: 5000,
-  /** From this age on it counts for nothing, ms. */
+  /** From this age on a measurement counts for nothing, ms. */
   invalidMs: 30_000,
 } as const
 
@@ -33,7 +35,7 @@ export function freshness(measuredAt: number | null, nowMs: number): number {
   return Math.max(0, 1 - stale / (FRESHNESS_RULES.invalidMs - FRESHNESS_RULES.freshMs))
 }
 
-/** The standing in words, with the times it was judged by. */
+/** The standing in words, with the times that decided. */
 export function describeStanding(evidence: LinkEvidence, nowMs: number): string {
   const standing = standingOf(evidence, nowMs)
   const ago = (at: number | null) => (at === null ? 'never' : `${Math.round((nowMs - at) / 100) / 10} s ago`)

@@ -1,9 +1,9 @@
 import type { SwitchHistory } from '../common/wire/decision.ts'
 
 export interface SwitchRules {
-  /** Shortest time between two switches while the path in use lives, ms. */
+  /** Shortest time between two switches while the path in use works, ms. */
   readonly minIntervalMs: number
-  /** How much cheaper the other path must be, 0 to 1 of the cost of the one in use. */
+  /** How much cheaper the other path must be, as a share (0 to 1) of the cost of the path in use. */
   readonly margin: number
 }
 
@@ -11,10 +11,10 @@ export interface SwitchRules {
 const BETTER_FOR_MS = 3000
 
 export interface SwitchQuestion {
-  /** null where the path in use carries nothing any more. */
+  /** Cost of the path in use; null where that path no longer carries anything. */
   readonly currentCost: number | null
   readonly candidateCost: number
-  /** A difference below this means nothing, whatever the margin says. */
+  /** A cost difference below this means nothing, whatever `margin` says. */
   readonly noise: number
   readonly history: SwitchHistory
   readonly byHand: boolean

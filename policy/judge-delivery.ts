@@ -1,10 +1,10 @@
-/** How a picture gets through to a viewer whose connection nobody estimates. Times in ms of any steady clock. */
+/** How well a picture reaches a viewer whose connection is not estimated. Times in ms of any steady clock. */
 export interface DeliveryMemory {
-  /** Since when it gets through badly without a break; null while it does well. */
+  /** Since when delivery has been bad without a break; null while delivery is good. */
   readonly poorSince: number | null
-  /** Since when it is paused; null while it plays. */
+  /** Since when the picture is paused; null while it plays. */
   readonly pausedAt: number | null
-  /** How often it was paused in a row. */
+  /** How often in a row the picture was paused. */
   readonly pauses: number
   readonly resumedAt: number | null
 }
@@ -12,23 +12,24 @@ export interface DeliveryMemory {
 export interface DeliveryAnswer {
   readonly paused: boolean
   readonly memory: DeliveryMemory
-  /** When to look again though nothing is reported; null for not before something is. */
+  /** When to look again even without a report; null to wait for the next report. */
   readonly lookAgainAt: number | null
 }
 
 export const FRESH_DELIVERY: DeliveryMemory = { poorSince: null, pausedAt: null, pauses: 0, resumedAt: null }
 
-/** A burst of loss is no reason to stop: only what lasts is, ms. */
+/** A burst of loss does not stop the picture. Loss that lasts this long does, ms. */
 const PAUSE_AFTER_MS = 4_000
-/** Wait before the first attempt to play again, ms; each one that fails doubles it. */
+/** Wait before the first attempt to play again, ms. Each attempt that fails doubles the wait. */
 const RESUME_AFTER_MS = 10_000
 const RESUME_AT_MOST_MS = 80_000
-/** A picture that got through for so long has come back for good, ms. */
+/** A picture that was delivered well for this long has come back for good, ms. */
 const GOOD_FOR_MS = 30_000
 
 /**
- * Whether to go on with a picture by what its receiver reports, where it gets one layer only and no estimate is
- * made: it pauses when it is lost for seconds on end, and is tried again after ever longer waits.
+ * Whether to go on with a picture, judged by its receiver's reports. This is for viewers of a single layer, whose
+ * connection is not estimated. The picture pauses when the receiver loses it for seconds on end, and is tried again
+ * after ever longer waits.
  */
 export function judgeDelivery(memory: DeliveryMemory, poor: boolean, nowMs: number): DeliveryAnswer {
   if (memory.pausedAt !== null) {

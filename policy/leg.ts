@@ -12,10 +12,10 @@ import type { Plan } from './paths/plan.ts'
 import type { PlanQuestion } from './paths/plan-question.ts'
 import { bondOf, chooseUplinks, type UplinkChoice } from './uplinks.ts'
 
-/** How a flow runs over its path: on which links, with which buffer, how late and how much. */
+/** How a flow runs over its path: the links, the buffer, the latency and the bitrate. */
 export interface Leg {
   readonly uplinks: UplinkChoice
-  /** A link lost its place in the bond although it still serves: as good as a switch. */
+  /** A link lost its place in the bond although it still serves. That counts as a switch. */
   readonly bondChanged: boolean
   readonly buffer: BufferChoice
   readonly latency: Latency
@@ -60,7 +60,7 @@ export function layLeg(question: PlanQuestion, plan: Plan): Leg {
   return { uplinks, bondChanged: bondChanged(question, plan, uplinks), buffer, latency, rate }
 }
 
-/** The stretch between the end outside and the hub or edge it speaks to. */
+/** The stretch between the end outside and the hub or edge to which that end speaks. */
 function outerOf({ facts, streamClass }: PlanQuestion, plan: Plan, { used }: UplinkChoice): Outer {
   if (used.length > 0) {
     return { ...bondOf(used, streamClass.profile.uplinks), measured: used.every(({ measured }) => measured) }
@@ -83,7 +83,7 @@ function oneWay(outer: Outer, plan: Plan, nowMs: number): Stage {
   return { ms, source: [outer, ...inner].every(({ measured }) => measured) ? 'measured' : 'default' }
 }
 
-/** The narrowest of the bond, the links behind it, the node it enters at and the tenant's quota, kb/s. */
+/** The least of the capacities of bond, links behind the bond, entry node and tenant's quota, kb/s. */
 function capacityOf(
   { request, facts, policy, nowMs }: PlanQuestion,
   plan: Plan,
@@ -119,7 +119,7 @@ function wantedKbps({ intent, preference }: DecisionRequest): number | null {
   return wishes.length === 0 ? null : Math.min(...wishes)
 }
 
-/** The places of a bond are held as long as its path is. */
+/** The links of a bond stay as long as the path stays. */
 function mayChangeBond({ facts, request, policy, nowMs }: PlanQuestion): boolean {
   const switchedAt = facts.current?.history.switched_at ?? null
   return request.by_hand || switchedAt === null || nowMs - switchedAt >= policy.switching.minIntervalMs

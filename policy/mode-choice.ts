@@ -1,11 +1,11 @@
 import type { Mode } from '../common/wire/ids.ts'
 
 export interface ModeFacts {
-  /** Demanded and met by the path. */
+  /** Determinism is demanded, and the path offers it. */
   readonly deterministic: boolean
   /** A network segment that both ends are on, or null. */
   readonly sharedSegment: string | null
-  /** Links between the end outside and the hub or edge it speaks to. */
+  /** Links between the end outside and the hub or edge to which that end speaks. */
   readonly hopsOutside: number
   /** Direct paths to the end outside failed. */
   readonly needsRelay: boolean
@@ -14,7 +14,7 @@ export interface ModeFacts {
   /** Links of the bond, and how many of them are cellular, satellite or Wi-Fi. */
   readonly links: number
   readonly wirelessLinks: number
-  /** The flow left a path that carried nothing any more. */
+  /** The flow left a path that no longer carried anything. */
   readonly fledDeadPath: boolean
 }
 
@@ -23,7 +23,7 @@ export interface ModeChoice {
   readonly reason: string
 }
 
-/** Names what kind of way the flow takes; the path itself is chosen already. */
+/** Names the kind of way that the flow takes. The path itself is chosen already. */
 export function chooseMode(facts: ModeFacts): ModeChoice {
   if (facts.deterministic) {
     return { mode: 'deterministic-wired', reason: 'every link is wired with TSN, every node has PTP' }

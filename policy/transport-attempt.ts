@@ -16,11 +16,11 @@ export type TransportAttempt =
       readonly fits: false
       readonly refusal: Refusal
       readonly reasons: readonly string[]
-      /** Whether another transport (`transport`), or even another class (`class`), would do no better. */
+      /** Whether another transport (`transport`), or even another class (`class`), can't do better either. */
       readonly final: 'no' | 'transport' | 'class'
     }
 
-/** Hindrances that differ from class to class. */
+/** Obstacles that differ from class to class. */
 const OF_THE_CLASS: readonly Rejection[] = ['capacity', 'delay', 'saturated', 'transport', 'deterministic']
 
 /** Tries one class over one transport: path, links, latency budget, bitrate, mode. */
@@ -44,7 +44,7 @@ export function attemptTransport(question: PlanQuestion): TransportAttempt {
     const refusal: Refusal = rate.fits
       ? { code: 'latency_budget', status: 409, message: `latency does not fit: ${describeLatency(latency)}` }
       : { code: 'saturated', status: 503, message: rate.reason, resource: 'path' }
-    // The path that hysteresis holds on to is not good enough: better to move than to lower the class.
+    // Hysteresis holds on to a path that is not good enough: better to move than to lower the class.
     const held = facts.current !== null && !plan.switched && !question.unfit
     const moved = held ? attemptTransport({ ...question, unfit: true }) : null
     if (moved?.fits) return moved
@@ -94,7 +94,7 @@ function grant(
   const ids = plan.path.nodes.map(({ facts }) => facts.nodeId)
   const links = plan.path.links.map(({ facts }) => facts.linkId)
   const [best] = leg.uplinks.used
-  // Of parallel links the bond has the say: the one the search came by may have lost its place to another.
+  // Of parallel links the bond decides: the link of the search may have lost its place to another link.
   if (best && best.nodeId === ids[1] && !leg.uplinks.used.some(({ linkId }) => linkId === links[0]))
     links[0] = best.linkId
   const backwards = isBackwards(request, outside)

@@ -3,7 +3,7 @@ import type { Transport } from '../common/wire/ids.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
 import { chooseEncryption, type EncryptionRules } from './encryption.ts'
 
-/** Best first. RIST bonds a sender's links; SRT's single link is enough where time is not short. */
+/** Best first. RIST bonds a sender's links. SRT's single link is enough where latency does not matter. */
 const INTO_THE_OVERLAY: Readonly<Record<StreamClass, readonly Transport[]>> = {
   focus: ['rist', 'webrtc', 'srt', 'rtp'],
   director: ['rist', 'webrtc', 'srt', 'rtp'],
@@ -13,12 +13,12 @@ const INTO_THE_OVERLAY: Readonly<Record<StreamClass, readonly Transport[]>> = {
 const OUT_OF_THE_OVERLAY: readonly Transport[] = ['webrtc', 'srt', 'rtp', 'rist']
 
 export interface TransportCandidates {
-  /** What the end outside the overlay can do and may, best first; whether the other end can too is the path's to say. */
+  /** What the end outside can and may do, best first. The path decides whether the other end can do it too. */
   readonly candidates: readonly TransportCapability[]
   readonly reasons: readonly string[]
 }
 
-/** Sorts what an end can do by its own wishes, then by the class, and leaves out what policy does not accept. */
+/** Sorts the transports of an end by its own wishes, then by the class. Leaves out what policy does not accept. */
 export function transportCandidates(
   capabilities: readonly TransportCapability[],
   request: Pick<DecisionRequest, 'action' | 'preferred_transports' | 'preference'>,

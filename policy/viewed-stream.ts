@@ -1,8 +1,8 @@
-/** What one layer of a stream's picture is: a spatial layer with the temporal layers up to one. */
+/** One layer of a stream's picture: a spatial layer with its temporal layers up to one of them. */
 export interface LayerStep {
   readonly spatial: number
   readonly temporal: number
-  /** What it takes with all layers it is made of, kb/s; null while it is not sent, or not measured yet. */
+  /** Bitrate of this layer with all layers below it, kb/s; null while the layer is not sent, or not measured yet. */
   readonly kbps: number | null
   /** Size of the picture, in pixels; null where nobody told. */
   readonly picture: PictureSize | null
@@ -13,13 +13,13 @@ export interface PictureSize {
   readonly height: number
 }
 
-/** What a viewer does with a stream, as its page tells. */
+/** How a viewer shows a stream, as the viewer's page reports. */
 export interface StreamView {
-  /** Size of the tile on the screen, in device pixels (CSS pixels x device pixel ratio); null where it is not told. */
+  /** Size of the tile on the screen, device pixels (CSS pixels x device pixel ratio); null where none is reported. */
   readonly tile: PictureSize | null
   /** False: scrolled out of sight, or the page is in the background. */
   readonly visible: boolean
-  /** The one that counts most on this viewer's screen. */
+  /** The stream that counts most on this viewer's screen. */
   readonly focused: boolean
   readonly audio: boolean
   readonly video: boolean
@@ -28,24 +28,24 @@ export interface StreamView {
 /** One of the streams that share a viewer's bandwidth. */
 export interface ViewedStream {
   readonly id: string
-  /** Ascending by spatial, then by temporal layer; one for a stream without layers, none for a stream without video. */
+  /** Ascending by spatial, then temporal layer. A stream without layers has one step, without video none. */
   readonly steps: readonly LayerStep[]
-  /** Of the contract, kb/s of video: below the floor it is only taken when nobody less important has any left. */
+  /** The contract's floor, kb/s of video. Below the floor, less important streams give up their bandwidth first. */
   readonly floorKbps: number
   readonly ceilingKbps: number
-  /** 1 to 255, the more the earlier it is served. */
+  /** 1 to 255. The higher priority is served first. */
   readonly priority: number
   readonly view: StreamView
 }
 
-/** Up to this share of the tile's size a picture is scaled up before the next layer is taken. */
+/** A picture may fill this share of the tile's size, scaled up, before the next layer is taken. */
 const ENOUGH_OF_TILE = 0.75
-/** What the best layer is taken for where nobody told the pictures' sizes; each layer below has half of it. */
+/** Assumed size of the best layer where nobody reported sizes. Each layer below has half the size. */
 const USUAL_TOP: PictureSize = { width: 1280, height: 720 }
 
 export type WantedReason = 'all' | 'tile' | 'ceiling' | 'hidden' | 'not_wanted' | 'no_video'
 
-/** The highest step (index) worth its bits on this viewer's screen within the contract; null for no picture at all. */
+/** The highest step (index) worth its bits on this screen, within the contract; null for no picture at all. */
 export function wantedStep({ steps, view, ceilingKbps }: ViewedStream): {
   readonly step: number | null
   readonly reason: WantedReason
@@ -55,7 +55,7 @@ export function wantedStep({ steps, view, ceilingKbps }: ViewedStream): {
   if (!view.visible || isNothing(view.tile)) return { step: null, reason: 'hidden' }
   const top = steps.length - 1
   const bySize = stepForTile(steps, view.tile)
-  // The lowest layer is within every contract: a stream has nothing less to give.
+  // The lowest layer fits every contract, because a stream has nothing less to give.
   const byCeiling = Math.max(
     0,
     steps.findLastIndex(({ kbps }) => kbps === null || kbps <= ceilingKbps),
@@ -72,7 +72,7 @@ function stepForTile(steps: readonly LayerStep[], tile: PictureSize | null): num
     const halvings = 2 ** (layers - 1 - spatial)
     const width = picture?.width ?? USUAL_TOP.width / halvings
     const height = picture?.height ?? USUAL_TOP.height / halvings
-    // The picture is fitted into the tile: it is large enough when one side is.
+    // The picture is fitted into the tile, so one side that is large enough is enough.
     return width >= tile.width * ENOUGH_OF_TILE || height >= tile.height * ENOUGH_OF_TILE
   })
   if (enough === undefined) return top

@@ -1,11 +1,11 @@
-/** How busy a worker is: the share of its room that is used. */
+/** How busy a worker is: the used share of its room. */
 export interface WorkerLoad {
   readonly index: number
   /** 0 to 1, and above where it is overloaded. */
   readonly load: number
 }
 
-/** What the next look needs to know. Times in ms of any steady clock. */
+/** What the next look needs. Times in ms of any steady clock. */
 export interface MoveMemory {
   /** The worker that has been too busy without a break. */
   readonly from: number | null
@@ -15,16 +15,16 @@ export interface MoveMemory {
 
 /** Viewers leave a worker from this load on... */
 const BUSY = 0.6
-/** ...while another one is so much less loaded; the same that a pipe is worth, so that none goes back and forth. */
+/** ...while another worker's load is lower by this share. A pipe costs as much, so no viewer goes back and forth. */
 const LESS_BUSY = 0.25
-/** That must have been so for this time: load comes and goes with joins and keyframes, ms. */
+/** The difference must have lasted this long: load comes and goes with joins and keyframes, ms. */
 const FOR_MS = 10_000
-/** One after the other: so long after a viewer moved, the load shows it, ms. */
+/** Pause after a move, ms: only then does the load show the move. */
 const EVERY_MS = 5_000
 
 export const NO_MOVES: MoveMemory = { from: null, since: 0, movedAt: Number.NEGATIVE_INFINITY }
 
-/** Whether one viewer is to move now, and from which worker to which. */
+/** Whether one viewer should move now, and from which worker to which. */
 export function considerMove(
   memory: MoveMemory,
   loads: readonly WorkerLoad[],
@@ -42,9 +42,9 @@ export function considerMove(
 }
 
 /**
- * Whether a viewer that takes this `share` of a worker's room leaves things more even. The stream may have to be piped
- * to the other worker, and the pipe may take as much of this one as the viewer gave back. Both ways the other worker
- * must not be the busier one afterwards: else the viewer would be due to go back.
+ * Whether moving a viewer that takes this `share` of a worker's room evens out the load. The stream may need a pipe to
+ * the other worker, and the pipe may take as much of this worker as the viewer gave back. In both cases the other
+ * worker must not end up busier: otherwise the viewer would have to move back.
  */
 export function evensOut(fromLoad: number, toLoad: number, share: number): boolean {
   return fromLoad - share >= toLoad + share

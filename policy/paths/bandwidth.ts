@@ -3,7 +3,7 @@ import type { CostStrategy } from './strategy.ts'
 /** A link with this much to spare costs 1, kb/s. */
 const REFERENCE_KBPS = 10_000
 
-/** Highest throughput: a path costs what its narrowest link does; of equally wide ones the shorter wins. */
+/** Highest throughput: the cost of a path is the cost of its narrowest link. Of equally wide paths the shorter wins. */
 export const bandwidth: CostStrategy = {
   name: 'bandwidth',
   combine: 'max',

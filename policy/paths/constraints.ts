@@ -8,21 +8,21 @@ import type { LinkView } from './link-view.ts'
 /** What a path must do, before any cost is looked at. */
 export interface PathDemand {
   readonly tenantId: string
-  /** Least rate that makes sense for the class, kb/s; on the first link of a bond a share of it. */
+  /** Least rate that makes sense for the class, kb/s. The first link of a bond needs only a share of this rate. */
   readonly floorKbps: number
   readonly firstLinkKbps: number
-  /** Longest one-way delay of one link that the class can bear, ms; null for any. */
+  /** Longest one-way delay of one link that the class tolerates, ms; null for any. */
   readonly maxOneWayMs: number | null
   /** `deterministic-wired`: PTP at both ends and a wired link with TSN. */
   readonly deterministic: boolean
-  /** Of the end outside the overlay: what it speaks, and how that must be encrypted. */
+  /** What the end outside the overlay speaks, and how that must be encrypted. */
   readonly capability: TransportCapability
   readonly encryption: EncryptionRules
   /** `in` for media that enters the overlay, `out` for media that leaves it. */
   readonly direction: 'in' | 'out'
   /** Region of hubs, edges and relays; null for any. */
   readonly region: string | null
-  /** Nodes and links the flow runs over already: their load, partly its own, does not speak against them. */
+  /** Nodes and links that the flow uses now. Their load is partly the flow's own and does not count against them. */
   readonly settled: ReadonlySet<GraphNode | GraphLink>
 }
 
@@ -50,13 +50,13 @@ export function rejectLink(
   if (!mayPass(demand.tenantId, link.facts.tenantId)) return 'tenancy'
   if (view.standing === 'dead') return 'dead'
   if (demand.deterministic && !(link.facts.tsn && link.facts.medium === 'wired')) return 'deterministic'
-  // A flow that runs over the link is not thrown off it for these: its cost tells, and hysteresis has a say.
+  // These do not take a link from a flow that already uses it. The link's cost and hysteresis decide instead.
   if (demand.settled.has(link)) return null
   if (demand.maxOneWayMs !== null && view.rttMs / 2 > demand.maxOneWayMs) return 'delay'
   return view.residualKbps < kbps ? 'capacity' : null
 }
 
-/** Whether a node may be on the path at all, be it in the middle or at its end. */
+/** Whether a node may be on the path at all, in the middle or at the end. */
 export function rejectNode(node: GraphNode, demand: PathDemand): Rejection | null {
   const { facts } = node
   if (!mayPass(demand.tenantId, facts.tenantId)) return 'tenancy'
@@ -74,7 +74,7 @@ export function passesOn({ facts: { role } }: GraphNode): boolean {
   return role === 'hub' || role === 'edge' || role === 'relay' || role === 'access-point'
 }
 
-/** Roles that media enters and leaves the overlay at; between them it travels in the hub's own way. */
+/** Roles where media enters and leaves the overlay. Between them media travels in the hub's own way. */
 export function isOverlay({ facts: { role } }: GraphNode): boolean {
   return role === 'hub' || role === 'edge'
 }

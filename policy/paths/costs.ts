@@ -17,14 +17,14 @@ export interface CostQuestion {
   readonly snapshot: TopologySnapshot
   readonly strategy: CostStrategy
   readonly demand: PathDemand
-  /** What the cost of coming to a node is multiplied with: above 1 avoids it, below prefers it. */
+  /** Multiplies the cost of coming to a node: a factor above 1 avoids the node, below 1 prefers it. */
   readonly factor: (node: GraphNode) => number
   /** Cost of ending at a node (the last mile), or null where the path may not end. */
   readonly arrival: (node: GraphNode) => number | null
   readonly nowMs: number
 }
 
-/** What the cost of a link is multiplied with for want of proof that it delivers. */
+/** Multiplies the cost of a link that has no proof of delivery. */
 const DISTRUST: Readonly<Record<LinkStanding, number>> = {
   serving: 1,
   unproven: 1.5,
@@ -34,8 +34,8 @@ const DISTRUST: Readonly<Record<LinkStanding, number>> = {
 }
 
 /**
- * How much trust a path needs: `proven` takes only links that deliver now, `living` also those that still have to
- * show it, `any` even those that fell silent. Dead ones are never taken.
+ * How much trust a path needs. `proven`: only links that deliver now. `living`: also links that still have to show that
+ * they deliver. `any`: also links that fell silent. Dead links are never taken.
  */
 export type Trust = 'proven' | 'living' | 'any'
 
@@ -48,18 +48,18 @@ const NEEDS_LEVEL: Readonly<Record<LinkStanding, number>> = {
   dead: 4,
 }
 
-/** Bits of what is known of a node: the cost of coming to it, of ending at it, whether media may enter there. */
+/** Bits of what is known of a node: its cost is known, the cost of ending there is known, media may enter there. */
 const COST = 1
 const ARRIVAL = 2
 const ENTRY = 4
 /** Media may. */
 const ENTERS = 8
 
-/** What steps cost, each link and node looked at once per plan. Infinity is out of the question. */
+/** What steps cost. Each link and node is looked at once per plan. Infinity means that the step is impossible. */
 export class Costs {
-  /** How many were out of the question, and why; those of other tenants are not counted. */
+  /** How many links and nodes were impossible, by reason. Those of other tenants are not counted. */
   readonly rejections = new Map<Rejection, number>()
-  /** A node that would have done but is full. */
+  /** A node that would have done, but is full. */
   full: GraphNode | null = null
   /** A link was passed over only for want of trust. */
   passedOver = false
@@ -152,7 +152,7 @@ export class Costs {
     return (nodeBits[index]! & ENTERS) !== 0
   }
 
-  /** What belongs to other tenants must not show, not even as a number. */
+  /** Links and nodes of other tenants must not show, not even as a number. */
   #count(rejection: Rejection): void {
     if (rejection !== 'tenancy') this.rejections.set(rejection, (this.rejections.get(rejection) ?? 0) + 1)
   }

@@ -21,7 +21,7 @@ export function demandOf(question: PlanQuestion): PathDemand {
   }
 }
 
-/** Nodes and links that the flow runs over already. */
+/** Nodes and links that the flow already uses. */
 function settledOf({ facts, policy }: PlanQuestion): ReadonlySet<GraphNode | GraphLink> {
   const settled = new Set<GraphNode | GraphLink>()
   if (!facts.current) return settled

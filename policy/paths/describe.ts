@@ -7,7 +7,7 @@ import type { NoPlan, Plan } from './plan.ts'
 import type { FoundPath } from './search.ts'
 import type { CostStrategy } from './strategy.ts'
 
-/** Links of one node that are told apart; of a graph's others only numbers are given. */
+/** Most links of one node that are named singly. Of nodes with more links only numbers are given. */
 const TOLD_APART = 8
 
 /** What was chosen and what was rejected, in words. */
@@ -32,7 +32,7 @@ export function describeNoPlan(answer: NoPlan, outside: GraphNode | null, nowMs:
   return [...describeOwnLinks(outside, answer.demand, nowMs), ...describeRejections(answer.rejections)]
 }
 
-/** What is full at a node that would have done, for a refusal; null where fullness was not the reason. */
+/** What is full at a node that would have done, for a refusal; null where the refusal had another reason. */
 export function describeFull(node: GraphNode, kbps: number): { resource: string; words: string } {
   const resource = saturatedResource(node.facts, kbps) ?? 'node_flows'
   return { resource, words: describeSaturation(node.facts, resource) }

@@ -4,12 +4,15 @@ import type { GraphNode } from './graph.ts'
 import { lastMile, lastMiles } from './last-mile.ts'
 import type { PlanQuestion } from './plan-question.ts'
 
-/** Paths are searched from a node outside or from the home; media goes the other way for viewers and peers' input. */
+/**
+ * A search starts at a node outside, or at the stream's home. The media of viewers and of peers that publish flows
+ * against the direction of the search.
+ */
 export function isBackwards({ action }: DecisionRequest, outside: GraphNode | null): boolean {
   return (action === 'subscribe') === (outside !== null)
 }
 
-/** The hub or edge that the stream lives on; for a browser's new stream the least busy hub, else not settled yet. */
+/** The hub or edge on which the stream lives; for a browser's new stream the least busy hub; else undecided. */
 export function homeOf(question: PlanQuestion, demand: PathDemand): GraphNode | null {
   const { facts, policy, outside } = question
   const known = facts.stream?.homeNodeId
@@ -25,13 +28,13 @@ export function homeOf(question: PlanQuestion, demand: PathDemand): GraphNode | 
   )
 }
 
-/** A node's path ends at the stream's home, or at any hub while it has none. */
+/** A node's path ends at the stream's home. While the stream has no home, the path ends at any hub. */
 export function arrivalAtHome(home: GraphNode | null): (node: GraphNode) => number | null {
   if (home !== null) return (node) => (node === home ? 0 : null)
   return ({ facts }) => (facts.role === 'hub' ? 0 : null)
 }
 
-/** A peer's path ends at any hub or edge that can speak to it; what is left is the last mile. */
+/** A peer's path ends at any hub or edge that can speak to the peer. The rest of the way is the last mile. */
 export function arrivalAtPeer(
   { facts, streamClass }: PlanQuestion,
   demand: PathDemand,
@@ -42,7 +45,7 @@ export function arrivalAtPeer(
   }
 }
 
-/** The least that `arrivalAtPeer` may answer: the cheapest last mile. */
+/** The least value that `arrivalAtPeer` may give: the cheapest last mile. */
 export function leastArrivalAtPeer({ facts, streamClass }: PlanQuestion): number {
   return Math.min(...lastMiles(facts.peer).map((mile) => streamClass.strategy.linkCost(mile)))
 }

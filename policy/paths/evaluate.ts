@@ -2,8 +2,8 @@ import type { Arc, GraphLink, GraphNode, TopologySnapshot } from './graph.ts'
 import type { FoundPath, SearchQuestion } from './search.ts'
 
 /**
- * What a path that is in use costs now, or null where it no longer carries anything: a node is gone, or between two
- * of its nodes no link is left. Where a link died and one beside it leads to the same node, the path lives on.
+ * What a path in use costs now, or null where the path no longer carries anything: a node is gone, or no link between
+ * two of its nodes is left. Where a link died and another link leads to the same node, the path lives on.
  * @param links the link in use between each two nodes
  */
 export function evaluatePath(
@@ -35,7 +35,7 @@ export function evaluatePath(
   return { nodes: passed, links: taken, cost: combine === 'sum' ? cost + end : Math.max(cost, end) }
 }
 
-/** The link in use where it still does, else the best beside it. */
+/** The link in use where that link still works, else the best link beside it. */
 function cheapest(
   from: GraphNode,
   to: GraphNode,

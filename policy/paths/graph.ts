@@ -18,22 +18,22 @@ export interface NodeFacts {
   readonly role: NodeRole
   readonly up: boolean
   readonly region: string | null
-  /** Names of the network segments (L2 or L3) it is on: nodes that share one reach each other directly. */
+  /** Names of the network segments (L2 or L3) of this node. Nodes that share a segment reach each other directly. */
   readonly segments: readonly string[]
-  /** What it speaks: a sender or player at its own end, a hub or edge towards those who send to it. */
+  /** Transports of the node: of a sender or player at its own end, of a hub or edge towards its senders. */
   readonly transports: readonly TransportCapability[]
-  /** Of a hub or edge: what viewers can have from it. */
+  /** What viewers can get from a hub or edge. */
   readonly serves: readonly TransportCapability[]
   /** IEEE 1588 clock, and time-sensitive networking on its ports. */
   readonly ptp: boolean
   readonly tsn: boolean
-  /** How well it has kept its word, 0 (never) to 1. */
+  /** How well the node has kept its word, 0 (never) to 1. */
   readonly reputation: number
   readonly ceilings: { readonly maxFlows: number | null; readonly maxKbps: number | null }
   readonly load: NodeLoad
 }
 
-/** What the directory knows of a link; media may pass it both ways. */
+/** What the directory knows of a link. Media may pass a link both ways. */
 export interface LinkFacts {
   /** Unique among the links of `from`. */
   readonly linkId: string
@@ -42,7 +42,7 @@ export interface LinkFacts {
   readonly to: string
   readonly medium: 'wired' | 'wifi' | 'cellular' | 'satellite' | 'overlay'
   readonly tsn: boolean
-  /** null where nobody declared or measured it. */
+  /** Capacity, kb/s; null where nobody declared or measured it. */
   readonly capacityKbps: number | null
 }
 
@@ -60,12 +60,12 @@ export interface GraphLink {
 export interface Arc {
   readonly link: GraphLink
   readonly to: GraphNode
-  /** Indexes of both, at hand: a search looks at many arcs and few of the things behind them. */
+  /** Indexes of both, kept here because a search looks at many arcs and at few of their links and nodes. */
   readonly linkIndex: number
   readonly toIndex: number
 }
 
-/** An order of arcs that does not depend on when they came. */
+/** An order of arcs that does not depend on the order in which they were added. */
 export function byLinkId(left: Arc, right: Arc): number {
   const [a, b] = [left.link.facts.linkId, right.link.facts.linkId]
   return a === b ? 0 : a < b ? -1 : 1
@@ -80,13 +80,13 @@ export interface GraphNode {
 }
 
 /**
- * The topology as a decision reads it. It must not change while one decision is made; since a decision never
- * waits, the live `TopologyGraph` is a snapshot.
+ * The topology as a decision reads it. The topology must not change during a decision. A decision never waits, so the
+ * live `TopologyGraph` serves as a snapshot.
  */
 export interface TopologySnapshot {
   readonly nodeSlots: number
   readonly linkSlots: number
-  /** A node of the tenant, or else one that all tenants share. */
+  /** A node of the tenant, or else a node that all tenants share. */
   node(tenantId: string | null, nodeId: string): GraphNode | undefined
   /** Nodes with the role `hub`, in the order they came. */
   hubs(): Iterable<GraphNode>
@@ -102,12 +102,12 @@ type MutableLink = {
   readonly to: MutableNode
 }
 
-/** A `/` is in no id, so keys of different tenants can't meet. */
+/** No id holds a `/`, so keys of different tenants never collide. */
 const nodeKey = (tenantId: string | null, nodeId: string) => `${tenantId ?? ''}/${nodeId}`
 const linkKey = (tenantId: string | null, { facts }: GraphNode, linkId: string) =>
   `${tenantId ?? ''}/${nodeKey(facts.tenantId, facts.nodeId)}/${linkId}`
 
-/** The topology, kept up to date piece by piece: each change costs no more than the links of one node. */
+/** The topology, kept up to date piece by piece. A change costs no more than the links of one node. */
 export class TopologyGraph implements TopologySnapshot {
   readonly #nodes = new Map<string, MutableNode>()
   readonly #links = new Map<string, MutableLink>()
@@ -135,7 +135,7 @@ export class TopologyGraph implements TopologySnapshot {
 
   /**
    * @param tenantId the link's own tenant, null for a shared link
-   * @param from the node it starts at
+   * @param from the node where the link starts
    */
   link(tenantId: string | null, from: string, linkId: string): GraphLink | undefined {
     return this.#findLink(tenantId, from, linkId)?.link
@@ -154,7 +154,7 @@ export class TopologyGraph implements TopologySnapshot {
     else this.#hubs.delete(node)
   }
 
-  /** Takes a node and its links away. */
+  /** Removes a node and its links. */
   removeNode(tenantId: string | null, nodeId: string): void {
     const node = this.#nodes.get(nodeKey(tenantId, nodeId))
     if (!node) return
@@ -167,8 +167,8 @@ export class TopologyGraph implements TopologySnapshot {
   }
 
   /**
-   * Adds a link or replaces what is known of it; its evidence stays unless it leads elsewhere now.
-   * @returns false where one of its ends is unknown, and nothing changed
+   * Adds a link or replaces what is known of it. The evidence stays unless the link now leads elsewhere.
+   * @returns false where one of its ends is unknown; then nothing changed
    */
   putLink(facts: LinkFacts): boolean {
     const [from, to] = [this.#find(facts.tenantId, facts.from), this.#find(facts.tenantId, facts.to)]
@@ -204,7 +204,7 @@ export class TopologyGraph implements TopologySnapshot {
   }
 
   /**
-   * Puts back what was known of a link before a restart; nothing newer is overwritten.
+   * Restores what was known of a link before a restart. Newer evidence stays.
    * @returns false where the link is unknown
    */
   restore(

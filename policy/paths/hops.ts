@@ -1,9 +1,9 @@
 import type { CostStrategy } from './strategy.ts'
 
-/** RTT that weighs as much as a hop, ms: far above what links have, so that it only breaks ties. */
+/** RTT that weighs as much as a hop, ms. It is far above the RTT of real links, so that the RTT only breaks ties. */
 const TIE_RTT_MS = 100_000
 
-/** Fewest hops; between equally short paths the quicker. */
+/** Fewest hops; of equally short paths the quicker wins. */
 export const hops: CostStrategy = {
   name: 'hops',
   combine: 'sum',

@@ -21,11 +21,11 @@ export const DEFAULT_WEIGHTS: HybridWeights = {
   reputation: 0.2,
 }
 
-/** What weighs as much as 1: a delay in ms, a loss (0 to 1), one hop. */
+/** The amount of each concern that weighs 1: a delay in ms, a loss (0 to 1), one hop. */
 const UNIT_DELAY_MS = 100
 const UNIT_LOSS = 0.02
 
-/** A weighted sum of all concerns, each in a unit that weighs about the same. */
+/** A weighted sum of all concerns, each in a unit of about the same weight. */
 export function hybrid(weights: HybridWeights): CostStrategy {
   return {
     name: 'hybrid',

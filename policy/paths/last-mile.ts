@@ -5,7 +5,7 @@ import { ASSUMED, type LinkView, newLinkView } from './link-view.ts'
 /** RTT assumed between an end and a node of its own region, ms. */
 const REGIONAL_RTT_MS = 30
 
-/** The way between a hub or edge and an end that is no node, from what the end measured or what can be assumed. */
+/** The way between a hub or edge and an end that is no node, from the end's measurements or from assumptions. */
 export function lastMile(peer: PeerFacts, { facts }: GraphNode): LinkView {
   const measured = peer.reach.find(({ nodeId }) => nodeId === facts.nodeId)
   if (measured) return mile(measured)

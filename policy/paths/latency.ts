@@ -1,13 +1,13 @@
 import type { CostStrategy } from './strategy.ts'
 
-/** What a node takes to pass a packet on, and what a busy worker adds as it fills up, ms. */
+/** Time that a node takes to pass a packet on, and the time that a busy worker adds as it fills up, ms. */
 const FORWARD_MS = 2
 const BUSY_MS = 20
 const BUSY_FROM = 0.7
 
 /**
- * Lowest expected delay, in ms: half the RTT, twice the jitter, the queue, and what lost packets wait for their
- * retransmission.
+ * Lowest expected delay, in ms: half the RTT, twice the jitter, the queue, and the time that lost packets wait for
+ * their retransmission.
  */
 export const latency: CostStrategy = {
   name: 'latency',

@@ -2,7 +2,7 @@ import { heldRttMs } from '../evidence.ts'
 import { freshness } from '../health.ts'
 import type { GraphLink } from './graph.ts'
 
-/** RTT that the latency budget reckons with where no link has reported yet, ms. */
+/** RTT that the latency budget assumes of a link without a report, ms. */
 export const DEFAULT_RTT_MS = 30
 
 export interface LinkDelay {
@@ -11,8 +11,8 @@ export interface LinkDelay {
 }
 
 /**
- * What a link adds to the latency budget. Whether it is trusted does not matter here: a ping knows how long the way
- * is. Its jitter is the recovery buffer's to even out.
+ * What a link adds to the latency budget. Trust does not matter here, because even a ping measures the length of the
+ * way. The recovery buffer evens out the link's jitter.
  */
 export function delayOf({ metrics, evidence }: GraphLink, nowMs: number): LinkDelay {
   if (metrics === null || freshness(metrics.at, nowMs) === 0)

@@ -2,25 +2,25 @@ import { heldRttMs } from '../evidence.ts'
 import { freshness, type LinkStanding, standingOf } from '../health.ts'
 import type { GraphLink } from './graph.ts'
 
-/** A link as a cost strategy sees it: measurements after their age and the link's standing have had their say. */
+/** A link as a cost strategy sees it: its measurements, corrected by their age and by the link's standing. */
 export interface LinkView {
   standing: LinkStanding
-  /** How far the numbers are measured, 1 to 0; the rest is assumption. */
+  /** How far the numbers are measured: 1 (measured) to 0 (assumed). */
   weight: number
-  /** Round trip, ms: a recent peak counts, so a swinging link is not taken for its better half. */
+  /** Round trip, ms. A recent peak counts, so that a swinging link is not judged by its better half. */
   rttMs: number
   jitterMs: number
   /** 0 to 1. */
   loss: number
   /** Time a packet spends in the sender's queue, ms. */
   queueMs: number
-  /** What more the link can carry, kb/s. */
+  /** How much more the link can carry, kb/s. */
   residualKbps: number
   /** Recent failures. */
   breaks: number
 }
 
-/** What is assumed of a link as far as nobody measured it lately: worse than most links are. */
+/** Assumptions where nobody measured a link lately: worse than most links. */
 export const ASSUMED = { rttMs: 100, jitterMs: 20, loss: 0.02, capacityKbps: 10_000 } as const
 
 /** Bytes of one full packet of RTP or RIST, for the time a queue takes to drain. */
@@ -40,8 +40,8 @@ export function newLinkView(): LinkView {
 }
 
 /**
- * Reads a link into `view`. As a measurement ages, the worse of it and the assumption takes over: an old good
- * figure never makes a link look good, an old bad one still makes it look bad.
+ * Reads a link into `view`. As a measurement ages, the worse of measurement and assumption takes over. So an old good
+ * figure never makes a link look good, and an old bad figure still makes a link look bad.
  */
 export function readLink(link: GraphLink, nowMs: number, view: LinkView): LinkView {
   const { metrics, evidence, facts } = link
@@ -58,7 +58,7 @@ export function readLink(link: GraphLink, nowMs: number, view: LinkView): LinkVi
     view.residualKbps = capacity
     return view
   }
-  // A link that delivers nothing may answer pings quickly: its numbers are not those media would see.
+  // A link that delivers nothing may answer pings quickly, but media would not see such numbers.
   const weight = standing === 'serving' ? freshness(metrics.at, nowMs) : 0
   view.weight = weight
   view.rttMs = aged(heldRttMs(evidence, metrics.rttMs, nowMs), ASSUMED.rttMs, weight)

@@ -9,8 +9,8 @@ import type { PlanQuestion } from './plan-question.ts'
 const WIRELESS: ReadonlySet<string> = new Set(['wifi', 'cellular', 'satellite'])
 
 /**
- * Every link of the end outside that leads to the hub or edge of its path: straight, over the path's own way, or
- * over an access point beside it.
+ * Every link from the end outside to the hub or edge of its path: straight, over the path's own way, or over an access
+ * point beside it.
  */
 export function outerLinks({ request, facts, nowMs }: PlanQuestion, plan: Plan): Uplink[] {
   const { nodes } = plan.path
@@ -43,7 +43,7 @@ export function outerLinks({ request, facts, nowMs }: PlanQuestion, plan: Plan):
   })
 }
 
-/** The links of a path behind the end's own: between access point and edge, between edges. */
+/** The links of a path behind the end's own links: between access point and edge, and between edges. */
 export function innerLinks({ path, bonded }: Plan): readonly GraphLink[] {
   return path.links.slice(bonded ? 1 : 0)
 }

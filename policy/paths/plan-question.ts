@@ -3,7 +3,7 @@ import type { EffectiveClass, EffectivePolicy } from '../effective.ts'
 import type { DecisionFacts } from '../facts.ts'
 import type { GraphNode } from './graph.ts'
 
-/** What a path is wanted for: one class over one transport. */
+/** What a path is needed for: one class over one transport. */
 export interface PlanQuestion {
   readonly request: DecisionRequest
   readonly facts: DecisionFacts
@@ -13,7 +13,7 @@ export interface PlanQuestion {
   readonly outside: GraphNode | null
   readonly capability: TransportCapability
   readonly deterministic: boolean
-  /** The path in use was found not to be good enough for the class. */
+  /** The path in use turned out not good enough for the class. */
   readonly unfit: boolean
   /** Unix milliseconds. */
   readonly nowMs: number

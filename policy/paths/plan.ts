@@ -9,27 +9,27 @@ import { type FoundPath, findPaths } from './search.ts'
 import { type TakenPath, takePath } from './take.ts'
 
 /**
- * Paths are told from the end outside inwards, or, for a peer that is no node, from the stream's home to the hub or
- * edge that speaks to it.
+ * A path is listed from the end outside inwards. For a peer that is no node, the path is listed from the stream's home
+ * to the hub or edge that speaks to the peer.
  */
 export interface Plan extends TakenPath {
   readonly found: true
-  /** The next best over other nodes. */
+  /** The next best path over other nodes. */
   readonly runnerUp: FoundPath | null
   /** The hub or edge where media enters or leaves the overlay, and its place in the path. */
   readonly entry: GraphNode
   readonly entryAt: number
-  /** The first link is one of the outside node's own, and others may carry media beside it. */
+  /** The first link is a link of the outside node, and other links may carry media beside it. */
   readonly bonded: boolean
   readonly encryption: EncryptionChoice
   readonly demand: PathDemand
-  /** For questions about single links, proven or not. */
+  /** Answers questions about single links, proven or not. */
   readonly costs: Costs
 }
 
 export interface NoPlan {
   readonly found: false
-  /** A node that would have done but is full. */
+  /** A node that would have done, but is full. */
   readonly full: GraphNode | null
   readonly demand: PathDemand
   readonly rejections: Costs['rejections']
@@ -88,7 +88,7 @@ export function planPath(question: PlanQuestion): Plan | NoPlan {
   return { found: true, ...taken, runnerUp, entry, entryAt, bonded, encryption, demand, costs }
 }
 
-/** What rules out every path before one is looked for. */
+/** What rules out every path before the search begins. */
 function hindered(
   { deterministic }: PlanQuestion,
   demand: PathDemand,
@@ -110,13 +110,13 @@ function hindered(
   return null
 }
 
-/** A hub that would have done but is full, for an end that could go to any. */
+/** A hub that would have done, but is full, for an end that could go to any hub. */
 function fullHub({ facts }: PlanQuestion, demand: PathDemand): GraphNode | null {
   const full = [...facts.topology.hubs()].filter((hub) => rejectNode(hub, demand) === 'saturated')
   return full.sort((a, b) => (a.facts.nodeId < b.facts.nodeId ? -1 : 1))[0] ?? null
 }
 
-/** A node of which no link is known dials its hub directly: the first telemetry will tell how that goes. */
+/** A node without a known link dials its hub directly. The first telemetry will tell how well that works. */
 function assumedDirect(
   { facts, deterministic }: PlanQuestion,
   demand: PathDemand,

@@ -4,14 +4,13 @@ import type { CostStrategy } from './strategy.ts'
 const BREAK_FACTOR = 0.7
 /** Trust in a link that nobody has measured lately. */
 const UNMEASURED = 0.9
-/** A tiny cost per hop, so that of perfect paths the shorter wins. */
+/** A tiny cost per hop, so that the shorter of two perfect paths wins. */
 const HOP = 0.001
 /** Jitter that halves trust, ms: a link that does not keep its rhythm is not stable. */
 const JITTER_HALF_MS = 200
 
 /**
- * Most stable: the chance that every link and node keeps its word, as a sum of negative logarithms of how well
- * each did so far.
+ * Most stable: the chance that every link and node keeps its word, as a sum of negative logarithms of past reliability.
  */
 export const reputation: CostStrategy = {
   name: 'reputation',

@@ -1,12 +1,12 @@
 import type { TopologySnapshot } from './graph.ts'
 
 /**
- * Working memory for questions about one topology, kept from one decision to the next: a fresh set of arrays for
- * each would keep the garbage collector busy. It can't carry anything over: an entry counts only for whom its stamp
- * belongs to, and stamps are never given twice.
+ * Working memory for questions about one topology, kept from one decision to the next: fresh arrays for each decision
+ * would keep the garbage collector busy. No entry can leak into the next decision: an entry counts only for the
+ * question whose stamp it carries, and a stamp is never given twice.
  */
 export interface Scratch {
-  /** Slots it has room for. */
+  /** Number of slots. */
   readonly nodeSlots: number
   readonly linkSlots: number
   readonly linkStamps: Float64Array
@@ -24,7 +24,7 @@ export interface Scratch {
 const kept = new WeakMap<TopologySnapshot, Scratch>()
 let stamps = 0
 
-/** The working memory of a topology, large enough for it. */
+/** The working memory of a topology, grown to its size. */
 export function scratchOf(snapshot: TopologySnapshot): Scratch {
   const known = kept.get(snapshot)
   if (known && known.nodeSlots >= snapshot.nodeSlots && known.linkSlots >= snapshot.linkSlots) return known
@@ -47,7 +47,7 @@ export function scratchOf(snapshot: TopologySnapshot): Scratch {
   return scratch
 }
 
-/** A stamp that nobody had before. */
+/** A stamp that was never used before. */
 export function nextStamp(): number {
   stamps += 1
   return stamps

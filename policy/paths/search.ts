@@ -13,17 +13,17 @@ export interface SearchQuestion {
   readonly avoidLinks: ReadonlySet<string>
   readonly source: GraphNode
   readonly maxHops: number
-  /** How many paths over different nodes to answer with. */
+  /** How many paths over different nodes to return. */
   readonly keep: number
-  /** The one node where paths end, or null where `arrival` alone says. */
+  /** The only node where paths end, or null where `arrival` alone decides. */
   readonly destination: GraphNode | null
-  /** The least that `arrival` may answer. */
+  /** The least value that `arrival` may return. */
   readonly leastArrival: number
 }
 
 export interface FoundPath {
   readonly nodes: readonly GraphNode[]
-  /** One less than nodes. */
+  /** One link fewer than nodes. */
   readonly links: readonly GraphLink[]
   readonly cost: number
 }
@@ -39,10 +39,10 @@ interface Label {
 }
 
 /**
- * Finds the cheapest paths of at most `maxHops` links. Labels spread hop by hop (Bellman and Ford, with a frontier),
- * so the work is at most hops x links whatever the costs are; costs and constraints are worked out once per link and
- * node. Last links are known beforehand, so that good paths are found early and dear ones not followed.
- * @returns best first; of equal cost the one with fewer hops, then by ids
+ * Finds the cheapest paths of at most `maxHops` links. Labels spread hop by hop (Bellman and Ford, with a frontier), so
+ * the work is at most hops x links, whatever the costs are. Costs and constraints are computed once per link and node.
+ * Last links are known beforehand, so that good paths are found early and dear paths are not followed.
+ * @returns best first; of equal cost the path with fewer hops, then by ids
  */
 export function findPaths(question: SearchQuestion): FoundPath[] {
   const { costs, trust, combine, source, maxHops, destination, avoidLinks } = question
@@ -60,7 +60,7 @@ export function findPaths(question: SearchQuestion): FoundPath[] {
     ? Math.min(Number.POSITIVE_INFINITY, ...Array.from(lastSteps.values(), ({ cost }) => cost))
     : question.leastArrival
 
-  /** Offers the path that ends after a label, if there is one. */
+  /** Adds the path that ends after a label, if there is such a path. */
   const end = (label: Label) => {
     const last = lastSteps?.get(label.node.index)
     if (last) {
@@ -99,7 +99,7 @@ export function findPaths(question: SearchQuestion): FoundPath[] {
         if (passesOn(arc.to)) next.set(index, reached)
       }
     }
-    // The cheapest first: a good path found early spares looking at most of the rest.
+    // The cheapest label first: a good path found early saves looking at most of the rest.
     frontier = [...next.values()].sort((a, b) => a.cost - b.cost)
   }
   return found.paths()
@@ -157,7 +157,7 @@ class Ranking {
     this.#boundHops = last ? hopsOf(last.end) : 0
   }
 
-  /** Whether a path of this cost and length, or one that goes on from there, can still be among the best. */
+  /** Whether a path of this cost and length, or a continuation of that path, can still be among the best. */
   wants(cost: number, hops: number): boolean {
     return cost < this.#bound || (cost === this.#bound && hops <= this.#boundHops)
   }
@@ -185,7 +185,7 @@ function hopsOf(label: Label): number {
   return hops
 }
 
-/** An order of paths of equal cost that does not depend on the order things were put into the graph. */
+/** An order of paths of equal cost that does not depend on the order in which the graph was filled. */
 function comesBefore(left: Label, right: Label): boolean {
   const fewer = hopsOf(left) - hopsOf(right)
   if (fewer !== 0) return fewer < 0

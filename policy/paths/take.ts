@@ -7,17 +7,17 @@ import { evaluatePath } from './evaluate.ts'
 import type { PlanQuestion } from './plan-question.ts'
 import type { FoundPath } from './search.ts'
 
-/** The path a flow gets: the best one found, or by hysteresis the one it has. */
+/** The path that a flow gets: the best path found, or by hysteresis the path in use. */
 export interface TakenPath {
   readonly path: FoundPath
-  /** The flow leaves its path; a first path is a switch too. */
+  /** The flow leaves its path. A first path is a switch too. */
   readonly switched: boolean
   readonly fledDeadPath: boolean
   readonly history: SwitchHistory
   readonly reasons: readonly string[]
 }
 
-/** @param best undefined where the search found none @returns null where there is none in use either */
+/** @param best undefined where the search found no path @returns null where there is no path in use either */
 export function takePath(
   question: PlanQuestion,
   costs: Costs,
@@ -60,7 +60,7 @@ export function takePath(
   }
 }
 
-/** What the path in use costs now. Who moves it by hand away from a link does not want that link counted. */
+/** What the path in use costs now. A reroute by hand away from a link does not count that link. */
 function evaluateInUse(
   { request, policy, outside, streamClass, facts }: PlanQuestion,
   costs: Costs,
