@@ -1,39 +1,70 @@
 import type { types } from 'mediasoup'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import { PayloadRouters } from '../sfu/payload-routers.ts'
+import type { ViewerMover } from '../sfu/viewer-mover.ts'
+import { ProtooGateway } from '../signaling/protoo-gateway.ts'
 import { SdpSessions } from '../signaling/sdp/sdp-sessions.ts'
 import { DoorTickets } from './api/doors/door-tickets.ts'
 import { whepRoutes } from './api/doors/whep.ts'
 import { whipRoutes } from './api/doors/whip.ts'
 import type { Route } from './api/route.ts'
+import type { Doors } from './doors.ts'
 import type { FlowRoom } from './flow-room.ts'
 
 export interface DoorRoomOptions {
   readonly flows: Pick<FlowRoom, 'routes' | 'viewers' | 'publishers' | 'places'>
   readonly events: MediaEvents
   readonly routerCapabilities: () => types.RtpCapabilities
-  /** Sessions there may be at once. */
-  readonly maxSessions: number
+  /** Connections of each door there may be at once. */
+  readonly maxConnections: number
+  /** Moves viewers between workers; null where none are moved. */
+  readonly mover: ViewerMover | null
+  /** The table that the doors are put into. */
+  readonly doors: Pick<Doors, 'add'>
   /** Those whose client does not connect are ended after so long, ms; 30 000 by default. */
   readonly connectWithinMs?: number
 }
 
-/** The doors for everybody else's clients: WHIP and WHEP. */
+/** The routes of WHIP and WHEP, and what they share. */
 export interface DoorRoom extends Disposable {
   readonly routes: readonly Route[]
   readonly tickets: DoorTickets
-  readonly sessions: Pick<SdpSessions, 'size' | 'inUse'>
+  readonly sessions: Pick<SdpSessions, 'size'>
 }
 
 /** What every field stream will have once it has something: other codecs are refused where they come in. */
 const FIELD_CODECS = { audio: 'audio/opus', video: 'video/H264' } as const
 
+/** Opens the doors: protoo for pages of ours, WHIP and WHEP for everybody else's clients. */
 export function openDoors(options: DoorRoomOptions): DoorRoom {
-  const { flows, events, routerCapabilities, maxSessions, connectWithinMs } = options
+  const { flows, events, routerCapabilities, maxConnections, mover, doors, connectWithinMs } = options
   const stack = new DisposableStack()
   const { publishers, viewers, places } = flows
   const routers = stack.use(new PayloadRouters())
-  const sessions = stack.use(new SdpSessions(maxSessions, connectWithinMs))
+  const sessions = stack.use(new SdpSessions(maxConnections, connectWithinMs))
+  doors.add({
+    upgrades: null,
+    get connections() {
+      return sessions.size
+    },
+    get inUse() {
+      return sessions.inUse
+    },
+    // A session holds no connection of its own.
+    turnOut: () => false,
+    [Symbol.dispose]: () => sessions[Symbol.dispose](),
+  })
+  doors.add(
+    new ProtooGateway({
+      maxConnections,
+      door: {
+        viewers: { admission: viewers, ...(mover && { mover }) },
+        publishers: places,
+        events,
+        routerCapabilities,
+      },
+    }),
+  )
   const tickets = new DoorTickets((text) =>
     publishers.ofTicket(text) === undefined ? viewers.ofTicket(text)?.holder : { anonymous: false },
   )

@@ -1,16 +1,10 @@
-import type { types } from 'mediasoup'
 import { ClockWatch, SYSTEM_CLOCK } from '../common/clock.ts'
-import { CodedError, messageOf } from '../common/errors.ts'
+import { messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { pause } from '../common/retry.ts'
 import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
-import { workerStatistics } from '../sfu/media-statistics.ts'
-import { Placement } from '../sfu/placement.ts'
-import { StreamRegistry } from '../sfu/stream-registry.ts'
 import { ViewerMover } from '../sfu/viewer-mover.ts'
-import { WorkerCpu } from '../sfu/worker-cpu.ts'
-import { WorkerPool } from '../sfu/worker-pool.ts'
-import { ProtooGateway } from '../signaling/protoo-gateway.ts'
+import type { WorkerPool } from '../sfu/worker-pool.ts'
 import { YamlParser } from './api/yaml-parser.ts'
 import { apiOf } from './api-room.ts'
 import { auditFacts } from './audit/audit-facts.ts'
@@ -21,6 +15,7 @@ import type { Config } from './config/config.ts'
 import { ConnectionBounds } from './connection-bounds.ts'
 import { Descriptors } from './descriptors.ts'
 import { openDoors } from './door-room.ts'
+import { Doors } from './doors.ts'
 import { mediaEvents } from './events.ts'
 import type { FactBody } from './facts/fact.ts'
 import { FactBus } from './facts/fact-bus.ts'
@@ -34,13 +29,13 @@ import { httpApp } from './http-app.ts'
 import { HubLoad } from './hub-load.ts'
 import { joinTopology } from './join-topology.ts'
 import { httpServer, listen, metricsServer, takeUpgrades } from './listeners.ts'
-import { Metrics } from './metrics.ts'
+import { openMedia } from './media-room.ts'
+import { Metrics, tally } from './metrics.ts'
 import { PolicyBook } from './policies/policy-book.ts'
 import { openArchiver, openState } from './state.ts'
 import { StoreWatch } from './store/store-watch.ts'
 import { TenantBook } from './tenants/tenant-book.ts'
-import { openTls } from './tls/open-tls.ts'
-import { tlsRequirement } from './tls/tls-requirement.ts'
+import { tlsFor } from './tls/open-tls.ts'
 import { openTopology, type TopologyParts } from './topology/open-topology.ts'
 import { webhookFacts } from './webhooks/webhook-facts.ts'
 import { Webhooks } from './webhooks/webhooks.ts'
@@ -65,67 +60,37 @@ const LOOK_AGAIN_MS = 100
  */
 export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Logger): Promise<Hub> {
   await using stack = new AsyncDisposableStack()
-  const metrics = new Metrics({
-    sessions: () => connections(),
-    streamsByState: () => countBy(streams.list().map((stream) => stream.state.state)),
-  })
-  /** Of the streams, once there are any: a worker may be replaced before. */
-  let workerReplaced = () => {}
-  /** Of all doors together. */
-  const connections = () => gateway.connections + doors.sessions.size
-  /** Those that would not give way to others. */
-  const inUse = () => {
-    const { used, anonymous } = doors.sessions.inUse
-    return { used: gateway.admitted + used, anonymous: gateway.anonymous + anonymous }
-  }
+  const metrics = new Metrics()
   const facts = openFacts(metrics, logger)
   stack.use(factLines(facts, metrics, logger))
   const events = mediaFacts(mediaEvents(metrics, logger), facts)
+  const doors = new Doors()
+  const { hubId, maxConnections, trustedProxies } = config
   // With several hubs on one database, what the others changed is looked for this often.
   const refreshMs = config.databaseUrl === '' ? undefined : 1000
-  const [state, workers] = await Promise.all([
+  const [state, media] = await Promise.all([
     openState(config, env, logger).then((opened) => stack.use(opened)),
-    WorkerPool.open({
-      count: config.workers,
-      webRtc: {
-        ip: config.rtcIp,
-        announcedAddress: config.rtcAnnounced === '' ? null : config.rtcAnnounced,
-        basePort: config.rtcPort,
-      },
-      events,
-      onReplaced: () => workerReplaced(),
-    }).then((opened) => stack.use(opened)),
+    openMedia(config, events, logger).then((opened) => stack.use(opened)),
     prepareIngress(),
   ])
   const { store, sealer, dataFolder } = state
+  const { workers, cpu, placement, streams } = media
+  metrics.gauge('overlay_sessions_active', () => [{ labels: {}, value: doors.connections }])
+  metrics.gauge('lanecast_streams', () => tally(streams.list(), ({ state: { state } }) => ({ state })))
   stack.use(openArchiver(config, state, logger, (error) => events.error('audit', 'archive', error)))
   const auth = stack.use(await openAuth({ store, sealer, dataFolder, refreshMs, logger }))
   const [policies, tenants] = await Promise.all([
     PolicyBook.open({ store, refreshMs, now: Date.now, logger }).then((opened) => stack.use(opened)),
     TenantBook.open({ store, refreshMs, now: Date.now, logger }).then((opened) => stack.use(opened)),
   ])
-  const cpu = new WorkerCpu()
-  const placement = new Placement({
-    size: workers.size,
-    slots: () => (workers.answering.length > 0 ? workers.answering : workers.slots),
-    census: workers.census,
-    cpuOf: ({ index }) => cpu.loadOf(index),
-    lanesOn: (slot) => streams.lanesOn(slot),
-    consumersPerWorker: config.consumersPerWorker,
-  })
-  const streams: StreamRegistry = stack.use(
-    new StreamRegistry(
-      { rist: config.ristPorts, rtp: config.rtpPorts },
-      {
-        ...{ placement, events, logger },
-        census: workers.census,
-      },
-    ),
-  )
-  workerReplaced = () => streams.workerReplaced()
   const webhooks = stack.use(
     await Webhooks.open({
-      ...{ store, sealer, refreshMs, logger, now: Date.now, hubId: config.hubId },
+      store,
+      sealer,
+      refreshMs,
+      logger,
+      now: Date.now,
+      hubId,
       // Where the hub listens says nothing about who asks: behind a proxy it listens on loopback to everybody.
       allowedNetworks: config.webhookNetworks,
     }),
@@ -141,7 +106,12 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   stack.use(auditFacts(facts, (draft) => lateAudit.record(draft)))
   const overlay = stack.use(
     await openTopology({
-      ...{ store, metrics, logger, refreshMs, facts, hubId: config.hubId },
+      store,
+      metrics,
+      logger,
+      refreshMs,
+      facts,
+      hubId,
       streamClass: (tenantId, streamId) => streams.get(tenantId, streamId)?.spec.streamClass,
       targetMs: (tenantId, streamClass) =>
         policies.effective(tenantId).classes[streamClass].profile.glassToGlassMs,
@@ -149,7 +119,8 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   )
   const storeWatch = stack.use(
     new StoreWatch({
-      ...{ store, hubId: config.hubId },
+      store,
+      hubId,
       report: (failure) => {
         const name = { kind: 'store_failing', tenantId: null, subject: 'service:store' } as const
         overlay.alarms.report(name, failure !== null, failure ?? '', SYSTEM_CLOCK.steady())
@@ -157,18 +128,23 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     }),
   )
   const place = stack.use(joinTopology(overlay.topology, config))
-  const flows: FlowRoom = stack.use(
+  const flows = stack.use(
     await openFlowRoom({
-      ...{ config, state, policies, overlay, facts, streams, events, logger },
+      config,
+      state,
+      policies,
+      overlay,
+      facts,
+      streams,
+      events,
+      logger,
       authenticator: auth.authenticator,
-      connections: inUse,
+      connections: () => doors.inUse,
       workersFull: () => placement.saturation(),
     }),
   )
   stack.use(overlay.reconsiderBy((flow, cause) => reconsider(flows.routes, flow, cause)))
-  const hubLoad = stack.use(
-    new HubLoad({ hubId: config.hubId, cpu, workers, streams, facts, loads: overlay.loads }),
-  )
+  const hubLoad = stack.use(new HubLoad({ hubId, cpu, workers, streams, facts, loads: overlay.loads }))
   stack.use(
     new ClockWatch((ms) => {
       metrics.clockSteps.inc({ direction: ms > 0 ? 'forward' : 'back' })
@@ -180,27 +156,16 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     }),
   )
   stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
-  // mediasoup copies them at each reading, and every viewer is told.
-  let capabilities: types.RtpCapabilities | null = null
-  const routerCapabilities = () => {
-    const [slot] = workers.slots
-    if (!slot) throw new CodedError('no_worker', 'no media worker is up', { status: 503 })
-    capabilities ??= slot.router.rtpCapabilities
-    return capabilities
-  }
   const mover = stack.use(new ViewerMover({ placement, draining: () => place.draining }))
-  const moving = config.moveViewers ? { mover } : {}
-  const gateway = new ProtooGateway({
-    maxConnections: config.maxConnections,
-    door: {
-      viewers: { admission: flows.viewers, ...moving },
-      publishers: flows.places,
+  const sdp = stack.use(
+    openDoors({
+      doors,
+      flows,
       events,
-      routerCapabilities,
-    },
-  })
-  const doors = stack.use(
-    openDoors({ flows, events, routerCapabilities, maxSessions: config.maxConnections }),
+      routerCapabilities: () => workers.rtpCapabilities,
+      maxConnections,
+      mover: config.moveViewers ? mover : null,
+    }),
   )
   const descriptors = stack.use(await Descriptors.open())
   const health = stack.use(
@@ -211,43 +176,48 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       workersWanted: workers.size,
       workerCpu: () => hubLoad.workerCpu,
       ports: () => flows.ports(),
-      connections: () => inUse().used,
-      maxConnections: config.maxConnections,
+      connections: () => doors.inUse.used,
+      maxConnections,
       storeQueue: store.queue,
       storeFailure: () => storeWatch.failure,
     }),
   )
   const closing = new AbortController()
   const api = apiOf({
-    ...{ config, auth, state, policies, tenants, overlay, flows, place, doors, webhooks, metrics, events },
-    workers: async () => workerStatistics({ workers, placement, cpu, streams, mover }),
+    config,
+    auth,
+    state,
+    policies,
+    tenants,
+    overlay,
+    flows,
+    place,
+    doors: sdp,
+    webhooks,
+    metrics,
+    events,
+    workers: async () => media.statistics(mover),
     yaml: stack.use(new YamlParser()),
     closing: closing.signal,
   })
-  const app = httpApp({
-    ...{ api, health, events, trustedProxies: config.trustedProxies },
-    routerCapabilities: () => workers.slots[0]?.router.rtpCapabilities ?? null,
-  })
-  const requirement = tlsRequirement(config.bind.host, config)
-  if (requirement.kind === 'error') throw requirement.error
-  const tls =
-    requirement.kind === 'tls'
-      ? stack.use(
-          await openTls({ certificate: requirement.certificate, authorities: auth.authorities, logger }),
-        )
-      : null
+  const routerCapabilities = () => (workers.slots.length > 0 ? workers.rtpCapabilities : null)
+  const app = httpApp({ api, health, events, trustedProxies, routerCapabilities })
+  const tls = await tlsFor(config, auth.authorities, logger)
+  if (tls) stack.use(tls)
   const http = httpServer(app, config, tls)
   const metricsHttp = metricsServer(metrics, events, config)
   const bounds = new ConnectionBounds({
-    ...{ perAddress: config.maxConnectionsPerAddress, trustedProxies: config.trustedProxies, descriptors },
-    turnOut: () => gateway.turnOut(),
+    perAddress: config.maxConnectionsPerAddress,
+    trustedProxies,
+    descriptors,
+    turnOut: () => doors.turnOut(),
     refused: (reason, detail) => events.rejected(null, reason, detail),
   })
   for (const server of [http, metricsHttp]) bounds.attach(server)
-  takeUpgrades(http, gateway)
+  takeUpgrades(http, doors)
   const url = await listen(http, config.bind, stack)
   // Closed before the listener, which waits for its WebSockets.
-  stack.use(gateway)
+  stack.use(doors)
   const metricsUrl = await listen(metricsHttp, config.metrics, stack)
   stack.defer(() => closing.abort())
   const owned = stack.move()
@@ -258,7 +228,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     firstAdminToken: auth.firstAdminToken,
     async drain(ms, signal) {
       place.drain(true)
-      const idle = () => connections() === 0 && flows.ports().taken === 0
+      const idle = () => doors.connections === 0 && flows.ports().taken === 0
       for (const end = performance.now() + ms; performance.now() < end && !signal.aborted && !idle(); )
         await pause(Math.min(LOOK_AGAIN_MS, end - performance.now()), signal).catch(() => {})
     },
@@ -275,12 +245,6 @@ function lookAgain(
   boundByPolicy(viewers, routes.policyOf(tenantId))
   for (const { contract } of publishers.list())
     if (contract.tenant_id === tenantId) triggers.request(contract.contract_id, 'policy_changed')
-}
-
-function countBy(values: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const value of values) counts[value] = (counts[value] ?? 0) + 1
-  return counts
 }
 
 /** Where rooms tell what happened. A listener that misses something, or fails, is counted and said. */

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { CodedError } from '../common/errors.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
-import type { ProtooGateway } from '../signaling/protoo-gateway.ts'
 import type { Config } from './config/config.ts'
 import type { SocketAddress } from './config/setting.ts'
+import type { Doors } from './doors.ts'
 import type { Metrics } from './metrics.ts'
 import type { Tls } from './tls/open-tls.ts'
 
@@ -44,14 +44,15 @@ function timeLimits({ idleMs, readMs }: Pick<Config, 'idleMs' | 'readMs'>) {
   return { ...limits, connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, readMs) }
 }
 
-/** Upgrades of `/protoo` go to its gateway; there are no others. */
-export function takeUpgrades(server: Server, gateway: Pick<ProtooGateway, 'upgrade'>): void {
+/** Upgrades go to the door of their path; there are no others. */
+export function takeUpgrades(server: Server, doors: Pick<Doors, 'ofPath'>): void {
   server.on('upgrade', (request, socket, head) => {
     // Node listens to it no more: one that is gone before it is answered would end the process.
     socket.on('error', () => {})
     // And ends it no more: who does not close an end that was closed on this side would hold it for ever.
     socket.once('finish', () => setTimeout(() => socket.destroy(), CLOSE_WITHIN_MS).unref())
-    if (request.url?.split('?', 1)[0] === '/protoo') gateway.upgrade(request, socket, head)
+    const door = doors.ofPath(request.url?.split('?', 1)[0])
+    if (door) door.take(request, socket, head)
     else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
   })
 }

@@ -48,48 +48,60 @@ async function printAdminToken({
 }
 
 async function run(config: Config): Promise<void> {
-  const stop = new Promise<NodeJS.Signals>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(signal))
-    // Whoever forked the hub is gone, and with it whoever would end it.
-    process.once('disconnect', () => resolve('SIGTERM'))
-  })
-  // Whoever asks a second time does not want to wait for what runs.
-  const stopNow = new AbortController()
-  void stop.then(() => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopNow.abort())
-  })
-  const startedAt = performance.now()
   try {
-    const hub = await Promise.race([openHub(config, process.env, logger), stop])
-    // Stopped before it was up: children see their channels close and end by themselves.
-    if (typeof hub === 'string') process.exit(0)
-    logger.info(
-      { url: hub.url, metrics_url: hub.metricsUrl, took_ms: Math.round(performance.now() - startedAt) },
-      'hub is ready',
-    )
-    flushCompileCache()
-    const { firstAdminToken } = hub
-    // Whoever forked the hub gets the token over the channel; a person gets it on the terminal, once.
-    if (process.send)
-      process.send({
-        type: 'ready',
-        url: hub.url,
-        metrics_url: hub.metricsUrl,
-        admin_token: firstAdminToken?.token ?? null,
-      })
-    else if (firstAdminToken) process.stdout.write(`${adminTokenNotice(firstAdminToken)}\n`)
-    logger.info({ signal: await stop, drain_ms: config.drainMs }, 'hub is stopping')
-    if (config.drainMs > 0) await hub.drain(config.drainMs, stopNow.signal)
-    setTimeout(() => {
-      logger.error('hub did not stop in time')
-      process.exit(1)
-    }, STOP_WITHIN_MS).unref()
-    await hub[Symbol.asyncDispose]()
+    await serve(config, nextStop())
     logger.info('hub has stopped')
     process.exit(0)
   } catch (error) {
     fail(error, 1)
   }
+}
+
+/** Runs the hub until it is told to stop, and closes it. */
+async function serve(config: Config, stop: AbortSignal): Promise<void> {
+  const startedAt = performance.now()
+  await using hub = await Promise.race([openHub(config, process.env, logger), aborted(stop)])
+  // Stopped before it was up: children see their channels close and end by themselves.
+  if (!hub) process.exit(0)
+  logger.info(
+    { url: hub.url, metrics_url: hub.metricsUrl, took_ms: Math.round(performance.now() - startedAt) },
+    'hub is ready',
+  )
+  flushCompileCache()
+  const { firstAdminToken } = hub
+  // Whoever forked the hub gets the token over the channel; a person gets it on the terminal, once.
+  if (process.send)
+    process.send({
+      type: 'ready',
+      url: hub.url,
+      metrics_url: hub.metricsUrl,
+      admin_token: firstAdminToken?.token ?? null,
+    })
+  else if (firstAdminToken) process.stdout.write(`${adminTokenNotice(firstAdminToken)}\n`)
+  await aborted(stop)
+  logger.info({ signal: stop.reason, drain_ms: config.drainMs }, 'hub is stopping')
+  // Whoever asks a second time does not want to wait for what runs.
+  if (config.drainMs > 0) await hub.drain(config.drainMs, nextStop())
+  setTimeout(() => {
+    logger.error('hub did not stop in time')
+    process.exit(1)
+  }, STOP_WITHIN_MS).unref()
+}
+
+/** Aborts when the hub is told to stop, the next time; the reason is the signal's name. */
+function nextStop(): AbortSignal {
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal))
+  // Whoever forked the hub is gone, and with it whoever would end it.
+  process.once('disconnect', () => stop.abort('SIGTERM'))
+  return stop.signal
+}
+
+function aborted(signal: AbortSignal): Promise<null> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(null)
+    signal.addEventListener('abort', () => resolve(null), { once: true })
+  })
 }
 
 function fail(error: unknown, code: number): never {

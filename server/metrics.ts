@@ -1,15 +1,11 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
-/** What the gauges read when Prometheus asks. */
-export interface Gauged {
-  readonly sessions: () => number
-  readonly streamsByState: () => Readonly<Record<string, number>>
-}
-
 const LATENCY_BUCKETS_S = [0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5]
 
 /** Gauges whose parts of the hub are asked when Prometheus asks. */
 export type ReadGauge =
+  | 'overlay_sessions_active'
+  | 'lanecast_streams'
   | 'bus_queue_depth'
   | 'lanecast_slo_burn_ratio'
   | 'lanecast_alarms'
@@ -48,31 +44,9 @@ export class Metrics {
   readonly linkRtt: Gauge<'tenant_id' | 'stream_id' | 'link'>
   readonly linkBitrate: Gauge<'tenant_id' | 'stream_id' | 'link'>
 
-  constructor(gauged: Gauged) {
+  constructor() {
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry })
-    this.registry.registerMetric(
-      new Gauge({
-        name: 'overlay_sessions_active',
-        help: 'Viewer connections open now',
-        registers: [],
-        collect() {
-          this.set(gauged.sessions())
-        },
-      }),
-    )
-    this.registry.registerMetric(
-      new Gauge({
-        name: 'lanecast_streams',
-        help: 'Streams by the state of their input',
-        labelNames: ['state'],
-        registers: [],
-        collect() {
-          this.reset()
-          for (const [state, count] of Object.entries(gauged.streamsByState())) this.set({ state }, count)
-        },
-      }),
-    )
     this.errors = new Counter({
       name: 'errors_total',
       help: 'Failures that were contained',
@@ -180,6 +154,8 @@ export class Metrics {
     })
     this.linkRtt = perStream('lanecast_link_rtt_ms', 'Round-trip time of a link, ms', 'link')
     this.linkBitrate = perStream('lanecast_link_kbps', 'Bitrate received over a link, kb/s', 'link')
+    this.#labelled('overlay_sessions_active', 'Viewer connections open now', [])
+    this.#labelled('lanecast_streams', 'Streams by the state of their input', ['state'])
     this.#labelled('bus_queue_depth', 'Work that waits in a queue inside the hub', ['service'])
     this.#labelled(
       'lanecast_slo_burn_ratio',
@@ -219,4 +195,17 @@ export class Metrics {
       }),
     )
   }
+}
+
+/** How many of the things have the same labels. */
+export function tally<T>(things: readonly T[], labelsOf: (thing: T) => Record<string, string>): Reading[] {
+  const counts = new Map<string, { labels: Record<string, string>; value: number }>()
+  for (const thing of things) {
+    const labels = labelsOf(thing)
+    const key = JSON.stringify(labels)
+    const count = counts.get(key) ?? { labels, value: 0 }
+    count.value += 1
+    counts.set(key, count)
+  }
+  return [...counts.values()]
 }

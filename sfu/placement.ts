@@ -23,8 +23,6 @@ export interface PlacementOptions {
   readonly census: Pick<ConsumerCensus, 'consumersOn'>
   /** A worker's share of a core, 0 to 1. */
   readonly cpuOf: (slot: WorkerSlot) => number
-  /** Lanes that live on a worker or are promised to it. */
-  readonly lanesOn: (slot: WorkerSlot) => number
   /** Most consumers on one worker, 1 or more. */
   readonly consumersPerWorker: number
 }
@@ -52,9 +50,12 @@ export class Placement {
     return this.#places.get(slot) ?? 0
   }
 
-  /** For a new stream's lane: the least loaded worker, full or not; undefined while none is up. */
-  forLane(): WorkerSlot | undefined {
-    const { consumersPerWorker, lanesOn } = this.#options
+  /**
+   * For a new stream's lane: the least loaded worker, full or not; undefined while none is up.
+   * @param lanesOn how many lanes live on a worker or are promised to it; none by default
+   */
+  forLane(lanesOn: (slot: WorkerSlot) => number = () => 0): WorkerSlot | undefined {
+    const { consumersPerWorker } = this.#options
     return least(this.#options.slots(), (slot) => {
       return this.#load(slot) + (lanesOn(slot) * CONSUMERS_OF_A_LANE) / consumersPerWorker
     })

@@ -44,7 +44,14 @@ export class StreamRegistry implements AsyncDisposable {
   constructor(ports: RegistryPorts, deps: RegistryDependencies) {
     this.#rist = new PortRange(...ports.rist, 'rist_ports')
     this.#rtp = new PortRange(...ports.rtp, 'rtp_ports')
-    this.#deps = deps
+    const { placement } = deps
+    this.#deps = {
+      ...deps,
+      placement: {
+        forLane: () => placement.forLane((slot) => this.lanesOn(slot)),
+        takeForViewer: (has) => placement.takeForViewer(has),
+      },
+    }
   }
 
   /**

@@ -18,8 +18,6 @@ export interface WorkerPoolOptions {
     readonly basePort: number
   }
   readonly events: MediaEvents
-  /** Called when a dead worker's successor is up; everything that lived on the slot is gone and must be made anew. */
-  readonly onReplaced: (slot: WorkerSlot) => void
 }
 
 /** A place for one worker. The worker, its router and its WebRtcServer are replaced together when it dies. */
@@ -55,6 +53,9 @@ export class WorkerPool implements AsyncDisposable {
   readonly #watch = new ChildWatch()
   readonly #watched = new WeakMap<types.Worker, WatchedChild>()
   readonly #closing = new AbortController()
+  readonly #replaced = new Set<(slot: WorkerSlot) => void>()
+  /** mediasoup copies them at each reading, and each viewer is told. */
+  #rtpCapabilities: types.RtpCapabilities | null = null
 
   private constructor(options: WorkerPoolOptions) {
     this.#options = options
@@ -89,6 +90,22 @@ export class WorkerPool implements AsyncDisposable {
   /** The slots whose workers are up and answer: what is new goes to one of these, where there is any. */
   get answering(): readonly WorkerSlot[] {
     return this.slots.filter(({ worker }) => (this.#watched.get(worker)?.silentMs ?? 0) < DOUBTFUL_AFTER_MS)
+  }
+
+  /** What every router can forward; they are all alike. @throws CodedError `no_worker` (503) before any was up */
+  get rtpCapabilities(): types.RtpCapabilities {
+    this.#rtpCapabilities ??= this.slots[0]?.router.rtpCapabilities ?? null
+    if (this.#rtpCapabilities) return this.#rtpCapabilities
+    throw new CodedError('no_worker', 'no media worker is up', { status: 503 })
+  }
+
+  /**
+   * Hears when a dead worker's successor is up: everything that lived on the slot is gone and must be made anew.
+   * @returns ends that
+   */
+  onReplaced(listener: (slot: WorkerSlot) => void): () => void {
+    this.#replaced.add(listener)
+    return () => this.#replaced.delete(listener)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -197,7 +214,7 @@ export class WorkerPool implements AsyncDisposable {
       if (signal.aborted) return slot.worker.close()
       this.#options.events.workerBack(index, performance.now() - diedAt)
       // The worker is up, whatever comes of this.
-      this.#options.onReplaced(slot)
+      for (const listener of this.#replaced) listener(slot)
       return
     }
   }

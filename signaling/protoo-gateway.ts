@@ -25,9 +25,15 @@ export interface GatewayOptions {
  * server, because it would otherwise answer every upgrade, also those of other protocols.
  */
 export class ProtooGateway implements Disposable {
+  /** Takes over HTTP upgrades of its path. */
+  readonly upgrades = {
+    path: '/protoo',
+    take: (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      void this.#toProtoo.emit('upgrade', request, socket, head),
+  }
   readonly #options: GatewayOptions
   readonly #room = new protoo.Room()
-  readonly #upgrades = new EventEmitter()
+  readonly #toProtoo = new EventEmitter()
   /** Connections that showed no good ticket yet, oldest first. */
   readonly #strangers = new Set<Peer>()
   /** Connections by no ticket but of those without a token. */
@@ -38,7 +44,7 @@ export class ProtooGateway implements Disposable {
   constructor(options: GatewayOptions) {
     this.#options = options
     guardProtooMessages()
-    const server = new protoo.WebSocketServer(this.#upgrades as HttpServer, {
+    const server = new protoo.WebSocketServer(this.#toProtoo as HttpServer, {
       maxReceivedFrameSize: MAX_MESSAGE_BYTES,
       maxReceivedMessageSize: MAX_MESSAGE_BYTES,
       fragmentOutgoingMessages: false,
@@ -96,14 +102,9 @@ export class ProtooGateway implements Disposable {
     return this.#room.peers.length
   }
 
-  /** Connections by a contract: those that may not be turned out for others. */
-  get admitted(): number {
-    return this.connections - this.#strangers.size
-  }
-
-  /** Those of them that are for nobody with a token. */
-  get anonymous(): number {
-    return this.#anonymous.size
+  /** Connections by a contract, which may not be turned out for others; of those, how many are for nobody with a token. */
+  get inUse(): { readonly used: number; readonly anonymous: number } {
+    return { used: this.connections - this.#strangers.size, anonymous: this.#anonymous.size }
   }
 
   /** Closes the oldest connection that showed no good ticket yet. Answers whether there was one. */
@@ -111,11 +112,6 @@ export class ProtooGateway implements Disposable {
     const stranger: Peer | undefined = this.#strangers.values().next().value
     stranger?.close()
     return stranger !== undefined
-  }
-
-  /** Takes over an HTTP upgrade whose path is `/protoo`. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#upgrades.emit('upgrade', request, socket, head)
   }
 
   [Symbol.dispose](): void {

@@ -6,7 +6,7 @@ import type { Authorities } from '../auth/authorities.ts'
 import { FileIdentity } from './file-identity.ts'
 import { IssuedIdentity } from './issued-identity.ts'
 import type { ServerIdentity } from './server-identity.ts'
-import type { CertificateSource } from './tls-requirement.ts'
+import { type CertificateSource, type TlsConfig, tlsRequirement } from './tls-requirement.ts'
 
 export interface OpenTlsOptions {
   readonly certificate: CertificateSource
@@ -20,6 +20,18 @@ export interface Tls extends AsyncDisposable {
   readonly options: TlsOptions
   /** Keeps a server on the present certificate and CAs, from here on. Answers a function that ends it. */
   attach(server: Pick<Server, 'setSecureContext'>): () => void
+}
+
+/** What the hub's listener shows; null where it may be plain. @throws CodedError `bad_config` naming the settings */
+export async function tlsFor(
+  config: TlsConfig & { readonly bind: { readonly host: string } },
+  authorities: Authorities,
+  logger: Logger,
+): Promise<Tls | null> {
+  const requirement = tlsRequirement(config.bind.host, config)
+  if (requirement.kind === 'error') throw requirement.error
+  if (requirement.kind === 'plain') return null
+  return await openTls({ certificate: requirement.certificate, authorities, logger })
 }
 
 /**

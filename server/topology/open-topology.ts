@@ -3,7 +3,7 @@ import type { Logger } from '../../common/logger.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
 import { standingOf } from '../../policy/health.ts'
 import type { TenantFacts } from '../facts/fact.ts'
-import type { Metrics, Reading } from '../metrics.ts'
+import { type Metrics, tally } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
 import { reportApplier } from '../telemetry/apply-report.ts'
 import { TelemetryIntake } from '../telemetry/intake.ts'
@@ -132,16 +132,4 @@ function gauges(metrics: Metrics, parts: Gauged, now: () => number): (() => void
       tally([...topology.links()], ({ evidence }) => ({ standing: standingOf(evidence, now()) })),
     ),
   ]
-}
-
-function tally<T>(things: readonly T[], labelsOf: (thing: T) => Record<string, string>): Reading[] {
-  const counts = new Map<string, { labels: Record<string, string>; value: number }>()
-  for (const thing of things) {
-    const labels = labelsOf(thing)
-    const key = JSON.stringify(labels)
-    const count = counts.get(key) ?? { labels, value: 0 }
-    count.value += 1
-    counts.set(key, count)
-  }
-  return [...counts.values()]
 }

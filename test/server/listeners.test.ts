@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import test from 'ava'
 import { Router } from 'express'
+import { Doors } from '../../server/doors.ts'
 import { Health } from '../../server/health.ts'
 import { httpApp } from '../../server/http-app.ts'
 import { httpServer, listen, takeUpgrades } from '../../server/listeners.ts'
@@ -48,8 +49,9 @@ test('whoever does not close a connection that was refused its upgrade holds not
     events: recordEvents().events,
     routerCapabilities: () => ({}),
   }
-  using gateway = new ProtooGateway({ maxConnections: 10, door })
-  takeUpgrades(server, gateway)
+  using doors = new Doors()
+  doors.add(new ProtooGateway({ maxConnections: 10, door }))
+  takeUpgrades(server, doors)
   const { port } = new URL(await listen(server, { host: '127.0.0.1', port: 0 }, stack))
   const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
   for (const [path, headers, status] of [

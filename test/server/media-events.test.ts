@@ -24,7 +24,7 @@ const REPORT: PublisherReport = {
 }
 
 test("a stream's series go with it, and totals stay", async (t) => {
-  const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
+  const metrics = new Metrics()
   const events = mediaEvents(metrics, createLogger('fatal'))
   const stream = (streamId: string) => ({ tenantId: 't1', streamId, streamClass: 'focus' })
   const shown = async () => {
@@ -57,7 +57,7 @@ test("a stream's series go with it, and totals stay", async (t) => {
 })
 
 test('refusals are counted each, and a flood of them does not fill the log', async (t) => {
-  const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
+  const metrics = new Metrics()
   const lines: string[] = []
   const events = mediaEvents(metrics, createLogger('info', { write: (line) => lines.push(line) }))
   for (let count = 0; count < 1000; count++) events.rejected(null, 'malformed_message', 'no message')

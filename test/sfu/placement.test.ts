@@ -13,15 +13,15 @@ function over(carried: { consumers?: number; cpu?: number; lanes?: number }[], a
     slots: () => slots,
     census: { consumersOn: (worker) => of(worker).consumers ?? 0 },
     cpuOf: (slot) => of(slot).cpu ?? 0,
-    lanesOn: (slot) => of(slot).lanes ?? 0,
     consumersPerWorker: ROOM,
   })
   const viewer = (...has: number[]) => placement.takeForViewer(({ index }) => has.includes(index))
-  return { placement, slots, viewer }
+  const lane = () => placement.forLane((slot) => of(slot).lanes ?? 0)?.index
+  return { placement, slots, viewer, lane }
 }
 
 test('a lane goes where lanes, consumers and CPU together are least', (t) => {
-  const to = (...carried: Parameters<typeof over>[0]) => over(carried).placement.forLane()?.index
+  const to = (...carried: Parameters<typeof over>[0]) => over(carried).lane()
   t.is(to({ lanes: 2 }, { lanes: 1 }, { lanes: 3 }), 1)
   t.is(to({ lanes: 1 }, { consumers: 30 }), 0)
   t.is(to({ lanes: 3 }, { lanes: 1, cpu: 0.1 }), 1)

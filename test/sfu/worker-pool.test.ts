@@ -23,10 +23,10 @@ async function openPool(count: number, basePort = 0, onReplaced: (slot: WorkerSl
     count,
     webRtc: { ip: '127.0.0.1', announcedAddress: null, basePort },
     events,
-    onReplaced: (slot) => {
-      replaced.push(slot)
-      onReplaced(slot)
-    },
+  })
+  pool.onReplaced((slot) => {
+    replaced.push(slot)
+    onReplaced(slot)
   })
   return { pool, recorded, replaced, left, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() }
 }

@@ -5,7 +5,7 @@ import { recordEvents } from './recorded-events.ts'
 /** Workers on free ports of this machine. What happens to them is told to nobody. */
 export function openWorkers(count: number): Promise<WorkerPool> {
   const webRtc = { ip: '127.0.0.1', announcedAddress: null, basePort: 0 }
-  return WorkerPool.open({ count, webRtc, events: recordEvents().events, onReplaced: () => {} })
+  return WorkerPool.open({ count, webRtc, events: recordEvents().events })
 }
 
 /** Places on workers that are never busy: only consumers fill them, 1 or more on each. */
@@ -15,6 +15,5 @@ export const placementOn = (pool: WorkerPool, consumersPerWorker = 100): Placeme
     slots: () => pool.slots,
     census: pool.census,
     cpuOf: () => 0,
-    lanesOn: () => 0,
     consumersPerWorker,
   })

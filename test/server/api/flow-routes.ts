@@ -12,6 +12,7 @@ import { listAlarms } from '../../../server/api/topology/list-alarms.ts'
 import { listLinks } from '../../../server/api/topology/list-links.ts'
 import type { AuditDraft } from '../../../server/audit/audit-record.ts'
 import { type DoorRoom, openDoors } from '../../../server/door-room.ts'
+import { Doors } from '../../../server/doors.ts'
 import { DecisionBook } from '../../../server/flows/decision-book.ts'
 import { PublisherFlows, type PublisherMedia } from '../../../server/flows/publisher-flows.ts'
 import { PublisherPlaces } from '../../../server/flows/publisher-places.ts'
@@ -61,7 +62,7 @@ export async function flowRoutes() {
       { placement: placementOn(pool, 1000), census: pool.census, events, logger: createLogger('fatal') },
     ),
   )
-  const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
+  const metrics = new Metrics()
   const opened: { publishers?: PublisherFlows; doors?: DoorRoom } = {}
   const openedAt = Date.now()
   // By a clock that stands: nobody's place is given up while a test runs.
@@ -153,8 +154,10 @@ export async function flowRoutes() {
       openDoors({
         flows: { routes: flows, viewers, publishers, places },
         events,
-        maxSessions: MAX_SESSIONS,
+        maxConnections: MAX_SESSIONS,
         connectWithinMs: 600_000,
+        mover: null,
+        doors: stack.use(new Doors()),
         routerCapabilities: () => pool.slots[0]!.router.rtpCapabilities,
       }),
     )

@@ -15,7 +15,7 @@ import { entry, flow, TENANT, wire } from './world.ts'
 
 test('from a report to a reconsidered flow, an alarm, an audit record and the metrics', async (t) => {
   await using store = await openMemoryStore()
-  const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
+  const metrics = new Metrics()
   const audit: AuditDraft[] = []
   const causes: QosCause[] = []
   const consoles: string[] = []
@@ -96,7 +96,7 @@ test('from a report to a reconsidered flow, an alarm, an audit record and the me
 
 test('what is closed leaves no gauge behind', async (t) => {
   await using store = await openMemoryStore()
-  const metrics = new Metrics({ sessions: () => 0, streamsByState: () => ({}) })
+  const metrics = new Metrics()
   const parts = await openTopology({
     store,
     metrics,

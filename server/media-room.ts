@@ -1,0 +1,58 @@
+import type { Logger } from '../common/logger.ts'
+import type { WorkersAnswer } from '../common/wire/statistics-api.ts'
+import type { MediaEvents } from '../sfu/media-events.ts'
+import { workerStatistics } from '../sfu/media-statistics.ts'
+import { Placement } from '../sfu/placement.ts'
+import { StreamRegistry } from '../sfu/stream-registry.ts'
+import type { ViewerMover } from '../sfu/viewer-mover.ts'
+import { WorkerCpu } from '../sfu/worker-cpu.ts'
+import { WorkerPool } from '../sfu/worker-pool.ts'
+import type { Config } from './config/config.ts'
+
+export type MediaConfig = Pick<
+  Config,
+  'workers' | 'rtcIp' | 'rtcAnnounced' | 'rtcPort' | 'ristPorts' | 'rtpPorts' | 'consumersPerWorker'
+>
+
+/** The media workers, and the streams that live on them. */
+export interface MediaRoom extends AsyncDisposable {
+  readonly workers: WorkerPool
+  readonly cpu: WorkerCpu
+  readonly placement: Placement
+  readonly streams: StreamRegistry
+  /** What each worker that is up carries. */
+  statistics(mover: Pick<ViewerMover, 'movedOf'>): WorkersAnswer
+}
+
+/** Starts the media workers. @throws CodedError `cannot_listen` */
+export async function openMedia(
+  config: MediaConfig,
+  events: MediaEvents,
+  logger: Logger,
+): Promise<MediaRoom> {
+  await using stack = new AsyncDisposableStack()
+  const { workers: count, rtcIp, rtcAnnounced, rtcPort, ristPorts, rtpPorts, consumersPerWorker } = config
+  const announcedAddress = rtcAnnounced === '' ? null : rtcAnnounced
+  const webRtc = { ip: rtcIp, announcedAddress, basePort: rtcPort }
+  const workers = stack.use(await WorkerPool.open({ count, webRtc, events }))
+  const cpu = new WorkerCpu()
+  const placement = new Placement({
+    size: workers.size,
+    slots: () => (workers.answering.length > 0 ? workers.answering : workers.slots),
+    census: workers.census,
+    cpuOf: ({ index }) => cpu.loadOf(index),
+    consumersPerWorker,
+  })
+  const ports = { rist: ristPorts, rtp: rtpPorts }
+  const streams = stack.use(new StreamRegistry(ports, { placement, events, logger, census: workers.census }))
+  stack.defer(workers.onReplaced(() => streams.workerReplaced()))
+  const owned = stack.move()
+  return {
+    workers,
+    cpu,
+    placement,
+    streams,
+    statistics: (mover) => workerStatistics({ workers, placement, cpu, streams, mover }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
