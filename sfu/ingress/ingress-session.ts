@@ -7,6 +7,7 @@ import type {
   PictureState,
   RistInput,
 } from '../../common/wire/ingress-ipc.ts'
+import { RtpSocket } from '../lane/rtp-socket.ts'
 import { AacTranscoder } from './audio/aac-transcoder.ts'
 import { BufferTuner } from './buffer-tuner.ts'
 import { Cadence } from './cadence.ts'
@@ -17,7 +18,6 @@ import type { Cursors, IssueKind, ProgramDescription } from './pipeline-types.ts
 import { loggedAs, RistLogLines } from './rist-log-lines.ts'
 import { type FlowEvent, RistReceiver } from './rist-receiver.ts'
 import type { FlowStats } from './rist-stats.ts'
-import { RtpSocket } from './rtp-socket.ts'
 
 type Start = Extract<HubToIngress, { type: 'start' }>
 

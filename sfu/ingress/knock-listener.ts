@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import koffi from 'koffi'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import { attachSocketFilter } from '../../common/rist/libc.ts'
+import { UdpSocket } from '../udp-socket.ts'
 import {
   GARBAGE_BYTES,
   GARBAGE_SAMPLE,
@@ -10,7 +11,6 @@ import {
   WEAK_KEY_BYTES,
 } from './rist-packet-filter.ts'
 import { type Rejection, RejectionLog } from './rist-rejections.ts'
-import { UdpSocket } from './udp-socket.ts'
 
 /** A few packets: one is enough, and a flood is to cost nothing. */
 const RECEIVE_BUFFER_BYTES = 8192

@@ -1,6 +1,6 @@
+import { addToPts } from '../../common/pts.ts'
 import { AdtsFramer } from './audio/adts-framer.ts'
 import { opusSamples, readOpusAccessUnit } from './audio/opus-access-unit.ts'
-import { addToPts } from './mpegts/timestamp.ts'
 import type { AacToOpus, AudioDescription, IssueKind } from './pipeline-types.ts'
 
 export interface AudioTrackSink {

@@ -1,6 +1,6 @@
+import type { ExtensionIds, PlayoutDelay } from '../lane/header-extensions.ts'
+import type { LaneClockState } from '../lane/lane-clock.ts'
 import type { DemuxIssue } from './mpegts/demuxer.ts'
-import type { ExtensionIds, PlayoutDelay } from './rtp/header-extensions.ts'
-import type { LaneClockState } from './rtp/lane-clock.ts'
 
 export interface VideoDescription {
   readonly pid: number

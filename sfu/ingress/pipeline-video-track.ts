@@ -1,11 +1,11 @@
+import { addToPts, ptsDifference } from '../../common/pts.ts'
+import type { H264Packetizer } from '../lane/h264-packetizer.ts'
 import { AccessUnitFinder, nalIdr, nalPps, nalSlice } from './h264/access-unit-finder.ts'
 import { ParameterSets } from './h264/parameter-sets.ts'
 import { ReorderProbe } from './h264/reorder-probe.ts'
 import type { SequenceParameterSet } from './h264/sequence-parameter-set.ts'
-import { addToPts, ptsDifference } from './mpegts/timestamp.ts'
 import type { Refusal } from './pipeline-types.ts'
 import { refusals } from './refusals.ts'
-import type { H264Packetizer } from './rtp/h264-packetizer.ts'
 
 const defaultFrameTicks = 3_000
 const longestStep = 45_000

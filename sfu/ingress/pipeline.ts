@@ -1,5 +1,6 @@
+import { H264Packetizer } from '../lane/h264-packetizer.ts'
+import { LaneOutputs } from '../lane/lane-outputs.ts'
 import { CaptureMap } from './capture-map.ts'
-import { LaneOutputs } from './lane-outputs.ts'
 import { Demuxer } from './mpegts/demuxer.ts'
 import type { StreamEntry } from './mpegts/psi-tables.ts'
 import type { PictureCounts } from './picture-watch.ts'
@@ -18,7 +19,6 @@ import { ProgramGate } from './program-gate.ts'
 import { chooseTracks, hiddenTrack, noTracks, type ProgramTracks } from './program-tracks.ts'
 import { RateMeter } from './rate-meter.ts'
 import { refusals } from './refusals.ts'
-import { H264Packetizer } from './rtp/h264-packetizer.ts'
 
 export type {
   AacToOpus,

@@ -1,6 +1,6 @@
 import test from 'ava'
 import type { types } from 'mediasoup'
-import { Lane, LaneIdentity } from '../../sfu/lane.ts'
+import { Lane, LaneIdentity } from '../../sfu/lane/lane.ts'
 import { type OutletSource, Outlets } from '../../sfu/outlets.ts'
 import { ROUTER_CODECS } from '../../sfu/router-codecs.ts'
 import type { WorkerPool } from '../../sfu/worker-pool.ts'

@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import type { Attach } from '../../common/wire/ingress-ipc.ts'
-import type { Lane } from '../../sfu/lane.ts'
+import type { Lane } from '../../sfu/lane/lane.ts'
 
 const FRAME_MS = 20
 /** STAP-A that begins with a sequence parameter set, which is what mediasoup takes for a keyframe; and a slice. */

@@ -1,4 +1,4 @@
-import { Lane, LaneIdentity } from '../../sfu/lane.ts'
+import { Lane, LaneIdentity } from '../../sfu/lane/lane.ts'
 import type { Placement } from '../../sfu/placement.ts'
 import { Stream } from '../../sfu/stream.ts'
 import type { WorkerPool } from '../../sfu/worker-pool.ts'

@@ -1,10 +1,10 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from '../../../common/logger.ts'
+import { addToPts } from '../../../common/pts.ts'
 import { type Backoff, backoffMs } from '../../../common/retry.ts'
 import { Demuxer } from '../mpegts/demuxer.ts'
 import { elementaryCodec } from '../mpegts/elementary-codec.ts'
-import { addToPts } from '../mpegts/timestamp.ts'
 import type { AacToOpus } from '../pipeline-types.ts'
 import { opusSamples, readOpusAccessUnit } from './opus-access-unit.ts'
 

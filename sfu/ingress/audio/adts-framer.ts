@@ -1,4 +1,4 @@
-import { addToPts } from '../mpegts/timestamp.ts'
+import { addToPts } from '../../../common/pts.ts'
 
 /** aac_frame_length has 13 bits. */
 const maxFrameBytes = 8191

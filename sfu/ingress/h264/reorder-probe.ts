@@ -1,4 +1,4 @@
-import { ptsDifference } from '../mpegts/timestamp.ts'
+import { ptsDifference } from '../../../common/pts.ts'
 import type { SequenceParameterSet } from './sequence-parameter-set.ts'
 
 export type ReorderVerdict = 'unknown' | 'in-order' | 'reordered'

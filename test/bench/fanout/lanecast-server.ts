@@ -1,4 +1,4 @@
-import { Lane, LaneIdentity } from '../../../sfu/lane.ts'
+import { Lane, LaneIdentity } from '../../../sfu/lane/lane.ts'
 import { Stream } from '../../../sfu/stream.ts'
 import type { ViewingTerms } from '../../../sfu/viewed-media.ts'
 import { Viewer } from '../../../sfu/viewer.ts'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { writeNtpTime } from '../../../common/ntp-time.ts'
-import { encodeSenderReport } from '../../../sfu/ingress/rtp/sender-report.ts'
+import { encodeSenderReport } from '../../../sfu/lane/sender-report.ts'
 
 /** 2.5 Mb/s in packets as the ingress makes them: 284 a second at 30 pictures a second. */
 const FPS = 30

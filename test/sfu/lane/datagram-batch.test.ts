@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import test from 'ava'
 import koffi from 'koffi'
-import { BATCH_DATAGRAMS, DATAGRAM_BYTES, DatagramBatch } from '../../../sfu/ingress/datagram-batch.ts'
+import { BATCH_DATAGRAMS, DATAGRAM_BYTES, DatagramBatch } from '../../../sfu/lane/datagram-batch.ts'
 
 const { EAGAIN, ECONNREFUSED, EINTR } = constants.errno
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import koffi from 'koffi'
+import { UdpSocket } from '../udp-socket.ts'
 import { DATAGRAM_BYTES, DatagramBatch } from './datagram-batch.ts'
-import { UdpSocket } from './udp-socket.ts'
 
 /** Room for a burst while the worker is busy; the kernel caps it at its own limit. */
 const SEND_BUFFER_BYTES = 4 * 1024 * 1024

@@ -1,11 +1,11 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import test from 'ava'
-import { attachSchema } from '../../common/wire/ingress-ipc.ts'
-import { Lane, LaneIdentity } from '../../sfu/lane.ts'
-import type { WorkerPool } from '../../sfu/worker-pool.ts'
-import { openWorkers } from '../support/local-workers.ts'
-import { until } from '../support/until.ts'
+import { attachSchema } from '../../../common/wire/ingress-ipc.ts'
+import { Lane, LaneIdentity } from '../../../sfu/lane/lane.ts'
+import type { WorkerPool } from '../../../sfu/worker-pool.ts'
+import { openWorkers } from '../../support/local-workers.ts'
+import { until } from '../../support/until.ts'
 
 let pool: WorkerPool
 

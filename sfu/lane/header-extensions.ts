@@ -1,4 +1,4 @@
-import { writeNtpTime } from '../../../common/ntp-time.ts'
+import { writeNtpTime } from '../../common/ntp-time.ts'
 
 /** Ids agreed on for the one-byte form (RFC 8285 section 4.2): 1 to 14, or 0 to leave the extension out. */
 export interface ExtensionIds {

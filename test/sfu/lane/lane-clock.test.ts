@@ -1,5 +1,5 @@
 import test from 'ava'
-import { createTrackClock, LaneClock } from '../../../sfu/ingress/rtp/lane-clock.ts'
+import { createTrackClock, LaneClock } from '../../../sfu/lane/lane-clock.ts'
 
 const epochMs = 1_000_000
 const frame = 3000

@@ -1,4 +1,4 @@
-import { ptsDifference } from '../mpegts/timestamp.ts'
+import { ptsDifference } from '../../common/pts.ts'
 
 /**
  * Where a lane's 90 kHz clock stands, as plain data for the process that takes over: at Unix time T (ms) the wall

@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto'
 import type { types } from 'mediasoup'
 import type { z } from 'zod'
-import { machineMs } from '../common/clock.ts'
-import type { Attach, cursorsSchema } from '../common/wire/ingress-ipc.ts'
-import type { WorkerSlot } from './worker-pool.ts'
+import { machineMs } from '../../common/clock.ts'
+import type { Attach, cursorsSchema } from '../../common/wire/ingress-ipc.ts'
+import type { WorkerSlot } from '../worker-pool.ts'
 
 /** RTP header extensions of a lane's producers: their URIs and the ids in use between ingress and router (RFC 8285). */
 const EXTENSIONS = {

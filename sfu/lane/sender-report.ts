@@ -1,4 +1,4 @@
-import { writeNtpTime } from '../../../common/ntp-time.ts'
+import { writeNtpTime } from '../../common/ntp-time.ts'
 
 const typeSenderReport = 200
 const typeSourceDescription = 202

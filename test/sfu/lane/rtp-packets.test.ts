@@ -1,11 +1,11 @@
 import test from 'ava'
 import { readNtpTime } from '../../../common/ntp-time.ts'
-import { H264Packetizer } from '../../../sfu/ingress/rtp/h264-packetizer.ts'
-import { HeaderExtensions } from '../../../sfu/ingress/rtp/header-extensions.ts'
-import { readFeedback } from '../../../sfu/ingress/rtp/rtcp-feedback.ts'
-import { RtpOutput } from '../../../sfu/ingress/rtp/rtp-output.ts'
-import { encodeSenderReport } from '../../../sfu/ingress/rtp/sender-report.ts'
-import { depacketizeH264, parseRtp, type RtpPacket } from './rtp-depacketizer.ts'
+import { H264Packetizer } from '../../../sfu/lane/h264-packetizer.ts'
+import { HeaderExtensions } from '../../../sfu/lane/header-extensions.ts'
+import { readFeedback } from '../../../sfu/lane/rtcp-feedback.ts'
+import { RtpOutput } from '../../../sfu/lane/rtp-output.ts'
+import { encodeSenderReport } from '../../../sfu/lane/sender-report.ts'
+import { depacketizeH264, parseRtp, type RtpPacket } from '../ingress/rtp-depacketizer.ts'
 
 const nal = (type: number, length: number): Buffer => {
   const data = Buffer.alloc(length, type + 0x80)

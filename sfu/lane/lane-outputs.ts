@@ -1,10 +1,10 @@
-import type { Attachment, Cursors, OutputTrack } from './pipeline-types.ts'
-import type { H264Packetizer } from './rtp/h264-packetizer.ts'
-import { HeaderExtensions } from './rtp/header-extensions.ts'
-import { createTrackClock, LaneClock, type TrackClock } from './rtp/lane-clock.ts'
-import { readFeedback } from './rtp/rtcp-feedback.ts'
-import { RtpOutput } from './rtp/rtp-output.ts'
-import { encodeSenderReport } from './rtp/sender-report.ts'
+import type { Attachment, Cursors, OutputTrack } from '../ingress/pipeline-types.ts'
+import type { H264Packetizer } from './h264-packetizer.ts'
+import { HeaderExtensions } from './header-extensions.ts'
+import { createTrackClock, LaneClock, type TrackClock } from './lane-clock.ts'
+import { readFeedback } from './rtcp-feedback.ts'
+import { RtpOutput } from './rtp-output.ts'
+import { encodeSenderReport } from './sender-report.ts'
 
 /** Largest RTP packet of video: leaves room for SRTP, UDP, IPv6 and a tunnel in 1280 bytes. */
 const videoPacketBytes = 1200
