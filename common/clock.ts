@@ -1,10 +1,10 @@
-/** Two faces of time. Both count ms from the Unix epoch, and agree until the machine's clock is set. */
+/** The two readings of time. Both count ms from the Unix epoch and agree until the machine's clock is set. */
 export interface Clock {
-  /** What the machine's clock shows: for what is shown, stored, or compared with others' clocks. It steps when it is set. */
+  /** The machine's clock, for times that are shown, stored, or compared with other machines. It can step. */
   wall(): number
   /**
-   * What the machine's clock would show, had nobody set it since the process began: for how long things last and how
-   * old they are. It never steps. Linux does not count sleep here (CLOCK_MONOTONIC): after it, the wall is ahead.
+   * The machine's clock as if nobody had set it since the process began: for durations and ages. The steady clock never
+   * steps. Linux does not count sleep here (CLOCK_MONOTONIC): after a sleep, the wall clock is ahead.
    */
   steady(): number
 }
@@ -15,30 +15,30 @@ export const SYSTEM_CLOCK: Clock = {
   steady: () => performance.timeOrigin + performance.now(),
 }
 
-/** ms of the monotonic clock that all processes of the machine share; it says nothing of the date, and never steps. */
+/** ms of the monotonic clock that all processes of the machine share. It is no date, and never steps. */
 export function machineMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
-/** What this process's steady clock is ahead of `machineMs`, whole ms: other processes' began at other times. */
+/** How far this process's steady clock is ahead of `machineMs`, whole ms. Each process began at another time. */
 export const STEADY_BASE_MS = Math.round(SYSTEM_CLOCK.steady() - machineMs())
 
-/** Less than this is no step: reading two clocks takes a moment, and `Date.now()` has whole ms. */
+/** A smaller difference is no step: reading two clocks takes a moment, and `Date.now()` has whole ms. */
 const STEP_MS = 250
 
-/** A steady time as the machine's clock shows it now, whole ms. */
+/** A steady time, converted to the machine's clock of now, whole ms. */
 export function wallOf(clock: Clock, steadyMs: number): number {
   return Math.round(steadyMs + stepped(clock, 0))
 }
 
-/** A time by the machine's clock as the steady clock has it. */
+/** A time of the machine's clock, converted to the steady clock. */
 export function steadyOf(clock: Clock, wallMs: number): number {
   return wallMs - stepped(clock, 0)
 }
 
 /**
- * The machine's clock with the grain of the steady one, ms: it goes on evenly while the clock is only slewed, and follows
- * where it is stepped. For times that other machines compare with theirs.
+ * The machine's clock with the resolution of the steady clock, ms. It runs evenly while the machine's clock is slewed,
+ * and follows steps. For times that other machines compare with theirs.
  */
 export class FineWall {
   readonly #clock: Clock
@@ -55,13 +55,13 @@ export class FineWall {
   }
 }
 
-/** How far the wall is ahead of the steady clock: as before, but for a step. */
+/** How far the wall clock is ahead of the steady clock: `before`, unless the wall clock stepped. */
 function stepped({ wall, steady }: Clock, before: number): number {
   const ahead = wall() - steady()
   return Math.abs(ahead - before) < STEP_MS ? before : ahead
 }
 
-/** How often the two clocks are compared, ms. */
+/** How often `ClockWatch` compares the two clocks, ms. */
 const LOOK_EVERY_MS = 1000
 
 /** Notices when the machine's clock is set, or when the machine slept. */
@@ -71,7 +71,7 @@ export class ClockWatch implements Disposable {
   readonly #onStep: (ms: number) => void
   #aheadMs: number
 
-  /** @param onStep gets by how much the wall stepped, ms: below zero, back */
+  /** @param onStep gets the size of the step, ms; negative for a step back */
   constructor(onStep: (ms: number) => void, clock: Clock = SYSTEM_CLOCK) {
     this.#clock = clock
     this.#onStep = onStep
@@ -79,7 +79,7 @@ export class ClockWatch implements Disposable {
     this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS).unref()
   }
 
-  /** Looks now. */
+  /** Compares the clocks now. */
   look(): void {
     const before = this.#aheadMs
     const ahead = stepped(this.#clock, before)

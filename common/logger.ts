@@ -15,8 +15,8 @@ const SECRET_FIELDS = [
 ] as const
 
 /**
- * The structured logger of one process: a JSON line each, on standard error, so that standard output stays
- * free for what a program prints for its user. Rooms take a `child({ room: '…' })` of it.
+ * The structured logger of one process: one JSON line each, on standard error, so that standard output stays free for
+ * what a program prints for its user. Each room takes a `child({ room: '…' })` of this logger.
  */
 export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
   const options = {

@@ -22,7 +22,7 @@ export function readNtpTime(source: Uint8Array, offset: number): number {
   return unixMsOfNtp(readUint32(source, offset), readUint32(source, offset + 4))
 }
 
-/** The same from its two halves. */
+/** Converts the two halves of an NTP timestamp to Unix milliseconds. */
 export function unixMsOfNtp(seconds: number, fraction: number): number {
   return (seconds - ntpUnixOffsetSeconds) * 1000 + (fraction / 2 ** 32) * 1000
 }

@@ -7,21 +7,21 @@ export interface TemiStamp {
   /** PID of the elementary stream the stamp belongs to, 0x10 to 0x1ffe. */
   readonly pid: number
   /**
-   * Continuity counter (0 to 15) of that PID's **last** packet: a packet without payload does not count on
+   * Continuity counter (0 to 15) of that PID's **last** packet. A packet without payload does not advance the counter
    * (ISO/IEC 13818-1 section 2.4.3.3).
    */
   readonly continuityCounter: number
-  /** Presentation time stamp of the picture, 90 kHz; its low 32 bits are carried. */
+  /** Presentation time stamp of the picture, 90 kHz. The packet carries its low 32 bits. */
   readonly pts: number
   /** When that picture was captured, Unix milliseconds, may be fractional. */
   readonly captureUnixMs: number
 }
 
 /**
- * Builds one transport packet that says when the picture with a given PTS was captured: an adaptation field
- * without payload, whose extension carries a TEMI timeline descriptor (ISO/IEC 13818-1 annex U) with a 32-bit
- * media timestamp at 90 kHz and an NTP timestamp. Put it in front of the picture's own packets; decoders that do
- * not know it skip it.
+ * Builds one transport packet that says when the picture with a given PTS was captured. The packet is an adaptation
+ * field without payload, whose extension carries a TEMI timeline descriptor (ISO/IEC 13818-1 annex U) with a 32-bit
+ * media timestamp at 90 kHz and an NTP timestamp. Put the packet in front of the picture's own packets. Decoders that
+ * do not know TEMI skip the packet.
  */
 export function encodeTemiPacket(
   stamp: TemiStamp,

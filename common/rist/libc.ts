@@ -34,7 +34,7 @@ const setsockopt = libc.func(
 )
 const memcpy = libc.func('void *memcpy(void *target, uintptr_t source, size_t length)')
 
-/** Two ends of something; whoever opened them closes them. */
+/** Two connected descriptors. The opener closes both. */
 export interface DescriptorPair {
   readonly readEnd: number
   readonly writeEnd: number
@@ -54,7 +54,7 @@ export function openPipe(): DescriptorPair {
   return paired(pipe2(fds, O_NONBLOCK | O_CLOEXEC), fds, 'pipe2')
 }
 
-/** Takes what a pipe of {@link openPipe} holds, as far as it fits into `buffer`; an empty one is left alone. */
+/** Reads from a pipe of {@link openPipe}, as much as fits into `buffer`. An empty pipe is left alone. */
 export function emptyPipe(fd: number, buffer: Buffer): void {
   read(fd, buffer, buffer.length)
 }
@@ -70,7 +70,7 @@ export function receiveMessage(fd: number, buffer: Buffer): number {
   return Number(recv(fd, buffer, buffer.length, MSG_DONTWAIT))
 }
 
-/** Copies `length` bytes from a C address into `target`, which must be large enough: nothing checks it. */
+/** Copies `length` bytes from a C address into `target`. Nothing checks that `target` is large enough. */
 export function copyFromAddress(target: Buffer, address: number | bigint, length: number): void {
   memcpy(target, address, length)
 }
@@ -86,8 +86,8 @@ export function udpPortOf(fd: number): number | undefined {
 }
 
 /**
- * Attaches a classic BPF program to a socket (socket(7), SO_ATTACH_FILTER): the kernel runs it on each datagram
- * and keeps as many bytes of it as it answers, none for 0.
+ * Attaches a classic BPF program to a socket (socket(7), SO_ATTACH_FILTER). The kernel runs the program on each
+ * datagram and keeps as many bytes of the datagram as the program returns; 0 drops the datagram.
  *
  * @param program `struct sock_filter` entries of 8 bytes each
  */

@@ -2,10 +2,10 @@ import koffi from 'koffi'
 import { CodedError, messageOf } from '../errors.ts'
 
 /**
- * Bindings of librist.so.4 (0.2.7 in Debian 12, 0.2.11 in Debian 13), no more than the product calls.
+ * Bindings of librist.so.4 (0.2.7 in Debian 12, 0.2.11 in Debian 13), only what the product calls.
  *
- * Rules that keep it from dead-locking: nothing of librist is called synchronously from one of its callbacks
- * (its thread waits for our event loop while it may hold a lock), and whatever takes librist's peer list lock
+ * Two rules prevent deadlocks. Nothing of librist is called synchronously from a librist callback, because librist's
+ * thread waits for our event loop and may hold a lock. Every function that takes librist's peer list lock
  * (`rist_peer_*`, `rist_destroy`) is called through `.async`.
  */
 
@@ -17,10 +17,10 @@ export type RistPointer = bigint
 /** `enum rist_profile`: SRP and PSK exist from the main profile on (VSF TR-06-2). */
 export const RIST_PROFILE_MAIN = 1
 
-/** `enum rist_log_level`: info is where the handshake's steps are told. */
+/** `enum rist_log_level`: librist logs the steps of the handshake at info. */
 const RIST_LOG_INFO = 6
 
-/** `struct rist_peer_config` up to the last field that both versions have; newer ones only append. */
+/** `struct rist_peer_config` up to the last field that both versions have. Newer versions only append fields. */
 const peerConfigStruct = koffi.struct('rist_peer_config', {
   version: 'int',
   address_family: 'int',
@@ -61,7 +61,7 @@ const loggingSettingsStruct = koffi.struct('rist_logging_settings', {
   log_stream: 'void *',
 })
 
-/** `struct rist_data_block` on 64-bit machines: the same in 0.2.7 and 0.2.11. */
+/** `struct rist_data_block` on 64-bit machines: identical in 0.2.7 and 0.2.11. */
 export const DATA_BLOCK = {
   size: 72,
   payload: 0,
@@ -135,7 +135,7 @@ export type RistLibrary = ReturnType<typeof bind>
 
 let loaded: RistLibrary | undefined
 
-/** librist, loaded once per process. Throws as `openRistLibrary` does. */
+/** librist, loaded once per process. Throws what `openRistLibrary` throws. */
 export function loadRist(): RistLibrary {
   loaded ??= openRistLibrary(LIBRARY)
   return loaded
@@ -144,7 +144,7 @@ export function loadRist(): RistLibrary {
 /**
  * Loads and binds a librist.
  *
- * @throws CodedError `rist_library_missing` where it is not installed, with the package to install.
+ * @throws CodedError `rist_library_missing` where librist is not installed; the error names the package to install
  */
 export function openRistLibrary(name: string): RistLibrary {
   try {
@@ -174,7 +174,7 @@ export function callAsync(
   return promise
 }
 
-/** Allocates `struct rist_logging_settings` that sends every line to `socket`; free it after the context. */
+/** Allocates `struct rist_logging_settings` that sends every line to `socket`. Free it after the context. */
 export function allocateLogging(socket: number): RistPointer {
   const settings = koffi.alloc(loggingSettingsStruct, 1)
   koffi.encode(settings, loggingSettingsStruct, {
@@ -223,10 +223,11 @@ function encodeText(config: RistPointer, field: PeerConfigText, value: string): 
 }
 
 /**
- * Creates a peer of a context that is not started yet (synchronously, which only then is safe) and wipes the
- * secret from the configuration it used.
+ * Creates a peer of a context that is not started yet: only then a synchronous call is safe. Wipes the secret from the
+ * configuration that it used.
  *
- * @param url address only, `rist://@127.0.0.1:5000` listens, `rist://host:5000` connects: never a secret in it
+ * @param url address only: `rist://@127.0.0.1:5000` listens, `rist://host:5000` connects. Never put a secret into the
+ * URL.
  * @throws CodedError `rist_peer_failed`
  */
 export function createPeer(context: RistPointer, url: string, fields: PeerConfigFields): RistPointer {

@@ -19,14 +19,14 @@ const LEVELS: Readonly<Record<string, RistLogLevel>> = {
   ERROR: 'error',
 }
 
-/** Lines read in one go; past it, the channel rests so that a flood of lines cannot hold the event loop. */
+/** Most lines read at a time. Then the channel rests, so that a flood of lines cannot hold the event loop. */
 const LINES_PER_TURN = 200
 const REST_MS = 10
 
 /**
- * librist's log lines, without a callback: librist writes each to a socket, and we read the other end. A log
- * callback would make librist's threads wait for our event loop, under their locks. A line that finds the
- * socket full is dropped.
+ * librist's log lines, without a callback: librist writes each line to a socket, and this class reads the other end. A
+ * log callback would make librist's threads wait for our event loop while they hold locks. A line is dropped when the
+ * socket is full.
  */
 export class RistLogChannel implements Disposable {
   /** `struct rist_logging_settings *` to create a context with; valid until disposal. */
@@ -59,7 +59,7 @@ export class RistLogChannel implements Disposable {
     }, REST_MS)
   }
 
-  /** Reads what librist has written up to now, at most `limit` lines, and returns how many that were. */
+  /** Reads the lines that librist has written so far, at most `limit`, and returns their number. */
   drain(limit: number = LINES_PER_TURN): number {
     for (let count = 0; count < limit; count++) {
       if (this.#closed) return count
@@ -80,7 +80,7 @@ export class RistLogChannel implements Disposable {
     return this.#secrets.reduce((text, secret) => text.replaceAll(secret, '***'), message)
   }
 
-  /** Only after the context that used the settings is destroyed. */
+  /** Call this only after the context that used the settings is destroyed. */
   [Symbol.dispose](): void {
     if (this.#closed) return
     this.drain()

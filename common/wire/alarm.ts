@@ -18,11 +18,11 @@ export type AlarmKind = z.infer<typeof alarmKindSchema>
 /** An alarm that is raised now. */
 export const alarmSchema = z.object({
   kind: alarmKindSchema,
-  /** null for what is the hub's own. */
+  /** null for alarms about the hub itself. */
   tenant_id: tenantIdSchema.nullable(),
-  /** What it is about: `link:n1/lte-1`, `node:n1`, `stream:cam-1`, `flow:c1`, `class:focus`, `service:worker-0`. */
+  /** The subject: `link:n1/lte-1`, `node:n1`, `stream:cam-1`, `flow:c1`, `class:focus`, `service:worker-0`. */
   subject: z.string(),
-  /** In words, with the figures it was raised by. */
+  /** In words, with the figures that raised the alarm. */
   message: z.string(),
   /** Unix milliseconds. */
   raised_at: z.number(),

@@ -1,10 +1,12 @@
 import { z } from 'zod'
 
-/** A record of the audit trail. `hash` covers all the rest, `prev_hash` included; `npm run audit:verify` checks them. */
+/**
+ * A record of the audit trail. `hash` covers all else, `prev_hash` included. `npm run audit:verify` checks the hashes.
+ */
 export const auditEntrySchema = z.object({
   /** Counts over all tenants. */
   seq: z.number().int().min(1),
-  /** `_hub` where it is about the hub itself. */
+  /** `_hub` for records about the hub itself. */
   tenant_id: z.string(),
   /** Unix milliseconds. */
   at: z.number(),

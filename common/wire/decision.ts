@@ -30,11 +30,11 @@ export const transportCapabilitySchema = z.discriminatedUnion('transport', [
     aes_bits: aesBitsSchema.default(256),
   }),
   z.strictObject({ transport: z.literal('srt'), aes_bits: aesBitsSchema.default(256) }),
-  /** `aes_bits` 256 where AEAD_AES_256_GCM can be agreed on in DTLS-SRTP (RFC 7714). */
+  /** `aes_bits` is 256 where DTLS-SRTP can agree on AEAD_AES_256_GCM (RFC 7714). */
   z.strictObject({ transport: z.literal('webrtc'), aes_bits: aesBitsSchema.default(128) }),
   z.strictObject({
     transport: z.literal('rtp'),
-    /** How SRTP keys are agreed on; `none` is plain RTP. */
+    /** How the ends agree on SRTP keys; `none` is plain RTP. */
     keying: z.enum(['dtls', 'sdes', 'none']),
     aes_bits: aesBitsSchema.default(128),
   }),
@@ -48,7 +48,7 @@ export const principalSchema = z.strictObject({
   tenant_id: tenantIdSchema.nullable(),
   /** Set where the principal is a node of the directory. */
   node_id: nodeIdSchema.nullable(),
-  /** What its token is limited to, on top of the tenant's ACL. */
+  /** Limits of the principal's token, on top of the tenant's ACL. */
   grants: z.strictObject({
     streams: z.array(streamPatternSchema),
     actions: z.array(z.union([actionSchema, z.literal('*')])),
@@ -56,7 +56,7 @@ export const principalSchema = z.strictObject({
 })
 export type Principal = z.infer<typeof principalSchema>
 
-/** A publisher's words for the audit trail, or wishes that change the decision. */
+/** A publisher's note for the audit trail, or wishes that change the decision. */
 export const publishIntentSchema = z.union([
   z.string().max(200),
   z.strictObject({
@@ -64,7 +64,7 @@ export const publishIntentSchema = z.union([
     mode: modeSchema.optional(),
     /** The sender moves: links will come and go. */
     moving: z.boolean().optional(),
-    /** What the encoder would like at most, kb/s. */
+    /** The highest bitrate that the encoder would like, kb/s. */
     max_kbps: z.number().int().min(50).max(200_000).optional(),
   }),
 ])
@@ -78,7 +78,7 @@ export const subscribePreferenceSchema = z.union([
   }),
 ])
 
-/** What is asked of the policy; the body of `POST /v1/decide` is this. */
+/** A question to the policy; the body of `POST /v1/decide`. */
 export const decisionRequestSchema = z.strictObject({
   action: z.enum(['publish', 'subscribe', 'reroute']),
   tenant_id: tenantIdSchema,
@@ -90,9 +90,9 @@ export const decisionRequestSchema = z.strictObject({
   preferred_transports: z.array(transportSchema).max(4).default([]),
   intent: publishIntentSchema.optional(),
   preference: subscribePreferenceSchema.optional(),
-  /** reroute: links to leave. */
+  /** reroute: links that the flow must leave. */
   avoid_links: z.array(linkIdSchema).max(16).default([]),
-  /** reroute: a person decided it, so hysteresis does not hold it back. */
+  /** reroute: a person asked for it, so hysteresis does not hold the flow back. */
   by_hand: z.boolean().default(false),
 })
 export type DecisionRequest = z.infer<typeof decisionRequestSchema>
@@ -101,7 +101,7 @@ export const encryptionChoiceSchema = z.object({
   /** In words: `RIST main profile, AES-256 and SRP`. */
   scheme: z.string(),
   aes_bits: aesBitsSchema,
-  /** Who the other end is, is proven by: a certificate's fingerprint, a password (SRP), or the passphrase alone. */
+  /** What proves the other end's identity: a certificate's fingerprint, a password (SRP), or the passphrase alone. */
   authentication: z.enum(['dtls', 'srp', 'passphrase', 'loopback']),
 })
 export type EncryptionChoice = z.infer<typeof encryptionChoiceSchema>
@@ -122,9 +122,9 @@ export const refusalSchema = z.object({
   /** HTTP status to answer with, RFC 9110 section 15. */
   status: z.number().int(),
   message: z.string(),
-  /** What is full, where the code is `saturated`. */
+  /** What is full, with the code `saturated`. */
   resource: z.string().optional(),
-  /** The ACL rule that denied, where the code is `acl_denied`. */
+  /** The ACL rule that denied, with the code `acl_denied`. */
   rule: z.string().optional(),
 })
 export type Refusal = z.infer<typeof refusalSchema>
@@ -139,22 +139,22 @@ export type SwitchHistory = z.infer<typeof switchHistorySchema>
 
 export const chosenPathSchema = z.object({
   nodes: z.array(nodeIdSchema),
-  /** One link between each two nodes; of several parallel first links, the best. */
+  /** One link between each two nodes; of several parallel first links the best link. */
   links: z.array(linkIdSchema),
   strategy: pathStrategySchema,
-  /** In the strategy's own unit; comparable only with costs of the same strategy. */
+  /** In the strategy's own unit. Only costs of the same strategy can be compared. */
   cost: z.number(),
 })
 
 const told = {
   /** The ACL rule that decided. */
   rule: z.string().optional(),
-  /** In words, in the order they were decided. */
+  /** In words, in the order of the decisions. */
   reasons: z.array(z.string()),
 }
 
 export const grantedDecisionSchema = z.object({
-  /** `downgrade`: granted in a lesser class than was asked. */
+  /** `downgrade`: granted in a lesser class than the class in question. */
   outcome: z.enum(['grant', 'downgrade']),
   class: streamClassSchema,
   requested_class: streamClassSchema,
@@ -167,10 +167,10 @@ export const grantedDecisionSchema = z.object({
   pacing: pacingSchema,
   abr: abrSchema,
   latency: latencySchema,
-  /** reroute: whether the flow leaves its path; a first path is a switch too. */
+  /** reroute: whether the flow leaves its path. A first path is a switch too. */
   switched: z.boolean(),
   history: switchHistorySchema,
-  /** Links to send probes on: they must prove delivery before media is trusted to them. */
+  /** Links to probe: each must prove delivery before media is trusted to it. */
   probe: z.array(linkIdSchema),
   /** Unix milliseconds. */
   expires_at: z.number().int(),
@@ -185,6 +185,6 @@ export const refusedDecisionSchema = z.object({
   ...told,
 })
 
-/** What the policy answers, and the answer of `POST /v1/decide`. */
+/** The policy's answer, and the answer of `POST /v1/decide`. */
 export const decisionSchema = z.discriminatedUnion('outcome', [grantedDecisionSchema, refusedDecisionSchema])
 export type Decision = z.infer<typeof decisionSchema>

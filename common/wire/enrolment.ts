@@ -3,7 +3,7 @@ import { nodeIdSchema, nodeRoleSchema, tenantIdSchema } from './ids.ts'
 import { uplinkUseSchema } from './policy-document.ts'
 import { nodeEntrySchema } from './topology.ts'
 
-/** What a node says it is and can do. */
+/** The node's own description of itself and of what it can do. */
 export const nodeCapabilitiesSchema = nodeEntrySchema.pick({
   region: true,
   segments: true,
@@ -29,7 +29,7 @@ export const nodeInitSchema = z.strictObject({
   csr: csrSchema,
 })
 
-/** A class as the node's tenant has it. */
+/** A class with the values of the node's tenant. */
 export const classDefaultsSchema = z.object({
   /** p95 target; null for none. */
   glass_to_glass_ms: z.number().nullable(),
@@ -46,11 +46,11 @@ export const nodeCertificateGrantSchema = z.object({
   serial: z.string(),
   /** Unix milliseconds; renew well before. */
   not_after: z.number().int(),
-  /** PEM of every CA of the hub's to trust. */
+  /** PEM of every CA of the hub that the node should trust. */
   authorities: z.array(z.string()),
 })
 
-/** Where the node finds what of the hub. */
+/** Addresses of the hub's services for the node. */
 export const hubEndpointsSchema = z.object({
   api: z.string(),
   telemetry: z.string(),

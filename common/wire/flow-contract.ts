@@ -10,7 +10,7 @@ import {
 } from './ids.ts'
 import { streamClassSchema, streamIdSchema } from './stream.ts'
 
-/** Parts of the way from camera to screen whose times add up to the glass-to-glass latency. */
+/** Parts of the way from camera to screen. Their times add up to the glass-to-glass latency. */
 export const LATENCY_STAGES = ['encode', 'buffer', 'one_way', 'forwarding', 'playout'] as const
 export const latencyStageSchema = z.enum(LATENCY_STAGES)
 export type LatencyStage = z.infer<typeof latencyStageSchema>
@@ -24,7 +24,7 @@ export const latencySchema = z.object({
     z.object({
       stage: latencyStageSchema,
       ms: z.number(),
-      /** `measured` on this flow or link, `computed` by a rule from measurements, `default` where nobody measured. */
+      /** `measured` on this flow or link; `computed` by a rule from measurements; `default` where nobody measured. */
       source: z.enum(['measured', 'computed', 'default']),
     }),
   ),
@@ -32,9 +32,9 @@ export const latencySchema = z.object({
 export type Latency = z.infer<typeof latencySchema>
 
 export const pacingSchema = z.object({
-  /** What the sender starts to send, kb/s of media. */
+  /** The bitrate with which the sender starts, kb/s of media. */
   target_kbps: z.number().int(),
-  /** What it must never pass, kb/s on the wire of each path: media, headers and retransmissions. */
+  /** The sender's limit, kb/s on the wire of each path: media, headers and retransmissions. */
   max_kbps: z.number().int(),
   /** The longest stretch of media that may leave at line rate, ms. */
   burst_ms: z.number().int(),
@@ -48,7 +48,7 @@ export const abrSchema = z.object({
 })
 export type Abr = z.infer<typeof abrSchema>
 
-/** Recovery buffer of RIST and SRT: begins with `start_ms`, is fitted to `rtt_multiple` x RTT in the bounds, ms. */
+/** Recovery buffer of RIST and SRT: starts with `start_ms`, is fitted to `rtt_multiple` x RTT within the bounds, ms. */
 export const recoveryBufferSchema = z.object({
   start_ms: z.number().int().min(0),
   min_ms: z.number().int().min(0),
@@ -60,15 +60,15 @@ export type RecoveryBuffer = z.infer<typeof recoveryBufferSchema>
 /** One of the sender's own links and its part in the bond. */
 export const bindingSchema = z.object({
   link_id: linkIdSchema,
-  /** The node this link is dialled at. */
+  /** The node that this link dials. */
   node_id: nodeIdSchema,
-  /** librist's meaning: 0 carries a copy of every packet, 1 to 100 its share of them. */
+  /** librist's meaning: with 0 the link carries a copy of every packet, with 1 to 100 its share of the packets. */
   weight: z.number().int().min(0).max(100),
 })
 export type Binding = z.infer<typeof bindingSchema>
 
 export const overlaySchema = z.object({
-  /** Nodes the media passes, the first one's own included. */
+  /** Nodes that the media passes, the first node included. */
   path: z.array(nodeIdSchema),
   /** The hub or edge where the media enters (publish) or leaves (subscribe) the overlay. */
   edge: nodeIdSchema,
@@ -81,7 +81,7 @@ export const endpointSchema = z.object({
   /** Host name or address to dial, without brackets. */
   address: z.string().min(1).max(253),
   port: z.number().int().min(1).max(65_535),
-  /** The sender's link that dials this endpoint, where it has several. */
+  /** The sender's link that dials this endpoint, for a sender with several links. */
   link: linkIdSchema.optional(),
 })
 export type Endpoint = z.infer<typeof endpointSchema>
@@ -102,7 +102,9 @@ export const iceServerSchema = z.object({
   credential: z.string().optional(),
 })
 
-/** How a publisher reaches the hub beside its media (RIST), or brings its media by (WebRTC). Never logged. */
+/**
+ * Where a publisher reaches the hub: for control beside its media (RIST), or for media itself (WebRTC). Never logged.
+ */
 export const publisherJoinSchema = z.object({
   /** WebSocket path or URL; the ticket goes into the first request (`publish`), never into the URL. */
   protoo_url: z.string(),
@@ -113,7 +115,7 @@ export const publisherJoinSchema = z.object({
 })
 export type PublisherJoin = z.infer<typeof publisherJoinSchema>
 
-/** What the hub grants a sender: media flows only by such a contract. Times are Unix milliseconds. */
+/** What the hub grants a sender. Media flows only by such a contract. Times are Unix milliseconds. */
 export const flowContractSchema = z.object({
   contract_id: contractIdSchema,
   /** Counts up with each renewal or reroute of the same contract. */
@@ -126,7 +128,7 @@ export const flowContractSchema = z.object({
   endpoints: z.array(endpointSchema),
   keys: flowKeysSchema.nullable(),
   join: publisherJoinSchema,
-  /** null for transports that wait for nothing on the way in (WebRTC, RTP). */
+  /** null for transports without a recovery buffer on the way in (WebRTC, RTP). */
   buffer: recoveryBufferSchema.nullable(),
   pacing: pacingSchema,
   abr: abrSchema,
@@ -138,5 +140,5 @@ export const flowContractSchema = z.object({
 })
 export type FlowContract = z.infer<typeof flowContractSchema>
 
-/** A contract as those see it who may not have its secrets. */
+/** A contract without its secrets, for readers who may not have them. */
 export const openContractSchema = flowContractSchema.omit({ keys: true, join: true })

@@ -11,12 +11,12 @@ import {
 } from './ids.ts'
 import { streamClassSchema, streamIdSchema, streamStateSchema } from './stream.ts'
 
-/** Bodies and answers of the calls that grant, change and end flows (seed contract "Publish", "Subscribe", "Re-route"). */
+/** Bodies and answers of the calls that grant, change and end flows. */
 
 export const publishRequestSchema = z.strictObject({
   stream_id: streamIdSchema,
   class: streamClassSchema.default('director'),
-  /** Best first; what both ends can do and policy allows decides. */
+  /** Best first. Policy and the abilities of both ends decide. */
   preferred_transports: z.array(transportSchema).max(4).default([]),
   intent: publishIntentSchema.optional(),
 })
@@ -24,10 +24,10 @@ export type PublishRequest = z.infer<typeof publishRequestSchema>
 
 export const subscribeRequestSchema = z.strictObject({
   stream_id: streamIdSchema,
-  /** The class the viewer asks for; the stream's own when left out. */
+  /** The class that the viewer asks for; the stream's own class when left out. */
   viewer_class: streamClassSchema.optional(),
   preference: subscribePreferenceSchema.optional(),
-  /** For callers without a token: the tenant whose stream it is. Tokens name their own. */
+  /** For callers without a token: the tenant of the stream. Tokens name their tenant. */
   tenant_id: tenantIdSchema.optional(),
 })
 export type SubscribeRequest = z.infer<typeof subscribeRequestSchema>
@@ -49,7 +49,7 @@ export const subscribeAnswerSchema = z.object({
   mode: modeSchema,
   stream: streamStateSchema,
   reasons: z.array(z.string()),
-  /** Unix ms; subscribe again before. */
+  /** Unix ms. Subscribe again before. */
   expires_at: z.number().int(),
 })
 export type SubscribeAnswer = z.infer<typeof subscribeAnswerSchema>
@@ -57,7 +57,7 @@ export type SubscribeAnswer = z.infer<typeof subscribeAnswerSchema>
 export const rerouteRequestSchema = z.strictObject({
   stream_id: streamIdSchema,
   reason: z.string().min(1).max(200),
-  /** Endpoints that are to be left: those that fail or are not wanted. Empty: decide anew with what is known. */
+  /** Endpoints to leave, because they fail or are not wanted. Empty: decide again with what is known now. */
   current_endpoints: z
     .array(
       z.strictObject({
@@ -69,12 +69,12 @@ export const rerouteRequestSchema = z.strictObject({
     )
     .max(16)
     .default([]),
-  /** Another class from now on. */
+  /** A new class for the flow. */
   class: streamClassSchema.optional(),
 })
 export type RerouteRequest = z.infer<typeof rerouteRequestSchema>
 
-/** A contract as those see it who may not have its secrets. */
+/** A contract without its secrets, for readers who may not have them. */
 export const flowSummarySchema = openContractSchema.extend({
   owner: z.string(),
   state: z.enum(['active', 'expired', 'revoked']),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What those who ask the hub read of its errors; a newer hub may say more. */
+/** What clients of the hub read of its errors. A newer hub may add fields. */
 export const hubErrorSchema = z.object({
   error: z.object({
     code: z.string(),

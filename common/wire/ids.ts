@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What every id looks like, stream ids (`stream.ts`) included: it can stand in a URL path or a file name. */
+/** The form of every id, stream ids (`stream.ts`) included: fit for a URL path or a file name. */
 export const ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 const id = (of: string) =>
@@ -13,23 +13,23 @@ const id = (of: string) =>
 
 export const tenantIdSchema = id('a tenant')
 
-/** Unique in its tenant, or among the nodes that the hub shares with every tenant. */
+/** Unique within a tenant, or among the nodes that the hub shares with every tenant. */
 export const nodeIdSchema = id('a node')
 
-/** Unique among the links of the node it starts at: `eth0`, `lte-1`. */
+/** Unique among the links that start at the same node: `eth0`, `lte-1`. */
 export const linkIdSchema = id('a link')
 
 export const contractIdSchema = id('a contract')
 
-/** Who asks: a user, an API key or a node, as its token or certificate names it. */
+/** The caller: a user, an API key or a node, as its token or certificate names it. */
 export const principalIdSchema = id('a principal')
 
-/** What a node is to the overlay; only `hub`, `edge`, `relay` and `access-point` pass media on. */
+/** The role of a node in the overlay. Only `hub`, `edge`, `relay` and `access-point` pass media on. */
 export const NODE_ROLES = ['sender', 'hub', 'edge', 'relay', 'access-point', 'recorder'] as const
 export const nodeRoleSchema = z.enum(NODE_ROLES)
 export type NodeRole = z.infer<typeof nodeRoleSchema>
 
-/** What a principal is to a tenant. `admin` is the hub's own, for all tenants. */
+/** The role of a principal in a tenant. `admin` is the hub's own role, for all tenants. */
 export const PRINCIPAL_ROLES = [
   'admin',
   'operator',

@@ -12,8 +12,9 @@ const ssrc = z.number().int().min(1).max(0xffff_ffff)
 const sequence = z.number().int().min(0).max(0xffff)
 
 /**
- * Where the lane's 90 kHz clock stands: ticks at time T are `offset90k + (T - epochMs) * 90`. T is in ms of the machine's
- * monotonic clock (`machineMs`), so that a process which began after the date was set goes on where the one before stood.
+ * The position of the lane's 90 kHz clock: ticks at time T are `offset90k + (T - epochMs) * 90`. T is in ms of the
+ * machine's monotonic clock (`machineMs`), so that a process that began after the date was set can go on from its
+ * predecessor's position.
  */
 export const laneClockSchema = z.object({
   epochMs: z.number(),
@@ -28,11 +29,11 @@ export const ristInputSchema = z.strictObject({
   links: z.array(z.strictObject({ port })).min(1).max(16),
   passphrase: z.string().min(8).max(127),
   aes_bits: z.union([z.literal(128), z.literal(256)]),
-  /** `passphrase` leaves SRP out, for senders that can't do it; nothing unencrypted gets in either way. */
+  /** `passphrase` leaves SRP out, for senders that can't do SRP. Nothing unencrypted gets in either way. */
   authentication: z.enum(['srp', 'passphrase']),
   username: z.string().max(127),
   password: z.string().max(127),
-  /** Recovery buffer: it begins with `start_ms` and is fitted to `rtt_multiple` x RTT within the bounds, ms. */
+  /** Recovery buffer: starts with `start_ms` and is fitted to `rtt_multiple` x RTT within the bounds, ms. */
   buffer: z.strictObject({
     start_ms: z.number().int().min(0),
     min_ms: z.number().int().min(0),
@@ -65,7 +66,7 @@ export const hubToIngressSchema = z.discriminatedUnion('type', [
     stream_id: streamIdSchema,
     log_level: z.enum(LOG_LEVELS),
     input: ristInputSchema,
-    /** Loopback port that RTP leaves from; it outlives the process so that the lane's transport keeps its peer. */
+    /** Loopback port from which RTP leaves. It outlives the process, so that the lane's transport keeps its peer. */
     rtp_port: port,
   }),
   attachSchema,
@@ -75,8 +76,9 @@ export const hubToIngressSchema = z.discriminatedUnion('type', [
 export type HubToIngress = z.infer<typeof hubToIngressSchema>
 
 /**
- * What becomes of the pictures of a stream that flows: they leave `whole`, or none are announced; some arrive `damaged`
- * and are left out; what arrives is `waiting` for a keyframe; `none` arrive though they are announced.
+ * The pictures of a stream that flows. `whole`: they leave whole, or the stream announces none. `damaged`: some arrive
+ * damaged and are left out. `waiting`: what arrives waits for a keyframe. `none`: none arrive although the stream
+ * announces pictures.
  */
 export const PICTURE_STATES = ['whole', 'damaged', 'waiting', 'none'] as const
 export type PictureState = (typeof PICTURE_STATES)[number]
@@ -116,7 +118,7 @@ export const ingressStatsSchema = z.object({
     z.object({
       kbps: z.number(),
       fps: z.number(),
-      /** Between the last two keyframes, media time; 0 before the second. */
+      /** Media time between the last two keyframes; 0 before the second keyframe. */
       keyframe_gap_ms: z.number(),
     }),
   ),
@@ -125,20 +127,20 @@ export const ingressStatsSchema = z.object({
 export type IngressStats = z.infer<typeof ingressStatsSchema>
 
 export const ingressToHubSchema = z.discriminatedUnion('type', [
-  /** The process can be told to start: only now are its ports to be free. */
+  /** The process is loaded and waits for `start`. Only now must its ports be free. */
   z.object({ type: z.literal('loaded') }),
-  /** Nobody has proved to be the stream's sender, or whoever did has been away for long: the process is of no use. */
+  /** No sender has proved itself, or the proved sender has been away for long: the process is not needed. */
   z.object({ type: z.literal('unused'), proven: z.boolean() }),
   /** The link ports listen. */
   z.object({ type: z.literal('ready') }),
-  /** A sender's flow came, went, or was replaced by its restarted self. */
+  /** A sender's flow came, went, or was replaced by its restarted sender's flow. */
   z.object({ type: z.literal('flow'), state: z.enum(['connected', 'lost', 'replaced']) }),
-  /** The recovery buffer was fitted to the path; the stream was interrupted for that. A successor starts with it. */
+  /** The buffer was fitted to the path, which interrupted the stream. A successor process starts with this buffer. */
   z.object({ type: z.literal('buffer'), ms: z.number().int(), rtt_ms: z.number() }),
   z.object({ type: z.literal('program'), program: programSchema }),
   z.object({ type: z.literal('refused'), code: z.string(), message: z.string() }),
   z.object({ type: z.literal('recovered') }),
-  /** RTP began to leave, or stopped; or something else became of its pictures. */
+  /** RTP began to leave or stopped, or the state of the pictures changed. */
   z.object({ type: z.literal('media'), flowing: z.boolean(), pictures: z.enum(PICTURE_STATES) }),
   z.object({
     type: z.literal('capture'),
@@ -148,18 +150,18 @@ export const ingressToHubSchema = z.discriminatedUnion('type', [
   }),
   cursorsSchema,
   ingressStatsSchema,
-  /** A sender, or what it sent, was turned away. */
+  /** The process refused a sender, or something that a sender sent. */
   z.object({
     type: z.literal('rejected'),
     reason: z.string(),
     detail: z.string(),
-    /** How often since it was last told. */
+    /** How often since the last such message. */
     count: z.number().int().min(1),
   }),
   /** Damage in the input since the last such message, by kind. */
   z.object({ type: z.literal('issues'), counts: z.record(z.string(), z.number().int()) }),
   z.object({ type: z.literal('keyframe-request'), rendition: z.int().min(0).max(3).nullable() }),
-  /** The process can't do its work and ends. */
+  /** The process can't do its work, and ends. */
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
 ])
 export type IngressToHub = z.infer<typeof ingressToHubSchema>

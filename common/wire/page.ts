@@ -1,12 +1,12 @@
 import { z } from 'zod'
 
-/** Which part of a list is asked for. */
+/** The requested part of a list. */
 export const pageQuery = {
-  /** `next` of the page before. */
+  /** `next` of the previous page. */
   after: z.string().min(1).max(400).optional(),
   /** Most entries to answer with. */
   limit: z.number().int().min(1).max(1000).default(100),
 } as const
 
-/** Where the next page begins; null on the last one. */
+/** The `after` of the next page; null on the last page. */
 export const nextSchema = z.string().nullable()

@@ -14,8 +14,8 @@ const kbps = z.number().int().min(0).max(200_000)
 const bufferMs = z.number().int().min(10).max(30_000)
 
 /**
- * `*` stands for any run of characters, `?` for one. A wrong one aborts, here and in subjects: a document can hold tens
- * of thousands, and who validates it may stop at the first.
+ * `*` stands for any run of characters, `?` for one. Validation of patterns and subjects stops at the first invalid
+ * one, because a document can hold tens of thousands.
  */
 export const streamPatternSchema = z.string().regex(/^[A-Za-z0-9._*?-]{1,64}$/, {
   abort: true,
@@ -33,7 +33,7 @@ export const aclSubjectSchema = z
   )
 
 export const aclRuleSchema = z.strictObject({
-  /** What errors and the audit trail call it; `acl[N]` where it has no name. */
+  /** The name of the rule in errors and in the audit trail; `acl[N]` for a nameless rule. */
   name: z.string().min(1).max(64).optional(),
   effect: z.enum(['allow', 'deny']),
   subjects: z.array(aclSubjectSchema).min(1).max(100),
@@ -41,7 +41,7 @@ export const aclRuleSchema = z.strictObject({
     .array(z.union([actionSchema, z.literal('*')]))
     .min(1)
     .max(100),
-  /** Only a rule with `*` speaks about actions that are not about one stream. */
+  /** A rule whose streams are not `*` does not apply to actions that are not about one stream. */
   streams: z.array(streamPatternSchema).min(1).max(100).default(['*']),
 })
 export type AclRule = z.infer<typeof aclRuleSchema>
@@ -80,8 +80,8 @@ export type EncryptionDemand = z.infer<typeof encryptionDemand>
 const weight = z.number().min(0).max(10)
 
 /**
- * A tenant's policy, as it is written (YAML or JSON). Everything left out keeps its default; `acl`, where given,
- * takes the place of the default rules as a whole. Bitrates in kb/s, times in the unit their name ends in.
+ * A tenant's policy as written (YAML or JSON). A field that is left out keeps its default. `acl`, where given, replaces
+ * all default rules. Bitrates in kb/s, times in the unit that their name ends in.
  */
 export const policyDocumentSchema = z.strictObject({
   classes: perClass(classOverride).optional(),
@@ -107,12 +107,12 @@ export const policyDocumentSchema = z.strictObject({
           reputation: weight.optional(),
         })
         .optional(),
-      /** Used only where nothing else leads there. */
+      /** Used only where no other node leads to the destination. */
       avoid_nodes: z.array(nodeIdSchema).max(100).optional(),
       prefer_nodes: z.array(nodeIdSchema).max(100).optional(),
       /** Media stays on hubs, edges and relays of this region. */
       require_region: z.string().min(1).max(64).optional(),
-      /** These classes run in mode `deterministic-wired` only. */
+      /** These classes run only in mode `deterministic-wired`. */
       deterministic: z
         .array(z.enum(['focus', 'director', 'record', 'bulk']))
         .max(4)
@@ -122,13 +122,13 @@ export const policyDocumentSchema = z.strictObject({
   admission: z
     .strictObject({
       max_streams: z.number().int().min(0).max(100_000).optional(),
-      /** Streams that one user, with whatever tokens, or one node publishes. */
+      /** Most streams that one user (with all tokens of that user) or one node publishes. */
       max_streams_per_token: z.number().int().min(0).max(100_000).optional(),
       max_viewers: z.number().int().min(0).max(1_000_000).optional(),
       max_viewers_per_stream: z.number().int().min(0).max(1_000_000).optional(),
-      /** Sum of what the tenant's senders may send. */
+      /** Most kb/s that the tenant's senders may send together. */
       uplink_kbps: z.number().int().min(0).max(100_000_000).optional(),
-      /** false refuses where a lesser class would fit. */
+      /** false refuses a flow where a lesser class would fit. */
       downgrade: z.boolean().optional(),
     })
     .optional(),

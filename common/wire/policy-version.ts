@@ -9,12 +9,12 @@ export const policyVersionRecordSchema = z.strictObject({
   made_at: z.number().int(),
   /** `user:alice`. */
   made_by: z.string(),
-  /** The version that this one brought back, of a rollback. */
+  /** After a rollback: the version that the rollback brought back. */
   restored: z.number().int().nullable(),
 })
 export type PolicyVersionRecord = z.infer<typeof policyVersionRecordSchema>
 
-/** A version without its document, for lists. Version 0 is what a tenant has that never had a policy: the defaults. */
+/** A version without its document, for lists. Version 0 is the policy of a tenant that never had one: the defaults. */
 export const policyVersionInfoSchema = z.object({
   tenant_id: tenantIdSchema,
   version: z.number().int().min(0),

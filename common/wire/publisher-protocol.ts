@@ -4,16 +4,16 @@ import { streamStateSchema } from './stream.ts'
 import { dtlsParametersSchema, webRtcTransportSchema } from './web-rtc-shapes.ts'
 
 /*
- * What publishers and the hub say to each other over protoo, at the `protoo_url` of a contract's `join`: browsers,
- * which send their media over a WebRTC transport of the hub, and field senders, which only hear on it what is wanted
- * of them. The hub speaks first (`welcome`); a connection whose first request is `publish` is a publisher's.
+ * Messages between publishers and the hub over protoo, at the `protoo_url` of a contract's `join`. Browsers send their
+ * media over a WebRTC transport of the hub. Field senders only hear here what is wanted of them. The hub speaks first
+ * (`welcome`). A connection whose first request is `publish` is a publisher's.
  */
 
-/** Most of a data message, bytes of its JSON in UTF-8. */
+/** Longest data message, bytes of its JSON in UTF-8. */
 export const MAX_DATA_BYTES = 1024
 
 /**
- * JSON of a data message: an object, a text, a number... Only its length is looked at: what came over the wire is JSON,
+ * JSON of a data message: an object, a text, a number... Only the length is checked: what came over the wire is JSON,
  * and to walk through a message of 64 KiB that is too long anyway takes a tenth of a second.
  */
 export const dataPayloadSchema = z.custom<z.core.util.JSONType>(isShortJson, {
@@ -31,11 +31,11 @@ function isShortJson(payload: unknown): boolean {
   }
 }
 
-/** Timed metadata of a publisher. `at_unix_ms` is the moment it is about, by the hub's clock. */
+/** Timed metadata of a publisher. `at_unix_ms` is the moment that the metadata is about, by the hub's clock. */
 export const timedDataSchema = z.strictObject({ payload: dataPayloadSchema, at_unix_ms: z.number().min(0) })
 export type TimedData = z.infer<typeof timedDataSchema>
 
-/** Which layers anybody consumes now: `video` by spatial layer, ascending; a layer beyond its end is not wanted. */
+/** Which layers anybody consumes now: `video` by spatial layer, ascending. A layer beyond its end is not wanted. */
 export const layerDemandSchema = z.object({
   video: z.array(z.boolean()).max(4),
   audio: z.boolean(),
@@ -52,17 +52,17 @@ const producerId = z.strictObject({ producer_id: z.string().max(64) })
 
 /** Requests of a publisher, by method: the shape of their data. */
 export const publisherRequests = {
-  /** Takes the contract's place with its ticket. First request of a connection. Answer: `PublishAnswer`. */
+  /** Takes the contract's place with the contract's ticket. First request of a connection. Answer: `PublishAnswer`. */
   publish: z.strictObject({
     ticket: z.string().min(16).max(128),
     /**
-     * Made up anew by each publishing program: its next connection takes the place of the one that it lost, and
-     * another program's is refused while this one is there.
+     * Each publishing program makes up its own id. The program's next connection takes the place of its lost
+     * connection. Another program is refused while this program is there.
      */
     publisher_id: z.string().min(8).max(64).optional(),
-    /** The transport it still has, when only the connection was lost: media then goes on untouched. */
+    /** The transport that the publisher still has, when only the connection was lost. Media then goes on untouched. */
     transport_id: z.string().max(64).optional(),
-    /** False where the encoder makes keyframes when it will; viewers then wait for the next one. */
+    /** False where the encoder makes no keyframe on request. Viewers then wait for the next keyframe. */
     keyframes_on_request: z.boolean().optional(),
   }),
   /** The publisher's side of DTLS. Answer: `{}`. */
@@ -70,7 +70,7 @@ export const publisherRequests = {
     transport_id: z.string().max(64),
     dtls_parameters: dtlsParametersSchema,
   }),
-  /** Starts to send one track; one of each kind at a time. Answer: `{ producer_id }`. */
+  /** Starts to send one track. A publisher sends one track of each kind at a time. Answer: `{ producer_id }`. */
   produce: z.strictObject({
     transport_id: z.string().max(64),
     kind: z.enum(['audio', 'video']),
@@ -82,30 +82,34 @@ export const publisherRequests = {
         .max(16),
       encodings: z.array(z.looseObject({})).min(1).max(4),
     }),
-    /** Of video, the largest layer; viewers' tiles are compared with it. Each layer below is taken to be half of it. */
+    /**
+     * Size of a video's largest layer, compared with viewers' tiles. Each layer below is taken to have half the size.
+     */
     picture: pictureSchema.optional(),
   }),
   'close-producer': producerId,
-  /** Mute: what still arrives is not forwarded. */
+  /** Mute: the hub does not forward what still arrives. */
   'pause-producer': producerId,
   'resume-producer': producerId,
   /**
-   * Timed metadata for everybody who watches, at most 10 a second (30 at once): viewers show it with the picture that
+   * Timed metadata for every viewer, at most 10 a second (30 at once). Viewers show the metadata with the picture that
    * was captured at its time. Answer: `{}`.
    */
   data: timedDataSchema,
-  /** The publisher is done: its contract ends, the stream is free, and who watches is told. Answer: `{}`. */
+  /** The publisher is done: the contract ends, the stream is free, and its viewers are told. Answer: `{}`. */
   unpublish: z.strictObject({}),
   /** One sample of clock offset, NTP style: the answer is `{ hub_unix_ms }`. */
   clock: z.strictObject({}),
-  /** What of it is media, which its own statistics mix with padding and repair. Answer: `ReceivedAnswer`. */
+  /**
+   * Asks for the media that arrives: the publisher's own counts include padding and repair. Answer: `ReceivedAnswer`.
+   */
   received: z.strictObject({}),
 } as const
 export type PublisherRequests = {
   [Method in keyof typeof publisherRequests]: z.infer<(typeof publisherRequests)[Method]>
 }
 
-/** Answer to `received`: media that the hub forwards or could, over the last 2.5 s, kb/s. */
+/** Answer to `received`: media that the hub forwards or could forward, over the last 2.5 s, kb/s. */
 export const receivedAnswer = z.object({
   /** By encoding, smallest first. */
   video_kbps: z.array(z.number().min(0)).max(4),
@@ -115,15 +119,15 @@ export type ReceivedAnswer = z.infer<typeof receivedAnswer>
 
 /** Notifications of a publisher. */
 export const publisherNotifications = {
-  /** What it sent in the last interval. Times in ms, bitrate in kb/s, loss 0..1. */
+  /** What the publisher sent in the last interval. Times in ms, bitrate in kb/s, loss 0..1. */
   report: z.strictObject({
     bitrate_kbps: z.number().min(0).max(10_000_000),
     rtt_ms: z.number().min(0).max(600_000).nullable(),
     loss: z.number().min(0).max(1),
     frames_per_second: z.number().min(0).max(1000),
-    /** The largest layer now: another camera may have another. */
+    /** Size of the largest layer now: another camera may have another size. */
     picture: pictureSchema.optional(),
-    /** What its clock is ahead of the hub's, ms; null where it has not compared them. */
+    /** How far the publisher's clock is ahead of the hub's, ms; null where the publisher has not compared them. */
     clock_ahead_ms: z.number().min(-1e13).max(1e13).nullable(),
   }),
 } as const
@@ -131,7 +135,7 @@ export type PublisherReport = z.infer<typeof publisherNotifications.report>
 
 export const publishAnswer = z.object({
   contract: flowContractSchema,
-  /** null for transports that bring media by themselves (RIST). The same id as before: it is still there. */
+  /** null for transports without WebRTC (RIST). The same id as before means that the old transport is still there. */
   transport: webRtcTransportSchema.nullable(),
   /** Producers that the transport has already. */
   producer_ids: z.array(z.string()),
@@ -147,17 +151,17 @@ export const produceAnswer = z.object({ producer_id: z.string() })
 export const hubToPublisher = {
   /** First message of every connection. */
   welcome: z.object({ router_rtp_capabilities: z.looseObject({}) }),
-  /** Somebody needs an IDR: of one rendition (0 is the smallest), or null of all. Browsers hear it by RTCP. */
+  /** Somebody needs an IDR of one rendition (0 is the smallest), or of all (null). Browsers get this by RTCP. */
   'keyframe-request': z.object({ rendition: z.number().int().min(0).max(3).nullable() }),
-  /** Which layers anybody consumes: the others need not be sent until they are wanted again. */
+  /** Which layers anybody consumes. Other layers need not be sent until somebody wants them again. */
   demand: layerDemandSchema,
   /** The contract has a newer version: other bounds, pacing, endpoints or expiry. */
   'contract-changed': z.object({ contract: flowContractSchema }),
-  /** The contract is over and media stopped: ask for another. */
+  /** The contract is over and media stopped: ask for a new contract. */
   'contract-ended': z.object({ reason: z.enum(['expired', 'revoked']) }),
-  /** The stream's input as viewers are told it. */
+  /** The stream's input, as the hub tells it to viewers. */
   stream: streamStateSchema,
-  /** How many watch, told at most once a second. */
+  /** Number of viewers, told at most once a second. */
   viewers: z.object({ count: z.number().int().min(0) }),
   /** The transport is gone (a worker died, or no packet came for seconds): send `publish` again on this connection. */
   republish: z.object({ reason: z.string() }),

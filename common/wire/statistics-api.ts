@@ -13,10 +13,10 @@ const count = z.number().int().min(0)
 const renditionSchema = z.object({
   kbps: z.number(),
   packets: count,
-  /** Lost for good on the way to the hub. */
+  /** Packets lost for good on the way to the hub. */
   packets_lost: z.number().int(),
   jitter_ms: z.number(),
-  /** mediasoup's judgement: 0 is nothing, 10 is perfect. */
+  /** mediasoup's score: 0 is nothing, 10 is perfect. */
   score: z.number().int(),
   /** Times that the publisher was asked for a keyframe. */
   keyframe_requests: count,
@@ -27,13 +27,13 @@ export const streamStatisticsSchema = z.object({
   tenant_id: tenantIdSchema,
   ...streamStateSchema.shape,
   viewers: count,
-  /** 1 to 255: among the streams of one viewer, the more the earlier this one gets its bandwidth. */
+  /** 1 to 255. Among the streams of one viewer, the higher priority gets its bandwidth first. */
   priority: z.number().int().min(1).max(255),
-  /** Media worker that the stream is on; null while it has no media. */
+  /** Index of the stream's media worker; null while the stream has no media. */
   worker: z.number().int().nullable(),
-  /** Further routers that it is piped to, for viewers elsewhere. */
+  /** Further routers to which the stream is piped, for viewers on other workers. */
   piped_to: count,
-  /** What of it anybody watches. */
+  /** The layers that anybody watches. */
   wanted: layerDemandSchema,
   tracks: z.array(
     z.object({
@@ -50,7 +50,7 @@ export type StreamStatisticsAnswer = z.infer<typeof streamStatisticsSchema>
 export const viewerMediaSchema = z.object({
   worker: z.number().int(),
   protocol: z.enum(['udp', 'tcp']).nullable(),
-  /** What the hub takes its connection to carry, kb/s; null where that is not estimated. */
+  /** The hub's estimate of what the connection carries, kb/s; null where the hub does not estimate. */
   available_kbps: z.number().nullable(),
   sent_kbps: z.number(),
   tracks: z.array(
@@ -58,7 +58,7 @@ export const viewerMediaSchema = z.object({
       kind: trackKind,
       codec: z.string(),
       paused: z.boolean(),
-      /** Spatial and temporal layer that is forwarded; null where there are none, or none is sent. */
+      /** The spatial and temporal layer that is forwarded; null where the stream has no layers, or none is sent. */
       layer: z.object({ spatial: count, temporal: count }).nullable(),
       kbps: z.number(),
       packets: count,
@@ -75,9 +75,9 @@ export const viewerStatisticsSchema = z.object({
   tenant_id: tenantIdSchema,
   stream_id: streamIdSchema,
   abr: abrSchema,
-  /** A ceiling that was set by hand, kb/s. */
+  /** The ceiling that somebody set by hand, kb/s. */
   limit_kbps: z.number().int().nullable(),
-  /** null while it is not connected, or has no media. */
+  /** null while the viewer is not connected, or has no media. */
   media: viewerMediaSchema.nullable(),
 })
 
@@ -86,29 +86,29 @@ export const workerStatisticsSchema = z.object({
   pid: count,
   /** Share of a core, 0 to 1. */
   cpu: z.number(),
-  /** Most memory it ever had, MB (10^6 bytes). */
+  /** The highest memory use so far, MB (10^6 bytes). */
   max_rss_mb: z.number(),
   streams: count,
-  /** With those that are just joining. */
+  /** Includes viewers that are just joining. */
   viewers: count,
-  /** Running viewers that moved to it from a busier worker, and from it to another, since the hub started. */
+  /** Running viewers that moved here from a busier worker, and away to another worker, since the hub started. */
   viewers_moved_here: count,
   viewers_moved_away: count,
-  /** Pipes to other routers among them. */
+  /** Includes pipes to other routers. */
   consumers: count,
   transports: count,
 })
 export const workersAnswerSchema = z.object({
-  /** Those that are up. */
+  /** The workers that are up. */
   workers: z.array(workerStatisticsSchema),
-  /** How many there should be. */
+  /** The intended number of workers. */
   size: count,
-  /** What one takes at most. */
+  /** Most consumers that one worker takes. */
   consumers_per_worker: count,
 })
 export type WorkersAnswer = z.infer<typeof workersAnswerSchema>
 
-/** A ceiling for one viewer; null takes it away. It stays with the viewer's connection over renewals. */
+/** A ceiling for one viewer; null takes it away. The ceiling stays with the viewer's connection over renewals. */
 export const viewerLimitsSchema = z.strictObject({
   max_kbps: z.number().int().min(30).max(200_000).nullable(),
 })

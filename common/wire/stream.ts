@@ -8,7 +8,7 @@ export const streamIdSchema = z
     'a stream id is 1 to 64 letters, digits, dots, dashes or underscores, starting with a letter or digit',
   )
 
-/** The tenant of whoever names none: a hub of one owner needs no other. */
+/** The tenant of callers who name no tenant. A hub of one owner needs no other tenant. */
 export const DEFAULT_TENANT = 'default'
 
 export const STREAM_CLASSES = ['focus', 'director', 'record', 'bulk'] as const
@@ -16,17 +16,17 @@ export const streamClassSchema = z.enum(STREAM_CLASSES)
 export type StreamClass = z.infer<typeof streamClassSchema>
 
 /**
- * What a viewer may know about a stream's input:
- * `waiting` nobody has sent yet; `live` media flows; `no_picture` sound flows, the
- * pictures that belong to it do not (`reason`); `input_lost` media flowed and stopped, the lane is kept;
- * `refused` what arrives can't be shown in browsers (`reason` says why); `ended` the stream was closed.
+ * What a viewer may know about a stream's input.
+ * `waiting`: nobody has sent yet. `live`: media flows. `no_picture`: sound flows, its pictures do not (`reason`).
+ * `input_lost`: media flowed and stopped; the lane is kept. `refused`: browsers can't show what arrives (`reason`).
+ * `ended`: the stream was closed.
  */
 export const streamStateSchema = z.object({
   state: z.enum(['waiting', 'live', 'no_picture', 'input_lost', 'refused', 'ended']),
   reason: z.string().optional(),
-  /** While it is live: what the publisher has switched off for now, and nothing of arrives. */
+  /** While the stream is live: the media that the publisher has switched off, of which nothing arrives. */
   muted: z.array(z.enum(['audio', 'video'])).optional(),
-  /** While it is live: why pictures are missing on their way from the sender to the hub. */
+  /** While the stream is live: why pictures are lost on their way from the sender to the hub. */
   disturbed: z.string().optional(),
   /** While media flows: why the sender's sound is left out. */
   sound_refused: z.string().optional(),

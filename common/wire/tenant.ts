@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { tenantIdSchema } from './ids.ts'
 
-/** What somebody may say about a tenant. */
+/** What a caller may set of a tenant. */
 export const tenantBodySchema = z.strictObject({
-  /** What people call it. */
+  /** The name for people. */
   display_name: z.string().min(1).max(100),
 })
 export type TenantBody = z.infer<typeof tenantBodySchema>

@@ -19,11 +19,11 @@ export const declaredLinkSchema = z.strictObject({
   medium: linkMediumSchema,
   /** Time-sensitive networking (IEEE 802.1Q) on the whole link. */
   tsn: z.boolean().default(false),
-  /** null where nobody knows. */
+  /** Capacity, kb/s; null where nobody knows. */
   capacity_kbps: kbps.nullable().default(null),
 })
 
-/** Words of the operators' own about a node, at most 32. */
+/** Labels that operators give a node, at most 32. */
 export const nodeLabelsSchema = z
   .record(placeName, z.string().max(200))
   .refine((labels) => Object.keys(labels).length <= 32, { message: 'a node has at most 32 labels' })
@@ -32,18 +32,18 @@ export const nodeLabelsSchema = z
 export const nodeEntrySchema = z.strictObject({
   role: nodeRoleSchema,
   region: placeName.nullable().default(null),
-  /** Names of the network segments it is on: nodes that share one reach each other directly. */
+  /** Names of the network segments of the node. Nodes that share a segment reach each other directly. */
   segments: z.array(placeName).max(16).default([]),
-  /** What it speaks: a sender or player at its own end, a hub or edge towards those who send to it. */
+  /** Transports of the node: of a sender or player at its own end, of a hub or edge towards its senders. */
   transports: z.array(transportCapabilitySchema).max(16).default([]),
-  /** Of a hub or edge: what viewers can have from it. */
+  /** What viewers can get from a hub or edge. */
   serves: z.array(transportCapabilitySchema).max(16).default([]),
   /** IEEE 1588 clock, and time-sensitive networking on its ports. */
   ptp: z.boolean().default(false),
   tsn: z.boolean().default(false),
   max_flows: z.number().int().min(0).max(1_000_000).nullable().default(null),
   max_kbps: kbps.nullable().default(null),
-  /** Addresses it is reached at in the overlay. */
+  /** The node's addresses in the overlay. */
   addresses: z.array(z.string().min(1).max(253)).max(16).default([]),
   links: z
     .array(declaredLinkSchema)
@@ -52,16 +52,16 @@ export const nodeEntrySchema = z.strictObject({
       message: 'a link id stands twice',
     })
     .default([]),
-  /** What operators note about it. */
+  /** The operators' labels. */
   labels: nodeLabelsSchema.default({}),
-  /** Takes nothing new; what runs on it stays until it ends or is moved. */
+  /** The node takes nothing new. Running flows stay until they end or move. */
   draining: z.boolean().default(false),
   /** Unix milliseconds. */
   created_at: z.number().int().min(0),
 })
 export type NodeEntry = z.infer<typeof nodeEntrySchema>
 
-/** A node as reads tell it. Times are Unix milliseconds. */
+/** A node as the API shows it. Times are Unix milliseconds. */
 export const nodeViewSchema = z.object({
   node_id: nodeIdSchema,
   /** null for nodes that the hub shares with every tenant. */
@@ -73,9 +73,9 @@ export const nodeViewSchema = z.object({
   segments: z.array(z.string()),
   ptp: z.boolean(),
   tsn: z.boolean(),
-  /** How well it has kept its word, 0 to 1. */
+  /** How well the node has kept its word, 0 to 1. */
   reputation: z.number(),
-  /** Busiest worker (share of its core, 0 to 1), flows and kb/s; null for shared nodes, but to the hub's admin. */
+  /** Busiest worker (share of its core, 0 to 1), flows and kb/s. For shared nodes null, except to the hub's admin. */
   load: z.object({ worker_cpu: z.number(), flows: z.number(), kbps: z.number() }).nullable(),
   max_flows: z.number().nullable(),
   max_kbps: z.number().nullable(),
@@ -86,22 +86,22 @@ export type NodeView = z.infer<typeof nodeViewSchema>
 
 export const LINK_STANDINGS = ['serving', 'probing', 'unproven', 'silent', 'dead'] as const
 
-/** A link as reads tell it. */
+/** A link as the API shows it. */
 export const linkViewSchema = z.object({
   link_id: linkIdSchema,
   tenant_id: tenantIdSchema.nullable(),
   from: nodeIdSchema,
   to: nodeIdSchema,
   medium: linkMediumSchema,
-  /** Its node declared it; else it is known from reports only, and forgotten when they end. */
+  /** The link's node declared it. An undeclared link is known from reports alone, and forgotten when they end. */
   declared: z.boolean(),
   capacity_kbps: z.number().nullable(),
   standing: z.enum(LINK_STANDINGS),
-  /** The standing in words, with the times it was judged by. */
+  /** The standing in words, with the times that decided. */
   health: z.string(),
   /** Recent failures. */
   breaks: z.number(),
-  /** Weight of the newest report by its age: 1 is fresh, 0 no longer valid. */
+  /** Weight of the newest report by its age: 1 is fresh, 0 is no longer valid. */
   freshness: z.number(),
   newest: z
     .object({

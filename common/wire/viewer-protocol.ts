@@ -6,12 +6,12 @@ import { streamIdSchema, streamStateSchema } from './stream.ts'
 import { dtlsParametersSchema, webRtcTransportSchema } from './web-rtc-shapes.ts'
 
 /**
- * What viewers and the hub say to each other over protoo (a WebSocket with requests, responses and
- * notifications; sub-protocol `protoo`) at the `protoo_url` of a `POST /v1/subscribe`.
+ * Messages between viewers and the hub over protoo (a WebSocket with requests, responses and notifications;
+ * sub-protocol `protoo`) at the `protoo_url` of a `POST /v1/subscribe`.
  *
- * The hub speaks first (`welcome`), the viewer answers with `join` and the ticket of its contract, and may `watch`
- * more streams on the same connection and transport. The RTP, DTLS and ICE parameters are mediasoup's own shapes: the
- * hub checks their outline here and mediasoup checks the rest.
+ * The hub speaks first (`welcome`). The viewer answers with `join` and the ticket of its contract, and may `watch` more
+ * streams on the same connection and transport. The RTP, DTLS and ICE parameters are mediasoup's own shapes: the hub
+ * checks their outline here, and mediasoup checks the rest.
  */
 
 const rtpCapabilities = z.object({
@@ -40,16 +40,16 @@ const rtpCapabilities = z.object({
 /** Most streams that one connection watches. */
 export const MAX_WATCHED_STREAMS = 32
 
-/** What the page does with a stream. What is left out stays as it was; at first it is shown, with sound. */
+/** How the page shows a stream. A field that is left out keeps its value. At first the stream is shown, with sound. */
 export const viewSchema = z.strictObject({
-  /** Size of the tile on the screen in device pixels (CSS pixels x device pixel ratio); 0 where it has none. */
+  /** Size of the tile on the screen in device pixels (CSS pixels x device pixel ratio); 0 for no size. */
   width: z.number().min(0).max(65_535).optional(),
   height: z.number().min(0).max(65_535).optional(),
   /** False: out of sight, or the page is in the background. No picture is sent then. */
   visible: z.boolean().optional(),
   /** The stream that counts most on this page; it gets its bandwidth first. */
   focused: z.boolean().optional(),
-  /** False: none of it is sent. */
+  /** False: the hub sends nothing of this kind. */
   audio: z.boolean().optional(),
   video: z.boolean().optional(),
 })
@@ -60,22 +60,22 @@ const ticket = z.string().min(16).max(128)
 /** Requests of a viewer, by method: the shape of their data. */
 export const viewerRequests = {
   /**
-   * Makes (or makes anew) the viewer's transport, and watches the stream that the ticket is for. Answer: `JoinAnswer`,
-   * with all streams of the connection.
+   * Makes the viewer's transport, or replaces it, and watches the stream of the ticket. Answer: `JoinAnswer`, with all
+   * streams of the connection.
    */
   join: z.strictObject({
     ticket,
     rtp_capabilities: rtpCapabilities,
     view: viewSchema.optional(),
-    /** It understands `move`; only said to a hub whose `welcome` has `moves`. */
+    /** The viewer understands `move`. Said only to a hub whose `welcome` has `moves`. */
     moves: z.boolean().optional(),
   }),
   /**
-   * Watches one more stream on the same transport. `replaces` is a contract on the same stream whose place this one
-   * takes: its media goes on untouched, and no consumers are answered. Answer: `WatchedStream`.
+   * Watches one more stream on the same transport. `replaces` is a contract on the same stream whose place the new
+   * contract takes: its media goes on untouched, and the answer has no consumers. Answer: `WatchedStream`.
    */
   watch: z.strictObject({ ticket, view: viewSchema.optional(), replaces: contractIdSchema.optional() }),
-  /** Stops to watch one stream. Answer: `{}`. */
+  /** Stops watching one stream. Answer: `{}`. */
   unwatch: z.strictObject({ contract_id: contractIdSchema }),
   /** How a stream is shown now. Answer: `{}`. */
   'set-view': z.strictObject({ contract_id: contractIdSchema, ...viewSchema.shape }),
@@ -84,7 +84,7 @@ export const viewerRequests = {
     transport_id: z.string().max(64),
     dtls_parameters: dtlsParametersSchema,
   }),
-  /** Asks the publisher for an IDR, as a decoder that is stuck would. Answer: `{}`. */
+  /** Asks the publisher for an IDR, as a stuck decoder would. Answer: `{}`. */
   'request-keyframe': z.strictObject({ consumer_id: z.string().max(64) }),
   /** One sample of clock offset, NTP style: the answer is `{ hub_unix_ms }`. */
   clock: z.strictObject({}),
@@ -94,7 +94,7 @@ export const viewerRequests = {
 export const viewerNotifications = {
   /** What the viewer saw in the last interval; feeds the metrics. Times in ms, bitrate in kb/s, loss 0..1. */
   report: z.strictObject({
-    /** The stream it is about; the connection's first where it is left out. */
+    /** The stream of the report; the connection's first stream when left out. */
     contract_id: contractIdSchema.optional(),
     glass_to_glass_ms: z.number().min(-60_000).max(600_000).nullable(),
     join_ms: z.number().min(0).max(600_000).nullable(),
@@ -105,8 +105,8 @@ export const viewerNotifications = {
     freezes: z.number().int().min(0),
   }),
   /**
-   * Pictures arrive at this share of the pace that they were captured at, for several in a row: they pile up in front
-   * of the viewer's link. The last one came `late_ms` later than the way there takes, or is that late already. The hub
+   * Pictures arrive at this share of the pace at which they were captured, for several pictures in a row: they pile up
+   * in front of the viewer's link. The last picture came `late_ms` later than usual, or is that late already. The hub
    * sends less at once.
    */
   congested: z.strictObject({
@@ -136,15 +136,15 @@ const consumerInfo = z.object({
 })
 export type ConsumerInfo = z.infer<typeof consumerInfo>
 
-/** One stream of a connection. `consumers` is empty while it has no input; they come later by `consume`. */
+/** One stream of a connection. While the stream has no input, `consumers` is empty; they come later by `consume`. */
 export const watchedStream = z.object({
   ...about,
   tenant_id: tenantIdSchema,
   stream_id: streamIdSchema,
   stream: streamStateSchema,
   /**
-   * How far apart its keyframes come, ms, where the publisher makes none when it is asked: the first picture may take so
-   * long. Left out where nobody knows, and where one comes at once.
+   * Distance of the publisher's keyframes, ms, where the publisher makes no keyframe on request: the first picture may
+   * take this long. Left out where the distance is unknown, and where a keyframe comes on request.
    */
   keyframe_every_ms: z.number().min(0).optional(),
   abr: abrSchema,
@@ -152,7 +152,7 @@ export const watchedStream = z.object({
 })
 export type WatchedStream = z.infer<typeof watchedStream>
 
-/** Answer to `join`, and what a `move` is about. */
+/** Answer to `join`, and the content of a `move`. */
 export const joinAnswer = z.object({
   transport: webRtcTransportSchema,
   streams: z.array(watchedStream),
@@ -161,18 +161,18 @@ export type JoinAnswer = z.infer<typeof joinAnswer>
 
 /** Requests of the hub to a viewer. */
 export const hubRequests = {
-  /** A stream got a producer the viewer does not consume yet. Answered once the viewer consumes. */
+  /** A stream got a producer that the viewer does not consume yet. Answered once the viewer consumes. */
   consume: consumerInfo,
   /**
-   * Another transport with the same streams, beside the one of now. Answered once its pictures are decoded; what is
-   * shown stays until `switch`.
+   * A second transport with the same streams. Answered once its pictures are decoded. The viewer shows the first
+   * transport until `switch`.
    */
   move: joinAnswer,
-  /** The transport of the last `move` is the viewer's from now on. Answered once it is what is shown and heard. */
+  /** The transport of the last `move` replaces the first. Answered once the viewer shows and plays it. */
   switch: z.object({ transport_id: z.string() }),
 } as const
 
-/** Why a picture is no more than it is: its pause, or the layer that it is held to. */
+/** Why a picture is paused, or held to a layer. */
 export const PICTURE_REASONS = [
   'all',
   'tile',
@@ -184,15 +184,15 @@ export const PICTURE_REASONS = [
 ] as const
 
 /**
- * Ties the video's RTP timestamps (90 kHz, 32 bit) to the wall clock of the camera: the frame with
- * `rtp_timestamp` was captured at `capture_unix_ms` by the hub's clock. `source` says who knew:
- * `sender` a time stamp in the stream, `arrival` the hub's own clock when the access unit came in.
+ * Ties the video's RTP timestamps (90 kHz, 32 bit) to the wall clock of the camera: the frame with `rtp_timestamp` was
+ * captured at `capture_unix_ms` by the hub's clock. `source` is `sender` for a time stamp in the stream, and `arrival`
+ * for the hub's own clock when the access unit came in.
  */
 export const captureClockSchema = z.object({
   rtp_timestamp: z.number().int().min(0).max(0xffff_ffff),
   capture_unix_ms: z.number(),
   source: z.enum(['sender', 'arrival']),
-  /** Which RTP clock it is of, where a stream has several: simulcast layers of a browser have one each. */
+  /** The layer of the RTP clock, where a stream has several clocks: each simulcast layer of a browser has its own. */
   layer: z.number().int().min(0).max(3).optional(),
 })
 export type CaptureClock = z.infer<typeof captureClockSchema>
@@ -202,27 +202,28 @@ export const hubNotifications = {
   /** First message of every connection. */
   welcome: z.object({
     router_rtp_capabilities: z.looseObject({}),
-    /** The hub may ask viewers that say `moves` in their `join` to `move`. */
+    /** The hub may send `move` to viewers that say `moves` in their `join`. */
     moves: z.boolean().optional(),
   }),
   /** The stream's input changed. */
   stream: z.object({ ...about, ...streamStateSchema.shape }),
   'consumer-closed': z.object({ ...about, consumer_id: z.string() }),
-  /** The layer mediasoup now forwards; `spatial_layer` null while nothing fits. */
+  /** The layer that mediasoup forwards now; `spatial_layer` is null while nothing fits. */
   'consumer-layer': z.object({
     ...about,
     consumer_id: z.string(),
     spatial_layer: z.number().int().nullable(),
   }),
   /**
-   * What the hub sends of a picture, and why no more: `bandwidth` the viewer's connection does not carry more, `tile`
-   * more could not be seen, `ceiling` the contract ends there. Paused for `bandwidth`, sound goes on alone.
+   * What the hub sends of a picture, and why no more. `bandwidth`: the viewer's connection does not carry more. `tile`:
+   * the viewer could not see more. `ceiling`: the contract ends there. While paused for `bandwidth`, sound goes on
+   * alone.
    */
   picture: z.object({ ...about, paused: z.boolean(), reason: z.enum(PICTURE_REASONS) }),
   /**
-   * What of the stream this viewer can't receive, by the capabilities of its `join`: the rest is sent. Told when there is
-   * something, before the answer that has the rest, and with an empty list when there is nothing any more. A viewer that
-   * can receive more than it said joins again.
+   * The tracks that this viewer can't receive, by the capabilities of its `join`. The hub sends the other tracks. This
+   * comes before the answer that has the other tracks, and with an empty list once the viewer can receive all. A viewer
+   * that can receive more than it said joins again.
    */
   unplayable: z.object({
     ...about,
@@ -230,14 +231,14 @@ export const hubNotifications = {
   }),
   /** The contract's bitrate bounds changed while it runs; kb/s. */
   'abr-changed': z.object({ ...about, abr: abrSchema, reasons: z.array(z.string()) }),
-  /** The contract is over and its media stopped: subscribe again. The last one's end closes the connection. */
+  /** The contract is over and its media stopped: subscribe again. After the last contract the connection closes. */
   'contract-ended': z.object({ ...about, reason: z.enum(['expired', 'revoked']) }),
   /** The viewer's transport is gone (a worker died or was drained): send `join` again on this connection. */
   rejoin: z.object({ reason: z.string() }),
-  /** The transport of the last `move` will not be used: the one of now stays. */
+  /** The transport of the last `move` will not be used. The first transport stays. */
   'move-ended': z.object({ transport_id: z.string() }),
   'capture-clock': z.object({ ...about, ...captureClockSchema.shape }),
-  /** Timed metadata from the publisher: belongs to the picture that was captured at `at_unix_ms`. */
+  /** Timed metadata from the publisher, for the picture that was captured at `at_unix_ms`. */
   data: z.object({ ...about, ...timedDataSchema.shape }),
 } as const
 

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /*
- * mediasoup's own shapes where they cross the boundary to browsers: the hub checks their outline and mediasoup
- * checks the rest.
+ * mediasoup's own shapes, where they cross the boundary to browsers. The hub checks their outline, and mediasoup checks
+ * the rest.
  */
 
 export const dtlsParametersSchema = z.object({

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { tenantIdSchema } from './ids.ts'
 
-/** What a webhook can be told about. `webhook.test` is sent when somebody asks for it, to that webhook alone. */
+/** Events for webhooks. `webhook.test` is sent on request, to that webhook alone. */
 export const WEBHOOK_EVENTS = [
   'stream.live',
   'stream.no_picture',
@@ -20,19 +20,19 @@ export const WEBHOOK_EVENTS = [
 export const webhookEventNameSchema = z.enum(WEBHOOK_EVENTS)
 export type WebhookEventName = z.infer<typeof webhookEventNameSchema>
 
-/** The body of a delivery. The same event may come more than once: `event_id` tells. */
+/** The body of a delivery. The same event may come more than once: compare `event_id`. */
 export const webhookEventSchema = z.object({
   event_id: z.string(),
   event: webhookEventNameSchema,
   tenant_id: tenantIdSchema,
-  /** When it happened, Unix milliseconds. */
+  /** Time of the event, Unix milliseconds. */
   at: z.number().int(),
-  /** What it is about: `stream_id`, `node_id`, `contract_id`, and what is known about that. */
+  /** The subject: `stream_id`, `node_id` or `contract_id`, and what is known about it. */
   data: z.record(z.string(), z.json()),
 })
 export type WebhookEvent = z.infer<typeof webhookEventSchema>
 
-/** Which events a webhook wants; `*` is all. */
+/** The events that a webhook wants; `*` means all. */
 export const webhookSelectionSchema = z
   .array(z.union([webhookEventNameSchema, z.literal('*')]))
   .min(1)
