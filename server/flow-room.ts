@@ -75,7 +75,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
       priorityOf: (tenantId, streamId) => publishers.priorityOf(tenantId, streamId),
     }),
   )
-  const media = hubMedia({ streams, viewers, ristIp: config.ristIp, logLevel: config.logLevel, onError })
+  const media = hubMedia({ streams, viewers, ristIp: config.ristIp, onError })
   const watcher = flowWatcher(overlay, facts)
   const publishers: PublisherFlows = stack.use(
     new PublisherFlows({

@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from '../common/logger.ts'
 import { pause } from '../common/retry.ts'
 import type { IngressToHub, PictureState, Program, RistInput } from '../common/wire/ingress-ipc.ts'
-import type { LogLevel } from '../common/wire/log-level.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
 import { CLASS_PROFILES } from '../policy/classes.ts'
 import type { PictureSize } from '../policy/viewed-stream.ts'
@@ -20,7 +19,6 @@ export interface FieldSourceSpec extends StreamName {
   readonly input: RistInput
   /** Loopback port that the ingress's RTP leaves from. */
   readonly rtpPort: number
-  readonly logLevel: LogLevel
 }
 
 export interface FieldSourceDependencies {

@@ -1,5 +1,4 @@
 import { CodedError } from '../../common/errors.ts'
-import type { LogLevel } from '../../common/wire/log-level.ts'
 import { CLASS_PROFILES } from '../../policy/classes.ts'
 import type { StreamRegistry } from '../../sfu/stream-registry.ts'
 import type { LivePublisherFlow } from './publisher-flow.ts'
@@ -11,17 +10,16 @@ export interface HubMediaOptions {
   readonly viewers: ViewerFlows
   /** Address that RIST ports listen on. */
   readonly ristIp: string
-  readonly logLevel: LogLevel
   readonly onError: (error: unknown) => void
 }
 
 /** A contract's media on this hub: its stream listens while the contract runs, and not a moment longer. */
-export function hubMedia({ streams, viewers, ristIp, logLevel, onError }: HubMediaOptions): PublisherMedia {
+export function hubMedia({ streams, viewers, ristIp, onError }: HubMediaOptions): PublisherMedia {
   return {
     open(flow: LivePublisherFlow) {
       const { tenant_id: tenantId, stream_id: streamId, class: streamClass, transport } = flow.contract
       if (transport === 'webrtc') streams.open({ tenantId, streamId, streamClass })
-      else streams.openField({ tenantId, streamId, streamClass, logLevel, ...ristOf(flow, ristIp) })
+      else streams.openField({ tenantId, streamId, streamClass, ...ristOf(flow, ristIp) })
     },
     async close({ contract }: LivePublisherFlow, reason) {
       // Viewers first see the stream's last state (`ended`), then their contracts end.

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { CodedError, messageOf } from '../../common/errors.ts'
-import type { Logger } from '../../common/logger.ts'
+import { type Logger, levelOf } from '../../common/logger.ts'
 import { backoffMs, pause } from '../../common/retry.ts'
 import type { ChildWatch } from '../../common/supervision/child-watch.ts'
 import type { StartGate } from '../../common/supervision/start-gate.ts'
@@ -12,7 +12,6 @@ import {
   ingressToHubSchema,
   type RistInput,
 } from '../../common/wire/ingress-ipc.ts'
-import type { LogLevel } from '../../common/wire/log-level.ts'
 import { compileCacheEnv, fillCompileCache } from './compile-cache.ts'
 import { KnockGate } from './knock-gate.ts'
 import { KnockListener } from './knock-listener.ts'
@@ -34,7 +33,6 @@ export interface IngressSpec {
   readonly input: () => RistInput
   /** Loopback port RTP leaves from, the same for every process of this stream. */
   readonly rtpPort: number
-  readonly logLevel: LogLevel
   /** No process runs while nobody sends: the hub holds the ports until a sender knocks. */
   readonly awaitsKnock: boolean
 }
@@ -229,12 +227,13 @@ export class IngressSupervisor implements AsyncDisposable {
   }
 
   #start(child: ChildProcess): void {
-    const { streamId, input, rtpPort, logLevel } = this.#spec
+    const { streamId, input, rtpPort } = this.#spec
     child.send(
       {
         type: 'start',
         stream_id: streamId,
-        log_level: logLevel,
+        // As it is now: the level may change while the hub runs.
+        log_level: levelOf(this.#logger),
         input: input(),
         rtp_port: rtpPort,
       } satisfies HubToIngress,

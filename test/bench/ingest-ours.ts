@@ -32,7 +32,6 @@ export async function openOurs(routes: readonly IngestRoute[]): Promise<IngestSi
           buffer: { start_ms: BUFFER_MS, min_ms: BUFFER_MS, max_ms: BUFFER_MS, rtt_multiple: 4 },
         }),
         rtpPort: rtpPorts[index]!,
-        logLevel: 'fatal',
         awaitsKnock: false,
       },
       {

@@ -25,7 +25,6 @@ async function rig() {
     registry.openField({
       ...name,
       streamClass: 'director',
-      logLevel: 'silent',
       links,
       input: {
         address: '127.0.0.1',

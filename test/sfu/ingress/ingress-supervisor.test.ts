@@ -36,7 +36,6 @@ async function openIngress(awaitsKnock = false) {
           buffer: { start_ms: 50, min_ms: 50, max_ms: 50, rtt_multiple: 4 },
         }),
         rtpPort: rtp!,
-        logLevel: 'fatal',
         awaitsKnock,
       },
       {
