@@ -10,9 +10,9 @@ import type { NodeDirectory } from '../topology/node-directory.ts'
 import type { Webhooks } from '../webhooks/webhooks.ts'
 import type { RouteContext } from './route.ts'
 
-/** Something that a tenant has and that keeps it from being deleted. */
+/** Things of a tenant that keep the tenant from being deleted. */
 export interface Dependants {
-  /** What they are called, in the plural: `flows`. */
+  /** Their name in the plural: `flows`. */
   readonly what: string
   readonly count: (tenantId: string) => Promise<number> | number
 }
@@ -31,7 +31,7 @@ export interface AdministrationParts {
   readonly webhooks: Webhooks
   /** Beside nodes, tokens and webhooks, which are counted anyway. */
   readonly dependants?: readonly Dependants[]
-  /** Where the control channel is, for a node that reached the hub at `origin`; left out where there is none. */
+  /** The control channel's address for a node that reached the hub at `origin`; left out where there is no channel. */
   readonly controlUrl?: (origin: string) => string
   /** How often nodes are told to report, ms. */
   readonly telemetryIntervalMs: number
@@ -39,7 +39,7 @@ export interface AdministrationParts {
   readonly now: () => number
 }
 
-/** Where the hub's API is for who reached it at `origin`. */
+/** The addresses of the hub's API for a client that reached the hub at `origin`. */
 export function hubEndpoints(parts: Pick<AdministrationParts, 'controlUrl'>, origin: string): HubEndpoints {
   const control = parts.controlUrl?.(origin)
   return {

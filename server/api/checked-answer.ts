@@ -4,7 +4,7 @@ import { issueLines } from './issue-lines.ts'
 import { Reply, type Route } from './route.ts'
 
 /**
- * The answer, when it is what its route declares: as the schema wants it, and with nothing beside that.
+ * The answer, if it is what its route declares: as the schema wants it, with nothing beside that.
  * @throws CodedError `answer_invalid` (500)
  */
 export function checkedAnswer(route: Route, answer: unknown): unknown {
@@ -24,7 +24,7 @@ export function checkedAnswer(route: Route, answer: unknown): unknown {
   return answer
 }
 
-/** Those that concern no client are free. */
+/** Headers that concern no client need no declaration. */
 const FREE: ReadonlySet<string> = new Set(['cache-control', 'content-security-policy'])
 
 function checkHeaders(route: Route, given: readonly string[]): void {

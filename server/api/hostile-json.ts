@@ -1,9 +1,9 @@
 import { badRequest } from './api-error.ts'
 import { MAX_DEPTH, PROTOTYPE_KEY_LENGTHS, refusePrototypeKey, tooDeep } from './plain-data.ts'
 
-/** Values in a body: a full batch of telemetry has 15,000. Each costs the parsers behind this one a microsecond. */
+/** Most values in a body: a full batch of telemetry has 15,000. Each value takes later parsers a microsecond. */
 const MAX_VALUES = 16_000
-/** Fields of one object. Objects with thousands of fields are tables of hashes, slow to make and to look through. */
+/** Most fields of one object. Objects with thousands of fields become hash tables, slow to make and to search. */
 const MAX_FIELDS = 100
 
 const QUOTE = 0x22
@@ -18,21 +18,21 @@ const SPEAKS = new Uint8Array(256)
 for (const byte of [QUOTE, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT]) SPEAKS[byte] = 1
 
 /**
- * Refuses JSON that would take long to parse, or holds what no request of ours needs (see plain-data.ts), by its bytes
- * alone: a MiB takes 4 ms. Whether it is JSON at all, the parser says.
+ * Refuses JSON that would take long to parse, or that holds what no request of ours needs (see plain-data.ts). This
+ * looks at bytes alone: a MiB takes 4 ms. The parser says later whether the bytes are JSON at all.
  * @throws ApiError 400
  */
 export function refuseHostileJson(bytes: Buffer): void {
   let values = 1
   let depth = 0
-  /** A text that comes now is a field's name. */
+  /** The next text is a field's name. */
   let isName = false
-  /** Fields so far of each object that is open; -1 for lists. */
+  /** Number of fields so far of each open object; -1 for an open list. */
   const fields = new Int16Array(MAX_DEPTH + 1)
   fields[0] = -1
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at]!
-    // Most bytes say nothing: a table is faster than to compare each with all that do.
+    // Most bytes mean nothing here: a table lookup is faster than comparing each byte with all that do.
     if (SPEAKS[byte] === 0) continue
     if (byte === QUOTE) {
       const end = endOfText(bytes, at)
@@ -57,7 +57,7 @@ export function refuseHostileJson(bytes: Buffer): void {
   }
 }
 
-/** Where the text that begins at `from` has its closing quote; behind the last byte where it has none. */
+/** The closing quote of the text that begins at `from`; the end of `bytes` where there is none. */
 function endOfText(bytes: Buffer, from: number): number {
   for (let at = from + 1; at < bytes.length; at += 1) {
     if (bytes[at] === QUOTE) return at
@@ -66,7 +66,7 @@ function endOfText(bytes: Buffer, from: number): number {
   return bytes.length
 }
 
-/** Names that are as long as one that is not allowed, and those with escapes, which may stand for one. */
+/** Parses only names as long as a forbidden name, and names with escapes, which may spell a forbidden name. */
 function refuseName(bytes: Buffer, from: number, to: number): void {
   const escaped = bytes.subarray(from, to).includes(BACKSLASH)
   if (!escaped && !PROTOTYPE_KEY_LENGTHS.has(to - from)) return

@@ -6,8 +6,7 @@ const MAX_LENGTH = 300
 type Issue = z.core.$ZodIssue
 
 /**
- * A line for each thing that is wrong: the field, what was wrong, what is allowed. Values are not repeated: there may
- * be secrets among them.
+ * A line for each fault: the field, what was wrong, what is allowed. Values are not repeated: they may be secrets.
  * @param part `path`, `query` or `body`
  */
 export function issueLines(part: string, issues: readonly Issue[], schema?: z.ZodType): string[] {
@@ -25,7 +24,7 @@ function lineOf(part: string, issue: Issue, schema: z.ZodType | undefined): stri
   return `${field}: unknown: ${unknown}${hint}`
 }
 
-/** Of a union's complaints, those of the variant that came furthest. */
+/** Of the issues of a union, those of the variant that matched furthest. */
 function deepest(issue: Issue): Issue {
   if (issue.code !== 'invalid_union') return issue
   let best: Issue | undefined
@@ -39,7 +38,7 @@ function unionMessage(issue: Extract<Issue, { code: 'invalid_union' }>): string 
   return messages.size === 0 ? issue.message : [...messages].slice(0, 4).map(lowerFirst).join('; or ')
 }
 
-/** The fields of the object that stands at `path` of a schema, where that can be told. */
+/** The fields of the object at `path` of a schema, where the schema tells them. */
 function fieldsAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] | undefined {
   let at: unknown = schema
   for (const step of [...path, null]) {
@@ -54,7 +53,7 @@ function fieldsAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] | u
   return at instanceof z.ZodObject ? Object.keys(at.shape) : undefined
 }
 
-/** A key of the client's own, made fit to stand in a line. */
+/** A key that the client chose, made fit for a line. */
 function nameOf(key: PropertyKey): string {
   const text = String(key)
   return /^[\w.-]{1,64}$/.test(text) ? text : JSON.stringify(text.slice(0, 64).toWellFormed())

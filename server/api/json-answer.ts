@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 
-/** Nothing in between may keep an answer: it may hold secrets, and it is old when it arrives. */
+/** Nothing on the way may store an answer: the answer may hold secrets, and is out of date when it arrives. */
 const HEADERS = { 'cache-control': 'no-store' } as const
 
 export function sendJson(
@@ -13,7 +13,7 @@ export function sendJson(
   send(response, status, JSON.stringify(body), requestId, { 'content-type': 'application/json', ...headers })
 }
 
-/** `content` is left out of answers to HEAD by node itself. */
+/** node itself leaves `content` out of answers to HEAD. */
 export function send(
   response: ServerResponse,
   status: number,

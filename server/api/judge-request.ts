@@ -8,8 +8,8 @@ import type { ApiParts } from './mount.ts'
 import type { Asking, Outcome, PreparedHead, Route, Scope } from './route.ts'
 
 /**
- * Refuses who may not, whatever the body says, before a byte of the body is read. What the body can still name is left
- * open here, and asked when it is known.
+ * Refuses callers who may not do this whatever the body says, before a byte of the body is read. Names that only the
+ * body has are asked about later.
  */
 export function refuseBeforeBody(
   route: Route,
@@ -35,13 +35,13 @@ export function refuseBeforeBody(
   head.ok.admit?.({ principal: asking, tenantId, ask })
 }
 
-/** Who acts, and in which tenant. @throws ApiError 404 for a tenant in which they may not act */
+/** Who acts, and in which tenant. @throws ApiError 404 for a tenant in which the caller may not act */
 export function whoActs(principal: AuthenticatedPrincipal, scope: Scope) {
   const acts = tenantOf(principal, scope)
   return { asking: principal === ANONYMOUS ? anonymousIn(acts.tenantId) : principal, ...acts }
 }
 
-/** Asks the ACL about all that a request is about. @throws ApiError 401, 403, 404 */
+/** Asks the ACL about everything that a request names. @throws ApiError 401, 403, 404 */
 export function refuseByAcl(
   route: Route,
   parts: ApiParts,
@@ -52,7 +52,7 @@ export function refuseByAcl(
     refuseUnlessAllowed(route, parts, asking, { tenantId, streamId })
 }
 
-/** The streams that a request is about, to be asked about one by one. */
+/** The streams that a request is about. The ACL is asked about each. */
 function streamsOf(
   { lists = false }: Route,
   { streamId, streamOf, streamIds }: Scope,
@@ -62,7 +62,7 @@ function streamsOf(
   return streamIds ?? [streamId ?? streamOf?.(tenantFilter) ?? null]
 }
 
-/** Which tenant it is about. Another's and one that does not exist are refused alike, before anything is looked up. */
+/** The tenant of a request. Another tenant and one that does not exist are refused alike, before any lookup. */
 function tenantOf(
   principal: AuthenticatedPrincipal,
   { tenantId: named }: Scope,
@@ -94,7 +94,7 @@ function refuseUnlessAllowed(
   if (!allow) throw refusal(principal, rule, reason)
 }
 
-/** 401 to somebody who has not said who they are, 403 to everybody else. */
+/** 401 for a caller without a proof, 403 for everybody else. */
 export function refusal(principal: AuthenticatedPrincipal, rule: string, reason: string): ApiError {
   if (principal.role === 'anonymous') return unauthenticated()
   return new ApiError(403, 'denied', reason, { rule, details: [`rule: ${rule}`] })

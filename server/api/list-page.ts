@@ -1,6 +1,6 @@
 /**
- * A page of what is in memory, in the order of its keys.
- * @param all in that order
+ * A page of a list in memory.
+ * @param all the whole list, in the order of its keys
  */
 export function pageOf<T>(
   all: readonly T[],
@@ -13,7 +13,7 @@ export function pageOf<T>(
   return { items, next: last !== undefined && from.length > limit ? keyOf(last) : null }
 }
 
-/** Where the page after one of `limit` documents begins. */
+/** The `after` of the page that follows a page of `limit` items. */
 export function nextOf<T>(items: readonly T[], limit: number, keyOf: (each: T) => string): string | null {
   const last = items.at(-1)
   return last !== undefined && items.length === limit ? keyOf(last) : null

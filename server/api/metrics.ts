@@ -1,7 +1,7 @@
 import type { Metrics } from '../metrics.ts'
 import { defineRoute, Reply } from './route.ts'
 
-/** Prometheus for those who can't reach `METRICS_ADDR`. It holds every tenant's figures: the hub's admin only. */
+/** Prometheus for clients who can't reach `METRICS_ADDR`: for the hub's admin alone, as it shows every tenant. */
 export const metricsRoute = ({ registry }: Metrics) =>
   defineRoute({
     method: 'get',

@@ -15,15 +15,15 @@ export interface AnsweredRequest {
   readonly route: Route
   readonly requestId: string
   readonly status: number
-  /** Of an error; null for an answer. */
+  /** The error's code; null for an answer without error. */
   readonly code: string | null
-  /** The hub failed; an error that is none of that is a refusal. */
+  /** The hub failed. An error with `failed` false is a refusal. */
   readonly failed: boolean
-  /** From the request's head to its answer. */
+  /** Time from the request's head to its answer. */
   readonly ms: number
 }
 
-/** What the frame asks of other rooms. */
+/** What the frame needs of other rooms. */
 export interface ApiParts {
   readonly authenticator: Pick<Authenticator, 'authenticate'> &
     Partial<Pick<Authenticator, 'isCurrent' | 'onChange'>>
@@ -32,18 +32,18 @@ export interface ApiParts {
   readonly yaml: Pick<YamlParser, 'parse'>
   /** Whether there is such a tenant. */
   readonly tenantExists: (tenantId: string) => boolean
-  /** The hub ends: questions that are held open are let go. */
+  /** The hub ends: held questions are answered. */
   readonly closing?: AbortSignal
   /** Called after each answer, for metrics. */
   readonly onAnswered?: (request: AnsweredRequest) => void
-  /** What failed on our side: for the log and `errors_total`. */
+  /** The hub failed at a request: for the log and `errors_total`. */
   readonly onFailure: (code: string, cause: unknown, requestId: string) => void
-  /** Checks each answer against its schema, and fails the request where it does not fit: for tests. */
+  /** For tests: checks each answer against its schema, and fails the request if the answer does not fit. */
   readonly validateAnswers?: boolean
 }
 
 /**
- * An express router with all the routes. What it does not know it passes on, but for `/v1/…`, which is its own. It
+ * An express router with all routes. It passes on unknown paths, except below `/v1/…`, which belongs to the router. It
  * answers its errors itself.
  */
 export function apiRouter(routes: readonly Route[], parts: ApiParts): Router {
@@ -62,7 +62,7 @@ function expressPath(path: string): string {
   return path.replace(/\{(\w+)\}/g, ':$1')
 }
 
-/** OPTIONS without CORS: pages of other origins are given nothing. */
+/** OPTIONS without CORS: pages of other origins get nothing. */
 function otherMethods(routes: readonly Route[]): RequestHandler {
   const methods = routes.map(({ method }) => method.toUpperCase())
   const allow = [...new Set(['OPTIONS', ...methods, ...(methods.includes('GET') ? ['HEAD'] : [])])].sort()
@@ -72,7 +72,7 @@ function otherMethods(routes: readonly Route[]): RequestHandler {
   }
 }
 
-/** What is thrown outside of a route: no such route, a path that can't be decoded. */
+/** Errors thrown outside of a route: an unknown route, a path that can't be decoded. */
 function failures(parts: ApiParts): ErrorRequestHandler {
   return (thrown, request, response, next) => {
     if (response.headersSent) return next(thrown)

@@ -1,6 +1,6 @@
 import { badRequest } from './api-error.ts'
 
-/** How deep arrays and objects of a body may stand in each other. */
+/** Deepest nesting of arrays and objects in a body. */
 export const MAX_DEPTH = 32
 /** Keys that reach an object's prototype in careless code. */
 const PROTOTYPE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype'])
@@ -9,7 +9,7 @@ export const PROTOTYPE_KEY_LENGTHS: ReadonlySet<number> = new Set([9, 11])
 /**
  * Refuses what no request of ours needs and what careless code trips over: nesting deeper than MAX_DEPTH, and prototype
  * keys anywhere.
- * @param value what a YAML parser answered; JSON is looked at before it is parsed, see hostile-json.ts
+ * @param value the result of a YAML parser; JSON is checked before it is parsed, see hostile-json.ts
  * @throws ApiError 400
  */
 export function refuseHostileData(part: string, value: unknown): void {

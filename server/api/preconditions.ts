@@ -1,6 +1,6 @@
 import { ApiError, badRequest } from './api-error.ts'
 
-/** Versions that `If-Match` names; -1 for a tag that is none of ours. `*`: any, as long as there is one. */
+/** Versions that `If-Match` names; -1 for a tag that no document of ours has. `*`: any version, if there is one. */
 export type EntityTags = '*' | readonly number[]
 
 const TAG = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/
@@ -18,7 +18,7 @@ export const ETAG_HEADER = {
 
 /**
  * Reads `If-Match`, RFC 9110 section 13.1.1. A weak tag never matches there.
- * @throws ApiError 400 when it is no list of entity tags
+ * @throws ApiError 400 where the header is no list of entity tags
  */
 export function readIfMatch(header: string | undefined): EntityTags | null {
   if (header === undefined) return null
@@ -33,7 +33,7 @@ export function readIfMatch(header: string | undefined): EntityTags | null {
   })
 }
 
-/** @throws ApiError 412 unless `tags` name `version`, which is 0 for what does not exist. null matches anything. */
+/** @throws ApiError 412 unless `tags` name `version`, which is 0 for a missing document. null matches anything. */
 export function requireMatch(tags: EntityTags | null, version: number): void {
   const matches = tags === null || (tags === '*' ? version > 0 : tags.includes(version))
   if (!matches)

@@ -2,11 +2,11 @@ import { z } from 'zod'
 import { badRequest } from './api-error.ts'
 import { refusePrototypeKey } from './plain-data.ts'
 
-/** No route knows as many. */
+/** More fields than any route knows. */
 const MAX_FIELDS = 50
 
 /**
- * The query of a URL. A name that stands there twice is refused: which of the two counts is what parsers differ on.
+ * The query of a URL. A name that is given twice is refused, because parsers differ on which of the two counts.
  * @throws ApiError 400
  */
 export function readQuery(url: string): Record<string, string> {
@@ -25,7 +25,7 @@ export function readQuery(url: string): Record<string, string> {
   return query
 }
 
-/** Numbers and booleans of a path or query come as text; those that the schema wants otherwise are turned into them. */
+/** Numbers and booleans of a path or query come as text. Converts those that the schema does not want as text. */
 export function typedText(
   schema: z.ZodObject | undefined,
   values: Readonly<Record<string, unknown>>,

@@ -4,8 +4,8 @@ import { type OpenApiDocument, openApiDocument } from './openapi.ts'
 import { defineRoute, Reply, type Route } from './route.ts'
 
 /**
- * Routes that describe all the others, and themselves.
- * @param elsewhere those that are described as well, and served elsewhere
+ * The routes given and the routes that describe them all, themselves included.
+ * @param elsewhere routes that are described here and served elsewhere
  */
 export function withReference(
   routes: readonly Route[],
@@ -39,7 +39,7 @@ export function withReference(
   ]
   const all = [...routes, ...own]
   let made: { document: OpenApiDocument; page: DocsPage } | undefined
-  /** Made for whoever reads it first: a hub should not be up later for what few of them are ever asked. */
+  /** Made for the first reader: few readers ever ask for the reference, and a hub should not start later for them. */
   const reference = () => {
     if (!made) {
       const document = openApiDocument([...all, ...elsewhere], info)

@@ -5,7 +5,7 @@ import type { BodyType } from './route.ts'
 
 /** Longest body of any request, bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024
-/** YAML takes far longer to parse than JSON; longer policies can be JSON. */
+/** Longest YAML body, bytes. YAML takes far longer to parse than JSON; a longer policy can be JSON. */
 const MAX_YAML_BYTES = 64 * 1024
 
 const TYPE_NAMES: Readonly<Record<string, BodyType>> = {
@@ -19,7 +19,7 @@ const TYPE_NAMES: Readonly<Record<string, BodyType>> = {
 
 export interface BodyRules {
   readonly maxBytes: number
-  /** Reads YAML, which costs too much to be read where everything else waits for it. */
+  /** Parses YAML on another thread, because YAML costs too much for the event loop. */
   readonly parseYaml: (text: string) => Promise<unknown>
 }
 
@@ -29,15 +29,15 @@ export function announcesBody({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * What the body says it is.
- * @throws ApiError 415 when it is of another type, another charset than UTF-8, or compressed
+ * The declared type of the body.
+ * @throws ApiError 415 for another type, another charset than UTF-8, or compression
  */
 export function bodyTypeOf({ headers }: IncomingMessage, types: readonly BodyType[]): BodyType {
   const [name = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';')
   const type = Object.hasOwn(TYPE_NAMES, name.trim()) ? TYPE_NAMES[name.trim()] : undefined
   if (type === undefined || !types.includes(type))
     throw unsupported(`header Content-Type: must be ${types.join(' or ')}`)
-  // Trimmed first: an expression with free space at both ends would take time in the square of it.
+  // Trimmed first: an expression with free space at both ends would take quadratic time.
   for (const parameter of parameters)
     if (!/^(charset\s*=\s*"?utf-?8"?)?$/.test(parameter.trim()))
       throw unsupported('header Content-Type: the only parameter allowed is charset=utf-8')
@@ -46,7 +46,7 @@ export function bodyTypeOf({ headers }: IncomingMessage, types: readonly BodyTyp
   return type
 }
 
-/** @throws ApiError 413, 400; and whatever `signal` is aborted with */
+/** @throws ApiError 413, 400; and the reason with which `signal` is aborted */
 export async function readBody(
   request: IncomingMessage,
   type: BodyType,
@@ -62,7 +62,7 @@ export async function readBody(
   return type === 'application/json' ? parseJson(text) : text
 }
 
-/** Leaves the rest unread when it throws; node discards that after the answer. */
+/** Leaves the rest unread when it throws. node discards the rest after the answer. */
 function readBytes(request: IncomingMessage, limit: number, signal: AbortSignal): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
@@ -100,7 +100,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The parser's words would repeat a part of the body, which may hold secrets.
+    // The parser's own message would repeat a part of the body, which may hold secrets.
     throw badRequest('the body is not JSON', ['body: must be JSON, RFC 8259'])
   }
 }

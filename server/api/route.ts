@@ -8,31 +8,31 @@ import type { EntityTags } from './preconditions.ts'
 
 export type Method = 'get' | 'put' | 'post' | 'patch' | 'delete' | 'options'
 
-/** Who asks and for whom. */
+/** The caller, and the tenant of the request. */
 export interface RouteContext {
-  /** Somebody without a proof is `anonymous` in the tenant that the request is about. */
+  /** A caller without a proof is `anonymous` in the tenant of the request. */
   readonly principal: AuthenticatedPrincipal
   /**
-   * The tenant that the request is about: the caller's own, or the one that the hub's admin named. HUB_TENANT_ID for a
-   * node that the hub shares with every tenant: it acts in none.
+   * The tenant that the request is about: the caller's own, or the tenant that the hub's admin named. HUB_TENANT_ID for
+   * a node that the hub shares with every tenant: such a node acts in no tenant.
    */
   readonly tenantId: string
-  /** As `tenantId`, but null where the hub's admin named none: lists then show every tenant's. */
+  /** As `tenantId`, but null where the hub's admin named no tenant: lists then show every tenant's items. */
   readonly tenantFilter: string | null
-  /** Where the request came from, for rate limits and the audit trail. */
+  /** The address of the caller, for rate limits and the audit trail. */
   readonly address: string
   readonly requestId: string
   /** Scheme, host and port that the client used, e.g. `https://hub.example:9415`. */
   readonly origin: string
-  /** Whether a web page asks: browsers tell the page's origin with every request that is no GET. */
+  /** Whether a web page asks: browsers send the page's origin with every request other than GET. */
   readonly fromPage: boolean
-  /** What `If-Match` said; null without one. Only on routes with `ifMatch`. */
+  /** Value of `If-Match`; null without the header. Only on routes with `ifMatch`. */
   readonly ifMatch: EntityTags | null
   /** Aborted when the client is gone or the request's time is over. */
   readonly signal: AbortSignal
 }
 
-/** An answer with headers, of another kind than JSON, or of another status than is usual on its route. */
+/** An answer with headers, of another type than JSON, or with another status than the route's usual one. */
 export class Reply<T> {
   readonly body: T
   readonly headers: Readonly<Record<string, string>>
@@ -50,11 +50,11 @@ export class Reply<T> {
 export interface Scope {
   readonly tenantId?: string | undefined
   readonly streamId?: string | undefined
-  /** In place of `streamId`, for what is about several: each is asked about; null stands for what is about none. */
+  /** In place of `streamId`, for several streams: the ACL is asked about each; null means about no stream. */
   readonly streamIds?: readonly (string | null)[]
   /**
-   * In place of `streamId`, for what is about a stream that the request does not name: its contract's, say. Asked with
-   * `tenantFilter`, so that nothing of another tenant is found, and rules about streams hold for what is theirs.
+   * Instead of `streamId`, for a request about a stream that the request does not name, for instance the stream of its
+   * contract. Called with `tenantFilter`, so that it finds nothing of another tenant and rules about streams hold.
    */
   readonly streamOf?: (tenantFilter: string | null) => string | undefined
 }
@@ -71,53 +71,53 @@ export interface RouteInput<P, Q, B> extends RouteHead<P, Q> {
   readonly body: Parsed<B>
 }
 
-/** Who asks, as `admit` sees them. */
+/** The caller, as `admit` sees the caller. */
 export interface Asking extends Pick<RouteContext, 'principal' | 'tenantId'> {
   readonly ask: (action: Action, streamId: string) => Authorization
 }
 
 interface RouteFacts {
   readonly method: Method
-  /** With parameters in braces: `/v1/streams/{stream_id}`. */
+  /** Path, with parameters in braces: `/v1/streams/{stream_id}`. */
   readonly path: string
-  /** A few words, as the reference's heading. */
+  /** A few words, the heading in the reference. */
   readonly summary: string
-  /** What it does and what must be known, in sentences. */
+  /** What the route does and what a caller must know, in sentences. */
   readonly description: string
-  /** What the ACL is asked. null asks nothing: without a `role` the route is open to everybody, token or not. */
+  /** The action that the ACL is asked about. null asks nothing: without a `role` the route is open to everybody. */
   readonly action: Action | null
-  /** Where `action` is null: takes a proof where there is one, because the answer depends on who asks. */
+  /** With `action` null: reads a proof if there is one, because the answer depends on the caller. */
   readonly identifies?: boolean
-  /** Where `action` is null: what `admit` asks the ACL about the stream of the path. */
+  /** With `action` null: the action that `admit` asks about the stream of the path. */
   readonly admits?: Action
-  /** The ACL is asked about somebody without a proof as well; elsewhere they are refused before anything is read. */
+  /** The ACL is asked about callers without a proof, too. On other routes they are refused before anything is read. */
   readonly anonymous?: boolean
   /**
-   * Answers a list of which each item is about a stream, and leaves out those that the caller may not see: the ACL is
-   * asked here whether there may be any at all.
+   * The route answers a list of items about streams, and leaves out those that the caller may not see. Here the ACL is
+   * asked only whether the caller may see any item at all.
    */
   readonly lists?: boolean
-  /** Only the hub's own admin, or only nodes with their certificate. */
+  /** Only for the hub's own admin, or only for nodes with their certificate. */
   readonly role?: 'admin' | 'node'
-  /** What a request takes from the caller's rate limit. */
+  /** What a request costs in the caller's rate limit. */
   readonly cost: CostClass
-  /** Bodies taken; JSON alone by default. */
+  /** Types of body that the route takes; by default JSON alone. */
   readonly bodyTypes?: readonly BodyType[]
   /** Longest body, bytes; 1 MiB by default, and never more. */
   readonly maxBodyBytes?: number
-  /** Whether `If-Match` is read, and whether it must be there (428 without). */
+  /** Whether `If-Match` is read, and whether the header must be there (428 without). */
   readonly ifMatch?: 'optional' | 'required'
-  /** Codes it may give beside those of the frame (bad_request, unauthenticated, denied, …), by status. */
+  /** Codes that the route may give beside those of the frame (bad_request, unauthenticated, denied, …), by status. */
   readonly errors?: Readonly<Record<number, readonly string[]>>
-  /** The answer may wait for news: the wait ends when the caller's proof is revoked. */
+  /** The answer may wait for news. The wait ends when the caller's proof is revoked. */
   readonly holds?: boolean
-  /** Pages of any origin may ask: every answer, errors too, says so (doors/door-cors.ts). */
+  /** Pages of any origin may ask. Every answer and every error says so (doors/door-cors.ts). */
   readonly anyOrigin?: boolean
   /** Longest time until the answer, ms; 10 000 by default. */
   readonly timeoutMs?: number
 }
 
-/** The last two are taken as the text they are. */
+/** The route gets the last two as text. */
 export type BodyType =
   | 'application/json'
   | 'application/yaml'
@@ -127,11 +127,11 @@ export type BodyType =
 export interface AnswerSpec<A extends z.ZodType> {
   readonly status: 200 | 201 | 202 | 204
   readonly schema?: A
-  /** JSON by default; with another, `handle` answers text or bytes and there is no schema. */
+  /** JSON by default. With another type, `handle` answers text or bytes, and there is no schema. */
   readonly type?: string
-  /** What a Reply of the route brings beside `cache-control` and `content-security-policy`, by name. */
+  /** Headers of the route's Reply beside `cache-control` and `content-security-policy`, by name. */
   readonly headers?: Readonly<Record<string, HeaderSpec>>
-  /** When it is 204 instead, with the same headers. */
+  /** The meaning of an answer with 204 instead, with the same headers. */
   readonly orNothing?: string
 }
 
@@ -139,7 +139,7 @@ export interface AnswerSpec<A extends z.ZodType> {
 export interface HeaderSpec {
   readonly description: string
   readonly example: string
-  /** Only where its description says so. */
+  /** Present only in the cases that the header's description names. */
   readonly optional?: boolean
 }
 
@@ -155,11 +155,11 @@ export interface RouteSpec<
   readonly answer: AnswerSpec<A>
   /** Left out: `tenant_id` and `stream_id` of the path or the query. */
   readonly scope?: (head: RouteHead<P, Q>) => Scope
-  /** What the body adds to that. Left out: its `tenant_id` and `stream_id`. */
+  /** What the body adds to the scope. Left out: the body's `tenant_id` and `stream_id`. */
   readonly bodyScope?: BodyScope<Parsed<B>>
-  /** Refuses by throwing, before the body is read: where `action` is null because not only the ACL lets people in. */
+  /** Refuses by throwing, before the body is read: with `action` null, where not only the ACL lets people in. */
   readonly admit?: (asking: Asking, head: RouteHead<P, Q>) => void
-  /** How many things a request asks for, for its cost; 1 by default. */
+  /** How many things a request asks for, which multiplies its cost; 1 by default. */
   readonly units?: (input: RouteInput<P, Q, B>) => number
   readonly handle: (context: RouteContext, input: RouteInput<P, Q, B>) => Promise<Answered<A>> | Answered<A>
 }
@@ -181,18 +181,18 @@ export interface RawHead {
   readonly query: Readonly<Record<string, unknown>>
 }
 
-/** Either what a part of a request means, or a line for each thing that is wrong with it. */
+/** A parsed part of a request, or a line for each of its faults. */
 export type Outcome<T> = { readonly ok: T } | { readonly wrong: readonly string[] }
 
-/** A path and query that are as they should be. */
+/** A valid path and query. */
 export interface PreparedHead {
   readonly scope: Scope
   readonly admit: ((asking: Asking) => void) | undefined
-  /** @param body undefined where there was none */
+  /** @param body undefined for a request without a body */
   readonly prepare: (body: unknown) => Outcome<Prepared>
 }
 
-/** Input that is as it should be. */
+/** Valid input. */
 export interface Prepared {
   readonly units: number
   readonly scope: Scope
@@ -205,13 +205,13 @@ export interface Route extends RouteFacts {
   readonly query: z.ZodObject | undefined
   readonly body: z.ZodType | undefined
   readonly answer: AnswerSpec<z.ZodType>
-  /** What of the scope path and query can name, and the body: nothing where there is none. */
+  /** The fields of the scope that path and query can name, and those that the body can name; none without a body. */
   readonly headNames: readonly ScopeField[]
   readonly bodyNames: readonly ScopeField[]
   readonly prepareHead: (raw: RawHead) => Outcome<PreparedHead>
 }
 
-/** One route of the API: what it is called, who may, what goes in and out, and what it does. */
+/** One route of the API: its name, who may call it, what goes in and out, and what it does. */
 export function defineRoute<
   P extends z.ZodObject | undefined = undefined,
   Q extends z.ZodObject | undefined = undefined,
@@ -232,7 +232,7 @@ export function defineRoute<
       const queries = parsed('query', query ?? noQuery, raw.query)
       const wrong = [...paths.wrong, ...queries.wrong]
       if (wrong.length > 0) return { wrong }
-      // What the schemas P, Q and B answer is Parsed<P>, Parsed<Q> and Parsed<B>, which TypeScript can't follow.
+      // The schemas P, Q and B give Parsed<P>, Parsed<Q> and Parsed<B>, which TypeScript can't follow.
       const head = { params: paths.value, query: queries.value } as RouteHead<P, Q>
       const ofHead = scope(head)
       const prepare = (given: unknown): Outcome<Prepared> => {
@@ -266,10 +266,10 @@ function parsed(
   return { value: result?.data, wrong: [] }
 }
 
-/** How zod's own `validate` stops; its `safeParse` takes the option as well, without a type for it. */
+/** Stops zod at the first fault. zod's own `validate` uses these; `safeParse` takes them too, without a type. */
 const AT_FIRST_FAULT = { abortEarly: true, reportInput: false } as const
 
-/** Above so many values only the first thing that is wrong is told: to note each of thousands takes too long. */
+/** Above this number of values an error names only the first fault: to note thousands of faults takes too long. */
 const MANY_VALUES = 500
 
 function holdsMany(given: unknown): boolean {
@@ -286,7 +286,7 @@ function holdsMany(given: unknown): boolean {
   return left <= 0
 }
 
-/** What the path or the query names. */
+/** The scope that the path or the query names. */
 function scopeOfHead({ params, query }: RouteHead<unknown, unknown>): Scope {
   const named = (field: ScopeField) => textIn(params, field) ?? textIn(query, field)
   return { tenantId: named('tenant_id'), streamId: named('stream_id') }
@@ -297,7 +297,7 @@ function namedIn(schema: z.ZodType | undefined): ScopeField[] {
   return SCOPE_FIELDS.filter((field) => fields.includes(field))
 }
 
-/** By its schema: a body that is no object with such a field names none. */
+/** Decided by the schema: a body that is no object with such a field names nothing. */
 function bodyScopeOf<B>(schema: z.ZodType | undefined): BodyScope<B> {
   return {
     names: namedIn(schema),
@@ -305,7 +305,7 @@ function bodyScopeOf<B>(schema: z.ZodType | undefined): BodyScope<B> {
   }
 }
 
-/** The path and the query come first. */
+/** Path and query come before the body. */
 function joined(head: Scope, body: Scope): Scope {
   const tenantId = head.tenantId ?? body.tenantId
   if (head.streamOf !== undefined) return { ...head, tenantId }

@@ -27,15 +27,15 @@ const TIMEOUT_MS = 10_000
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 
 /**
- * Answers the requests of one route. In this order, so that a caller is told, and may cost us, no more than who they
- * are allows: who (401), their limit (429), tenant (404) and ACL (403) by path and query, the body (415, 413, 400), both
- * again by what the body names, and only then what the route does.
+ * Answers the requests of one route. The order makes sure that a caller learns and costs no more than the caller may:
+ * proof (401), limit (429), tenant (404) and ACL (403) by path and query, the body (415, 413, 400), tenant and ACL
+ * again by what the body names, and only then the route's own work.
  */
 export function serveRoute(route: Route, parts: ApiParts): RequestHandler {
   return async (request, response) => {
     const startedAt = performance.now()
     const requestId = requestIdOf(request)
-    // By the word of the proxies that the app trusts; the socket's where there is none.
+    // The caller's address, from a trusted proxy where there is one, else from the socket.
     const address = request.ip ?? request.socket.remoteAddress ?? ''
     const limit = timeLimit(response, route.timeoutMs ?? TIMEOUT_MS)
     let answered: { status: number; code: string | null; failed: boolean }
@@ -53,7 +53,7 @@ export function serveRoute(route: Route, parts: ApiParts): RequestHandler {
   }
 }
 
-/** A proof that was not good is counted; when it was one too many, that is the answer. */
+/** Counts a bad proof. If it is one too many, answers that instead. */
 async function counted(thrown: unknown, { limits }: ApiParts, address: string): Promise<unknown> {
   if (!isRefusal(thrown)) return thrown
   try {
@@ -64,7 +64,7 @@ async function counted(thrown: unknown, { limits }: ApiParts, address: string): 
   }
 }
 
-/** The client's own, where it has a form that can stand in a log line, or a new one. */
+/** The client's id, where its form is fit for a log line, or a new id. */
 export function requestIdOf({ headers }: IncomingMessage): string {
   const given = headers['x-request-id']
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
@@ -128,7 +128,7 @@ async function whoAsks(
   return principal
 }
 
-/** Ends the wait for news when it can come to nothing any more. */
+/** Ends the wait for news when no news can come any more. */
 function letGo(parts: ApiParts, principal: AuthenticatedPrincipal, limit: TimeLimit): void {
   limit.defer(whileCurrent(parts, principal, (code) => limit.end(refused(code))))
   const { closing } = parts
@@ -138,7 +138,7 @@ function letGo(parts: ApiParts, principal: AuthenticatedPrincipal, limit: TimeLi
   limit.defer(() => closing?.removeEventListener('abort', stop))
 }
 
-/** Calls `gone` when a proof is no longer good; what it answers ends that. */
+/** Calls `gone` when a proof is no longer good. Call the returned function to stop watching. */
 function whileCurrent(
   { authenticator }: ApiParts,
   principal: AuthenticatedPrincipal,
@@ -209,7 +209,7 @@ function sendAnswer(response: Response, route: Route, answer: unknown, requestId
 
 interface TimeLimit {
   readonly signal: AbortSignal
-  /** What `work` comes to, or the refusal as soon as its time is over. */
+  /** The result of `work`, or the refusal as soon as its time is over. */
   readonly race: <T>(work: Promise<T>) => Promise<T>
   /** Ends the work with this error, as if its time were over. */
   readonly end: (error: Error) => void

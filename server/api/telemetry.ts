@@ -13,7 +13,7 @@ import { defineRoute } from './route.ts'
 /** Most streams that one batch may be about. */
 const MAX_STREAMS = 64
 
-/** Takes reports of nodes and viewers at once; they are worked in afterwards. */
+/** Takes reports of nodes and viewers at once. They are evaluated afterwards. */
 export const postTelemetry = (intake: Pick<TelemetryIntake, 'accept'>) =>
   defineRoute({
     method: 'post',
@@ -53,7 +53,7 @@ export const postTelemetry = (intake: Pick<TelemetryIntake, 'accept'>) =>
     },
   })
 
-/** @throws ApiError 400: each stream is asked about by itself */
+/** @throws ApiError 400 for too many streams: the ACL is asked about each */
 function streamsIn(body: TelemetryBody): (string | null)[] {
   const reports = Array.isArray(body) ? body : [body]
   const streams = [...new Set(reports.map(({ stream_id }) => stream_id ?? null))]

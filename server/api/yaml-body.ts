@@ -2,17 +2,17 @@ import { type Document, isScalar, parseDocument, visit } from 'yaml'
 import { messageOf } from '../../common/errors.ts'
 import { ApiError, badRequest } from './api-error.ts'
 
-/** How deep YAML's parser, which recurses, is let go; what it gives is held to MAX_DEPTH afterwards. */
+/** Nesting up to which YAML's recursive parser runs. Its result is checked against MAX_DEPTH afterwards. */
 const MAX_YAML_OPEN = 200
 
 /**
  * YAML 1.2, core schema: no tags that make objects, no merge keys, few aliases (a bomb is made of many).
- * @throws ApiError 400 with the line, and what is wrong there
+ * @throws ApiError 400 with the line and its fault
  */
 export function parseYaml(text: string): unknown {
   refuseDeepYaml(text)
   try {
-    // The parser's pretty errors and its own look for keys that stand twice take time in the square of their number.
+    // The parser's pretty errors and its own search for repeated keys take quadratic time.
     const document = parseDocument(text, {
       schema: 'core',
       prettyErrors: false,
@@ -34,7 +34,7 @@ export function parseYaml(text: string): unknown {
   }
 }
 
-/** YAML 1.2 section 3.2.1.3: which of the two counts is what parsers differ on. */
+/** YAML 1.2 section 3.2.1.3. Parsers differ on which of two equal keys counts. */
 function refuseRepeatedKeys(document: Document): void {
   visit(document, {
     Map(_key, { items }) {
@@ -51,7 +51,7 @@ function refuseRepeatedKeys(document: Document): void {
   })
 }
 
-/** Counts what opens without closing: brackets anywhere, and list dashes in a line. Generous: it need not be exact. */
+/** Counts what opens, ignoring what closes: brackets anywhere, and list dashes in a line. It need not be exact. */
 function refuseDeepYaml(text: string): void {
   let open = 0
   for (const line of text.split('\n')) {

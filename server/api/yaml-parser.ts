@@ -2,30 +2,30 @@ import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
 import { ApiError, badRequest } from './api-error.ts'
 
-/** A body of MAX_YAML_BYTES as people write them takes some 100 ms; hostile ones take seconds. */
+/** Longest time for a body, ms. A usual body of MAX_YAML_BYTES takes some 100 ms, a hostile one takes seconds. */
 const LIMIT_MS = 1000
-/** Bodies that wait for the thread. */
+/** Most bodies that wait for the thread. */
 const MAX_WAITING = 16
-/** Bodies of a tenant, the one that is being read among them: it may have any number of tokens. */
+/** Most bodies of a tenant, the body being read included. A tenant may have any number of tokens. */
 const MAX_OF_TENANT = 4
-/** The thread ends when nobody sent YAML for so long: most hubs see some once a week. */
+/** The thread ends after this time without YAML, ms: most hubs see YAML once a week. */
 const IDLE_MS = 30_000
-/** Of the thread, MiB. Documents of the length that is taken need a tenth. */
+/** Memory of the thread, MiB. Documents of the longest accepted length need a tenth of it. */
 const MEMORY_MB = 96
 
 const answerSchema = z.union([
-  /** What the text means, as JSON: cheap to take over. */
+  /** The parsed text as JSON, which is cheap to take over. */
   z.strictObject({ json: z.string() }),
   z.strictObject({ message: z.string(), details: z.array(z.string()) }),
 ])
 
-/** Whose body it is. */
+/** The sender of a body. */
 export interface YamlSender {
-  /** Each has one body at a time, so that nobody keeps others out. */
+  /** Each caller has one body at a time, so that nobody keeps others out. */
   readonly caller: string
-  /** Each has a few; null is the hub's own admin. */
+  /** Each tenant has a few bodies at a time; null is the hub's own admin. */
   readonly tenantId: string | null
-  /** Nobody waits for the body any more: it is not read where its turn has not come. */
+  /** Aborted when nobody waits for the body any more. A body whose turn has not come is then not read. */
   readonly signal?: AbortSignal
 }
 
@@ -42,8 +42,8 @@ export interface YamlParserOptions {
 }
 
 /**
- * Parses YAML on a thread of its own, one body after the other: what a body costs there, the hub's event loop does not
- * feel. The thread begins with the first body, and is replaced when one takes too long or too much memory.
+ * Parses YAML on a thread of its own, one body after the other, so that no body delays the hub's event loop. The first
+ * body starts the thread. A body that takes too long or too much memory makes the parser replace the thread.
  */
 export class YamlParser implements AsyncDisposable {
   readonly #limitMs: number
@@ -67,7 +67,7 @@ export class YamlParser implements AsyncDisposable {
   }
 
   /**
-   * @throws ApiError 400 with what is wrong, 429 or 503 where too many wait; and whatever `signal` is aborted with
+   * @throws ApiError 400 with the faults, 429 or 503 where too many wait; and the reason with which `signal` is aborted
    */
   parse(text: string, sender: YamlSender): Promise<unknown> {
     const { caller, tenantId, signal } = sender
@@ -128,13 +128,13 @@ export class YamlParser implements AsyncDisposable {
         maxYoungGenerationSizeMb: 16,
         stackSizeMb: 4,
       },
-      // What the hub was started with may hold secrets.
+      // The hub's environment may hold secrets.
       env: {},
       argv: [],
       execArgv: [],
     })
     thread.on('message', (message: unknown) => {
-      // From here on the body's time runs, not while the thread starts.
+      // The body's time runs from here, not from the start of the thread.
       if (message === 'begun')
         this.#timer = setTimeout(() => this.#giveUp('takes too long to read'), this.#limitMs)
       else this.#settle(message)

@@ -4,7 +4,7 @@ import { ApiError } from './api-error.ts'
 import { refuseHostileData } from './plain-data.ts'
 import { parseYaml } from './yaml-body.ts'
 
-/** The other end of YamlParser: text in; JSON out, or what is wrong with the text. */
+/** The other end of YamlParser: takes text, answers JSON or the fault of the text. */
 parentPort?.on('message', (text: string) => {
   parentPort?.postMessage('begun')
   parentPort?.postMessage(answerTo(text))

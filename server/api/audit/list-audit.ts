@@ -9,7 +9,7 @@ const seq = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const text = z.string().min(1).max(200)
 const time = z.number().int().min(0).max(8_640_000_000_000_000)
 
-/** Records looked through for one page: what a filter that fits few may cost. */
+/** Most records looked through for one page: the cost of a filter that few records match. */
 const MAX_SCANNED = 10_000
 const PAGE = 1000
 
@@ -19,9 +19,9 @@ const querySchema = z.strictObject({
   before_seq: seq.optional(),
   newest_first: z.boolean().default(false),
   limit: z.number().int().min(1).max(PAGE).default(100),
-  /** Whole: `user:alice`. */
+  /** A whole name: `user:alice`. */
   actor: text.optional(),
-  /** Whole, or what it begins with and a `*`: `policy.*`. */
+  /** A whole action, or the beginning of an action and a `*`: `policy.*`. */
   action: text.optional(),
   object: text.optional(),
   outcome: text.optional(),

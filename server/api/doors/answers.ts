@@ -7,7 +7,7 @@ import { ApiError } from '../api-error.ts'
 import { entityTag } from '../preconditions.ts'
 import { type Asking, Reply } from '../route.ts'
 
-/** A stream without media often has some a moment later, s. */
+/** A stream without media often gets media a moment later, s. */
 const LIVE_SOON_S = 2
 
 const ICE_SESSION = {
@@ -15,7 +15,7 @@ const ICE_SESSION = {
   example: '"1"',
 } as const
 
-/** What `sessionMade` brings. */
+/** Headers of `sessionMade`. */
 export const SESSION_HEADERS = {
   Location: {
     description: 'The session: a secret.',
@@ -31,10 +31,10 @@ export const SESSION_HEADERS = {
   },
 } as const
 
-/** Answers of a session that was patched. */
+/** Headers of an answer about a changed session. */
 export const PATCHED_HEADERS = { ETag: ICE_SESSION } as const
 
-/** 201: the answer, where its session is, and which ICE servers to use; RFC 9725 sections 4.2 and 4.6. */
+/** 201: the answer, the address of its session, and the ICE servers to use; RFC 9725 sections 4.2 and 4.6. */
 export function sessionMade(
   session: SdpSession,
   sdp: string,
@@ -59,7 +59,7 @@ export function sessionMade(
   })
 }
 
-/** The refusal as these doors give it: nobody without a proof is told more than that one is needed. */
+/** The refusal as these doors give it: a caller without a proof only hears that a proof is needed. */
 export function doorRefusal(error: unknown, principal: AuthenticatedPrincipal): unknown {
   if (!(error instanceof CodedError)) return error
   if (error.code === 'acl_denied' && principal.role === 'anonymous') return proofMissing()
@@ -72,7 +72,8 @@ export function doorRefusal(error: unknown, principal: AuthenticatedPrincipal): 
 }
 
 /**
- * Asks the ACL before the offer is read, so that whoever may not is not worked for. A ticket was granted for its stream.
+ * Asks the ACL before the offer is read, so that the hub does no work for callers who may not. A ticket was granted for
+ * its stream and needs no question.
  * @throws ApiError 401, 403
  */
 export function refuseAtDoor(

@@ -5,7 +5,7 @@ import { defineRoute, Reply, type Route } from '../route.ts'
 const EXPOSED = 'Location, ETag, Link, Accept-Post, Accept-Patch, Retry-After, WWW-Authenticate'
 
 /**
- * Pages of any origin may publish and watch: what lets them in is their bearer token, which no browser sends by itself
+ * Pages of any origin may publish and watch: their bearer token lets them in, and no browser sends that token by itself
  * (RFC 9725 section 4.7, Fetch standard).
  */
 export const doorCors: RequestHandler = (_request, response, next) => {
@@ -14,7 +14,7 @@ export const doorCors: RequestHandler = (_request, response, next) => {
   next()
 }
 
-/** Answers to browsers that ask before they send, at the places where offers go and where sessions are. */
+/** Answers to browsers that ask before they send, at the addresses of offers and of sessions. */
 export function preflightRoutes(door: 'whip' | 'whep'): Route[] {
   return [
     preflightRoute(door, `/${door}/{stream_id}`, ['OPTIONS', 'POST']),
@@ -38,7 +38,7 @@ function preflightRoute(door: string, path: string, methods: readonly string[]):
     'Accept-Patch': { description: 'RFC 5789.', example: 'application/trickle-ice-sdpfrag' },
   } as const
   const answer = Object.entries(headers).map(([name, { example }]) => [name.toLowerCase(), example])
-  // A page learns what is wrong with its address by its request, which no refusal here may keep from being sent.
+  // The request itself tells a page what is wrong with its address. A refusal here would keep it from being sent.
   const names = Array.from(path.matchAll(/\{(\w+)\}/g), ([, name = '']) => [name, z.string()])
   return defineRoute({
     method: 'options',

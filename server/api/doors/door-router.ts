@@ -6,7 +6,7 @@ import type { DoorTickets } from './door-tickets.ts'
 
 const DOORS = ['/whip', '/whep']
 
-/** The routes of WHIP and WHEP, guarded like the API's: to pages of any origin, and to tickets as well as tokens. */
+/** The routes of WHIP and WHEP, guarded like the API. They also answer pages of any origin, and take tickets. */
 export function doorRouter(
   { routes, tickets }: { readonly routes: readonly Route[]; readonly tickets: DoorTickets },
   parts: ApiParts,
@@ -19,8 +19,8 @@ export function doorRouter(
 }
 
 /**
- * People give encoders addresses that end with a slash. The slash means nothing here; a redirect would, to the many clients
- * that do not follow one.
+ * People give encoders addresses that end with a slash. The slash means nothing here. A redirect would not do: many
+ * clients do not follow redirects.
  */
 const withoutLastSlash: RequestHandler = (request, _response, next) => {
   request.url = request.url.replace(/^(\/wh[ie]p\/[^/?]+(?:\/[^/?]+)?)\/(?=\?|$)/, '$1')

@@ -4,35 +4,35 @@ import type { ApiParts } from '../mount.ts'
 
 const TICKET = /^Bearer +([A-Za-z0-9_-]{32})$/i
 
-/** Whom a ticket was given to. */
+/** The caller to whom a ticket was granted. */
 export interface TicketHolder {
-  /** Without a token. */
+  /** The caller had no token. */
   readonly anonymous: boolean
 }
 
-/** At the doors of WHIP and WHEP the ticket of a contract is as good as the token that it was granted for. */
+/** At the doors of WHIP and WHEP the ticket of a contract is as good as the token that got the contract. */
 export class DoorTickets {
   readonly #tickets = new WeakMap<AuthenticatedPrincipal, { readonly text: string } & TicketHolder>()
   readonly #holderOf: (text: string) => TicketHolder | undefined
 
-  /** @param holderOf whom a ticket was given to; undefined for what is no ticket */
+  /** @param holderOf the holder of a ticket; undefined for a text that is no ticket */
   constructor(holderOf: (text: string) => TicketHolder | undefined) {
     this.#holderOf = holderOf
   }
 
-  /** The ticket that somebody came with; undefined for a token or nothing. */
+  /** The ticket that the caller brought; undefined for a token or nothing. */
   of(principal: AuthenticatedPrincipal): string | undefined {
     return this.#tickets.get(principal)?.text
   }
 
-  /** Who a session belongs to, so that nobody else changes it; null for those who proved nothing. */
+  /** The owner of a session, so that nobody else can change the session; null for callers who proved nothing. */
   ownerOf(principal: AuthenticatedPrincipal): string | null {
     const ticket = this.of(principal)
     if (ticket !== undefined) return `ticket ${hashOf(ticket)}`
     return principal.role === 'anonymous' ? null : `${principal.tenant_id} ${principal.role} ${principal.id}`
   }
 
-  /** Whether somebody has neither a token nor a ticket that was granted for one: a ticket proves no more than that did. */
+  /** Whether a caller has neither a token nor a ticket got by a token: a ticket proves no more than its holder did. */
   isAnonymous(principal: AuthenticatedPrincipal): boolean {
     return this.#tickets.get(principal)?.anonymous ?? principal.role === 'anonymous'
   }

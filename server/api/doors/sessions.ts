@@ -18,7 +18,7 @@ export interface SessionRouteDependencies {
   readonly tickets: DoorTickets
 }
 
-/** What a client does with its session: trickle, ICE restart, end. */
+/** What a client does with its session: trickle ICE, restart ICE, end the session. */
 export function sessionRoutes(
   door: 'whip' | 'whep',
   { sessions, tickets }: SessionRouteDependencies,
@@ -34,7 +34,7 @@ export function sessionRoutes(
         "the hub's end as a fragment, RFC 8840).",
       action: null,
       identifies: true,
-      // A session is a secret: whoever does not have it is told so before the fragment is read.
+      // A session's address is a secret. A caller without it is refused before the fragment is read.
       admit: ({ principal }, { params: { stream_id, session_id } }) =>
         void sessions.get(door, stream_id, session_id, tickets.ownerOf(principal)),
       anyOrigin: true,

@@ -19,11 +19,11 @@ export interface WhepRouteDependencies extends SessionRouteDependencies {
   readonly whep: WhepDependencies
 }
 
-/** What a WHEP client watches by. */
+/** The contract by which a WHEP client watches. */
 interface Granted extends Disposable {
   readonly ticket: string
   readonly iceServers: PublisherJoin['ice_servers']
-  /** Renews the contract of what plays, from now on. */
+  /** From now on, renews the contract of the media that plays. */
   readonly keep: (media: WhepViewing) => void
 }
 
@@ -106,7 +106,7 @@ function postOffer(deps: WhepRouteDependencies): Route {
   })
 }
 
-/** The contract whose ticket the client brought, or one that is granted, kept and ended for its token. */
+/** The contract of the client's ticket, or a contract that is granted, renewed and ended for the client's token. */
 async function grant(
   { tickets, flows }: WhepRouteDependencies,
   { principal, tenantId, address }: Pick<RouteContext, 'principal' | 'tenantId' | 'address'>,

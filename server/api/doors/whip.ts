@@ -22,16 +22,16 @@ import { type SessionRouteDependencies, sessionRoutes } from './sessions.ts'
 export interface WhipRouteDependencies extends SessionRouteDependencies {
   readonly flows: PublishDependencies
   readonly whip: WhipDependencies
-  /** Whether somebody publishes by a contract now who does not give way. */
+  /** Whether somebody publishes by this contract now and does not give way. */
   readonly isTaken: (contractId: string) => boolean
   readonly routerCapabilities: () => types.RtpCapabilities
   readonly onError: (error: unknown) => void
 }
 
-/** What a WHIP client publishes by. */
+/** The contract by which a WHIP client publishes. */
 interface Granted extends Disposable {
   readonly contract: FlowContract
-  /** The client is done, or its media could not be taken: the contract ends with it. */
+  /** The client is done, or its media could not be taken: ends the contract. */
   readonly release: () => Promise<void>
 }
 
@@ -105,7 +105,7 @@ function postOffer(deps: WhipRouteDependencies): Route {
           } as const
         } catch (error) {
           granted[Symbol.dispose]()
-          // One that was renewed is in use elsewhere.
+          // A contract that was renewed before is in use elsewhere.
           if (contract.version === 1) await granted.release()
           throw error
         }
@@ -115,7 +115,7 @@ function postOffer(deps: WhipRouteDependencies): Route {
   })
 }
 
-/** The contract whose ticket the client brought, or one that is granted, and kept, for its token. */
+/** The contract of the client's ticket, or a contract that is granted and renewed for the client's token. */
 async function grant(
   { tickets, flows, whip, isTaken, onError }: WhipRouteDependencies,
   principal: AuthenticatedPrincipal,
@@ -132,7 +132,7 @@ async function grant(
     return { contract: contractOf(flow), release: async () => {}, [Symbol.dispose]() {} }
   }
   const running = publishers.ofStream(tenantId, streamId)
-  // Before the contract of whoever publishes is renewed: a refusal changes nothing.
+  // This is before the running publisher's contract is renewed, so that a refusal changes nothing.
   if (running?.owner === ownerOf(principal)) {
     await whip.admission.look(running.ticket, null)
     if (isTaken(running.contract.contract_id)) throw taken(streamId)

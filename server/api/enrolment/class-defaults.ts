@@ -2,7 +2,7 @@ import type { ClassDefaults, NodeInitAnswer } from '../../../common/wire/enrolme
 import { CLASS_PROFILES, type ClassProfile } from '../../../policy/classes.ts'
 import type { PolicyBook } from '../../policies/policy-book.ts'
 
-/** The classes as a tenant has them; those of the product for a node of the hub's own (null). */
+/** The classes with the tenant's values; with the product's values for a node of the hub itself (null). */
 export function classDefaults(
   policies: Pick<PolicyBook, 'effective'>,
   tenantId: string | null,

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { nodeIdSchema, nodeRoleSchema, tenantIdSchema } from '../../../common/wire/ids.ts'
 import { grantsSchema } from '../../auth/principal.ts'
 
-/** How an enrolment token is told of, without its secret. Times are Unix milliseconds. */
+/** An enrolment token as the API shows it, without its secret. Times are Unix milliseconds. */
 export const enrolmentInfoSchema = z.object({
   enrolment_token_id: z.string(),
   /** null: for nodes that the hub shares with every tenant. */

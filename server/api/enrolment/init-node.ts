@@ -52,13 +52,13 @@ export const initNode = (parts: AdministrationParts) =>
     },
   })
 
-/** Names of what a node claims, as enrolment tokens limit it. */
+/** The claims of a node by name, as enrolment tokens limit them. */
 function namesOf({ transports, serves, ptp, tsn }: NodeCapabilities): string[] {
   const names = [...transports, ...serves].map(({ transport }) => transport as string)
   return [...new Set([...names, ...(ptp ? ['ptp'] : []), ...(tsn ? ['tsn'] : [])])]
 }
 
-/** What operators noted about a node outlives its enrolment anew. A node that names no address has the one it came from. */
+/** Operators' labels survive a new enrolment. A node that names no address gets the address of its request. */
 function entryOf(
   { directory }: Pick<AdministrationParts, 'directory'>,
   node: EnrollingNode,
@@ -79,7 +79,7 @@ function entryOf(
   }
 }
 
-/** An IPv4 address without the `::ffff:` of a socket that takes both. */
+/** An IPv4 address without the `::ffff:` of a dual-stack socket. */
 function plain(address: string): string {
   return address.startsWith('::ffff:') ? addressKey(address) : address
 }

@@ -20,10 +20,10 @@ export const issueEnrolmentToken = ({
     body: z.strictObject({
       tenant_id: tenantIdSchema.optional(),
       roles: z.array(nodeRoleSchema).min(1).max(6),
-      /** Transports and `ptp`, `tsn` that the node may claim; `*`, the default, is any. */
+      /** Transports and `ptp`, `tsn` that the node may claim; `*`, the default, allows all. */
       capabilities: z.array(z.string().min(1).max(64)).max(100).optional(),
       node_id: nodeIdSchema.optional(),
-      /** What its certificate is limited to; everything that the ACL allows nodes by default. */
+      /** Limits of the node's certificate; by default everything that the ACL allows nodes. */
       grants: newGrantsSchema.optional(),
       label: z.string().max(100).optional(),
       expires_in_seconds: z.number().int().min(1).max(MAX_ENROLMENT_SECONDS).default(3600),
@@ -32,7 +32,9 @@ export const issueEnrolmentToken = ({
       status: 201,
       schema: z.object({
         token: z.string(),
-        /** PEM of the hub's own CAs: give them to the machine together with the token, so that it knows the hub. */
+        /**
+         * PEM of the hub's own CAs. Give them to the machine with the token, so that the machine recognises the hub.
+         */
         authorities: z.array(z.string()),
         ...enrolmentInfoSchema.shape,
       }),

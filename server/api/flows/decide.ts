@@ -4,7 +4,7 @@ import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { defineRoute } from '../route.ts'
 import type { FlowRouteDependencies } from './deps.ts'
 
-/** The tenant is the caller's own where it names none. */
+/** Without `tenant_id` the tenant is the caller's own. */
 const bodySchema = decisionRequestSchema.extend({ tenant_id: z.optional(tenantIdSchema) })
 
 export const decideRoute = (deps: FlowRouteDependencies) =>

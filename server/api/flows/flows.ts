@@ -16,7 +16,7 @@ import { defineRoute, type RouteContext, type Scope } from '../route.ts'
 import type { FlowRouteDependencies } from './deps.ts'
 import { errorsWithRefusals } from './refusals.ts'
 
-/** A sender's question for news is held open this long by default, ms. */
+/** How long a sender's question for news is held open by default, ms. */
 const NEXT_WAITS_MS = 8000
 
 const byContract = z.strictObject({ contract_id: contractIdSchema })
@@ -24,7 +24,7 @@ const byContract = z.strictObject({ contract_id: contractIdSchema })
 export function flowRoutes(deps: FlowRouteDependencies) {
   const { publishers } = deps
 
-  /** The caller's own tenant's flow; what is another tenant's does not exist. */
+  /** The flow, if it is the caller's tenant's. A flow of another tenant does not exist for the caller. */
   const flowOf = ({ tenantFilter }: RouteContext, contractId: string): LivePublisherFlow => {
     const flow = publishers.get(contractId)
     if (!flow || !seenBy(tenantFilter, flow.contract))
@@ -38,7 +38,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
     return flow
   }
 
-  /** Rules about streams hold for their contracts. */
+  /** Rules about streams hold for the streams' contracts. */
   const scope = ({ params }: { readonly params: z.output<typeof byContract> }): Scope => ({
     streamOf: (tenantFilter) => {
       const contract = publishers.get(params.contract_id)?.contract
@@ -147,12 +147,12 @@ export function flowRoutes(deps: FlowRouteDependencies) {
   ]
 }
 
-/** Whether a contract is there for somebody: their own tenant's, or any for the hub's admin. */
+/** Whether a caller may see a contract: it is the caller's tenant's, or the caller is the hub's admin. */
 function seenBy(tenantFilter: string | null, { tenant_id }: Pick<FlowContract, 'tenant_id'>): boolean {
   return tenantFilter === null || tenant_id === tenantFilter
 }
 
-/** The next event of a contract; null after a while without one. */
+/** The next event of a contract; null when none came for a while. */
 function nextEvent(
   { publishers, newsWaitMs = NEXT_WAITS_MS }: FlowRouteDependencies,
   contractId: string,

@@ -1,6 +1,6 @@
 import type { refusalCodes } from '../../../common/wire/decision.ts'
 
-/** The status that the policy refuses with, by code; with every code, so that none goes undeclared. */
+/** The HTTP status of each refusal of the policy. The list has every code, so that none goes undeclared. */
 const STATUS: Readonly<Record<(typeof refusalCodes)[number], number>> = {
   acl_denied: 403,
   stream_not_found: 404,
@@ -12,7 +12,7 @@ const STATUS: Readonly<Record<(typeof refusalCodes)[number], number>> = {
   saturated: 503,
 }
 
-/** Errors of a route that takes a decision: every refusal of the policy, and the route's own. */
+/** Errors of a route that decides: every refusal of the policy, and the route's own errors. */
 export function errorsWithRefusals(
   own: Readonly<Record<number, readonly string[]>> = {},
 ): Readonly<Record<number, readonly string[]>> {

@@ -21,7 +21,7 @@ export const rerouteRoute = (deps: FlowRouteDependencies) =>
     errors: errorsWithRefusals({ 409: ['contract_ended'] }),
     handle: async ({ principal, tenantId }, { body }) => {
       const { acl } = deps.policyOf(tenantId)
-      // Who may control overrules what keeps paths from flapping; senders that ask are held to it.
+      // A caller with `control` overrules the rules against flapping paths. A sender that asks does not.
       const byHand = askAcl(acl, { principal, action: 'control', streamId: body.stream_id }).allowed
       const { keys: _keys, join: _join, ...contract } = await reroute(deps, principal, tenantId, body, byHand)
       return contract

@@ -8,7 +8,7 @@ import { statisticsRoutes } from './statistics.ts'
 import { streamRoutes } from './streams.ts'
 import { subscribeRoute } from './subscribe.ts'
 
-/** Every route about contracts and streams, in the order the reference shows them. */
+/** Every route about contracts and streams, in the order of the reference. */
 export function contractRoutes(deps: FlowRouteDependencies): Route[] {
   return [
     publishRoute(deps),

@@ -17,7 +17,7 @@ import type { FlowRouteDependencies, RunningStream } from './deps.ts'
 const byStream = z.strictObject({ stream_id: streamIdSchema })
 const byContract = z.strictObject({ contract_id: contractIdSchema })
 
-/** What streams and viewers get, in numbers, and what of it may be set while they run. */
+/** What streams and viewers get, in numbers, and the settings that may change while they run. */
 export function statisticsRoutes({ streams, publishers, viewers, limits, now }: FlowRouteDependencies) {
   const streamOf = (tenantId: string, streamId: string): RunningStream => {
     const stream = streams.get(tenantId, streamId)
@@ -33,7 +33,7 @@ export function statisticsRoutes({ streams, publishers, viewers, limits, now }: 
     if (viewer) return viewer
     throw new CodedError('contract_not_found', 'there is no such contract', { status: 404 })
   }
-  /** Rules about streams hold for their viewers. */
+  /** Rules about streams hold for the streams' viewers. */
   const scope = ({ params }: { readonly params: z.output<typeof byContract> }): Scope => ({
     streamOf: (tenantFilter) => seen(tenantFilter, params.contract_id)?.streamId,
   })

@@ -12,7 +12,7 @@ import { defineRoute, type RouteContext } from '../route.ts'
 import type { FlowRouteDependencies, RunningStream } from './deps.ts'
 
 export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDependencies) {
-  /** Lists hold what the caller may read, one by one: an ACL may open some streams only. */
+  /** A list holds each stream that the caller may read: an ACL may open only some streams. */
   const mayRead = ({ principal, tenantFilter }: RouteContext, { spec }: RunningStream): boolean =>
     (tenantFilter === null || spec.tenantId === tenantFilter) &&
     askAcl(policyOf(spec.tenantId).acl, { principal, action: 'stream.read', streamId: spec.streamId }).allowed

@@ -1,7 +1,7 @@
 import { type WorkersAnswer, workersAnswerSchema } from '../../../common/wire/statistics-api.ts'
 import { defineRoute } from '../route.ts'
 
-/** @param workers what each worker that is up carries */
+/** @param workers the load of each worker that is up */
 export const listWorkers = ({ workers }: { readonly workers: () => Promise<WorkersAnswer> }) =>
   defineRoute({
     method: 'get',

@@ -8,7 +8,7 @@ import { viewOf, writableOwner } from './own-node.ts'
 
 export type NodeChangeParts = Pick<AdministrationParts, 'topology' | 'directory' | 'now'>
 
-/** Changes what the directory keeps of a node, and records it. @throws as `writableOwner`, and 412 */
+/** Changes what the directory keeps of a node, and records the change. @throws as `writableOwner`, and 412 */
 export async function changeNode(
   parts: NodeChangeParts,
   context: RouteContext,

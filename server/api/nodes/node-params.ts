@@ -2,5 +2,5 @@ import { z } from 'zod'
 import { nodeIdSchema, tenantIdSchema } from '../../../common/wire/ids.ts'
 
 export const nodeParams = z.strictObject({ node_id: nodeIdSchema })
-/** Which node the hub's admin means; everybody else means one of their own tenant's. */
+/** The tenant of the node, from the hub's admin. For everybody else the node is one of their own tenant. */
 export const nodeQuery = z.strictObject({ tenant_id: tenantIdSchema.optional() })

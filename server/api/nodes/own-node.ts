@@ -7,8 +7,8 @@ import { ApiError, notFound } from '../api-error.ts'
 import type { RouteContext } from '../route.ts'
 
 /**
- * Whose node is meant (null: the hub's own): the tenant's before one that the hub shares. The hub's admin who names no
- * tenant means a shared one, else one of the default tenant.
+ * The owner of the named node (null: the hub itself). The tenant's own node comes before a shared node of the same
+ * name. If the hub's admin names no tenant, the node is a shared node, else a node of the default tenant.
  * @throws ApiError `node_not_found` (404)
  */
 export function ownerOfNode(
@@ -22,7 +22,7 @@ export function ownerOfNode(
   return owner
 }
 
-/** As `ownerOfNode`, for changes: shared nodes are the admin's alone. @throws ApiError also `denied` (403) */
+/** As `ownerOfNode`, for changes: only the admin changes shared nodes. @throws ApiError also `denied` (403) */
 export function writableOwner(
   parts: Pick<AdministrationParts, 'topology'>,
   context: RouteContext,
@@ -39,7 +39,7 @@ export function writableOwner(
 
 /**
  * @param reader the tenant that reads; null for the hub's admin
- * @throws ApiError `node_not_found` (404) when it went meanwhile
+ * @throws ApiError `node_not_found` (404) when the node is gone by now
  */
 export function viewOf(
   { topology }: Pick<AdministrationParts, 'topology'>,

@@ -19,7 +19,7 @@ export const validatePolicy = ({ policies }: Pick<AdministrationParts, 'policies
       status: 200,
       schema: z.object({
         valid: z.literal(true),
-        /** The version that it would replace. */
+        /** The version that this document would replace. */
         replaces: z.number().int(),
       }),
     },

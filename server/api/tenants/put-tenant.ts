@@ -19,7 +19,7 @@ export const putTenant = ({ tenants }: Pick<AdministrationParts, 'tenants'>) =>
     body: tenantBodySchema,
     answer: { status: 200, schema: tenantSchema, headers: ETAG_HEADER },
     errors: { 409: ['too_many_tenants'], 412: ['version_conflict'] },
-    // About the hub: the tenant itself need not exist yet.
+    // The request is about the hub: the tenant itself need not exist yet.
     scope: () => ({}),
     handle: async ({ principal, ifMatch }, { params, body }) => {
       const version = tenants.get(params.tenant_id)?.version ?? 0

@@ -20,16 +20,16 @@ export const issueToken = ({ auth: { tokens }, now }: Pick<AdministrationParts, 
     cost: 'write',
     body: z.strictObject({
       type: z.enum(['jwt', 'api-key']).default('jwt'),
-      /** Who will hold it: a user's name, say. */
+      /** The future holder of the token, for instance a user's name. */
       subject: principalIdSchema,
       role: tokenRoleSchema,
       tenant_id: tenantIdSchema.optional(),
-      /** The node of the directory that its holder is. */
+      /** The holder's node in the directory. */
       node_id: nodeIdSchema.optional(),
-      /** What it is limited to, on top of the tenant's ACL; everything by default. */
+      /** Limits of the token, on top of the tenant's ACL; no limits by default. */
       grants: newGrantsSchema.optional(),
       label: z.string().max(100).optional(),
-      /** A JWT lives a day by default, an API key until it is revoked. */
+      /** By default a JWT lives a day, and an API key until it is revoked. */
       expires_in_seconds: z.number().int().min(1).max(315_360_000).optional(),
     }),
     answer: { status: 201, schema: z.object({ token: z.string(), ...tokenInfoSchema.shape }) },

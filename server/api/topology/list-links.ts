@@ -26,7 +26,7 @@ export const listLinks = ({ topology, now }: LinkListParts) =>
     query: z.strictObject({
       ...pageQuery,
       tenant_id: tenantIdSchema.optional(),
-      /** The node a link starts at. */
+      /** The node where a link starts. */
       node_id: nodeIdSchema.optional(),
       standing: z.enum(LINK_STANDINGS).optional(),
     }),
@@ -43,6 +43,6 @@ export const listLinks = ({ topology, now }: LinkListParts) =>
     },
   })
 
-/** In the order that `visibleLinks` lists by. */
+/** The order in which `visibleLinks` lists. */
 const linkKey = ({ from, link_id, tenant_id }: { from: string; link_id: string; tenant_id: string | null }) =>
   `${from} ${link_id} ${tenant_id ?? ''}`

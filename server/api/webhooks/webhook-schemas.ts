@@ -4,13 +4,13 @@ import { webhookSelectionSchema } from '../../../common/wire/webhook.ts'
 import { webhookRecordSchema } from '../../webhooks/webhook-record.ts'
 import { tokenIdSchema } from '../tokens/token-schemas.ts'
 
-/** A webhook as it is told of, without its secret. */
+/** A webhook as the API shows it, without its secret. */
 export const webhookInfoSchema = z.object({
   webhook_id: z.string(),
   tenant_id: tenantIdSchema,
   version: z.number().int(),
   ...webhookRecordSchema.omit({ secret: true, previous: true }).shape,
-  /** Deliveries that wait on this hub. */
+  /** Number of deliveries that wait on this hub. */
   waiting: z.number().int(),
 })
 
