@@ -11,7 +11,7 @@ import { CodedError, messageOf } from '../../common/errors.ts'
 import { syncFolder } from '../store/sync-folder.ts'
 import type { AuditRow } from './audit-record.ts'
 
-/** A record as it stood in the database: the hash covers `detail` as this text. */
+/** A record as it was in the database: the hash covers `detail` as this text. */
 const rowSchema: z.ZodType<AuditRow> = z.strictObject({
   seq: z.number().int(),
   tenant_id: z.string(),
@@ -25,7 +25,7 @@ const rowSchema: z.ZodType<AuditRow> = z.strictObject({
   hash: z.string(),
 })
 
-/** An archive: `audit-<first>-<last>.ndjson.gz`, a record a line, in the order of the chain. */
+/** An archive: `audit-<first>-<last>.ndjson.gz`, one record on each line, in the order of the chain. */
 export interface ArchiveFile {
   readonly path: string
   readonly first: number
@@ -34,7 +34,7 @@ export interface ArchiveFile {
 
 const NAME = /^audit-(\d{12})-(\d{12})\.ndjson\.gz$/
 const PART = '.part'
-/** A file that was not finished for so long has nobody who writes it, ms. */
+/** An unfinished file of this age was abandoned by its writer, ms. */
 const ABANDONED_MS = 86_400_000
 
 /** Archives in a folder, in the order of their first record; none where there is no folder. */
@@ -52,8 +52,8 @@ export async function listArchives(folder: string): Promise<ArchiveFile[]> {
 }
 
 /**
- * Writes an archive of the records that `pages` gives, and returns when it is on the disk under its name. A file of the
- * same name holds the same records, and is replaced.
+ * Writes an archive of the records that `pages` gives, and returns when the file is on the disk under its name. A file
+ * of the same name holds the same records, and is replaced.
  */
 export async function writeArchive(
   folder: string,
@@ -92,7 +92,7 @@ export async function writeArchive(
   }
 }
 
-/** The records of an archive, as they stand there. @throws CodedError `archive_damaged` */
+/** The records of an archive, as the file holds them. @throws CodedError `archive_damaged` */
 export async function* readArchive({ path }: ArchiveFile): AsyncGenerator<AuditRow> {
   const source = createReadStream(path)
   const unzipped = createGunzip()
@@ -101,7 +101,7 @@ export async function* readArchive({ path }: ArchiveFile): AsyncGenerator<AuditR
   try {
     for await (const line of createInterface({ input: unzipped, crlfDelay: Number.POSITIVE_INFINITY }))
       yield rowSchema.parse(JSON.parse(line))
-    // readline ends quietly where its input fails.
+    // readline ends silently when its input fails.
     if (unzipped.errored) throw unzipped.errored
   } catch (error) {
     const what = error instanceof z.ZodError ? 'a line of it is no record' : messageOf(error)
@@ -115,7 +115,7 @@ export async function* readArchive({ path }: ArchiveFile): AsyncGenerator<AuditR
   }
 }
 
-/** What hubs left that were killed while they wrote. */
+/** Deletes unfinished files of hubs that were killed while they wrote. */
 async function dropAbandoned(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.endsWith(PART)) continue

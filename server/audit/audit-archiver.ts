@@ -9,18 +9,18 @@ import { type ChainPlace, follow } from './chain-link.ts'
 
 const DAY_MS = 86_400_000
 const EVERY_MS = 3_600_000
-/** Not while the hub starts. */
+/** Delay of the first run, so that it does not disturb the start of the hub. */
 const FIRST_AFTER_MS = 60_000
-/** Records of a file: what one transaction deletes. */
+/** Records of one file, which one transaction deletes. */
 const PER_FILE = 10_000
-/** Records whose hashes are made at a time: a millisecond or two of the event loop. */
+/** Records that are hashed at a time: a millisecond or two of the event loop. */
 const PAGE = 100
 
 export interface AuditArchiverOptions {
   readonly store: Pick<Store, 'auditRows' | 'auditStart' | 'cutAudit'>
   readonly auditKey: AuditKey | undefined
   readonly folder: string
-  /** Records stay in the database for so long. */
+  /** How long records stay in the database. */
   readonly keepDays: number
   readonly hubId: string
   /** Unix ms. */
@@ -31,8 +31,8 @@ export interface AuditArchiverOptions {
 }
 
 /**
- * Moves old records of the audit trail into archive files. A record is deleted only when the file that holds it is on the
- * disk, was read again from there and fits the chain; that, and where the chain goes on, is a record itself.
+ * Moves old records of the audit trail into archive files. A record is deleted only after its file is on the disk, was
+ * read again from there and fits the chain. A further record says which file that was, and where the chain goes on.
  */
 export class AuditArchiver implements AsyncDisposable {
   readonly #options: AuditArchiverOptions
@@ -46,7 +46,7 @@ export class AuditArchiver implements AsyncDisposable {
     this.#timers = [setTimeout(run, FIRST_AFTER_MS).unref(), setInterval(run, EVERY_MS).unref()]
   }
 
-  /** Archives what is old enough, a file at a time. @throws CodedError `audit_broken`, and see Store */
+  /** Archives records that are old enough, one file at a time. @throws CodedError `audit_broken`, and see Store */
   run(): Promise<void> {
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
@@ -102,7 +102,7 @@ export class AuditArchiver implements AsyncDisposable {
     }
   }
 
-  /** Records from the start on that are old enough, as many as one file takes; `at` hears how far they go. */
+  /** Records from the chain's start that are old enough, for one file at most. `at` gets the last record's place. */
   async *#oldRows(
     start: ChainPlace,
     before: number,

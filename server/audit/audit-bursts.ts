@@ -1,53 +1,53 @@
 import type { AuditDraft } from './audit-record.ts'
 
 export const AUDIT_BURST_RULES = {
-  /** What repeats is counted for so long and then recorded as one, ms. */
+  /** Repetitions are counted for this long and then recorded as one record, ms. */
   windowMs: 60_000,
-  /** Kinds of repetition that are told apart; what is beyond shares a record of its tenant for each action and outcome. */
+  /** Most kinds that are counted apart. Beyond, a tenant has one record for each action and outcome. */
   kinds: 1000,
-  /** Those of one tenant: whoever makes up actors there leaves others theirs. */
+  /** Most kinds of one tenant, so that a tenant with made-up actors leaves room for others. */
   kindsOfTenant: 500,
-  /** Objects, and actors, that a folded record names. */
+  /** Most objects, and most actors, that a folded record names. */
   names: 5,
 } as const
 
 const SWEEP_MS = 1000
-/** Stands in a folded record for actors that share it. */
+/** The actor of a folded record that several actors share. */
 const SEVERAL = 'several'
 
 interface Burst {
   readonly windowFrom: number
   count: number
-  /** When the first of those that are counted happened, Unix ms. */
+  /** Time of the first counted decision, Unix ms. */
   since: number
   last: AuditDraft
   readonly objects: Set<string>
-  /** Those of `count`. */
+  /** Actors of the counted decisions. */
   readonly actors: Set<string>
-  /** The tenant among whose kinds it counts; null for what is shared. */
+  /** The tenant to whose kinds this burst counts; null for a shared burst. */
   readonly kindOf: string | null
 }
 
 export interface AuditBurstsOptions {
-  /** Puts a record on the trail; resolves when it is durable. */
+  /** Writes a record to the trail; resolves when the record is durable. */
   readonly write: (draft: AuditDraft) => Promise<void>
-  /** A folded record could not be written: it is tried again with the next window. */
+  /** A folded record could not be written. The next window tries again. */
   readonly failed: (error: unknown) => void
   /** Monotonic, ms. */
   readonly now?: () => number
 }
 
 /**
- * Records of what anybody may bring about as often as they like. The first of a kind is recorded at once; the same again
- * within a minute is counted, and the count recorded as one. So a flood of requests costs a record a minute. The same is
- * what the same actor did with the same outcome; which stream a refusal was about makes no difference, for the asker
- * chooses names.
+ * Records of decisions that anybody may bring about as often as they like. The first decision of a kind is recorded at
+ * once. Further decisions of that kind within a minute are counted, and the count becomes one record. So a flood of
+ * requests makes one record a minute. Decisions are of one kind when the actor and the outcome are the same. The stream
+ * of a refusal makes no difference, because the asker chooses its name.
  */
 export class AuditBursts implements AsyncDisposable {
   readonly #options: AuditBurstsOptions
   readonly #now: () => number
   readonly #bursts = new Map<string, Burst>()
-  /** How many of them are a tenant's own kinds, and of all tenants together. */
+  /** Number of kinds, by tenant and of all tenants together. */
   readonly #kinds = new Map<string, number>()
   #kindsInAll = 0
   readonly #timer: NodeJS.Timeout
@@ -59,8 +59,8 @@ export class AuditBursts implements AsyncDisposable {
   }
 
   /**
-   * @param object whether the record's object tells it from others; false where the asker made it up
-   * @returns when the record is durable, or at once where it is counted only
+   * @param object whether the record's object makes a kind of its own; false where the asker made up the object
+   * @returns when the record is durable; at once where the decision is only counted
    * @throws CodedError see Store.write
    */
   async note(draft: AuditDraft, object: boolean): Promise<void> {
@@ -87,13 +87,13 @@ export class AuditBursts implements AsyncDisposable {
     try {
       await this.#options.write(draft)
     } catch (error) {
-      // Nothing of it is on record yet: the next is the first again.
+      // Nothing of this burst is on record yet: the next decision is the first again.
       if (this.#bursts.get(key) === begun && begun.count === 0) this.#delete(key, begun)
       throw error
     }
   }
 
-  /** Records what was counted in windows that are over. Called by its own timer. */
+  /** Records the counts of windows that are over. Called by its own timer. */
   async sweep(windowMs: number = AUDIT_BURST_RULES.windowMs): Promise<void> {
     const nowMs = this.#now()
     const over = [...this.#bursts].filter(([, { windowFrom }]) => nowMs - windowFrom >= windowMs)
@@ -103,7 +103,7 @@ export class AuditBursts implements AsyncDisposable {
         if (burst.count === 0) return
         const fresh = { objects: new Set<string>(), actors: new Set<string>() }
         const next: Burst = { ...burst, windowFrom: nowMs, count: 0, ...fresh }
-        // The burst may go on: what comes next is no first.
+        // The burst may go on: the next decision is not a first one.
         this.#add(key, next)
         try {
           await this.#options.write(folded(burst))
@@ -118,7 +118,7 @@ export class AuditBursts implements AsyncDisposable {
     )
   }
 
-  /** Records what is counted so far. */
+  /** Records the counts so far. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
     await this.sweep(Number.NEGATIVE_INFINITY)
@@ -156,7 +156,7 @@ function addName(names: Set<string>, name: string): void {
   if (names.size < AUDIT_BURST_RULES.names) names.add(name)
 }
 
-/** One record of all that was counted. What the last of several actors was told is not said of the others. */
+/** One record of all counted decisions. A record of several actors leaves out the detail of the last decision. */
 function folded({ count, since, last, objects, actors }: Burst): AuditDraft {
   const alone = actors.size === 1
   return {

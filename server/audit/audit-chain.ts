@@ -2,36 +2,36 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { type AuditRow, auditHash, type PreparedAuditDraft } from './audit-record.ts'
 
 /**
- * Where the chain ends. It is stored beside the records, so that records cut off its end are missed.
+ * The end of the chain. It is stored beside the records, so that records cut off at the end are missed.
  *
- * The seal runs through all records, starting from nothing: `seal(n) = HMAC-SHA-256(key, seal(n - 1) + hash(n))`. Only
- * the last is kept, and the key is kept outside the database: whoever can write to the database alone can neither
- * compute a chain of their own nor shorten this one, and what the hub appends later does not heal it.
+ * The seal runs through all records, starting from nothing: `seal(n) = HMAC-SHA-256(key, seal(n - 1) + hash(n))`. The
+ * database keeps only the last seal, and the key is kept outside the database. So nobody with the database alone can
+ * compute another chain or shorten this one, and later records of the hub do not hide the damage.
  */
 export interface AuditHead {
-  /** How many records there are, and so the `seq` of the last. */
+  /** Number of records, and so the `seq` of the last record. */
   readonly seq: number
   /** Hash of the last record. */
   readonly hash: string
-  /** Which key seals the chain; null while it has none. */
+  /** Id of the key that seals the chain; null for a chain without a key. */
   readonly key_id: string | null
   /** In lower-case hex; null while the chain has no key. */
   readonly seal: string | null
 }
 
-/** Where the chain begins in the database: what was before is in archive files. */
+/** Where the chain begins in the database. Earlier records are in archive files. */
 export interface AuditStart {
-  /** `seq` of the last archived record; 0 while none is. */
+  /** `seq` of the last archived record; 0 while none is archived. */
   readonly seq: number
-  /** Its hash, which the first record here names; GENESIS_HASH while none is. */
+  /** Hash of that record, which the first record in the database names; GENESIS_HASH while none is archived. */
   readonly hash: string
-  /** The seal up to and with it; null where there is none. */
+  /** The seal up to and including that record; null without a seal. */
   readonly seal: string | null
 }
 
-/** The chain's start is to be moved: what lies between is in an archive now. */
+/** A new start of the chain: the records between the old and the new start are in an archive now. */
 export interface AuditCut extends AuditStart {
-  /** `seq` of the start as it was when the archive was made. */
+  /** `seq` of the old start, from when the archive was made. */
   readonly from: number
 }
 
@@ -58,7 +58,7 @@ export function appendToChain(
   return { rows, head: { seq, hash, seal, key_id: key?.id ?? head.key_id } }
 }
 
-/** The seal after one more record; `seal` is null before the first. */
+/** The seal after one more record. `seal` is null before the first record. */
 export function nextSeal(key: Uint8Array, seal: string | null, hash: string): string {
   return createHmac('sha256', key)
     .update(seal ?? '')
@@ -66,7 +66,7 @@ export function nextSeal(key: Uint8Array, seal: string | null, hash: string): st
     .digest('hex')
 }
 
-/** Compared in constant time, for the right one is what a forger wants to learn. */
+/** Compares in constant time, because a forger wants to learn the right seal. */
 export function sameSeal(a: string | null, b: string | null): boolean {
   const [left, right] = [Buffer.from(a ?? ''), Buffer.from(b ?? '')]
   return left.length === right.length && timingSafeEqual(left, right)

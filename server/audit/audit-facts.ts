@@ -3,7 +3,7 @@ import type { Subscription } from '../facts/fact-bus.ts'
 import { HUB_TENANT_ID } from '../store/store.ts'
 import type { AuditDraft } from './audit-record.ts'
 
-/** Puts what happens by itself on the audit trail: alarms, and nodes that come and go. */
+/** Records on the audit trail what happens by itself: alarms, and nodes that come and go. */
 export function auditFacts(
   facts: Pick<TenantFacts, 'subscribe'>,
   record: (draft: AuditDraft) => void,

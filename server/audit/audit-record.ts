@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 
-/** What somebody did, before it has its place in the chain. Holds no secrets: it is kept for ever. */
+/** Something that somebody did, before it has a place in the chain. Holds no secrets, because it is kept for ever. */
 export interface AuditDraft {
   readonly tenant_id: string
-  /** When it happened, ms since the epoch. */
+  /** Time of the deed, ms since the epoch. */
   readonly at: number
   /** Who did it: `token:t1`, `node:n1`, `hub`. */
   readonly actor: string
   readonly action: string
-  /** What it was done to: `flow:c1`, `policy:default`. */
+  /** What was changed or asked for: `flow:c1`, `policy:default`. */
   readonly object: string
   readonly outcome: string
   readonly detail: Record<string, unknown>
@@ -30,15 +30,15 @@ export interface AuditRow extends Omit<AuditRecord, 'detail'> {
 /** A draft whose `detail` is canonical JSON already. */
 export type PreparedAuditDraft = Omit<AuditRow, 'seq' | 'prev_hash' | 'hash'>
 
-/** Action of the record that says that what was before it is in an archive. */
+/** Action of the record that says that earlier records are in an archive. */
 export const ARCHIVE_ACTION = 'audit.archive'
 
-/** Stands where the first record names the one before it. */
+/** The previous hash that the first record names. */
 export const GENESIS_HASH = '0'.repeat(64)
 
 /**
- * The hash of a record: SHA-256 over the canonical JSON (RFC 8785) of all its fields but `hash` itself, so with
- * `seq` and `prev_hash`. Written out by hand because the members' order is known and `detail` is canonical.
+ * The hash of a record: SHA-256 over the canonical JSON (RFC 8785) of all its fields except `hash`, so with `seq` and
+ * `prev_hash`. Written out by hand because the order of the members is known and `detail` is canonical already.
  */
 export function auditHash(row: Omit<AuditRow, 'hash'>): string {
   const text =

@@ -1,9 +1,9 @@
 import { CodedError, messageOf } from '../../common/errors.ts'
 
 /**
- * JSON in the one form of RFC 8785: members sorted by UTF-16 code units, no white space, so that equal values
- * have equal text. What `JSON.stringify` leaves out or turns into null (`undefined`, `NaN`) is so here too.
- * @throws CodedError `not_json` for what JSON can't hold: cycles, BigInt, nesting too deep for the stack.
+ * JSON in the one form of RFC 8785: members sorted by UTF-16 code units, no white space, so that equal values have
+ * equal text. It leaves out `undefined` and turns `NaN` into null, as `JSON.stringify` does.
+ * @throws CodedError `not_json` for what JSON can't hold: cycles, BigInt, nesting too deep for the stack
  */
 export function canonicalJson(value: unknown): string {
   try {

@@ -1,7 +1,7 @@
 import { nextSeal } from './audit-chain.ts'
 import { type AuditRow, auditHash, GENESIS_HASH } from './audit-record.ts'
 
-/** Where a walk along the chain stands: after record `seq`. */
+/** The position of a walk along the chain: after record `seq`. */
 export interface ChainPlace {
   readonly seq: number
   readonly hash: string
@@ -10,13 +10,13 @@ export interface ChainPlace {
 
 export const CHAIN_BEGINNING: ChainPlace = { seq: 0, hash: GENESIS_HASH, seal: null }
 
-/** What is wrong with a record, in words. */
+/** The fault of a record, in words. */
 export interface BrokenLink {
   readonly seq: number
   readonly problem: string
 }
 
-/** The place after `row`, which must follow; `key` moves the seal on. */
+/** The position after `row`, which must follow `place`. `key` moves the seal on. */
 export function follow(
   place: ChainPlace,
   row: AuditRow,

@@ -13,10 +13,10 @@ export function found(seq: number, problem: string): Finding {
   return { ok: false, seq, problem }
 }
 
-/** What is known about the chain so far; fed record by record. */
+/** What a walk knows of the chain so far. The walk is fed record by record. */
 export class ChainWalk {
   #place: ChainPlace = CHAIN_BEGINNING
-  /** A record of the chain says that what was before its start was archived. */
+  /** A record of the chain says that the records before its start were archived. */
   #startIsOnRecord = false
   readonly #key: Uint8Array | undefined
   readonly #anchors: ReadonlyMap<number, string>
@@ -32,7 +32,7 @@ export class ChainWalk {
     this.#start = start
   }
 
-  /** Records up to this one were seen. */
+  /** Number of records seen. */
   get count(): number {
     return this.#place.seq
   }
@@ -48,7 +48,7 @@ export class ChainWalk {
     return undefined
   }
 
-  /** What is archived is taken as it is said to be. */
+  /** Trusts the start of the chain without looking at the archived records. */
   skipArchives(): void {
     this.#place = this.#start
   }

@@ -1,22 +1,23 @@
 import type { AuditDraft } from './audit-record.ts'
 
-/** Records that wait for a database; the oldest go first when there are more. */
+/** Most records that wait for a database. Beyond that the oldest are dropped. */
 const MOST_WAITING = 1000
 const AGAIN_MS = 2000
 
 export interface LateAuditOptions {
-  /** Puts records on the trail, all or none. */
+  /** Writes records to the trail, all or none. */
   readonly write: (drafts: readonly AuditDraft[]) => Promise<unknown>
-  /** Records could not be written, and are kept; said once until they are. */
+  /** Records could not be written, and are kept. Called once until a write succeeds. */
   readonly failed: (error: unknown) => void
-  /** Records were given up. */
+  /** Records were dropped. */
   readonly lost: (count: number) => void
   readonly againMs?: number
 }
 
 /**
- * Records of what happens by itself (alarms, nodes that come and go), which nobody waits for: while the database is away,
- * they wait for it, with the time at which they happened. So the alarm that says so is on the trail afterwards.
+ * Records of what happens by itself (alarms, nodes that come and go) and for which nobody waits. While the database is
+ * away, the records wait, with the time at which each thing happened. So even the alarm about the absent database is on
+ * the trail afterwards.
  */
 export class LateAudit implements AsyncDisposable {
   readonly #options: LateAuditOptions
@@ -33,11 +34,11 @@ export class LateAudit implements AsyncDisposable {
   record(draft: AuditDraft): void {
     this.#waiting.push(draft)
     this.#bound()
-    // Not for each record while the database is away: its next turn comes by time.
+    // While the database is away, a timer starts the next attempt, not each record.
     if (this.#timer === undefined) this.#begin()
   }
 
-  /** Tries once more. */
+  /** Tries a last time. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)

@@ -7,7 +7,7 @@ import { ChainWalk, type Finding, found } from './chain-walk.ts'
 
 export type { Finding } from './chain-walk.ts'
 
-/** Where the records and their head are read from. */
+/** The source of the records and of their head. */
 export interface AuditSource {
   /** Up to `limit` records with a `seq` above `afterSeq`, in the order of `seq`. */
   auditRows(afterSeq: number, limit: number): Promise<readonly AuditRow[]>
@@ -15,17 +15,17 @@ export interface AuditSource {
   auditStart(): Promise<AuditStart>
 }
 
-/** A record that somebody noted outside the database, to be found again unchanged. */
+/** A record that somebody noted outside the database and that must be found unchanged. */
 export interface AuditAnchor {
   readonly seq: number
   readonly hash: string
 }
 
 export interface VerifyOptions {
-  /** The key a chain is sealed with, by its id. Undefined when no keys are at hand: the seal is then not looked at. */
+  /** The key that seals a chain, by its id. Undefined without keys at hand: the seal is then not checked. */
   readonly keyOf?: (id: string) => Uint8Array | undefined
   readonly anchors?: readonly AuditAnchor[]
-  /** Archive files of what is no more in the database. Undefined: what is archived is not looked at. */
+  /** Archive files of records that are no longer in the database. Undefined: archived records are not checked. */
   readonly archives?: () => Promise<readonly ArchiveFile[]>
 }
 
@@ -35,23 +35,23 @@ export type Verdict =
       readonly count: number
       readonly head: AuditHead
       readonly sealChecked: boolean
-      /** Records that are in archives, and whether these were looked at. */
+      /** Number of archived records, and whether they were checked. */
       readonly archived: number
       readonly archivesChecked: boolean
     }
   | Finding
 
 const PAGE = 1000
-/** A hub that archives meanwhile takes records away under the walk: it begins again so often. */
+/** Attempts. A hub that archives meanwhile takes records away under the walk, which then begins again. */
 const ATTEMPTS = 5
 
 /**
- * Walks the whole chain and says where it is broken first, from the first archive to the head. It may run beside a hub
- * that is writing, or archiving.
+ * Walks the whole chain, from the first archive to the head, and says where it is broken first. A hub may write or
+ * archive meanwhile.
  *
- * Found and located: a record edited, removed, moved, put in, or cut off the end. Found with `keyOf`: a chain that
- * somebody without the key computed anew. Not found without an anchor: a database put back as a whole to an earlier
- * state of its own, for that state was right once.
+ * Found and located: a record that was edited, removed, moved, put in, or cut off the end. Found with `keyOf`: a chain
+ * that somebody without the key computed anew. Not found without an anchor: a whole database put back to an earlier
+ * state of its own, because that state was right once.
  * @throws CodedError `archives_missing` where the chain begins after records whose archives are not among those given
  */
 export async function verifyChain(source: AuditSource, options: VerifyOptions = {}): Promise<Verdict> {
@@ -82,7 +82,7 @@ async function verifyFrom(
     const finding = walk.endOfArchives()
     if (finding) return finding
   }
-  // From the very first, for numbers below 1 are not the hub's, nor those that are archived.
+  // From the very first: records with a number below 1 or with an archived number do not come from the hub.
   let after = Number.MIN_SAFE_INTEGER
   for (;;) {
     const rows = await source.auditRows(after, PAGE)
@@ -94,7 +94,7 @@ async function verifyFrom(
       after = walk.count
       continue
     }
-    // Read after the records: a hub that goes on writing moves it together with them, and the walk catches up.
+    // Read after the records: a writing hub moves the head together with the records, and the walk catches up.
     const head = await source.auditHead()
     if (!head) return headGone(walk.count + 1)
     if (head.seq > walk.count && (await source.auditRows(walk.count, 1)).length > 0) continue
@@ -103,7 +103,7 @@ async function verifyFrom(
   }
 }
 
-/** The files that lead from the first record to the last archived one. Others hold the same records, cut otherwise. */
+/** The files from the first record to the last archived one. Other files hold the same records, cut differently. */
 function archivesUpTo(archives: readonly ArchiveFile[], last: number): ArchiveFile[] {
   const way: ArchiveFile[] = []
   for (let reached = 0; reached < last; ) {
@@ -133,7 +133,7 @@ function inFile({ seq, problem }: Finding, { path }: ArchiveFile): Finding {
   return found(seq, `${problem} (${path})`)
 }
 
-/** The key to check the seal with; undefined when there is nothing to check. */
+/** The key for the seal; undefined when there is no seal to check. */
 async function sealKey(
   source: AuditSource,
   { keyOf }: VerifyOptions,

@@ -14,14 +14,14 @@ export interface Typed<T> {
 }
 
 export interface WriteOptions {
-  /** The version it must have now; 0: it must not exist. */
+  /** The version that the document must have now; 0: the document must not exist. */
   readonly expected_version?: number | undefined
   readonly audit?: readonly AuditDraft[]
 }
 
 /**
- * All documents of one kind, read with their schema: what an older release or a hand in the database wrote is checked,
- * never assumed. `putChange` and `deleteChange` are for writes that touch several collections at once.
+ * All documents of one kind, read with their schema. The schema checks what an older release wrote, or somebody edited
+ * by hand. `putChange` and `deleteChange` are for writes that touch several collections at once.
  */
 export class Collection<T> {
   readonly kind: string
@@ -40,13 +40,13 @@ export class Collection<T> {
     return document && this.#typed(document)
   }
 
-  /** @throws CodedError `stored_document_invalid` (500) for the first that does not fit */
+  /** @throws CodedError `stored_document_invalid` (500) for the first document that does not fit */
   async list(tenantId: string | null, page?: DocumentPage): Promise<Typed<T>[]> {
     const documents = await this.#store.list(this.kind, tenantId, page)
     return documents.map((document) => this.#typed(document))
   }
 
-  /** Answers its new version. @throws CodedError see Store.write */
+  /** Returns the document's new version. @throws CodedError see Store.write */
   async put(tenantId: string, id: string, value: T, options: WriteOptions = {}): Promise<number> {
     const changes = [this.putChange(tenantId, id, value, options.expected_version)]
     const [version = 0] = await this.#store.write(changes, options.audit)

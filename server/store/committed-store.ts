@@ -11,15 +11,15 @@ import type { Outcomes } from './write-plan.ts'
 export interface CommittedStoreParts {
   readonly reader: StoreReader
   readonly commit: (writes: readonly PreparedWrite[]) => Promise<Outcomes>
-  /** What an error of the database means to whoever asked. */
+  /** Turns an error of the database into an error for the caller. */
   readonly failure: (error: unknown) => Error
   readonly maxBatch: number
   readonly maxWaiting: number
-  /** Connections and threads: closed after the last write. */
+  /** Connections and threads, closed after the last write. */
   readonly owned: AsyncDisposable
 }
 
-/** What the stores have in common: reads at once, writes through the group commit. */
+/** What all stores share: immediate reads, and writes through the group commit. */
 export class CommittedStore implements Store {
   readonly #parts: CommittedStoreParts
   readonly #writes: GroupCommit<PreparedWrite>
@@ -71,7 +71,7 @@ export class CommittedStore implements Store {
     await this.#writes.submit({ ...prepareWrite([], [audit], Date.now()), cut })
   }
 
-  /** Waits for the writes that were accepted. May be called twice. */
+  /** Waits for the accepted writes. May be called twice. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= (async () => {
       await this.#writes[Symbol.asyncDispose]()
@@ -86,7 +86,7 @@ export class CommittedStore implements Store {
       this.#lastCommit = { failure: null, at: performance.now() }
       return outcomes
     } catch (error) {
-      // Other refusals may be the fault of what was written.
+      // Other refusals may be the fault of the write itself.
       if (error instanceof CodedError && error.status === 503)
         this.#lastCommit = { failure: error, at: performance.now() }
       throw error

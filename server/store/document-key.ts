@@ -11,7 +11,7 @@ export function isDocumentKey({ kind, tenant_id, id }: DocumentKey): boolean {
   return isName(kind) && isName(tenant_id) && ID.test(id)
 }
 
-/** How messages name a document. */
+/** The name of a document in messages. */
 export function documentName({ kind, tenant_id, id }: DocumentKey): string {
   return `${kind} "${tenant_id}/${id}"`
 }

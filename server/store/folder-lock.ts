@@ -4,12 +4,12 @@ import { DatabaseSync } from 'node:sqlite'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import { isBusy, sqliteUnusable } from './sqlite-database.ts'
 
-/** A hub that is just ending gets this long to be gone, ms. */
+/** How long an ending hub gets to release the folder, ms. */
 const PATIENCE_MS = 5000
 
 /**
- * Keeps a data folder to one hub: two on one SQLite would not see what the other writes. The system gives the lock back
- * however the process ends.
+ * Reserves a data folder for one hub: two hubs on one SQLite would not see each other's writes. The system releases the
+ * lock however the process ends.
  * @throws CodedError `data_folder_in_use`, `database_damaged`, `database_unusable`
  */
 export function holdFolder(folder: string, patienceMs = PATIENCE_MS): Disposable {

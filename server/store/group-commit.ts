@@ -3,11 +3,11 @@ import { storeClosed } from './store-errors.ts'
 import type { Outcomes, Refusal, Versions } from './write-plan.ts'
 
 export interface GroupCommitOptions<W> {
-  /** Makes a batch in one transaction and tells each write's outcome; throws when none was made. */
+  /** Commits a batch in one transaction and returns each write's outcome. Throws when nothing was committed. */
   readonly commit: (batch: readonly W[]) => Promise<Outcomes>
   /** Most writes in one transaction. */
   readonly maxBatch: number
-  /** Most writes that wait; one more is refused. */
+  /** Most writes that wait. One more is refused. */
   readonly maxWaiting: number
 }
 
@@ -19,7 +19,7 @@ interface Waiting<W> {
 
 /**
  * Puts writes that arrive together into one transaction: those of one turn of the event loop, and those that arrive
- * while the transaction before is under way. There is no timer, so a lone write waits for nobody.
+ * during the transaction before. There is no timer, so a lone write does not wait.
  */
 export class GroupCommit<W> implements AsyncDisposable {
   readonly #options: GroupCommitOptions<W>
@@ -39,7 +39,7 @@ export class GroupCommit<W> implements AsyncDisposable {
     return this.#options.maxWaiting
   }
 
-  /** @throws CodedError `store_saturated`, `store_closed`, and whatever the write's own outcome is */
+  /** @throws CodedError `store_saturated`, `store_closed`, or the write's own failure */
   submit(write: W): Promise<Versions> {
     if (this.#closed) return Promise.reject(storeClosed())
     if (this.#waiting.length >= this.#options.maxWaiting)
@@ -63,7 +63,7 @@ export class GroupCommit<W> implements AsyncDisposable {
 
   async #run(): Promise<void> {
     do {
-      // Before each batch: a database that answers without waiting would leave the event loop no turn otherwise.
+      // Before each batch: otherwise a database that answers without waiting would leave the event loop no turn.
       await new Promise((resolve) => setImmediate(resolve))
       await this.#commit(this.#waiting.splice(0, this.#options.maxBatch))
     } while (this.#waiting.length > 0)
@@ -80,7 +80,7 @@ export class GroupCommit<W> implements AsyncDisposable {
       }
     } catch (error) {
       const coded = error instanceof CodedError ? error : asFailure(error)
-      // The database took offence at something one of them holds. The others must not pay for it.
+      // The database refused something that one of the writes holds. The other writes must not fail for it.
       if (coded.code === 'store_failed' && batch.length > 1)
         for (const waiting of batch) await this.#commit([waiting])
       else for (const { reject } of batch) reject(coded)

@@ -4,17 +4,18 @@ import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import { postgresUnusable } from './postgres-pool.ts'
 
-/** A hub that is just ending gets this long to be gone, ms. */
+/** How long an ending hub gets to release the id, ms. */
 const PATIENCE_MS = 5000
 const TRY_EVERY_MS = 250
-/** How often a lock that was lost is asked for, ms. */
+/** How often the hub asks for a lost lock, ms. */
 const RETAKE_EVERY_MS = 1000
-/** First number of the advisory locks of hubs: keeps clear of those of others. */
+/** First number of the hubs' advisory locks, chosen to avoid the locks of other programs. */
 const LOCK_CLASS = 0x6c_61_6e_65
 
 /**
- * Keeps a hub's id to one hub of those on a PostgreSQL: contracts, nodes' states and deliveries are told apart by it.
- * PostgreSQL gives the lock back when the connection ends; it is taken anew when that breaks.
+ * Reserves a hub's id for one hub among those on a PostgreSQL: the id tells contracts, nodes' states and deliveries of
+ * the hubs apart. PostgreSQL releases the lock when the connection ends. The hub takes it again after a broken
+ * connection.
  * @throws CodedError `hub_id_taken`, `database_unusable`
  */
 export async function holdHubId(
@@ -43,7 +44,7 @@ export async function holdHubId(
     return client === fresh
   }
 
-  /** After the connection broke. */
+  /** Runs after the connection broke. */
   const again = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       try {

@@ -28,7 +28,7 @@ const masterKeySchema = z.strictObject({
 
 const keyFileSchema = z.strictObject({
   about: z.string(),
-  /** Oldest first; the last is the one that seals. */
+  /** Oldest first. The last key seals. */
   keys: z.array(masterKeySchema).min(1),
 })
 type KeyFile = z.infer<typeof keyFileSchema>
@@ -37,26 +37,26 @@ type MasterKey = z.infer<typeof masterKeySchema>
 const ABOUT =
   "Lanecast's master keys. Without them nobody can read the secrets in its database. Back them up apart from it."
 
-/** Where the keys are kept when nothing else is said: beside the data folder, so that no copy of that holds them. */
+/** Default place of the keys: beside the data folder, so that no copy of the folder holds the keys. */
 export function keyFileBeside(dataFolder: string): string {
   const folder = resolve(dataFolder)
   return join(dirname(folder), `${basename(folder)}.keys`)
 }
 
 /**
- * The master keys, which live outside the database. The newest seals; older ones still open what they sealed. Each
- * use has a key of its own, derived by HKDF-SHA-256 (RFC 5869). The audit trail is sealed with the oldest, for its
+ * The master keys, which live outside the database. The newest key seals; older keys still open what they sealed. For
+ * each use a key of its own is derived by HKDF-SHA-256 (RFC 5869). The oldest key seals the audit trail, because that
  * seal runs through the whole chain.
  */
 export class Keyring {
   readonly #keys: readonly MasterKey[]
 
-  /** `keys`: oldest first. */
+  /** @param keys oldest first */
   constructor(keys: readonly MasterKey[]) {
     this.#keys = keys
   }
 
-  /** Which key seals now. */
+  /** Id of the key that seals now. */
   get currentId(): string {
     return this.#keys.at(-1)!.id
   }
@@ -71,7 +71,7 @@ export class Keyring {
     return { id, key: this.derive(id, 'audit')! }
   }
 
-  /** 32 bytes for one use, or undefined when there is no key with this id. */
+  /** 32 bytes for one use, or undefined when no key has this id. */
   derive(id: string, use: 'sealing' | 'audit'): Uint8Array | undefined {
     const master = this.#keys.find((key) => key.id === id)
     if (!master) return undefined
@@ -80,14 +80,14 @@ export class Keyring {
   }
 }
 
-/** A ring that lives as long as the process, for a hub that keeps nothing (AMNESIA). */
+/** A keyring that lives as long as the process, for a hub that keeps nothing (AMNESIA). */
 export function ephemeralKeyring(): Keyring {
   return new Keyring([newKey()])
 }
 
 /**
- * The keys in `file`, which is made with a new one (mode 0600) when it does not exist.
- * @throws CodedError `bad_keys` when it can't be read or made, holds something else, or others may read it
+ * The keys in `file`. A missing file is made, with a new key (mode 0600).
+ * @throws CodedError `bad_keys` when the file can't be read or made, holds something else, or is readable for others
  */
 export function openKeyring(file: string): Keyring {
   const present = readKeyFile(file)
@@ -97,13 +97,13 @@ export function openKeyring(file: string): Keyring {
   return new Keyring(readKeyFile(file)!.keys)
 }
 
-/** As `openKeyring`, but never makes a file; undefined when there is none. */
+/** As `openKeyring`, but never makes a file: undefined when there is none. */
 export function existingKeyring(file: string): Keyring | undefined {
   const present = readKeyFile(file)
   return present && new Keyring(present.keys)
 }
 
-/** Adds a key, which seals from now on. Hubs that run see it when they open the file again. */
+/** Adds a key, which seals from now on. Running hubs see the key when they open the file again. */
 export function rotateKeys(file: string): Keyring {
   const present = readKeyFile(file)
   if (!present) throw bad(file, 'there is no such file')
@@ -161,7 +161,7 @@ function distinct(source: string, keys: MasterKey[]): MasterKey[] {
   return keys
 }
 
-/** Whole or not at all, and on the disk: a secret sealed with a key that got lost is lost. */
+/** Written whole or not at all, and synced to the disk: a secret is lost when its sealing key is lost. */
 function writeKeyFile(file: string, content: KeyFile, how: 'create' | 'replace' = 'create'): void {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
@@ -183,7 +183,7 @@ function writeKeyFile(file: string, content: KeyFile, how: 'create' | 'replace' 
   }
 }
 
-/** Unlike a rename this leaves a file alone that another hub has put there meanwhile. */
+/** Unlike a rename, this does not overwrite a file that another hub has put there meanwhile. */
 function placeNew(temporary: string, file: string): void {
   try {
     linkSync(temporary, file)

@@ -10,7 +10,8 @@ import { StoreReader } from './store-reader.ts'
 import type { Tables } from './tables.ts'
 
 /**
- * The audit trail of a database, only to be read: nothing is migrated, made or locked, and a hub may go on writing.
+ * Opens the audit trail of a database for reading only: nothing is migrated, made or locked, and a hub may go on
+ * writing.
  * @throws CodedError `database_unusable`
  */
 export async function openAuditSource(

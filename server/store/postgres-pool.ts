@@ -5,15 +5,15 @@ import { databaseDamaged } from './store-errors.ts'
 /** Longest wait for a connection, and longest that a statement may take, in ms. */
 const CONNECT_TIMEOUT_MS = 5000
 const STATEMENT_TIMEOUT_MS = 15_000
-/** A hub that was stopped in the middle of a transaction must not hold up the others for longer, in ms. */
+/** A hub that was stopped inside a transaction must not hold up the others for longer, ms. */
 const IDLE_IN_TRANSACTION_MS = 10_000
 
 /** PostgreSQL's int8: a sequence number or a time, far below 2^53. */
 const INT8_OID = 20
 
 /**
- * At most `max` connections, made when they are needed. `onIdleError` hears of those that broke while nobody used them;
- * the pool has let go of them already.
+ * At most `max` connections, made on demand. `onIdleError` gets the errors of connections that broke while unused; the
+ * pool has dropped those already.
  */
 export function openPool(url: string, max: number, onIdleError: (error: Error) => void): pg.Pool {
   const pool = new pg.Pool({
@@ -23,7 +23,7 @@ export function openPool(url: string, max: number, onIdleError: (error: Error) =
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-    // The answer may be lost with the connection: give up a little after the server would have.
+    // The answer may be lost with the connection: give up a little after the server would have given up.
     query_timeout: STATEMENT_TIMEOUT_MS + 5000,
     keepAlive: true,
     types: {
@@ -32,12 +32,12 @@ export function openPool(url: string, max: number, onIdleError: (error: Error) =
     },
   })
   pool.on('error', onIdleError)
-  // One in use tells its query as well as this event, which nobody else listens to and which would end the process.
+  // A connection in use reports errors to its query and by this event, which without a listener ends the process.
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
 
-/** What went wrong when the hub could not even start with the database: for whoever starts it. */
+/** Why the hub could not start with the database, for the person who starts the hub. */
 export function postgresUnusable(error: unknown): CodedError {
   if (error instanceof CodedError) return error
   const state = sqlState(error)
@@ -47,7 +47,7 @@ export function postgresUnusable(error: unknown): CodedError {
       error,
       'postgres',
     )
-  // Neither the message nor the cause: they may hold the URL, and with it the password.
+  // Neither the message nor the cause is shown: they may hold the URL, and with it the password.
   if (error instanceof TypeError || error instanceof URIError)
     return new CodedError('database_unusable', 'DATABASE_URL is no PostgreSQL connection string', {
       details: ['it looks like postgresql://user:password@host:5432/database'],
@@ -70,7 +70,7 @@ function startAdvice(state: string | undefined): string {
   return 'is the server running, and reachable from here?'
 }
 
-/** What a failed query or commit means to whoever asked. What the database said is in `cause`, for the log alone. */
+/** The error for the caller of a failed query or commit. The database's message is in `cause`, for the log alone. */
 export function postgresFailure(error: unknown): CodedError {
   if (error instanceof CodedError) return error
   const state = sqlState(error)
@@ -79,7 +79,7 @@ export function postgresFailure(error: unknown): CodedError {
   if (state === 'XX001' || state === 'XX002')
     return databaseDamaged('the database is damaged', error, 'postgres')
   if (state === '53100') return new CodedError('store_full', "the database's disk is full", options)
-  // Class 22 to 23, 42, 54: it is the statement or what it holds. No state at all: the connection broke.
+  // Classes 22, 23, 42, 54: the fault is in the statement or its values. No state at all: the connection broke.
   if (state !== undefined && /^(?:2[23]|42|54|P0)/.test(state))
     return new CodedError('store_failed', 'the database refused', { ...options, status: 500 })
   return new CodedError('store_unavailable', "the database can't be reached", options)

@@ -10,7 +10,7 @@ import { StoreReader } from './store-reader.ts'
 import type { Tables } from './tables.ts'
 
 export interface PostgresStoreOptions {
-  /** The same for all hubs on one database. */
+  /** All hubs on one database use the same key. */
   readonly auditKey?: AuditKey | undefined
   readonly logger: Logger
   /** Most writes that wait for their transaction. */
@@ -19,7 +19,7 @@ export interface PostgresStoreOptions {
 
 const MAX_WAITING = 4096
 const MAX_BATCH = 256
-/** Connections that read. The one that writes is its own, so that no flood of reads holds up a write. */
+/** Connections that read. Writes have a connection of their own, so that no flood of reads delays a write. */
 const READERS = 7
 
 /**

@@ -7,8 +7,8 @@ import { auditHeadMissing, outcomeUnknown } from './store-errors.ts'
 import { keyText, type Outcomes, type PlannedDocument, planBatch } from './write-plan.ts'
 
 /**
- * Makes batches of writes, one transaction and at most six round trips each. The lock of the audit head's row makes
- * the writes of all hubs on this database one after the other: so the chain stays one, and no version changes between
+ * Commits batches of writes, with one transaction and at most six round trips each. The lock on the audit head's row
+ * makes the hubs of this database write one after the other. So there is one chain, and no version changes between
  * being read and being used.
  */
 export class PostgresWriter {
@@ -16,14 +16,14 @@ export class PostgresWriter {
   readonly #auditKey: AuditKey | undefined
   readonly #begin: string
 
-  /** `forceSync`: the server would acknowledge what a crash of it can lose. */
+  /** @param forceSync the server would otherwise acknowledge writes that its crash can lose */
   constructor(pool: Pool, auditKey: AuditKey | undefined, forceSync: boolean) {
     this.#pool = pool
     this.#auditKey = auditKey
     this.#begin = `BEGIN ISOLATION LEVEL READ COMMITTED; ${forceSync ? 'SET LOCAL synchronous_commit = on; ' : ''}SELECT seq, hash, key_id, seal, start_seq FROM lanecast_audit_head WHERE id = 1 FOR UPDATE`
   }
 
-  /** @throws CodedError when the transaction as a whole failed; nothing of it was made unless its code says so */
+  /** @throws CodedError when the whole transaction failed; nothing was written unless the code says so */
   async commit(writes: readonly PreparedWrite[]): Promise<Outcomes> {
     let client: PoolClient
     try {
@@ -39,7 +39,7 @@ export class PostgresWriter {
       client.release()
       return outcomes
     } catch (error) {
-      // Closing the connection rolls back what is open, whatever state it is in.
+      // Closing the connection rolls back any open transaction.
       client.release(true)
       const failure = postgresFailure(error)
       throw committing && failure.code === 'store_unavailable' ? outcomeUnknown(error) : failure
@@ -80,7 +80,7 @@ export class PostgresWriter {
   }
 
   async #lockedHead(client: PoolClient): Promise<LockedHead> {
-    // Several statements in one text come back as a list of results, which the types of pg do not know.
+    // Several statements in one text return a list of results, which pg's types do not know.
     const results: unknown = await client.query<LockedHead>(this.#begin)
     const last = Array.isArray(results) ? (results as { rows: LockedHead[] }[]).at(-1) : undefined
     const head = last?.rows[0]
@@ -150,7 +150,7 @@ async function deleteAll(client: PoolClient, documents: readonly DocumentKey[]):
   )
 }
 
-/** Rows as one array per column: a statement takes as many as there are, and has the same text for any number. */
+/** Rows as one array per column, so that a statement has the same text for any number of rows. */
 function columns<T>(rows: readonly T[], names: readonly (keyof T)[]): unknown[][] {
   return names.map((name) => rows.map((row) => row[name]))
 }

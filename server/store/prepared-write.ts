@@ -5,16 +5,16 @@ import { canonicalJson } from '../audit/canonical-json.ts'
 import { documentName, isDocumentKey, isName } from './document-key.ts'
 import type { Change, DocumentKey } from './store.ts'
 
-/** Longest body of a document, and detail of an audit record, in bytes of JSON. */
+/** Longest body of a document, and longest detail of an audit record, bytes of JSON. */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 
-/** A caller's write as a transaction takes it: checked, and text already, so that it can go to another thread. */
+/** A caller's write, ready for a transaction: checked, and already text, so that it can go to another thread. */
 export interface PreparedWrite {
   readonly changes: readonly PreparedChange[]
   readonly audit: readonly PreparedAuditDraft[]
-  /** When the caller asked for it, ms since the epoch. */
+  /** Time of the caller's request, ms since the epoch. */
   readonly at: number
-  /** Records that are in an archive now, and go. */
+  /** Records that are in an archive now and must be deleted. */
   readonly cut?: AuditCut | undefined
 }
 
@@ -25,7 +25,8 @@ export interface PreparedChange extends DocumentKey {
 }
 
 /**
- * Checks all that can be wrong with a write by itself, so that it fails here and not in a transaction with others.
+ * Checks everything that can be wrong with one write, so that a faulty write fails here and not in a transaction with
+ * others.
  * @throws CodedError `bad_document`, `document_too_large`, `not_json`
  */
 export function prepareWrite(
@@ -61,7 +62,7 @@ function prepareDraft(draft: AuditDraft): PreparedAuditDraft {
   if (!isName(tenant_id)) throw bad(`audit record: "${tenant_id}" is no tenant`)
   if (!Number.isSafeInteger(at)) throw bad('audit record: its time must be a whole number of ms')
   const detail = withinLimit(canonicalJson(draft.detail), 'audit record')
-  // Text that UTF-8 can't hold would come back otherwise than it was hashed.
+  // Text that UTF-8 can't hold would not come back as it was hashed.
   const [a, b, c, d] = [actor, action, object, outcome].map((text) =>
     text.toWellFormed().replaceAll('\0', '\ufffd'),
   )

@@ -4,9 +4,9 @@ import { documentName } from './document-key.ts'
 import type { Keyring } from './keyring.ts'
 import type { DocumentKey } from './store.ts'
 
-/** Where a sealed value stands. It opens nowhere else. */
+/** The place of a sealed value. The value opens nowhere else. */
 export interface SealedPlace extends DocumentKey {
-  /** Which of the document's values it is, where it has several. */
+  /** The name of the value, for a document with several sealed values. */
   readonly field?: string | undefined
 }
 
@@ -17,8 +17,8 @@ const TAG_BYTES = 16
 const FORM = /^sealed:1:([A-Za-z0-9_-]{1,32}):([A-Za-z0-9_-]+)$/
 
 /**
- * Seals secrets before they go to the database, with AES-256-GCM. A sealed value is text, `sealed:1:<key id>:<nonce,
- * cipher text and tag in base64url>`, bound to its place: swapped with another it does not open.
+ * Seals secrets with AES-256-GCM before they go to the database. A sealed value is text, `sealed:1:<key id>:<nonce,
+ * cipher text and tag in base64url>`, bound to its place: moved to another place, it does not open.
  */
 export class Sealer {
   readonly #keyring: Keyring
@@ -36,8 +36,8 @@ export class Sealer {
   }
 
   /**
-   * @throws CodedError `sealing_key_missing` when its key is not in the ring, `sealed_value_invalid` when it was changed,
-   *   belongs elsewhere, or is no sealed value; both name the place and never the value
+   * @throws CodedError `sealing_key_missing` when the key is not in the ring; `sealed_value_invalid` when the value was
+   * changed, belongs elsewhere, or is no sealed value. Both name the place and never the value.
    */
   open(sealed: string, place: SealedPlace): string {
     const [, id, body] = FORM.exec(sealed) ?? []
@@ -58,7 +58,7 @@ export class Sealer {
     }
   }
 
-  /** Whether it should be sealed anew: an older key did it. */
+  /** Whether to seal the value again, because an older key sealed it. */
   isStale(sealed: string): boolean {
     return FORM.exec(sealed)?.[1] !== this.#keyring.currentId
   }

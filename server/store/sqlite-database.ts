@@ -7,22 +7,22 @@ import { databaseDamaged } from './store-errors.ts'
 /** Longest wait for another process that writes, such as a backup, in ms. */
 const BUSY_TIMEOUT_MS = 2000
 
-/** Where a data folder keeps its database. */
+/** The database file of a data folder. */
 export function databaseFile(folder: string): string {
   return join(folder, 'lanecast.sqlite')
 }
 
 /**
- * Opens a database for writing: every commit is on the disk before it returns (WAL, synchronous FULL). The folder is
- * made with mode 0700, the files have 0600. `:memory:` touches no disk at all.
- * @throws CodedError `database_unusable` with what is wrong
+ * Opens a database for writing. Every commit is on the disk before it returns (WAL, synchronous FULL). The folder is
+ * made with mode 0700, the files with 0600. `:memory:` uses no disk at all.
+ * @throws CodedError `database_unusable` with the fault
  */
 export function openForWriting(file: string): DatabaseSync {
   return opening(file, () => {
     if (file !== ':memory:') {
       mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 })
       closeSync(openSync(file, 'a', 0o600))
-      // SQLite gives the files beside it the same mode.
+      // SQLite gives the files beside this one the same mode.
       chmodSync(file, 0o600)
     }
     return configured(new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS }), [
@@ -35,7 +35,7 @@ export function openForWriting(file: string): DatabaseSync {
   })
 }
 
-/** Opens a database that exists. Reads neither wait for a writer nor hold one up. */
+/** Opens an existing database. Reads neither wait for a writer nor delay a writer. */
 export function openForReading(file: string): DatabaseSync {
   return opening(file, () =>
     configured(new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS, readOnly: true }), ['temp_store = MEMORY']),
@@ -60,7 +60,7 @@ function opening(file: string, open: () => DatabaseSync): DatabaseSync {
   }
 }
 
-/** What went wrong when the hub could not even start with the database. */
+/** Why the hub could not start with the database. */
 export function sqliteUnusable(file: string, error: unknown): CodedError {
   if (error instanceof CodedError) return error
   const code = resultCode(error)
@@ -69,7 +69,7 @@ export function sqliteUnusable(file: string, error: unknown): CodedError {
       `the database ${file} is damaged, or no SQLite database: ${messageOf(error)}`,
       error,
     )
-  // Its own statements are right: tables are missing or not as the schema's version says.
+  // The hub's own statements are right, so tables are missing or do not fit the schema's version.
   if (code === 1)
     return databaseDamaged(`the database ${file} is not as the hub made it: ${messageOf(error)}`, error)
   return new CodedError('database_unusable', `can't use the database ${file}: ${messageOf(error)}`, {
@@ -87,20 +87,20 @@ function adviceOn(code: number | undefined): string {
   return 'the folder must exist or be possible to make, and belong to the user that runs the hub'
 }
 
-/** Another connection holds it. */
+/** Whether another connection holds the database. */
 export function isBusy(error: unknown): boolean {
   const code = resultCode(error)
   return code === 5 || code === 6
 }
 
-/** SQLite's primary result code (sqlite.org/rescode.html) of something thrown by node:sqlite. */
+/** SQLite's primary result code (sqlite.org/rescode.html) of an error from node:sqlite. */
 function resultCode(error: unknown): number | undefined {
   return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number'
     ? error.errcode & 0xff
     : undefined
 }
 
-/** What a failed query or commit means to whoever asked. What SQLite said is in `cause`, for the log alone. */
+/** The error for the caller of a failed query or commit. SQLite's own message is in `cause`, for the log alone. */
 export function sqliteFailure(error: unknown): CodedError {
   if (error instanceof CodedError) return error
   const options = { status: 503, cause: error }
@@ -118,7 +118,7 @@ export function sqliteFailure(error: unknown): CodedError {
     case 26:
       return databaseDamaged('the database is damaged', error)
     case 1:
-      // The hub's statements are right: it is the tables that are not as they should be.
+      // The hub's statements are right, so the tables are wrong.
       return databaseDamaged('the database is not as the hub made it', error)
     default:
       return new CodedError('store_failed', 'the database refused', { ...options, status: 500 })

@@ -1,10 +1,10 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { SqliteDialect } from 'kysely'
 
-/** Queries come from a handful of places, so their texts are few; this bounds what a mistake could cost. */
+/** Most prepared statements. Queries come from a handful of places; this bounds the cost of a mistake. */
 const MAX_STATEMENTS = 100
 
-/** kysely over `node:sqlite`. Statements are prepared once per text. Closing kysely closes the database. */
+/** kysely over `node:sqlite`. Each text is prepared once. Closing kysely closes the database. */
 export function nodeSqliteDialect(database: DatabaseSync): SqliteDialect {
   const prepared = new Map<string, ReturnType<typeof adapt>>()
   return new SqliteDialect({
@@ -14,7 +14,7 @@ export function nodeSqliteDialect(database: DatabaseSync): SqliteDialect {
         let statement = prepared.get(text)
         if (!statement) {
           statement = adapt(database.prepare(text))
-          // The schema changes under them only while migrating, and then each text comes once.
+          // The schema changes under prepared statements only during a migration, and there each text comes once.
           if (prepared.size < MAX_STATEMENTS) prepared.set(text, statement)
         }
         return statement

@@ -24,20 +24,20 @@ export interface SqliteStoreOptions {
 }
 
 const MAX_WAITING = 4096
-/** Of some 30 us each: what one transaction may hold up the writes after it, and in memory the event loop. */
+/** Most writes of a batch, of some 30 us each. The batch delays the writes after it, and in memory the event loop. */
 const MAX_BATCH = { file: 256, memory: 32 }
 
 /**
- * The hub's own database in `folder`. Writes wait for the disk in a thread of their own: one `fdatasync` can take
- * tens of ms, which the event loop that media and HTTP share must not. Reads are answered in this thread, from a
- * connection that no writer holds up.
+ * The hub's own database in `folder`. A thread of its own waits for the disk when writing: one `fdatasync` can take
+ * tens of ms, for which the event loop of media and HTTP must not wait. Reads are answered in this thread, from a
+ * connection that no writer delays.
  * @throws CodedError `database_unusable`, `database_too_new`
  */
 export async function openSqliteStore(folder: string, options: SqliteStoreOptions = {}): Promise<Store> {
   const file = databaseFile(folder)
   await migrateFile(file)
   await using stack = new AsyncDisposableStack()
-  // Closed after the connection that reads, so that it leaves one file: only a writer can empty the log.
+  // Closed after the connection that reads, because only a writer can empty the log. So one file is left.
   const writer = stack.use(new SqliteWriterClient({ file, auditKey: options.auditKey }))
   const reading = connect(stack, openForReading(file))
   return new CommittedStore({
@@ -50,7 +50,7 @@ export async function openSqliteStore(folder: string, options: SqliteStoreOption
   })
 }
 
-/** A store that writes nothing to disk (AMNESIA) and forgets everything when it is closed. */
+/** A store that writes nothing to disk (AMNESIA). Closing the store forgets everything. */
 export async function openMemoryStore(options: SqliteStoreOptions = {}): Promise<Store> {
   await using stack = new AsyncDisposableStack()
   const database = openForWriting(':memory:')
@@ -76,7 +76,7 @@ async function migrateFile(file: string): Promise<void> {
   }
 }
 
-/** kysely on a database; disposing the stack closes both. */
+/** kysely on a database. Disposing the stack closes both. */
 function connect(stack: AsyncDisposableStack, database: DatabaseSync): Kysely<Tables> {
   stack.defer(() => {
     if (database.isOpen) database.close()

@@ -11,13 +11,13 @@ interface Asked {
 }
 
 /**
- * The hub's side of the writer's thread. A thread that ends by itself fails the batch it was at, and the next batch
- * starts another.
+ * The hub's side of the writer thread. If the thread ends by itself, the batch under way fails, and the next batch
+ * starts another thread.
  */
 export class SqliteWriterClient implements AsyncDisposable {
   readonly #setup: WriterSetup
   #worker: Worker | undefined
-  /** The batch under way; group commit gives one at a time. */
+  /** The batch under way. Group commit gives one batch at a time. */
   #asked: Asked | undefined
 
   constructor(setup: WriterSetup) {

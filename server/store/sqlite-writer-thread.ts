@@ -4,7 +4,7 @@ import { openForWriting, sqliteFailure } from './sqlite-database.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 import type { FromWriter, ToWriter, WriterSetup } from './sqlite-writer-protocol.ts'
 
-/** The thread that waits for the disk, so that the hub's own does not. */
+/** The thread that waits for the disk, so that the hub's main thread does not. */
 
 const { file, auditKey }: WriterSetup = workerData
 const port = parentPort!

@@ -7,8 +7,8 @@ import { auditHeadMissing } from './store-errors.ts'
 import { type Outcomes, planBatch } from './write-plan.ts'
 
 /**
- * Makes batches of writes, one transaction each. Synchronous: returns when the transaction is on the disk, so where
- * there is a disk it belongs in a thread of its own.
+ * Commits batches of writes, one transaction each. Synchronous: returns when the transaction is on the disk. So a
+ * database on a disk needs a thread of its own.
  */
 export class SqliteWriter {
   readonly #database: DatabaseSync
@@ -51,10 +51,10 @@ export class SqliteWriter {
     this.#deleteRecords = database.prepare('DELETE FROM lanecast_audit WHERE seq <= ?')
   }
 
-  /** @throws CodedError when the transaction as a whole failed; nothing of it was made then */
+  /** @throws CodedError when the whole transaction failed; then nothing was written */
   commit(writes: readonly PreparedWrite[]): Outcomes {
     try {
-      // At once for writing: another process that writes must not come between reading versions and using them.
+      // Takes the write lock at once: no other process may write between reading versions and using them.
       this.#database.exec('BEGIN IMMEDIATE')
       const outcomes = this.#apply(writes)
       this.#database.exec('COMMIT')
@@ -78,7 +78,7 @@ export class SqliteWriter {
       this.#setHead.run(head.seq, head.hash, head.key_id, head.seal)
     }
     if (plan.cut) {
-      // First the start, for what lies behind it can't be deleted.
+      // Moves the start first, because only records before the start can be deleted.
       this.#setStart.run(plan.cut.seq, plan.cut.hash, plan.cut.seal)
       this.#deleteRecords.run(plan.cut.seq)
     }

@@ -13,7 +13,7 @@ export function outcomeUnknown(cause: unknown): CodedError {
   })
 }
 
-/** Somebody removed the chain's head: what is recorded now could not be told from what was put in. */
+/** Somebody removed the chain's head. New records could not be told from forged ones. */
 export function auditHeadMissing(): CodedError {
   return new CodedError('audit_head_missing', "the audit trail's head is gone from the database", {
     status: 503,
@@ -21,7 +21,7 @@ export function auditHeadMissing(): CodedError {
   })
 }
 
-/** What to do with a damaged SQLite database, in the order in which it is tried. */
+/** What to do with a damaged SQLite database, in the order of the attempts. */
 export const MEND_SQLITE = [
   'stop the hub, and copy lanecast.sqlite with its -wal and -shm files: keep the copy, whatever comes of it',
   'put a back-up in its place, and remove the -wal and -shm files (docs/operations.md, "A damaged database")',
@@ -34,7 +34,7 @@ const MEND_POSTGRES = [
   'restore the last pg_dump, or let PostgreSQL rebuild what can be rebuilt: REINDEX DATABASE (docs/operations.md, "A damaged database")',
 ] as const
 
-/** The database holds what nobody wrote: nothing that waits will mend it. @param what is damaged, in words */
+/** The content of the database is broken, and waiting does not help. @param what is damaged, in words */
 export function databaseDamaged(
   what: string,
   cause: unknown,
@@ -47,7 +47,7 @@ export function databaseDamaged(
   })
 }
 
-/** A document whose text is not what was stored. */
+/** A document's text differs from what was stored. */
 export function documentDamaged(name: string, cause: unknown): CodedError {
   return new CodedError('database_damaged', `the database is damaged: ${name} is no JSON`, {
     status: 503,

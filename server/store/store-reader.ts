@@ -20,7 +20,7 @@ const RECORD = [
   'hash',
 ] as const
 
-/** All the questions a store answers, for both databases. */
+/** All queries of a store, for both databases. */
 export class StoreReader {
   readonly #db: Kysely<Tables>
 
@@ -29,7 +29,7 @@ export class StoreReader {
   }
 
   async get(kind: string, tenantId: string, id: string): Promise<StoredDocument | undefined> {
-    // Nothing can be stored under such a name, and PostgreSQL would take a NUL in it for an error.
+    // Nothing can be stored under such a name, and PostgreSQL would report a NUL in the name as an error.
     if (!isDocumentKey({ kind, tenant_id: tenantId, id })) return undefined
     const row = await this.#db
       .selectFrom('lanecast_document')
@@ -115,7 +115,7 @@ function documentOf(row: Tables['lanecast_document']): StoredDocument {
   }
 }
 
-/** Somebody may have edited it: the trail must still be readable, and verifying names the record. */
+/** Somebody may have edited this record. The trail must still be readable; verifying names the record. */
 function detailOf({ detail }: AuditRow): Record<string, unknown> {
   try {
     return JSON.parse(detail)
@@ -124,7 +124,7 @@ function detailOf({ detail }: AuditRow): Record<string, unknown> {
   }
 }
 
-/** Out of range or not whole, a number from outside becomes the nearest that makes sense. */
+/** Replaces a number from outside that is out of range or not whole by the nearest sensible number. */
 function wholeFrom(least: number, value: number): number {
   return Math.min(Math.max(Math.trunc(value) || 0, least), Number.MAX_SAFE_INTEGER)
 }

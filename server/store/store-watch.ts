@@ -3,9 +3,9 @@ import { messageOf } from '../../common/errors.ts'
 import { HUB_TENANT_ID, type Store } from './store.ts'
 
 export interface StoreWatchRules {
-  /** How often a store that takes no writes is tried, ms: what recovery is seen late by where nobody else writes. */
+  /** How often the watch tries a store that takes no writes, ms: so late recovery is seen if nobody else writes. */
   readonly retryMs: number
-  /** A store that nobody wrote to for so long is tried, ms. */
+  /** The watch tries a store to which nobody wrote for this long, ms. */
   readonly idleMs: number
 }
 
@@ -14,14 +14,14 @@ export const STORE_WATCH_RULES: StoreWatchRules = {
   idleMs: 15_000,
 }
 
-/** Kind of the documents that are written to see whether anything can be: one for each hub of the database. */
+/** Kind of the documents that test whether anything can be written; one for each hub of the database. */
 const PROBE_KIND = 'store-probe'
 const LOOK_MS = 250
 
 export interface StoreWatchOptions {
   readonly store: Pick<Store, 'lastCommit' | 'write'>
   readonly hubId: string
-  /** How things stand, once a second while writes fail, and once when they succeed again. */
+  /** Reports the state once a second while writes fail, and once when they succeed again. */
   readonly report: (failure: string | null) => void
   /** Monotonic, ms. */
   readonly now?: () => number
@@ -29,8 +29,8 @@ export interface StoreWatchOptions {
 }
 
 /**
- * Knows whether the store takes writes, by what became of the last one. Where nobody writes, it writes itself: seldom
- * while all is well, and once a second while writes fail.
+ * Knows whether the store takes writes, by the outcome of the last write. Where nobody writes, the watch itself writes:
+ * rarely while all is well, and once a second while writes fail.
  */
 export class StoreWatch implements AsyncDisposable {
   readonly #options: StoreWatchOptions
@@ -40,7 +40,7 @@ export class StoreWatch implements AsyncDisposable {
   #reportedAt = Number.NEGATIVE_INFINITY
   #triedAt: number
   #probing: Promise<void> | undefined
-  /** What the database said to the watch's own write, which can't be at fault itself. */
+  /** The database's error for the watch's own write, which can't be at fault itself. */
   #probeFailure: string | null = null
 
   constructor(options: StoreWatchOptions) {
@@ -54,11 +54,11 @@ export class StoreWatch implements AsyncDisposable {
   get failure(): string | null {
     const { failure, at } = this.#options.store.lastCommit
     if (failure) return wordsOf(failure)
-    // A write that came through since says more than the probe before it.
+    // A later write that succeeded says more than the probe before it.
     return at !== null && at > this.#triedAt ? null : this.#probeFailure
   }
 
-  /** Tries a write where it is time for one, and tells how things stand. Called by the watch's own timer. */
+  /** Tries a write if it is time for one, and reports the state. Called by the watch's own timer. */
   look(): void {
     const { store, rules = STORE_WATCH_RULES } = this.#options
     const nowMs = this.#now()

@@ -1,4 +1,4 @@
-/** The tables as queries see them, the same in SQLite and PostgreSQL; `migrations/` makes them. */
+/** The tables as queries see them, identical in SQLite and PostgreSQL. `migrations/` makes them. */
 export interface Tables {
   lanecast_document: {
     kind: string
@@ -22,14 +22,14 @@ export interface Tables {
     prev_hash: string
     hash: string
   }
-  /** One row, with `id` 1. In PostgreSQL its lock is what makes the hubs write one after the other. */
+  /** One row, with `id` 1. In PostgreSQL the lock on this row makes the hubs write one after the other. */
   lanecast_audit_head: {
     id: number
     seq: number
     hash: string
     key_id: string | null
     seal: string | null
-    /** The last record that is in an archive and no more here; 0 while none is. */
+    /** The last record that moved from here to an archive; 0 while none has. */
     start_seq: number
     start_hash: string
     start_seal: string | null

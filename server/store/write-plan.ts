@@ -4,7 +4,7 @@ import { documentName } from './document-key.ts'
 import type { PreparedChange, PreparedWrite } from './prepared-write.ts'
 import type { DocumentKey } from './store.ts'
 
-/** Why one write of a batch can't be made: what a CodedError is made of, fit to cross threads. */
+/** Why one write of a batch can't be made: the parts of a CodedError, fit to cross threads. */
 export interface Refusal {
   readonly code: string
   readonly message: string
@@ -12,13 +12,13 @@ export interface Refusal {
   readonly details: readonly string[]
 }
 
-/** The versions that a write's changes left, in their order; 0 where it deleted. */
+/** The new versions of a write's changes, in their order; 0 for a delete. */
 export type Versions = readonly number[]
 
-/** Per write of a batch, in order. */
+/** One outcome for each write of a batch, in order. */
 export type Outcomes = readonly (Versions | Refusal)[]
 
-/** A document as the batch leaves it; version 0 and no body when it is deleted. */
+/** A document after the batch; version 0 and no body when the batch deletes it. */
 export interface PlannedDocument extends DocumentKey {
   readonly version: number
   readonly body: string | null
@@ -29,14 +29,14 @@ export interface BatchPlan {
   readonly outcomes: Outcomes
   readonly documents: readonly PlannedDocument[]
   readonly audit: readonly PreparedAuditDraft[]
-  /** Where the audit trail begins from now on; null where that stays. */
+  /** The new start of the audit trail; null where the start stays. */
   readonly cut: AuditCut | null
 }
 
 /**
- * Works out what a batch does, one write after the other, each all or nothing: the same as a savepoint for each, at
- * the price of none. `versionOf` tells a document's version before the batch, 0 for one that does not exist;
- * `auditStart` the last record that is archived.
+ * Works out what a batch does, one write after the other, each all or nothing. The result equals a savepoint for each
+ * write, without the cost. `versionOf` returns a document's version before the batch, 0 for a missing document.
+ * `auditStart` is the last archived record.
  */
 export function planBatch(
   writes: readonly PreparedWrite[],
@@ -77,7 +77,7 @@ function startMoved(now: number): Refusal {
   }
 }
 
-/** One text per document; no part of a key holds a space. */
+/** A text that is unique for each document: no part of a key holds a space. */
 export function keyText({ kind, tenant_id, id }: DocumentKey): string {
   return `${kind} ${tenant_id} ${id}`
 }

@@ -1,6 +1,6 @@
 import type { Migration } from './migration.ts'
 
-/** Text is compared byte by byte in both databases, whatever the cluster's locale: pages must not depend on it. */
+/** Both databases compare text byte by byte, whatever the locale of the cluster: pages must not depend on it. */
 export const documentsAndAudit: Migration = {
   version: 1,
   name: 'documents and audit',

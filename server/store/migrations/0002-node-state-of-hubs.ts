@@ -1,8 +1,8 @@
 import type { Migration } from './migration.ts'
 
-/** Before, a hub with an id of its own kept what it learned of nodes under a kind of its own, where no delete found it. */
+/** A hub with its own id used to keep its knowledge of nodes under a kind of its own, where no delete found it. */
 const PREFIX = 'node-state.'
-/** A kind was cut to this length: it may be that of two hubs then, and tells nothing of either. */
+/** A kind was cut to this length. A cut kind may be that of two hubs, and so belongs to neither. */
 const CUT = 64
 
 const statements = [

@@ -6,7 +6,7 @@ const columns = (integer: string): string[] => [
   'ALTER TABLE lanecast_audit_head ADD COLUMN start_seal TEXT',
 ]
 
-/** Where the chain begins in the database: what was before is in archive files, and only that may be deleted. */
+/** Where the chain begins in the database. Earlier records are in archive files, and only those may be deleted. */
 export const auditStart: Migration = {
   version: 3,
   name: 'audit start',

@@ -9,20 +9,20 @@ import type { Dialect, Migration } from './migration.ts'
 /** All released schemas, in order. */
 export const MIGRATIONS: readonly Migration[] = [documentsAndAudit, nodeStateOfHubs, auditStart]
 
-/** So that of several hubs that start at once on one PostgreSQL, one migrates and the others wait: any number will do. */
+/** Advisory lock, any number: of several hubs that start at once on one PostgreSQL, one migrates, the others wait. */
 const POSTGRES_LOCK = 5_293_701_444
 
 /**
- * Brings a database forward from whatever released schema it has, an empty one included, in one transaction: it is
- * either at the newest schema or untouched.
- * @throws CodedError `database_too_new` when a newer release has written it
+ * Brings a database from any released schema, or from none, to the newest schema. One transaction: the database is at
+ * the newest schema or untouched.
+ * @throws CodedError `database_too_new` when a newer release has written the database
  */
 export async function migrate(
   db: Kysely<Tables>,
   dialect: Dialect,
   migrations: readonly Migration[] = MIGRATIONS,
 ): Promise<void> {
-  // kysely's own Migrator neither locks SQLite nor migrates it in a transaction.
+  // kysely's own Migrator neither locks SQLite nor migrates SQLite in a transaction.
   await db.connection().execute(async (connection) => {
     await sql.raw(dialect === 'sqlite' ? 'BEGIN IMMEDIATE' : 'BEGIN').execute(connection)
     try {
@@ -31,7 +31,7 @@ export async function migrate(
       await bringForward(connection, dialect, migrations)
       await sql.raw('COMMIT').execute(connection)
     } catch (error) {
-      // What failed is worth more than that a damaged database can't be rolled back either.
+      // The first error matters more than a rollback that fails on a damaged database.
       await sql
         .raw('ROLLBACK')
         .execute(connection)

@@ -1,8 +1,8 @@
 export type Dialect = 'sqlite' | 'postgres'
 
 /**
- * One step from a released schema to the next. Never edited once released: what it got wrong, the next puts right.
- * It runs in a transaction together with the note that it ran.
+ * One step from a released schema to the next. A released migration is never edited: a later migration corrects its
+ * mistakes. It runs in one transaction together with the note that it ran.
  */
 export interface Migration {
   /** Counts from 1 without gaps. */
