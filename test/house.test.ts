@@ -4,17 +4,20 @@ import test from 'ava'
 
 const root = resolve(import.meta.dirname, '..')
 
-/** Which rooms each room may import from (docs/architecture.md). `signaling/client` is a room of its own: it runs in browsers. */
+/** Which rooms each room may import from (docs/architecture.md). `signaling/client` is a room of its own: it runs in browsers.
+ * A lane knows none of the inputs that feed it. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'common/wire': [],
   common: ['common/wire'],
   policy: ['common', 'common/wire'],
-  sfu: ['common', 'common/wire', 'policy'],
+  'sfu/lane': ['common', 'common/wire', 'sfu'],
+  'sfu/ingress': ['common', 'common/wire', 'sfu', 'sfu/lane'],
+  sfu: ['common', 'common/wire', 'policy', 'sfu/lane', 'sfu/ingress'],
   'signaling/client': ['common/wire'],
   signaling: ['common', 'common/wire', 'policy', 'sfu'],
   turn: ['common', 'common/wire'],
   agent: ['common', 'common/wire'],
-  server: ['common', 'common/wire', 'policy', 'sfu', 'signaling'],
+  server: ['common', 'common/wire', 'policy', 'sfu', 'sfu/ingress', 'signaling'],
   web: ['common/wire', 'signaling/client'],
 }
 

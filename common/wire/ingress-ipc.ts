@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { attachSchema, cursorsSchema } from './lane-ipc.ts'
 import { LOG_LEVELS } from './log-level.ts'
 import { streamIdSchema } from './stream.ts'
 
@@ -8,19 +9,6 @@ import { streamIdSchema } from './stream.ts'
  */
 
 const port = z.number().int().min(1).max(65_535)
-const ssrc = z.number().int().min(1).max(0xffff_ffff)
-const sequence = z.number().int().min(0).max(0xffff)
-
-/**
- * The position of the lane's 90 kHz clock: ticks at time T are `offset90k + (T - epochMs) * 90`. T is in ms of the
- * machine's monotonic clock (`machineMs`), so that a process that began after the date was set can go on from its
- * predecessor's position.
- */
-export const laneClockSchema = z.object({
-  epochMs: z.number(),
-  offset90k: z.number(),
-  last90k: z.number(),
-})
 
 export const ristInputSchema = z.strictObject({
   /** Address the link ports listen on. */
@@ -42,23 +30,6 @@ export const ristInputSchema = z.strictObject({
   }),
 })
 export type RistInput = z.infer<typeof ristInputSchema>
-
-const outputTrack = z.strictObject({ ssrc, payload_type: z.number().int().min(0).max(127), sequence })
-
-export const attachSchema = z.strictObject({
-  type: z.literal('attach'),
-  /** The lane's plain transport, on loopback; RTP and RTCP share the port (RFC 5761). */
-  target: z.strictObject({ ip: z.string(), port }),
-  /** One per rendition, ascending by picture size. */
-  video: z.array(outputTrack).max(4),
-  audio: outputTrack.nullable(),
-  cname: z.string(),
-  extension_ids: z.strictObject({ playout_delay: z.number().int(), abs_capture_time: z.number().int() }),
-  /** `playout-delay` header extension in ms, or null to leave buffering to the viewer. */
-  playout_delay_ms: z.strictObject({ min: z.number(), max: z.number() }).nullable(),
-  clock: laneClockSchema,
-})
-export type Attach = z.infer<typeof attachSchema>
 
 export const hubToIngressSchema = z.discriminatedUnion('type', [
   z.strictObject({
@@ -90,13 +61,6 @@ export const programSchema = z.object({
   audio_refusal: z.string().nullable(),
 })
 export type Program = z.infer<typeof programSchema>
-
-export const cursorsSchema = z.object({
-  type: z.literal('cursors'),
-  /** Next RTP sequence number by SSRC. */
-  sequences: z.array(z.tuple([ssrc, sequence])),
-  clock: laneClockSchema.nullable(),
-})
 
 const linkStats = z.object({
   name: z.string(),

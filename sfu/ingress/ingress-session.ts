@@ -1,12 +1,7 @@
 import { STEADY_BASE_MS, SYSTEM_CLOCK, wallOf } from '../../common/clock.ts'
 import type { Logger } from '../../common/logger.ts'
-import type {
-  Attach,
-  HubToIngress,
-  IngressToHub,
-  PictureState,
-  RistInput,
-} from '../../common/wire/ingress-ipc.ts'
+import type { HubToIngress, IngressToHub, PictureState, RistInput } from '../../common/wire/ingress-ipc.ts'
+import type { Attach, Cursors } from '../../common/wire/lane-ipc.ts'
 import { RtpSocket } from '../lane/rtp-socket.ts'
 import { AacTranscoder } from './audio/aac-transcoder.ts'
 import { BufferTuner } from './buffer-tuner.ts'
@@ -14,7 +9,7 @@ import { Cadence } from './cadence.ts'
 import { FlowIdentity } from './flow-identity.ts'
 import { PictureWatch } from './picture-watch.ts'
 import { IngestPipeline } from './pipeline.ts'
-import type { Cursors, IssueKind, ProgramDescription } from './pipeline-types.ts'
+import type { IssueKind, ProgramDescription } from './pipeline-types.ts'
 import { loggedAs, RistLogLines } from './rist-log-lines.ts'
 import { type FlowEvent, RistReceiver } from './rist-receiver.ts'
 import type { FlowStats } from './rist-stats.ts'
@@ -127,27 +122,10 @@ export class IngressSession implements AsyncDisposable {
   }
 
   /** Sends to this lane from the next IDR on. */
-  async attach(attach: Attach): Promise<void> {
-    await this.#socket.connect(attach.target)
-    this.#pipeline.attach({
-      video: attach.video.map(({ ssrc, payload_type, sequence }) => ({
-        ssrc,
-        payloadType: payload_type,
-        sequence,
-      })),
-      audio: attach.audio && {
-        ssrc: attach.audio.ssrc,
-        payloadType: attach.audio.payload_type,
-        sequence: attach.audio.sequence,
-      },
-      cname: attach.cname,
-      extensionIds: {
-        playoutDelay: attach.extension_ids.playout_delay,
-        absCaptureTime: attach.extension_ids.abs_capture_time,
-      },
-      playoutDelayMs: attach.playout_delay_ms,
-      clock: { ...attach.clock, epochMs: attach.clock.epochMs + STEADY_BASE_MS },
-    })
+  async attach({ type: _, target, ...attachment }: Attach): Promise<void> {
+    await this.#socket.connect(target)
+    const { clock } = attachment
+    this.#pipeline.attach({ ...attachment, clock: { ...clock, epochMs: clock.epochMs + STEADY_BASE_MS } })
     this.#attached = true
   }
 
@@ -261,7 +239,7 @@ export class IngressSession implements AsyncDisposable {
     this.#pipeline.tick()
     const { sequences, clock: own } = this.#attached ? this.#pipeline.cursors() : NO_CURSORS
     const clock = own && { ...own, epochMs: own.epochMs - STEADY_BASE_MS }
-    this.#tell({ type: 'cursors', sequences: sequences.map(([ssrc, next]) => [ssrc, next]), clock })
+    this.#tell({ type: 'cursors', sequences, clock })
     const nowMs = performance.now()
     if (this.#cadence.silentMs(nowMs) > this.#cadence.patienceMs(SILENT_AFTER_MS)) this.#setFlowing(false)
     this.#onPictures(nowMs)

@@ -1,5 +1,3 @@
-import type { ExtensionIds, PlayoutDelay } from '../lane/header-extensions.ts'
-import type { LaneClockState } from '../lane/lane-clock.ts'
 import type { DemuxIssue } from './mpegts/demuxer.ts'
 
 export interface VideoDescription {
@@ -82,31 +80,6 @@ export interface PipelineSink {
   issue(kind: IssueKind, detail: { readonly pid?: number }): void
   /** A viewer needs a keyframe of this rendition (not limited in rate), or pictures wait for one: null, of all. */
   keyframeRequest(rendition: number | null): void
-}
-
-export interface OutputTrack {
-  readonly ssrc: number
-  readonly payloadType: number
-  /** First sequence number; ignored for an SSRC that this pipeline has sent on before. */
-  readonly sequence: number
-}
-
-export interface Attachment {
-  /** One per rendition, ascending by pixels. */
-  readonly video: readonly OutputTrack[]
-  readonly audio?: OutputTrack | null
-  readonly extensionIds: ExtensionIds
-  /** The `playout-delay` header extension, ms, or null to leave buffering to the viewer. */
-  readonly playoutDelayMs: PlayoutDelay | null
-  readonly clock: LaneClockState
-  readonly cname: string
-}
-
-export interface Cursors {
-  /** Next sequence number by SSRC. */
-  readonly sequences: [ssrc: number, sequence: number][]
-  /** Null before the first {@link Attachment}. */
-  readonly clock: LaneClockState | null
 }
 
 export interface TrackStats {

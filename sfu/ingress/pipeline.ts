@@ -1,3 +1,4 @@
+import type { Cursors, LaneAttachment } from '../../common/wire/lane-ipc.ts'
 import { H264Packetizer } from '../lane/h264-packetizer.ts'
 import { LaneOutputs } from '../lane/lane-outputs.ts'
 import { CaptureMap } from './capture-map.ts'
@@ -5,14 +6,7 @@ import { Demuxer } from './mpegts/demuxer.ts'
 import type { StreamEntry } from './mpegts/psi-tables.ts'
 import type { PictureCounts } from './picture-watch.ts'
 import type { AudioTrackSink } from './pipeline-audio-track.ts'
-import type {
-  AacToOpus,
-  Attachment,
-  Cursors,
-  PipelineLimits,
-  PipelineSink,
-  PipelineStats,
-} from './pipeline-types.ts'
+import type { AacToOpus, PipelineLimits, PipelineSink, PipelineStats } from './pipeline-types.ts'
 import { defaultLimits } from './pipeline-types.ts'
 import type { VideoTrack, VideoTrackSink } from './pipeline-video-track.ts'
 import { ProgramGate } from './program-gate.ts'
@@ -22,9 +16,7 @@ import { refusals } from './refusals.ts'
 
 export type {
   AacToOpus,
-  Attachment,
   CaptureMapping,
-  Cursors,
   IssueKind,
   PipelineLimits,
   PipelineSink,
@@ -176,7 +168,7 @@ export class IngestPipeline implements Disposable {
   }
 
   /** Opens the way out; each rendition starts with its next keyframe. May be called again with another layout. */
-  attach(attachment: Attachment): void {
+  attach(attachment: LaneAttachment): void {
     this.#outputs.attach(attachment)
   }
 

@@ -1,16 +1,10 @@
 import { writeNtpTime } from '../../common/ntp-time.ts'
+import type { LaneAttachment } from '../../common/wire/lane-ipc.ts'
 
 /** Ids agreed on for the one-byte form (RFC 8285 section 4.2): 1 to 14, or 0 to leave the extension out. */
-export interface ExtensionIds {
-  readonly playoutDelay: number
-  readonly absCaptureTime: number
-}
-
-/** Bounds of the viewer's playout delay, ms, 0 to 40950 in steps of 10. */
-export interface PlayoutDelay {
-  readonly min: number
-  readonly max: number
-}
+type ExtensionIds = LaneAttachment['extension_ids']
+/** Bounds of the viewer's playout delay, ms, 0 to 40950 in steps of 10; null leaves buffering to the viewer. */
+type PlayoutDelay = LaneAttachment['playout_delay_ms']
 
 /**
  * The extension blocks of one video output, ready to be copied into packets: `plain` for every packet, `stamped` with
@@ -21,11 +15,11 @@ export class HeaderExtensions {
   readonly stamped: Buffer
   readonly #stampAt: number
 
-  constructor(ids: ExtensionIds, delay: PlayoutDelay | null) {
+  constructor(ids: ExtensionIds, delay: PlayoutDelay) {
     const playout =
-      delay && ids.playoutDelay > 0 ? playoutDelayElement(ids.playoutDelay, delay) : Buffer.alloc(0)
-    const capture = ids.absCaptureTime > 0 ? Buffer.alloc(9) : Buffer.alloc(0)
-    if (capture.length > 0) capture[0] = (ids.absCaptureTime << 4) | 7
+      delay && ids.playout_delay > 0 ? playoutDelayElement(ids.playout_delay, delay) : Buffer.alloc(0)
+    const capture = ids.abs_capture_time > 0 ? Buffer.alloc(9) : Buffer.alloc(0)
+    if (capture.length > 0) capture[0] = (ids.abs_capture_time << 4) | 7
     this.plain = block(playout)
     this.stamped = block(Buffer.concat([playout, capture]))
     this.#stampAt = capture.length > 0 ? 4 + playout.length + 1 : -1
@@ -38,7 +32,7 @@ export class HeaderExtensions {
 }
 
 /** http://www.webrtc.org/experiments/rtp-hdrext/playout-delay: 12 bits each, in units of 10 ms. */
-function playoutDelayElement(id: number, delay: PlayoutDelay): Buffer {
+function playoutDelayElement(id: number, delay: NonNullable<PlayoutDelay>): Buffer {
   const units = (ms: number): number => Math.min(Math.max(Math.round(ms / 10), 0), 0xfff)
   const value = (units(delay.min) << 12) | units(delay.max)
   return Buffer.from([(id << 4) | 2, value >> 16, (value >> 8) & 0xff, value & 0xff])

@@ -1,15 +1,5 @@
 import { ptsDifference } from '../../common/pts.ts'
-
-/**
- * Where a lane's 90 kHz clock stands, as plain data for the process that takes over: at Unix time T (ms) the wall
- * says `offset90k + (T - epochMs) * 90` ticks. Ticks are never reduced; RTP carries their low 32 bits.
- */
-export interface LaneClockState {
-  readonly epochMs: number
-  readonly offset90k: number
-  /** Highest tick that left so far. */
-  readonly last90k: number
-}
+import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
 
 const ticksPerMs = 90
 const second = 90_000

@@ -1,4 +1,4 @@
-import type { Attachment, Cursors, OutputTrack } from '../ingress/pipeline-types.ts'
+import type { Cursors, LaneAttachment, LaneTrack } from '../../common/wire/lane-ipc.ts'
 import type { H264Packetizer } from './h264-packetizer.ts'
 import { HeaderExtensions } from './header-extensions.ts'
 import { createTrackClock, LaneClock, type TrackClock } from './lane-clock.ts'
@@ -42,7 +42,7 @@ export class LaneOutputs {
   readonly #known = new Map<number, LaneOutput>()
   #video: LaneOutput[] = []
   #audio: LaneOutput | null = null
-  #extensions = new HeaderExtensions({ playoutDelay: 0, absCaptureTime: 0 }, null)
+  #extensions = new HeaderExtensions({ playout_delay: 0, abs_capture_time: 0 }, null)
   #clock: LaneClock | null = null
   #cname = ''
 
@@ -50,13 +50,13 @@ export class LaneOutputs {
     this.#sink = sink
   }
 
-  attach(attachment: Attachment): void {
+  attach(attachment: LaneAttachment): void {
     if (!this.#clock?.isSame(attachment.clock)) {
       this.#clock = new LaneClock(attachment.clock, () => this.#sink.ptsReset())
       for (const output of this.#known.values()) output.clock = createTrackClock()
     }
     this.#cname = attachment.cname
-    this.#extensions = new HeaderExtensions(attachment.extensionIds, attachment.playoutDelayMs)
+    this.#extensions = new HeaderExtensions(attachment.extension_ids, attachment.playout_delay_ms)
     this.#video = attachment.video.map((track) => this.#output(track, videoPacketBytes, videoPacketsKept))
     this.#audio = attachment.audio ? this.#output(attachment.audio, audioPacketBytes, audioPacketsKept) : null
     const active = new Set([...this.#video, this.#audio])
@@ -201,14 +201,14 @@ export class LaneOutputs {
   }
 
   /** An SSRC that was sent on before goes on where it is: `sequence` may be older than what has left since. */
-  #output(track: OutputTrack, maxPacketBytes: number, keep: number): LaneOutput {
+  #output(track: LaneTrack, maxPacketBytes: number, keep: number): LaneOutput {
     const known = this.#known.get(track.ssrc)
     if (known) {
-      known.rtp.payloadType = track.payloadType
+      known.rtp.payloadType = track.payload_type
       return known
     }
     const send = (packet: Buffer): void => this.#sink.rtp(packet)
-    const rtp = new RtpOutput({ ...track, maxPacketBytes, keep, send })
+    const rtp = new RtpOutput({ ...track, payloadType: track.payload_type, maxPacketBytes, keep, send })
     const output = { rtp, clock: createTrackClock(), started: false, nextSample: Number.NEGATIVE_INFINITY }
     this.#known.set(track.ssrc, output)
     return output

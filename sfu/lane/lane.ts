@@ -1,9 +1,7 @@
-import { randomInt } from 'node:crypto'
 import type { types } from 'mediasoup'
-import type { z } from 'zod'
-import { machineMs } from '../../common/clock.ts'
-import type { Attach, cursorsSchema } from '../../common/wire/ingress-ipc.ts'
+import type { Attach } from '../../common/wire/lane-ipc.ts'
 import type { WorkerSlot } from '../worker-pool.ts'
+import type { LaneIdentity } from './lane-identity.ts'
 
 /** RTP header extensions of a lane's producers: their URIs and the ids in use between ingress and router (RFC 8285). */
 const EXTENSIONS = {
@@ -20,71 +18,10 @@ const AUDIO_PAYLOAD_TYPE = 111
 const KEYFRAME_EVERY_MS = 80
 /** A picture's worth of H.264 in RTP may arrive at once: the socket must hold it while the worker is busy. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
-/** Sequence numbers skipped past the last reported cursor after a crash: more than any ingress sends in between
- * two reports, and fewer than mediasoup takes for a new stream (3000, RFC 3550 appendix A.1 MAX_DROPOUT). */
-const CRASH_SEQUENCE_GAP = 600
-
 /** Which tracks a lane has: the number of video renditions (0 to 4) and whether there is sound. */
 export interface LaneLayout {
   readonly renditions: number
   readonly audio: boolean
-}
-
-type Cursors = z.infer<typeof cursorsSchema>
-
-/**
- * What stays the same for a lane's viewers while everything under it is replaced: SSRCs, sequence numbers and the
- * RTP clock. Plain data; it outlives sender, ingress process and worker.
- */
-export class LaneIdentity {
-  readonly cname: string
-  readonly #videoSsrcs: number[] = []
-  readonly #audioSsrc = newSsrc()
-  readonly #sequences = new Map<number, number>()
-  #clock: Attach['clock'] = { epochMs: Math.round(machineMs()), offset90k: randomInt(2 ** 31), last90k: 0 }
-
-  constructor(cname: string) {
-    this.cname = cname
-  }
-
-  /** SSRC of rendition `index`, ascending by picture size; the same for the life of the lane. */
-  videoSsrc(index: number): number {
-    while (this.#videoSsrcs.length <= index) this.#videoSsrcs.push(newSsrc())
-    return this.#videoSsrcs[index]!
-  }
-
-  get audioSsrc(): number {
-    return this.#audioSsrc
-  }
-
-  get clock(): Attach['clock'] {
-    return this.#clock
-  }
-
-  /** The next sequence number to use for an SSRC. */
-  sequence(ssrc: number): number {
-    const known = this.#sequences.get(ssrc)
-    if (known !== undefined) return known
-    const first = randomInt(0x8000)
-    this.#sequences.set(ssrc, first)
-    return first
-  }
-
-  /** Takes over where the ingress process says it stands. */
-  advance(cursors: Cursors): void {
-    for (const [ssrc, next] of cursors.sequences) this.#sequences.set(ssrc, next)
-    if (cursors.clock) this.#clock = cursors.clock
-  }
-
-  /** An ingress process died after its last report: step over whatever it may still have sent. */
-  skipUnreported(): void {
-    for (const [ssrc, next] of this.#sequences)
-      this.#sequences.set(ssrc, (next + CRASH_SEQUENCE_GAP) & 0xffff)
-  }
-}
-
-function newSsrc(): number {
-  return randomInt(1, 0xffff_ffff)
 }
 
 /**

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { machineMs } from '../../common/clock.ts'
-import type { Attach, Program } from '../../common/wire/ingress-ipc.ts'
+import type { Program } from '../../common/wire/ingress-ipc.ts'
+import type { Attach } from '../../common/wire/lane-ipc.ts'
 import { AUDIO_PAYLOAD_TYPE, VIDEO_PAYLOAD_TYPE } from './ingest-side.ts'
 
 /** What a lane would tell an ingress process, but with `port` of loopback in the lane's place. */

@@ -56,7 +56,7 @@ test('any NAL units packetized and depacketized are the same NAL units', (t) => 
     keep: 64,
     send: (packet) => sent.push(parseRtp(packet)),
   })
-  const extensions = new HeaderExtensions({ playoutDelay: 6, absCaptureTime: 13 }, { min: 0, max: 100 })
+  const extensions = new HeaderExtensions({ playout_delay: 6, abs_capture_time: 13 }, { min: 0, max: 100 })
   const packetizer = new H264Packetizer()
   for (let unit = 0; unit < 400; unit++) {
     sent.length = 0
@@ -161,10 +161,10 @@ for (const [name, mutate] of mutations) {
         },
         program: (program) => {
           pipeline.attach({
-            video: program.video.map((_, index) => ({ ssrc: 1 + index, payloadType: 102, sequence: 0 })),
-            audio: { ssrc: 9, payloadType: 111, sequence: 0 },
-            extensionIds: { playoutDelay: 6, absCaptureTime: 13 },
-            playoutDelayMs: { min: 0, max: 0 },
+            video: program.video.map((_, index) => ({ ssrc: 1 + index, payload_type: 102, sequence: 0 })),
+            audio: { ssrc: 9, payload_type: 111, sequence: 0 },
+            extension_ids: { playout_delay: 6, abs_capture_time: 13 },
+            playout_delay_ms: { min: 0, max: 0 },
             clock: { epochMs: 0, offset90k: 0, last90k: 0 },
             cname: 'fuzz',
           })

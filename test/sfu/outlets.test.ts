@@ -1,6 +1,7 @@
 import test from 'ava'
 import type { types } from 'mediasoup'
-import { Lane, LaneIdentity } from '../../sfu/lane/lane.ts'
+import { Lane } from '../../sfu/lane/lane.ts'
+import { LaneIdentity } from '../../sfu/lane/lane-identity.ts'
 import { type OutletSource, Outlets } from '../../sfu/outlets.ts'
 import { ROUTER_CODECS } from '../../sfu/router-codecs.ts'
 import type { WorkerPool } from '../../sfu/worker-pool.ts'

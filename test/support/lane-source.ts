@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import type { Attach } from '../../common/wire/ingress-ipc.ts'
+import type { Attach } from '../../common/wire/lane-ipc.ts'
 import type { Lane } from '../../sfu/lane/lane.ts'
 
 const FRAME_MS = 20

@@ -1,4 +1,5 @@
-import { Lane, LaneIdentity } from '../../sfu/lane/lane.ts'
+import { Lane } from '../../sfu/lane/lane.ts'
+import { LaneIdentity } from '../../sfu/lane/lane-identity.ts'
 import type { Placement } from '../../sfu/placement.ts'
 import { Stream } from '../../sfu/stream.ts'
 import type { WorkerPool } from '../../sfu/worker-pool.ts'

@@ -1,4 +1,5 @@
-import { Lane, LaneIdentity } from '../../../sfu/lane/lane.ts'
+import { Lane } from '../../../sfu/lane/lane.ts'
+import { LaneIdentity } from '../../../sfu/lane/lane-identity.ts'
 import { Stream } from '../../../sfu/stream.ts'
 import type { ViewingTerms } from '../../../sfu/viewed-media.ts'
 import { Viewer } from '../../../sfu/viewer.ts'

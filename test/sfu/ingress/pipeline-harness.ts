@@ -1,7 +1,7 @@
+import type { LaneAttachment } from '../../../common/wire/lane-ipc.ts'
 import type { CaptureMapping, IssueKind, PipelineSink } from '../../../sfu/ingress/pipeline.ts'
 import {
   type AacToOpus,
-  type Attachment,
   IngestPipeline,
   type PipelineLimits,
   type ProgramDescription,
@@ -11,7 +11,7 @@ import { chunksOf } from '../../support/media-generator.ts'
 import { parseRtp, type RtpPacket } from './rtp-depacketizer.ts'
 
 export const ssrcs = { video: [1001, 1002, 1003, 1004], audio: 2001 } as const
-export const extensionIds = { playoutDelay: 6, absCaptureTime: 13 }
+export const extensionIds = { playout_delay: 6, abs_capture_time: 13 }
 
 /** An event the pipeline reported, in order. */
 export type Reported =
@@ -58,17 +58,17 @@ export class PipelineHarness {
 
   attach(
     program: Pick<ProgramDescription, 'audio'> & { video: readonly unknown[] },
-    over: Partial<Attachment> = {},
+    over: Partial<LaneAttachment> = {},
   ) {
     this.pipeline.attach({
       video: program.video.map((_, rendition) => ({
         ssrc: ssrcs.video[rendition]!,
-        payloadType: 102,
+        payload_type: 102,
         sequence: 65_530,
       })),
-      audio: program.audio && { ssrc: ssrcs.audio, payloadType: 111, sequence: 10 },
-      extensionIds,
-      playoutDelayMs: { min: 0, max: 0 },
+      audio: program.audio && { ssrc: ssrcs.audio, payload_type: 111, sequence: 10 },
+      extension_ids: extensionIds,
+      playout_delay_ms: { min: 0, max: 0 },
       clock: { epochMs: 1_800_000_000_000, offset90k: 123_456, last90k: 0 },
       cname: 'test',
       ...over,

@@ -282,8 +282,8 @@ test('a successor process goes on where the cursors say', async (t) => {
   t.is(next.size, 3)
   second.attach(first.programs[0]!, {
     clock,
-    video: ssrcs.video.slice(0, 2).map((ssrc) => ({ ssrc, payloadType: 102, sequence: next.get(ssrc)! })),
-    audio: { ssrc: ssrcs.audio, payloadType: 111, sequence: next.get(ssrcs.audio)! },
+    video: ssrcs.video.slice(0, 2).map((ssrc) => ({ ssrc, payload_type: 102, sequence: next.get(ssrc)! })),
+    audio: { ssrc: ssrcs.audio, payload_type: 111, sequence: next.get(ssrcs.audio)! },
   })
   second.play(ts, 4)
   for (const rendition of [0, 1]) {
@@ -338,10 +338,10 @@ test('capture time: from arrival, from TEMI stamps when there are any', async (t
   t.is(first.source, 'sender')
   t.is(first.rtp90k, stamped.video()[0]!.timestamp)
   t.true(Math.abs(first.captureUnixMs - captureUnixMs) < 0.01)
-  const firsts = stamped.video().filter((packet) => packet.extensions.has(extensionIds.absCaptureTime))
+  const firsts = stamped.video().filter((packet) => packet.extensions.has(extensionIds.abs_capture_time))
   t.is(firsts.length, 120)
   for (const [frame, packet] of firsts.entries()) {
-    const captured = readNtpTime(packet.extensions.get(extensionIds.absCaptureTime)!, 0)
+    const captured = readNtpTime(packet.extensions.get(extensionIds.abs_capture_time)!, 0)
     t.true(Math.abs(captured - captureUnixMs - (frame * 1000) / 30) < 0.1)
   }
 })

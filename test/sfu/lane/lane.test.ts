@@ -1,8 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import test from 'ava'
-import { attachSchema } from '../../../common/wire/ingress-ipc.ts'
-import { Lane, LaneIdentity } from '../../../sfu/lane/lane.ts'
+import { attachSchema } from '../../../common/wire/lane-ipc.ts'
+import { Lane } from '../../../sfu/lane/lane.ts'
+import { LaneIdentity } from '../../../sfu/lane/lane-identity.ts'
 import type { WorkerPool } from '../../../sfu/worker-pool.ts'
 import { openWorkers } from '../../support/local-workers.ts'
 import { until } from '../../support/until.ts'
@@ -34,7 +35,6 @@ test('an identity keeps its SSRCs and sequence numbers over lanes, layouts and w
   t.is(attached.cname, 'cam-1')
   t.true(attached.video[0]!.sequence < 0x8000)
   identity.advance({
-    type: 'cursors',
     sequences: [
       [video, 0xfff0],
       [audio, 17],
@@ -62,7 +62,7 @@ test('an identity keeps its SSRCs and sequence numbers over lanes, layouts and w
 test('after a crash the numbers step over what may have left unreported, modulo 2^16', (t) => {
   const identity = new LaneIdentity('cam-1')
   const ssrc = identity.videoSsrc(0)
-  identity.advance({ type: 'cursors', sequences: [[ssrc, 0xfff0]], clock: null })
+  identity.advance({ sequences: [[ssrc, 0xfff0]], clock: null })
   identity.skipUnreported()
   const skipped = (identity.sequence(ssrc) - 0xfff0) & 0xffff
   t.true(skipped >= 500 && skipped < 3000, `${skipped}`)

@@ -23,7 +23,7 @@ function setUp(keep = 512): { output: RtpOutput; sent: RtpPacket[] } {
 }
 
 const extensions = (): HeaderExtensions =>
-  new HeaderExtensions({ playoutDelay: 6, absCaptureTime: 13 }, { min: 0, max: 400 })
+  new HeaderExtensions({ playout_delay: 6, abs_capture_time: 13 }, { min: 0, max: 400 })
 
 function send(
   nals: readonly Buffer[],
@@ -80,7 +80,7 @@ test('extensions without an id are left out', (t) => {
   send(
     [nal(5, 1188)],
     output,
-    new HeaderExtensions({ playoutDelay: 0, absCaptureTime: 0 }, { min: 0, max: 0 }),
+    new HeaderExtensions({ playout_delay: 0, abs_capture_time: 0 }, { min: 0, max: 0 }),
   )
   t.is(sent.length, 1)
   t.is(sent[0]!.bytes, 1200)

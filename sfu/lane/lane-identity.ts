@@ -1,0 +1,62 @@
+import { randomInt } from 'node:crypto'
+import { machineMs } from '../../common/clock.ts'
+import type { Cursors, LaneClockState } from '../../common/wire/lane-ipc.ts'
+
+/** Sequence numbers skipped past the last reported cursor after a crash: more than any ingress sends in between
+ * two reports, and fewer than mediasoup takes for a new stream (3000, RFC 3550 appendix A.1 MAX_DROPOUT). */
+const CRASH_SEQUENCE_GAP = 600
+
+/**
+ * What stays the same for a lane's viewers while everything under it is replaced: SSRCs, sequence numbers and the
+ * RTP clock. Plain data; it outlives sender, ingress process and worker.
+ */
+export class LaneIdentity {
+  readonly cname: string
+  readonly #videoSsrcs: number[] = []
+  readonly #audioSsrc = newSsrc()
+  readonly #sequences = new Map<number, number>()
+  #clock: LaneClockState = { epochMs: Math.round(machineMs()), offset90k: randomInt(2 ** 31), last90k: 0 }
+
+  constructor(cname: string) {
+    this.cname = cname
+  }
+
+  /** SSRC of rendition `index`, ascending by picture size; the same for the life of the lane. */
+  videoSsrc(index: number): number {
+    while (this.#videoSsrcs.length <= index) this.#videoSsrcs.push(newSsrc())
+    return this.#videoSsrcs[index]!
+  }
+
+  get audioSsrc(): number {
+    return this.#audioSsrc
+  }
+
+  get clock(): LaneClockState {
+    return this.#clock
+  }
+
+  /** The next sequence number to use for an SSRC. */
+  sequence(ssrc: number): number {
+    const known = this.#sequences.get(ssrc)
+    if (known !== undefined) return known
+    const first = randomInt(0x8000)
+    this.#sequences.set(ssrc, first)
+    return first
+  }
+
+  /** Takes over where the ingress process says it stands. */
+  advance(cursors: Cursors): void {
+    for (const [ssrc, next] of cursors.sequences) this.#sequences.set(ssrc, next)
+    if (cursors.clock) this.#clock = cursors.clock
+  }
+
+  /** An ingress process died after its last report: step over whatever it may still have sent. */
+  skipUnreported(): void {
+    for (const [ssrc, next] of this.#sequences)
+      this.#sequences.set(ssrc, (next + CRASH_SEQUENCE_GAP) & 0xffff)
+  }
+}
+
+function newSsrc(): number {
+  return randomInt(1, 0xffff_ffff)
+}
