@@ -1,7 +1,9 @@
 /** A source whose knock came to nothing is not answered for so long, ms. */
 const UNANSWERED_MS = 30_000
-/** Who knocks right after a process ended for want of a sender was knocking while it ran, ms. */
+/** Who knocks within this time after a process ended for want of a sender may have been knocking while it ran, ms. */
 const LEARN_MS = 1000
+/** The same source may be the sender, which began just then: after that time it waits no longer than this, ms. */
+const DOUBTED_MS = 2000
 /** Knocks answered at once, and one more every `REFILL_MS`: sources can be made up. */
 const MOST = 8
 const REFILL_MS = 30_000
@@ -26,11 +28,11 @@ export class KnockGate {
 
   /** @param source names address and port that a knock came from */
   answers(source: string, nowMs: number): boolean {
+    if (nowMs < (this.#unanswered.get(source) ?? Number.NEGATIVE_INFINITY)) return false
     if (nowMs < this.#learnUntil) {
-      this.#leave(source, nowMs)
+      this.#leave(source, this.#learnUntil + DOUBTED_MS)
       return false
     }
-    if (nowMs < (this.#unanswered.get(source) ?? Number.NEGATIVE_INFINITY)) return false
     const refills = Math.floor((nowMs - this.#refilledAt) / REFILL_MS)
     this.#refilledAt += refills * REFILL_MS
     this.#answers = Math.min(MOST, this.#answers + refills)
@@ -42,7 +44,7 @@ export class KnockGate {
 
   /** The process that the last answered knock started ended, and nobody had proved to be the sender. */
   cameToNothing(nowMs: number): void {
-    if (this.#answered !== null) this.#leave(this.#answered, nowMs)
+    if (this.#answered !== null) this.#leave(this.#answered, nowMs + UNANSWERED_MS)
     this.#answered = null
     this.#learnUntil = nowMs + LEARN_MS
   }
@@ -54,10 +56,10 @@ export class KnockGate {
     this.#answered = null
   }
 
-  #leave(source: string, nowMs: number): void {
+  #leave(source: string, untilMs: number): void {
     this.#unanswered.delete(source)
     const oldest = this.#unanswered.keys().next().value
     if (this.#unanswered.size >= MAX_SOURCES && oldest !== undefined) this.#unanswered.delete(oldest)
-    this.#unanswered.set(source, nowMs + UNANSWERED_MS)
+    this.#unanswered.set(source, untilMs)
   }
 }

@@ -13,6 +13,17 @@ test('a knock that came to nothing is not answered for half a minute; another so
   t.true(gate.answers('a', 40_001))
 })
 
+test('a sender that begins in the second after a process ended is answered within three; who was refused is not', (t) => {
+  const gate = new KnockGate(0)
+  t.true(gate.answers('wrong', 0))
+  gate.cameToNothing(10_000)
+  for (let now = 10_000; now < 13_000; now += 100)
+    t.false(gate.answers('sender', now) || gate.answers('wrong', now))
+  t.true(gate.answers('sender', 13_000))
+  t.false(gate.answers('wrong', 39_900))
+  t.true(gate.answers('wrong', 40_000))
+})
+
 test('who makes up sources gets a process a third of the time', (t) => {
   const gate = new KnockGate(0)
   let runs = 0
