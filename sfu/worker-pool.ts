@@ -1,12 +1,12 @@
 import { once } from 'node:events'
-import { createWorker, type types } from 'mediasoup'
+import type { types } from 'mediasoup'
 import { CodedError, messageOf } from '../common/errors.ts'
 import { backoffMs, pause } from '../common/retry.ts'
 import { ChildWatch, type WatchedChild } from '../common/supervision/child-watch.ts'
 import { ConsumerCensus } from './consumer-census.ts'
 import type { MediaEvents } from './media-events.ts'
+import { startMediaWorker } from './media-worker.ts'
 import { ROUTER_CODECS } from './router-codecs.ts'
-import { workerBinary } from './worker-binary.ts'
 
 export interface WorkerPoolOptions {
   /** How many mediasoup workers; one per core is right. */
@@ -36,6 +36,8 @@ const HEALTHY_AFTER_MS = 30_000
 /** A worker that answers nothing for so long by its own fault hangs: it is ended, as one that can't be asked to end. */
 const HANG_AFTER_MS = 3000
 const ASK_EVERY_MS = 500
+/** A fresh worker speaks within some 20 ms. */
+const START_WITHIN_MS = 5000
 /** Silent for so long, a worker gets nothing new while others answer. */
 const DOUBTFUL_AFTER_MS = 1000
 /** A worker that is asked to end does so in a few ms, unless it hangs. */
@@ -52,6 +54,7 @@ export class WorkerPool implements AsyncDisposable {
   readonly #slots: (WorkerSlot | null)[]
   readonly #watch = new ChildWatch()
   readonly #watched = new WeakMap<types.Worker, WatchedChild>()
+  readonly #restarting = new Set<Promise<void>>()
   readonly #closing = new AbortController()
   readonly #replaced = new Set<(slot: WorkerSlot) => void>()
   /** mediasoup copies them at each reading, and each viewer is told. */
@@ -78,7 +81,7 @@ export class WorkerPool implements AsyncDisposable {
     return this.#slots.length
   }
 
-  /** The slots whose workers are up. One that mediasoup closed by itself, at SIGTERM, has not died and is not replaced. */
+  /** The slots whose workers are up. */
   get slots(): readonly WorkerSlot[] {
     return this.#taken.filter(({ worker }) => !worker.closed)
   }
@@ -110,27 +113,20 @@ export class WorkerPool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
-    // mediasoup closes its workers by itself on SIGTERM; some may be gone already.
     const workers = this.#taken.map((slot) => slot.worker).filter((worker) => !worker.subprocessClosed)
     const gone = workers.map((worker) => once(worker, 'subprocessclose'))
     for (const worker of workers) worker.close()
     const killer = setTimeout(() => {
       for (const worker of workers) if (!worker.subprocessClosed) kill(worker.pid)
     }, CLOSE_WITHIN_MS)
-    // A worker that is just being started closes itself; waiting for it could last for ever, as mediasoup's
-    // createWorker() never settles when a signal reaches the process meanwhile.
-    await Promise.allSettled(gone)
+    await Promise.allSettled([...gone, ...this.#restarting])
     clearTimeout(killer)
     this.#watch[Symbol.dispose]()
   }
 
   async #start(index: number, generation: number): Promise<WorkerSlot> {
     const { webRtc } = this.#options
-    const worker = await createWorker({
-      workerBin: workerBinary(),
-      logLevel: 'warn',
-      logTags: ['ice', 'dtls', 'rtp', 'srtp', 'rtcp'],
-    })
+    const worker = await this.#startWorker()
     this.#watchOver(index, worker)
     const startedAt = performance.now()
     try {
@@ -157,6 +153,18 @@ export class WorkerPool implements AsyncDisposable {
     } catch (error) {
       worker.close()
       throw portTaken(error, webRtc.ip, webRtc.basePort + index) ?? error
+    }
+  }
+
+  /** A worker; one that does not speak is replaced by another, once. */
+  async #startWorker(): Promise<types.Worker> {
+    const start = () => startMediaWorker(this.#watch, START_WITHIN_MS, this.#closing.signal)
+    try {
+      return await start()
+    } catch (error) {
+      if (!(error instanceof CodedError && error.code === 'worker_silent')) throw error
+      this.#options.events.error('sfu', 'worker_start', error)
+      return start()
     }
   }
 
@@ -196,9 +204,10 @@ export class WorkerPool implements AsyncDisposable {
     const diedAt = performance.now()
     this.#options.events.workerDied(index, pid)
     const firstAttempt = diedAt - startedAt > HEALTHY_AFTER_MS ? 0 : Math.min(generation, 6)
-    this.#restart(index, generation + 1, firstAttempt, diedAt).catch((error) =>
-      this.#options.events.error('sfu', 'worker_restart', error),
-    )
+    const restart = this.#restart(index, generation + 1, firstAttempt, diedAt)
+      .catch((error) => this.#options.events.error('sfu', 'worker_restart', error))
+      .finally(() => this.#restarting.delete(restart))
+    this.#restarting.add(restart)
   }
 
   async #restart(index: number, generation: number, firstAttempt: number, diedAt: number): Promise<void> {
@@ -207,7 +216,7 @@ export class WorkerPool implements AsyncDisposable {
       if (attempt > 0) await pause(backoffMs(RESTART_BACKOFF, attempt - 1), signal).catch(() => {})
       if (signal.aborted) return
       const slot = await this.#start(index, generation).catch((error) => {
-        this.#options.events.error('sfu', 'worker_start', messageOf(error))
+        if (!signal.aborted) this.#options.events.error('sfu', 'worker_start', messageOf(error))
         return null
       })
       if (!slot) continue

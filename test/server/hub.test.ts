@@ -13,6 +13,9 @@ import { descendants, programOf } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 import { joinWith } from './flows/join-with.ts'
 
+/** Longer than a worker may be silent before the hub says that it does not answer. */
+const WORKER_DOUBTED_MS = 1500
+
 test('a hub serves health, readiness, metrics and clear errors', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }])
   const get = async (path: string) => {
@@ -147,9 +150,21 @@ test('a hub that is drained takes nothing new and keeps what runs', async (t) =>
   await until(async () => (await fetch(`${hub.url}/readyz`)).status === 200, 'it is ready again')
   t.is((await hub.api('POST', '/v1/subscribe', { stream_id: 'cam-1' })).status, 200)
 
-  // SIGTERM drains as well, and ends the hub as soon as nothing runs any more.
+  // SIGTERM drains as well, and ends the hub as soon as nothing runs any more. A terminal and a service manager signal
+  // the whole group: media goes on all the same.
+  const children = descendants(hub.pid)
+  t.true(children.length > 0)
   const stopped = hub.stop()
+  for (const pid of children) process.kill(pid, 'SIGTERM')
   await until(async () => (await fetch(`${hub.url}/readyz`)).status === 503, 'it drains')
+  await setTimeout(WORKER_DOUBTED_MS)
+  t.deepEqual(descendants(hub.pid), children)
+  const { degraded } = (await (await fetch(`${hub.url}/readyz`)).json()) as { degraded: string[] }
+  t.true(degraded.includes('draining: nothing new is taken'))
+  t.deepEqual(
+    degraded.filter((why) => why.startsWith('workers')),
+    [],
+  )
   t.is((await publish('cam-2')).status, 503)
   t.is((await hub.api('POST', `/v1/flows/${contract_id}/renew`)).status, 200)
   t.is((await hub.api('DELETE', `/v1/flows/${contract_id}`)).status, 204)

@@ -1,0 +1,72 @@
+import type { ChildProcess } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { join } from 'node:path'
+import { createWorker, type types } from 'mediasoup'
+import { CodedError } from '../common/errors.ts'
+import type { ChildWatch } from '../common/supervision/child-watch.ts'
+import { workerBinary } from './worker-binary.ts'
+
+const LAUNCHER = join(import.meta.dirname, 'worker-launcher.sh')
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
+/**
+ * Starts a mediasoup worker. mediasoup alone waits for ever for a worker that stops before it speaks, and closes its
+ * workers when the hub gets a signal, so that nothing could drain. Here such a worker is ended, and a signal closes nothing.
+ * @param startWithinMs how much silence of the worker's own fault is allowed until it runs, ms
+ * @throws CodedError `worker_silent` when the worker did not speak; the signal's reason when it is aborted first
+ */
+export async function startMediaWorker(
+  watch: ChildWatch,
+  startWithinMs: number,
+  signal: AbortSignal,
+): Promise<types.Worker> {
+  signal.throwIfAborted()
+  const { created, child } = create()
+  let silent = false
+  using _watched =
+    child?.pid === undefined
+      ? null
+      : watch.watch(child.pid, startWithinMs, () => {
+          silent = true
+          child.kill('SIGKILL')
+        })
+  const onAbort = () => child?.kill('SIGKILL')
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await created
+  } catch (error) {
+    if (silent)
+      throw new CodedError(
+        'worker_silent',
+        `media worker ${child?.pid} did not start within ${startWithinMs} ms: it was ended`,
+      )
+    signal.throwIfAborted()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** mediasoup makes the process and its listeners at once, and tells nobody of them before the worker speaks. */
+function create(): { created: Promise<types.Worker>; child: ChildProcess | undefined } {
+  let child: ChildProcess | undefined
+  const onChild = (message: unknown) => {
+    child = (message as { readonly process: ChildProcess }).process
+  }
+  const listening = SIGNALS.map((signal) => new Set(process.listeners(signal)))
+  process.env.LANECAST_WORKER = workerBinary()
+  subscribe('child_process', onChild)
+  try {
+    const created = createWorker({
+      workerBin: LAUNCHER,
+      logLevel: 'warn',
+      logTags: ['ice', 'dtls', 'rtp', 'srtp', 'rtcp'],
+    })
+    for (const [index, signal] of SIGNALS.entries())
+      for (const listener of process.listeners(signal))
+        if (!listening[index]!.has(listener)) process.off(signal, listener)
+    return { created, child }
+  } finally {
+    unsubscribe('child_process', onChild)
+  }
+}
