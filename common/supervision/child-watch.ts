@@ -13,7 +13,7 @@ export interface WatchedChild extends Disposable {
 }
 
 interface Watched {
-  readonly pid: number
+  readonly pid: number | null
   readonly patience: Patience
   readonly onHung: () => void
 }
@@ -33,10 +33,11 @@ export class ChildWatch implements Disposable {
   }
 
   /**
+   * @param pid null for what is no process: a thread, judged by its silence alone
    * @param limitMs how much silence of its own is allowed, until `spoke` says otherwise
    * @param onHung is called at each look for as long as it hangs
    */
-  watch(pid: number, limitMs: number, onHung: () => void): WatchedChild {
+  watch(pid: number | null, limitMs: number, onHung: () => void): WatchedChild {
     const patience = new Patience(limitMs, LOOK_EVERY_MS, performance.now())
     const child = { pid, patience, onHung }
     this.#children.add(child)
@@ -57,6 +58,6 @@ export class ChildWatch implements Disposable {
   #look(): void {
     const now = performance.now()
     for (const { pid, patience, onHung } of this.#children)
-      if (patience.look(now, () => sampleOf(pid))) onHung()
+      if (patience.look(now, () => (pid === null ? null : sampleOf(pid)))) onHung()
   }
 }

@@ -4,7 +4,7 @@ import { LOG_LEVELS } from './log-level.ts'
 import { streamIdSchema } from './stream.ts'
 
 /**
- * What the hub and an ingress process say to each other over the IPC channel of `child_process.fork`. Secrets
+ * What the hub and an ingress process say to each other over the channel that a supervisor opens. Secrets
  * travel here and nowhere else: never in arguments, environment or files.
  */
 
@@ -42,7 +42,6 @@ export const hubToIngressSchema = z.discriminatedUnion('type', [
   }),
   attachSchema,
   z.strictObject({ type: z.literal('detach') }),
-  z.strictObject({ type: z.literal('stop') }),
 ])
 export type HubToIngress = z.infer<typeof hubToIngressSchema>
 

@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Duplex, Readable, Writable } from 'node:stream'
+import { MessageChannel } from './message-channel.ts'
+
+/** Where a child of our own finds its end of the channel: a descriptor beyond standard input, output and error. */
+const CHANNEL_FD = 3
+/** Names that descriptor in the child's environment. */
+export const CHANNEL_VARIABLE = 'LANECAST_CHANNEL'
+/** What a child said last is waited for so long after its exit, ms. */
+const LAST_WORDS_MS = 200
+
+/** A program of our own: TypeScript that begins with `Parent.connect`. It has no standard input. */
+export interface OurProgram {
+  /** Absolute path. */
+  readonly entry: string
+  readonly nodeFlags?: readonly string[]
+  /** Added to this process's environment. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Whether its standard output is read; else it goes nowhere. */
+  readonly readsOutput?: boolean
+}
+
+/** Somebody else's program, on the PATH. It must end with its standard input, which closes when this process ends. */
+export interface ForeignProgram {
+  readonly command: string
+  readonly args: readonly string[]
+  /** All of its environment. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+export type Program = OurProgram | ForeignProgram
+
+export interface ChildListener {
+  /** Any JSON; only programs of our own speak. */
+  heard(message: unknown): void
+  /** It broke the channel's rules and is ended. @param why in words, about the child */
+  broken(why: string): void
+}
+
+/** One child process from start to exit. Whoever starts it ends it; it ends with this process even if that is killed. */
+export class Child implements AsyncDisposable {
+  /** Undefined where it could not be started. */
+  readonly pid: number | undefined
+  /** Resolves when the process is gone and what it said was heard: a signal, `exit code 1`, or why it could not start. */
+  readonly ended: Promise<string>
+  readonly #process: ChildProcess
+  readonly #channel: MessageChannel | null
+  readonly #stopWithinMs: number
+  #gone = false
+
+  /** @param stopWithinMs how long it may take to end when it is asked to, ms; 0 asks nobody */
+  constructor(program: Program, listener: ChildListener, stopWithinMs: number) {
+    this.#stopWithinMs = stopWithinMs
+    const child = 'entry' in program ? spawnOurs(program) : spawnForeign(program)
+    this.#process = child
+    this.pid = child.pid
+    const socket = child.stdio[CHANNEL_FD]
+    this.#channel = socket
+      ? new MessageChannel(socket as Duplex, {
+          heard: (message) => listener.heard(message),
+          broken: (why) => {
+            this.kill()
+            listener.broken(why)
+          },
+          ended: () => {},
+        })
+      : null
+    child.stdin?.on('error', () => {}) // 'exit' tells.
+    this.ended = new Promise<string>((resolve) => {
+      child.once('error', (error) => {
+        if (this.pid === undefined) resolve(`could not start: ${error.message}`)
+      })
+      child.once('exit', (code, signal) => {
+        const how = signal ?? `exit code ${code}`
+        const enough = setTimeout(resolve, LAST_WORDS_MS, how)
+        child.once('close', () => {
+          clearTimeout(enough)
+          resolve(how)
+        })
+      })
+    }).finally(() => {
+      this.#gone = true
+      this.#channel?.destroy()
+    })
+  }
+
+  get stdin(): Writable | null {
+    return this.#process.stdin
+  }
+
+  get stdout(): Readable | null {
+    return this.#process.stdout
+  }
+
+  get stderr(): Readable | null {
+    return this.#process.stderr
+  }
+
+  /** Says something; lost when it has ended. */
+  send(message: unknown): void {
+    if (!this.#gone) this.#channel?.send(message)
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+
+  /** Asks it to end: its channel, and its standard input, close. It is killed when it takes too long. */
+  async stop(): Promise<void> {
+    if (this.#gone) return
+    if (this.#stopWithinMs === 0) this.kill()
+    this.#channel?.end()
+    this.#process.stdin?.end()
+    const killer = setTimeout(() => this.kill(), this.#stopWithinMs)
+    await this.ended
+    clearTimeout(killer)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}
+
+function spawnOurs({ entry, nodeFlags = [], env, readsOutput = false }: OurProgram): ChildProcess {
+  // A debugger's port is this process's own.
+  const inherited = process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
+  return spawn(process.execPath, [...inherited, ...nodeFlags, entry], {
+    stdio: ['ignore', readsOutput ? 'pipe' : 'ignore', 'inherit', 'pipe'],
+    env: { ...process.env, ...env, [CHANNEL_VARIABLE]: String(CHANNEL_FD) },
+  })
+}
+
+function spawnForeign({ command, args, env }: ForeignProgram): ChildProcess {
+  return spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...env } })
+}

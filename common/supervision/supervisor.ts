@@ -1,0 +1,225 @@
+import type { z } from 'zod'
+import type { Logger } from '../logger.ts'
+import { pause } from '../retry.ts'
+import { Child, type Program } from './child.ts'
+import type { ChildWatch, WatchedChild } from './child-watch.ts'
+import { type PaceOptions, RestartPace } from './restart-pace.ts'
+import type { StartGate } from './start-gate.ts'
+
+/** Messages outside the protocol that are logged of each process; all are counted. */
+const LOGGED_STRAY = 5
+
+/** How a process ended, or that it could not begin. */
+export interface ChildEnd {
+  /** A signal, `exit code 1`, or why it could not start. */
+  readonly how: string
+  /** It was told to end by `retire()`. */
+  readonly retired: boolean
+}
+
+export interface SupervisorOptions<Said> {
+  /** What is kept running, in log lines: `ingress`. */
+  readonly name: string
+  /** Asked anew for each process. */
+  readonly program: () => Program
+  /** Everything that the process may say. */
+  readonly said: z.ZodType<Said>
+  readonly pace: PaceOptions
+  /** How long it may take to end when it is asked to, ms; 0 asks nobody. */
+  readonly stopWithinMs: number
+  /** How much silence of its own a process may keep, ms: until `working()` was called, and then. null where it need not speak. */
+  readonly silence: { readonly startMs: number; readonly workMs: number } | null
+  readonly watch: ChildWatch
+  /** Where the process waits for its turn to start; it has started once `working()` is called. */
+  readonly gate?: { readonly gate: StartGate; readonly urgent: () => boolean }
+  readonly logger: Logger
+  /** Resolves when a process is needed; each start waits for that. @throws what is in the way: it is told, and tried again */
+  readonly needed?: (signal: AbortSignal) => Promise<void>
+  /** A process was started: nothing was heard of it yet. */
+  readonly started?: (child: Child) => void
+  readonly heard?: (message: Said) => void
+  /** A process ended without being closed; its successor comes when it is needed, after the back-off. */
+  readonly ended: (end: ChildEnd) => void
+  /** `needed` threw. */
+  readonly failed?: (error: unknown) => void
+  /** Monotonic time. */
+  readonly clock?: SupervisorClock
+}
+
+export interface SupervisorClock {
+  /** ms */
+  now(): number
+  /** @throws the signal's reason when it is aborted */
+  pause(ms: number, signal: AbortSignal): Promise<void>
+}
+
+const MONOTONIC: SupervisorClock = { now: () => performance.now(), pause }
+
+/** What happened since the supervisor began. */
+export interface SupervisorCounts {
+  /** Processes that were started. */
+  starts: number
+  /** Processes that ended without being asked to. */
+  failures: number
+  /** Those among them that hung and were killed. */
+  hangs: number
+  /** Those among them that flooded the channel or said what is no message. */
+  broken: number
+  /** Messages outside the protocol. */
+  stray: number
+}
+
+/**
+ * Keeps one child process running from its construction until it is disposed of: waits until it is needed, and for its turn
+ * to start; hears it; kills it when it hangs by its own fault, floods, or says garbage; replaces it with back-off when it
+ * ends; on dispose asks it to end and kills it when that takes too long. One process at a time; nothing of a process is
+ * heard after its end was told.
+ */
+export class Supervisor<Tells, Said> implements AsyncDisposable {
+  readonly counts: SupervisorCounts = { starts: 0, failures: 0, hangs: 0, broken: 0, stray: 0 }
+  readonly #options: SupervisorOptions<Said>
+  readonly #clock: SupervisorClock
+  readonly #pace: RestartPace
+  readonly #closing = new AbortController()
+  readonly #running: Promise<void>
+  #child: Child | null = null
+  #watched: WatchedChild | null = null
+  #place: Disposable | null = null
+  #working = false
+  #retiring = false
+
+  constructor(options: SupervisorOptions<Said>) {
+    this.#options = options
+    this.#clock = options.clock ?? MONOTONIC
+    this.#pace = new RestartPace(options.pace)
+    this.#running = this.#run()
+  }
+
+  /** The process that runs now. */
+  get child(): Child | null {
+    return this.#child
+  }
+
+  /** Tells the process; lost when none runs. */
+  tell(message: Tells): void {
+    this.#child?.send(message)
+  }
+
+  /** The process does its work from now on: others have their turn to start, and it must not be silent for long. */
+  working(): void {
+    this.#working = true
+    this.#leaveGate()
+    this.spoke()
+  }
+
+  /** A sign of life of another kind than a message. */
+  spoke(): void {
+    if (this.#working) this.#watched?.spoke(this.#options.silence?.workMs)
+  }
+
+  /** Ends the process that runs, which is no failure; the next one starts when it is needed. */
+  retire(): void {
+    if (!this.#child || this.#retiring) return
+    this.#retiring = true
+    void this.#child.stop()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
+    await this.#child?.stop()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { needed, ended, failed, gate } = this.#options
+    const { signal } = this.#closing
+    let notBefore = 0
+    while (!signal.aborted) {
+      try {
+        await needed?.(signal)
+        const early = notBefore - this.#clock.now()
+        if (early > 0) await this.#clock.pause(early, signal)
+        this.#place = gate ? await gate.gate.take(gate.urgent(), signal) : null
+      } catch (error) {
+        if (signal.aborted) return
+        failed?.(error)
+        await this.#clock.pause(this.#pace.failed(0), signal).catch(() => {})
+        continue
+      }
+      // Whoever closed it meanwhile found no process to end.
+      if (signal.aborted) return this.#leaveGate()
+      const startedAt = this.#clock.now()
+      const end = await this.#runOne()
+      if (signal.aborted) return
+      const now = this.#clock.now()
+      if (end.retired) notBefore = 0
+      else {
+        this.counts.failures += 1
+        notBefore = now + this.#pace.failed(now - startedAt)
+      }
+      ended(end)
+    }
+  }
+
+  /** One process from start to end. */
+  async #runOne(): Promise<ChildEnd> {
+    const { program, silence, stopWithinMs, watch, started } = this.#options
+    this.#retiring = false
+    this.#working = false
+    let stray = 0
+    const child = new Child(
+      program(),
+      {
+        heard: (raw) => {
+          if (child !== this.#child) return
+          const parsed = this.#options.said.safeParse(raw)
+          if (parsed.success) {
+            this.spoke()
+            this.#options.heard?.(parsed.data)
+            return
+          }
+          this.counts.stray += 1
+          stray += 1
+          if (stray <= LOGGED_STRAY)
+            this.#log({ issues: parsed.error.issues }, 'said something that is not in its protocol')
+        },
+        broken: (why) => {
+          this.counts.broken += 1
+          this.#log({ why }, 'is ended: it breaks its channel')
+        },
+      },
+      stopWithinMs,
+    )
+    this.#child = child
+    this.counts.starts += 1
+    let hangs = false
+    using watched =
+      silence === null || child.pid === undefined
+        ? null
+        : watch.watch(child.pid, silence.startMs, () => {
+            if (!hangs) {
+              hangs = true
+              this.counts.hangs += 1
+              this.#log({}, 'hangs: ending it')
+            }
+            child.kill()
+          })
+    this.#watched = watched
+    started?.(child)
+    const how = await child.ended
+    this.#child = null
+    this.#watched = null
+    this.#leaveGate()
+    return { how, retired: this.#retiring }
+  }
+
+  #leaveGate(): void {
+    this.#place?.[Symbol.dispose]()
+    this.#place = null
+  }
+
+  #log(fields: object, what: string): void {
+    const { name, logger } = this.#options
+    logger.error({ ...fields, child_pid: this.#child?.pid }, `${name} process ${what}`)
+  }
+}
