@@ -31,10 +31,11 @@ export class Parent<Says> {
     this.#channel = channel
   }
 
-  /** Ends the process, with exit code 0, where no parent speaks to it: whoever started it wanted it loaded only. */
+  /** @throws where no parent has opened a channel */
   static connect<Says, Told>({ told, hear, stop }: ParentOptions<Told>): Parent<Says> {
     const descriptor = process.env[CHANNEL_VARIABLE]
-    if (descriptor === undefined) process.exit(0)
+    if (descriptor === undefined)
+      throw new Error('Lanecast starts this program itself: it has no channel here')
     delete process.env[CHANNEL_VARIABLE]
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
     endWithParent()

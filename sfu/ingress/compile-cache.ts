@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { Child } from '../../common/supervision/child.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const FOLDER = join(ROOT, '.cache/compile')
@@ -10,6 +9,9 @@ const FOLDER = join(ROOT, '.cache/compile')
 const STAMP = join(FOLDER, 'ingress.stamp')
 /** Where the TypeScript of an ingress process lives. */
 const SOURCES = ['sfu/ingress', 'common']
+/** What it takes is 0.3 s, more on a busy machine; without the cache things work as well. */
+const FILL_WITHIN_MS = 10_000
+const STOP_WITHIN_MS = 2000
 
 /**
  * Has Node keep what it makes of an ingress process's source. Without it every such process loads Node's type
@@ -20,8 +22,8 @@ export const compileCacheEnv = { NODE_COMPILE_CACHE: FOLDER } as const
 let filled: Promise<void> | undefined
 
 /**
- * Fills the cache where sources or Node changed since it was last filled, by one process that loads `entry` and
- * ends: 0.3 s, so that the first streams' processes are as small as all others. Where it cannot be kept, things
+ * Fills the cache where sources or Node changed since it was last filled, by one process that loads `entry`, says
+ * so and ends: 0.3 s, so that the first streams' processes are as small as all others. Where it cannot be kept, things
  * work without it.
  */
 export function fillCompileCache(entry: string): Promise<void> {
@@ -32,12 +34,18 @@ export function fillCompileCache(entry: string): Promise<void> {
 async function fill(entry: string): Promise<void> {
   const current = await digest()
   if ((await readFile(STAMP, 'utf8').catch(() => '')) === current) return
-  const child = spawn(process.execPath, [entry], {
-    stdio: 'ignore',
-    env: { ...process.env, ...compileCacheEnv },
-  })
-  const [code] = await once(child, 'exit')
-  if (code === 0) await writeFile(STAMP, current)
+  const loaded = Promise.withResolvers<void>()
+  const child = new Child(
+    { entry, env: compileCacheEnv },
+    { heard: () => loaded.resolve(), broken: () => {} },
+    STOP_WITHIN_MS,
+  )
+  const killer = setTimeout(() => child.kill(), FILL_WITHIN_MS)
+  await Promise.race([loaded.promise, child.ended])
+  clearTimeout(killer)
+  // Node writes its cache when the process ends.
+  await child.stop()
+  if ((await child.ended) === 'exit code 0') await writeFile(STAMP, current)
 }
 
 async function digest(): Promise<string> {
