@@ -11,10 +11,12 @@ const ALARM_THRESHOLDS = {
   flappingSwitches: 3,
   /** Failures of one link that are not forgotten yet. */
   flappingBreaks: 3,
-  /** Load of an access point against what it can carry: above the first it is too much, below the second no more. */
+  /**
+   * An access point's load as a share of what it can carry: raises the alarm at the first, clears it below the second.
+   */
   oversubscribedFrom: 1,
   oversubscribedTo: 0.85,
-  /** Burn of the error budget, likewise. */
+  /** Burn of the error budget: the alarm is raised at the first, cleared below the second. */
   breachFrom: 1,
   breachTo: 0.8,
 } as const
@@ -26,7 +28,7 @@ export interface AlarmWatchOptions {
   readonly alarms: AlarmBook
 }
 
-/** Looks at the state of things and tells the alarm book how each condition stands. */
+/** Looks at the topology and reports each condition to the alarm book. */
 export class AlarmWatch {
   readonly #options: AlarmWatchOptions
 
@@ -50,7 +52,7 @@ export class AlarmWatch {
       looked.add(nameOf(link).subject)
       this.#link(link, nowMs)
     }
-    // A flow that left a broken link does not mend it.
+    // A flow that left a broken link does not repair the link.
     for (const kind of ['link_down', 'path_flapping'] as const) {
       for (const name of alarms.subjects(kind)) {
         if (looked.has(name.subject) || !name.subject.startsWith('link:')) continue
@@ -99,7 +101,7 @@ export class AlarmWatch {
     }
   }
 
-  /** Too much for what it can carry, as far as that is known; else several of its links congested at once. */
+  /** Whether the access point has more than it is known to carry, or several of its links are congested at once. */
   #accessPoint({ tenantId, nodeId, entry }: NodeRecord, node: GraphNode, nowMs: number): void {
     const { alarms, triggers } = this.#options
     const subject = `node:${nodeId}`
@@ -167,7 +169,7 @@ function nameOf({ facts }: GraphLink): { tenantId: string | null; subject: strin
 
 const flowSubject = ({ contractId }: { contractId: string }): string => `flow:${contractId}`
 
-/** What its links carry by their newest reports, each way counted once, kb/s. */
+/** Bitrate over the node's links by their newest reports, each direction counted once, kb/s. */
 function carriedKbps(node: GraphNode, nowMs: number): number {
   let [inwards, outwards] = [0, 0]
   for (const { link } of node.arcs) {

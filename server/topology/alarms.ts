@@ -1,10 +1,10 @@
 import type { Alarm, AlarmKind } from '../../common/wire/alarm.ts'
 
-/** How long a condition must hold before its alarm is raised, and be gone before it is cleared, ms. */
+/** How long a condition must hold before its alarm is raised, and be gone before its alarm is cleared, ms. */
 export const ALARM_RULES: Readonly<
   Record<AlarmKind, { readonly raiseAfterMs: number; readonly clearAfterMs: number }>
 > = {
-  // Evidence has its own patience already.
+  // The evidence of links waits by itself already.
   link_down: { raiseAfterMs: 0, clearAfterMs: 10_000 },
   node_down: { raiseAfterMs: 0, clearAfterMs: 5000 },
   path_flapping: { raiseAfterMs: 0, clearAfterMs: 60_000 },
@@ -16,12 +16,12 @@ export const ALARM_RULES: Readonly<
   stream_without_contract: { raiseAfterMs: 5000, clearAfterMs: 0 },
 }
 
-/** Conditions watched at once; more than that are left out and counted. */
+/** Most conditions watched at once. Further conditions are left out and counted. */
 const MAX_CONDITIONS = 10_000
 
 export interface AlarmName {
   readonly kind: AlarmKind
-  /** null for what is the hub's own. */
+  /** null for conditions of the hub itself. */
   readonly tenantId: string | null
   /** As in the wire's `Alarm`. */
   readonly subject: string
@@ -29,7 +29,7 @@ export interface AlarmName {
 
 export interface AlarmEvents {
   alarmRaised(alarm: Alarm): void
-  /** @param why `recovered`, or `gone` where what it was about is no more */
+  /** @param why `recovered`, or `gone` where the subject no longer exists */
   alarmCleared(alarm: Alarm, why: 'recovered' | 'gone', afterMs: number): void
 }
 
@@ -37,12 +37,12 @@ interface Condition {
   readonly name: AlarmName
   message: string
   holds: boolean
-  /** Since when it holds, or does not. */
+  /** Since when the condition holds, or does not hold. */
   since: number
   raisedAt: number | null
 }
 
-/** Alarms that are raised now. Conditions are told as often as one likes; only lasting changes become alarms. */
+/** Alarms that are raised now. Conditions may be reported as often as one likes; only lasting changes become alarms. */
 export class AlarmBook {
   readonly #events: AlarmEvents
   readonly #conditions = new Map<string, Condition>()
@@ -58,8 +58,8 @@ export class AlarmBook {
   }
 
   /**
-   * Says how things stand now.
-   * @param message in words, with figures; only looked at while the condition holds
+   * Reports a condition.
+   * @param message in words, with figures; used only while the condition holds
    */
   report(name: AlarmName, holds: boolean, message: string, nowMs: number): void {
     const key = keyOf(name)
@@ -81,12 +81,12 @@ export class AlarmBook {
     this.#settle(key, condition, nowMs)
   }
 
-  /** Whether an alarm is raised: conditions that use it as their own memory read it here. */
+  /** Whether an alarm is raised, for conditions with hysteresis. */
   raised(name: AlarmName): boolean {
     return (this.#conditions.get(keyOf(name))?.raisedAt ?? null) !== null
   }
 
-  /** What an alarm is about is no more. */
+  /** The subject of an alarm no longer exists. */
   gone(name: AlarmName, nowMs: number): void {
     const key = keyOf(name)
     const condition = this.#conditions.get(key)
@@ -98,12 +98,12 @@ export class AlarmBook {
     return [...this.#conditions.values()].filter(({ name }) => name.kind === kind).map(({ name }) => name)
   }
 
-  /** Lets time pass for conditions that nobody reports anew. */
+  /** Moves on conditions that nobody reports again. */
   sweep(nowMs: number): void {
     for (const [key, condition] of this.#conditions) this.#settle(key, condition, nowMs)
   }
 
-  /** Raised alarms of a tenant, newest first; `null` is the hub's admin, who sees all. */
+  /** Raised alarms of a tenant, newest first. `null` is the hub's admin, who sees all. */
   list(tenantId: string | null): Alarm[] {
     return [...this.#conditions.values()]
       .filter(({ raisedAt, name }) => raisedAt !== null && (tenantId === null || name.tenantId === tenantId))

@@ -9,9 +9,9 @@ export interface Arrival {
   readonly packets: number
 }
 
-/** Counts of both ends belong together when they are no further apart than this, ms. */
+/** Counts of the two ends belong together when at most this far apart, ms. */
 const TOGETHER_MS = 3000
-/** So many intervals in a row without a packet are no accident of when each end began to count. */
+/** This many intervals in a row without a packet are no accident of when each end began to count. */
 const EMPTY_IN_A_ROW = 2
 
 interface Counts {
@@ -23,24 +23,24 @@ interface Counts {
 }
 
 /**
- * Brings the two ends of a link together: the sender knows what it gave to the link, the receiver what arrived, and
- * only both together tell a dead link from an idle one.
+ * Brings the two ends of a link together: the sender knows what it gave to the link, and the receiver knows what
+ * arrived. Only both together tell a dead link from an idle link.
  */
 export class DeliveryLedger<Link extends object> {
   readonly #counts = new WeakMap<Link, Counts>()
 
-  /** The sender's report, with what arrived where the sender does not know. */
+  /** Takes the sender's report, and adds the arrived packets where the sender does not know them. */
   sent(link: Link, report: LinkObservation): LinkObservation {
     const counts = this.#of(link)
     counts.report = report
     if (report.sentPackets === null || report.deliveredPackets !== null) return report
     if (Math.abs(report.at - counts.arrivedAt) > TOGETHER_MS) return report
-    // A receiver that began to count later than the sender has nothing to say yet.
+    // A receiver that began to count after the sender knows nothing yet.
     if (counts.arrived === 0 && counts.empty < EMPTY_IN_A_ROW) return report
     return { ...report, deliveredPackets: counts.arrived }
   }
 
-  /** The receiver's count as a report about the link; what only the sender knows is taken from its newest report. */
+  /** The receiver's count as a report about the link, completed from the sender's newest report. */
   arrived(link: Link, arrival: Arrival): LinkObservation {
     const counts = this.#of(link)
     counts.arrivedAt = arrival.at
@@ -71,7 +71,7 @@ export class DeliveryLedger<Link extends object> {
   }
 }
 
-/** Bytes of a full RIST packet, to make packets of a bitrate where nobody counted them. */
+/** Bytes of a full RIST packet, to convert a bitrate to packets where nobody counted packets. */
 const PACKET_BYTES = 1316
 
 /** What an ingress process saw of one link in the last second. */

@@ -12,7 +12,7 @@ export interface TopologyEvents
     QosEvents,
     Required<Pick<TopologyListener, 'nodeUp' | 'nodeDown'>> {}
 
-/** What happens in the topology is told; looks at flows, which come to nothing most of the time, are only counted. */
+/** Tells what happens in the topology. Looks at flows mostly change nothing, so they are only counted. */
 export function topologyEvents(
   facts: Pick<TenantFacts, 'tell'>,
   metrics: Pick<Metrics, 'reconsidered' | 'errors'>,

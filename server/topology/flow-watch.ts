@@ -4,24 +4,24 @@ import { LinkWatch } from './link-watch.ts'
 import type { QosCause } from './trigger-queue.ts'
 import { oneWayMs, type Route, routeOf, type WatchedFlow } from './watched-flow.ts'
 
-/** The budget must be passed for this long before a flow is looked at for it, ms, and again this often. */
+/** A flow must exceed its budget for this long before it is looked at, and again this often, ms. */
 const OVER_BUDGET_FOR_MS = 2000
 const OVER_BUDGET_AGAIN_MS = 10_000
 
 export interface FlowState {
   flow: WatchedFlow
   route: Route
-  /** One-way delay that the contract reckoned with, ms. */
+  /** One-way delay on which the contract was calculated, ms. */
   grantedOneWayMs: number
   whole: boolean
   overBudgetSince: number | null
   overBudgetToldAt: number
 }
 
-/** Called with each flow that must be looked at, and why. */
+/** Called for each flow that must be looked at, with the cause. */
 export type Concern = (state: FlowState, cause: QosCause) => void
 
-/** Flows under contract and the links that carry them: finds what happens to one through the other. */
+/** Flows under contract and the links that carry them. Finds the flows that a change of a link concerns. */
 export class FlowWatch {
   readonly #topology: Topology
   readonly #flows = new Map<string, FlowState>()
@@ -50,7 +50,7 @@ export class FlowWatch {
       flow,
       route,
       grantedOneWayMs: oneWayMs(route, nowMs),
-      // A flow that was granted over a broken path is not looked at for that again and again.
+      // A flow that was granted over a broken path is not looked at again and again for that.
       whole: isWhole(route, flow),
       overBudgetSince: null,
       overBudgetToldAt: Number.NEGATIVE_INFINITY,
@@ -69,7 +69,7 @@ export class FlowWatch {
     return state
   }
 
-  /** Nodes or links came or went: routes must be found anew. */
+  /** Nodes or links came or went: routes must be found again. */
   structureChanged(): void {
     for (const state of this.#flows.values()) state.route = routeOf(this.#topology.snapshot, state.flow)
     this.#indexed = false
@@ -88,7 +88,7 @@ export class FlowWatch {
     return false
   }
 
-  /** Tells every flow that must be looked at again. */
+  /** Reports every flow that must be looked at again. */
   look(nowMs: number, concern: Concern): void {
     this.#index()
     for (const [link, { watch, flows }] of this.#links) {
@@ -118,7 +118,7 @@ export class FlowWatch {
     return true
   }
 
-  /** What is known of a link stays as long as some flow uses it. */
+  /** What is known of a link stays as long as a flow uses the link. */
   #index(): void {
     if (this.#indexed) return
     const before = new Map(this.#links)

@@ -13,35 +13,34 @@ import { factsOf, type NodeRecord, newRecord } from './node-record.ts'
 import { wentDown } from './reputation.ts'
 import { Unplaced } from './unplaced-links.ts'
 
-/** A node that says nothing for this long is down, ms: ten reports at the interval nodes are told. */
+/** A node without a sign of life for this long is down, ms: ten reports at the usual interval. */
 export const DOWN_AFTER_MS = 10_000
-/** How often nodes are told to report, ms. */
+/** How often nodes should report, ms. */
 export const TELEMETRY_INTERVAL_MS = 1000
-/** A link that only reports told of is forgotten after this long without one, ms. */
+/** A link known only from reports is forgotten after this long without a report, ms. */
 export const FORGET_LEARNED_MS = 600_000
 
 export type ObserveOutcome = 'applied' | 'outdated' | 'unknown_node' | 'unknown_link' | 'too_many_links'
 
 /**
- * Whoever must know what changed. Who needs one of these facts only leaves the others out. Calls come in order; none of
- * them may throw.
+ * Gets the changes. A listener that needs only some of them leaves the others out. Calls come in order; none may throw.
  */
 export interface TopologyListener {
   linkObserved?(link: GraphLink): void
-  /** Nodes or links came or went, or what is declared of them changed. */
+  /** Nodes or links came or went, or their declarations changed. */
   structureChanged?(): void
   nodeUp?(tenantId: string | null, nodeId: string): void
   nodeDown?(tenantId: string | null, nodeId: string): void
-  /** A node was taken away, and with it what was learned of it. */
+  /** A node was removed, with everything learned of it. */
   nodeGone?(record: NodeRecord): void
 }
 
 const key = (tenantId: string | null, nodeId: string) => `${tenantId ?? ''}/${nodeId}`
 
 /**
- * The live topology: nodes as the directory declares them, links declared or learned from reports, what was measured
- * on them, and who is there. Decisions read `snapshot`; nothing here reads a clock: time comes with each call, in
- * Unix milliseconds.
+ * The live topology: nodes as the directory declares them, links that were declared or learned from reports,
+ * measurements on links, and which nodes live. Decisions read `snapshot`. The topology reads no clock: each call brings
+ * the time, in Unix milliseconds.
  */
 export class Topology {
   readonly #graph = new TopologyGraph()
@@ -80,7 +79,7 @@ export class Topology {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Adds a node or replaces what was declared of it. */
+  /** Adds a node or replaces its declaration. */
   upsert(tenantId: string | null, nodeId: string, entry: NodeEntry, nowMs: number): void {
     const known = this.record(tenantId, nodeId)
     const record = known ?? newRecord(tenantId, nodeId, entry, nowMs)
@@ -101,7 +100,7 @@ export class Topology {
     this.#structureChanged()
   }
 
-  /** Takes a node and its links away. Links that others declared to it wait for it to come back. */
+  /** Removes a node and its links. Links that others declared to the node wait until the node comes back. */
   remove(tenantId: string | null, nodeId: string): void {
     const record = this.record(tenantId, nodeId)
     if (!record) return
@@ -118,7 +117,7 @@ export class Topology {
     this.#structureChanged()
   }
 
-  /** A node gave a sign of life: a report, or any request it proved its name with. */
+  /** A node gave a sign of life: a report, or any request with which the node proved its identity. */
   seen(tenantId: string | null, nodeId: string, nowMs: number): boolean {
     const record = this.record(tenantId, nodeId)
     if (!record) return false
@@ -128,7 +127,7 @@ export class Topology {
     return true
   }
 
-  /** A connection proves that the node lives, until what is answered is called: its control channel, or the hub itself. */
+  /** A connection (control channel, or the hub's own) proves that the node lives, until the result is called. */
   hold(tenantId: string | null, nodeId: string, nowMs: number): (nowMs: number) => void {
     const record = this.record(tenantId, nodeId)
     if (!record) return () => {}
@@ -151,8 +150,8 @@ export class Topology {
   }
 
   /**
-   * Takes in a node's report about one of its own links. A link nobody declared is learned: it leads to `to`, or else
-   * to the first hub.
+   * Takes a node's report about one of its own links. An undeclared link is learned: it leads to `to`, or else to the
+   * first hub.
    */
   observe(
     tenantId: string | null,
@@ -175,7 +174,7 @@ export class Topology {
     return this.#apply(record, link, this.#ledger.sent(link, report))
   }
 
-  /** Takes in what the other end of a node's link received. */
+  /** Takes what the other end of a node's link received. */
   arrived(tenantId: string | null, nodeId: string, linkId: string, arrival: Arrival): ObserveOutcome {
     const record = this.record(tenantId, nodeId)
     if (!record) return 'unknown_node'
@@ -191,7 +190,7 @@ export class Topology {
     return this.#apply(record, link, this.#ledger.arrived(link, arrival))
   }
 
-  /** Finds who went silent and forgets learned links that nobody reports any more. Call it each second or so. */
+  /** Finds silent nodes, and forgets learned links without reports. Call it each second or so. */
   sweep(nowMs: number): void {
     let forgot = false
     for (const record of this.#records.values()) {
@@ -209,7 +208,7 @@ export class Topology {
     if (forgot) this.#structureChanged()
   }
 
-  /** Puts back what was known of a node's link before a restart. */
+  /** Restores what was known of a node's link before a restart. */
   restoreLink(
     record: NodeRecord,
     linkId: string,
@@ -222,13 +221,13 @@ export class Topology {
     this.#graph.restore(tenantId, nodeId, linkId, known)
   }
 
-  /** Puts back how a node stood before a restart; if it was up, it has the usual time to show itself. */
+  /** Restores a node's state before a restart. A node that was up has the usual time to show itself. */
   restoreNode(
     record: NodeRecord,
     known: Pick<NodeRecord, 'up' | 'lastSeen' | 'reputation'>,
     nowMs: number,
   ): void {
-    // A clock that was set back meanwhile is no sign of life to come.
+    // If the clock was set back meanwhile, this is not taken for a future sign of life.
     record.lastSeen = known.lastSeen === null ? null : Math.min(known.lastSeen, nowMs)
     record.reputation = { ...known.reputation, at: Math.min(known.reputation.at, nowMs) }
     record.graceFrom = known.up ? nowMs : Number.NEGATIVE_INFINITY
@@ -251,7 +250,7 @@ export class Topology {
     const target = to ?? this.#firstHub(record)
     if (target === undefined) return 'unknown_link'
     const { tenantId, nodeId: from } = record
-    // `overlay`: what it really runs over, nobody said.
+    // `overlay`: nobody said which medium it really is.
     const facts = {
       linkId,
       tenantId,

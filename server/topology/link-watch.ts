@@ -6,28 +6,28 @@ import { newLinkView, readLink } from '../../policy/paths/link-view.ts'
 export type LinkChange = 'down' | 'back' | 'congested' | 'relieved'
 
 export const LINK_WATCH_RULES = {
-  /** Congestion is believed when this many reports in a row show it, over this long, ms: a burst is none. */
+  /** Congestion is believed when this many reports in a row show it, over this long, ms. A burst is no congestion. */
   congestedReports: 2,
   congestedForMs: 1000,
-  /** While it lasts it is told again, ms: the first answer may not have been enough. */
+  /** Congestion that lasts is reported again this often, ms: the first answer may not have been enough. */
   tellAgainMs: 3000,
-  /** Signs must stay below half of what showed congestion, for this long, ms; doubled by each relapse. */
+  /** Signs must stay below half of the congestion thresholds for this long, ms. Each relapse doubles the time. */
   relievedForMs: 5000,
   maxDoublings: 4,
-  /** A link that came through this long is believed again at once, ms. */
+  /** A link that was fine for this long is believed again at once, ms. */
   forgiveAfterMs: 120_000,
 } as const
 
-/** Signs below this part of the thresholds are good ones. */
+/** Signs below this share of the thresholds are good signs. */
 const RELIEF = 0.5
 
 const view = newLinkView()
 
-/** Tells lasting changes of a link that carries media from noise. */
+/** Tells lasting changes of a link with media from noise. */
 export class LinkWatch {
   #down = false
   #congested = false
-  /** Of the signs in a row that speak against the present state. */
+  /** Signs in a row against the present state. */
   #signs = 0
   #signsSince = 0
   #reportAt = Number.NEGATIVE_INFINITY
@@ -43,7 +43,7 @@ export class LinkWatch {
     return this.#congested
   }
 
-  /** What changed since the last look. */
+  /** The change since the last look. */
   look(link: GraphLink, nowMs: number): LinkChange | null {
     const standing = standingOf(link.evidence, nowMs)
     const down = standing === 'dead' || standing === 'silent'
@@ -97,7 +97,7 @@ export class LinkWatch {
     return congested ? 'congested' : 'relieved'
   }
 
-  /** Who was relieved too early waits longer the next time. */
+  /** A link that was relieved too early waits longer the next time. */
   #reliefMs(): number {
     const { relievedForMs, maxDoublings } = LINK_WATCH_RULES
     return relievedForMs * 2 ** Math.min(this.#relapses, maxDoublings)

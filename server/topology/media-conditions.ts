@@ -13,7 +13,7 @@ export interface MediaConditions {
   readonly now?: () => number
 }
 
-/** A lost input and a child that died become alarms, and viewers' measurements count for the service levels. */
+/** Turns a lost input and a dead child into alarms, and viewers' measurements into service levels. */
 export function mediaConditions(
   facts: Pick<TenantFacts, 'subscribe'>,
   { alarms, slo, now = SYSTEM_CLOCK.steady }: MediaConditions,

@@ -2,7 +2,7 @@ import { heldRttMs } from '../../policy/evidence.ts'
 import { standingOf } from '../../policy/health.ts'
 import type { GraphLink } from '../../policy/paths/graph.ts'
 
-/** What must change on a link before other paths may have become better by it: smaller changes never switch a path. */
+/** A link must change this much before other paths may be better for it. Smaller changes never switch a path. */
 const RTT = { share: 0.2, leastMs: 10 }
 const LOSS = 0.01
 const KBPS = { share: 0.3, least: 1000 }
@@ -14,13 +14,13 @@ interface Figures {
   readonly kbps: number
 }
 
-/** Notices when links have changed enough for paths to be compared anew, by tenant; `null` stands for shared links. */
+/** Notices when links have changed enough to compare paths again, by tenant. `null` stands for shared links. */
 export class Movement {
   readonly #figures = new WeakMap<GraphLink, Figures>()
   readonly #epochs = new Map<string | null, number>()
   #structure = 0
 
-  /** A number that grows whenever paths open to the tenant may have become better or worse. */
+  /** A number that grows whenever the tenant's possible paths may have become better or worse. */
   epoch(tenantId: string): number {
     return this.#structure + (this.#epochs.get(tenantId) ?? 0) + (this.#epochs.get(null) ?? 0)
   }

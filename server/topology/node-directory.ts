@@ -7,25 +7,25 @@ import { type DeleteChange, HUB_TENANT_ID, type Store } from '../store/store.ts'
 import type { Topology } from './graph.ts'
 import { NODE_STATE_KIND, stateIds } from './node-state-key.ts'
 
-/** Nodes of one tenant: more than any field fleet has, fewer than would slow decisions down. */
+/** Most nodes of one tenant: more than any field fleet has, fewer than would slow decisions down. */
 export const MAX_NODES_PER_TENANT = 10_000
 
 export interface NodeDirectoryOptions {
   readonly store: Pick<Store, 'get' | 'list' | 'write'>
   readonly topology: Topology
-  /** Where several hubs share the database: how often to look for what others changed, ms. */
+  /** Where several hubs share the database: how often to look for changes by other hubs, ms. */
   readonly refreshMs?: number | undefined
   readonly now: () => number
   readonly logger: Logger
 }
 
-/** Which nodes there are and what they declared: durable, and always the same as in the live topology. */
+/** The nodes and their declarations: durable, and always identical to the live topology. */
 export class NodeDirectory implements AsyncDisposable {
   readonly #mirror: Mirror<NodeEntry>
   readonly #store: NodeDirectoryOptions['store']
   readonly #topology: Topology
   readonly #now: () => number
-  /** What the topology has taken over, by document id. */
+  /** Documents that the topology has taken over, by id. */
   readonly #applied = new Map<string, Typed<NodeEntry>>()
   readonly #perTenant = new Map<string, number>()
 
@@ -66,7 +66,7 @@ export class NodeDirectory implements AsyncDisposable {
     await writePlanned(this.#store, [plan], await forgetState(this.#store, tenantId, nodeId), options.audit)
   }
 
-  /** As `put`, for `writePlanned`: enrolment writes a node, its certificate and its spent token at once. */
+  /** As `put`, for `writePlanned`: enrolment writes a node, its certificate and its spent token in one transaction. */
   planPut(tenantId: string | null, nodeId: string, entry: NodeEntry, expectedVersion?: number): Planned {
     this.#mayAdd(tenantId, nodeId)
     return this.#mirror.planPut(
@@ -77,7 +77,7 @@ export class NodeDirectory implements AsyncDisposable {
     )
   }
 
-  /** To be written together with `forgetState`. */
+  /** Write this together with `forgetState`. */
   planDelete(tenantId: string | null, nodeId: string, expectedVersion?: number): Planned {
     return this.#mirror.planDelete(tenantId ?? HUB_TENANT_ID, documentId(tenantId, nodeId), expectedVersion)
   }
@@ -96,7 +96,7 @@ export class NodeDirectory implements AsyncDisposable {
     })
   }
 
-  /** Makes the topology what the documents say: only what changed is touched. */
+  /** Makes the topology equal to the documents. Touches only what changed. */
   #takeOver(): void {
     const nowMs = this.#now()
     const present = new Set<string>()
@@ -125,8 +125,9 @@ export class NodeDirectory implements AsyncDisposable {
 }
 
 /**
- * Forgets what every hub of the database learned of a node, so that nobody who gets its name later is judged by it. A
- * hub that runs forgets by itself once it sees that the node is gone: what it writes until then goes with that.
+ * Forgets what every hub of the database learned of a node, so that a later node of the same name is not judged by it.
+ * A running hub forgets by itself when it sees that the node is gone; what the hub writes until then is deleted with
+ * that.
  */
 export async function forgetState(
   store: Pick<Store, 'list'>,
@@ -139,8 +140,8 @@ export async function forgetState(
 }
 
 /**
- * Versions only count up while a node is there: it was deleted and made again between two looks. The hub's own stamp
- * of its own write is a little later than the stored one.
+ * While a node exists its version only grows, so a lower version means that the node was deleted and made again between
+ * two looks. The hub's own time of its own write is a little later than the stored time.
  */
 function isMadeAnew(before: Typed<NodeEntry>, now: Typed<NodeEntry>): boolean {
   return (
@@ -148,7 +149,7 @@ function isMadeAnew(before: Typed<NodeEntry>, now: Typed<NodeEntry>): boolean {
   )
 }
 
-/** Node ids are unique in their tenant only, a mirror's documents across tenants. */
+/** Node ids are unique within a tenant; documents of a mirror need ids unique across tenants. */
 function documentId(tenantId: string | null, nodeId: string): string {
   return `${tenantId ?? HUB_TENANT_ID}/${nodeId}`
 }

@@ -3,13 +3,13 @@ import type { NodeLoad } from '../../policy/paths/graph.ts'
 import type { Topology } from './graph.ts'
 import { IDLE } from './node-record.ts'
 
-/** A flow under contract, as far as it takes room on nodes. */
+/** A flow under contract, as far as it uses room on nodes. */
 export interface CarriedFlow {
   readonly contractId: string
   readonly tenantId: string
-  /** From its sender to the hub or edge that its media ends at. */
+  /** From the flow's sender to the hub or edge where its media ends. */
   readonly nodes: readonly string[]
-  /** What it is to send, kb/s. */
+  /** The bitrate that the flow may send, kb/s. */
   readonly kbps: number
 }
 
@@ -19,29 +19,26 @@ interface Place {
   readonly kbps: number
 }
 
-/**
- * How full nodes are, so that admission sees it with the next request: what was granted over them, at once, and what
- * was measured on them.
- */
+/** How full nodes are, so that the next request's admission sees it: granted flows at once, and measurements. */
 export class NodeLoads {
   readonly #topology: Topology
   readonly #now: () => number
-  /** Where each contract takes room. */
+  /** The nodes on which each contract uses room. */
   readonly #places = new Map<string, readonly Place[]>()
   readonly #granted = new Map<string, { flows: number; kbps: number }>()
   readonly #measured = new Map<string, NodeLoad>()
 
-  /** `now` by the steady clock, Unix ms. */
+  /** @param now the steady clock, Unix ms */
   constructor(topology: Topology, now: () => number = SYSTEM_CLOCK.steady) {
     this.#topology = topology
     this.#now = now
   }
 
-  /** A contract runs, or runs elsewhere now. */
+  /** A contract runs, or its nodes changed. */
   running({ contractId, tenantId, nodes, kbps }: CarriedFlow): void {
     const places = nodes.flatMap((nodeId, index): Place[] => {
       const facts = this.#topology.snapshot.node(tenantId, nodeId)?.facts
-      // Where media ends, nothing is sent on; what viewers get there is measured.
+      // The last node sends nothing on. What viewers get there is measured.
       const sent = index < nodes.length - 1 ? kbps : 0
       return facts ? [{ tenantId: facts.tenantId, nodeId, kbps: sent }] : []
     })
@@ -61,7 +58,7 @@ export class NodeLoads {
     this.#tell(places)
   }
 
-  /** What was measured on a node, beside the flows that were granted over it. */
+  /** Measured load of a node, beside the flows that were granted over it. */
   measured(tenantId: string | null, nodeId: string, load: NodeLoad): void {
     this.#measured.set(keyOf({ tenantId, nodeId }), load)
     this.#tell([{ tenantId, nodeId }])

@@ -2,11 +2,11 @@ import type { NodeEntry } from '../../common/wire/topology.ts'
 import type { NodeFacts, NodeLoad } from '../../policy/paths/graph.ts'
 import { type Reputation, reputationAt } from './reputation.ts'
 
-/** A link that nobody declared and reports told of. */
+/** A link that is known only from reports. */
 export interface LearnedLink {
   readonly linkId: string
   readonly to: string
-  /** Newest report, Unix ms. */
+  /** Time of the newest report, Unix ms. */
   reportedAt: number
 }
 
@@ -18,14 +18,14 @@ export interface NodeRecord {
   entry: NodeEntry
   up: boolean
   lastSeen: number | null
-  /** Counts as seen then: a node that was up before a restart gets time to come back. */
+  /** The node counts as seen at this time: a node that was up before a restart gets time to come back. */
   graceFrom: number
-  /** Connections that prove without reports that it lives. */
+  /** Number of connections that prove, without reports, that the node lives. */
   holds: number
   load: NodeLoad
   reputation: Reputation
   readonly learned: Map<string, LearnedLink>
-  /** Something that outlives a restart changed since it was last written. */
+  /** Something that outlives a restart has changed since the last write. */
   dirty: boolean
 }
 
@@ -52,7 +52,7 @@ export function newRecord(
   }
 }
 
-/** A node as the policy takes it. */
+/** The node's facts for policy. */
 export function factsOf(record: NodeRecord, nowMs: number): NodeFacts {
   const { tenantId, nodeId, entry, up, load, reputation } = record
   return {
@@ -67,7 +67,7 @@ export function factsOf(record: NodeRecord, nowMs: number): NodeFacts {
     ptp: entry.ptp,
     tsn: entry.tsn,
     reputation: reputationAt(reputation, nowMs),
-    // A node that is drained has no room for anything new.
+    // A draining node has no room for new flows.
     ceilings: { maxFlows: entry.draining ? 0 : entry.max_flows, maxKbps: entry.max_kbps },
     load,
   }

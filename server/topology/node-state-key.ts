@@ -1,29 +1,29 @@
 import { HUB_NODE_ID } from '../flows/hub-node.ts'
 import type { Store } from '../store/store.ts'
 
-/** Kind of the documents that hold what hubs learned of nodes. */
+/** Kind of the documents with what hubs learned of nodes. */
 export const NODE_STATE_KIND = 'node-state'
 
-/** Between the node's id and the hub's, neither of which can hold it. */
+/** Separates the node's id from the hub's id. Neither id can hold it. */
 const SEPARATOR = '/'
-/** Hubs of one database whose documents of a node are read at once. */
+/** Documents of a node that are read at a time; each hub of the database has one. */
 const PAGE = 1000
 
 /**
- * Each hub of a database has a document of its own for a node, for it alone knows whom it hears: `n1` of the hub with
- * the usual id, `n1/hub-north` of another.
+ * Each hub of a database has its own document for a node, because each hub hears different nodes: `n1` for the hub with
+ * the usual id, `n1/hub-north` for another hub.
  */
 export function stateId(nodeId: string, hubId = HUB_NODE_ID): string {
   return hubId === HUB_NODE_ID ? nodeId : `${nodeId}${SEPARATOR}${hubId}`
 }
 
-/** The node that a document of this hub is about; null where it is another hub's. */
+/** The node of a document of this hub; null for another hub's document. */
 export function nodeOfState(id: string, hubId = HUB_NODE_ID): string | null {
   const [nodeId = '', owner = HUB_NODE_ID] = id.split(SEPARATOR)
   return owner === hubId ? nodeId : null
 }
 
-/** Ids of the documents of all hubs about one node; the usual hub's stands there whether it exists or not. */
+/** Ids of all hubs' documents about one node. The usual hub's id is among them even if its document does not exist. */
 export async function stateIds(
   store: Pick<Store, 'list'>,
   storedTenant: string,

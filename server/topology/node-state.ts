@@ -29,8 +29,8 @@ const evidenceSchema: z.ZodType<LinkEvidence> = z.strictObject({
 })
 
 /**
- * What of the live topology survives a restart, a document for each node: who was there, how far it is trusted, and
- * of each of its links the newest report and the evidence. Reports themselves are never written.
+ * What survives a restart of the live topology, one document for each node: its last sign of life, its reputation, and
+ * the newest report and the evidence of each of its links. Reports themselves are never written.
  */
 export const nodeStateSchema = z.strictObject({
   up: z.boolean(),
@@ -40,7 +40,7 @@ export const nodeStateSchema = z.strictObject({
     .array(
       z.strictObject({
         link_id: linkIdSchema,
-        /** Where a link that nobody declared leads to, and when it was last reported. */
+        /** Where a learned link leads, and when it was last reported. */
         learned: z.strictObject({ to: nodeIdSchema, reported_at: z.number() }).nullable(),
         metrics: metricsSchema.nullable(),
         evidence: evidenceSchema,

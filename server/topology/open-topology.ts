@@ -23,18 +23,18 @@ const LOOK_EVERY_MS = 1000
 
 export interface TopologyOptions {
   readonly store: Pick<Store, 'get' | 'list' | 'write'>
-  /** What each hub of a database learned of nodes is its own; the usual hub's by default. */
+  /** Each hub of a database learns of nodes for itself. The usual hub's id by default. */
   readonly hubId?: string
   readonly metrics: Metrics
   readonly logger: Logger
   readonly facts: Pick<TenantFacts, 'tell' | 'subscribe'>
-  /** The class of a tenant's stream; undefined where it has no such stream. */
+  /** The class of a tenant's stream; undefined where the tenant has no such stream. */
   readonly streamClass: (tenantId: string, streamId: string) => StreamClass | undefined
   /** p95 glass-to-glass target by the tenant's policy, ms; null where there is none. */
   readonly targetMs: (tenantId: string, streamClass: StreamClass) => number | null
-  /** Where several hubs share the database: how often to look for nodes that others added, ms. */
+  /** Where several hubs share the database: how often to look for nodes that other hubs added, ms. */
   readonly refreshMs?: number | undefined
-  /** By the steady clock, Unix milliseconds. */
+  /** The steady clock, Unix milliseconds. */
   readonly now?: () => number
 }
 
@@ -46,11 +46,11 @@ export interface TopologyParts extends AsyncDisposable {
   readonly triggers: QosTriggers
   readonly alarms: AlarmBook
   readonly slo: SloTracker
-  /** From now on flows that must be looked at again are decided anew, until what is returned is disposed of. */
+  /** From now on `reconsider` decides again about flows that must be looked at, until the result is disposed of. */
   reconsiderBy(reconsider: Reconsider): Disposable
 }
 
-/** Opens the directory, puts back what was known, and begins to watch. */
+/** Opens the directory, restores what was known, and begins to watch. */
 export async function openTopology(options: TopologyOptions): Promise<TopologyParts> {
   const { store, metrics, logger, facts, refreshMs, now = SYSTEM_CLOCK.steady } = options
   await using stack = new AsyncDisposableStack()

@@ -7,20 +7,20 @@ import type { WatchedFlow } from './watched-flow.ts'
 
 /** A flow is compared with other paths at most this often, ms, and only after links have changed. */
 const REVIEW_EVERY_MS = 5000
-/** While another path has been better, but not for long enough, it is compared again after this, ms. */
+/** While another path is better, but not long enough yet, the flow is compared again after this time, ms. */
 const REVIEW_AGAIN_MS = 1000
-/** Viewers that see a stream too late are a reason to look at it this often, ms. */
+/** Viewers that see a stream too late cause a look this often, ms. */
 const SLO_AGAIN_MS = 10_000
 /** Switches of a flow are remembered this long, ms. */
 const SWITCHES_KEPT_MS = 300_000
 
-/** What a look at a flow found. */
+/** The result of a look at a flow. */
 export interface Reconsidered {
-  /** `history.better_since` of the decision: while set, the flow is looked at again soon. */
+  /** `history.better_since` of the decision. While set, the flow is looked at again soon. */
   readonly betterSince: number | null
 }
 
-/** Decides anew about a flow and carries the answer out; a changed contract comes back by `watch`. */
+/** Decides again about a flow and carries out the answer. A changed contract comes back by `watch`. */
 export type Reconsider = (
   flow: WatchedFlow,
   cause: QosCause,
@@ -31,7 +31,7 @@ export interface QosEvents {
   /** A flow was looked at again. */
   reconsidered(flow: WatchedFlow, causes: readonly QosCause[]): void
   reconsiderFailed(flow: WatchedFlow, causes: readonly QosCause[], error: unknown): void
-  /** A flow runs over other nodes or links than before. */
+  /** A flow runs over other nodes or links now. */
   rerouted(flow: WatchedFlow, cause: QosCause | 'asked'): void
 }
 
@@ -44,19 +44,19 @@ export interface QosTriggersOptions {
 }
 
 interface Review {
-  /** When the flow was last compared with other paths, and how the topology stood then. */
+  /** Time of the last comparison with other paths, and the topology's epoch at that time. */
   at: number
   epoch: number
-  /** To be compared then, whether anything changed or not. */
+  /** Compare again at this time, whether anything changed or not. */
   againAt: number
   sloToldAt: number
   readonly switches: number[]
 }
 
 /**
- * Decides when a flow must be looked at again: a link or node that carries it broke, became congested or came back,
- * its latency passed the budget, its viewers see it too late, or the links around it changed so that another path
- * may be better. What becomes of the flow, the policy decides.
+ * Decides when a flow must be looked at again: a link or node on its path broke, became congested or came back; its
+ * latency exceeded the budget; its viewers see it too late; or the links around it changed so that another path may be
+ * better. Policy decides what happens to the flow.
  */
 export class QosTriggers implements Disposable {
   readonly #options: QosTriggersOptions
@@ -64,7 +64,7 @@ export class QosTriggers implements Disposable {
   readonly #movement = new Movement()
   readonly #reviews = new Map<string, Review>()
   readonly #unlisten: () => void
-  /** Why a flow is being looked at now, until its new contract comes. */
+  /** Why a flow is being looked at, until its new contract comes. */
   readonly #looking = new Map<string, QosCause>()
   #structureChanged = false
   readonly flows: FlowWatch
@@ -83,7 +83,7 @@ export class QosTriggers implements Disposable {
     })
   }
 
-  /** Flows that wait to be looked at. */
+  /** Flows that wait for a look. */
   get waiting(): number {
     return this.#queue.waiting
   }
@@ -115,13 +115,13 @@ export class QosTriggers implements Disposable {
     this.#queue.forget(contractId)
   }
 
-  /** Somebody else has a reason to look at a flow: an oversubscribed access point, a policy that changed. */
+  /** Another room has a reason to look at a flow: an oversubscribed access point, a changed policy. */
   request(contractId: string, cause: QosCause): void {
     const flow = this.flows.get(contractId)?.flow
     if (flow) this.#queue.request(requestOf(flow), cause, this.#options.now())
   }
 
-  /** Switches of a flow's path in the last minutes, Unix ms. */
+  /** Times of the flow's switches in the last minutes, Unix ms. */
   switchesOf(contractId: string, nowMs: number): readonly number[] {
     const review = this.#reviews.get(contractId)
     if (!review) return []
@@ -130,7 +130,7 @@ export class QosTriggers implements Disposable {
     return review.switches
   }
 
-  /** Finds what must be looked at, and begins to look by `reconsider`. Call it every 200 ms or so. */
+  /** Finds the flows that need a look, and looks at them by `reconsider`. Call it every 200 ms or so. */
   tick(reconsider: Reconsider): void {
     const { now, slo } = this.#options
     const nowMs = now()
@@ -176,7 +176,7 @@ export class QosTriggers implements Disposable {
     this.#looking.set(contractId, cause)
     const over = (failed: boolean) => {
       this.#looking.delete(contractId)
-      // Ended meanwhile: nothing of it may stay behind.
+      // If the flow ended meanwhile, nothing of it may stay.
       if (this.flows.get(contractId)) this.#queue.done(contractId, failed, now())
     }
     const looked = async () => reconsider(flow, cause, causes)
@@ -195,7 +195,7 @@ export class QosTriggers implements Disposable {
   }
 }
 
-/** Whether two contracts run over the same nodes and links; shares of a bond may differ. */
+/** Whether two contracts run over the same nodes and links. Shares of a bond may differ. */
 function sameWay(one: WatchedFlow, other: WatchedFlow): boolean {
   const way = ({ nodes, links, bindings }: WatchedFlow) =>
     JSON.stringify([nodes, links, bindings.map(({ link_id }) => link_id).sort()])

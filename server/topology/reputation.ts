@@ -1,7 +1,7 @@
-/** What is left of a node's reputation each time it goes down without saying so. */
+/** A node that goes down without notice keeps this share of its reputation. */
 const AFTER_DOWN = 0.8
 const LEAST = 0.1
-/** Half of what is missing to 1 comes back in this time of good service, ms. */
+/** In this time of good service a node wins back half of its lost reputation, ms. */
 const HALF_BACK_MS = 30 * 60_000
 
 /** How well a node has kept its word, 0 to 1, and when that was true (Unix ms). */

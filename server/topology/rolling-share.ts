@@ -1,4 +1,4 @@
-/** Counts good and bad over a sliding time, in buckets: what is older than the window falls out a bucket at a time. */
+/** Counts good and bad events over a sliding time, in buckets. The oldest bucket falls out of the window as a whole. */
 export class RollingShare {
   readonly #bucketMs: number
   readonly #good: Uint32Array
@@ -12,7 +12,7 @@ export class RollingShare {
     this.#bad = new Uint32Array(buckets)
   }
 
-  /** @param at Unix ms; what is older than the window, or newer than `nowMs` ever was, is put where it belongs or left out */
+  /** @param at Unix ms; an event outside the window or newer than every `nowMs` goes to its bucket or is left out */
   add(bad: boolean, at: number): void {
     const bucket = Math.floor(at / this.#bucketMs)
     this.#advance(bucket)
@@ -22,7 +22,7 @@ export class RollingShare {
     counts[slot] = counts[slot]! + 1
   }
 
-  /** How many there were, and which share of them was bad, 0 to 1. */
+  /** Number of events, and the share of bad events, 0 to 1. */
   read(nowMs: number): { readonly count: number; readonly bad: number; readonly badShare: number } {
     this.#advance(Math.floor(nowMs / this.#bucketMs))
     let [good, bad] = [0, 0]

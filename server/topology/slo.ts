@@ -7,22 +7,22 @@ export const ERROR_BUDGET = 0.05
 const SLO_WINDOWS = { '5m': 300_000, '1h': 3_600_000 } as const
 export type SloWindow = keyof typeof SLO_WINDOWS
 
-/** A stream is judged by its last half minute, once there is enough to judge by. */
+/** A stream is judged by its last half minute, once there are enough reports. */
 const STREAM_WINDOW_MS = 30_000
 const STREAM_LEAST = 10
-/** Service levels are judged from this many reports on. */
+/** Service levels need at least this many reports. */
 const TENANT_LEAST = 20
-/** One viewer counts at most this often, ms: nobody's reports drown the others'. */
+/** A viewer counts at most this often, ms, so that no viewer outweighs the others. */
 const PER_VIEWER_MS = 500
 const MAX_VIEWERS = 100_000
-/** Who said nothing for this long is forgotten, ms. */
+/** A viewer without reports for this long is forgotten, ms. */
 const FORGET_MS = 2 * SLO_WINDOWS['1h']
 
 export interface Watched {
   readonly tenantId: string
   readonly streamId: string
   readonly streamClass: StreamClass
-  /** Whoever watched, unique in the tenant. */
+  /** The viewer, unique in the tenant. */
   readonly viewer: string
 }
 
@@ -30,9 +30,9 @@ export interface ServiceLevel {
   readonly tenantId: string
   readonly streamClass: StreamClass
   readonly targetMs: number
-  /** Reports of the last five minutes. */
+  /** Number of reports in the last five minutes. */
   readonly count: number
-  /** How fast the error budget is used up: 1 just meets the target, 20 misses it always. null: too few reports. */
+  /** How fast the error budget is used up: 1 just meets the target, 20 always misses it. null: too few reports. */
   readonly burn: number | null
 }
 
@@ -50,7 +50,7 @@ interface StreamLevel {
   newest: number
 }
 
-/** Glass to glass as viewers saw it, against the target of its class: by tenant and class, and by stream. */
+/** Glass to glass as viewers measured it, compared with the target of the class: by tenant and class, and by stream. */
 export class SloTracker {
   readonly #targetMs: (tenantId: string, streamClass: StreamClass) => number | null
   readonly #levels = new Map<string, Level>()
@@ -75,7 +75,7 @@ export class SloTracker {
     stream.newest = Math.max(stream.newest, at)
   }
 
-  /** Every tenant's classes that have a target and reports. */
+  /** Every class of a tenant with a target and reports. */
   levels(nowMs: number): ServiceLevel[] {
     return [...this.#levels.values()].flatMap(({ tenantId, streamClass, windows }) => {
       const targetMs = this.#targetMs(tenantId, streamClass)
@@ -111,13 +111,13 @@ export class SloTracker {
     return count >= STREAM_LEAST && badShare > ERROR_BUDGET
   }
 
-  /** Forgets who is gone. Call it each second or so. */
+  /** Forgets viewers and streams that are gone. Call it each second or so. */
   sweep(nowMs: number): void {
     for (const [key, { newest }] of this.#levels) if (nowMs - newest > FORGET_MS) this.#levels.delete(key)
     for (const [key, { newest }] of this.#streams) {
       if (nowMs - newest > 2 * STREAM_WINDOW_MS) this.#streams.delete(key)
     }
-    // In the order of their newest report: the first that may stay ends the search.
+    // Ordered by newest report: the first viewer that may stay ends the search.
     for (const [key, at] of this.#viewers) {
       if (nowMs - at <= PER_VIEWER_MS) break
       this.#viewers.delete(key)

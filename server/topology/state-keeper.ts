@@ -8,16 +8,16 @@ import { NODE_STATE_KIND, nodeOfState, stateId } from './node-state-key.ts'
 
 const PAGE = 1000
 
-/** A node's state is written at most this often, ms: what a kill costs, and less than a link takes to fall silent. */
+/** A node's state is written at most this often, ms: what a kill loses, less than a link takes to fall silent. */
 const KEEP_EVERY_MS = 10_000
-/** How often a few are written, and how many at once: a fleet's states never make a long stall. */
+/** How often some nodes are written, and how many at once: the states of a large fleet never make a long stall. */
 const STEP_MS = 200
 const LEAST_PER_STEP = 50
 
 export interface StateKeeperOptions {
   readonly store: Pick<Store, 'list' | 'write'>
   readonly topology: Topology
-  /** The usual hub's by default. */
+  /** The usual hub's id by default. */
   readonly hubId?: string | undefined
   readonly now: () => number
   readonly logger: Logger
@@ -28,7 +28,7 @@ export class StateKeeper implements AsyncDisposable {
   readonly #options: StateKeeperOptions
   readonly #timer: NodeJS.Timeout
   readonly #keptAt = new WeakMap<NodeRecord, number>()
-  /** Nodes that are no more, whose documents are still to be deleted. */
+  /** Removed nodes whose documents must still be deleted. */
   readonly #gone = new Set<NodeRecord>()
   readonly #unlisten: () => void
   #writing: Promise<void> | undefined
@@ -44,7 +44,7 @@ export class StateKeeper implements AsyncDisposable {
     }, STEP_MS).unref()
   }
 
-  /** Restores what was kept into nodes the topology has already, then keeps it up to date. */
+  /** Restores stored state into nodes that the topology has already, then keeps the stored state up to date. */
   static async open(options: StateKeeperOptions): Promise<StateKeeper> {
     const { store, topology, hubId, now, logger } = options
     for (let after: string | undefined; ; ) {
@@ -55,7 +55,7 @@ export class StateKeeper implements AsyncDisposable {
         const tenantId = document.tenant_id === HUB_TENANT_ID ? null : document.tenant_id
         const record = topology.record(tenantId, nodeId)
         const state = nodeStateSchema.safeParse(document.body)
-        // Of a node that another hub of the database took away.
+        // The document of a node that another hub of the database removed.
         if (!record) await store.write([{ ...keyOf(document), op: 'delete' }])
         else if (state.success) restoreState(topology, record, state.data, now())
         else logger.warn({ tenant_id: tenantId, node_id: nodeId }, 'kept state of a node is unreadable')
@@ -90,7 +90,7 @@ export class StateKeeper implements AsyncDisposable {
       tenant_id: tenantId ?? HUB_TENANT_ID,
       id: stateId(nodeId, hubId),
     })
-    // First what is gone: the same name may be another node's by now.
+    // Removed nodes first: a new node may have the same name by now.
     const changes: Change[] = gone.map((record) => ({ ...keyOf(record), op: 'delete' }))
     for (const record of gone) this.#gone.delete(record)
     for (const record of records) {
@@ -104,13 +104,13 @@ export class StateKeeper implements AsyncDisposable {
     } catch (error) {
       for (const record of records) record.dirty = true
       for (const record of gone) this.#gone.add(record)
-      // Nothing but memory of a restart is at stake: said once, tried again.
+      // Only memory across a restart is at stake: warn once, and try again.
       if (!this.#failing) logger.warn({ reason: messageOf(error) }, "can't keep the state of nodes")
       this.#failing = true
     }
   }
 
-  /** So many that every node's turn comes in time. */
+  /** Enough per step that every node is written in time. */
   #perStep(): number {
     return Math.max(LEAST_PER_STEP, Math.ceil((this.#options.topology.size * STEP_MS) / KEEP_EVERY_MS))
   }

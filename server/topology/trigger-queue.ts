@@ -18,15 +18,15 @@ export type QosCause = (typeof QOS_CAUSES)[number]
 const URGENT: ReadonlySet<QosCause> = new Set(['link_down', 'node_down'])
 
 export const QUEUE_RULES = {
-  /** Waited for more of the same before a flow is looked at, ms: links tend to fail together. */
+  /** Wait for more causes of the same kind before a look, ms: links tend to fail together. */
   debounceMs: { urgent: 50, other: 500 },
   /** Shortest time between two looks at one flow, ms. */
   gapMs: { urgent: 250, other: 2000 },
-  /** Looks per second at most, and how many may be made up for at once. */
+  /** Most looks per second. As many may be caught up at once. */
   perSecond: { urgent: 200, other: 20 },
-  /** Looks under way at once. */
+  /** Looks that run at once. */
   running: 8,
-  /** After a look that failed, ms; doubled up to the longest. */
+  /** Wait after a failed look, ms; doubled each time up to the longest. */
   retryMs: 1000,
   longestRetryMs: 30_000,
 } as const
@@ -54,8 +54,8 @@ interface Past {
 }
 
 /**
- * Which flow is looked at next. A flow stands in it once, however much happens to it, so it never holds more than
- * there are flows; tenants take turns.
+ * Decides which flow is looked at next. A flow is in the queue once, however much happens to it, so the queue never
+ * holds more entries than there are flows. Tenants take turns.
  */
 export class TriggerQueue {
   readonly #entries = new Map<string, Entry>()
@@ -63,7 +63,7 @@ export class TriggerQueue {
   readonly #past = new Map<string, Past>()
   readonly #tokens = { urgent: 0, other: 0 }
   #filledAt: number | null = null
-  /** The tenant that had its turn last. */
+  /** The tenant that had the last turn. */
   #lastTenant = ''
 
   get waiting(): number {
@@ -93,7 +93,7 @@ export class TriggerQueue {
     }
   }
 
-  /** What is to be looked at now; each must be answered with `done`. */
+  /** The flows to look at now. Answer each with `done`. */
   take(nowMs: number): Due[] {
     this.#fill(nowMs)
     const due = [...this.#entries.values()].filter(
@@ -131,14 +131,14 @@ export class TriggerQueue {
     if (entry) entry.dueAt = Math.max(entry.dueAt, retryAt, nowMs + QUEUE_RULES.gapMs.urgent)
   }
 
-  /** The flow is no more. */
+  /** The flow no longer exists. */
   forget(contractId: string): void {
     this.#entries.delete(contractId)
     this.#running.delete(contractId)
     this.#past.delete(contractId)
   }
 
-  /** One of each tenant in turn, beginning after the one that was served last; in a tenant the classes in order. */
+  /** One flow of each tenant in turn, beginning after the last served tenant; in a tenant in the order of classes. */
   #turns(entries: readonly Entry[]): Entry[] {
     const byTenant = new Map<string, Entry[]>()
     for (const entry of entries) {
@@ -170,8 +170,8 @@ function kindOf(causes: ReadonlySet<QosCause>): 'urgent' | 'other' {
 }
 
 /**
- * What broke is mended for the most important class first; where there is too little for all, the least important
- * one gives way first.
+ * After a failure the most important class is repaired first. Where there is too little for all, the least important
+ * class gives way first.
  */
 function inOrder(a: Entry, b: Entry): number {
   const yields = (entry: Entry) => entry.causes.has('congestion') || entry.causes.has('oversubscribed')

@@ -3,7 +3,7 @@ import type { NodeRecord } from './node-record.ts'
 
 export type UnplacedLink = Omit<LinkFacts, 'tenantId' | 'from'>
 
-/** Declared links whose other end is not in the directory yet: they wait for it, by its id. */
+/** Declared links whose other end is not in the directory yet. They wait for that node by its id. */
 export class Unplaced {
   readonly #byTarget = new Map<string, Map<NodeRecord, Map<string, UnplacedLink>>>()
 
@@ -15,7 +15,7 @@ export class Unplaced {
     this.#byTarget.set(link.to, waiting)
   }
 
-  /** Everything that waits for nodes of this id; what still can't be placed must be put again. */
+  /** Takes out everything that waits for nodes of this id. Put back what still has no place. */
   take(nodeId: string): [NodeRecord, UnplacedLink][] {
     const waiting = this.#byTarget.get(nodeId)
     this.#byTarget.delete(nodeId)
@@ -24,7 +24,7 @@ export class Unplaced {
     )
   }
 
-  /** Forgets what a node declared. */
+  /** Forgets the waiting links that a node declared. */
   drop(from: NodeRecord): void {
     for (const { to } of from.entry.links) this.#forget(to, from)
   }

@@ -6,7 +6,7 @@ import type { Topology } from './graph.ts'
 import type { NodeRecord } from './node-record.ts'
 import { reputationAt } from './reputation.ts'
 
-/** What one tenant sees: its own nodes, and those that the hub shares. `null` is the hub's admin, who sees all. */
+/** The nodes that a tenant sees: its own, and those that the hub shares. `null` is the hub's admin, who sees all. */
 export function visibleNodes(topology: Topology, tenantId: string | null, nowMs: number): NodeView[] {
   const visible = (owner: string | null) => tenantId === null || owner === null || owner === tenantId
   return [...topology.records()]
@@ -15,7 +15,7 @@ export function visibleNodes(topology: Topology, tenantId: string | null, nowMs:
     .sort((a, b) => compare(a.node_id, b.node_id) || compare(a.tenant_id ?? '', b.tenant_id ?? ''))
 }
 
-/** A tenant's own links; those between shared nodes are the hub's. `null` is the hub's admin, who sees all. */
+/** A tenant's own links. Links between shared nodes are the hub's. `null` is the hub's admin, who sees all. */
 export function visibleLinks(topology: Topology, tenantId: string | null, nowMs: number): LinkView[] {
   return [...topology.links()]
     .filter(({ facts }) => tenantId === null || facts.tenantId === tenantId)
@@ -28,7 +28,7 @@ export function visibleLinks(topology: Topology, tenantId: string | null, nowMs:
     )
 }
 
-/** @param reader the tenant that reads: the load of a shared node would tell it of others */
+/** @param reader the tenant that reads: the load of a shared node would give away the load of other tenants */
 export function nodeView(record: NodeRecord, reader: string | null, nowMs: number): NodeView {
   const { tenantId, nodeId, entry } = record
   const load = reader === null || reader === tenantId ? record.load : null

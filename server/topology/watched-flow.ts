@@ -13,23 +13,23 @@ export interface WatchedFlow {
   readonly nodes: readonly string[]
   readonly links: readonly string[]
   readonly bindings: readonly Binding[]
-  /** What it may send at most, kb/s. */
+  /** The most that the flow may send, kb/s. */
   readonly kbps: number
-  /** p95 glass to glass that was granted, ms; null where the class has no target. */
+  /** Granted p95 glass to glass, ms; null where the class has no target. */
   readonly budgetMs: number | null
-  /** What the decision reckoned with, ms. */
+  /** The latency that the decision calculated, ms. */
   readonly estimateMs: number
 }
 
-/** A flow's way through the graph: for each hop the links that carry it. */
+/** A flow's way through the graph: for each hop the links that carry the flow. */
 export interface Route {
   readonly nodes: readonly GraphNode[]
   readonly hops: readonly (readonly GraphLink[])[]
-  /** Packets are copied over the links of a bond, not shared among them. */
+  /** Packets are copied to all links of a bond, not shared among them. */
   readonly copies: boolean
 }
 
-/** Finds what a flow runs over. What is no longer in the graph is left out. */
+/** The route of a flow. Links that are no longer in the graph are left out. */
 export function routeOf(snapshot: TopologySnapshot, flow: WatchedFlow): Route {
   const found = flow.nodes.map((nodeId) => snapshot.node(flow.tenantId, nodeId))
   const nodes = found.filter((node) => node !== undefined)
@@ -41,7 +41,7 @@ export function routeOf(snapshot: TopologySnapshot, flow: WatchedFlow): Route {
   const path = flow.links.flatMap((linkId, index): GraphLink[][] => {
     const [from, to] = [found[index], found[index + 1]]
     const arc = from?.arcs.find((each) => each.link.facts.linkId === linkId && each.to === to)
-    // The bond takes the place of the hop that its best link stands for.
+    // The bond replaces the hop of its best link.
     return arc && !bond.some((link) => sameEnds(link, arc.link)) ? [[arc.link]] : []
   })
   return {
@@ -51,7 +51,7 @@ export function routeOf(snapshot: TopologySnapshot, flow: WatchedFlow): Route {
   }
 }
 
-/** One-way delay of the whole route, ms: of copies the quicker counts, of shares the slower. */
+/** One-way delay of the whole route, ms. For copies the quicker link counts, for shares the slower. */
 export function oneWayMs({ hops, copies }: Route, nowMs: number): number {
   let sum = 0
   for (const links of hops) {
