@@ -1,8 +1,8 @@
 import { isIPv6 } from 'node:net'
 
 /**
- * What requests from an address are counted under: an IPv4 address itself, and the /64 of an IPv6 address, of which
- * whoever has one has all.
+ * The key under which requests of an address are counted: an IPv4 address itself, and the /64 of an IPv6 address,
+ * because the holder of one address of a /64 has all of them.
  */
 export function addressKey(address: string): string {
   const plain = address.split('%', 1)[0]!.toLowerCase()

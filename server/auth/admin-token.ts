@@ -12,7 +12,7 @@ import type { Tokens } from './tokens.ts'
 
 const FILE = 'admin-token'
 const PREFIX = 'lc'
-/** Its one document says that the first admin token was made, and which it is. */
+/** Kind of the one document that records the first admin token. */
 const KIND = 'first-admin-token'
 const ID = 'made'
 
@@ -20,16 +20,17 @@ const madeSchema = z.strictObject({ token_id: z.string(), made_at: z.number().in
 
 export interface FirstAdminToken {
   readonly token: string
-  /** Where it was written; null where nothing is (AMNESIA). */
+  /** The file with the token; null where nothing is written (AMNESIA). */
   readonly file: string | null
 }
 
 /**
- * At the first start, makes the API key of the hub's admin and writes it to `<folder>/admin-token`, for its owner to
- * read; `folder` is null where nothing is written to disk. Undefined at every later start: the hub itself can't tell
- * the token any more.
+ * At the first start, makes the API key of the hub's admin and writes it to `<folder>/admin-token`, readable by its
+ * owner alone. `folder` is null where nothing is written to disk. At every later start undefined: the hub itself can't
+ * tell the token again.
  *
- * The file comes first: a hub that dies between the two finds it again and takes it, so that the token is never lost.
+ * The file is written first. A hub that dies between file and document finds the file at its next start and takes that
+ * token, so that the token is never lost.
  * @throws CodedError `admin_token_unwritable`
  */
 export async function firstAdminToken(
@@ -53,14 +54,14 @@ export async function firstAdminToken(
     const { token } = await tokens.adoptApiKey(bearer, { ...admin, by: 'hub' }, null, [mark])
     return { token, file }
   } catch (error) {
-    // Another hub on the same database was first, with a token of its own.
+    // Another hub on the same database was first, with its own token.
     if (!(error instanceof CodedError) || error.code !== 'version_conflict') throw error
     if (file !== null) await unlink(file).catch(() => {})
     return undefined
   }
 }
 
-/** One more API key of the hub's admin; it takes the place of what the file held. @throws as firstAdminToken */
+/** Makes one more API key of the hub's admin, which replaces the content of the file. @throws as firstAdminToken */
 export async function newAdminToken(tokens: Tokens, folder: string | null): Promise<FirstAdminToken> {
   const file = folder === null ? null : join(folder, FILE)
   const admin = {
@@ -77,7 +78,7 @@ export async function newAdminToken(tokens: Tokens, folder: string | null): Prom
   return { token, file }
 }
 
-/** What to print, once, for whoever started the hub. */
+/** What to print once, for the person who started the hub. */
 export function adminTokenNotice({ token, file }: FirstAdminToken): string {
   const where = file === null ? 'It is kept nowhere else' : `It also stands in ${file}`
   return `An admin token of this hub, shown this once:\n\n  ${token}\n\n${where}.\n`
@@ -85,7 +86,7 @@ export function adminTokenNotice({ token, file }: FirstAdminToken): string {
 
 async function bearerInFile(file: string): Promise<BearerSecret> {
   try {
-    // Unlike a rename, a link fails where there is a file.
+    // Unlike a rename, a link fails where a file exists.
     await place(file, `${bearerText(PREFIX, newBearerSecret())}\n`, link)
     const found = parseBearer(PREFIX, (await readFile(file, 'utf8')).trim())
     if (found) return found
@@ -95,7 +96,7 @@ async function bearerInFile(file: string): Promise<BearerSecret> {
   throw unwritable(file, 'it holds something else: move it away')
 }
 
-/** Whole, with mode 0600 from the start, or not at all; with `link` what stands there already is left alone. */
+/** Writes the file whole, with mode 0600 from the start, or not at all. With `link` an existing file stays. */
 async function place(file: string, text: string, put: typeof link | typeof rename): Promise<void> {
   await mkdir(join(file, '..'), { recursive: true, mode: 0o700 })
   const temporary = `${file}.${randomBytes(4).toString('hex')}`

@@ -6,7 +6,7 @@ import type { Store } from '../store/store.ts'
 export interface AuthContext {
   readonly store: Pick<Store, 'get' | 'list' | 'write'>
   readonly sealer: Sealer
-  /** How often to look for what other hubs on the same database changed, ms; see Mirror. */
+  /** How often to look for changes by other hubs on the same database, ms; see Mirror. */
   readonly refreshMs?: number | undefined
   /** Unix milliseconds. */
   readonly now: () => number

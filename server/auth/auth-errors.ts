@@ -1,8 +1,8 @@
 import { CodedError } from '../../common/errors.ts'
 
 /**
- * Why a proof was not taken. Each is a 401 that says no more than whoever holds the proof knows already: that it is
- * expired or revoked is told only after its signature or secret was found right.
+ * Why a proof was refused. Each is a 401 that tells the holder of the proof nothing new: only a proof with the right
+ * signature or secret hears that it is expired or revoked.
  */
 const REFUSALS = {
   credentials_malformed: 'the Authorization header is not `Bearer` and a token',

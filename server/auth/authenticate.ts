@@ -5,11 +5,11 @@ import { type PresentedCertificate, presentedCertificate } from './presented-cer
 import { ANONYMOUS, type AuthenticatedPrincipal } from './principal.ts'
 import type { Tokens } from './tokens.ts'
 
-/** Longer tokens are not looked at, characters. Ours have some 500. */
+/** Longest token that is looked at, characters. Ours have some 500. */
 const MAX_TOKEN_LENGTH = 8192
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i
 
-/** What a request brought to prove who makes it. */
+/** The proofs that a request brought. */
 export interface Credentials {
   /** The `Authorization` header. */
   readonly authorization?: string | undefined
@@ -23,7 +23,7 @@ export function credentialsOf(request: Pick<IncomingMessage, 'headers' | 'socket
   }
 }
 
-/** Turns what a request brought into who makes it. */
+/** Finds the principal of a request from its proofs. */
 export class Authenticator {
   readonly #tokens: Tokens
   readonly #certificates: NodeCertificates
@@ -34,8 +34,8 @@ export class Authenticator {
   }
 
   /**
-   * By the Authorization header where there is one, else by the certificate of the connection; the anonymous principal
-   * where there is neither. A proof that is not good is refused, never passed over.
+   * The principal by the Authorization header if there is one, else by the certificate of the connection, else the
+   * anonymous principal. A bad proof is refused, never ignored.
    * @throws CodedError 401: see auth-errors.ts
    */
   async authenticate({ authorization, certificate }: Credentials): Promise<AuthenticatedPrincipal> {
@@ -44,15 +44,15 @@ export class Authenticator {
     return ANONYMOUS
   }
 
-  /** A JWT or an API key that came otherwise than in a header: browsers can't set one on a WebSocket. */
+  /** A JWT or an API key that came outside of a header: browsers can't set headers on a WebSocket. */
   async authenticateToken(token: string): Promise<AuthenticatedPrincipal> {
     if (token.length > MAX_TOKEN_LENGTH) throw refused('token_invalid')
     return await this.#tokens.authenticate(token)
   }
 
   /**
-   * Whether what a principal proved itself with is still good. For what lives longer than a request: connections whose
-   * principal is current no more are to be closed.
+   * Whether a principal's proof is still good. For what lives longer than a request: close connections whose principal
+   * is no longer current.
    */
   isCurrent(principal: AuthenticatedPrincipal): boolean {
     const { credential, token_id } = principal
@@ -62,7 +62,7 @@ export class Authenticator {
       : this.#tokens.isCurrent(principal)
   }
 
-  /** Whether a token or certificate was revoked; one that merely expired was not. */
+  /** Whether a token or certificate was revoked. A proof that merely expired was not. */
   isRevoked({
     credential,
     token_id,
@@ -72,7 +72,7 @@ export class Authenticator {
       : this.#tokens.isRevoked(token_id)
   }
 
-  /** Called when a token or certificate came, changed or was revoked. Answers a function that ends it. */
+  /** Called when a token or certificate is new, changed or revoked. Call the returned function to stop. */
   onChange(listener: () => void): () => void {
     const ends = [this.#tokens.onChange(listener), this.#certificates.onChange(listener)]
     return () => {

@@ -22,27 +22,27 @@ import { Mirror, writePlanned } from './mirror.ts'
 
 const KIND = 'certificate-authority'
 const LIFETIME_MS = 10 * 365 * 86_400_000
-/** Longest life of a certificate that a CA of ours signs, ms. */
+/** Longest life of a certificate that a CA of the hub signs, ms. */
 export const MAX_CERTIFICATE_MS = 90 * 86_400_000
 
 const authoritySchema = z.strictObject({
-  /** PEM, signed by itself. */
+  /** PEM, self-signed. */
   certificate: z.string(),
-  /** PEM of the same key signed by the CA before it; null for the first. */
+  /** PEM of the same key, signed by the previous CA; null for the first CA. */
   cross_certificate: z.string().nullable(),
   predecessor: z.string().nullable(),
   /** The private key, sealed PKCS#8 in base64. */
   sealed: z.string(),
   created_at: z.number().int(),
-  /** Unix milliseconds; null while it signs. */
+  /** Unix milliseconds; null while the CA signs. */
   trusted_until: z.number().int().nullable(),
 })
 type AuthorityDocument = z.infer<typeof authoritySchema>
 type Stored = Typed<AuthorityDocument>
 
 /**
- * The hub's own certificate authority. Its key is sealed in the store. After a rotation the new CA signs, and the one
- * before it is trusted until all that it signed is expired.
+ * The hub's own certificate authority. Its key is sealed in the store. After a rotation the new CA signs, and the
+ * previous CA is trusted until everything that it signed has expired.
  */
 export class Authorities implements AsyncDisposable {
   readonly #context: AuthContext
@@ -54,7 +54,7 @@ export class Authorities implements AsyncDisposable {
     this.#documents = documents
   }
 
-  /** Makes the first CA where there is none. @throws CodedError see Sealer.open */
+  /** Makes the first CA if there is none. @throws CodedError see Sealer.open */
   static async open(context: AuthContext): Promise<Authorities> {
     const documents = await Mirror.open({ ...context, kind: KIND, schema: authoritySchema })
     const authorities = new Authorities(context, documents)
@@ -80,7 +80,7 @@ export class Authorities implements AsyncDisposable {
     return [...this.#documents.values()].map(({ id }) => id).filter((id) => this.isTrusted(id))
   }
 
-  /** PEM of every CA that is trusted now, newest first: for nodes, and for checking what clients present. */
+  /** PEM of every trusted CA, newest first: for nodes, and for checking clients' certificates. */
   trusted(): string[] {
     return [...this.#documents.values()]
       .filter(({ id }) => this.isTrusted(id))
@@ -88,7 +88,7 @@ export class Authorities implements AsyncDisposable {
       .map(({ value }) => value.certificate)
   }
 
-  /** PEM certificates to send after one that the current CA signed, so that who knows only older CAs can follow. */
+  /** PEM certificates to send after one that the current CA signed, for clients that know only older CAs. */
   chain(): string[] {
     const chain: string[] = []
     for (let id: string | null = this.currentId; id !== null; ) {
@@ -110,7 +110,7 @@ export class Authorities implements AsyncDisposable {
     return issuedCertificate(certificate, current.id)
   }
 
-  /** The certificate and key of a trusted CA, to sign its CRL with. @throws CodedError `authority_not_found` (404) */
+  /** Certificate and key of a trusted CA, to sign the CA's CRL. @throws CodedError `authority_not_found` (404) */
   async signer(id: string): Promise<Signer> {
     const document = this.#documents.get(id)
     if (!document || !this.isTrusted(id))
@@ -119,8 +119,8 @@ export class Authorities implements AsyncDisposable {
   }
 
   /**
-   * Signs with a new CA from now on. When the others are `compromised` nothing that they signed is trusted any more: all
-   * nodes must enrol again. Answers the new CA's id.
+   * Signs with a new CA from now on. With `compromised` nothing that the other CAs signed is trusted any more: all
+   * nodes must enrol again. Returns the new CA's id.
    */
   async rotate(compromised: boolean, audit: readonly AuditDraft[] = []): Promise<string> {
     const now = this.#context.now()
@@ -136,14 +136,14 @@ export class Authorities implements AsyncDisposable {
     return id
   }
 
-  /** Forgets CAs that are trusted no more. */
+  /** Forgets CAs that are no longer trusted. */
   async prune(): Promise<void> {
     for (const { id, version } of [...this.#documents.values()])
       if (!this.isTrusted(id))
         await this.#documents.delete(HUB_TENANT_ID, id, { expected_version: version }).catch(() => {})
   }
 
-  /** Called when a CA came, went or lost trust. Answers a function that ends it. */
+  /** Called when a CA is new, gone or no longer trusted. Call the returned function to stop. */
   onChange(listener: () => void): () => void {
     return this.#documents.onChange(listener)
   }
@@ -197,7 +197,7 @@ export class Authorities implements AsyncDisposable {
     return signer
   }
 
-  /** With the newest master key, so that older ones can be taken out of the ring. */
+  /** Seals with the newest master key, so that older keys can be taken out of the ring. */
   async #sealAnew(): Promise<void> {
     const { sealer } = this.#context
     for (const { id, version, value } of [...this.#documents.values()]) {

@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto'
 import { Pkcs10CertificateRequest, type PublicKey } from '@peculiar/x509'
 import { CodedError } from '../../common/errors.ts'
 
-/** Longest PEM text, characters; one for an EC key has some 500. */
+/** Longest PEM text, characters. A request for an EC key has some 500. */
 const MAX_CSR_LENGTH = 8192
 const PEM =
   /^\s*-----BEGIN (NEW )?CERTIFICATE REQUEST-----\r?\n[A-Za-z0-9+/=\r\n]+-----END (NEW )?CERTIFICATE REQUEST-----\s*$/
 
-/** The one thing that is taken from a CSR: a key, whose owner has proven to hold the private one. */
+/** The only thing that the hub takes from a CSR: a key whose owner has proven to hold the private key. */
 export interface RequestedKey {
   readonly publicKey: PublicKey
   /** SHA-256 of the SubjectPublicKeyInfo, base64url. */
@@ -16,15 +16,15 @@ export interface RequestedKey {
 }
 
 /**
- * Reads a PKCS#10 request (RFC 2986) in PEM. Names and extensions that it asks for are not looked at: what stands in
- * a certificate, the hub says.
+ * Reads a PKCS#10 request (RFC 2986) in PEM. Requested names and extensions are ignored: the hub decides the content of
+ * a certificate.
  * @throws CodedError `csr_invalid`, `csr_key` (400)
  */
 export async function readCertificateRequest(pem: string): Promise<RequestedKey> {
   if (pem.length > MAX_CSR_LENGTH || !PEM.test(pem)) throw invalid('it is not one PEM CERTIFICATE REQUEST')
   const request = parse(pem)
   const { publicKey } = request
-  // Before the signature: no time is spent on huge keys.
+  // Before the signature is checked, so that huge keys take no time.
   refuseOtherKeys(publicKey)
   if (!(await signatureIsRight(request))) throw invalid('its signature is not by the key in it')
   return {
@@ -36,7 +36,7 @@ export async function readCertificateRequest(pem: string): Promise<RequestedKey>
 function parse(pem: string): Pkcs10CertificateRequest {
   try {
     const request = new Pkcs10CertificateRequest(pem)
-    // Parsed only when asked for.
+    // The library parses the algorithm only here.
     request.publicKey.algorithm
     return request
   } catch {

@@ -5,19 +5,19 @@ import { matchesAll } from '../../policy/glob.ts'
 import { patternCovers } from './pattern-cover.ts'
 import type { Grants } from './principal.ts'
 
-/** What somebody wants to give away. */
+/** Rights that somebody wants to give to a new token. */
 export interface Delegated {
   readonly tenant_id: string | null
   readonly role: PrincipalRole
   readonly grants: Grants
 }
 
-/** A role gives away itself and what stands after it. */
+/** A role may give away itself and the roles after it. */
 const ORDER: readonly PrincipalRole[] = ['admin', 'operator', 'director', 'publisher', 'node', 'viewer']
 
 /**
- * Nobody gives away more than they have: not another tenant, no higher role, no wider grants. Whether they may give
- * away anything at all (`token.write`) is the ACL's to say.
+ * Nobody gives away more than they have: no other tenant, no higher role, no wider grants. The ACL decides whether they
+ * may give away anything at all (`token.write`).
  * @throws CodedError `delegation_refused` (403)
  */
 export function refuseEscalation(giver: Principal, wanted: Delegated): void {

@@ -24,16 +24,16 @@ import { ownerOf, tenantOf } from './token-record.ts'
 const KIND = 'enrolment-token'
 const PREFIX = 'le'
 export const MAX_ENROLMENT_SECONDS = 7 * 86_400
-/** How long a token that was used or expired can still be seen, and its replay told from a guess, ms. */
+/** How long a used or expired token is kept, ms: so long a replay can be told from a guess. */
 const KEEP_MS = 7 * 86_400_000
 
 const enrolmentSchema = z.strictObject({
   label: z.string().max(100),
   secret_hash: z.string(),
   roles: z.array(nodeRoleSchema).min(1),
-  /** Names of capabilities that a node may claim; `*` is any. */
+  /** Capabilities that a node may claim, by name; `*` allows all. */
   capabilities: z.array(z.string().min(1).max(64)).max(100),
-  /** What the node will be called; null leaves that to the hub. */
+  /** The name of the node; null lets the hub choose. */
   node_id: nodeIdSchema.nullable(),
   grants: grantsSchema,
   created_at: z.number().int(),
@@ -55,7 +55,7 @@ export interface NewEnrolment {
   readonly tenant_id: string | null
   readonly roles: readonly NodeRole[]
   readonly capabilities?: readonly string[]
-  /** A token with a name can take the place of the node that has it: the old certificates are revoked when it is used. */
+  /** A token with the name of an existing node can replace that node: its use revokes the old certificates. */
   readonly node_id?: string | null
   readonly grants?: Grants
   readonly label?: string
@@ -66,11 +66,11 @@ export interface EnrolRequest {
   readonly token: string
   readonly csr: string
   readonly role: NodeRole
-  /** By name, as the token has them. */
+  /** By name, as in the token. */
   readonly capabilities: readonly string[]
 }
 
-/** Who is about to enrol. */
+/** The node that is about to enrol. */
 export interface EnrollingNode {
   readonly tenant_id: string | null
   readonly node_id: string
@@ -80,14 +80,14 @@ export interface EnrollingNode {
 
 export type Enrolled = EnrollingNode & RenewedCertificate
 
-/** What the caller wants written in the same transaction: the node's entry in the directory. */
+/** What the caller wants to write in the same transaction: the node's entry in the directory. */
 export interface Together {
   readonly plans?: readonly Planned[]
   readonly changes?: readonly Change[]
   readonly audit?: readonly AuditDraft[]
 }
 
-/** One-time tokens that make a machine a node: `le_<id>_<secret>`. */
+/** Tokens that make a machine a node and work once: `le_<id>_<secret>`. */
 export class Enrolment implements AsyncDisposable {
   readonly #context: AuthContext
   readonly #authorities: Authorities
@@ -155,7 +155,7 @@ export class Enrolment implements AsyncDisposable {
     return (await this.#collection.list(ownerOf(tenantId), page)).map(infoOf)
   }
 
-  /** Makes a token void. @throws CodedError `token_not_found` (404) */
+  /** Makes a token invalid. @throws CodedError `token_not_found` (404) */
   async revoke(tenantId: string | null, id: string, by: Actor): Promise<void> {
     const record = await this.#records.find(id)
     if (record?.tenant_id !== ownerOf(tenantId))
@@ -165,10 +165,10 @@ export class Enrolment implements AsyncDisposable {
   }
 
   /**
-   * Uses a token up and turns the CSR into the node's certificate, all or nothing: of two that use it at once one gets
-   * a certificate. A refusal leaves the token as it was.
+   * Uses up a token and turns the CSR into the node's certificate, all or nothing. Of two callers that use the token at
+   * once, one gets a certificate. A refusal leaves the token unused.
    * @throws CodedError `enrolment_token_invalid`, `enrolment_token_expired` (401), `enrolment_token_used` (409),
-   *   `enrolment_role`, `enrolment_capability` (403), and as NodeCertificates.prepare
+   * `enrolment_role`, `enrolment_capability` (403), and as NodeCertificates.prepare
    */
   async enrol(request: EnrolRequest, together?: (node: EnrollingNode) => Together): Promise<Enrolled> {
     const record = await this.#find(request.token)
@@ -222,7 +222,7 @@ export class Enrolment implements AsyncDisposable {
     return record
   }
 
-  /** After a write that failed: whether it was because the token was used or revoked meanwhile. */
+  /** After a failed write: throws if the token was used or revoked meanwhile. */
   async #refuseUsed({ tenant_id, id }: Typed<EnrolmentRecord>): Promise<void> {
     const present = await this.#collection.get(tenant_id, id)
     if (!present) throw refused('enrolment_token_invalid')

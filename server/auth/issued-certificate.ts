@@ -15,10 +15,10 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509'
 
-/** P-256: what browsers take too, which do not know Ed25519 in certificates. */
+/** P-256: browsers accept these certificates too; they do not accept Ed25519. */
 export const KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' } as const
 export const SIGNING_ALGORITHM = { name: 'ECDSA', hash: 'SHA-256' } as const
-/** Clocks of nodes may be behind the hub's by this, ms. */
+/** The clock of a node may be this far behind the hub's, ms. */
 const BACKDATE_MS = 300_000
 
 export interface IssuedCertificate {
@@ -28,7 +28,7 @@ export interface IssuedCertificate {
   readonly serial: string
   /** SHA-256 of the certificate, lower-case hex. */
   readonly fingerprint: string
-  /** Id of the CA that signed it. */
+  /** Id of the CA that signed the certificate. */
   readonly ca_id: string
   /** Unix milliseconds. */
   readonly not_before: number
@@ -40,7 +40,7 @@ export interface CertificateRequest {
   readonly names: JsonGeneralNames
   readonly usage: 'client' | 'server'
   readonly publicKey: PublicKeyType
-  /** Unix milliseconds; never later than the CA's own end. */
+  /** Unix milliseconds; never later than the end of the CA. */
   readonly notAfter: number
 }
 
@@ -90,7 +90,7 @@ export async function signLeaf(
   })
 }
 
-/** A CA's certificate: signed by itself, or by the CA before it (`signer`), so that who trusts that one trusts it. */
+/** A CA's certificate, signed by itself or by the previous CA (`signer`), for clients that trust the previous CA. */
 export async function signAuthority(
   name: string,
   keys: KeyPair,

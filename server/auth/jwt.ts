@@ -12,16 +12,16 @@ import { grantsSchema } from './principal.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
 const ISSUER = 'lanecast'
-/** RFC 8725 section 3.11: no other kind of JWT that a key may sign one day is taken for a token. */
+/** RFC 8725 section 3.11: the type keeps other JWTs, which a key may sign one day, from being taken for tokens. */
 const TYPE = 'lanecast+jwt'
 const ALGORITHM = 'EdDSA'
 const MAX_CACHED = 4096
 
-/** What a token says. Times are Unix seconds, as RFC 7519 has them. */
+/** The claims of a token. Times are Unix seconds, as in RFC 7519. */
 const claimsSchema = z.object({
   iss: z.literal(ISSUER),
   sub: principalIdSchema,
-  /** null: the hub's own. */
+  /** null: a token of the hub itself. */
   tenant: tenantIdSchema.nullable(),
   role: principalRoleSchema.exclude(['anonymous']),
   node: nodeIdSchema.nullable(),
@@ -32,11 +32,11 @@ const claimsSchema = z.object({
 })
 export type Claims = z.infer<typeof claimsSchema>
 
-/** Signs tokens and checks them: RFC 7519, EdDSA over Ed25519 (RFC 8037) and nothing else. */
+/** Signs and checks tokens: RFC 7519, EdDSA over Ed25519 (RFC 8037) and nothing else. */
 export class Jwts {
   readonly #keys: SigningKeys
   readonly #now: () => number
-  /** Tokens whose signature was found right, by their SHA-256, oldest use first. */
+  /** Tokens with a verified signature, by their SHA-256, oldest use first. */
   readonly #verified = new Map<string, { readonly kid: string; readonly claims: Claims }>()
 
   constructor(keys: SigningKeys, now: () => number) {
@@ -52,7 +52,7 @@ export class Jwts {
   }
 
   /**
-   * The claims of a token whose signature is right and whose time is not over.
+   * The claims of a token with a right signature that has not expired.
    * @throws CodedError `token_invalid`, `token_expired` (401)
    */
   async verify(token: string): Promise<Claims> {
@@ -87,7 +87,7 @@ export class Jwts {
       )
       return { kid, claims: claimsSchema.parse(payload) }
     } catch (error) {
-      // Claims are looked at only after the signature: who reads "expired" had a token of ours.
+      // Claims are read only after the signature was checked: whoever reads "expired" had a token of this hub.
       throw refused(error instanceof errors.JWTExpired ? 'token_expired' : 'token_invalid')
     }
   }

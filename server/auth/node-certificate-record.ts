@@ -5,7 +5,7 @@ import { grantsSchema } from './principal.ts'
 import { REVOCATION_REASONS } from './revocation-list.ts'
 import { tenantOf } from './token-record.ts'
 
-/** What the store knows about a node's certificate; its id is the serial number. Times are Unix milliseconds. */
+/** The store's record of a node's certificate; its id is the serial number. Times are Unix milliseconds. */
 export const nodeCertificateSchema = z.strictObject({
   node_id: nodeIdSchema,
   node_role: nodeRoleSchema,
@@ -13,11 +13,11 @@ export const nodeCertificateSchema = z.strictObject({
   ca_id: z.string(),
   /** SHA-256 of the certificate, lower-case hex. */
   fingerprint: z.string(),
-  /** SHA-256 of its public key; see RequestedKey. */
+  /** SHA-256 of the certificate's public key; see RequestedKey. */
   key_hash: z.string(),
   not_before: z.number().int(),
   not_after: z.number().int(),
-  /** `enrolment-token:<id>`, or `certificate:<serial>` that was renewed. */
+  /** `enrolment-token:<id>`, or `certificate:<serial>` of the renewed certificate. */
   issued_for: z.string(),
   revoked_at: z.number().int().nullable(),
   revoked_by: z.string().nullable(),

@@ -22,7 +22,7 @@ import { ownerOf, tenantOf } from './token-record.ts'
 
 const KIND = 'node-certificate'
 export const DEFAULT_CERTIFICATE_DAYS = 30
-/** Unexpired certificates that one node may have: what a node that renews without end can fill. */
+/** Most unexpired certificates of one node: the bound for a node that renews without end. */
 const MAX_PER_NODE = 20
 const CRL_FRESH_MS = 3_600_000
 
@@ -31,7 +31,7 @@ export interface NodeCertificatesOptions {
   readonly days?: number | undefined
 }
 
-/** Which node a certificate is for. */
+/** The node of a certificate. */
 export interface CertifiedNode {
   /** null: a node that the hub shares with every tenant. */
   readonly tenant_id: string | null
@@ -41,7 +41,7 @@ export interface CertifiedNode {
   readonly issued_for: string
 }
 
-/** A certificate that was signed and that nobody has yet: it counts once `plan` is written. */
+/** A signed certificate that nobody has yet. It counts once `plan` is written. */
 export interface PreparedCertificate {
   readonly certificate: IssuedCertificate
   readonly plan: Planned
@@ -49,13 +49,13 @@ export interface PreparedCertificate {
 
 export interface RenewedCertificate {
   readonly certificate: IssuedCertificate
-  /** PEM of every CA to trust. */
+  /** PEM of every CA that the node should trust. */
   readonly authorities: readonly string[]
 }
 
 /**
- * The certificates that nodes prove themselves with. One is taken only when it is written here as well: signed by a
- * CA of ours, neither expired nor revoked, and the very same bytes.
+ * The certificates with which nodes prove their identity. A certificate is accepted only if it is also recorded here:
+ * signed by a CA of the hub, neither expired nor revoked, and the very same bytes.
  */
 export class NodeCertificates implements AsyncDisposable {
   readonly #context: AuthContext
@@ -121,8 +121,8 @@ export class NodeCertificates implements AsyncDisposable {
   }
 
   /**
-   * Signs a certificate for the key in a CSR: CN is the node's id, the one name is the URI
-   * `lanecast:tenant/<tenant>/node/<node>`, its use is to be a TLS client.
+   * Signs a certificate for the key in a CSR. CN is the node's id, the only name is the URI
+   * `lanecast:tenant/<tenant>/node/<node>`, and the certificate is for TLS clients.
    * @throws CodedError `csr_invalid`, `csr_key` (400), `csr_key_used` (409)
    */
   async prepare(node: CertifiedNode, csr: string): Promise<PreparedCertificate> {
@@ -156,7 +156,8 @@ export class NodeCertificates implements AsyncDisposable {
   }
 
   /**
-   * A new certificate for a node that proved itself with its present one, which stays good until it expires.
+   * A new certificate for a node that proved itself with its present certificate. The present one stays valid until it
+   * expires.
    * @throws CodedError `certificate_required` (403), `too_many_certificates` (429), and as `prepare`
    */
   async renew(principal: AuthenticatedPrincipal, csr: string): Promise<RenewedCertificate> {
@@ -206,7 +207,7 @@ export class NodeCertificates implements AsyncDisposable {
     await writePlanned(this.#context.store, plans, [], audit)
   }
 
-  /** Revokes all certificates of a node. Answers how many. */
+  /** Revokes all certificates of a node. Returns their number. */
   async revokeNode(
     tenantId: string | null,
     nodeId: string,
@@ -218,16 +219,16 @@ export class NodeCertificates implements AsyncDisposable {
     return plans.length
   }
 
-  /** What revokes all certificates that a node has, for a write that does more than that. */
+  /** The plan that revokes all certificates of a node, for a larger write. */
   planNodeRevocation(tenantId: string | null, nodeId: string, by: Actor, reason: RevocationReason) {
     return this.#planRevocation(this.#ofNode(ownerOf(tenantId), nodeId), by, reason)
   }
 
-  /** The list of the current CA, or of another that is still trusted. @throws CodedError `authority_not_found` (404) */
+  /** The CRL of the current CA, or of another trusted CA. @throws CodedError `authority_not_found` (404) */
   async revocationList(caId: string = this.#authorities.currentId): Promise<RevocationList> {
     const now = this.#context.now()
     const present = this.#lists.get(caId)
-    // Signed in the future it would not be valid yet: the clock was set back.
+    // If the clock was set back, a list signed in the future is not valid yet.
     if (present && now >= present.at && now - present.at < CRL_FRESH_MS) return await present.list
     const list = this.#signList(caId, now)
     this.#lists.set(caId, { at: now, list })
@@ -237,7 +238,7 @@ export class NodeCertificates implements AsyncDisposable {
     return await list
   }
 
-  /** Forgets certificates that expired a day ago. */
+  /** Forgets certificates a day after they expired. */
   async prune(): Promise<void> {
     const before = this.#context.now() - 86_400_000
     for (const { tenant_id, id, version, value } of [...this.#records.values()])
@@ -259,7 +260,7 @@ export class NodeCertificates implements AsyncDisposable {
     if (!this.#authorities.isTrusted(value.ca_id)) throw refused('certificate_untrusted')
   }
 
-  /** A key that was revoked stays so, and two nodes never share one. */
+  /** A revoked key stays revoked, and two nodes never share a key. */
   #refuseUsedKey(owner: string, nodeId: string, keyHash: string): void {
     for (const { tenant_id, value } of this.#records.values()) {
       if (value.key_hash !== keyHash) continue

@@ -16,9 +16,9 @@ import { Tokens } from './tokens.ts'
 export interface AuthOptions {
   readonly store: Store
   readonly sealer: Sealer
-  /** Where the first admin token is written; null with AMNESIA. */
+  /** The folder for the first admin token; null with AMNESIA. */
   readonly dataFolder: string | null
-  /** Set where several hubs share a database: how often to look for what the others changed, ms. */
+  /** Set where several hubs share a database: how often to look for changes by the other hubs, ms. */
   readonly refreshMs?: number | undefined
   /** Longest life of a JWT, seconds; 30 days by default. */
   readonly maxTokenSeconds?: number | undefined
@@ -29,7 +29,7 @@ export interface AuthOptions {
   readonly logger: Logger
 }
 
-/** Everything that decides who somebody is. */
+/** Everything that decides who a caller is. */
 export interface Auth extends AsyncDisposable {
   readonly authenticator: Authenticator
   readonly tokens: Tokens
@@ -37,17 +37,17 @@ export interface Auth extends AsyncDisposable {
   readonly authorities: Authorities
   readonly certificates: NodeCertificates
   readonly enrolment: Enrolment
-  /** Set at the hub's very first start only: print it, once. */
+  /** Set only at the hub's very first start: print it once. */
   readonly firstAdminToken: FirstAdminToken | undefined
-  /** Revokes a node's certificates and tokens. Answers how many. */
+  /** Revokes a node's certificates and tokens. Returns their number. */
   revokeNode(tenantId: string | null, nodeId: string, by: Actor, reason: RevocationReason): Promise<number>
-  /** See Authorities.rotate. Answers the new CA's id. */
+  /** See Authorities.rotate. Returns the new CA's id. */
   rotateAuthority(by: Actor, compromised?: boolean): Promise<string>
 }
 
 const PRUNE_EVERY_MS = 3_600_000
 
-/** @throws CodedError what the store throws, `sealing_key_missing`, `sealed_value_invalid`, `admin_token_unwritable` */
+/** @throws CodedError of the store, `sealing_key_missing`, `sealed_value_invalid`, `admin_token_unwritable` */
 export async function openAuth(options: AuthOptions): Promise<Auth> {
   const { store, sealer, refreshMs, now = Date.now } = options
   const logger = options.logger.child({ room: 'auth' })
@@ -93,7 +93,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   }
 }
 
-/** Runs `work` every `ms`, one after the other; disposing waits for the one under way. */
+/** Runs `work` every `ms`, never two at once. Disposing waits for the run under way. */
 function every(ms: number, work: () => Promise<void>): AsyncDisposable {
   let running = Promise.resolve()
   const timer = setInterval(() => {

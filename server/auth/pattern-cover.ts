@@ -1,9 +1,9 @@
 /**
- * Whether every text that the stream pattern `inner` matches is also matched by `outer` (see `policy/glob.ts` for what
- * patterns are). Never says so wrongly; where the same thing is written in another order (`*?` and `?*`) it may say no.
+ * Whether `outer` matches every text that the stream pattern `inner` matches (for patterns see `policy/glob.ts`). The
+ * answer yes is always right. Where both mean the same in another order (`*?` and `?*`), the answer may be no.
  */
 export function patternCovers(outer: string, inner: string): boolean {
-  // covered[i]: whether the part of `inner` seen so far is covered by the first i characters of `outer`.
+  // covered[i]: whether the first i characters of `outer` cover the part of `inner` read so far.
   let covered = Array.from({ length: outer.length + 1 }, (_, i) => /^\**$/.test(outer.slice(0, i)))
   for (const symbol of inner) {
     const next = [false]

@@ -2,13 +2,13 @@ import type { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 
-/** A client's certificate. That the client holds its key, the TLS handshake has proven. */
+/** A client's certificate. The TLS handshake has proven that the client holds the key. */
 export interface PresentedCertificate {
   /** Lower-case hex. */
   readonly serial: string
   /** SHA-256 of the certificate, lower-case hex. */
   readonly fingerprint: string
-  /** Whether its chain ended at a CA that this hub trusted when the connection began. */
+  /** Whether the chain ended at a CA that this hub trusted when the connection began. */
   readonly trusted: boolean
 }
 

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { addressKey } from './address-key.ts'
 
-/** What a request costs, in points; telemetry costs this for each report. */
+/** The cost of a request in points. Telemetry costs this for each report. */
 export const COSTS = { read: 1, decide: 1, telemetry: 0.1, write: 2, enrol: 50 } as const
 export type CostClass = keyof typeof COSTS
 
@@ -12,13 +12,13 @@ export interface Limit {
 }
 
 export interface RateLimitOptions {
-  /** Of one token or certificate. */
+  /** For each token or certificate. */
   readonly principal?: Limit
-  /** Of one address: a whole site of viewers may stand behind it. */
+  /** For each address: a whole site of viewers may be behind one. */
   readonly address?: Limit
-  /** Proofs from one address that were not good. */
+  /** Bad proofs from one address. */
   readonly failures?: Limit
-  /** Most principals and addresses counted one by one; beyond, those that come share counters. */
+  /** Most principals and addresses that are counted singly. Further ones share counters. */
   readonly maxKeys?: number
 }
 
@@ -33,7 +33,7 @@ export const DEFAULT_LIMITS = {
 
 const SHARED_KEYS = 256
 
-/** How much one token, and one address, may ask for. Counted in memory, by each hub for itself. */
+/** How much one token, and one address, may ask for. Each hub counts for itself, in memory. */
 export class RateLimits {
   readonly #principals: BoundedLimiter
   readonly #addresses: BoundedLimiter
@@ -47,8 +47,8 @@ export class RateLimits {
   }
 
   /**
-   * Counts a request. `principalKey` is `limitKeyOf` the principal, null for somebody without a proof; `units` is how
-   * many things it asks for: the reports of a batch.
+   * Counts a request. `principalKey` is the principal's `limitKeyOf`, null for a caller without a proof. `units` is the
+   * number of things that the request asks for, e.g. the reports of a batch.
    */
   async take(principalKey: string | null, address: string, cost: CostClass, units = 1): Promise<RateAnswer> {
     const points = Math.ceil(COSTS[cost] * Math.max(1, units))
@@ -60,21 +60,20 @@ export class RateLimits {
   }
 
   /**
-   * Counts a proof that was not good. When it is one too many, the answer is a 429 and not a 401, and nothing is
-   * written about it. Good proofs from the same address are taken all the same: who shares an address with somebody
-   * who guesses is not locked out.
+   * Counts a bad proof. If it is one too many, the answer is 429 instead of 401, and nothing is recorded. Good proofs
+   * from the same address still pass: a guesser does not lock out others at the same address.
    */
   async failedAuthentication(address: string): Promise<RateAnswer> {
     return await this.#failures.take(addressKey(address), 1)
   }
 }
 
-/** A limiter that never counts more than `maxKeys` keys and a few shared ones. */
+/** A limiter that counts at most `maxKeys` keys singly and a few shared ones. */
 class BoundedLimiter {
   readonly #limiter: RateLimiterMemory
   readonly #windowMs: number
   readonly #maxKeys: number
-  /** Until when each key is counted, in the order of that. */
+  /** When each key's time ends, in that order. */
   readonly #keys = new Map<string, number>()
   readonly #salt = randomBytes(16)
 
@@ -90,7 +89,7 @@ class BoundedLimiter {
       return { ok: true }
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal
-      // The library counts by the machine's clock, which may have been set back; its timers are not.
+      // The library counts by the machine's clock, which may have been set back. Its timers were not.
       const waitMs = Math.min(refusal.msBeforeNext, this.#windowMs)
       return { ok: false, retry_after_s: Math.max(1, Math.ceil(waitMs / 1000)) }
     }
@@ -107,7 +106,7 @@ class BoundedLimiter {
       this.#keys.set(key, now + this.#windowMs)
       return `own:${key}`
     }
-    // Salted, so that nobody can choose whom to share with.
+    // Salted, so that nobody can choose with whom to share a counter.
     const [byte = 0] = createHash('sha256').update(this.#salt).update(key).digest()
     return `shared:${byte % SHARED_KEYS}`
   }

@@ -27,14 +27,14 @@ export interface Revocation {
 export interface RevocationList {
   readonly pem: string
   readonly der: Uint8Array
-  /** When whoever holds it must ask for another, Unix milliseconds. */
+  /** When a holder of this list must fetch the next one, Unix milliseconds. */
   readonly next_update: number
 }
 
 const NEXT_UPDATE_MS = 24 * 3_600_000
 const CRL_NUMBER = '2.5.29.20'
 
-/** A CA's list of certificates that are void before their time, RFC 5280 section 5. */
+/** A CA's list of revoked certificates, RFC 5280 section 5. */
 export async function signRevocationList(
   signer: Signer,
   revocations: readonly Revocation[],
@@ -64,7 +64,7 @@ export async function signRevocationList(
   }
 }
 
-/** A positive whole number in DER (X.690 section 8.3). The time makes CRL numbers grow, on every hub. */
+/** A positive whole number in DER (X.690 section 8.3). CRL numbers are times, so that they grow on every hub. */
 function derInteger(value: number): Uint8Array<ArrayBuffer> {
   const hex = value.toString(16)
   const bytes = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex')

@@ -9,16 +9,16 @@ import { randomId } from './bearer-secret.ts'
 import { Mirror, type Planned, writePlanned } from './mirror.ts'
 
 const KIND = 'signing-key'
-/** Another hub may sign with the old key until it hears of the new one. */
+/** Another hub may sign with the old key until it hears of the new key, ms. */
 const HEARSAY_MS = 60_000
 
 const signingKeySchema = z.strictObject({
   /** The public key, RFC 8037: 32 bytes in base64url. */
   x: z.string(),
-  /** The private key as sealed JWK; null when the key only verifies. */
+  /** The private key as a sealed JWK; null for a key that only verifies. */
   sealed: z.string().nullable(),
   created_at: z.number().int(),
-  /** Until when it verifies, Unix milliseconds; null while it signs. */
+  /** Until when the key verifies, Unix milliseconds; null while it signs. */
   verify_until: z.number().int().nullable(),
 })
 type SigningKey = z.infer<typeof signingKeySchema>
@@ -31,8 +31,8 @@ const privateJwk = z.object({
 })
 
 /**
- * The Ed25519 keys that sign the hub's tokens. The newest signs; one that was replaced goes on verifying until the
- * last token that it signed is expired.
+ * The Ed25519 keys for the hub's tokens. The newest key signs. A replaced key verifies until the last token that it
+ * signed has expired.
  */
 export class SigningKeys implements AsyncDisposable {
   readonly #context: AuthContext
@@ -44,7 +44,7 @@ export class SigningKeys implements AsyncDisposable {
     this.#documents = documents
   }
 
-  /** Makes the first key where there is none. @throws CodedError see Sealer.open */
+  /** Makes the first key if there is none. @throws CodedError see Sealer.open */
   static async open(context: AuthContext): Promise<SigningKeys> {
     const documents = await Mirror.open({ ...context, kind: KIND, schema: signingKeySchema })
     const keys = new SigningKeys(context, documents)
@@ -65,7 +65,7 @@ export class SigningKeys implements AsyncDisposable {
     return { kid, key: this.#signingKey(kid) }
   }
 
-  /** The public key that verifies what `kid` signed, or undefined when it is unknown or its time is over. */
+  /** The public key for `kid`, or undefined when the key is unknown or no longer verifies. */
   async verifying(kid: string): Promise<KeyObject | undefined> {
     await this.#documents.find(kid)
     return this.accepts(kid) ? this.#open(kid)?.verifies : undefined
@@ -76,7 +76,7 @@ export class SigningKeys implements AsyncDisposable {
     return until !== undefined && (until === null || until > this.#context.now())
   }
 
-  /** The public keys as a JWK set (RFC 7517), for whoever else checks the hub's tokens. */
+  /** The public keys as a JWK set (RFC 7517), for other programs that check the hub's tokens. */
   jwks(): { readonly keys: readonly Record<string, string>[] } {
     const accepted = [...this.#documents.values()].filter(({ id }) => this.accepts(id))
     return {
@@ -92,8 +92,8 @@ export class SigningKeys implements AsyncDisposable {
   }
 
   /**
-   * Signs with a new key from now on. The ones before verify for another `maxTokenMs`; when they are `compromised` they
-   * don't: every token that they signed is void at once. Answers the new key's id.
+   * Signs with a new key from now on. Older keys verify for another `maxTokenMs`. With `compromised` they don't: every
+   * token that they signed is invalid at once. Returns the new key's id.
    */
   async rotate(maxTokenMs: number, compromised: boolean, audit: readonly AuditDraft[] = []): Promise<string> {
     const now = this.#context.now()
@@ -108,7 +108,7 @@ export class SigningKeys implements AsyncDisposable {
     return kid
   }
 
-  /** Forgets keys that verify no more. */
+  /** Forgets keys that no longer verify. */
   async prune(): Promise<void> {
     for (const { id, version } of [...this.#documents.values()])
       if (!this.accepts(id))
@@ -153,7 +153,7 @@ export class SigningKeys implements AsyncDisposable {
     return opened
   }
 
-  /** With the newest master key, so that older ones can be taken out of the ring. */
+  /** Seals with the newest master key, so that older keys can be taken out of the ring. */
   async #sealAnew(): Promise<void> {
     const { sealer } = this.#context
     for (const { id, version, value } of [...this.#documents.values()]) {

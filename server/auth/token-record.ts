@@ -7,32 +7,32 @@ import { type AuthenticatedPrincipal, grantsSchema } from './principal.ts'
 export const tokenRoleSchema = principalRoleSchema.exclude(['anonymous'])
 export type TokenRole = z.infer<typeof tokenRoleSchema>
 
-/** What the store knows about a token; its id is the JWT's `jti` or the API key's id. Times are Unix milliseconds. */
+/** The store's record of a token; its id is the JWT's `jti` or the API key's id. Times are Unix milliseconds. */
 export const tokenRecordSchema = z.strictObject({
   type: z.enum(['jwt', 'api-key']),
-  /** What people call it. */
+  /** The token's name for people. */
   label: z.string().max(100),
   subject: principalIdSchema,
   role: tokenRoleSchema,
-  /** Set where its holder is a node of the directory. */
+  /** The holder's node in the directory, if the holder is a node. */
   node_id: nodeIdSchema.nullable(),
   grants: grantsSchema,
   issued_at: z.number().int(),
   issued_by: z.string(),
   expires_at: z.number().int().nullable(),
-  /** Of an API key; see hashSecret. */
+  /** For an API key; see hashSecret. */
   secret_hash: z.string().nullable(),
-  /** Of an API key, to the minute. */
+  /** For an API key, to the minute. */
   last_used_at: z.number().int().nullable(),
   revoked_at: z.number().int().nullable(),
   revoked_by: z.string().nullable(),
 })
 export type TokenRecord = z.infer<typeof tokenRecordSchema>
 
-/** A token as whoever administers tokens may see it: without its secret, and without the hash of that. */
+/** A token as administrators of tokens may see it: without its secret and without the secret's hash. */
 export type TokenInfo = Omit<TokenRecord, 'secret_hash'> & {
   readonly token_id: string
-  /** null: the hub's own. */
+  /** null: a token of the hub itself. */
   readonly tenant_id: string | null
 }
 
@@ -54,7 +54,7 @@ export function principalOf({ tenant_id, id, value }: Typed<TokenRecord>): Authe
   }
 }
 
-/** Under which name the store keeps what belongs to a tenant, or to the hub (null). */
+/** The store's tenant id for things of a tenant, or of the hub (null). */
 export function ownerOf(tenantId: string | null): string {
   return tenantId ?? HUB_TENANT_ID
 }

@@ -33,19 +33,19 @@ const KIND = 'token'
 const API_KEY_PREFIX = 'lc'
 export const DEFAULT_MAX_TOKEN_SECONDS = 30 * 86_400
 const LAST_USED_EVERY_MS = 60_000
-/** How long a revoked or expired API key can still be seen in the list, ms. */
+/** How long a revoked or expired API key stays in the list, ms. */
 const KEEP_MS = 30 * 86_400_000
 
 export interface NewToken {
   readonly subject: string
   readonly role: TokenRole
-  /** null for the role `admin`, and only for it. */
+  /** null for the role `admin`, and only for that role. */
   readonly tenant_id: string | null
   readonly node_id?: string | null
-  /** Not limited by default. */
+  /** No limits by default. */
   readonly grants?: Grants
   readonly label?: string
-  /** Who gives it away: never more than they have. */
+  /** The giver, who can't give more than the giver has. */
   readonly by: Actor
 }
 
@@ -60,7 +60,7 @@ export interface TokensOptions {
   readonly maxSeconds?: number | undefined
 }
 
-/** The tokens that the hub gave out, JWTs and API keys. What is revoked is refused from then on. */
+/** The tokens that the hub gave out: JWTs and API keys. A revoked token is refused from then on. */
 export class Tokens implements AsyncDisposable {
   readonly maxSeconds: number
   readonly #context: AuthContext
@@ -69,7 +69,7 @@ export class Tokens implements AsyncDisposable {
   readonly #records: Mirror<TokenRecord>
   readonly #collection: Collection<TokenRecord>
   readonly #notes = new Set<Promise<void>>()
-  /** When this hub last noted a key's use, so that a write that fails is not tried with each request. */
+  /** When this hub last noted a key's use, so that a failed write is not repeated with each request. */
   readonly #noted = new Map<string, number>()
 
   private constructor(
@@ -92,8 +92,8 @@ export class Tokens implements AsyncDisposable {
   }
 
   /**
-   * @throws CodedError `token_lifetime` (400) when it is not from 1 to `maxSeconds`, `token_tenant` (400),
-   *   `delegation_refused` (403)
+   * @throws CodedError `token_lifetime` (400) when the lifetime is not from 1 to `maxSeconds`, `token_tenant` (400),
+   * `delegation_refused` (403)
    */
   async issueJwt(wanted: NewToken, seconds: number): Promise<IssuedToken> {
     if (!Number.isInteger(seconds) || seconds < 1 || seconds > this.maxSeconds)
@@ -115,12 +115,12 @@ export class Tokens implements AsyncDisposable {
     return { token, info: await this.#add(jti, wanted, record) }
   }
 
-  /** `lc_<id>_<secret>`, without an end or until `expiresAt`, Unix milliseconds. @throws as issueJwt */
+  /** `lc_<id>_<secret>`, without an end, or until `expiresAt`, Unix milliseconds. @throws as issueJwt */
   async issueApiKey(wanted: NewToken, expiresAt: number | null = null): Promise<IssuedToken> {
     return await this.adoptApiKey(newBearerSecret(), wanted, expiresAt)
   }
 
-  /** As `issueApiKey`, for a secret that exists already; `together` is written with it, all or nothing. */
+  /** As `issueApiKey`, for an existing secret. `together` is written in the same transaction. */
   async adoptApiKey(
     bearer: BearerSecret,
     wanted: NewToken,
@@ -141,7 +141,7 @@ export class Tokens implements AsyncDisposable {
       : this.#authenticateJwt(token)
   }
 
-  /** Whether a token that was good is so still. */
+  /** Whether a token that was good is still good. */
   isCurrent({ credential, token_id, expires_at }: AuthenticatedPrincipal): boolean {
     if (token_id === null || (expires_at !== null && expires_at <= this.#context.now())) return false
     const record = this.#records.get(token_id)
@@ -156,7 +156,7 @@ export class Tokens implements AsyncDisposable {
     return this.#records.onChange(listener)
   }
 
-  /** Tokens of a tenant (null: the hub's own), in the order of their ids. */
+  /** Tokens of a tenant (null: of the hub itself), in the order of their ids. */
   async list(tenantId: string | null, page?: DocumentPage): Promise<TokenInfo[]> {
     return (await this.#collection.list(ownerOf(tenantId), page)).map(tokenInfo)
   }
@@ -175,7 +175,7 @@ export class Tokens implements AsyncDisposable {
     return tokenInfo(this.#records.get(tokenId) ?? record)
   }
 
-  /** Ends all tokens that `matches` a tenant's holder, e.g. a node's. Answers how many. */
+  /** Revokes all tokens of a tenant's holder that `matches` accepts, e.g. a node. Returns their number. */
   async revokeAll(
     tenantId: string | null,
     matches: (token: TokenInfo) => boolean,
@@ -191,13 +191,13 @@ export class Tokens implements AsyncDisposable {
     return found.length
   }
 
-  /** See SigningKeys.rotate. Answers the new key's id. */
+  /** See SigningKeys.rotate. Returns the new key's id. */
   async rotateSigningKey(by: Actor, compromised = false): Promise<string> {
     const audit = this.#audit(null, by, 'signing-key.rotate', 'signing-key:new', { compromised })
     return await this.#keys.rotate(this.maxSeconds * 1000, compromised, [audit])
   }
 
-  /** Forgets JWTs that are expired, API keys a month after their end, and keys that verify no more. */
+  /** Forgets expired JWTs, API keys a month after their end, and keys that no longer verify. */
   async prune(): Promise<void> {
     const now = this.#context.now()
     for (const { tenant_id, id, version, value } of [...this.#records.values()]) {
@@ -215,7 +215,7 @@ export class Tokens implements AsyncDisposable {
 
   async #authenticateJwt(token: string): Promise<AuthenticatedPrincipal> {
     const claims = await this.#jwts.verify(token)
-    // Absent on a hub that has not heard of it yet: the signature is enough.
+    // A hub that has not heard of the token yet has no record. The signature is enough then.
     if (typeof this.#records.get(claims.jti)?.value.revoked_at === 'number') throw refused('token_revoked')
     return {
       id: claims.sub,
@@ -241,7 +241,7 @@ export class Tokens implements AsyncDisposable {
     return principalOf(record)
   }
 
-  /** Behind the request's back. Its version guards it: a key that is revoked meanwhile stays revoked. */
+  /** Runs after the answer. The expected version guards the write: a key that is revoked meanwhile stays revoked. */
   #noteUse(record: Typed<TokenRecord>): void {
     const now = this.#context.now()
     const noted = Math.max(this.#noted.get(record.id) ?? 0, record.value.last_used_at ?? 0)
@@ -302,7 +302,7 @@ export class Tokens implements AsyncDisposable {
 
   async #revoke(records: readonly Typed<TokenRecord>[], by: Actor): Promise<void> {
     const revoked_at = this.#context.now()
-    // Without an expected version: a revocation is never lost to a use that was noted at the same moment.
+    // Without an expected version, so that a use noted at the same moment never undoes a revocation.
     const plans = records.map(({ tenant_id, id, value }) =>
       this.#records.planPut(tenant_id, id, { ...value, revoked_at, revoked_by: actorName(by) }),
     )

@@ -17,24 +17,22 @@ export interface Authorization {
   readonly reason: string
 }
 
-/** What somebody wants to act on, as far as it is known. */
+/** What a caller wants to act on, as far as it is known. */
 export interface About {
-  /** undefined where it is not named yet: then only who may in no tenant is refused. */
+  /** undefined while not named: then only callers who may do this in no tenant are refused. */
   readonly tenantId: string | undefined
-  /** null for what is not about one stream; undefined where it is not named yet: see `askAcl`. */
+  /** null: the action is not about one stream. undefined: the stream is not named yet; see `askAcl`. */
   readonly streamId: string | null | undefined
 }
 
-/**
- * Whether somebody may do something. Nodes of the hub's own act in HUB_TENANT_ID, by the default rules.
- */
+/** Whether a caller may do something. The hub's own nodes act in HUB_TENANT_ID, by the default rules. */
 export class Authorizer {
   readonly #policies: Pick<PolicyBook, 'tenantIds'>
   readonly #policyOf: (tenantId: string) => EffectivePolicy
-  /** Whether there is a tenant that opens an action to everybody, until a policy changes. */
+  /** Whether any tenant opens an action to everybody, kept until a policy changes. */
   readonly #opened = new Map<Action, boolean>()
 
-  /** @param policyOf the tenants' policies as they hold on this hub; as they are written by default */
+  /** @param policyOf the tenants' policies on this hub; by default as they are written */
   constructor(
     policies: Pick<PolicyBook, 'tenantIds' | 'onChange' | 'effective'>,
     policyOf: (tenantId: string) => EffectivePolicy = (tenantId) => policies.effective(tenantId),
@@ -53,7 +51,7 @@ export class Authorizer {
     return { allow: allowed, rule, reason }
   }
 
-  /** Only two kinds of caller choose among tenants: the hub's admin, whom none keeps out, and everybody. */
+  /** Only two kinds of caller can name a tenant: the hub's admin, whom no tenant keeps out, and everybody. */
   #anywhere(principal: Principal, action: Action, streamId: About['streamId']): Authorization {
     if (principal.role !== 'anonymous') {
       const { allowed, rule, reason } = askAcl(new Map(), { principal, action, streamId })

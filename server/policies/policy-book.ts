@@ -19,12 +19,12 @@ import type { TenantRemains } from '../tenants/tenant-book.ts'
 /** How many versions of a tenant's policy are kept, the current one included. */
 export const KEPT_VERSIONS = 200
 const ID_DIGITS = 12
-/** See `aclCost`: a tenth of a millisecond for each question, of which a list asks one for each of its items. */
+/** See `aclCost`: a tenth of a millisecond for each question. A list asks one question for each of its items. */
 export const MAX_ACL_COST = 10_000
 
 export interface PolicyBookOptions {
   readonly store: Pick<Store, 'get' | 'list' | 'write'>
-  /** Where several hubs share the database: how often to look for what others changed, ms. */
+  /** Where several hubs share the database: how often to look for changes by other hubs, ms. */
   readonly refreshMs?: number | undefined
   /** Unix milliseconds. */
   readonly now: () => number
@@ -34,9 +34,9 @@ export interface PolicyBookOptions {
 export interface NewPolicy {
   readonly document: PolicyDocument
   readonly by: Actor
-  /** The version that it replaces; 0 for the first. */
+  /** The version that this policy replaces; 0 for the first policy. */
   readonly replaces: number
-  /** The version that it brings back. */
+  /** The version that a rollback brings back. */
   readonly restored?: number
 }
 
@@ -44,8 +44,8 @@ export interface NewPolicy {
 export type PolicyListener = (policy: EffectivePolicy) => void
 
 /**
- * The policies in force. Each is compiled once per version and taken over as a whole: a decision that has begun ends
- * with the one it began with, and the next is made by the new one.
+ * The policies in force. Each version is compiled once and taken over as a whole: a decision ends with the version with
+ * which it began, and the next decision uses the new version.
  */
 export class PolicyBook implements AsyncDisposable {
   readonly #options: PolicyBookOptions
@@ -70,7 +70,7 @@ export class PolicyBook implements AsyncDisposable {
     return new PolicyBook(options, await Mirror.open({ ...options, kind: 'policy', schema }))
   }
 
-  /** What is in force in a tenant: the defaults, as version 0, where it has no policy of its own. */
+  /** The policy in force in a tenant. A tenant without a policy has the defaults, as version 0. */
   effective(tenantId: string): EffectivePolicy {
     const from = this.#current.get(tenantId)
     const present = this.#compiled.get(tenantId)
@@ -93,8 +93,8 @@ export class PolicyBook implements AsyncDisposable {
   }
 
   /**
-   * Versions that are still kept, oldest first, without their documents, of which each may be long: they are read one by
-   * one, and others have their turn in between. `page.after` is a version.
+   * Versions that are still kept, oldest first, without their documents. Documents may be long, so they are read one by
+   * one, with turns for others in between. `page.after` is a version.
    */
   async versions(
     tenantId: string,
@@ -121,9 +121,9 @@ export class PolicyBook implements AsyncDisposable {
   }
 
   /**
-   * What a document would be in force. Changes nothing.
-   * @throws CodedError `policy_invalid` (400) where it contradicts itself or the defaults it leans on, or where each
-   *   question to its ACL would take too long
+   * The policy that a document would make. Changes nothing.
+   * @throws CodedError `policy_invalid` (400) where the document contradicts itself or the defaults, or where a
+   * question to its ACL would take too long
    */
   check(tenantId: string, document: PolicyDocument): EffectivePolicy {
     const cost = aclCost(document.acl ?? [], MAX_ACL_COST)
@@ -139,7 +139,8 @@ export class PolicyBook implements AsyncDisposable {
 
   /**
    * Puts a policy in force as the next version.
-   * @throws CodedError `policy_invalid` (400), `version_conflict` (412) when somebody was first, and see Store.write
+   * @throws CodedError `policy_invalid` (400), `version_conflict` (412) when somebody else was first, and see
+   * Store.write
    */
   async put(tenantId: string, { document, by, replaces, restored }: NewPolicy): Promise<PolicyVersion> {
     this.check(tenantId, document)
@@ -171,7 +172,7 @@ export class PolicyBook implements AsyncDisposable {
     return { tenant_id: tenantId, version, ...record }
   }
 
-  /** What deletes all of a tenant's versions with the tenant. */
+  /** The plan that deletes all of a tenant's versions together with the tenant. */
   async planRemoval(tenantId: string): Promise<TenantRemains> {
     const present = this.#current.get(tenantId)
     const versions = await this.#versions.list(tenantId)
@@ -181,7 +182,7 @@ export class PolicyBook implements AsyncDisposable {
     }
   }
 
-  /** Answers a function that ends it. */
+  /** Call the returned function to stop. */
   onChange(listener: PolicyListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -205,7 +206,7 @@ export class PolicyBook implements AsyncDisposable {
     }
   }
 
-  /** What can't be put in force any more, after an upgrade say, leaves the tenant to the hub's admin alone. */
+  /** If a stored version is no longer valid, e.g. after an upgrade, only the hub's admin can act in the tenant. */
   #compile(tenantId: string, from: Typed<PolicyVersionRecord> | undefined): EffectivePolicy {
     try {
       return effectivePolicy(tenantId, from?.value.document ?? {}, from?.version ?? 0)
@@ -220,7 +221,7 @@ export class PolicyBook implements AsyncDisposable {
   }
 }
 
-/** Ids sort like the numbers they are. */
+/** Makes ids sort like their numbers. */
 function versionId(version: number): string {
   return String(version).padStart(ID_DIGITS, '0')
 }

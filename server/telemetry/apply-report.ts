@@ -8,24 +8,24 @@ import type { SloTracker } from '../topology/slo.ts'
 import { ClockSkew, MAX_SKEW_MS } from './clock-skew.ts'
 import type { ApplyReport } from './intake.ts'
 
-/** How a report went; the label of `lanecast_telemetry_reports_total`. */
+/** The outcome of a report; the label of `lanecast_telemetry_reports_total`. */
 export type ReportOutcome =
   | ObserveOutcome
-  /** Measured so long ago that it says nothing about now. */
+  /** Measured too long ago to say anything about now. */
   | 'stale'
-  /** Dated further ahead than clocks are off. */
+  /** Dated further ahead than a clock can be off. */
   | 'future'
   | 'unknown_stream'
 
 export interface ApplyDependencies {
   readonly topology: Topology
   readonly slo: SloTracker
-  /** The class of a tenant's stream; undefined where it has no such stream. */
+  /** The class of a tenant's stream; undefined where the tenant has no such stream. */
   readonly streamClass: (tenantId: string, streamId: string) => StreamClass | undefined
   readonly clock?: Clock
 }
 
-/** Works reports into the topology and the service levels. */
+/** Evaluates reports: updates the topology and the service levels. */
 export function reportApplier({
   topology,
   slo,
@@ -35,9 +35,9 @@ export function reportApplier({
   let skew = new ClockSkew()
   let stepMs = 0
   return (reporter, report, receivedAt): ReportOutcome => {
-    // Reporters' clocks are compared with the machine's, and what they say is as old as the steady one says.
+    // Reporters' clocks are compared with the machine's clock. The age of a report goes by the steady clock.
     const reportedAt = steadyOf(clock, report.at)
-    // What was learned of their clocks was by one that has been set since.
+    // The clock has been set since: what was learned of reporters' clocks is void.
     if (report.at - reportedAt !== stepMs) skew = new ClockSkew()
     stepMs = report.at - reportedAt
     const delay = receivedAt - reportedAt
@@ -65,7 +65,7 @@ function observationOf(report: TelemetryReport, at: number): LinkObservation {
     rttMs: report.rtt_ms,
     jitterMs: report.jitter_ms,
     loss: report.loss,
-    // What probes take is no load: a link must not look busy for being tested.
+    // Probes are no load: a link must not look busy because it is tested.
     bitrateKbps: report.probe === true ? 0 : report.bitrate_kbps,
     queueDepth: report.queue_depth,
     sentPackets: report.packets_sent ?? null,

@@ -1,21 +1,21 @@
-/** How far a reporter's clock may be off, either way, ms. Field devices without a battery are often off by some. */
+/** How far a reporter's clock may be off either way, ms. Field devices without a battery are often off. */
 export const MAX_SKEW_MS = 5000
-/** A reporter that has no report for this long begins anew, ms; also how long the smallest delay seen counts. */
+/** A reporter without a report for this long starts anew, ms. The smallest delay counts as long. */
 const WINDOW_MS = 60_000
-/** Reporters remembered at most; beyond, the longest silent one is forgotten. */
+/** Most reporters remembered. Beyond that the longest silent reporter is forgotten. */
 const MAX_REPORTERS = 50_000
 
 interface Seen {
-  /** Smallest `received - at` in this window and in the one before, ms. */
+  /** Smallest `received - at` in this window and in the previous one, ms. */
   least: number
   leastBefore: number
   windowFrom: number
 }
 
 /**
- * Brings reporters' clocks to the hub's: the smallest delay ever seen between a report's time and its arrival is taken
- * for the difference of the clocks. So reports about one link from both of its ends can be put in order, and a report
- * that is late is still told from one whose clock is behind.
+ * Corrects reporters' clocks to the hub's clock: the smallest delay between a report's time and its arrival is taken
+ * for the difference of the clocks. So reports from both ends of a link can be put in order, and a late report can be
+ * told from a report with a slow clock.
  */
 export class ClockSkew {
   readonly #seen = new Map<string, Seen>()
@@ -25,8 +25,8 @@ export class ClockSkew {
   }
 
   /**
-   * @param reporter who tells
-   * @param at when, by its own clock
+   * @param reporter the sender of the report
+   * @param at time by the reporter's own clock
    * @returns the time by the hub's clock, never after `receivedAt`
    */
   corrected(reporter: string, at: number, receivedAt: number): number {
@@ -41,7 +41,7 @@ export class ClockSkew {
       seen.leastBefore = seen.least
       seen.least = delay
       seen.windowFrom = receivedAt
-      // Moves it behind all others: the first of the map has been silent longest.
+      // Moves the reporter to the end: the first of the map has been silent longest.
       this.#seen.delete(reporter)
       this.#seen.set(reporter, seen)
     }

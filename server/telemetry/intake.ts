@@ -1,47 +1,47 @@
 import { CodedError } from '../../common/errors.ts'
 import type { TelemetryReport } from '../../common/wire/telemetry.ts'
 
-/** Who reports, as far as the intake must know. */
+/** The sender of reports, as far as the intake must know. */
 export interface Reporter {
-  /** null for the hub's own, shared nodes. */
+  /** null for shared nodes of the hub itself. */
   readonly tenantId: string | null
-  /** Whom limits count by, and whose clock the reports' times are of. */
+  /** The key for limits and for the clock of the reports' times. */
   readonly key: string
   readonly kind: 'node' | 'publisher' | 'viewer'
   /** Set where the reporter is a node of the directory. */
   readonly nodeId: string | null
 }
 
-/** Works one report in. It must not wait. @returns how that went, as metrics name it */
+/** Evaluates one report, without waiting. @returns the outcome, as metrics name it */
 export type ApplyReport = (reporter: Reporter, report: TelemetryReport, receivedAt: number) => string
 
 export interface IntakeOptions {
   readonly apply: ApplyReport
   /** Unix milliseconds. */
   readonly now: () => number
-  /** Called with how many reports of a slice went which way, by outcome. */
+  /** Called with the number of reports of a slice, by outcome. */
   readonly counted: (outcomes: ReadonlyMap<string, number>) => void
-  /** A batch was turned away because the queue is full. */
+  /** A batch was refused because the queue is full. */
   readonly refused: () => void
   /** `apply` threw: a bug. */
   readonly failed: (error: unknown) => void
-  /** Reports that may wait. */
+  /** Most reports that wait. */
   readonly capacity?: number
-  /** Longest stretch of work before others on the event loop have their turn, ms. */
+  /** Longest work before others on the event loop have their turn, ms. */
   readonly sliceMs?: number
-  /** Calls back once everything else that is due on the event loop has had its turn. */
+  /** Calls back after everything else that is due on the event loop has had its turn. */
   readonly soon?: (work: () => void) => void
 }
 
 export const INTAKE_DEFAULTS = { capacity: 20_000, sliceMs: 2 } as const
 
-/** Share of the queue that one tenant can fill, so that its flood alone never turns others away. */
+/** Largest share of the queue for one tenant, so that its flood alone never keeps others out. */
 const TENANT_SHARE = 0.5
 /** Reports of one tenant before the next tenant has its turn. */
 const TURN = 50
 /** Reports between two looks at the clock. */
 const STRIDE = 10
-/** How fast the queue drains as long as nobody measured, reports/s. */
+/** Assumed speed of the queue until there is a measurement, reports/s. */
 const ASSUMED_RATE = 50_000
 const LONGEST_RETRY_S = 30
 
@@ -69,17 +69,17 @@ interface Batch {
 
 interface Lane {
   batches: Batch[]
-  /** Batches at the front that are worked in: taking each off an array would move all the others. */
+  /** Number of finished batches at the front of the lane: to remove each from the array would move all others. */
   done: number
   waiting: number
 }
 
-/** Worked-in batches that may stand at the front of a lane. */
+/** Most finished batches at the front of a lane. */
 const MOST_DONE = 256
 
 /**
- * Takes reports at once and works them in later, in slices so short that media and requests never wait for them.
- * Each tenant has a lane of its own; lanes take turns.
+ * Takes reports at once and evaluates them later, in slices so short that media and requests never wait for them. Each
+ * tenant has its own lane; lanes take turns.
  */
 export class TelemetryIntake implements Disposable {
   readonly #options: Required<IntakeOptions>
@@ -94,7 +94,7 @@ export class TelemetryIntake implements Disposable {
     this.#options = { ...INTAKE_DEFAULTS, soon: (work) => setImmediate(work), ...options }
   }
 
-  /** Reports that wait. */
+  /** Number of waiting reports. */
   get waiting(): number {
     return this.#waiting
   }
@@ -104,7 +104,7 @@ export class TelemetryIntake implements Disposable {
   }
 
   /**
-   * Takes a batch in as a whole, or nothing of it.
+   * Takes a whole batch, or nothing of it.
    * @throws TelemetrySaturated (429)
    */
   accept(reporter: Reporter, reports: readonly TelemetryReport[]): void {
@@ -126,7 +126,7 @@ export class TelemetryIntake implements Disposable {
     this.#schedule()
   }
 
-  /** What waits is dropped: nobody is there to use it. */
+  /** Drops waiting reports: nobody is left to use them. */
   [Symbol.dispose](): void {
     this.#closed = true
     this.#lanes.clear()
@@ -151,7 +151,7 @@ export class TelemetryIntake implements Disposable {
     let elapsed = 0
     while (elapsed < sliceMs && this.#waiting > 0) {
       const [name, lane] = this.#lanes.entries().next().value!
-      // To the back of the line; it leaves it once it is empty.
+      // Moves the lane to the end of the line. An empty lane leaves the line.
       this.#lanes.delete(name)
       for (let turn = 0; turn < TURN && lane.waiting > 0 && elapsed < sliceMs; turn += STRIDE) {
         done += this.#work(lane, outcomes)
@@ -188,7 +188,7 @@ export class TelemetryIntake implements Disposable {
     return done
   }
 
-  /** What the queue takes to drain, in whole seconds. */
+  /** Time until the queue is empty, in whole seconds. */
   #retryAfter(): number {
     const seconds = this.#waiting / (this.#pace * 1000)
     return Math.min(LONGEST_RETRY_S, Math.max(1, Math.ceil(seconds)))

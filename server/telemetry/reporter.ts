@@ -4,9 +4,9 @@ import type { TelemetryReport } from '../../common/wire/telemetry.ts'
 import type { Reporter } from './intake.ts'
 
 /**
- * Who reports: a node for itself only; whoever may publish or runs the tenant, for any node of the tenant; everybody
- * else about the streams they watch.
- * @param tenantId the tenant the request acts in; null for nodes that the hub shares
+ * Whose reports are accepted: a node's about itself alone; for any node of the tenant from callers who may publish or
+ * run the tenant; from everybody else about the streams that they watch.
+ * @param tenantId the tenant of the request; null for nodes that the hub shares
  */
 export function reporterOf(principal: Principal, tenantId: string | null): Reporter {
   const { id, role, node_id: nodeId } = principal
@@ -15,7 +15,7 @@ export function reporterOf(principal: Principal, tenantId: string | null): Repor
   return { tenantId, key: `${role}:${id}`, kind: runs ? 'publisher' : 'viewer', nodeId: null }
 }
 
-/** @throws CodedError `not_your_node` (403), `stream_missing` (400): nothing of the batch is taken */
+/** @throws CodedError `not_your_node` (403), `stream_missing` (400); nothing of the batch is taken then */
 export function checkReports(reporter: Reporter, reports: readonly TelemetryReport[]): void {
   for (const [index, report] of reports.entries()) {
     const where = `report ${index}`

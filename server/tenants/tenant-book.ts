@@ -18,20 +18,20 @@ const MAX_TENANTS = 10_000
 
 export interface TenantBookOptions {
   readonly store: Pick<Store, 'get' | 'list' | 'write'>
-  /** Where several hubs share the database: how often to look for what others changed, ms. */
+  /** Where several hubs share the database: how often to look for changes by other hubs, ms. */
   readonly refreshMs?: number | undefined
   /** Unix milliseconds. */
   readonly now: () => number
   readonly logger: Logger
 }
 
-/** What goes with a tenant in the same transaction. */
+/** What is deleted together with a tenant in the same transaction. */
 export interface TenantRemains {
   readonly plans?: readonly Planned[]
   readonly changes?: readonly Change[]
 }
 
-/** The tenants there are. `DEFAULT_TENANT` always is one: a hub of one owner needs no other. */
+/** All tenants. `DEFAULT_TENANT` always exists: a hub of one owner needs no other tenant. */
 export class TenantBook implements AsyncDisposable {
   readonly #options: TenantBookOptions
   readonly #mirror: Mirror<TenantRecord>
@@ -63,8 +63,8 @@ export class TenantBook implements AsyncDisposable {
   }
 
   /**
-   * Makes a tenant, or changes what is said about it.
-   * @param expectedVersion 0: it must not exist yet
+   * Makes a tenant or changes its description.
+   * @param expectedVersion 0: the tenant must not exist yet
    * @throws CodedError `too_many_tenants` (409), and see Store.write
    */
   async put(tenantId: string, body: TenantBody, by: Actor, expectedVersion?: number): Promise<Tenant> {

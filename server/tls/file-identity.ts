@@ -9,14 +9,14 @@ import { TLS_SETTINGS } from './tls-settings.ts'
 export interface FileIdentityOptions {
   readonly certFile: string
   readonly keyFile: string
-  /** How often to look whether they changed, ms. Looking, unlike being told, also works behind links and mounts. */
+  /** How often to look whether the files changed, ms. Unlike notifications, this also works behind links and mounts. */
   readonly pollMs?: number
   readonly logger: Logger
 }
 
 const POLL_MS = 5000
 
-/** A certificate and key in files of the operator's, read again when they change. */
+/** The operator's certificate and key files, read again when they change. */
 export class FileIdentity implements ServerIdentity {
   readonly #options: FileIdentityOptions
   readonly #listeners = new Set<() => void>()
@@ -31,7 +31,7 @@ export class FileIdentity implements ServerIdentity {
       watchFile(file, { interval, persistent: false }, this.#changed)
   }
 
-  /** @throws CodedError `bad_config` when they can't be read or don't fit together, naming the settings */
+  /** @throws CodedError `bad_config`, naming the settings, when the files can't be read or don't fit together */
   static async open(options: FileIdentityOptions): Promise<FileIdentity> {
     try {
       return new FileIdentity(options, await readIdentity(options))
@@ -63,7 +63,7 @@ export class FileIdentity implements ServerIdentity {
     this.#reading = this.#reading.then(() => this.#read())
   }
 
-  /** Files that don't fit together, because only one was replaced so far, change nothing: the other will follow. */
+  /** Files that don't fit together change nothing: only one was replaced so far, and the other will follow. */
   async #read(): Promise<void> {
     const { certFile, logger } = this.#options
     try {
@@ -84,7 +84,7 @@ export class FileIdentity implements ServerIdentity {
 
 async function readIdentity({ certFile, keyFile }: FileIdentityOptions): Promise<Identity> {
   const [certificate, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')])
-  // Throws when one is not PEM or the key is another certificate's.
+  // Throws when a file is not PEM or the key belongs to another certificate.
   createSecureContext({ cert: certificate, key })
   return { certificate, key }
 }

@@ -10,12 +10,12 @@ import type { Identity, ServerIdentity } from './server-identity.ts'
 
 export interface IssuedIdentityOptions {
   readonly authorities: Pick<Authorities, 'issue' | 'chain' | 'currentId' | 'onChange'>
-  /** The host that is listened on. */
+  /** The host of the listener. */
   readonly bind: string
   /** Further names and addresses that clients use. */
   readonly names: readonly string[]
   readonly days?: number
-  /** How often to look whether it must be renewed, ms. */
+  /** How often to look whether the certificate must be renewed, ms. */
   readonly checkMs?: number
   readonly now?: () => number
   readonly logger: Logger
@@ -23,20 +23,20 @@ export interface IssuedIdentityOptions {
 
 const DAYS = 30
 const CHECK_MS = 3_600_000
-/** A certificate is valid from a little before it was issued on; a clock set back further renews it, ms. */
+/** A certificate is valid from a little before it was issued. A clock set back further renews it, ms. */
 const BACK_MS = 60_000
-/** Renewed when this much of its life is left. */
+/** The certificate is renewed when this share of its life is left. */
 const RENEW_AT = 1 / 3
 
 /**
- * A certificate of the hub's own CA for its listeners, renewed before it expires and when the CA is replaced. Its key
- * is in memory only: each start makes another.
+ * A certificate of the hub's own CA for its listeners, renewed before it expires and when the CA is replaced. The key
+ * is kept in memory only: each start makes a new key.
  */
 export class IssuedIdentity implements ServerIdentity {
   readonly #options: IssuedIdentityOptions
   readonly #listeners = new Set<() => void>()
   readonly #timer: NodeJS.Timeout
-  /** A certificate may be over, or not be valid yet, at once when the clock is set. */
+  /** When the clock is set, a certificate may at once be expired or not valid yet. */
   readonly #watch: ClockWatch
   readonly #endAuthorityChanges: () => void
   #state: IssuedState
@@ -116,7 +116,7 @@ async function issue(options: IssuedIdentityOptions): Promise<IssuedState> {
   return { identity, ca_id, issuedAt, renewAt: not_after - life * RENEW_AT, notAfter: not_after }
 }
 
-/** What clients may call this hub, without doubles. A wildcard address stands for all that the machine has. */
+/** Names by which clients may call this hub, without doubles. A wildcard address means all of the machine's. */
 export function subjectNames(bind: string, names: readonly string[]): JsonGeneralNames {
   const everywhere = ['0.0.0.0', '::', '*', ''].includes(bind)
   const own = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address))

@@ -18,11 +18,11 @@ export interface OpenTlsOptions {
 export interface Tls extends AsyncDisposable {
   /** For `https.createServer`. */
   readonly options: TlsOptions
-  /** Keeps a server on the present certificate and CAs, from here on. Answers a function that ends it. */
+  /** From now on keeps a server on the present certificate and CAs. Call the returned function to stop. */
   attach(server: Pick<Server, 'setSecureContext'>): () => void
 }
 
-/** What the hub's listener shows; null where it may be plain. @throws CodedError `bad_config` naming the settings */
+/** The TLS of the hub's listener; null where plain HTTP will do. @throws CodedError `bad_config` naming the settings */
 export async function tlsFor(
   config: TlsConfig & { readonly bind: { readonly host: string } },
   authorities: Authorities,
@@ -35,9 +35,9 @@ export async function tlsFor(
 }
 
 /**
- * TLS 1.2 and newer, with the operator's certificate or one of the hub's own CA. Clients may present a certificate: that
- * one which is not good does not end the connection, so that its request is answered with what is wrong (see
- * NodeCertificates.authenticate); without one a client is who its token says.
+ * TLS 1.2 and newer, with the operator's certificate or one of the hub's own CA. Clients may present a certificate. A
+ * bad client certificate does not end the connection, so that the answer to the request can say what is wrong (see
+ * NodeCertificates.authenticate). Without a certificate the client's token says who the client is.
  * @throws CodedError `bad_config` naming the settings
  */
 export async function openTls({ certificate, authorities, logger }: OpenTlsOptions): Promise<Tls> {
@@ -79,10 +79,10 @@ function contextOf({ current }: ServerIdentity, authorities: Authorities): Secur
   return {
     cert: current.certificate,
     key: current.key,
-    /** Whose certificates clients may present, and nobody else's: not those of the system's CAs. */
+    /** Client certificates are accepted from these CAs alone, not from the system's CAs. */
     ca: authorities.trusted(),
     minVersion: 'TLSv1.2',
-    // A client stays who it was when the connection began.
+    // A client keeps the identity with which the connection began.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
   }
 }

@@ -4,9 +4,9 @@ export interface Identity {
   readonly key: string
 }
 
-/** The certificate that a listener shows, and whatever comes after it. */
+/** The certificate that a listener shows, with its successors. */
 export interface ServerIdentity extends AsyncDisposable {
   readonly current: Identity
-  /** Called when `current` has changed. Answers a function that ends it. */
+  /** Called when `current` has changed. Call the returned function to stop. */
   onChange(listener: () => void): () => void
 }

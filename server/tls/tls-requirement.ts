@@ -12,7 +12,7 @@ export interface TlsConfig {
   readonly tlsNames: readonly string[]
 }
 
-/** Where the certificate that a listener shows comes from. */
+/** Where a listener's certificate comes from. */
 export type CertificateSource =
   | { readonly from: 'files'; readonly certFile: string; readonly keyFile: string }
   /** The hub's own CA; `names` are the names and addresses that clients use. */
@@ -23,7 +23,7 @@ export type TlsRequirement =
   | { readonly kind: 'tls'; readonly certificate: CertificateSource }
   | { readonly kind: 'error'; readonly error: CodedError }
 
-/** What listening on `bind` (a host, without port) takes. Plain HTTP stays on loopback; nothing turns that off. */
+/** What a listener on `bind` (a host, without port) needs. Plain HTTP stays on loopback; nothing turns that off. */
 export function tlsRequirement(bind: string, config: TlsConfig): TlsRequirement {
   const { tls, tlsCertFile: certFile, tlsKeyFile: keyFile, tlsNames: names } = config
   const local = isLoopback(bind)

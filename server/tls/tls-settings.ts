@@ -3,7 +3,7 @@ import { oneOf } from '../config/setting.ts'
 
 export const TLS_MODES = ['auto', 'on', 'off'] as const
 
-/** How the hub's own HTTP is protected. They stand in the table `tls` of the config file. */
+/** How the hub's own HTTP is protected. These settings are in the table `tls` of the config file. */
 export const TLS_SETTINGS = {
   tls: oneOf(
     {
