@@ -1,30 +1,30 @@
 import type { Arrived, ArrivedPictures } from './trickle-watch.ts'
 
-/** Time between two readings, ms: Chromium answers with what it read before for 50 ms. */
+/** Time between two readings, ms: Chromium repeats the same values for 50 ms. */
 const EVERY_MS = 51
-/** Best read so soon after a picture is whole, or half way to the next one, ms; a little later is as good. */
+/** The best moments for a reading are this long after a picture is whole, and half way to the next picture, ms. */
 const AFTER_PICTURE_MS = 2
 const NEARLY_MS = 6
-/** Where nothing is watched closely, it is looked again whether something is, ms. */
+/** While nothing is watched closely, the poll looks this often whether something is, ms. */
 const IDLE_MS = 500
 
 /** A stream whose packets are watched closely. */
 export interface ArrivingStream {
-  /** SSRCs of what is received of it. */
+  /** SSRCs of the stream's received media. */
   readonly video: number
   readonly audio: number | null
-  /** When a picture was whole, by `performance.now()`, and how long after each other they are, ms; null where uneven. */
+  /** When a picture was whole, by `performance.now()`, and the time between pictures, ms; null where it is uneven. */
   readonly rhythm: { readonly wholeAt: number; readonly everyMs: number } | null
   arrived(video: ArrivedPictures, sound: Arrived | null): void
 }
 
 type Stat = Readonly<Record<string, unknown>>
 
-/** Reads twenty times a second what of a transport's streams has arrived, while any of them is watched closely. */
+/** Reads twenty times a second how much of each stream has arrived, while any of them is watched closely. */
 export class ArrivalPoll {
   readonly #streams: () => readonly ArrivingStream[]
   readonly #read: () => Promise<RTCStatsReport>
-  /** Of the statistics by SSRC: a report converts only what is taken out of it. */
+  /** Ids of the statistics by SSRC: a report converts only the entries that are read. */
   readonly #ids = new Map<number, string>()
   #timer: ReturnType<typeof setTimeout>
   #closed = false
@@ -43,7 +43,7 @@ export class ArrivalPoll {
   readonly #look = async (): Promise<void> => {
     const begun = performance.now()
     const streams = document.visibilityState === 'visible' ? this.#streams() : []
-    // A transport that closes meanwhile has nothing to tell.
+    // A transport that closes meanwhile reports nothing.
     const report = streams.length > 0 ? await this.#read().catch(() => null) : null
     if (this.#closed) return
     const waitMs = streams.length > 0 ? nextAt(begun, streams[0]!.rhythm) - performance.now() : IDLE_MS
@@ -74,8 +74,8 @@ export class ArrivalPoll {
 }
 
 /**
- * A picture that comes slowly is seen at the end of the first stretch in which none was whole: such a stretch begins as
- * soon as it can where one picture has just come.
+ * A slow picture is seen at the end of the first stretch without a whole picture. So a stretch begins as soon as
+ * possible after a picture has come.
  */
 function nextAt(lastAt: number, rhythm: ArrivingStream['rhythm']): number {
   const earliest = lastAt + EVERY_MS

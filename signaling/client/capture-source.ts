@@ -1,4 +1,4 @@
-/** Why there is nothing to capture, for a person to act upon. */
+/** Why nothing can be captured, for a person to act upon. */
 export const CAPTURE_FAILURES = [
   'permission_denied',
   'no_device',
@@ -21,23 +21,23 @@ export class CaptureError extends Error {
 export interface CaptureWishes {
   readonly video: 'camera' | 'screen' | 'none'
   readonly audio: boolean
-  /** Devices by their id; the browser's choice where they are left out. */
+  /** Ids of devices; the browser chooses where they are left out. */
   readonly cameraId?: string | undefined
   readonly microphoneId?: string | undefined
-  /** Lines of the picture, at most; 720 where it is left out. */
+  /** Most lines of the picture; 720 by default. */
   readonly height?: number
-  /** Pictures a second, at most; 30 where it is left out. */
+  /** Most pictures a second; 30 by default. */
   readonly frameRate?: number
-  /** Sound as it is, without the processing meant for speech. */
+  /** Sound without the processing meant for speech. */
   readonly music?: boolean
 }
 
 /**
- * Opens camera or screen, and the microphone. What it returns is the caller's to stop.
+ * Opens camera or screen, and the microphone. The caller stops the returned tracks.
  * @throws CaptureError
  */
 export async function capture(wishes: CaptureWishes): Promise<MediaStreamTrack[]> {
-  // Browsers show devices to pages of https and localhost only.
+  // Browsers show devices only to pages of https and localhost.
   if (!globalThis.isSecureContext || navigator.mediaDevices === undefined)
     throw new CaptureError('insecure_page', 'browsers open cameras on https pages only')
   try {
@@ -58,7 +58,7 @@ export async function capture(wishes: CaptureWishes): Promise<MediaStreamTrack[]
   }
 }
 
-/** Cameras and microphones; without labels until the person has allowed one. */
+/** Cameras and microphones, without labels until the person has allowed one. */
 export async function listDevices(): Promise<{
   readonly cameras: readonly MediaDeviceInfo[]
   readonly microphones: readonly MediaDeviceInfo[]
@@ -95,7 +95,7 @@ function pictureOf({ height = 720, frameRate = 30 }: CaptureWishes): MediaTrackC
   }
 }
 
-/** What browsers call their refusals (W3C mediacapture-streams, section 10.2), in words. */
+/** The refusals of browsers (W3C mediacapture-streams, section 10.2) in words. */
 function captureError(error: unknown): CaptureError {
   if (error instanceof CaptureError) return error
   const name = error instanceof DOMException || error instanceof Error ? error.name : ''

@@ -1,17 +1,17 @@
 import { z } from 'zod'
 import { type ClockOffset, localUnixMs } from './clock-offset.ts'
 
-/** Requests of one comparison: the best of them counts. */
+/** Requests of one comparison. The best counts. */
 const SAMPLES = 4
 
-/** A connection to the hub, a viewer's or a publisher's. */
+/** A viewer's or publisher's connection to the hub. */
 interface AnswersClock {
   request(method: 'clock', data: Record<string, never>): Promise<unknown>
 }
 
 const clockAnswer = z.object({ hub_unix_ms: z.number() })
 
-/** Asks for the hub's time and adds what it learns to `clock`; a connection that ends ends it early. */
+/** Asks for the hub's time and adds the samples to `clock`. Stops early when the connection ends. */
 export async function compareClocks(hub: AnswersClock, clock: ClockOffset): Promise<void> {
   for (let sample = 0; sample < SAMPLES; sample++) {
     const sentMs = localUnixMs()

@@ -8,26 +8,26 @@ import { ViewerClient } from './viewer-client.ts'
 import { ViewingConnections } from './viewing-connections.ts'
 
 export interface ConnectOptions {
-  /** The hub's address, as `https://hub.example:9415`. */
+  /** The hub's address, for instance `https://hub.example:9415`. */
   readonly hubUrl: string
-  /** Whose streams are meant, for callers without a token; a token names its own tenant. */
+  /** The tenant of the streams, for callers without a token. A token names its tenant. */
   readonly tenantId?: string
-  /** The bearer token of now, asked for before each request; without one the caller is anonymous. */
+  /** Returns the present bearer token, before each request. Without a token the caller is anonymous. */
   readonly token?: () => string | null
-  /** The hub's `router_rtp_capabilities`, where they are known before it says them: joining is then quicker. */
+  /** The hub's `router_rtp_capabilities`, if the page knows them beforehand: joining is then quicker. */
   readonly routerCapabilities?: unknown
 }
 
 export interface SubscribeOptions extends Pick<SubscribeRequest, 'viewer_class' | 'preference'> {
-  /** Where the stream is shown. Its size and visibility decide what is sent. */
+  /** The element that shows the stream. Its size and visibility decide what is sent. */
   readonly video: HTMLVideoElement
-  /** `focused` is served first; `audio` or `video` false, and none of it is sent. */
+  /** `focused` is served first. With `audio` or `video` false, none of it is sent. */
   readonly view?: Pick<View, 'focused' | 'audio' | 'video'>
 }
 
 /**
- * A page's dealings with one hub: any number of streams watched over one WebSocket and one WebRTC transport, and what
- * the page publishes. All of it reconnects by itself until it is closed.
+ * A page's access to one hub: any number of watched streams over one WebSocket and one WebRTC transport, and everything
+ * that the page publishes. Everything reconnects by itself until it is closed.
  */
 export class Connection implements Disposable {
   readonly #options: ConnectOptions
@@ -39,7 +39,7 @@ export class Connection implements Disposable {
     this.#options = options
   }
 
-  /** Watches a stream in an element from now on. What is returned tells its state and statistics. */
+  /** Watches a stream in an element from now on. The returned client tells its state and statistics. */
   subscribeToTrack(streamId: string, { video, view, ...subscribe }: SubscribeOptions): ViewerClient {
     const subscription = new ViewerClient({
       ...this.#options,
@@ -54,15 +54,15 @@ export class Connection implements Disposable {
     return subscription
   }
 
-  /** Stops to watch; its element is empty again. */
+  /** Stops watching. The element is then empty. */
   unsubscribe(subscription: ViewerClient): void {
     this.#subscriptions.delete(subscription)
     subscription.close()
   }
 
   /**
-   * Publishes a track under a stream's name, one of each kind at a time; audio and video of one stream belong together.
-   * @throws when the browser can't encode it so, or the hub does not forward it
+   * Publishes a track under a stream's name, one of each kind at a time. Audio and video of one stream belong together.
+   * @throws when the browser can't encode the track as wished, or the hub does not forward it
    */
   async publishTrack(
     streamId: string,
@@ -72,20 +72,20 @@ export class Connection implements Disposable {
     return (await this.publisher(streamId, streamClass)).publishTrack(track, wishes)
   }
 
-  /** Who publishes a stream of that name here: its state, viewers, statistics, and timed metadata to send. */
+  /** This page's publisher of a stream: its state, viewers and statistics, and timed metadata to send. */
   publisher(streamId: string, streamClass?: StreamClass): Promise<PublisherClient> {
     const known = this.#publishers.get(streamId)
     if (known) return known
     const made = this.#startPublisher(streamId, streamClass)
     this.#publishers.set(streamId, made)
-    // What publishing takes could not be loaded: the next one tries again.
+    // The publishing code could not be loaded. The next call tries again.
     made.catch(() => {
       if (this.#publishers.get(streamId) === made) this.#publishers.delete(streamId)
     })
     return made
   }
 
-  /** Stops to publish a stream. Its tracks are the page's, and go on. */
+  /** Stops publishing a stream. Its tracks belong to the page and go on. */
   async unpublish(streamId: string): Promise<void> {
     const publisher = this.#publishers.get(streamId)
     this.#publishers.delete(streamId)
@@ -97,7 +97,7 @@ export class Connection implements Disposable {
     return listStreams(this.#options.hubUrl, this.#options.token?.() ?? null)
   }
 
-  /** Stops all of it. */
+  /** Ends everything. */
   close(): void {
     for (const subscription of this.#subscriptions) this.unsubscribe(subscription)
     for (const streamId of this.#publishers.keys()) this.unpublish(streamId).catch(() => {})
@@ -107,7 +107,7 @@ export class Connection implements Disposable {
     this.close()
   }
 
-  /** Pages that only watch need not load what publishing takes. */
+  /** Pages that only watch need not load the publishing code. */
   async #startPublisher(streamId: string, streamClass: StreamClass | undefined): Promise<PublisherClient> {
     const { PublisherClient } = await import('./publisher-client.ts')
     const { hubUrl, token } = this.#options
@@ -122,7 +122,7 @@ export class Connection implements Disposable {
   }
 }
 
-/** Starts a page's dealings with a hub; nothing is sent before something is asked for. */
+/** Opens a page's access to a hub. Nothing is sent before the first call. */
 export function connect(options: ConnectOptions): Connection {
   return new Connection(options)
 }

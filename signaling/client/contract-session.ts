@@ -26,34 +26,34 @@ import { TrickleWatch } from './trickle-watch.ts'
 import type { StreamWatcher, ViewingConnection } from './viewing-connection.ts'
 import { webSocketUrl } from './web-socket-url.ts'
 
-/** Where hubs have their WebSocket, as long as a contract does not say otherwise. */
+/** The usual path of a hub's WebSocket, used until a contract names another. */
 const USUAL_DOOR = '/protoo'
 
 export interface SessionTerms {
   readonly hubUrl: string
   readonly request: SubscribeRequest
   readonly token: () => string | null
-  /** The connection to a WebSocket address: the page's, or a new one where that is over. */
+  /** The connection to a WebSocket address: the page's connection, or a new one if that is over. */
   readonly connectionTo: (url: string) => ViewingConnection
   readonly view: View
-  /** Opens the WebSocket while the contract is still asked for: worth it where a refusal is not expected. */
+  /** Opens the WebSocket while the contract is still being asked for. Worthwhile where no refusal is expected. */
   readonly early: boolean
 }
 
-/** What a session tells whoever watches by it. */
+/** What a session tells its owner. */
 export interface SessionOwner {
-  /** The stream's state, the media, the bounds or what is sent of the picture are others now. */
+  /** The stream's state, the media, the bounds, or what is sent of the picture have changed. */
   changed(session: ContractSession): void
   /** Tracks to show. */
   consumed(session: ContractSession, media: MediaSession, consumers: readonly types.Consumer[]): void
-  /** What was shown of the media before comes by other media from now on. The owner closes the former. */
+  /** The media that was shown now comes by other media. The owner closes the former media. */
   moved(
     session: ContractSession,
     before: MediaSession | null,
     media: MediaSession,
     consumers: readonly types.Consumer[],
   ): void
-  /** This media will not go on. The owner closes it, as soon as nothing of it has to stand on the screen. */
+  /** This media will not go on. The owner closes it as soon as it need not stay on the screen. */
   retired(session: ContractSession, media: MediaSession, reason: string): void
   data(data: HubNotifications['data']): void
 }
@@ -61,8 +61,9 @@ export interface SessionOwner {
 export type SessionEnd = Closing | { readonly cause: 'refused'; readonly refusal: HubRefusal }
 
 /**
- * Watching one stream by contracts: asks for one, watches by its ticket on the page's connection, consumes what comes,
- * and is over when the contract or the connection is. {@link renew} puts another contract in its place.
+ * Watches one stream by contracts: asks for a contract, watches by its ticket on the page's connection, and consumes
+ * what comes. The session is over when the contract or the connection is over. {@link renew} puts another contract in
+ * its place.
  */
 export class ContractSession implements StreamWatcher {
   /** Resolves when the session is over. Never rejects. */
@@ -84,7 +85,7 @@ export class ContractSession implements StreamWatcher {
   #picture: Pick<HubNotifications['picture'], 'paused' | 'reason'> = { paused: false, reason: 'all' }
   #keyframeEveryMs: number | null = null
   #unplayable: HubNotifications['unplayable']['tracks'] = []
-  /** The layer that is sent of each consumer. */
+  /** The layer that the hub sends of each consumer. */
   readonly #layers = new Map<string, number | null>()
   #view: View
 
@@ -111,7 +112,7 @@ export class ContractSession implements StreamWatcher {
     return this.#glassToGlass
   }
 
-  /** The connection that the contract is used on; null before and after. */
+  /** The connection on which the contract is used; null before and after. */
   get connection(): ViewingConnection | null {
     return this.#connection
   }
@@ -124,7 +125,7 @@ export class ContractSession implements StreamWatcher {
     return this.#media
   }
 
-  /** What the hub said last; null until the contract is granted, and when the session is over. */
+  /** What the hub said last; null until the contract is granted, and after the end of the session. */
   get stream(): StreamState | null {
     return this.#stream
   }
@@ -138,12 +139,12 @@ export class ContractSession implements StreamWatcher {
     return this.#picture
   }
 
-  /** How far apart keyframes come, ms, where they come by themselves alone; null where nobody knows. */
+  /** Time between keyframes, ms, where the sender makes none on request; null where nobody knows. */
   get keyframeEveryMs(): number | null {
     return this.#keyframeEveryMs
   }
 
-  /** What of the stream this browser has no decoder for. */
+  /** Tracks for which this browser has no decoder. */
   get unplayable(): HubNotifications['unplayable']['tracks'] {
     return this.#unplayable
   }
@@ -153,7 +154,7 @@ export class ContractSession implements StreamWatcher {
     return this.#layers.get(this.#media?.consumerId('video') ?? '') ?? null
   }
 
-  /** Its packets are worth to be watched while it has a layer below the one that comes. */
+  /** Packets are worth watching only while the stream has a layer below the one that comes. */
   get arriving(): ArrivingStream | null {
     const video = this.#media?.ssrc('video') ?? null
     if (video === null || !this.spatialLayer || this.#picture.paused) return null
@@ -169,7 +170,7 @@ export class ContractSession implements StreamWatcher {
     return this.#everJoined
   }
 
-  /** What is left of the contract, ms, by the hub's clock as far as it is known. */
+  /** Remaining time of the contract, ms, by the hub's clock as far as that is known. */
   get leftMs(): number {
     const until = this.#contract?.expires_at ?? Number.POSITIVE_INFINITY
     return until - localUnixMs() - (this.#glassToGlass.clock.offsetMs ?? 0)
@@ -184,7 +185,7 @@ export class ContractSession implements StreamWatcher {
     clearTimeout(this.#overdue)
     const { overdueAt } = this.#pace
     if (overdueAt === null) return
-    // As long from now, so that a page which is slow to show pictures waits longer; what it shows just then comes first.
+    // Waits once more, so that a page which is slow to show pictures waits longer. Pictures of this moment come first.
     const look = () => requestAnimationFrame(() => this.#tellOfQueue(this.#pace.overdue(performance.now())))
     this.#overdue = setTimeout(look, overdueAt - receivedAt)
   }
@@ -195,7 +196,7 @@ export class ContractSession implements StreamWatcher {
   }
 
   /**
-   * Asks for the next contract and goes on by it; media does not notice.
+   * Asks for the next contract and goes on by it. Media does not notice.
    * @throws HubRefusal, or an Error that says why there is no answer
    */
   async renew(): Promise<void> {

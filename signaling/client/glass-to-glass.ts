@@ -3,14 +3,14 @@ import { CaptureTimeline } from './capture-timeline.ts'
 import { ClockOffset } from './clock-offset.ts'
 import type { ShownFrame } from './playback.ts'
 
-/** Samples kept between two looks; at 60 frames a second more than a minute. */
+/** Most samples between two looks: more than a minute at 60 frames a second. */
 const MAX_SAMPLES = 4096
-/** Values outside of this can only come from a wrong pairing of clocks, in ms. */
+/** Larger values can only come from a wrong pairing of clocks, ms. */
 const PLAUSIBLE_MS = 60_000
 
 /**
- * How old the picture is when it is seen: from the capture of a frame (as the hub ties it to RTP timestamps) to
- * the moment it is on the screen, both in the hub's time.
+ * The age of a picture on the screen: from the capture of a frame (as the hub ties it to RTP timestamps) to the moment
+ * when it is visible, both in the hub's time.
  */
 export class GlassToGlass {
   readonly clock: ClockOffset
@@ -22,7 +22,7 @@ export class GlassToGlass {
     this.clock = clock
   }
 
-  /** Who stamped the capture time: without a stamp in the stream the way from the camera to the hub is missing. */
+  /** Who stamped the capture time. Without a stamp in the stream the way from camera to hub is not counted. */
   get source(): CaptureClock['source'] | null {
     return this.#source
   }
@@ -32,7 +32,7 @@ export class GlassToGlass {
     this.#source = reference.source
   }
 
-  /** Another transport: its timestamps need a reference of their own. */
+  /** Another transport: its timestamps need a new reference. */
   reset(): void {
     this.#timeline.clear()
     this.#samples = []
@@ -57,7 +57,7 @@ export class GlassToGlass {
   }
 }
 
-/** The middle value; null of nothing. */
+/** The middle value; null for an empty list. */
 export function median(values: readonly number[]): number | null {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? null
 }

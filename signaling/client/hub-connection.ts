@@ -16,7 +16,7 @@ export const CONTRACT_ENDED = {
   revoked: 'the server ended this viewing',
 } as const
 
-/** What the owner of a connection does with what the hub says; every value has passed its schema. */
+/** What the owner of a connection does with the hub's messages. Every value has passed its schema. */
 export interface HubHandlers {
   welcome(data: HubNotifications['welcome']): void
   stream(data: HubNotifications['stream']): void
@@ -28,19 +28,19 @@ export interface HubHandlers {
   picture?(data: HubNotifications['picture']): void
   unplayable?(data: HubNotifications['unplayable']): void
   data?(data: HubNotifications['data']): void
-  /** One of the contracts is over. Left out, the connection ends with it. */
+  /** One of the contracts is over. Left out, the connection ends with the contract. */
   contractEnded?(data: HubNotifications['contract-ended']): void
   /** Resolves once the consumer receives. */
   consume(info: ConsumerInfo): Promise<void>
-  /** Resolves once the other transport delivers; left out, the hub is told that it can't be done. */
+  /** Resolves once the second transport delivers. Left out, the hub is told that this client can't move. */
   move?(move: JoinAnswer): Promise<void>
-  /** The other transport is the one of now. */
+  /** The second transport replaces the first. */
   switch?(transportId: string): void
-  /** The other transport will not be used. */
+  /** The second transport will not be used. */
   moveEnded?(transportId: string): void
 }
 
-/** One WebSocket to the hub, from the handshake to its end; it does not reconnect, its owner makes a new one. */
+/** One WebSocket to the hub, from its handshake to its end. It does not reconnect: its owner makes a new one. */
 export class HubConnection {
   readonly #socket: HubSocket
 
@@ -58,7 +58,7 @@ export class HubConnection {
 
   /**
    * Sends a request and waits at most 5 s for its answer.
-   * @throws when the hub refuses it, or when the connection ends before it is answered.
+   * @throws when the hub refuses, or when the connection ends before the answer
    */
   async request<Method extends keyof ViewerRequests>(
     method: Method,
@@ -67,7 +67,7 @@ export class HubConnection {
     return this.#socket.request(method, data)
   }
 
-  /** Sends a report; one that can't be sent is of no use later and is dropped. */
+  /** Sends a report. A report that can't be sent is of no use later and is dropped. */
   report(report: ViewerReport): void {
     this.#socket.notify('report', report)
   }
@@ -77,7 +77,7 @@ export class HubConnection {
     this.#socket.notify('congested', congestion)
   }
 
-  /** Ends the connection; the first reason given stands. */
+  /** Ends the connection. The first reason given counts. */
   close(reason: string, cause: Closing['cause'] = 'closed-here'): void {
     this.#socket.close(reason, cause)
   }
@@ -122,7 +122,7 @@ export class HubConnection {
           return this.close(CONTRACT_ENDED[ended.reason], ended.reason)
         }
         default:
-          // A newer hub may say more than this viewer understands.
+          // A newer hub may send messages that this viewer does not know.
           return
       }
     } catch {

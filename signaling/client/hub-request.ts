@@ -9,7 +9,7 @@ export class HubRefusal extends Error {
   /** HTTP status. */
   readonly status: number
   readonly error: HubError
-  /** How long the hub asks to be left alone, ms; 0 where it does not say. */
+  /** How long the hub asks the client to wait, ms; 0 where it does not say. */
   readonly retryAfterMs: number
 
   constructor(status: number, error: HubError, retryAfterMs: number) {
@@ -23,9 +23,9 @@ export class HubRefusal extends Error {
 export interface HubRequest {
   readonly hubUrl: string
   readonly path: string
-  /** Bearer token; null asks as nobody. */
+  /** Bearer token; null for an anonymous caller. */
   readonly token: string | null
-  /** Sent as JSON with POST; without one it is a GET. */
+  /** Sent as JSON with POST. Without a body the request is a GET. */
   readonly body?: object
   readonly signal?: AbortSignal
 }

@@ -1,10 +1,10 @@
 import { Peer, WebSocketTransport } from 'protoo-client'
 
-/** Longest wait for an answer of the hub, in ms: past it the connection counts as dead. */
+/** Longest wait for an answer of the hub, ms. After that the connection counts as dead. */
 const ANSWER_TIMEOUT_MS = 5_000
 
 /**
- * Why a connection is over: `never-opened` the hub did not take it (down, or full); `expired` and `revoked` the hub
+ * Why a connection is over. `never-opened`: the hub did not take it (down, or full). `expired` and `revoked`: the hub
  * ended its contract.
  */
 export interface Closing {
@@ -12,22 +12,23 @@ export interface Closing {
   readonly reason: string
 }
 
-/** What the hub says first and asks; the rest is the owner's. */
+/** The hub's first message and its requests, for the owner. */
 export interface HubSocketOwner {
-  /** Answers a request of the hub, or rejects with why not. */
+  /** Answers a request of the hub, or rejects with the reason. */
   answer(method: string, data: unknown): Promise<object>
   notified(method: string, data: unknown): void
 }
 
 /**
- * One protoo WebSocket to the hub, from the handshake to its end. The hub speaks first and answers within 5 s, or the
- * connection counts as dead. It does not reconnect: protoo would by itself, but without the request that lets it in.
+ * One protoo WebSocket to the hub, from its handshake to its end. The hub speaks first and answers within 5 s, or the
+ * connection counts as dead. It does not reconnect: protoo alone would, but without the request that lets the client
+ * in.
  */
 export class HubSocket {
   readonly #peer: Peer
   readonly #closed = Promise.withResolvers<Closing>()
   readonly #firstWord: ReturnType<typeof setTimeout>
-  /** Reject the requests that wait for their answers. */
+  /** Rejects the requests that wait for their answers. */
   readonly #waiting = new Set<(error: Error) => void>()
   #opened = false
   #over = false
@@ -60,11 +61,11 @@ export class HubSocket {
 
   /**
    * Sends a request and waits at most 5 s for its answer.
-   * @throws when the hub refuses it, or when the connection ends before it is answered
+   * @throws when the hub refuses, or when the connection ends before the answer
    */
   async request(method: string, data: object): Promise<unknown> {
     const timer = setTimeout(() => this.close('the server stopped answering', 'lost'), ANSWER_TIMEOUT_MS)
-    // protoo loses sight of a request that was just leaving when the connection closed, for up to a minute.
+    // protoo loses a request that is leaving just when the connection closes, for up to a minute.
     const over = Promise.withResolvers<never>()
     this.#waiting.add(over.reject)
     try {
@@ -75,19 +76,19 @@ export class HubSocket {
     }
   }
 
-  /** Sends a notification now or never: what can't be sent is of no use later. */
+  /** Sends a notification now or never: later it is of no use. */
   notify(method: string, data: object): void {
     this.#peer.notify(method, data).catch(() => {})
   }
 
-  /** Ends the connection; the first reason given stands. */
+  /** Ends the connection. The first reason given counts. */
   close(reason: string, cause: Closing['cause'] = 'closed-here'): void {
     clearTimeout(this.#firstWord)
     this.#over = true
     this.#closed.resolve({ cause, reason })
     for (const reject of this.#waiting) reject(new Error(reason))
     this.#waiting.clear()
-    // Closed while it connects, a WebSocket is an error to browsers, which they write into the page's console.
+    // A WebSocket that is closed while it connects is an error for browsers, which they write to the page's console.
     if (this.#opened || cause !== 'closed-here') this.#peer.close()
   }
 }

@@ -1,4 +1,4 @@
-/* The browser SDK: what a page may use of it. docs/sdk.md tells how. */
+/* The browser SDK: everything that a page may use. docs/sdk.md explains it. */
 export {
   CAPTURE_FAILURES,
   CaptureError,

@@ -2,7 +2,7 @@ import type { types } from 'mediasoup-client'
 import type { ConsumerInfo } from '../../common/wire/viewer-protocol.ts'
 import type { MediaTransport } from './media-transport.ts'
 
-/** What is consumed of one stream over one transport. Closing it ends its tracks. */
+/** The consumers of one stream over one transport. Closing the session ends its tracks. */
 export class MediaSession {
   readonly #transport: MediaTransport
   readonly #onClose: () => void
@@ -14,7 +14,7 @@ export class MediaSession {
     this.#onClose = onClose
   }
 
-  /** Starts to receive these. @throws when this browser can't receive one of them. */
+  /** Starts to receive these consumers. @throws when this browser can't receive one of them */
   async consume(infos: readonly ConsumerInfo[]): Promise<types.Consumer[]> {
     const consumers = await Promise.all(infos.map((info) => this.#transport.consume(info)))
     for (const consumer of consumers) {
@@ -37,7 +37,7 @@ export class MediaSession {
     return this.#of(kind)?.id ?? null
   }
 
-  /** SSRC of what is received of this kind: tells its statistics from those of others on the transport. */
+  /** SSRC of the received media of this kind, which tells its statistics from others on the transport. */
   ssrc(kind: types.MediaKind): number | null {
     return this.#of(kind)?.rtpParameters.encodings?.[0]?.ssrc ?? null
   }
@@ -55,7 +55,7 @@ export class MediaSession {
     this.#onClose()
   }
 
-  /** The consumer of a kind; a stream that got a new producer may have two for a moment, the later one counts. */
+  /** The consumer of a kind. A stream with a new producer may have two for a moment; the later one counts. */
   #of(kind: types.MediaKind): types.Consumer | undefined {
     return [...this.#consumers.values()].findLast((consumer) => consumer.kind === kind)
   }

@@ -3,7 +3,7 @@ import type { ConsumerInfo, JoinAnswer, ViewerRequests } from '../../common/wire
 import { MediaSession } from './media-session.ts'
 import { dtlsParameters, iceCandidates, iceParameters, receiveRtpParameters } from './mediasoup-shapes.ts'
 
-/** What a transport needs from its owner, and what it tells. */
+/** What a transport needs from its owner, and what it reports. */
 export interface MediaTransportOwner {
   /** Sends `connect-transport`. */
   connect(request: ViewerRequests['connect-transport']): Promise<unknown>
@@ -12,9 +12,9 @@ export interface MediaTransportOwner {
 }
 
 /**
- * One WebRTC transport, from one `join` to the next, and the streams on it. It outlives the connection to the hub, so
- * that the last pictures stay until the next transport delivers: it closes when its owner has let go of it and all
- * its sessions are closed.
+ * One WebRTC transport, from one `join` to the next, and the streams on it. The transport outlives the connection to
+ * the hub, so that the last pictures stay until the next transport delivers. It closes when its owner has released it
+ * and all its sessions are closed.
  */
 export class MediaTransport {
   readonly #transport: types.Transport
@@ -30,7 +30,7 @@ export class MediaTransport {
       dtlsParameters: dtlsParameters.parse(join.dtls_parameters),
     })
     this.#transport.on('connect', ({ dtlsParameters: { role, fingerprints } }, connected) => {
-      // The browser goes on while the hub hears of it: waiting for the answer would add a round trip to the join.
+      // The browser goes on while the hub gets the request: waiting for the answer would add a round trip to the join.
       connected()
       owner
         .connect({
@@ -44,7 +44,7 @@ export class MediaTransport {
     })
   }
 
-  /** One more stream on it. */
+  /** Opens a session for one more stream. */
   open(): MediaSession {
     const session: MediaSession = new MediaSession(this, () => {
       this.#sessions.delete(session)
@@ -56,7 +56,7 @@ export class MediaTransport {
 
   /**
    * Starts to receive one consumer. Calls of one tick share one negotiation, so that audio and video start together.
-   * @throws when this browser can't receive it.
+   * @throws when this browser can't receive the consumer
    */
   consume(info: ConsumerInfo): Promise<types.Consumer> {
     return this.#transport.consume({
@@ -64,7 +64,7 @@ export class MediaTransport {
       producerId: info.producer_id,
       kind: info.kind,
       rtpParameters: receiveRtpParameters.parse(info.rtp_parameters),
-      // Streams are in step within themselves and not with each other.
+      // The tracks of a stream are in sync with each other, and not with other streams.
       streamId: info.contract_id,
       onRtpReceiver: playAsSoonAsPossible,
     })
@@ -75,7 +75,7 @@ export class MediaTransport {
     return this.#transport.getStats()
   }
 
-  /** The owner has no more use for it: it goes with the last of its sessions. */
+  /** The owner no longer needs the transport. It closes with the last of its sessions. */
   release(): void {
     this.#released = true
     this.#closeUnused()
@@ -86,7 +86,7 @@ export class MediaTransport {
   }
 }
 
-/** Asks for no delay beyond what the jitter itself needs, where the browser lets a page choose. */
+/** Asks for no delay beyond what the jitter needs, in browsers that let a page choose. */
 function playAsSoonAsPossible(receiver: RTCRtpReceiver): void {
   if ('jitterBufferTarget' in receiver) receiver.jitterBufferTarget = 0
   // The older name of the same wish, in seconds (Chromium before 124).

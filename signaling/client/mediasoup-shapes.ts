@@ -2,8 +2,8 @@ import type { types } from 'mediasoup-client'
 import { z } from 'zod'
 
 /*
- * mediasoup's own shapes as they come from the hub. `common/wire` leaves them open; here the parts that
- * mediasoup-client reads without checking them itself are checked.
+ * mediasoup's own shapes, as the hub sends them. `common/wire` leaves them open. Here those parts are checked that
+ * mediasoup-client reads unchecked.
  */
 
 const record = z.record(z.string(), z.unknown())

@@ -4,15 +4,15 @@ import type { MediaSession } from './media-session.ts'
 import { MediaTransport, type MediaTransportOwner } from './media-transport.ts'
 import { readCounters } from './receive-statistics.ts'
 
-/** How often it is looked whether pictures are decoded, and for how long at most, ms. */
+/** How often to look whether pictures are decoded, and for how long at most, ms. */
 const LOOK_EVERY_MS = 60
 const WITHIN_MS = 7_000
-/** Two: what is shown next is then no longer the first one, which may have waited for others. */
+/** Two pictures: the first one may have waited for other streams, and the second is recent. */
 const PICTURES = 2
-/** Sound that does not come so long after the pictures is muted where it comes from, ms. */
+/** Sound that comes later than this after the pictures is muted at its source, ms. */
 const SOUND_WITHIN_MS = 500
 
-/** What of a stream has to arrive before it can take the place of what is shown. */
+/** What must arrive of a stream before it can replace what is shown. */
 export interface Awaited {
   readonly picture: boolean
   readonly sound: boolean
@@ -24,7 +24,7 @@ interface Moving<Watcher> {
   readonly consumers: readonly types.Consumer[]
 }
 
-/** A page's streams on the other transport of a move, beside the one of now. Closing it ends what was not taken over. */
+/** A page's streams on the second transport of a move. Closing it ends the streams that were not taken over. */
 export class MovingMedia<Watcher> {
   readonly transport: MediaTransport
   readonly #media: Moving<Watcher>[] = []
@@ -34,12 +34,12 @@ export class MovingMedia<Watcher> {
     this.transport = new MediaTransport(device, parameters, owner)
   }
 
-  /** What is on it. */
+  /** The streams on the second transport. */
   get media(): readonly Moving<Watcher>[] {
     return this.#media
   }
 
-  /** Starts to receive these. @throws when this browser can't */
+  /** Starts to receive these streams. @throws when this browser can't */
   async receive(streams: readonly { watcher: Watcher; watched: WatchedStream }[]): Promise<void> {
     await Promise.all(
       streams.map(async ({ watcher, watched }) => {
@@ -51,7 +51,7 @@ export class MovingMedia<Watcher> {
     )
   }
 
-  /** Resolves once everything that is awaited has come. @throws when it is closed, or that takes too long */
+  /** Resolves once everything awaited has come. @throws when this is closed, or takes too long */
   async delivers(awaited: (watcher: Watcher) => Awaited): Promise<void> {
     const begun = performance.now()
     let pictureAt: number | null = null
@@ -66,7 +66,7 @@ export class MovingMedia<Watcher> {
     }
   }
 
-  /** Lets go of it; its sessions that were taken over go on. */
+  /** Releases the transport. Sessions that were taken over go on. */
   close(): void {
     this.#closed = true
     for (const { media } of this.#media) media.close()

@@ -1,59 +1,59 @@
 /** RTP clock of video, ticks per ms (90 kHz). */
 const TICKS_PER_MS = 90
-/** A picture that comes this much later after the one before than it was captured, ms, and this many times, is late. */
+/** A picture is late when its distance to the picture before grew by this much between capture and arrival, ms... */
 const LATE_MS = 20
 const LATE_TIMES = 1.4
-/** Late ones in a row that are a queue which grows fast: two that lose this much together, or more of them, ms. */
+/** Pictures late in a row that show a fast growing queue: two that lose this much together, ms, or more pictures. */
 const TWO_LOSE_MS = 150
 const MORE_LOSE_MS = 110
-/** The last ones of them tell at which pace pictures arrive. */
+/** The last pictures of such a run tell the pace at which pictures arrive. */
 const PACE_OF = 3
-/** The next picture is expected where at least so many of late were captured evenly: none this many times another. */
+/** The next picture's time is known if at least this many recent pictures were captured evenly. */
 const EVEN_PICTURES = 8
 const EVEN_TIMES = 1.5
-/** Pictures that are all this late, for so long, without it getting better, are a queue which grows slowly: ms. */
+/** Recent pictures that are all at least this late, without improvement, show a slowly growing queue, ms. */
 const STANDING_MS = 200
 const STANDING_FOR_MS = 1_500
-/** Asked for where a queue only stands: less than what comes, so that it drains. */
+/** The pace that is reported for a standing queue: less than what comes, so that the queue drains. */
 const DRAINING_PACE = 0.9
-/** What was told is not told again for so long, ms; a queue that only stands has to drain first. */
+/** A report is not repeated for this long, ms. A standing queue must drain first. */
 const QUIET_MS = 300
 const QUIET_STANDING_MS = 5_000
-/** A longer gap is a stream that stood still, ms. */
+/** A longer gap means that the stream stood still, ms. */
 const GAP_MS = 1_000
-/** How far back the shortest way of a picture is looked for, ms. */
+/** How far back the fastest picture is looked for, ms. */
 const BASELINE_MS = 5_000
 
-/** What the hub is told of pictures that pile up in front of the viewer's link. */
+/** What the hub hears about pictures that pile up in front of the viewer's link. */
 export interface PileUp {
-  /** The share of the pace that they arrive at, 0 to 1. */
+  /** The pace at which pictures arrive, as a share (0 to 1) of the pace of their capture. */
   readonly pace: number
-  /** How much later than by an empty queue the last one came, or is already. */
+  /** How much later than with an empty queue the last picture came, or is already. */
   readonly late_ms: number
 }
 
 interface Arrival {
   readonly receivedAt: number
-  /** When it was captured, by the stream's own clock, ms. */
+  /** Time of the capture by the stream's own clock, ms. */
   readonly mediaAt: number
-  /** How much longer it took than the fastest one of late, ms. */
+  /** How much longer the picture took than the fastest recent picture, ms. */
   readonly lateMs: number
 }
 
 /**
- * Sees a queue grow in front of the viewer's link, from when pictures arrive and when they were captured: long before
- * anything is lost, and before the sender's estimate falls.
+ * Sees a queue grow in front of the viewer's link, from the times at which pictures arrive and were captured. It sees
+ * the queue long before anything is lost, and before the sender's estimate falls.
  */
 export class PaceWatch {
   readonly #arrivals: Arrival[] = []
   #lastTimestamp = 0
-  /** The shortest transit of the running stretch of time and of the one before it; their zero is arbitrary. */
+  /** The shortest transit of the present stretch of time and of the one before. Their zero is arbitrary. */
   #shortest = { since: 0, now: Number.POSITIVE_INFINITY, before: Number.POSITIVE_INFINITY }
   #toldAt = Number.NEGATIVE_INFINITY
 
   /**
-   * One picture: when its last packet came, ms, and its RTP timestamp.
-   * @returns what is to be told of pictures that pile up; null where they don't
+   * Takes one picture: the arrival of its last packet, ms, and its RTP timestamp.
+   * @returns the report about pictures that pile up; null where they don't
    */
   add(receivedAt: number, rtpTimestamp: number): PileUp | null {
     const last = this.#arrivals.at(-1)
@@ -88,8 +88,8 @@ export class PaceWatch {
   }
 
   /**
-   * When the picture that comes next will be so late that a queue grows whenever it comes, by the clock of
-   * `receivedAt`; null while the one before was not late, or nobody knows when the next one was captured.
+   * The time at which the next picture will be so late that a queue grows whenever it comes, by the clock of
+   * `receivedAt`; null while the last picture was not late, or where the next capture is unknown.
    */
   get overdueAt(): number | null {
     const { late, lostMs } = this.#run()
@@ -101,15 +101,15 @@ export class PaceWatch {
     return at - this.#toldAt < QUIET_MS ? null : at
   }
 
-  /** When the last picture was whole, and how long after each other they are captured, ms; null where not evenly. */
+  /** When the last picture was whole, and the time between captures, ms; null where captures are uneven. */
   get rhythm(): { readonly wholeAt: number; readonly everyMs: number } | null {
     const everyMs = this.#everyMs()
     return everyMs === null ? null : { wholeAt: this.#arrivals.at(-1)!.receivedAt, everyMs }
   }
 
   /**
-   * No picture came until now, ms.
-   * @returns what is to be told of pictures that pile up; null where that does not say enough
+   * No picture has come until now, ms.
+   * @returns the report about pictures that pile up; null where the time says too little
    */
   overdue(now: number): PileUp | null {
     const { overdueAt } = this
@@ -121,21 +121,21 @@ export class PaceWatch {
     return { pace: this.#pace(everyMs, sinceMs), late_ms: last.lateMs + sinceMs - everyMs }
   }
 
-  /** Many in a row, each of them later than the one before. */
+  /** The pace, if many pictures in a row were each later than the one before. */
   #growing(): number | null {
     const { late, lostMs } = this.#run()
     const grows = late >= 2 && lostMs >= (late === 2 ? TWO_LOSE_MS : MORE_LOSE_MS)
     return grows ? this.#pace(0, 0) : null
   }
 
-  /** Of the last ones that were late in a row, and one of `mediaMs` that takes `receivedMs` and more. */
+  /** The pace of the last late pictures in a row, and of a picture of `mediaMs` that takes at least `receivedMs`. */
   #pace(mediaMs: number, receivedMs: number): number {
     const last = this.#arrivals.at(-1)!
     const from = this.#arrivals.at(-1 - Math.min(this.#run().late, PACE_OF))!
     return (mediaMs + last.mediaAt - from.mediaAt) / (receivedMs + last.receivedAt - from.receivedAt)
   }
 
-  /** How many up to the last one were late in a row, each after the one before, and what they lost together. */
+  /** How many pictures up to the last one were late in a row, each against the picture before, and their sum, ms. */
   #run(): { late: number; lostMs: number } {
     const arrivals = this.#arrivals
     const to = arrivals.length - 1
@@ -147,7 +147,7 @@ export class PaceWatch {
     return { late: to - from, lostMs }
   }
 
-  /** How long after each other pictures are captured, ms; null where they are not evenly. */
+  /** The time between captures, ms; null where captures are uneven. */
   #everyMs(): number | null {
     const arrivals = this.#arrivals
     if (arrivals.length <= EVEN_PICTURES) return null
@@ -160,7 +160,7 @@ export class PaceWatch {
     return most <= least * EVEN_TIMES ? most : null
   }
 
-  /** All of late are late, and it does not get better. */
+  /** The lateness, if all recent pictures are late without improvement. */
   #standing(): number | null {
     const [first, last] = [this.#arrivals[0]!, this.#arrivals.at(-1)!]
     const receivedMs = last.receivedAt - first.receivedAt

@@ -4,20 +4,20 @@ export interface ShownFrame {
   readonly displayTime: number
   /** The frame's RTP timestamp; null where the browser does not tell. */
   readonly rtpTimestamp: number | null
-  /** When the last packet of it came, in ms of `performance.now()`; null where the browser does not tell. */
+  /** When the last packet of the frame came, in ms of `performance.now()`; null where the browser does not tell. */
   readonly receivedAt: number | null
 }
 
 /**
- * Firefox shows the last picture of a video track that was removed for ever, and nothing of the one that took its place:
- * it looks for one only when the element is given its stream. That blanks the element for a few ms, which other browsers
- * can do without.
+ * Firefox keeps showing the last picture of a removed video track, and nothing of the track in its place: it looks for
+ * a track only when the element gets its stream. Setting the stream again blanks the element for a few ms, which other
+ * browsers can do without.
  */
 const KEEPS_REMOVED_TRACKS = /\bFirefox\//.test(globalThis.navigator?.userAgent ?? '')
 
 /**
- * The bridge between consumed tracks and one `<video>` element. The element keeps one MediaStream for life and
- * tracks are exchanged inside it, which leaves the last picture standing until the next track has one.
+ * The bridge between consumed tracks and one `<video>` element. The element keeps one MediaStream for life. Tracks are
+ * exchanged inside that stream, so that the last picture stays until the next track has a picture.
  */
 export class Playback {
   readonly #video: HTMLVideoElement
@@ -25,7 +25,7 @@ export class Playback {
   readonly #stream = new MediaStream()
   #frameCallback: number | null = null
 
-  /** `onFrame` is called for every frame shown, where the browser tells (`requestVideoFrameCallback`). */
+  /** @param onFrame called for every frame shown, where the browser tells (`requestVideoFrameCallback`) */
   constructor(video: HTMLVideoElement, onFrame: (frame: ShownFrame) => void) {
     this.#video = video
     this.#onFrame = onFrame
@@ -33,8 +33,8 @@ export class Playback {
   }
 
   /**
-   * Puts `track` in the place of the track of its kind: at once if there is none, else as soon as `track`
-   * delivers. `onPresented` is called when it is in place.
+   * Replaces the track of the same kind by `track`: at once if there is none, else as soon as `track` delivers.
+   * `onPresented` is called when `track` is in place.
    */
   present(track: MediaStreamTrack, onPresented: () => void): void {
     const current = this.#stream.getTracks().some((old) => old.kind === track.kind)
@@ -62,9 +62,9 @@ export class Playback {
     this.#stream.addTrack(track)
     for (const old of olds) this.#stream.removeTrack(old)
     if (olds.some(({ kind }) => kind === 'video') && KEEPS_REMOVED_TRACKS) this.#video.srcObject = null
-    // An element given a stream without tracks goes to an error state: so only now.
+    // Set only now: an element with a stream without tracks goes to an error state.
     if (this.#video.srcObject !== this.#stream) this.#video.srcObject = this.#stream
-    // Refused when the browser wants a click first: the page's sound button gives it.
+    // Rejected when the browser wants a click first, which the page's sound button brings.
     this.#video.play().catch(() => {})
   }
 

@@ -1,4 +1,4 @@
-/** The part of protoo-client 4.0.8 that is used here; the package brings no types. */
+/** The used part of protoo-client 4.0.8. The package has no types. */
 declare module 'protoo-client' {
   interface RetryOptions {
     readonly retries: number

@@ -5,25 +5,25 @@ import { codecOf } from './sending-device.ts'
 import type { SendingMedia } from './sending-media.ts'
 
 export interface TrackWishes {
-  /** Of video: VP8 where it is left out. */
+  /** For video; VP8 by default. */
   readonly codec?: PublishCodec
-  /** Of video: what the codec is usually sent with where it is left out, or can't be had. */
+  /** For video; by default, or where the wish can't be met, what the codec is usually sent with. */
   readonly layers?: PublishLayers
-  /** Of video, kb/s; the contract's ceiling bounds it. */
+  /** For video, kb/s, bounded by the contract's ceiling. */
   readonly maxKbps?: number
-  /** Of audio: two channels and 128 kb/s, without the processing meant for speech. */
+  /** For audio: two channels and 128 kb/s, without the processing meant for speech. */
   readonly music?: boolean
 }
 
 const SPEECH_BITS = 48_000
 const MUSIC_BITS = 128_000
-/** This browser can't do what a track was to be sent with. */
+/** This browser can't send a track as wished. */
 export class CannotSend extends Error {}
 
-/** Where a track does not say how high it is. */
+/** Height of a track that does not tell its height. */
 const USUAL_HEIGHT = 720
 
-/** One track on its way to the hub, over however many transports one after the other. */
+/** One track on its way to the hub, over any number of transports one after the other. */
 export class PublishedTrack {
   readonly kind: types.MediaKind
   readonly wishes: TrackWishes
@@ -34,13 +34,13 @@ export class PublishedTrack {
   #muted = false
   #demand: LayerDemand | null = null
   #ceilingKbps = Number.POSITIVE_INFINITY
-  /** Of the track that was produced: another one in its place is sent in as many layers. */
+  /** Height of the produced track: a track in its place is sent in as many layers. */
   #height = USUAL_HEIGHT
   #over = false
-  /** Changes of the sender, one after the other: each reads what the one before wrote. */
+  /** Changes of the sender run one after the other: each reads what the one before wrote. */
   #work: Promise<unknown> = Promise.resolve()
 
-  /** `closed` hears that the track is not to be published any more. */
+  /** @param closed called when the track is no longer published */
   constructor(track: MediaStreamTrack, wishes: TrackWishes, closed: () => void) {
     this.kind = track.kind === 'audio' ? 'audio' : 'video'
     this.wishes = wishes
@@ -52,7 +52,7 @@ export class PublishedTrack {
     return this.#track
   }
 
-  /** Size of the pictures, as the track says; undefined for sound, and where it does not say. */
+  /** Size of the pictures, as the track tells it; undefined for sound, and where the track does not tell. */
   get picture(): { readonly width: number; readonly height: number } | undefined {
     const { width, height } = this.#track.getSettings()
     return width && height ? { width: Math.round(width), height: Math.round(height) } : undefined
@@ -66,13 +66,13 @@ export class PublishedTrack {
     return this.#producer
   }
 
-  /** Stops or starts to send; the track goes on, and who watches is told. */
+  /** Stops or starts sending. The track goes on, and viewers are told. */
   async mute(muted: boolean): Promise<void> {
     this.#muted = muted
     await this.#inTurn(() => this.#applyMute())
   }
 
-  /** Sends another track of the same kind in its place: another camera, or the screen. Nobody has to negotiate. */
+  /** Sends another track of the same kind instead: another camera, or the screen. Nobody has to negotiate. */
   async replace(track: MediaStreamTrack): Promise<void> {
     if (track.kind !== this.kind) throw new TypeError(`a ${this.kind} track can't become ${track.kind}`)
     this.#track = track
@@ -81,7 +81,7 @@ export class PublishedTrack {
     })
   }
 
-  /** Stops to publish. The track itself is the page's. */
+  /** Stops publishing. The track itself belongs to the page. */
   close(): void {
     const [media, producer] = [this.#media, this.#producer]
     this.#over = true
@@ -91,7 +91,7 @@ export class PublishedTrack {
     this.#closed()
   }
 
-  /** Sends over this transport from now on. @throws when the browser or the hub can't, and says why */
+  /** Sends over this transport from now on. @throws the reason when the browser or the hub can't */
   async produceOn(media: SendingMedia, device: Device, ceilingKbps: number): Promise<void> {
     this.#ceilingKbps = ceilingKbps
     this.#demand = null
@@ -99,7 +99,7 @@ export class PublishedTrack {
       if (this.#over) return
       this.#media = media
       const producer = await media.produce(this.kind === 'audio' ? this.#audio() : this.#video(device))
-      // The page closed it meanwhile.
+      // The page closed the track meanwhile.
       if (this.#over) return endProducer(media, producer)
       this.#producer = producer
       await this.#applyMute()
@@ -112,7 +112,7 @@ export class PublishedTrack {
     void this.#inTurn(() => this.#applyEncodings())
   }
 
-  /** Another ceiling of the contract, kb/s. */
+  /** Takes another ceiling of the contract, kb/s. */
   bound(ceilingKbps: number): void {
     if (ceilingKbps === this.#ceilingKbps) return
     this.#ceilingKbps = ceilingKbps
@@ -183,21 +183,21 @@ export class PublishedTrack {
       encoding.active = this.#isWanted(layer, parameters.encodings.length)
       const { maxBitrate, scalabilityMode, scaleResolutionDownBy } = wanted[layer] ?? {}
       if (maxBitrate !== undefined) encoding.maxBitrate = maxBitrate
-      // Layers of one encoding come and go by its mode, where the browser has one.
+      // In browsers with scalability modes, the mode turns layers of one encoding on and off.
       if (this.#layers === 'svc' && 'scalabilityMode' in encoding)
         Object.assign(encoding, { scalabilityMode, scaleResolutionDownBy })
     })
     await sender.setParameters(parameters)
   }
 
-  /** How many layers of a picture are to be sent: those that somebody consumes and those below them. */
+  /** How many layers of a picture to send: those that somebody consumes, and those below them. */
   #wantedLayers(): number {
     return this.#demand === null
       ? Number.POSITIVE_INFINITY
       : Math.max(1, this.#demand.video.lastIndexOf(true) + 1)
   }
 
-  /** A single encoding carries all layers there are. */
+  /** A single encoding carries all layers. */
   #isWanted(layer: number, encodings: number): boolean {
     if (this.#demand === null) return true
     if (this.kind === 'audio') return this.#demand.audio

@@ -27,7 +27,7 @@ export interface PublisherEvents {
   state: PublisherState
   /** Once per second while something is sent. */
   statistics: PublisherStatistics
-  /** How many watch. */
+  /** Number of viewers. */
   viewers: number
   /** Which layers anybody consumes. */
   demand: LayerDemand
@@ -36,8 +36,8 @@ export interface PublisherEvents {
 }
 
 /**
- * Publishes one stream, from `start` to `close`: asks for a contract and keeps it, sends whatever tracks it is given,
- * and comes back by itself from whatever breaks in between. Where only the WebSocket is lost, media goes on untouched.
+ * Publishes one stream, from `start` to `close`: asks for a contract and keeps it, sends the tracks that it is given,
+ * and recovers by itself from whatever breaks. Where only the WebSocket is lost, media goes on untouched.
  */
 export class PublisherClient extends TypedEmitter<PublisherEvents> {
   readonly #options: PublisherOptions
@@ -46,7 +46,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   readonly #contract: PublisherContract
   readonly #tracks = new Set<PublishedTrack>()
   readonly #monitor: PublisherMonitor
-  /** Tells the hub that a new connection is this same program's. */
+  /** Tells the hub that a new connection belongs to this same program. */
   readonly #publisherId = crypto.randomUUID()
   readonly #mediaOwner: SendingMediaOwner = {
     connection: () => this.#connected(),
@@ -63,7 +63,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   #attempt = 0
   #closed = false
   #wake = (): void => {}
-  /** Ends the attempt of now. */
+  /** Ends the present attempt. */
   #failed: (error: unknown) => void = () => {}
   #outcome: PublisherOutcome | null = null
 
@@ -104,12 +104,12 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     return this.#viewers
   }
 
-  /** What the hub granted; null before. */
+  /** The last contract from the hub; null before the first. */
   get contract(): FlowContract | null {
     return this.#contract.granted
   }
 
-  /** Names the transport that media goes over now; null while there is none. */
+  /** The id of the present media transport; null while there is none. */
   get transportId(): string | null {
     return this.#media?.id ?? null
   }
@@ -124,8 +124,9 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   retryNow = (): void => this.#wake()
 
   /**
-   * Sends a track from now on, whatever happens to connections; one of each kind at a time.
-   * @throws when the browser can't encode it so, or the hub does not forward it; the track is not published then
+   * Sends a track from now on, over all connections to come; one track of each kind at a time.
+   * @throws when the browser can't encode the track as wished, or the hub does not forward it; the track is then not
+   * published
    */
   async publishTrack(track: MediaStreamTrack, wishes: TrackWishes = {}): Promise<PublishedTrack> {
     if ([...this.#tracks].some(({ kind }) => kind === track.kind))
@@ -142,8 +143,8 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   }
 
   /**
-   * Sends timed metadata to everybody who watches: at most 1 KiB of JSON, 10 a second.
-   * @param capturedMs the moment it is about, in unix ms of this machine; now where it is left out
+   * Sends timed metadata to every viewer: at most 1 KiB of JSON, 10 a second.
+   * @param capturedMs the moment of the metadata, in unix ms of this machine; now by default
    * @throws RequestRefusal, or an Error while there is no connection
    */
   async sendData(payload: DataPayload, capturedMs: number = localUnixMs()): Promise<void> {
@@ -152,8 +153,8 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   }
 
   /**
-   * Stops to publish and gives the contract back: viewers are told that the stream has ended, and somebody else may
-   * have it. Where the hub can't be told now, the contract ends by itself.
+   * Stops publishing and gives the contract back: viewers are told that the stream has ended, and others may publish
+   * it. Where the hub can't be told now, the contract expires by itself.
    */
   async end(): Promise<void> {
     if (this.#closed) return
@@ -164,8 +165,8 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   }
 
   /**
-   * Stops to publish, at once. The contract runs on: viewers wait, and this publisher may come back to the stream.
-   * Tracks are the page's, and go on.
+   * Stops publishing at once. The contract runs on: viewers wait, and this publisher may come back to the stream.
+   * Tracks belong to the page and go on.
    */
   close(): void {
     this.#closed = true
@@ -196,12 +197,12 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     this.#trouble = outcome.trouble
     this.#lastClosing = outcome.reason
     this.#outcome = outcome
-    // Whoever was refused has no place in which media could go on.
+    // A refused publisher has no place in which media could go on.
     if (outcome.trouble !== null) this.#dropMedia()
     this.#refresh()
   }
 
-  /** One contract and one connection, until that is over. */
+  /** One contract and one connection, until the connection is over. */
   async #publishOnce(): Promise<Closing> {
     const { join } = await this.#contract.ask()
     const connection = this.#connect(webSocketUrl(join.protoo_url, this.#options.hubUrl))
@@ -224,7 +225,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
       turn += 1
       const mine = turn
       this.#publish(connection, capabilities).catch((error: unknown) => {
-        // What was lost on the way has been asked for anew since.
+        // A later turn has asked again for what this turn lost.
         if (mine === turn) this.#failed(error)
       })
     }
@@ -264,7 +265,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     })
     const [device, published] = await Promise.all([
       this.#device.for(capabilities),
-      // Noted at once: what is told next is newer.
+      // Noted at once: later messages are newer.
       answered.then((answer) => this.#noted(connection, publishAnswer.parse(answer))),
     ])
     if (connection !== this.#connection) return
@@ -288,7 +289,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     return answer
   }
 
-  /** Goes on with the transport that there is, or begins with a new one. */
+  /** Goes on with the present transport, or begins with a new one. */
   async #take(
     { producer_ids, contract }: PublishAnswer,
     transport: NonNullable<PublishAnswer['transport']>,
@@ -299,7 +300,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
       this.#media = new SendingMedia(device, transport, contract.join.ice_servers, this.#mediaOwner)
     }
     const media = this.#media
-    // Taken in just before the last connection broke, or given up since: no track here is theirs.
+    // Producers taken just before the last connection broke, or given up since, belong to no track here.
     const ours = new Set([...this.#tracks].map(({ producer }) => producer?.id))
     for (const id of producer_ids) if (!ours.has(id)) media.closeProducer(id)
     const missing = [...this.#tracks].filter(

@@ -11,12 +11,12 @@ const CONTRACT_ENDED = {
   revoked: 'the server ended this publication',
 } as const
 
-/** What the owner of a connection does with what the hub says; every value has passed its schema. */
+/** What the owner of a connection does with the hub's messages. Every value has passed its schema. */
 export type PublisherHandlers = {
   readonly [Method in Exclude<keyof HubToPublisher, 'contract-ended'>]: (data: HubToPublisher[Method]) => void
 }
 
-/** The hub refused a request; `code` is its own, e.g. `stream_taken`. */
+/** The hub refused a request; `code` is the hub's, e.g. `stream_taken`. */
 export class RequestRefusal extends Error {
   readonly status: number
   readonly code: string
@@ -28,7 +28,7 @@ export class RequestRefusal extends Error {
   }
 }
 
-/** A publisher's WebSocket to the hub, from the handshake to its end; its owner makes a new one. */
+/** A publisher's WebSocket to the hub, from its handshake to its end. Its owner makes a new one. */
 export class PublisherConnection {
   readonly #socket: HubSocket
 
@@ -46,7 +46,7 @@ export class PublisherConnection {
 
   /**
    * Sends a request and waits at most 5 s for its answer.
-   * @throws RequestRefusal, or an Error when the connection ends before it is answered
+   * @throws RequestRefusal, or an Error when the connection ends before the answer
    */
   async request<Method extends keyof PublisherRequests>(
     method: Method,
@@ -59,18 +59,18 @@ export class PublisherConnection {
     }
   }
 
-  /** Sends a report; one that can't be sent is of no use later and is dropped. */
+  /** Sends a report. A report that can't be sent is of no use later and is dropped. */
   report(report: PublisherReport): void {
     this.#socket.notify('report', report)
   }
 
-  /** Ends the connection; the first reason given stands. */
+  /** Ends the connection. The first reason given counts. */
   close(reason: string, cause: Closing['cause'] = 'closed-here'): void {
     this.#socket.close(reason, cause)
   }
 
   #receive(method: string, data: unknown, handlers: PublisherHandlers): void {
-    // A newer hub may say more than this publisher understands.
+    // A newer hub may send messages that this publisher does not know.
     if (!Object.hasOwn(hubToPublisher, method)) return
     try {
       if (method === 'contract-ended') {
@@ -94,7 +94,7 @@ function handle<Method extends keyof PublisherHandlers>(
   handlers[method](parsed)
 }
 
-/** protoo's refusals carry a status, and `code: message` as their reason. */
+/** protoo's refusals carry a status, and as their reason `code: message`. */
 function refusalOf(error: unknown): RequestRefusal | null {
   if (!(error instanceof Error)) return null
   const [, code, message] = /^([a-z_]+): (.*)$/s.exec(error.message) ?? []

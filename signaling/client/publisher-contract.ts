@@ -3,21 +3,21 @@ import type { StreamClass } from '../../common/wire/stream.ts'
 import { type ClockOffset, localUnixMs } from './clock-offset.ts'
 import { askHub } from './hub-request.ts'
 
-/** A contract is renewed when this share of what is left of it is over... */
+/** A contract is renewed when this share of its remaining life is over... */
 const RENEW_AT = 0.5
-/** ...and not oftener than this, ms. */
+/** ...and not more often than this, ms. */
 const RENEW_NEVER_BEFORE_MS = 1000
 
 export interface PublisherOptions {
-  /** The hub's address, as `https://hub.example:9415`. */
+  /** The hub's address, for instance `https://hub.example:9415`. */
   readonly hubUrl: string
   readonly streamId: string
   readonly streamClass?: StreamClass
-  /** The bearer token of now, asked for before each request. */
+  /** Returns the present bearer token, before each request. */
   readonly token?: () => string | null
 }
 
-/** The contract that a stream is published by: asked for, changed by the hub, and renewed in time while it is used. */
+/** The contract by which a stream is published: asked for, changed by the hub, and renewed in time while it is used. */
 export class PublisherContract {
   readonly #options: PublisherOptions
   readonly #clock: ClockOffset
@@ -26,14 +26,14 @@ export class PublisherContract {
   #used = false
   #renewal: ReturnType<typeof setTimeout> | undefined
 
-  /** `clock` tells the hub's time; `changed` hears each contract that is another than before. */
+  /** @param clock the hub's time @param changed gets each contract that differs from the one before */
   constructor(options: PublisherOptions, clock: ClockOffset, changed: (contract: FlowContract) => void) {
     this.#options = options
     this.#clock = clock
     this.#changed = changed
   }
 
-  /** What the hub granted last; null before. */
+  /** The last contract from the hub; null before the first. */
   get granted(): FlowContract | null {
     return this.#granted
   }
@@ -44,7 +44,7 @@ export class PublisherContract {
   }
 
   /**
-   * Asks for a contract, or for more time of the one that there is.
+   * Asks for a contract, or for more time for the present contract.
    * @throws HubRefusal, or an Error that says why there is no answer
    */
   async ask(): Promise<FlowContract> {
@@ -60,14 +60,14 @@ export class PublisherContract {
     return contract
   }
 
-  /** Renews it in time from now on, until {@link release}. */
+  /** Renews the contract in time from now on, until {@link release}. */
   use(): void {
     this.#used = true
     clearTimeout(this.#renewal)
     const left = this.#granted!.expires_at - localUnixMs() - (this.#clock.offsetMs ?? 0)
     const wait = Math.max(RENEW_NEVER_BEFORE_MS, left * RENEW_AT)
     this.#renewal = setTimeout(() => {
-      // Refused: the contract runs on until it expires, and the next attempt then says why.
+      // After a refusal the contract runs on until it expires. The next attempt then says why.
       this.ask()
         .catch(() => {})
         .finally(() => {
@@ -76,7 +76,7 @@ export class PublisherContract {
     }, wait)
   }
 
-  /** Lets it run out. */
+  /** Lets the contract run out. */
   release(): void {
     this.#used = false
     clearTimeout(this.#renewal)

@@ -17,22 +17,22 @@ import type { SendingMedia } from './sending-media.ts'
 const TICK_MS = 1_000
 /** Ticks between two reports to the hub. */
 const REPORT_TICKS = 5
-/** Ticks between two questions to the hub what it receives. */
+/** Ticks between two questions to the hub about what it receives. */
 const RECEIVED_TICKS = 2
 /** Ticks between two looks at the hub's clock. */
 const CLOCK_TICKS = 10
 
-/** What the monitor looks at and whom it tells; the values are those of the moment of the call. */
+/** What the monitor looks at, and whom it tells. The values are those of the moment of the call. */
 export interface MonitoredPublisher {
   readonly connection: PublisherConnection | null
   readonly media: SendingMedia | null
   readonly clock: ClockOffset
-  /** Size of what is captured. */
+  /** Size of the captured picture. */
   readonly picture: PublisherReport['picture']
   statistics(statistics: PublisherStatistics): void
 }
 
-/** Looks once per second at what is sent: statistics for the page, reports for the hub. */
+/** Looks once per second at what is sent: makes statistics for the page and reports for the hub. */
 export class PublisherMonitor {
   readonly #publisher: MonitoredPublisher
   readonly #timer: ReturnType<typeof setInterval>
@@ -68,7 +68,7 @@ export class PublisherMonitor {
     if (this.#ticks % REPORT_TICKS === 0) this.#report(statistics)
   }
 
-  /** An older hub does not say. */
+  /** An older hub does not answer this. */
   async #askWhatArrives(connection: PublisherConnection): Promise<void> {
     const media = this.#media
     const answer = await connection.request('received', {}).catch(() => null)

@@ -5,12 +5,12 @@ import { RequestRefusal } from './publisher-connection.ts'
 import type { PublisherState } from './publisher-state.ts'
 import type { Pace } from './reconnect-delay.ts'
 
-/** How one attempt to publish ended: its connection did, or something was thrown on the way. */
+/** How one attempt to publish ended: its connection ended, or something was thrown on the way. */
 export type PublishingEnd = Closing | { readonly cause: 'failed'; readonly error: unknown }
 
-/** What follows from the end of an attempt. */
+/** The consequence of the end of an attempt. */
 export interface PublisherOutcome {
-  /** What the publisher sees until the next one succeeds; null shows that it is reconnecting. */
+  /** What the publisher sees until the next attempt succeeds; null shows that it is reconnecting. */
   readonly trouble: PublisherState | null
   readonly reason: string
   readonly pace: Pace
@@ -18,7 +18,7 @@ export interface PublisherOutcome {
   readonly atLeastMs: number
 }
 
-/** Refusals of what was true when it was asked: contract, transport or stream ended on the way, the next are there. */
+/** Refusals because contract, transport or stream ended under way. The next attempt has new ones. */
 const OVERTAKEN = new Set([
   'unknown_ticket',
   'unknown_transport',
@@ -67,7 +67,7 @@ function refused(status: number, code: string, message: string, hasToken: boolea
     case 503:
       return outcome({ name: 'busy', reason: message }, 'slow')
     default:
-      // What the hub could not do now it may do in a moment; what it refuses it will refuse again.
+      // What the hub can't do now it may do in a moment. What it refuses it will refuse again.
       return status >= 500
         ? outcome({ name: 'reconnecting', reason: message }, 'slow')
         : outcome({ name: 'failed', reason: message }, 'rare')

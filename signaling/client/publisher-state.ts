@@ -1,11 +1,11 @@
 import type { StreamState } from '../../common/wire/stream.ts'
 
 /**
- * What a publisher sees, in one word: `connecting` until the hub takes its media; `starting` it does, and none has
- * arrived yet; `live` it arrives; `lost` it did and does not now; `reconnecting` the way to the hub broke. The others
- * are answers of the hub, `reason` says why: `denied` this publisher may not, with another token perhaps; `taken`
- * somebody else publishes the stream; `revoked` an operator ended it; `busy` there is no place now; `failed` this page
- * or the hub can't. `closed` it was stopped here.
+ * What a publisher sees, in one word. `connecting`: until the hub takes its media. `starting`: the hub does, and no
+ * media has arrived yet. `live`: media arrives. `lost`: media arrived before and does not now. `reconnecting`: the
+ * connection to the hub broke. The other states are answers of the hub, with a `reason`. `denied`: this publisher may
+ * not publish; another token may help. `taken`: somebody else publishes the stream. `revoked`: an operator ended it.
+ * `busy`: there is no place now. `failed`: this page or the hub can't do it. `closed`: this page stopped.
  */
 export type PublisherState =
   | { readonly name: 'connecting' | 'starting' | 'live' | 'lost' | 'closed' }
@@ -14,12 +14,12 @@ export type PublisherState =
       readonly reason: string
     }
 
-/** What a publisher's state follows from while nothing refuses it. */
+/** The facts that decide a publisher's state while nothing refuses it. */
 export interface PublisherFacts {
   readonly closed: boolean
-  /** What stands in the way; null when nothing does but the way itself. */
+  /** What prevents publishing; null when nothing does but the connection itself. */
   readonly trouble: PublisherState | null
-  /** What the hub said last on the connection of now; null without one. */
+  /** What the hub said last on the present connection; null without a connection. */
   readonly stream: StreamState | null
   readonly everPublished: boolean
   /** Why the last connection ended. */

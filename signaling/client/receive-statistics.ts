@@ -1,8 +1,8 @@
 import { selectedPath } from './selected-path.ts'
 
-/** Counters of one moment, from a browser's `getStats()` (W3C webrtc-stats); those that it does not give are 0. */
+/** Counters of one moment, from a browser's `getStats()` (W3C webrtc-stats). Counters that it does not give are 0. */
 export interface ReceiveCounters {
-  /** `performance.now()` of the reading, in ms. */
+  /** `performance.now()` of the reading, ms. */
   readonly at: number
   readonly videoBytes: number
   readonly audioBytes: number
@@ -13,14 +13,14 @@ export interface ReceiveCounters {
   readonly freezes: number
   /** Interarrival jitter (RFC 3550, section 6.4.1), in ms. */
   readonly jitterMs: number
-  /** Seconds that all frames together waited in the jitter buffer, and how many they were. */
+  /** Seconds that all frames together waited in the jitter buffer, and the number of these frames. */
   readonly bufferedSeconds: number
   readonly bufferedFrames: number
   readonly width: number
   readonly height: number
   /** Round trip of the last ICE check, in ms; null before the first. */
   readonly rttMs: number | null
-  /** Video minus audio playout of one capture time, in ms: positive, the picture is early; null if not told. */
+  /** Video minus audio playout of one capture time, ms. Positive: the picture is early. null where unknown. */
   readonly lipSyncMs: number | null
   /** `udp` or `tcp`, once connected. */
   readonly protocol: string | null
@@ -31,11 +31,11 @@ export interface ReceiveInterval {
   readonly videoKbps: number
   readonly audioKbps: number
   readonly framesPerSecond: number
-  /** Share of packets that never came, 0 to 1, after retransmission. */
+  /** Share of packets that never came, even by retransmission, 0 to 1. */
   readonly loss: number
   readonly freezes: number
   readonly framesDropped: number
-  /** Mean time of a frame in the jitter buffer, in ms; null when none left it. */
+  /** Mean time of a frame in the jitter buffer, ms; null when no frame left the buffer. */
   readonly jitterBufferMs: number | null
 }
 
@@ -51,7 +51,7 @@ const number = (stat: Stat | undefined, name: string): number => {
   return typeof value === 'number' ? value : 0
 }
 
-/** Reads the counters of the received video and audio out of a browser's report. */
+/** Reads the counters of received video and audio from a browser's report. */
 export function readCounters(report: ReadonlyMap<string, Stat>, ssrcs: Ssrcs, at: number): ReceiveCounters {
   const stats = [...report.values()]
   const inbound = (ssrc: number | null) =>
@@ -84,12 +84,12 @@ export function readCounters(report: ReadonlyMap<string, Stat>, ssrcs: Ssrcs, at
   }
 }
 
-/** Difference of two readings of the same session; counters that went back (a new session) count as no progress. */
+/** Difference of two readings of the same session. Counters that went back (a new session) count as no progress. */
 export function between(before: ReceiveCounters, after: ReceiveCounters): ReceiveInterval {
   const seconds = Math.max(0.001, (after.at - before.at) / 1000)
   const grown = (of: (counters: ReceiveCounters) => number) => Math.max(0, of(after) - of(before))
   const received = grown((counters) => counters.packetsReceived)
-  // A retransmission that arrives late makes the counter of lost packets go back.
+  // A late retransmission makes the counter of lost packets go back.
   const lost = grown((counters) => counters.packetsLost)
   const left = grown((counters) => counters.bufferedFrames)
   return {

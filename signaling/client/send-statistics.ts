@@ -12,18 +12,18 @@ interface LayerCounters {
   readonly height: number
 }
 
-/** Counters of one moment; those that the browser does not give are 0. */
+/** Counters of one moment. Counters that the browser does not give are 0. */
 export interface SendCounters {
-  /** `performance.now()` of the reading, in ms. */
+  /** `performance.now()` of the reading, ms. */
   readonly at: number
   readonly audioBytes: number
   readonly layers: readonly LayerCounters[]
   /** Share of packets that the hub missed lately, 0 to 1. */
   readonly loss: number
   readonly rttMs: number | null
-  /** What the browser thinks that the way carries, kb/s. */
+  /** The browser's estimate of what the path carries, kb/s. */
   readonly availableKbps: number | null
-  /** Why the encoder sends less than it was asked for: `none`, `cpu`, `bandwidth` or `other`. */
+  /** Why the encoder sends less than asked for: `none`, `cpu`, `bandwidth` or `other`. */
   readonly limitation: string
   readonly codec: string | null
   readonly protocol: string | null
@@ -32,7 +32,7 @@ export interface SendCounters {
 export interface LayerStatistics {
   readonly name: string
   readonly active: boolean
-  /** Of media. */
+  /** Media, kb/s. */
   readonly kbps: number
   readonly framesPerSecond: number
   readonly width: number
@@ -42,20 +42,20 @@ export interface LayerStatistics {
 /** What a publisher sent over the last second. Times in ms, bitrates in kb/s, loss 0 to 1. */
 export interface PublisherStatistics
   extends Pick<SendCounters, 'loss' | 'rttMs' | 'availableKbps' | 'limitation' | 'codec' | 'protocol'> {
-  /** Media alone, as the hub receives it; all that is sent as long as the hub has not said. */
+  /** Media alone, as the hub receives it. Until the hub has said, all that is sent. */
   readonly videoKbps: number
   readonly audioKbps: number
   /**
-   * What is sent besides to repair losses and as padding, which the browser counts as its smallest layer's; null until
-   * the hub has said what of it is media. Browsers pad while they send several layers and have less to send than those may
-   * take, to keep their estimate of the way: when the scene gets busy, there is room at once.
+   * Repair and padding, which the browser counts as its smallest layer's; null until the hub has said how much is
+   * media. Browsers pad while they send several layers and have less to send than these layers may take. Padding keeps
+   * their estimate high, so that there is room at once when the scene gets busy.
    */
   readonly overheadKbps: number | null
   /** Of the largest picture that is sent. */
   readonly framesPerSecond: number
   readonly width: number
   readonly height: number
-  /** Smallest first; one where nothing is layered, or the layers are within (SVC). */
+  /** Smallest first. One entry without layers, or where the layers are within (SVC). */
   readonly layers: readonly LayerStatistics[]
 }
 
@@ -85,7 +85,7 @@ export function readSendCounters(report: RTCStatsReport, at: number): SendCounte
 
 /**
  * What happened between two readings of the same transport.
- * @param received what the hub received of it lately; null where it has not said
+ * @param received what the hub received lately; null where it has not said
  */
 export function sentBetween(
   before: SendCounters,

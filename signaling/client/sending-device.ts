@@ -2,7 +2,7 @@ import { Device, type types } from 'mediasoup-client'
 import { routerRtpCapabilities } from './mediasoup-shapes.ts'
 import type { PublishCodec } from './publish-encodings.ts'
 
-/** The browser's device to send with, for the hub's routers, which are alike: it is made once. */
+/** The browser's device for sending to the hub's routers, which are all alike. It is made once. */
 export class SendingDevice {
   #device: Promise<Device> | null = null
 
@@ -19,7 +19,7 @@ async function load(capabilities: object): Promise<Device> {
   return device
 }
 
-/** What this browser and the hub's routers agree on; undefined where one of them has no such codec. */
+/** The codec on which this browser and the hub's routers agree; undefined where one of them lacks it. */
 export function codecOf(device: Device, codec: PublishCodec): types.RtpCodecCapability | undefined {
   return device.sendRtpCapabilities.codecs?.find(
     ({ mimeType }) => mimeType.toLowerCase() === `video/${codec}`,

@@ -6,17 +6,17 @@ import type { WebRtcTransportInfo } from '../../common/wire/web-rtc-shapes.ts'
 import { dtlsParameters, iceCandidates, iceParameters } from './mediasoup-shapes.ts'
 import type { PublisherConnection } from './publisher-connection.ts'
 
-/** What goes with a track through mediasoup-client. */
+/** What accompanies a track through mediasoup-client. */
 const pictureIn = z.object({ picture: z.object({ width: z.number(), height: z.number() }).optional() })
 
 export interface SendingMediaOwner {
-  /** The connection of now; throws where there is none. */
+  /** The present connection; throws where there is none. */
   connection(): PublisherConnection
   /** ICE or DTLS failed for good: this transport will never deliver again. */
   failed(media: SendingMedia, reason: string): void
 }
 
-/** The transport that tracks are sent over. It outlives the connection it was signalled by. */
+/** The transport that sends the tracks. It outlives the connection that signalled it. */
 export class SendingMedia {
   readonly id: string
   readonly #transport: types.Transport
@@ -71,7 +71,7 @@ export class SendingMedia {
     return this.#transport.produce(options)
   }
 
-  /** Tells the hub that a producer is over; where it can't be told now, its transport goes anyway. */
+  /** Tells the hub that a producer is over. Where the hub can't be told now, the transport ends anyway. */
   closeProducer(producer_id: string): void {
     void this.#ask(() => this.#owner.connection().request('close-producer', { producer_id })).catch(() => {})
   }
@@ -95,7 +95,7 @@ export class SendingMedia {
   }
 }
 
-/** mediasoup's parameters as JSON carries them: without what is undefined. */
+/** mediasoup's parameters as JSON carries them: without undefined values. */
 function plain({ codecs, encodings = [], ...rest }: types.RtpParameters) {
   return {
     ...rest,

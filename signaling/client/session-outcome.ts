@@ -3,9 +3,9 @@ import type { HubRefusal } from './hub-request.ts'
 import type { Pace } from './reconnect-delay.ts'
 import type { ViewerState } from './viewer-state.ts'
 
-/** What follows from the end of a session. */
+/** The consequence of the end of a session. */
 export interface SessionOutcome {
-  /** What the viewer sees until the next one is granted; null shows that it is reconnecting. */
+  /** What the viewer sees until the next session is granted; null shows that it is reconnecting. */
   readonly trouble: ViewerState | null
   readonly reason: string
   readonly pace: Pace
@@ -13,11 +13,11 @@ export interface SessionOutcome {
   readonly atLeastMs: number
 }
 
-/** What the viewer knows that the end of a session does not say. */
+/** What the viewer knows beside the end of the session. */
 export interface Watching {
   readonly streamId: string
   readonly hasToken: boolean
-  /** Whether the stream's end is the last that was heard of it. */
+  /** Whether the stream's end was the last news of the stream. */
   readonly streamEnded: boolean
 }
 
@@ -63,7 +63,7 @@ function refused(
         'slow',
       )
     default:
-      // What the hub could not do now it may do in a moment; what it refuses it will refuse again.
+      // What the hub can't do now it may do in a moment. What it refuses it will refuse again.
       return status >= 500
         ? outcome({ name: 'reconnecting', reason: message }, 'slow')
         : outcome({ name: 'failed', reason: message }, 'rare')

@@ -5,7 +5,7 @@ import { askHub } from './hub-request.ts'
 const streamList = z.object({ streams: z.array(streamSummarySchema) })
 
 /**
- * The streams that the token may read, or nobody's (null), from `GET /v1/streams`.
+ * The streams that the token may read, or that anybody may read (null), from `GET /v1/streams`.
  * @throws HubRefusal, or an Error that says why there is no answer
  */
 export async function listStreams(hubUrl: string, token: string | null): Promise<StreamSummary[]> {

@@ -1,6 +1,6 @@
 import type { View } from '../../common/wire/viewer-protocol.ts'
 
-/** Sizes are told when they have stood still for so long, ms: a window that is dragged has a new one every frame. */
+/** A size is reported when it has not changed for this long, ms: a dragged window changes every frame. */
 const SETTLED_MS = 200
 
 /** Watches how an element is shown: its size on the screen, and whether anybody can see it. */
@@ -28,11 +28,11 @@ export class TileWatch {
     document.addEventListener('visibilitychange', this.#tell)
   }
 
-  /** How it is shown now. */
+  /** How the element is shown now. */
   get view(): View {
     const { width, height } = this.#element.getBoundingClientRect()
     const pixels = (length: number) => Math.min(65_535, Math.round(length * devicePixelRatio))
-    // An element of no size is one that is not laid out yet: nothing is held back for that.
+    // An element without size is not laid out yet. Nothing is held back for that.
     const size = width > 0 && height > 0 ? { width: pixels(width), height: pixels(height) } : {}
     return { ...size, visible: this.#inSight && document.visibilityState === 'visible' }
   }

@@ -1,6 +1,6 @@
 import type { PileUp } from './pace-watch.ts'
 
-/** How far the packets of one kind had come at one moment; times in ms of one clock. */
+/** How much of one kind had arrived at one moment. Times in ms of one clock. */
 export interface Arrived {
   readonly at: number
   readonly bytes: number
@@ -9,9 +9,9 @@ export interface Arrived {
   readonly lastPacketAt: number
 }
 
-/** The same of a picture's stream. */
+/** The same for a stream of pictures. */
 export interface ArrivedPictures extends Arrived {
-  /** Pictures of which all packets had come. */
+  /** Number of whole pictures. */
   readonly pictures: number
 }
 
@@ -20,35 +20,35 @@ interface Reading {
   readonly sound: Arrived | null
 }
 
-/** A link is told of here that carries at most this share of what the stream takes; {@link PaceWatch} sees the others. */
+/** This watch reports links that carry at most this share of the stream. {@link PaceWatch} sees the others. */
 const TRICKLE = 0.2
-/** For so long no picture has got whole, ms: a shorter time is the start of any picture. */
+/** No picture was whole for this long, ms. A shorter time is the start of any picture. */
 const WITHOUT_PICTURE_MS = 45
-/** Sound that is sent evenly and comes this much later than pictures that were sent after it stands in a queue, ms. */
+/** Evenly sent sound that comes this much later than pictures that were sent after it waits in a queue, ms. */
 const BEHIND_MS = 35
-/** Sound is even from so many packets a second on. */
+/** Sound is even from this many packets a second on. */
 const EVEN_SOUND = 40
-/** Readings without a whole picture that it takes, where no sound can tell. */
+/** Readings without a whole picture that are needed without sound. */
 const WITHOUT_SOUND = 2
-/** The last packet has come within this time, ms: else nothing comes, rather than little. */
+/** The last packet came within this time, ms. Otherwise nothing comes, rather than little. */
 const LATELY_MS = 40
-/** What a stream takes is measured over so long, ms, and known from half of it on. */
+/** The usual bytes of a stream are measured over this time, ms, and known from half of it on. */
 const USUAL_MS = 2_000
-/** With fewer pictures a second than this a time without one says nothing. */
+/** With fewer pictures a second than this, a time without a picture says nothing. */
 const FEWEST_PICTURES = 20
-/** What was told was wrong where the picture was whole so soon after the one before, ms. */
+/** A report was wrong if the picture was whole this soon after the one before, ms. */
 const WRONG_MS = 120
-/** Whoever was wrong waits for twice as many readings from then on; for so long, ms. */
+/** A watch that was wrong needs twice as many readings from then on, up to this many, for this long, ms. */
 const MOST_READINGS = 8
 const CAREFUL_FOR_MS = 1_800_000
-/** What was told is not told again for so long, ms. */
+/** A report is not repeated for this long, ms. */
 const QUIET_MS = 1_000
 
 /**
  * Sees that a link has fallen to a fraction of what a stream takes while the first slow picture is still coming: its
- * packets trickle. A picture of 18 kB takes 300 ms at 0.5 Mb/s; whoever waits until it is whole has another nine behind
- * it in the queue. Sound is what tells a queue from a gap: it is sent evenly, so pictures that come for longer than
- * sound is apart were sent in less time than they take to come.
+ * packets trickle. A picture of 18 kB takes 300 ms at 0.5 Mb/s, and until it is whole another nine pictures are in the
+ * queue. Sound tells a queue from a gap, because sound is sent evenly: pictures that arrive over a longer time than the
+ * distance of two sound packets were sent faster than they arrive.
  */
 export class TrickleWatch {
   readonly #readings: Reading[] = []
@@ -56,8 +56,8 @@ export class TrickleWatch {
   #careful = { readings: 1, until: Number.POSITIVE_INFINITY }
 
   /**
-   * The next reading of a stream that is received.
-   * @returns what is to be told of a queue; null where there is none, or nobody knows
+   * Takes the next reading of a received stream.
+   * @returns the report about a queue; null where there is none, or where that is unknown
    */
   add(video: ArrivedPictures, sound: Arrived | null): PileUp | null {
     const last = this.#readings.at(-1)?.video
@@ -90,11 +90,11 @@ export class TrickleWatch {
     const readings = this.#readings.length - 1 - from
     if (readings < Math.max(this.#careful.readings, even ? 1 : WITHOUT_SOUND)) return null
     this.#told = { at: video.at, wholeAt: begun.video.at, judged: false }
-    // Late by when the next one was due; pictures are sent as a whole, so half a one more is in the queue in the mean.
+    // Late since the next picture was due. Pictures are sent whole, so on average half a picture more is queued.
     return { pace, late_ms: withoutMs - usual.pictureMs / 2 }
   }
 
-  /** What the stream took up to a reading; null while nobody knows, or where pictures are too rare. */
+  /** What the stream took up to a reading; null while that is unknown, or where pictures are too rare. */
   #usual(to: number): { readonly bytesPerMs: number; readonly pictureMs: number } | null {
     const [first, last] = [this.#readings[0]!.video, this.#readings[to]!.video]
     const ms = last.at - first.at
@@ -109,7 +109,7 @@ export class TrickleWatch {
     return (last.sound.packets - first.sound.packets) * 1000 >= EVEN_SOUND * (last.video.at - first.video.at)
   }
 
-  /** A picture is whole: was what was told before right? */
+  /** A picture is whole: was the last report right? */
   #judge(now: number): void {
     if (now > this.#careful.until) this.#careful = { readings: 1, until: Number.POSITIVE_INFINITY }
     const told = this.#told

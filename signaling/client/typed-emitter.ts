@@ -1,8 +1,8 @@
-/** A small event emitter whose events and values are named by `Events`; listeners run in order of subscription. */
+/** A small event emitter. `Events` names its events and values. Listeners run in the order of subscription. */
 export class TypedEmitter<Events> {
   readonly #listeners: { [Name in keyof Events]?: Set<(value: Events[Name]) => void> } = {}
 
-  /** Calls `listener` for every `name` from now on; returns what ends that. */
+  /** Calls `listener` for every `name` from now on. Call the returned function to stop. */
   on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void {
     const listeners: Set<(value: Events[Name]) => void> = this.#listeners[name] ?? new Set()
     this.#listeners[name] = listeners

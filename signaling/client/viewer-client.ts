@@ -13,31 +13,31 @@ import { ViewerMonitor, type ViewerStatistics } from './viewer-monitor.ts'
 import { type UndecodablePicture, undecodablePicture, type ViewerState, viewerState } from './viewer-state.ts'
 import { ViewingConnections } from './viewing-connections.ts'
 
-/** The next contract is asked for this long before the end of the running one, in ms, or at a quarter of its life. */
+/** The next contract is asked for this long before the end of the running one, ms, or at a quarter of its life. */
 const RENEW_LEAD_MS = 20_000
-/** With less than this left of a contract, another attempt to renew it would come too late, in ms. */
+/** With less than this left of a contract, another attempt to renew would come too late, ms. */
 const RENEW_LAST_MS = 2_000
 
 export interface ViewerOptions {
-  /** The hub's address, as `https://hub.example:9415`. */
+  /** The hub's address, for instance `https://hub.example:9415`. */
   readonly hubUrl: string
   readonly streamId: string
-  /** The stream's tenant, for viewers without a token; a token names its own. */
+  /** The stream's tenant, for viewers without a token. A token names its tenant. */
   readonly tenantId?: string
-  /** The bearer token of now, asked for before each request; without one the viewer is anonymous. */
+  /** Returns the present bearer token, before each request. Without a token the viewer is anonymous. */
   readonly token?: () => string | null
   /** Bounds and wishes for the contract. */
   readonly subscribe?: Pick<SubscribeRequest, 'viewer_class' | 'preference'>
-  /** Where the stream is shown. The client sets its `srcObject` and plays it; muting is the page's business. */
+  /** The element that shows the stream. The client sets its `srcObject` and plays it. Muting is up to the page. */
   readonly video: HTMLVideoElement
   /**
-   * The hub's `router_rtp_capabilities`, where they are known before `welcome` says them: the browser's codecs are
-   * then asked for while the connection is made, which a viewer who joins need not wait for.
+   * The hub's `router_rtp_capabilities`, if the page knows them before `welcome`. The browser is then asked for its
+   * codecs while the connection is made, and the join is quicker.
    */
   readonly routerCapabilities?: unknown
-  /** What the page wants of the stream at first; the size and visibility of `video` are told by themselves. */
+  /** The page's first wishes for the stream. The client itself reports size and visibility of `video`. */
   readonly view?: Pick<View, 'focused' | 'audio' | 'video'>
-  /** Shared with what else the page watches; a client of its own has a connection of its own. */
+  /** Shared with everything else that the page watches. A client without this has a connection of its own. */
   readonly connections?: ViewingConnections
 }
 
@@ -45,20 +45,20 @@ export interface ViewerEvents {
   state: ViewerState
   /** Once per second while something is received. */
   statistics: ViewerStatistics
-  /** Which kinds of media there are to play now. */
+  /** The kinds of media that can be played now. */
   media: { readonly audio: boolean; readonly video: boolean }
   /** What the hub sends of the picture, and why no more. */
   picture: PictureSent
-  /** Timed metadata from the publisher, as it comes; it belongs to what was captured at `at_unix_ms`. */
+  /** Timed metadata from the publisher, as it comes. It belongs to the picture that was captured at `at_unix_ms`. */
   data: Pick<HubNotifications['data'], 'payload' | 'at_unix_ms'>
 }
 
 export type PictureSent = Pick<HubNotifications['picture'], 'paused' | 'reason'>
 
 /**
- * Watches one stream, from `start` to `close`: asks for a contract, joins, plays, has the next contract in its place
- * before it is over, and comes back by itself from whatever breaks in between. It never gives up; where
- * the hub refuses, it is asked again every now and then.
+ * Watches one stream, from `start` to `close`: asks for a contract, joins, plays, gets the next contract before this
+ * one ends, and recovers by itself from whatever breaks. It never gives up: where the hub refuses, it asks again every
+ * now and then.
  */
 export class ViewerClient extends TypedEmitter<ViewerEvents> {
   readonly #options: ViewerOptions
@@ -80,7 +80,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   #session: ContractSession | null = null
   #view: View
   #renewal: ReturnType<typeof setTimeout> | undefined
-  /** Whose picture is on the screen; it stands until another's is there. */
+  /** The session whose picture is on the screen. The picture stays until another session has one. */
   #shown: MediaSession | null = null
   #attempt = 0
   #closed = false
@@ -130,7 +130,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   /** Stops a wait between two attempts. */
   retryNow = (): void => this.#wake()
 
-  /** Tells what the page does with the stream: `audio` or `video` false, and none of it is sent. */
+  /** Tells how the page shows the stream. With `audio` or `video` false, none of it is sent. */
   setView(view: View): void {
     this.#view = { ...this.#view, ...view }
     this.#session?.setView(view)
@@ -168,7 +168,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     }
   }
 
-  /** After the session of now: a wait that depends on why it is over. */
+  /** After the end of a session: waits as long as the reason demands. */
   async #over(end: SessionEnd): Promise<void> {
     clearTimeout(this.#renewal)
     this.#renewal = undefined
@@ -225,7 +225,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   }
 
   #streamIs(stream: StreamState): void {
-    // Waiting for a sender is no part of the time a join takes.
+    // Waiting for a sender does not count to the time of a join.
     if (stream.state === 'live' && this.#stream !== null && this.#stream.state !== 'live')
       this.#joinStart = performance.now()
     if (stream.state !== 'live') {
@@ -282,7 +282,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     this.#refresh()
   }
 
-  /** Whether anything has to arrive: not where the publisher has muted all there is. */
+  /** Whether media must arrive: not where the publisher has muted everything. */
   #expectsMedia(): boolean {
     if (this.#stream?.state !== 'live') return false
     const { muted = [] } = this.#stream

@@ -5,13 +5,13 @@ import type { MediaSession } from './media-session.ts'
 import { between, type ReceiveCounters, type ReceiveInterval, readCounters } from './receive-statistics.ts'
 
 const TICK_MS = 1_000
-/** Ticks between two reports to the hub. The first one goes at once: from then on the hub knows that somebody looks. */
+/** Ticks between two reports to the hub. The first goes at once, so that the hub knows of the viewer. */
 const REPORT_TICKS = 5
 /** Ticks between two looks at the hub's clock. */
 const CLOCK_TICKS = 10
-/** Without a byte for so long, though the stream is live, the way here is broken, in ms. */
+/** Without a byte for this long although the stream is live, the path to this page is broken, ms. */
 const STALL_MS = 3_000
-/** With packets but without a picture for so long, an IDR is asked for, in ms. */
+/** With packets but without a picture for this long, the monitor asks for an IDR, ms. */
 const STUCK_MS = 1_500
 
 /** What a viewer measured over the last second. Times in ms, bitrates in kb/s, loss 0 to 1. */
@@ -38,13 +38,13 @@ export interface ViewerStatistics extends ReceiveInterval {
   readonly protocol: string | null
 }
 
-/** What the monitor looks at and whom it tells; the values are those of the moment of the call. */
+/** What the monitor looks at, and whom it tells. The values are those of the moment of the call. */
 export interface Monitored {
   readonly session: ContractSession | null
-  /** Whether media must be arriving now. */
+  /** Whether media must arrive now. */
   readonly expectsMedia: boolean
   readonly joinMs: number | null
-  /** Media was decoded: also in a hidden page, which is told of no frames. */
+  /** Media was decoded. This works in a hidden page too, which gets no frames. */
   delivered(): void
   statistics(statistics: ViewerStatistics): void
 }
@@ -80,7 +80,7 @@ export class ViewerMonitor {
     if (session !== null && hub !== null && this.#ticks % CLOCK_TICKS === 0)
       session.connection?.compareClocks()
     const counters = await this.#read(media)
-    // While the statistics were gathered another session, or the next one's media, may have taken over.
+    // While the statistics were gathered, another session or the next media may have taken over.
     if (
       session !== this.#viewer.session ||
       (session?.media ?? null) !== media ||
@@ -163,7 +163,7 @@ export class ViewerMonitor {
     const now = performance.now()
     const before = this.#last
     const bytes = (of: ReceiveCounters | null) => (of === null ? 0 : of.videoBytes + of.audioBytes)
-    // Of a picture that the hub holds back nothing comes, and the sound may be off.
+    // While the hub holds the picture back, none comes, and the sound may be off.
     if (!expectsMedia || hub === null || paused || bytes(counters) > bytes(before)) this.#lastBytesAt = now
     const pictures = counters?.framesDecoded ?? 0
     const videoBytes = counters?.videoBytes ?? 0

@@ -2,19 +2,19 @@ import type { StreamState } from '../../common/wire/stream.ts'
 import type { HubNotifications } from '../../common/wire/viewer-protocol.ts'
 
 /**
- * What a viewer sees, in one word: `connecting` until the first picture; `waiting`, `input_lost`, `refused` and
- * `ended` are the stream's (see `StreamState`); `live` pictures arrive, but for what is `muted` by the publisher, and with
- * what is wrong on the way to the hub (`disturbed`) or with the sound (`soundRefused`); `no_picture` sound does, the
- * pictures stay away; `unplayable` this browser has no decoder for the picture, and plays the sound alone where there is
- * some: the picture comes by itself as soon as the browser has one; `reconnecting` they did and the way to the hub broke,
- * the last picture stands. The others are answers of the hub, `reason` says why: `denied` this viewer may
- * not watch, with another token perhaps; `revoked` it might, and an operator ended it; `busy` there is no place now;
- * `failed` there is nothing to watch, or this page can't.
+ * What a viewer sees, in one word. `connecting`: until the first picture. `waiting`, `input_lost`, `refused`, `ended`:
+ * the stream's own states (see `StreamState`). `live`: pictures arrive, except what the publisher has `muted`;
+ * `disturbed` and `soundRefused` say what is wrong with pictures on the way to the hub, or with the sound.
+ * `no_picture`: sound arrives, pictures do not. `unplayable`: this browser has no decoder for the picture and plays the
+ * sound alone, if there is sound; the picture comes by itself once the browser has a decoder. `reconnecting`: the
+ * connection to the hub broke; the last picture stays. The other states are answers of the hub, with a `reason`.
+ * `denied`: this viewer may not watch; another token may help. `revoked`: an operator ended it. `busy`: there is no
+ * place now. `failed`: there is nothing to watch, or this page can't.
  */
 export type ViewerState =
   | {
       readonly name: 'connecting'
-      /** Where the sender makes keyframes in its own time alone: the longest that the first picture may take, ms. */
+      /** Where the sender makes no keyframes on request: the longest time until the first picture, ms. */
       readonly pictureWithinMs?: number
     }
   | { readonly name: 'waiting' | 'input_lost' | 'ended' }
@@ -31,36 +31,36 @@ export type ViewerState =
     }
 
 export interface UndecodablePicture {
-  /** Of the picture, as `H264`. */
+  /** Codec of the picture, for instance `H264`. */
   readonly codec: string
   /** Whether there is sound, which plays. */
   readonly sound: boolean
 }
 
-/** What a viewer's state follows from. */
+/** The facts that decide a viewer's state. */
 export interface ViewerFacts {
-  /** What stands in the way until a contract is granted; null when nothing does but the way itself. */
+  /** What prevents watching until a contract is granted; null when nothing does but the connection itself. */
   readonly trouble: ViewerState | null
-  /** What the hub said last under the contract of now; null without one. */
+  /** What the hub said last under the present contract; null without a contract. */
   readonly stream: StreamState | null
-  /** Whether the transport of now has delivered media. */
+  /** Whether the present transport has delivered media. */
   readonly delivering: boolean
   /** Whether this viewer has ever been told the stream's state. */
   readonly everJoined: boolean
-  /** Whether media that was delivered broke off on the way here, and has not come back. */
+  /** Whether media came before, broke off on the way here, and has not come back. */
   readonly interrupted: boolean
   /** Why the last connection ended. */
   readonly lastClosing: string
-  /** The picture, where this browser has no decoder for it. */
+  /** The picture, if this browser has no decoder for it. */
   readonly undecodable: UndecodablePicture | null
-  /** How far apart keyframes come, ms, where the sender makes none when it is asked; null where nobody knows. */
+  /** Time between keyframes, ms, where the sender makes none on request; null where nobody knows. */
   readonly keyframeEveryMs: number | null
 }
 
-/** A shorter wait for a keyframe needs no words, ms. */
+/** A shorter wait for a keyframe is not mentioned, ms. */
 const LONG_WAIT_MS = 2_000
 
-/** The picture among the tracks that a browser has no decoder for; null where there is none. */
+/** The picture among the tracks for which the browser has no decoder; null where it is not among them. */
 export function undecodablePicture(
   unplayable: HubNotifications['unplayable']['tracks'],
   sound: boolean,
@@ -89,7 +89,7 @@ export function viewerState(facts: ViewerFacts): ViewerState {
     ...(disturbed !== undefined && { disturbed }),
     ...(soundRefused !== undefined && { soundRefused }),
   }
-  // Of what is switched off there is nothing to wait for.
+  // A muted picture is not waited for.
   if (facts.delivering || muted?.includes('video')) return { name: 'live', ...notes }
   if (facts.interrupted) return { name: 'reconnecting', reason: facts.lastClosing }
   const { keyframeEveryMs } = facts

@@ -18,28 +18,28 @@ import { MediaTransport } from './media-transport.ts'
 import { type Awaited, MovingMedia } from './moving-media.ts'
 import { type ReceivingDevice, receivableVideo } from './receiving-device.ts'
 
-/** Clocks that were compared so short a time ago are not compared again, ms. */
+/** Clocks that were compared within this time are not compared again, ms. */
 const CLOCK_EVERY_MS = 8_000
 
-/** How often a browser that can't play something is asked whether it can now, ms. */
+/** How often to look whether a browser that can't play something can play it now, ms. */
 const LOOK_FOR_DECODERS_MS = 3_000
 
-/** Moves without a gap were seen in Chromium and what is built on it; other browsers stay where they are. */
+/** Moves without a gap were seen in Chromium and browsers built on it. Other browsers do not move. */
 const SEEN_TO_MOVE = /Chrome\//.test(globalThis.navigator?.userAgent ?? '')
 
-/** Whoever watches one stream by one contract on a connection. */
+/** The watcher of one stream, by one contract on a connection. */
 export interface StreamWatcher {
-  /** The ticket of the contract of now; another one after a renewal. */
+  /** The ticket of the present contract. A renewal changes it. */
   readonly ticket: string
   readonly contractId: string
   readonly view: View
-  /** What of it is watched closely for a queue in front of the link; null where nothing less could be sent. */
+  /** The stream to watch closely for a queue in front of the link; null where nothing less could be sent. */
   readonly arriving: ArrivingStream | null
-  /** The stream has media here, on this or on a new transport. Resolves once it is consumed. */
+  /** The stream has media here, on this or on a new transport. Resolves once the media is consumed. */
   joined(media: MediaSession, watched: WatchedStream): Promise<void>
-  /** What has to arrive over another transport before it can be shown from there. */
+  /** What must arrive over another transport before the page can show it from there. */
   readonly awaited: Awaited
-  /** Its media comes over another transport from now on, where it is arriving already. */
+  /** The stream's media now comes over another transport, and is arriving already. */
   moved(media: MediaSession, consumers: readonly types.Consumer[]): void
   /** This media will not go on; null where there was none yet. */
   retired(reason: string): void
@@ -56,12 +56,12 @@ export interface StreamWatcher {
 }
 
 /**
- * One WebSocket to the hub and one WebRTC transport, for all streams that a page watches. Joins again when the hub
- * says so; when the WebSocket is lost it is over, and its watchers start anew on another.
+ * One WebSocket to the hub and one WebRTC transport, for all streams that a page watches. It joins again when the hub
+ * asks for that. When the WebSocket is lost the connection is over, and its watchers start again on another.
  */
 export class ViewingConnection {
   readonly hub: HubConnection
-  /** Of the hub, compared with ours. */
+  /** The hub's clock, compared with this page's. */
   readonly clock = new ClockOffset()
   readonly #device: ReceivingDevice
   readonly #welcome = Promise.withResolvers<HubNotifications['welcome']>()
@@ -129,12 +129,12 @@ export class ViewingConnection {
     return this.hub.closed
   }
 
-  /** Watches one more stream; the first one makes the transport. */
+  /** Watches one more stream. The first stream makes the transport. */
   async watch(watcher: StreamWatcher): Promise<void> {
     this.#watchers.add(watcher)
     if (this.#joined === null) return void (await this.#startJoin(watcher))
     await this.#joined
-    // A join that came in between has brought it along.
+    // A join that came in between has included this stream.
     const transport = this.#transport
     if (!this.#watchers.has(watcher) || transport === null) return
     const { ticket, view } = watcher
@@ -142,12 +142,12 @@ export class ViewingConnection {
     if (transport === this.#transport) await watcher.joined(transport.open(), answer)
   }
 
-  /** Puts another contract on the same stream into the place of the one of now; its media goes on. */
+  /** Replaces the present contract by another on the same stream. Its media goes on. */
   async renew(ticket: string, replaces: string): Promise<WatchedStream> {
     return watchedStream.parse(await this.hub.request('watch', { ticket, replaces }))
   }
 
-  /** Stops to watch; with nothing left to watch the connection closes. */
+  /** Stops watching. With nothing left to watch the connection closes. */
   leave(watcher: StreamWatcher, reason: string): void {
     if (!this.#watchers.delete(watcher)) return this.closeIdle(reason)
     if (this.#watchers.size > 0)
@@ -159,7 +159,7 @@ export class ViewingConnection {
     if (this.#watchers.size === 0) this.hub.close(reason)
   }
 
-  /** Tells how a stream is shown; before it is joined, the join tells. */
+  /** Tells how a stream is shown. Before its join, the join tells this. */
   setView(contractId: string, view: View): void {
     if (this.#transport !== null && !this.#over)
       this.hub.request('set-view', { contract_id: contractId, ...view }).catch(() => {})
@@ -178,8 +178,8 @@ export class ViewingConnection {
   }
 
   /**
-   * Joins again when the browser has other decoders than it had: Firefox fetches the one for H.264 (OpenH264) after its
-   * first start.
+   * Joins again when the browser's decoders have changed: Firefox fetches its H.264 decoder (OpenH264) after its first
+   * start.
    */
   #watchDecoders(): void {
     const had = receivableVideo()
@@ -218,7 +218,7 @@ export class ViewingConnection {
       ...(moves === true && SEEN_TO_MOVE && { moves }),
     })
     const answer = joinAnswer.parse(await request)
-    // Meanwhile the hub may have asked for another join, which is the one that counts.
+    // Meanwhile the hub may have asked for another join. Only the last join counts.
     if (join !== this.#joins || this.#over) return
     const transport = this.#open(device, answer.transport)
     await Promise.all(
@@ -237,7 +237,7 @@ export class ViewingConnection {
     return transport
   }
 
-  /** This is the transport of now. */
+  /** Makes this the present transport. */
   #take(transport: MediaTransport): void {
     this.#transport = transport
     this.#arrivals?.close()
@@ -247,7 +247,7 @@ export class ViewingConnection {
     )
   }
 
-  /** Receives everything over another transport as well, and resolves once that delivers. */
+  /** Receives everything over a second transport too, and resolves once that delivers. */
   async #move({ transport: parameters, streams }: JoinAnswer): Promise<void> {
     this.#stay()
     const { router_rtp_capabilities } = await this.#welcome.promise

@@ -1,12 +1,12 @@
 import { ReceivingDevice } from './receiving-device.ts'
 import { ViewingConnection } from './viewing-connection.ts'
 
-/** The page's connections to hubs, one for each WebSocket address, shared by all that it watches there. */
+/** The page's connections to hubs, one for each WebSocket address, shared by everything that it watches there. */
 export class ViewingConnections {
   readonly device = new ReceivingDevice()
   readonly #byUrl = new Map<string, ViewingConnection>()
 
-  /** The connection there is, or a new one where there is none or it is over. */
+  /** The present connection, or a new one where there is none or it is over. */
   to(url: string): ViewingConnection {
     const known = this.#byUrl.get(url)
     if (known && !known.over) return known

@@ -3,7 +3,7 @@ import { write } from 'sdp-transform'
 import type { OfferedCodec } from './codecs.ts'
 import type { Offer, OfferedExtension, OtherSection } from './offer.ts'
 
-/** What one of the offer's sections is answered. Sections that nothing is said of are rejected. */
+/** The answer to one section of the offer. Sections without an answer here are rejected. */
 export interface AnsweredMedia {
   readonly kind: 'audio' | 'video'
   readonly mid: string
@@ -13,13 +13,13 @@ export interface AnsweredMedia {
   readonly feedback: readonly types.RtcpFeedback[]
   readonly rtx: number | null
   readonly extensions: readonly OfferedExtension[]
-  /** Simulcast layers that are taken, in the offer's order; RFC 8853. */
+  /** Accepted simulcast layers, in the order of the offer; RFC 8853. */
   readonly receives: readonly string[]
-  /** The stream and track that it plays as; null where nothing is sent. */
+  /** The stream and track as which this section plays; null where nothing is sent. */
   readonly msid: string | null
-  /** What is sent now, RFC 5576: some clients take nothing else. Left out where nothing is sent yet. */
+  /** What is sent now, RFC 5576: some clients accept no other source. Left out where nothing is sent yet. */
   readonly source?: { readonly ssrc: number; readonly cname: string }
-  /** Most that may be sent to us, kb/s. */
+  /** Most that the client may send, kb/s. */
   readonly maxKbps?: number
 }
 
@@ -116,7 +116,7 @@ function sectionOf(media: AnsweredMedia, offer: Offer, transport: TransportEnd):
   }
 }
 
-/** ICE candidates as sdp-transform writes them. */
+/** ICE candidates in the form that sdp-transform writes. */
 export function candidatesOf(candidates: readonly types.IceCandidate[]) {
   return candidates.map(({ foundation, protocol, priority, address, port, type, tcpType }) => ({
     foundation,

@@ -1,31 +1,31 @@
 import type { OfferedCodec } from './codecs.ts'
 
-/** A codec as far as it decides whether two ends understand each other. */
+/** The parts of a codec that decide whether two ends understand each other. */
 type Kind = Pick<OfferedCodec, 'mimeType' | 'clockRate' | 'channels' | 'parameters'>
 
-/** What must be said of a codec beside its name, and where that stands. */
+/** What a codec must say beside its name, and where it says so. */
 interface Demand {
-  /** What the offer says, for people: `packetization-mode 0`. */
+  /** The words of the offer, for people: `packetization-mode 0`. */
   readonly says: string
   readonly fits: boolean
-  /** What it must say, and why. */
+  /** What the offer must say instead, and why. */
   readonly change: string
 }
 
-/** Whether media of this payload type can be sent to whoever offers it. */
+/** Whether media of this payload type can be sent to a client that offers it. */
 export function canBeViewed(codec: Kind): boolean {
   return demandOf(codec)?.fits ?? codec.clockRate === 90_000
 }
 
 /**
- * Whether media of this payload type is taken from whoever offers it. H.264 in single packets (mode 0) is, as packets are
- * forwarded as they come.
+ * Whether media of this payload type is accepted from a client that offers it. H.264 in single packets (mode 0) is
+ * accepted, because packets are forwarded as they come.
  */
 export function canBePublished(codec: Kind): boolean {
   return codec.mimeType === 'video/H264' ? codec.clockRate === 90_000 : canBeViewed(codec)
 }
 
-/** A line for each thing that is wrong with offered codecs that would fit by their name, with what to change. */
+/** A line with the needed change for each offered codec that fits by its name but not by its parameters. */
 export function changesFor(codecs: readonly Kind[], fits: (codec: Kind) => boolean): string[] {
   return [
     ...new Set(
@@ -37,8 +37,8 @@ export function changesFor(codecs: readonly Kind[], fits: (codec: Kind) => boole
 }
 
 /**
- * What people call codecs, for messages: `H264, VP8`; those in `decisive` with what their fate depends on:
- * `H264 (packetization-mode 0, profile-level-id 42e01f), VP8`.
+ * Names of codecs for messages: `H264, VP8`. Codecs in `decisive` also get the parameters that decide: `H264
+ * (packetization-mode 0, profile-level-id 42e01f), VP8`.
  */
 export function describe(codecs: readonly Kind[], decisive: readonly string[]): string {
   const words = codecs.map((codec) => {
@@ -48,7 +48,7 @@ export function describe(codecs: readonly Kind[], decisive: readonly string[]): 
   return [...new Set(words)].join(', ') || 'none'
 }
 
-/** A stream's codec as it can be had. */
+/** The form in which a stream's codec is available. */
 export function availableAs(mimeType: string): string {
   const name = nameOf({ mimeType })
   switch (mimeType) {
@@ -65,12 +65,12 @@ export function availableAs(mimeType: string): string {
   }
 }
 
-/** A codec as it is taken from publishers: H.264 in whatever packets it comes. */
+/** The form in which a codec is accepted from publishers: H.264 in any packets. */
 export function takenAs(mimeType: string): string {
   return mimeType === 'video/H264' ? nameOf({ mimeType }) : availableAs(mimeType)
 }
 
-/** null for codecs whose name and clock say it all. */
+/** null for codecs that need no parameters beside name and clock rate. */
 function demandOf({ mimeType, clockRate, channels, parameters }: Kind): Demand | null {
   const name = nameOf({ mimeType })
   const video = clockRate === 90_000
@@ -92,7 +92,7 @@ function demandOf({ mimeType, clockRate, channels, parameters }: Kind): Demand |
     }
     case 'video/VP9':
     case 'video/AV1': {
-      // With more than 8 bits, or less chroma dropped, they play in few browsers.
+      // With more than 8 bits, or with less subsampling of chroma, they play in few browsers.
       const field = mimeType === 'video/VP9' ? 'profile-id' : 'profile'
       const profile = Number(parameters[field] ?? 0)
       return {

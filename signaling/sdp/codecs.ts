@@ -4,19 +4,19 @@ import type { MediaDescription } from './session-description.ts'
 /** One payload type of a media section. */
 export interface OfferedCodec {
   readonly payloadType: number
-  /** As the router spells it (`video/H264`) where it knows it. */
+  /** As the router spells it (`video/H264`), for codecs that the router knows. */
   readonly mimeType: string
   readonly clockRate: number
   readonly channels: number | undefined
-  /** `a=fmtp` as it stands, for the answer; empty without one. */
+  /** `a=fmtp` as offered, for the answer; empty without one. */
   readonly format: string
   readonly parameters: Readonly<Record<string, string | number>>
   readonly feedback: readonly types.RtcpFeedback[]
-  /** Payload type of its retransmissions, RFC 4588; null where it has none. */
+  /** Payload type of the codec's retransmissions, RFC 4588; null without retransmissions. */
   readonly rtx: number | null
 }
 
-/** Codecs by the name that mediasoup gives them. */
+/** mediasoup's names of codecs. */
 const NAMES: Readonly<Record<string, string>> = {
   opus: 'opus',
   h264: 'H264',
@@ -25,10 +25,10 @@ const NAMES: Readonly<Record<string, string>> = {
   av1: 'AV1',
   av1x: 'AV1',
 }
-/** Static payload types and those that only help others are no codecs of their own here. */
+/** Payload types that only help other codecs are no codecs of their own here, and neither are static ones. */
 const HELPERS = ['rtx', 'red', 'ulpfec', 'flexfec-03', 'telephone-event', 'cn']
 
-/** The codecs of a section, as the m= line orders them. */
+/** The codecs of a section, in the order of the m= line. */
 export function codecsOf(media: MediaDescription): OfferedCodec[] {
   const order = (media.payloads ?? '').split(' ').map(Number)
   return order.flatMap((payloadType) => {

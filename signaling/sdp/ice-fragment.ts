@@ -4,7 +4,7 @@ import type { TransportEnd } from './answer.ts'
 import { candidatesOf } from './answer.ts'
 import { badSdp } from './session-description.ts'
 
-/** A fragment holds a few candidates; bytes. */
+/** Longest fragment, bytes. A fragment holds a few candidates. */
 export const MAX_FRAGMENT_BYTES = 16 * 1024
 const MAX_CANDIDATES = 128
 
@@ -28,16 +28,16 @@ const fragmentSchema = z.object({
   media: z.array(z.object({ ...credentials, mid: text.optional() })).max(16),
 })
 
-/** What a client tells of its ICE while the session runs, RFC 8840. */
+/** ICE information from a client of a running session, RFC 8840. */
 export interface IceFragment {
-  /** null where the fragment does not say whose candidates these are. */
+  /** null where the fragment does not say to whom the candidates belong. */
   readonly credentials: { readonly usernameFragment: string; readonly password: string } | null
   readonly candidates: number
 }
 
 /**
- * Reads an SDP fragment. The hub is ICE-lite and hears from the client itself where it is: candidates are read so that
- * broken ones are told of, and no more.
+ * Reads an SDP fragment. The hub is ICE-lite: it learns the client's address from the client's own checks. Candidates
+ * are read only to report broken ones.
  * @throws CodedError `bad_sdp` (400)
  */
 export function readIceFragment(fragment: string): IceFragment {
@@ -61,7 +61,7 @@ export function readIceFragment(fragment: string): IceFragment {
   }
 }
 
-/** The hub's end after an ICE restart, for the client to go on with. */
+/** The hub's end after an ICE restart, for the client. */
 export function writeIceFragment({ iceParameters, iceCandidates }: TransportEnd, mid: string): string {
   const session = write({
     version: 0,
@@ -84,7 +84,7 @@ export function writeIceFragment({ iceParameters, iceCandidates }: TransportEnd,
       },
     ],
   })
-  // A fragment has none of the lines that make a description a whole one.
+  // A fragment lacks the lines that a whole description needs.
   return session
     .split('\r\n')
     .filter((line) => /^[am]=/.test(line))

@@ -15,29 +15,29 @@ export interface OfferedExtension {
   readonly uri: string
 }
 
-/** One media section of an offer, of sound or pictures. */
+/** One media section of an offer, with sound or pictures. */
 export interface OfferedMedia {
   readonly kind: 'audio' | 'video'
   /** Unique in the offer. */
   readonly mid: string
-  /** The offerer's; `inactive` for a section with port 0. */
+  /** The offerer's direction; `inactive` for a section with port 0. */
   readonly direction: Direction
-  /** As the offerer prefers them. */
+  /** In the offerer's order of preference. */
   readonly codecs: readonly OfferedCodec[]
   readonly extensions: readonly OfferedExtension[]
-  /** What it sends with and the stream that repairs it, where it says so; RFC 5576, RFC 4588. */
+  /** SSRCs of the media and of its repair stream, where the offer names them; RFC 5576, RFC 4588. */
   readonly ssrc: { readonly media: number; readonly rtx: number | null } | null
-  /** Simulcast layers it sends, in its order; RFC 8853. Empty without simulcast. */
+  /** Simulcast layers that the offerer sends, in its order; RFC 8853. Empty without simulcast. */
   readonly sends: readonly OfferedLayer[]
 }
 
 export interface OfferedLayer {
   readonly rid: string
-  /** Restrictions of RFC 8851, as they stand: `max-width`, `max-br`… */
+  /** Restrictions of RFC 8851, as offered: `max-width`, `max-br`… */
   readonly restrictions: Readonly<Record<string, number>>
 }
 
-/** A section that can't be served: data channels, and what was rejected already. */
+/** A section that can't be served: data channels, and sections that the offer itself rejects. */
 export interface OtherSection {
   readonly kind: null
   readonly type: string
@@ -47,10 +47,10 @@ export interface OtherSection {
 }
 
 export interface Offer {
-  /** In the offer's order; the answer has one for each. */
+  /** In the order of the offer. The answer has one section for each. */
   readonly sections: readonly (OfferedMedia | OtherSection)[]
   readonly ice: { readonly usernameFragment: string; readonly password: string }
-  /** The offerer's end. Whoever leaves the choice of the role (`actpass`) is the client. */
+  /** The offerer's end. An offerer that leaves the role open (`actpass`) becomes the client. */
   readonly dtls: types.DtlsParameters & { readonly role: 'client' | 'server' }
   readonly extmapAllowMixed: boolean
 }
@@ -64,7 +64,7 @@ const ROLES: Readonly<Record<string, Offer['dtls']['role']>> = {
 }
 
 /**
- * Reads a WebRTC offer, RFC 8829: all its sections over one transport (BUNDLE, RFC 9143), ICE and DTLS.
+ * Reads a WebRTC offer, RFC 8829: all sections over one transport (BUNDLE, RFC 9143), ICE and DTLS.
  * @throws CodedError `bad_sdp` (400) with what is wrong and where
  */
 export function readOffer(text: string): Offer {
@@ -78,7 +78,7 @@ export function readOffer(text: string): Offer {
   wrong.push(...wrongMids(used), ...wrongBundle(used, session))
   if (wrong.length > 0) throw badSdp(wrong.slice(0, 10))
 
-  // All are bundled: the first section's transport is everybody's.
+  // All sections are bundled: they share the first section's transport.
   const tagged = used[0]!.media
   const fingerprint = tagged.fingerprint ?? session.fingerprint!
   return {
@@ -100,7 +100,7 @@ export function readOffer(text: string): Offer {
   }
 }
 
-/** Sections with port 0 are rejected, unless BUNDLE gives them another's transport (`a=bundle-only`). */
+/** Sections with port 0 are rejected, unless BUNDLE gives them the transport of another section (`a=bundle-only`). */
 function isServed(media: MediaDescription): boolean {
   return (
     (media.type === 'audio' || media.type === 'video') && (media.port !== 0 || media.bundleOnly !== undefined)
@@ -175,7 +175,7 @@ function isSsrc(value: number): boolean {
   return Number.isInteger(value) && value > 0 && value <= 0xffff_ffff
 }
 
-/** Alternatives (`a,b`) come down to the first; `~` marks a layer that begins paused. */
+/** Of alternatives (`a,b`) only the first counts. `~` marks a layer that begins paused. */
 function layersOf({ simulcast, rids }: MediaDescription): OfferedLayer[] {
   if (!simulcast) return []
   const list =

@@ -6,9 +6,9 @@ import type { OfferedCodec } from './codecs.ts'
 import type { Offer, OfferedExtension, OfferedLayer, OfferedMedia } from './offer.ts'
 import { badSdp } from './session-description.ts'
 
-/** Layers of simulcast that are taken. */
+/** Most simulcast layers that are accepted. */
 const MAX_LAYERS = 4
-/** Names of layers from the smallest on, as clients call them; 0 is the largest one of OBS. */
+/** Names of layers from the smallest on, as clients call them. In OBS, 0 is the largest layer. */
 const LAYER_NAMES = [
   ['q', 'h', 'f'],
   ['l', 'm', 'h'],
@@ -18,7 +18,7 @@ const LAYER_NAMES = [
   ['3', '2', '1', '0'],
 ]
 
-/** One track of a publisher: what mediasoup is told of it, and what the publisher is answered. */
+/** One track of a publisher: the parameters for mediasoup, and the answer for the publisher. */
 export interface PublishedTrack {
   readonly kind: 'audio' | 'video'
   readonly rtpParameters: types.RtpParameters
@@ -26,8 +26,8 @@ export interface PublishedTrack {
 }
 
 /**
- * What of an offer is taken in: at most one track of sound and one of pictures, each with the first of its codecs that
- * is forwarded here.
+ * What is accepted of an offer: at most one track of sound and one of pictures, each with the first of its codecs that
+ * the hub forwards.
  * @param supported what the routers forward
  * @param cname ties the two tracks together for viewers' lip sync
  * @throws CodedError `bad_sdp` (400), `too_many_tracks` (422), `no_common_codec` (406)
@@ -53,7 +53,7 @@ export function publishedTracks(
   return sent.map((section) => trackOf(section, supported, cname))
 }
 
-/** What tells tracks and layers apart must differ, or packets could not be told apart. */
+/** The ids of tracks and layers must differ, or their packets could not be told apart. */
 function refuseRepeated(sent: readonly OfferedMedia[]): void {
   const ssrcs = sent.flatMap(({ ssrc }) =>
     ssrc ? [ssrc.media, ...(ssrc.rtx === null ? [] : [ssrc.rtx])] : [],
@@ -114,14 +114,14 @@ function trackOf(section: OfferedMedia, supported: types.RtpCapabilities, cname:
       feedback,
       rtx: codec.rtx,
       extensions,
-      // In the offer's own order: an answer that sorts them anew says something about their pausing.
+      // In the order of the offer: an answer with another order would mean something about pausing.
       receives: section.sends.map(({ rid }) => rid),
       msid: null,
     },
   }
 }
 
-/** The first codec that is forwarded; of several H.264, the one that most decoders take. */
+/** The first codec that the hub forwards; of several H.264 codecs, the one that most decoders accept. */
 function chosenCodec(section: OfferedMedia, supported: types.RtpCapabilities): OfferedCodec {
   const known = section.codecs.filter((codec) => forwards(codec, supported))
   const [first] = known
@@ -153,7 +153,7 @@ function forwards(codec: OfferedCodec, supported: types.RtpCapabilities): boolea
   )
 }
 
-/** Constrained baseline before the rest, and packets that may be fragments (mode 1) before those that may not. */
+/** Constrained baseline before other profiles, and packets that may be fragments (mode 1) before those that may not. */
 export function simplestH264(codecs: readonly OfferedCodec[]): OfferedCodec {
   const rank = ({ parameters }: OfferedCodec): number => {
     const profile = String(parameters['profile-level-id'] ?? '42000a').toLowerCase()
@@ -166,7 +166,7 @@ export function simplestH264(codecs: readonly OfferedCodec[]): OfferedCodec {
   return h264.toSorted((a, b) => rank(a) - rank(b))[0]!
 }
 
-/** H.264 is declared alike whatever its profile is, see router-codecs.ts; the publisher is answered its own words. */
+/** H.264 is declared alike whatever its profile, see router-codecs.ts. The answer repeats the publisher's words. */
 function declaredParameters({ mimeType, parameters }: OfferedCodec): Record<string, string | number> {
   if (mimeType === 'video/H264')
     return { 'packetization-mode': 1, 'profile-level-id': '42e01f', 'level-asymmetry-allowed': 1 }
@@ -208,8 +208,8 @@ function encodingsOf({ ssrc }: OfferedMedia, layers: readonly OfferedLayer[]): t
 }
 
 /**
- * Layers from the smallest picture on, as mediasoup counts them: by their restrictions where they have some, by the
- * names that clients give them, else as browsers offer them, which is smallest first.
+ * Layers from the smallest picture on, as mediasoup counts them: by their restrictions, else by the names that clients
+ * give them, else in the order of the offer, because browsers offer the smallest first.
  */
 export function ascending(layers: readonly OfferedLayer[]): readonly OfferedLayer[] {
   for (const name of ['max-width', 'max-height', 'max-fs', 'max-br'])

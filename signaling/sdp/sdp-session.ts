@@ -5,10 +5,10 @@ import { readIceFragment, writeIceFragment } from './ice-fragment.ts'
 import type { Offer } from './offer.ts'
 import { badSdp } from './session-description.ts'
 
-/** A client that has not connected within this time after its answer does not come any more, ms. */
+/** A client that has not connected within this time after its answer will not come, ms. */
 export const CONNECT_WITHIN_MS = 30_000
 
-/** The media of one session. It tells by itself when it is over; disposing of it ends it from outside. */
+/** The media of one session. Media reports its own end; disposing of it ends it from outside. */
 export interface SessionMedia extends Disposable {
   readonly transport: TransportEnd & {
     readonly dtlsState: string
@@ -16,27 +16,27 @@ export interface SessionMedia extends Disposable {
   }
 }
 
-/** Which versions `If-Match` names, as entity tags of ICE generations; `*` is any. */
+/** Versions in `If-Match`, as entity tags of ICE generations; `*` is any. */
 export type IceTags = '*' | readonly number[]
 
 export interface SdpSessionOptions {
   readonly door: 'whip' | 'whep'
   readonly streamId: string
-  /** Who made it; null where nobody proved who they are. */
+  /** The maker of the session; null where the maker proved no identity. */
   readonly owner: string | null
-  /** Whether who made it has no token: such a one may still have the ticket of a contract, and be its owner by that. */
+  /** Whether the maker has no token. Such a maker may still have the ticket of a contract, and so be the owner. */
   readonly anonymous: boolean
   readonly offer: Offer
   readonly media: SessionMedia
-  /** The client said that it is done; resolves when what it had is given back. */
+  /** The client said that it is done. Resolves when everything is given back. */
   readonly left: () => Promise<void>
-  /** It is over, whoever ended it. */
+  /** The session is over, whoever ended it. */
   readonly ended: () => void
 }
 
 /**
- * One WHIP or WHEP session as its URL shows it: ICE that trickles and restarts, and an end (RFC 9725 sections 4.2 to
- * 4.4). Its id is a secret: whoever knows it and is who made it may change it.
+ * One WHIP or WHEP session at its URL: trickle ICE, ICE restarts, and an end (RFC 9725 sections 4.2 to 4.4). The
+ * session's id is a secret. A caller who knows the id and is the maker may change the session.
  */
 export class SdpSession implements Disposable {
   readonly id = randomBytes(24).toString('base64url')
@@ -72,12 +72,12 @@ export class SdpSession implements Disposable {
     }, connectWithinMs).unref()
   }
 
-  /** Counts ICE restarts from 1; what the entity tag stands for. */
+  /** Counts ICE restarts from 1; the value of the entity tag. */
   get generation(): number {
     return this.#generation
   }
 
-  /** Its client is there. */
+  /** Whether the client is connected. */
   get connected(): boolean {
     return this.#media.transport.dtlsState === 'connected'
   }
@@ -97,13 +97,13 @@ export class SdpSession implements Disposable {
     return changed
   }
 
-  /** Ends it because its client wants so. */
+  /** Ends the session at its client's wish. */
   async leave(): Promise<void> {
     this[Symbol.dispose]()
     await this.#left()
   }
 
-  /** Ends it, with its transport. */
+  /** Ends the session with its transport. */
   [Symbol.dispose](): void {
     if (this.#over) return
     this.#over = true
@@ -131,7 +131,7 @@ export class SdpSession implements Disposable {
   }
 }
 
-/** 404 whether there never was such a session, it is over, or it is somebody else's. */
+/** The same 404 whether there never was such a session, the session is over, or the session is somebody else's. */
 export function sessionNotFound(): CodedError {
   return new CodedError('session_not_found', 'there is no such session', { status: 404 })
 }

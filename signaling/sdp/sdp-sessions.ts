@@ -1,17 +1,17 @@
 import { CodedError } from '../../common/errors.ts'
 import { CONNECT_WITHIN_MS, SdpSession, type SdpSessionOptions, sessionNotFound } from './sdp-session.ts'
 
-/** Every WHIP and WHEP session of the hub by its id. */
+/** All WHIP and WHEP sessions of the hub, by id. */
 export class SdpSessions implements Disposable {
   readonly #sessions = new Map<string, SdpSession>()
   readonly #most: number
   readonly #connectWithinMs: number
-  /** Sessions that are being made: they hold their place already. */
+  /** Sessions in the making. They hold their place already. */
   #making = 0
 
   /**
-   * @param most sessions there may be at once
-   * @param connectWithinMs those whose client does not connect are ended after so long
+   * @param most most sessions at once
+   * @param connectWithinMs a session whose client does not connect ends after this time
    */
   constructor(most: number, connectWithinMs = CONNECT_WITHIN_MS) {
     this.#most = most
@@ -22,7 +22,7 @@ export class SdpSessions implements Disposable {
     return this.#sessions.size + this.#making
   }
 
-  /** Those whose client is there, or is being answered; `anonymous`: of those, who made it has no token. */
+  /** Sessions whose client is connected or is being answered; `anonymous`: those of them whose maker has no token. */
   get inUse(): { readonly used: number; readonly anonymous: number } {
     const connected = Array.from(this.#sessions.values()).filter((session) => session.connected)
     const anonymous = connected.filter((session) => session.anonymous).length
@@ -30,9 +30,9 @@ export class SdpSessions implements Disposable {
   }
 
   /**
-   * Makes a session with its media. Where there are too many, the oldest that did not connect gives way, those of
-   * whoever has no token first.
-   * @param anonymous whether who asks has no token, and so takes nothing from who has one
+   * Makes a session with its media. Where there are too many sessions, the oldest without a connected client gives way,
+   * those of makers without a token first.
+   * @param anonymous whether the maker has no token, and so displaces no maker with a token
    * @throws CodedError `saturated` (503), and whatever `make` throws
    */
   async open(
@@ -57,7 +57,7 @@ export class SdpSessions implements Disposable {
       const made: SdpSession = new SdpSession({ ...options, ended }, this.#connectWithinMs)
       session = made
       this.#sessions.set(made.id, made)
-      // Its media was over before it was one.
+      // The media was over before it was here.
       if (over) made[Symbol.dispose]()
       return made
     } finally {
@@ -66,8 +66,8 @@ export class SdpSessions implements Disposable {
   }
 
   /**
-   * @param owner who asks; null where nobody proved who they are
-   * @throws CodedError `session_not_found` (404), also where it is another's
+   * @param owner the caller; null for a caller without a proof
+   * @throws CodedError `session_not_found` (404), also where the session is somebody else's
    */
   get(door: 'whip' | 'whep', streamId: string, id: string, owner: string | null): SdpSession {
     const session = this.#sessions.get(id)

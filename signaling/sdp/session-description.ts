@@ -2,10 +2,10 @@ import { parse } from 'sdp-transform'
 import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 
-/** Chromium's offers are some 8 kB. */
+/** Longest description, bytes. Chromium's offers have some 8 kB. */
 export const MAX_SDP_BYTES = 64 * 1024
 const MAX_SECTIONS = 16
-/** Chromium's section of video has 150. The parser tries each line of unknown kind against all kinds it knows. */
+/** Most lines; Chromium's video section has 150. The parser tries each unknown line against all known kinds. */
 const MAX_LINES = 2000
 const MAX_LINE_LENGTH = 4096
 const MAX_CODECS = 128
@@ -13,7 +13,7 @@ const MAX_CODECS = 128
 /** RFC 8839 section 5.4. */
 const iceChars = (min: number) => z.string().regex(new RegExp(`^[A-Za-z0-9+/]{${min},256}$`))
 const payloadType = z.number().int().min(0).max(127)
-/** A mid, rid or group member; numbers where the parser takes them for such. */
+/** A mid, rid or group member; a number where the parser takes it for a number. */
 const token = z.union([z.string(), z.number()]).transform(String).pipe(z.string().min(1).max(64))
 const direction = z.enum(['sendrecv', 'sendonly', 'recvonly', 'inactive'])
 
@@ -120,7 +120,7 @@ const sessionSchema = z.object({
 })
 export type SessionDescription = z.infer<typeof sessionSchema>
 
-/** What a message calls the attribute that sdp-transform calls otherwise. */
+/** The name of an attribute in messages, where sdp-transform uses another name. */
 const ATTRIBUTES: Readonly<Record<string, string>> = {
   iceUfrag: 'a=ice-ufrag',
   icePwd: 'a=ice-pwd',
@@ -143,7 +143,7 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
 
 /**
  * Reads a session description, RFC 8866.
- * @throws CodedError `bad_sdp` (400) with a line for each thing that is wrong: where, and what
+ * @throws CodedError `bad_sdp` (400) with a line for each fault: where, and what
  */
 export function readSessionDescription(text: string): SessionDescription {
   if (Buffer.byteLength(text) > MAX_SDP_BYTES)
@@ -160,7 +160,7 @@ export function readSessionDescription(text: string): SessionDescription {
   throw badSdp(session.error.issues.slice(0, 10).map(({ path, message }) => `${placeOf(path)}: ${message}`))
 }
 
-/** @param details a line for each thing that is wrong: where, and what would be right */
+/** @param details a line for each fault: where, and what would be right */
 export function badSdp(details: readonly string[]): CodedError {
   return new CodedError('bad_sdp', 'the session description is not as it should be', {
     status: 400,
@@ -168,12 +168,12 @@ export function badSdp(details: readonly string[]): CodedError {
   })
 }
 
-/** How messages name a media section: counted from 1, as people do. */
+/** The name of a media section in messages, counted from 1. */
 export function sectionName(index: number, { type, mid }: Pick<MediaDescription, 'type' | 'mid'>): string {
   return `media section ${index + 1} (${type}${mid === undefined ? '' : `, mid ${mid}`})`
 }
 
-/** The parser passes over what it does not know, so that lines which are none are looked for here. */
+/** The parser ignores what it does not know, so broken lines are looked for here. */
 function refuseBrokenLines(text: string): void {
   const lines = text.split(/\r?\n/)
   const last = lines.findLastIndex((line) => line !== '')

@@ -7,7 +7,7 @@ import type { Offer, OfferedMedia } from './offer.ts'
 import { simplestH264 } from './published-tracks.ts'
 import { badSdp } from './session-description.ts'
 
-/** What a stream is made of, as far as it is known: MIME types as routers spell them. */
+/** The codecs of a stream, as far as they are known: MIME types as routers spell them. */
 export interface StreamCodecs {
   readonly audio: string | null
   readonly video: string | null
@@ -24,26 +24,26 @@ export interface ViewedTracks {
   readonly answers: readonly AnsweredMedia[]
 }
 
-/** Sound is Opus everywhere here: a stream that has none yet may get some. */
+/** Sound is always Opus here. A stream without sound may get sound later. */
 const OPUS = 'audio/opus'
 const H264_PARAMETERS = {
   'packetization-mode': 1,
   'profile-level-id': '42e01f',
   'level-asymmetry-allowed': 1,
 }
-/** mediasoup writes mids of at most so many bytes. */
+/** Longest mid that mediasoup writes, bytes. */
 const MAX_MID_BYTES = 8
-/** Forward error correction of video would need streams of its own, and RTX too: what is lost is sent again as it was. */
+/** Forward error correction and RTX would need streams of their own: lost packets are sent again as they were. */
 const FEEDBACK: Readonly<Record<types.MediaKind, readonly string[]>> = {
   audio: [],
   video: ['nack', 'nack pli', 'ccm fir', 'goog-remb', 'transport-cc'],
 }
 
 /**
- * Which of a client's payload types a stream is sent with. At most one section of each kind is served, the first that
+ * The client's payload types with which a stream is sent. At most one section of each kind is served, the first that
  * receives.
- * @param extensions header extensions that routers write, with the ids they write them with: the client's must be the
- *   same, as routers can't write others
+ * @param extensions header extensions that routers write, with their ids. The client's ids must be the same, because
+ * routers can't write others.
  * @throws CodedError `bad_sdp` (400), `no_common_codec` (406)
  */
 export function viewedTracks(
