@@ -2,11 +2,11 @@
 export interface BufferRange {
   readonly minMs: number
   readonly maxMs: number
-  /** Retransmissions that fit: 4 recovers up to 10 % loss, 6 up to 20 %. */
+  /** Number of retransmissions that fit: 4 recovers up to 10 % loss, 6 up to 20 %. */
   readonly rttMultiple: number
 }
 
-/** One second of a flow, as far as the buffer cares. */
+/** One second of a flow, as far as the buffer is concerned. */
 export interface BufferEvidence {
   /** RTT of the slowest link that delivers, ms. */
   readonly rttMs: number
@@ -14,16 +14,16 @@ export interface BufferEvidence {
   readonly lost: number
 }
 
-/** librist's RTT is a moving average that starts low: the first seconds of a flow tell it well enough. */
+/** librist's RTT is a moving average that starts low. After this many seconds of a flow it is right enough. */
 const SETTLES_AFTER = 2
-/** Changing the buffer interrupts the stream for a third of a second: small differences are not worth it. */
+/** Smallest change worth making, ms: a change of the buffer interrupts the stream for a third of a second. */
 const WORTH_MS = 15
 /** Seconds between two changes of a stream that plays. */
 const REST_SECONDS = 30
 
 /**
- * Finds the recovery buffer that fits a flow's RTT. librist fixes it when a receiver opens, so a change costs a
- * short gap: it is made once when a flow begins, and later only to grow, when packets really are lost.
+ * Finds the recovery buffer that fits a flow's RTT. librist fixes the buffer when a receiver opens, so a change costs a
+ * short gap. The buffer is changed once when a flow begins, and later only grows, when packets are really lost.
  */
 export class BufferTuner {
   readonly #range: BufferRange
@@ -36,18 +36,18 @@ export class BufferTuner {
     this.#bufferMs = Math.min(range.maxMs, Math.max(range.minMs, startMs))
   }
 
-  /** The buffer to have now, ms. */
+  /** The buffer to use now, ms. */
   get bufferMs(): number {
     return this.#bufferMs
   }
 
-  /** Another sender or another network: what was learned is asked anew. */
+  /** Another sender or another network: learns again. */
   restart(): void {
     this.#seconds = 0
     this.#changedAt = Number.NEGATIVE_INFINITY
   }
 
-  /** Takes one second's evidence; answers true when the buffer changed and the receiver has to open again. */
+  /** Takes one second's evidence. Returns true when the buffer changed and the receiver must open again. */
   observe({ rttMs, lost }: BufferEvidence): boolean {
     this.#seconds += 1
     const wanted = this.#wanted(rttMs)

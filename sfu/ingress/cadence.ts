@@ -1,22 +1,23 @@
-/** What comes closer together than this belongs together, ms. */
+/** Arrivals closer together than this belong together, ms. */
 const TOGETHER_MS = 3
-/** Longer than this between two arrivals is a pause, ms: slow pictures make them, and outages. */
+/** A longer time between two arrivals is a pause, ms. Slow pictures make pauses, and outages do. */
 const PAUSE_MS = 250
-/** Arrivals without a pause for so long, and so many, are no slow pictures that are sent evenly, ms. */
+/** Arrivals without a pause for this long, and this many, are no evenly sent slow pictures, ms. */
 const STEADY_MS = 200
 const STEADY_ARRIVALS = 10
-/** After so long without a pause, pauses are forgotten, ms. */
+/** After this long without a pause, pauses are forgotten, ms. */
 const FORGET_AFTER_MS = 2000
 const PAUSES = 4
-/** Silence is a loss after so many of the stream's own pauses. */
+/** Silence is a loss after this many of the stream's own pauses. */
 const PATIENCE_PAUSES = 3
-/** Patience with a stream of which nothing is known yet, and the most there is, ms. */
+/** Patience with an unknown stream, and the most patience there is, ms. */
 const UNKNOWN_MS = 6000
 const MOST_MS = 30_000
 
 /**
- * Learns at what pace something arrives, and from that how long it may stay away: one picture a second is no outage each
- * second. Two pauses make a pace, one may be an outage. Pure: time is given in, in ms of any monotonic clock.
+ * Learns the rhythm at which something arrives, and from that how long it may stay away, so that one picture a second
+ * is no outage each second. Two pauses make a rhythm; one may be an outage. Pure: callers give the time, in ms of any
+ * monotonic clock.
  */
 export class Cadence {
   readonly #pauses: number[] = []
@@ -45,12 +46,12 @@ export class Cadence {
     return nowMs - this.#lastAt
   }
 
-  /** The pause that this stream makes again and again, ms; 0 for one that makes none. */
+  /** The pause that this stream makes again and again, ms; 0 for a stream without pauses. */
   get pauseMs(): number {
     return this.#pauses.toSorted((a, b) => b - a)[1] ?? 0
   }
 
-  /** Silence that says nothing yet, ms. @param leastMs for a stream without pauses */
+  /** How long silence means nothing, ms. @param leastMs for a stream without pauses */
   patienceMs(leastMs: number): number {
     const { pauseMs } = this
     if (pauseMs > 0) return Math.min(MOST_MS, Math.max(leastMs, PATIENCE_PAUSES * pauseMs))

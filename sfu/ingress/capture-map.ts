@@ -1,7 +1,7 @@
 /** A stamp says nothing about pictures further away than this, in 90 kHz ticks. */
 const reach = 10 * 90_000
 
-/** Knows from the sender's latest TEMI stamp when a picture was captured. */
+/** Tells from the sender's latest TEMI stamp when a picture was captured. */
 export class CaptureMap {
   #pts32 = 0
   #unixMs = Number.NaN

@@ -5,26 +5,26 @@ import { Child } from '../../common/supervision/child.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const FOLDER = join(ROOT, '.cache/compile')
-/** Says for which sources the cache is complete. */
+/** Records for which sources the cache is complete. */
 const STAMP = join(FOLDER, 'ingress.stamp')
-/** Where the TypeScript of an ingress process lives. */
+/** Where the TypeScript of an ingress process is. */
 const SOURCES = ['sfu/ingress', 'common']
-/** What it takes is 0.3 s, more on a busy machine; without the cache things work as well. */
+/** Filling takes 0.3 s, more on a busy machine. Everything also works without the cache. */
 const FILL_WITHIN_MS = 10_000
 const STOP_WITHIN_MS = 2000
 
 /**
- * Has Node keep what it makes of an ingress process's source. Without it every such process loads Node's type
- * stripper, a WebAssembly program that is used for a quarter of a second and keeps 26 MB for good.
+ * Makes Node keep the compiled source of an ingress process. Without the cache every such process loads Node's type
+ * stripper, a WebAssembly program that runs for a quarter of a second and keeps 26 MB for good.
  */
 export const compileCacheEnv = { NODE_COMPILE_CACHE: FOLDER } as const
 
 let filled: Promise<void> | undefined
 
 /**
- * Fills the cache where sources or Node changed since it was last filled, by one process that loads `entry`, says
- * so and ends: 0.3 s, so that the first streams' processes are as small as all others. Where it cannot be kept, things
- * work without it.
+ * Fills the cache if sources or Node changed since it was last filled. One process loads `entry`, says so and ends: 0.3
+ * s, so that the first streams' processes are as small as all others. Where the cache can't be kept, everything works
+ * without it.
  */
 export function fillCompileCache(entry: string): Promise<void> {
   filled ??= fill(entry).catch(() => {})

@@ -1,23 +1,23 @@
 import type { FlowEvent } from './rist-receiver.ts'
 
-/** A sender is back this long after a receiver was opened anew, or it is lost, ms. librist may take 3 s. */
+/** A sender that is not back this long after a receiver was opened again is lost, ms. librist may take 3 s. */
 const BACK_WITHIN_MS = 5000
 
 /**
- * Follows one stream's flow through receivers that are opened anew: to a new receiver every flow is the first. Pure:
- * time is given in, in ms of any monotonic clock.
+ * Follows one stream's flow through receivers that are opened again, because for a new receiver every flow is the
+ * first. Pure: callers give the time, in ms of any monotonic clock.
  */
 export class FlowIdentity {
   #flowId: number | null = null
   #reopenedAt: number | null = null
   #lost = false
 
-  /** The receiver was opened anew. */
+  /** The receiver was opened again. */
   reopened(nowMs: number): void {
     this.#reopenedAt = nowMs
   }
 
-  /** What an event of the receiver means for the stream; null when nothing has happened to it. */
+  /** What an event of the receiver means for the stream; null when it means nothing. */
   meaning({ type, flowId }: FlowEvent): FlowEvent['type'] | null {
     const known = this.#flowId
     const first = type === 'connected' && known !== null
@@ -30,7 +30,7 @@ export class FlowIdentity {
     return wasLost ? 'returned' : null
   }
 
-  /** True once, when nobody came back to a receiver that was opened anew. */
+  /** True once, when no sender came back to a receiver that was opened again. */
   lostAt(nowMs: number): boolean {
     if (this.#reopenedAt === null || nowMs - this.#reopenedAt < BACK_WITHIN_MS) return false
     this.#reopenedAt = null

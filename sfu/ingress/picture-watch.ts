@@ -1,12 +1,12 @@
 import type { PictureState } from '../../common/wire/ingress-ipc.ts'
 import { Cadence } from './cadence.ts'
 
-/** Pictures that stay away for so long while sound goes on are missed, ms. */
+/** Pictures that stay away for this long while sound goes on are missing, ms. */
 const MISSED_AFTER_MS = 2000
-/** So many that are left out within this time are a disturbance, ms. */
+/** This many left-out pictures within this time are a disturbance, ms. */
 const DISTURBING_LOSSES = 3
 const DISTURBED_WITHIN_MS = 3000
-/** A disturbance is over after so long without another, ms. */
+/** A disturbance is over after this long without a left-out picture, ms. */
 const UNDISTURBED_AFTER_MS = 5000
 
 /** Pictures of a stream, counted since its process began. */
@@ -15,13 +15,13 @@ export interface PictureCounts {
   readonly announced: boolean
   /** Came whole. */
   readonly arrived: number
-  /** Left for the viewers. */
+  /** Sent to the viewers. */
   readonly sent: number
-  /** Came damaged, or can't be decoded for want of one that did. */
+  /** Arrived damaged, or can't be decoded because an earlier picture was. */
   readonly leftOut: number
 }
 
-/** What becomes of a stream's pictures on their way to the hub. Pure: time is given in, in ms of any monotonic clock. */
+/** Judges what happens to pictures on their way to the hub. Pure: callers give the time, ms of a monotonic clock. */
 export class PictureWatch {
   readonly #cadence = new Cadence()
   readonly #losses: number[] = []

@@ -9,7 +9,7 @@ export interface AudioTrackSink {
   /** At least one Opus packet is missing before the next. */
   gap(): void
   issue(kind: IssueKind, pid: number): void
-  /** What calls itself AAC in ADTS is AAC in LATM. */
+  /** The stream announces AAC in ADTS, but it is AAC in LATM. */
   latm(): void
 }
 
@@ -32,7 +32,7 @@ export interface AudioTrack {
 const ticksPerSample = 90 / 48
 const unit = { from: 0, to: 0 }
 
-/** Opus in MPEG-TS: takes the Opus packets out; nothing is transcoded. */
+/** Opus in MPEG-TS: takes the Opus packets out. Nothing is transcoded. */
 export class OpusTrack implements AudioTrack {
   readonly pid: number
   readonly description: AudioDescription
@@ -81,7 +81,7 @@ export class OpusTrack implements AudioTrack {
   }
 }
 
-/** AAC in ADTS: cuts it into frames for the transcoder and passes on the Opus that comes back. */
+/** AAC in ADTS: cuts AAC into frames for the transcoder, and passes on the Opus that comes back. */
 export class AacTrack implements AudioTrack {
   readonly pid: number
   readonly description: AudioDescription

@@ -2,7 +2,7 @@ import type { DemuxIssue } from './mpegts/demuxer.ts'
 
 export interface VideoDescription {
   readonly pid: number
-  /** 0 is the smallest picture; the index of the output that carries it. */
+  /** The index of the output that carries this rendition; 0 is the smallest picture. */
   readonly rendition: number
   /** Pixels. */
   readonly width: number
@@ -13,15 +13,15 @@ export interface VideoDescription {
 
 export interface AudioDescription {
   readonly pid: number
-  /** What the sender sends; what leaves is Opus in either case. */
+  /** The sender's codec. Opus leaves in either case. */
   readonly source: 'opus' | 'aac'
-  /** 1 or 2, of the Opus that leaves. */
+  /** 1 or 2, for the Opus that leaves. */
   readonly channels: number
 }
 
 /** What arrives and can be shown. */
 export interface ProgramDescription {
-  /** Ascending by pixels; empty for sound alone. */
+  /** Ascending by pixels; empty for a stream with sound only. */
   readonly video: readonly VideoDescription[]
   readonly audio: AudioDescription | null
   /** Why the sender's sound is left out, if it is. */
@@ -47,7 +47,7 @@ export interface Refusal {
   readonly pid: number | null
 }
 
-/** Low-cardinality names of what can be wrong with the input; each occurrence is reported once. */
+/** Low-cardinality names of faults of the input. Each occurrence is reported once. */
 export type IssueKind =
   | DemuxIssue
   | 'pts_reset'
@@ -57,28 +57,30 @@ export type IssueKind =
   | 'video_ignored'
   | 'video_missing'
 
-/** When the picture of an RTP timestamp was captured. */
+/** The capture time of a picture, by its RTP timestamp. */
 export interface CaptureMapping {
   /** RTP timestamp (32 bit, 90 kHz) of a video access unit. */
   readonly rtp90k: number
   readonly captureUnixMs: number
-  /** `sender`: from its TEMI stamps. `arrival`: it does not stamp, and this is when the picture was complete here. */
+  /** `sender`: from its TEMI stamps. `arrival`: the sender does not stamp, and the picture was complete here then. */
   readonly source: 'sender' | 'arrival'
 }
 
 export interface PipelineSink {
-  /** One RTP or RTCP packet to send now. A video packet's bytes stay valid until 512 more were made, audio 64. */
+  /**
+   * One RTP or RTCP packet to send now. Its bytes stay valid until 512 more video packets were made, or 64 of audio.
+   */
   rtp(packet: Buffer): void
-  /** What arrives is known to be good, or its layout changed. Outputs keep their rendition index across changes. */
+  /** The input is known to be good, or its layout changed. Outputs keep their rendition index across changes. */
   program(program: ProgramDescription): void
-  /** What arrives must not be shown; no RTP leaves until {@link recovered}. */
+  /** The input must not be shown. No RTP leaves until {@link recovered}. */
   refused(refusal: Refusal): void
   /** The cause of the refusal is gone. */
   recovered(): void
   /** At most twice a second. */
   capture(mapping: CaptureMapping): void
   issue(kind: IssueKind, detail: { readonly pid?: number }): void
-  /** A viewer needs a keyframe of this rendition (not limited in rate), or pictures wait for one: null, of all. */
+  /** A viewer needs a keyframe of this rendition (not limited in rate), or pictures of all (null) wait for one. */
   keyframeRequest(rendition: number | null): void
 }
 
@@ -90,14 +92,14 @@ export interface TrackStats {
   readonly resent: number
   /** RTP payload bytes sent. */
   readonly bytes: number
-  /** Of the elementary stream as received, over the time since the previous call. */
+  /** Bitrate of the elementary stream as received, since the previous call. */
   readonly kbps: number
 }
 
 export interface VideoStats extends TrackStats {
   readonly rendition: number
   readonly fps: number
-  /** Frames between the last two keyframes, 0 before the second. */
+  /** Frames between the last two keyframes; 0 before the second. */
   readonly gopFrames: number
   /** Media time between them, ms; 0 before the second. */
   readonly keyframeGapMs: number
@@ -112,35 +114,35 @@ export interface PipelineStats {
 
 /** Turns AAC into Opus; see `audio/aac-transcoder.ts`. */
 export interface AacToOpus extends Disposable {
-  /** Who gets the Opus packets: 48 kHz stereo, `pts` on the clock of the frames that were written. */
+  /** Registers the receiver of the Opus packets: 48 kHz stereo, `pts` on the clock of the frames that were written. */
   onOpus(listener: (packet: Buffer, pts: number) => void): void
   /**
-   * Takes one ADTS frame, copying what it needs.
+   * Takes one ADTS frame and copies what it needs.
    * @param pts 33 bit, 90 kHz
-   * @param ticks its duration at 90 kHz
-   * @param configuration a different value means that the decoder has to start anew
+   * @param ticks duration at 90 kHz
+   * @param configuration a new value means that the decoder must start again
    */
   write(frame: Buffer, pts: number, ticks: number, configuration: number): void
-  /** No AAC comes for now: costs nothing, and gives nothing, until the next frame. */
+  /** No AAC comes for now. Costs nothing and gives nothing until the next frame. */
   rest(): void
 }
 
 export interface PipelineLimits {
-  /** H.264 streams that are taken as renditions. */
+  /** Most H.264 streams that are taken as renditions. */
   readonly maxRenditions: number
-  /** Elementary streams of a program that are looked at. */
+  /** Most elementary streams of a program that are looked at. */
   readonly maxStreams: number
-  /** Distinct PIDs after which `too_many_pids` is reported. */
+  /** Number of distinct PIDs above which `too_many_pids` is reported. */
   readonly maxPids: number
   /** Largest PES packets, bytes. */
   readonly maxVideoPesBytes: number
   readonly maxAudioPesBytes: number
-  /** Media time, ms, within which everything has to be known. */
+  /** Media time within which everything must be known, ms. */
   readonly probationMs: number
-  /** Bytes within which any stream names its program, and ms after which even one of fewer must have. */
+  /** Bytes within which every stream names its program, and the time in which even a slow stream must, ms. */
   readonly programBytes: number
   readonly programMs: number
-  /** Longest media time between keyframes of a stream that is being shown, ms. */
+  /** Longest media time between keyframes of a stream that is shown, ms. */
   readonly maxKeyframeGapMs: number
 }
 
@@ -150,11 +152,11 @@ export const defaultLimits: PipelineLimits = {
   maxPids: 64,
   maxVideoPesBytes: 4 * 1024 * 1024,
   maxAudioPesBytes: 64 * 1024,
-  // a verdict is promised within 2 s of a flow's start, and RIST's buffer and the next access unit come on top
+  // A verdict is promised within 2 s of a flow's start. RIST's buffer and the next access unit take part of that.
   probationMs: 1_800,
-  // a stream of a picture in ten seconds sends its tables no more often
+  // A stream of one picture in ten seconds sends its tables no more often.
   programBytes: 32 * 1024,
   programMs: 15_000,
-  // two GOPs of the longest usual kind: one keyframe may be lost
+  // Two GOPs of the longest usual kind, because one keyframe may be lost.
   maxKeyframeGapMs: 21_000,
 }

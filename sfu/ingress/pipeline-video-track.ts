@@ -10,21 +10,21 @@ import { refusals } from './refusals.ts'
 const defaultFrameTicks = 3_000
 const longestStep = 45_000
 const ticksPerMs = 90
-/** Longer than any encoder takes between two packets of one picture, ms. */
+/** Longer than the distance of two packets of one picture with any encoder, ms. */
 const wholeAfterMs = 500
 
 export interface VideoTrackSink {
-  /** One access unit was looked at; fetch its NAL units with {@link VideoTrack.fill} before returning. */
+  /** One access unit was examined. Fetch its NAL units with {@link VideoTrack.fill} before returning. */
   accessUnit(track: VideoTrack, pts: number, keyframe: boolean): void
   /** An access unit could not be understood and is left out. */
   damaged(track: VideoTrack): void
-  /** An access unit that was looked at had more to it: what follows can't be decoded before the next keyframe. */
+  /** An examined access unit had more to it: nothing after it can be decoded before the next keyframe. */
   cutShort(track: VideoTrack): void
 }
 
 /**
- * One H.264 elementary stream: has its access units found, keeps parameter sets, and knows whether the stream is fit for
- * browsers.
+ * One H.264 elementary stream: finds its access units, keeps its parameter sets, and knows whether the stream is fit
+ * for browsers.
  */
 export class VideoTrack {
   readonly pid: number
@@ -67,7 +67,7 @@ export class VideoTrack {
     )
   }
 
-  /** Memory of the access unit under way, bytes. */
+  /** Memory of the open access unit, bytes. */
   get bufferedBytes(): number {
     return this.#finder.capacity
   }
@@ -76,17 +76,17 @@ export class VideoTrack {
     return this.#sps
   }
 
-  /** A keyframe was seen and pictures are in order; stays so until the content is found at fault. */
+  /** A keyframe came and pictures are in order. Stays true until the content is found faulty. */
   get ready(): boolean {
     return this.#ready
   }
 
-  /** Since the sender started. */
+  /** Whether a keyframe came since the sender started. */
   get keyframeSeen(): boolean {
     return this.#keyframeSeen
   }
 
-  /** Why browsers could not play it, as far as its content goes. */
+  /** Why browsers could not play the stream, judging by its content. */
   get fault(): Refusal | null {
     const sps = this.#sps
     if (!sps) return null
@@ -96,17 +96,17 @@ export class VideoTrack {
     return null
   }
 
-  /** Whether keyframes stay away. @param probationMs before the first. @param gapMs between two */
+  /** Whether keyframes stay away. @param probationMs before the first one @param gapMs between two */
   lacksKeyframe(probationMs: number, gapMs: number): boolean {
     return this.#sinceKeyframe >= (this.#keyframeSeen ? gapMs : probationMs) * ticksPerMs
   }
 
-  /** Why there is none, as far as that can be told. */
+  /** Why there is no keyframe, as far as that is known. */
   get keyframeRefusal(): Refusal {
     return this.#lostSinceKeyframe > 0 ? refusals.keyframesLost(this.pid) : refusals.noKeyframe(this.pid)
   }
 
-  /** The sender started anew: its first keyframe is awaited again. */
+  /** The sender started again: its first keyframe is awaited. */
   restart(): void {
     this.alive = false
     this.#keyframeSeen = false
@@ -120,7 +120,7 @@ export class VideoTrack {
 
   /**
    * @param pts 33 bit, 90 kHz, or -1 when the PES packet has none
-   * @param nowMs of any clock that {@link tick} is given, too
+   * @param nowMs of the same clock as for {@link tick}
    */
   unit(data: Buffer, from: number, to: number, pts: number, nowMs: number): void {
     this.alive = true
@@ -129,7 +129,7 @@ export class VideoTrack {
     this.#finder.push(data, from, to, pts)
   }
 
-  /** A picture of which nothing more came for long is whole. */
+  /** A picture that got nothing more for long is whole. */
   tick(nowMs: number): void {
     if (nowMs - this.#unitAtMs >= wholeAfterMs) this.#finder.flush()
   }
@@ -140,7 +140,7 @@ export class VideoTrack {
     this.#leftOut()
   }
 
-  /** Adds the NAL units of the access unit under way, a keyframe's with all parameter sets in front. */
+  /** Adds the NAL units of the open access unit; for a keyframe with all parameter sets in front. */
   fill(packetizer: H264Packetizer, keyframe: boolean): void {
     const { data, nals, first, end, ppsId, ppsChanged } = this.#finder
     if (keyframe) this.#sets.forEachNeeded(ppsId, (nal) => packetizer.add(nal, 0, nal.length))
@@ -170,7 +170,7 @@ export class VideoTrack {
     if (sps && sps !== this.#sps && (keyframe || !this.#sps)) {
       this.#sps = sps
       this.#probe.configure(sps)
-      // a new encoder that says it may reorder has to prove that it doesn't; others are believed until they do
+      // A new encoder that declares reordering must prove that it does none. Others are trusted until they reorder.
       if ((sps.maxReorderFrames ?? 0) > 0) this.#ready = false
     }
     this.#probe.picture(pts, hasB)

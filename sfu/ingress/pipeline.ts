@@ -27,14 +27,14 @@ export type {
 } from './pipeline-types.ts'
 
 const captureReportEveryMs = 500
-/** While pictures wait for a keyframe it is asked for this often: the one that was sent may have been lost. */
+/** While pictures wait for a keyframe, the pipeline asks this often, ms: the last keyframe may have been lost. */
 const keyframeRequestEveryMs = 500
-/** Renditions of one picture arrive within the time of a few. */
+/** Renditions of one picture arrive within the time of a few pictures. */
 const maxWaitingPictures = 4
 
 export interface PipelineOptions {
   readonly sink: PipelineSink
-  /** Null when AAC cannot be converted here; it is left out then. */
+  /** Null when AAC can't be converted here. AAC is then left out. */
   readonly aac: AacToOpus | null
   /** Unix ms, may be fractional. */
   readonly now: () => number
@@ -47,8 +47,9 @@ interface WaitingPicture {
 }
 
 /**
- * From MPEG-TS bytes to RTP packets, without any I/O: demultiplexes, judges whether browsers can play it, and sends
- * each access unit the moment it is complete. Nothing here throws on whatever bytes arrive, and all memory is bounded.
+ * From MPEG-TS bytes to RTP packets, without any I/O: demultiplexes, judges whether browsers can play the stream, and
+ * sends each access unit the moment it is complete. Nothing here throws, whatever bytes arrive, and all memory is
+ * bounded.
  */
 export class IngestPipeline implements Disposable {
   readonly #sink: PipelineSink
@@ -59,7 +60,7 @@ export class IngestPipeline implements Disposable {
   readonly #gate: ProgramGate
   readonly #outputs: LaneOutputs
   readonly #packetizer = new H264Packetizer()
-  /** A keyframe and what came since while another track kept the gate closed: they leave if it opens soon. */
+  /** A keyframe and the pictures after it, while another track keeps the gate closed. They leave if it opens soon. */
   readonly #waiting = new Map<VideoTrack, WaitingPicture[]>()
   readonly #capture = new CaptureMap()
   readonly #videoSink: VideoTrackSink
@@ -69,9 +70,9 @@ export class IngestPipeline implements Disposable {
   /** Tracks by rendition index. */
   #renditions: VideoTrack[] = []
   readonly #pictures = { announced: false, arrived: 0, sent: 0, leftOut: 0 }
-  /** Renditions whose pictures can't be decoded before a keyframe, for want of one that was cut short. */
+  /** Renditions whose pictures can't be decoded before the next keyframe, because an earlier picture was cut short. */
   readonly #undecodable = new Set<VideoTrack>()
-  /** Tracks of which scrambled packets came since the last in clear. */
+  /** Tracks whose last packets were scrambled. */
   readonly #scrambled = new Set<number>()
   #startMs = -1
   #bytes = 0
@@ -146,7 +147,7 @@ export class IngestPipeline implements Disposable {
     )
   }
 
-  /** Takes what the receiver delivers, cut anywhere; everything that it completes is sent before this returns. */
+  /** Takes the receiver's output, cut anywhere. Sends everything that it completes before it returns. */
   push(ts: Uint8Array): void {
     this.#pushMs = this.#now()
     if (this.#startMs < 0) this.#startMs = this.#pushMs
@@ -155,7 +156,7 @@ export class IngestPipeline implements Disposable {
     if (!this.#gate.open) this.#evaluate()
   }
 
-  /** Call it a few times a second: what waits for a successor that stays away leaves. */
+  /** Call it a few times a second. Pictures that wait for a successor which stays away leave then. */
   tick(): void {
     this.#pushMs = this.#now()
     for (const track of this.#tracks.video) track.tick(this.#pushMs)
@@ -167,22 +168,22 @@ export class IngestPipeline implements Disposable {
     this.#aac?.[Symbol.dispose]()
   }
 
-  /** Opens the way out; each rendition starts with its next keyframe. May be called again with another layout. */
+  /** Opens the output. Each rendition starts with its next keyframe. May be called again with another layout. */
   attach(attachment: LaneAttachment): void {
     this.#outputs.attach(attachment)
   }
 
-  /** From now on nothing leaves. Where sequence numbers and clock stand is kept. */
+  /** From now on nothing leaves. The positions of sequence numbers and clock are kept. */
   detach(): void {
     this.#outputs.detach()
   }
 
-  /** Where everything stands, for a successor process. Cheap enough to be called every 100 ms. */
+  /** All positions, for a successor process. Cheap enough for a call every 100 ms. */
   cursors(): Cursors {
     return this.#outputs.cursors()
   }
 
-  /** Takes RTCP that came back: lost packets are sent again, keyframe requests passed on. */
+  /** Takes RTCP that came back: sends lost packets again, and passes keyframe requests on. */
   rtcp(packet: Uint8Array): void {
     this.#outputs.feedback(packet)
   }
@@ -192,7 +193,7 @@ export class IngestPipeline implements Disposable {
     this.#outputs.senderReports(this.#now())
   }
 
-  /** The input flow was replaced, as by a restarted sender: forgets what was under way, keeps the lane's continuity. */
+  /** The input flow was replaced, e.g. by a restarted sender: forgets what was open, keeps the lane's continuity. */
   reset(): void {
     this.#startMs = -1
     this.#bytes = 0
@@ -206,7 +207,7 @@ export class IngestPipeline implements Disposable {
     this.#gate.restart()
   }
 
-  /** What became of the pictures so far; the same object each time. */
+  /** Counts of the pictures so far; always the same object. */
   get pictures(): PictureCounts {
     return this.#pictures
   }
@@ -265,7 +266,7 @@ export class IngestPipeline implements Disposable {
     this.#undecodable.clear()
     this.#waiting.clear()
     this.#scrambled.clear()
-    // a program that comes late has its own time to prove itself
+    // A program that comes late has its own time to prove itself.
     if (this.#pushMs - this.#startMs >= this.#limits.probationMs) {
       this.#startMs = this.#pushMs
       this.#gate.restart()
@@ -275,12 +276,12 @@ export class IngestPipeline implements Disposable {
     if (tracks.audio) selections.push({ pid: tracks.audio.pid, maxBytes: maxAudioPesBytes })
     this.#demuxer.select(selections)
     this.#meters = new Map(selections.map(({ pid }) => [pid, this.#meters.get(pid) ?? new RateMeter()]))
-    // A program that was announced goes on with new tracks under its old PIDs.
+    // An announced program goes on with new tracks under its old PIDs.
     this.#bind()
     this.#evaluate()
   }
 
-  /** Sound that calls itself ADTS and is LATM is left out from here on. */
+  /** Sound that is announced as ADTS and is LATM is left out from now on. */
   #dropLatm(): void {
     const { audio } = this.#tracks
     if (!audio) return
@@ -297,7 +298,7 @@ export class IngestPipeline implements Disposable {
     })
   }
 
-  /** Ties outputs to the tracks that carry their renditions now; one that changes track waits for its keyframe. */
+  /** Ties outputs to the tracks that carry their renditions now. An output that changes track waits for a keyframe. */
   #bind(): void {
     const old = this.#renditions
     const video = this.#gate.program?.video ?? []
@@ -345,7 +346,7 @@ export class IngestPipeline implements Disposable {
     this.#waiting.set(track, kept)
   }
 
-  /** @param opener whose access unit opened the gate and goes out next */
+  /** @param opener the track whose access unit opened the gate and leaves next */
   #sendWaiting(opener: VideoTrack): void {
     for (const [track, pictures] of this.#waiting) {
       const rendition = this.#renditions.indexOf(track)

@@ -1,8 +1,8 @@
 import { CodedError } from '../../common/errors.ts'
 
 /**
- * Hands out ports of a configured range, lowest first, and takes them back. It knows only what it handed out
- * itself: the range should lie outside the system's ephemeral ports.
+ * Hands out ports of a configured range, lowest first, and takes them back. It knows only the ports that it handed out:
+ * the range should be outside the system's ephemeral ports.
  */
 export class PortRange {
   readonly #first: number
@@ -10,7 +10,7 @@ export class PortRange {
   readonly #name: string
   readonly #taken = new Set<number>()
 
-  /** `first` and `last` are both in the range; `name` is the setting to widen when it runs out. */
+  /** `first` and `last` belong to the range. `name` is the setting to widen when the range runs out. */
   constructor(first: number, last: number, name: string) {
     this.#first = first
     this.#last = last
@@ -34,7 +34,7 @@ export class PortRange {
     return ports
   }
 
-  /** Takes these very ports, where they are of the range, so that nobody else gets them. */
+  /** Reserves these very ports, as far as they belong to the range, so that nobody else gets them. */
   claim(ports: readonly number[]): void {
     for (const port of ports) if (port >= this.#first && port <= this.#last) this.#taken.add(port)
   }

@@ -8,13 +8,13 @@ export interface ProgramFacts {
   readonly video: readonly VideoTrack[]
   readonly audio: AudioTrack | null
   readonly audioRefusal: Refusal | null
-  /** The program's video is only of a kind that browsers do not play. */
+  /** Set when all video of the program is of kinds that browsers do not play. */
   readonly unsupportedVideo: Refusal | null
-  /** PID of a track of which nothing but scrambled packets comes, or null. */
+  /** PID of a track whose packets are all scrambled, or null. */
   readonly scrambledPid: number | null
   /** Since the first byte, ms. */
   readonly sinceStartMs: number
-  /** Since then. */
+  /** Bytes since then. */
   readonly bytes: number
 }
 
@@ -26,8 +26,8 @@ export interface ProgramGateSink {
 }
 
 /**
- * Decides whether what arrives may be shown: `pending` until enough is known, then announced or refused, and again
- * whenever that changes. A good stream that turns bad is refused, a bad one that was mended recovers.
+ * Decides whether the input may be shown: `pending` until enough is known, then announced or refused, and again
+ * whenever that changes. A good stream that turns bad is refused; a bad stream that is corrected recovers.
  */
 export class ProgramGate {
   readonly #sink: ProgramGateSink
@@ -41,7 +41,7 @@ export class ProgramGate {
     this.#limits = limits
   }
 
-  /** RTP may leave. */
+  /** Whether RTP may leave. */
   get open(): boolean {
     return this.#announced !== null && this.#refusal === null
   }
@@ -50,7 +50,7 @@ export class ProgramGate {
     return this.#announced
   }
 
-  /** The input was replaced: what was announced stays until the new input proves different. */
+  /** The input was replaced: the announcement stays until the new input proves different. */
   restart(): void {
     this.#firstReadyMs = -1
   }
@@ -90,7 +90,7 @@ export class ProgramGate {
     const ready = facts.video.filter((track) => track.ready)
     if (ready.length === 0) return 'pending'
     if (this.#firstReadyMs < 0) this.#firstReadyMs = facts.sinceStartMs
-    // A rendition whose keyframe comes later than the others' is waited for, within bounds.
+    // Waits, within bounds, for a rendition whose first keyframe comes later than the others'.
     const patient = facts.sinceStartMs - this.#firstReadyMs < this.#limits.probationMs
     const undecided = facts.video.length - ready.length - lacking.filter((track) => !track.ready).length
     if (undecided > 0 && patient) return 'pending'
@@ -102,7 +102,7 @@ export class ProgramGate {
   }
 }
 
-/** Whether one refusal says what the other does. Why there is no keyframe is said once: loss that comes later is no news. */
+/** Whether two refusals say the same. The reason for a missing keyframe is told once: later loss is no news. */
 function sameFault(a: Refusal, b: Refusal): boolean {
   return a.pid === b.pid && faultOf(a) === faultOf(b)
 }
@@ -133,7 +133,7 @@ function sameProgram(a: ProgramDescription, b: ProgramDescription): boolean {
   )
 }
 
-/** Asked for each picture, of flat objects that have the same fields: comparing their JSON costs several times as much. */
+/** Compares flat objects with the same fields, for each picture. Comparing their JSON costs several times as much. */
 function sameFields<T extends object>(a: T | null, b: T | null): boolean {
   if (a === null || b === null) return a === b
   for (const field in a) if (a[field] !== b[field]) return false

@@ -43,7 +43,7 @@ export function chooseTracks(
   return { ...chooseVideo(candidates, old, makers), ...chooseAudio(candidates, old, makers) }
 }
 
-/** PID of the track that a program is about, where nothing of it came in clear; or null. @param scrambled PIDs */
+/** PID of the program's main track, if nothing of that track came in clear; or null. @param scrambled PIDs */
 export function hiddenTrack({ video, audio }: ProgramTracks, scrambled: ReadonlySet<number>): number | null {
   const track = video[0] ?? audio
   return track && !track.alive && scrambled.has(track.pid) ? track.pid : null

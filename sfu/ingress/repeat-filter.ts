@@ -1,12 +1,12 @@
-/** Steps back up to this are copies; further back, another numbering has begun. */
+/** Steps back up to this number are copies. Further back, another numbering has begun. */
 const OLDEST_COPY = 8192
-/** When nothing but copies came for this long, in ms, they are no copies. */
+/** When nothing but copies came for this long, they are no copies, ms. */
 const COPIES_FOR_MS = 500
 
 /**
- * Keeps out blocks that librist hands over again. It does so when the copies of a duplicating bond's slower link
- * come after the faster link's have left the buffer: its output steps back and plays a stretch once more. Pure:
- * time is given in, in ms of any monotonic clock.
+ * Keeps out blocks that librist hands over again. This happens when the copies on a duplicating bond's slower link
+ * arrive after the faster link's have left the buffer: librist's output steps back and repeats a stretch. Pure: callers
+ * give the time, in ms of any monotonic clock.
  */
 export class RepeatFilter {
   #flowId: number | undefined

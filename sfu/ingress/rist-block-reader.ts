@@ -3,14 +3,14 @@ import koffi from 'koffi'
 import { copyFromAddress, emptyPipe, openPipe } from '../../common/rist/libc.ts'
 import { DATA_BLOCK, loadRist, type RistPointer } from '../../common/rist/librist.ts'
 
-/** Blocks taken from librist before the event loop gets its turn again: 200 ms of a 30 Mb/s stream. */
+/** Most blocks taken from librist in one turn of the event loop: 200 ms of a 30 Mb/s stream. */
 const BLOCKS_PER_TURN = 512
 /** librist never hands out more than a UDP datagram's payload. */
 const MAX_PAYLOAD = 65536
 
 /**
- * Takes data blocks out of a receiver's queue when librist signals them through a pipe, so that librist's
- * threads never wait for our event loop.
+ * Takes data blocks out of a receiver's queue when librist signals them through a pipe, so that librist's threads never
+ * wait for our event loop.
  */
 export class RistBlockReader implements Disposable {
   readonly #context: RistPointer
@@ -60,14 +60,14 @@ export class RistBlockReader implements Disposable {
     return true
   }
 
-  /** Takes no more blocks; the pipe stays until disposal because librist still writes to it. */
+  /** Takes no more blocks. The pipe stays until disposal, because librist still writes to it. */
   stop(): void {
     if (this.#closed) return
     this.#closed = true
     this.#poll.close()
   }
 
-  /** Only after the context is destroyed. */
+  /** Call this only after the context is destroyed. */
   [Symbol.dispose](): void {
     this.stop()
     closeSync(this.#pipe.readEnd)

@@ -1,19 +1,19 @@
 import { looksLikeTransportStream } from './mpegts/packet-sync.ts'
 
-/** So many payloads of one flow are no accident, whatever is in them. */
+/** This many payloads of one flow are no accident, whatever their content. */
 const PAYLOADS_OF_A_SENDER = 16
 
 /**
- * Tells a new flow from an accident: a packet that was decrypted with the wrong key now and then passes for the first
- * of a flow. A transport stream is known by its first payload. A flow that goes on without one is a sender too, one that
- * sends something else: that is for the pipeline to say.
+ * Tells a new flow from an accident: now and then a packet that was decrypted with the wrong key looks like the first
+ * of a flow. The first payload shows a transport stream. A flow that goes on without one is a sender too, which sends
+ * something else: the pipeline will say so.
  */
 export class FlowCandidate {
   #flowId: number | undefined
   #payloads = 0
   #accidents = 0
 
-  /** Whether this payload's flow is one. */
+  /** Whether this payload belongs to a real flow. */
   admits(flowId: number, payload: Uint8Array): boolean {
     if (flowId !== this.#flowId) {
       this.#accidents += this.#payloads
@@ -28,7 +28,7 @@ export class FlowCandidate {
     return false
   }
 
-  /** Payloads since it was asked last that turned out to be of no flow. */
+  /** Number of payloads since the last call that turned out to belong to no flow. */
   takeAccidents(): number {
     const accidents = this.#accidents
     this.#accidents = 0

@@ -1,16 +1,16 @@
 import { Cadence } from './cadence.ts'
 
 /**
- * Decides which of the flows that arrive for one stream is the stream. Pure: time is given in, in ms of any
+ * Decides which of the flows that arrive for one stream is the stream. Pure: callers give the time, in ms of any
  * monotonic clock.
  *
- * A restarted sender has a new flow id (VSF TR-06-1 section 5.1.1: the RTP SSRC), and so has a second sender
- * that was pointed at the same stream. What tells them apart is whether the flow we have is still delivering.
+ * A restarted sender has a new flow id (VSF TR-06-1 section 5.1.1: the RTP SSRC), and so has a second sender for the
+ * same stream. The difference: with a second sender, the present flow still delivers.
  */
 
-/** A flow that delivered within this time, in ms, is alive, and another one is a second sender. */
+/** A flow that delivered within this time is alive, and another flow is a second sender, ms. */
 export const ALIVE_MS = 400
-/** A flow silent for this long, in ms, is lost, unless it is one that makes pauses. */
+/** A flow that was silent for this long is lost, unless the flow makes pauses, ms. */
 export const LOST_MS = 1000
 
 export type FlowVerdict =
@@ -25,7 +25,7 @@ export type FlowVerdict =
   /** comes from a second sender */
   | 'refused'
 
-/** Of a flow that makes pauses, one that delivered within this many of them is alive. */
+/** A flow with pauses is alive if it delivered within this many of them. */
 const ALIVE_PAUSES = 1.5
 
 export class FlowGate {
@@ -58,8 +58,8 @@ export class FlowGate {
   }
 
   /**
-   * True once, when the flow has been silent for LOST_MS, or for longer than its own pauses are.
-   * @param connected its sender keeps the connection up, though nothing comes
+   * True once, when the flow has been silent for LOST_MS, or for longer than its own pauses.
+   * @param connected its sender keeps the connection up although nothing comes
    */
   lostAt(nowMs: number, connected: boolean): boolean {
     const patienceMs = connected ? this.#cadence.patienceMs(LOST_MS) : LOST_MS
@@ -70,8 +70,8 @@ export class FlowGate {
 }
 
 /**
- * A clock that stands still while the event loop does: packets that queued up during a stall must not look as
- * if their sender had been silent. Advances by at most `stepMs` between two ticks.
+ * A clock that stands still while the event loop does: packets that queued up during a stall must not look as if their
+ * sender had been silent. Advances by at most `stepMs` between two ticks.
  */
 export class StallFreeClock {
   readonly #stepMs: number

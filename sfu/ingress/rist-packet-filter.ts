@@ -6,20 +6,19 @@ import { CodedError, messageOf } from '../../common/errors.ts'
 import { attachSocketFilter, udpPortOf } from '../../common/rist/libc.ts'
 
 /**
- * A kernel filter in front of librist's sockets: it lets through only what a RIST main profile sender that
- * encrypts can send (VSF TR-06-2 section 5: GRE over UDP, RFC 8086), because librist 0.2.7 takes cleartext
- * media from an authenticated sender, and because refusing garbage in the kernel costs a fraction of what
- * refusing it in librist does.
+ * A kernel filter in front of librist's sockets. It lets through only what an encrypting RIST main-profile sender can
+ * send (VSF TR-06-2 section 5: GRE over UDP, RFC 8086). librist 0.2.7 takes cleartext media from an authenticated
+ * sender, and refusing garbage in the kernel costs a fraction of refusing it in librist.
  *
- * A refused packet does not vanish without trace: it is cut to a length that says why, and librist logs it as
- * too small, with that length.
+ * A refused packet leaves a trace: it is cut to a length that says why, and librist logs it as too small, with that
+ * length.
  */
 
-/** Bytes that a cleartext packet is cut to. */
+/** Length to which a cleartext packet is cut, bytes. */
 export const PLAINTEXT_BYTES = 3
-/** Bytes that a packet encrypted with AES-128 is cut to where AES-256 is demanded. */
+/** Length to which a packet with AES-128 is cut where AES-256 is demanded, bytes. */
 export const WEAK_KEY_BYTES = 1
-/** Bytes that anything that is not RIST is cut to; one of GARBAGE_SAMPLE packets is, the others are dropped. */
+/** Length to which a packet that is not RIST is cut, bytes. One of GARBAGE_SAMPLE is; the others are dropped. */
 export const GARBAGE_BYTES = 2
 export const GARBAGE_SAMPLE = 8
 
@@ -29,7 +28,7 @@ const PROTOCOL_REDUCED = 0x88b6
 const PROTOCOL_FULL = 0x0800
 /** librist 0.2.8 and later wrap packets in a header of their own. */
 const PROTOCOL_VSF = 0xcce0
-/** GRE flag bits "key present" and "sequence number present": librist decrypts only what has both. */
+/** GRE flag bits "key present" and "sequence number present": librist decrypts only packets with both. */
 const ENCRYPTED_FLAGS = 0x30
 /** The H bit of the second flags byte: the key has 256 bits (VSF TR-06-2 section 7.1). */
 const LONG_KEY_FLAG = 0x40
@@ -77,7 +76,7 @@ function programFor(aesBits: 128 | 256): readonly Instruction[] {
   ]
 }
 
-/** The filter for sockets that take keys of so many bits and longer, as the kernel wants it. */
+/** The filter, in the kernel's form, for sockets that accept keys of this length and longer. */
 export function ristFilter(aesBits: 128 | 256): Buffer {
   return encodeProgram(programFor(aesBits))
 }
@@ -95,7 +94,7 @@ function encodeProgram(program: readonly Instruction[]): Buffer {
 }
 
 /**
- * librist binds with SO_REUSEADDR, which on UDP lets a second process take over a port that is in use.
+ * Refuses a used port: librist binds with SO_REUSEADDR, with which a second process can take over a UDP port.
  *
  * @throws CodedError `rist_port_unavailable`
  */
@@ -113,9 +112,9 @@ export async function assertPortFree(address: string, port: number): Promise<voi
 }
 
 /**
- * Puts the filter on the UDP socket of this process that is bound to `port`; `aesBits` is the shortest key let in.
+ * Puts the filter on this process's UDP socket at `port`; `aesBits` is the shortest accepted key.
  *
- * @throws CodedError `rist_filter_failed`: without it a stream could arrive unencrypted, so nothing listens
+ * @throws CodedError `rist_filter_failed`: without the filter a stream could arrive unencrypted, so nothing listens
  */
 export function guardPort(port: number, aesBits: 128 | 256): void {
   const fd = readdirSync('/proc/self/fd')

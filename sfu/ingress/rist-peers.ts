@@ -1,18 +1,18 @@
 import type { RistLogLine } from '../../common/rist/log-channel.ts'
 import type { LinkStats, RawFlowStats } from './rist-stats.ts'
 
-/** A peer that has not authenticated within this time, in ms, has no credentials. */
+/** A peer that has not authenticated within this time has no credentials, ms. */
 const AUTHENTICATION_MS = 1500
-/** Peers remembered; librist forgets a silent one after 2 s, and numbers them upwards. */
+/** Most peers remembered. librist forgets a silent peer after 2 s, and numbers peers upwards. */
 const MAX_PEERS = 256
 
 interface Peer {
   port: number | undefined
   cname: string | undefined
   flowId: number
-  /** When it appeared and has to authenticate, or undefined once it has or was reported. */
+  /** When the peer appeared and had to authenticate; undefined once it has, or was reported. */
   pendingSince: number | undefined
-  /** It has proved that it is the stream's sender. */
+  /** The peer has proved that it is the stream's sender. */
   authenticated: boolean
 }
 
@@ -22,8 +22,8 @@ const AUTHENTICATED = /^Authenticated RTCP peer (\d+) and flow/
 const REMOVED = /^Removing timed-out peer (\d+)/
 
 /**
- * Who librist's peers are, learned from its log lines and its connect callback: the statistics name a peer by
- * number only. Time is given in, in ms.
+ * Knows librist's peers from librist's log lines and connect callback, because the statistics name a peer only by
+ * number. Callers give the time, in ms.
  */
 export class RistPeers {
   readonly #peers = new Map<number, Peer>()
@@ -58,20 +58,20 @@ export class RistPeers {
     this.#newest = id
   }
 
-  /** Whether there is a peer that has proved to be the stream's sender. */
+  /** Whether any peer has proved that it is the stream's sender. */
   get someAuthenticated(): boolean {
     for (const { authenticated } of this.#peers.values()) if (authenticated) return true
     return false
   }
 
-  /** The peer that librist has just announced arrived at this port. */
+  /** The peer that librist announced last arrived at this port. */
   placeNewest(port: number): void {
     const peer = this.#newest === undefined ? undefined : this.#peers.get(this.#newest)
     if (peer) peer.port = port
     this.#newest = undefined
   }
 
-  /** A peer authenticated with wrong credentials: the pending ones are no longer "without credentials". */
+  /** A peer authenticated with wrong credentials: the pending peers no longer count as "without credentials". */
   excusePending(): void {
     for (const peer of this.#peers.values()) peer.pendingSince = undefined
   }
@@ -87,12 +87,12 @@ export class RistPeers {
     return count
   }
 
-  /** Whether any sender keeps a connection up: librist drops one whose keepalives stay away for two seconds. */
+  /** Whether any sender keeps a connection up: librist drops a sender whose keepalives stay away for two seconds. */
   get connected(): boolean {
     return this.#peers.size > 0
   }
 
-  /** Statistics per configured link; a link that several peers have used counts the live one. */
+  /** Statistics per configured link. A link that several peers have used shows the live peer. */
   links(ports: readonly number[], flow: RawFlowStats): LinkStats[] {
     return ports.map((port) => {
       const peers = flow.peers.filter((peer) => this.#peers.get(peer.id)?.port === port)

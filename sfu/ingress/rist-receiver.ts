@@ -33,8 +33,8 @@ export interface RistReceiverOptions {
   readonly username: string
   readonly password: string
   /**
-   * `srp`, the default, demands passphrase and credentials. `passphrase` leaves SRP out, for senders that have
-   * none (ffmpeg's `rist://`): still nothing unencrypted gets in, but who has the passphrase is believed.
+   * `srp`, the default, demands passphrase and credentials. `passphrase` leaves SRP out, for senders without it
+   * (ffmpeg's `rist://`): nothing unencrypted gets in, but anybody with the passphrase is accepted.
    */
   readonly authentication?: 'srp' | 'passphrase'
   /** librist's recovery buffer, in ms. */
@@ -42,7 +42,7 @@ export interface RistReceiverOptions {
   /** Payload of one RIST packet, in order. The chunk is valid only during the call. */
   readonly onData: (chunk: Buffer) => void
   readonly onFlow?: (event: FlowEvent) => void
-  /** Each second while a flow exists. */
+  /** Called each second while a flow exists. */
   readonly onStats?: (stats: FlowStats) => void
   /** Limited in rate: each reason at most every 5 s. */
   readonly onRejected?: (rejection: Rejection) => void
@@ -52,31 +52,33 @@ export interface RistReceiverOptions {
 
 /**
  * - `connected`: the first data of a stream
- * - `lost`: every link has been silent for a second, or for longer than this sender's own pauses are
+ * - `lost`: every link has been silent for a second, or for longer than this sender's own pauses
  * - `returned`: the same sender is back
- * - `replaced`: another (restarted) sender is the stream now; its timestamps and counters start anew
+ * - `replaced`: another (restarted) sender is the stream now; its timestamps and counters start again
  */
 export interface FlowEvent {
   readonly type: 'connected' | 'lost' | 'returned' | 'replaced'
   readonly flowId: number
 }
 
-/** Packets that librist may hold for us: 2 s of a 40 Mb/s stream. A power of two. */
+/** Most packets that librist holds for us: 2 s of a 40 Mb/s stream. A power of two. */
 const FIFO_PACKETS = 8192
-/** How long a link may be silent before librist drops it (its default is 250, which a busy machine can miss). */
+/**
+ * How long a link may be silent before librist drops it, ms. librist's default of 250 is too short on a busy machine.
+ */
 const SESSION_TIMEOUT_MS = 2000
 const STATS_INTERVAL_MS = 1000
 const TICK_MS = 100
 const REPEATED_LINE_MS = 1000
-/** New peers let in per second, and at most at once: librist keeps each for 2 s, and an SRP handshake costs. */
+/** New peers let in per second, and at most at once: librist keeps each for 2 s, and an SRP handshake takes CPU. */
 const NEW_PEERS_PER_S = 20
 
 /**
- * Receives one stream over several links by librist's main profile, PSK and SRP both mandatory. Links bond by
- * flow id; what does not belong to the stream is refused and told.
+ * Receives one stream over several links by librist's main profile, with PSK and SRP both mandatory. Links bond by flow
+ * id. Everything that does not belong to the stream is refused and reported.
  *
- * A restarted sender is back in about 0.2 s plus the buffer; one that comes back from the very same source port
- * needs up to 3 s more, because librist's authenticator takes it for the old peer until it re-authenticates.
+ * A restarted sender is back in about 0.2 s plus the buffer. A sender that comes back from the very same source port
+ * needs up to 3 s more, because librist's authenticator takes it for the old peer until it authenticates again.
  */
 export class RistReceiver implements AsyncDisposable {
   readonly #options: RistReceiverOptions
@@ -132,7 +134,7 @@ export class RistReceiver implements AsyncDisposable {
     this.#timer = setInterval(this.#onTick, TICK_MS)
   }
 
-  /** Whether the stream's sender is connected, be it that it sends nothing. */
+  /** Whether the stream's sender is connected, even if it sends nothing. */
   get hasSender(): boolean {
     return this.#peers.someAuthenticated
   }
@@ -178,7 +180,7 @@ export class RistReceiver implements AsyncDisposable {
 
   readonly #onStats = (_arg: unknown, container: RistPointer): number => {
     const text: unknown = koffi.decode(container, STATS_JSON_OFFSET, 'char *')
-    // librist's thread holds nothing that freeing needs, but it is let go first all the same.
+    // librist's thread holds nothing that freeing needs, but it is released first all the same.
     setImmediate(() => loadRist().statsFree(container))
     const flow = typeof text === 'string' ? parseReceiverStats(text) : undefined
     if (!flow || flow.flowId !== this.#gate.flowId) return 0
@@ -205,7 +207,7 @@ export class RistReceiver implements AsyncDisposable {
       this.#rejections.add(refused.reason, now, refused.count)
       if (refused.reason.startsWith('wrong_')) this.#peers.excusePending()
     }
-    // librist repeats some lines for every packet; the same one within a second says nothing new.
+    // librist repeats some lines for every packet. The same line within a second says nothing new.
     if (line.message === this.#lastLine && now - this.#lastLineAt < REPEATED_LINE_MS) return
     this.#lastLine = line.message
     this.#lastLineAt = now
@@ -241,7 +243,7 @@ export class RistReceiver implements AsyncDisposable {
     }
   };
 
-  /** Stops listening; nothing is called back once it resolves. */
+  /** Stops listening. Nothing is called back once this resolves. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposal ??= this.#close()
     return this.#disposal

@@ -2,7 +2,7 @@ import type { RistLogLine } from '../../common/rist/log-channel.ts'
 import { GARBAGE_BYTES, GARBAGE_SAMPLE, PLAINTEXT_BYTES, WEAK_KEY_BYTES } from './rist-packet-filter.ts'
 
 /**
- * Why something that arrived at a stream's ports is not taken.
+ * Why something that arrived at a stream's ports is refused.
  *
  * - `wrong_passphrase`: encrypted with another PSK
  * - `wrong_credentials`: SRP username or password is wrong
@@ -25,9 +25,9 @@ export type RejectionReason =
 
 export interface Rejection {
   readonly reason: RejectionReason
-  /** What an operator can do with. */
+  /** Details for an operator. */
   readonly detail: string
-  /** How often it happened since it was last told, at least 1. */
+  /** How often it happened since the last report, at least 1. */
   readonly count: number
 }
 
@@ -42,7 +42,7 @@ const DETAILS: Readonly<Record<RejectionReason, string>> = {
   too_many_peers: 'new peers appear faster than any sender makes them',
 }
 
-/** What each of librist's log lines says about whoever sent the packet. */
+/** What each of librist's log lines says about the sender of the packet. */
 const LINES: readonly (readonly [RegExp, RejectionReason, count: number])[] = [
   [/^Malformed packet, rtp flag value/, 'wrong_passphrase', 1],
   [/^Disabling packet processing till new NONCE/, 'wrong_passphrase', 1],
@@ -56,16 +56,16 @@ const LINES: readonly (readonly [RegExp, RejectionReason, count: number])[] = [
   [/^Packet too small/, 'garbage', 1],
 ]
 
-/** The reason that a log line of librist's gives, if it is about a refusal, and how many packets it stands for. */
+/** The reason in a librist log line about a refusal, and the number of packets for which the line stands. */
 export function rejectionOf(line: RistLogLine): { reason: RejectionReason; count: number } | undefined {
   const match = LINES.find(([pattern]) => pattern.test(line.message))
   return match && { reason: match[1], count: match[2] }
 }
 
-/** The same reason is told at most once in this time, in ms, with how often it happened meanwhile. */
+/** A reason is reported at most once in this time, with its count, ms. */
 const TELL_EVERY_MS = 5000
 
-/** Rejections, limited in rate per reason. Time is given in, in ms. */
+/** Rejections, limited in rate per reason. Callers give the time, in ms. */
 export class RejectionLog {
   readonly #tell: (rejection: Rejection) => void
   readonly #state = new Map<RejectionReason, { toldAt: number; untold: number }>()
@@ -84,7 +84,7 @@ export class RejectionLog {
     state.untold = 0
   }
 
-  /** Tells what was counted but not told yet, where its time has come. */
+  /** Reports what was counted and not yet reported, where it is time. */
   flush(nowMs: number): void {
     for (const [reason, state] of this.#state) if (state.untold > 0) this.add(reason, nowMs, 0)
   }

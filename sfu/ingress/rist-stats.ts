@@ -2,9 +2,9 @@ import { z } from 'zod'
 
 /** One link of a stream, over the last second. */
 export interface LinkStats {
-  /** The UDP port it arrives at, which names it. */
+  /** UDP port at which the link arrives; it names the link. */
   readonly port: number
-  /** What its sender calls it, where that is known. */
+  /** The sender's name for the link, where that is known. */
   readonly cname: string | undefined
   /** Whether packets arrived in the last second. */
   readonly alive: boolean
@@ -18,11 +18,11 @@ export interface LinkStats {
 /** One stream, over the last second. */
 export interface FlowStats {
   readonly flowId: number
-  /** Delivered packets in percent of those that should have been, 0 to 100. */
+  /** Delivered packets in per cent of those that should have been delivered, 0 to 100. */
   readonly quality: number
   /** Packets handed on, in order. */
   readonly received: number
-  /** Packets that came by retransmission. */
+  /** Packets that arrived by retransmission. */
   readonly recovered: number
   /** Packets that never came in time. */
   readonly lost: number
@@ -33,7 +33,7 @@ export interface FlowStats {
 
 const count = z.number().nonnegative().catch(0)
 
-/** The JSON that librist's receiver statistics come as: 0.2.7 and 0.2.11 agree on these fields. */
+/** The JSON of librist's receiver statistics. 0.2.7 and 0.2.11 agree on these fields. */
 const receiverStats = z.object({
   'receiver-stats': z.object({
     flowinstant: z.object({
@@ -70,7 +70,7 @@ export interface RawFlowStats {
   }[]
 }
 
-/** Reads librist's statistics text; undefined if it is not what we know. */
+/** Reads librist's statistics text; undefined for an unknown form. */
 export function parseReceiverStats(text: string): RawFlowStats | undefined {
   const parsed = receiverStats.safeParse(parseJson(text))
   if (!parsed.success) return undefined

@@ -12,17 +12,17 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>
 
 /** libopus in its low-delay mode starts with 2.5 ms of silence (RFC 7845 section 4.2), samples at 48 kHz. */
 const lookahead = 120
-/** A child that takes no more is stuck; 64 kB are several seconds of AAC. */
+/** A child that takes no more input is stuck. 64 kB are several seconds of AAC. */
 const maxQueuedBytes = 64 * 1024
-/** Marks for frames on their way through the child: it holds two or three, and half a second when it starts. */
+/** Most marks of frames inside the child: it holds two or three frames, and half a second at its start. */
 const maxMarks = 256
 const backoff: Backoff = { initialMs: 250, maxMs: 5_000, factor: 2 }
-/** A child that lived so long was healthy: its successor starts without waiting. */
+/** A child that lived this long was healthy: its successor starts without waiting, ms. */
 const healthyMs = 10_000
 
 /**
- * The measured least delay: ffmpeg's own MPEG-TS writer passes each Opus packet on at once (Ogg holds one back), and
- * 1 kB is enough to recognise ADTS. With `-avioflags direct` or `-fflags nobuffer` it fails to.
+ * The options with the least delay in measurements: ffmpeg's own MPEG-TS writer passes each Opus packet on at once (Ogg
+ * holds one back), and 1 kB is enough to recognise ADTS. With `-avioflags direct` or `-fflags nobuffer` it is not.
  */
 const ffmpegArguments = [
   ...['-hide_banner', '-loglevel', 'error', '-probesize', '1024', '-analyzeduration', '0'],
@@ -32,7 +32,7 @@ const ffmpegArguments = [
   'pipe:1',
 ]
 
-/** An AAC frame starts at this sample of what the child was given, and at this PTS. */
+/** An AAC frame starts at this sample of the child's input, and at this PTS. */
 interface Mark {
   readonly sample: number
   readonly pts: number
@@ -42,13 +42,13 @@ export interface AacTranscoderOptions {
   readonly logger: Logger
   /** Program to run; default `ffmpeg` on the PATH. */
   readonly ffmpeg?: string
-  /** Sound that comes out later than this after its successors went in is dropped, ms; default 500. */
+  /** Sound that comes out later than this after newer sound went in is dropped, ms; default 500. */
   readonly maxLagMs?: number
 }
 
 /**
- * Turns AAC into Opus (48 kHz stereo, 20 ms) by way of an ffmpeg child that gets nothing but sound. It starts with the
- * first frame, and again, with back-off, when it dies. PTS are carried across by counting samples from mark to mark.
+ * Turns AAC into Opus (48 kHz stereo, 20 ms) with an ffmpeg child that gets only sound. The child starts with the first
+ * frame, and again, with back-off, when it dies. PTS are carried across by counting samples from mark to mark.
  */
 export class AacTranscoder implements AacToOpus {
   readonly #logger: Logger
@@ -166,7 +166,7 @@ export class AacTranscoder implements AacToOpus {
     this.#samplesOut += opusSamples(packet, 0, packet.length)
     while (this.#marks[1] && this.#marks[1].sample <= sample) this.#marks.shift()
     const mark = this.#marks[0]
-    // While a child starts, sound piles up: what is stale by now would only push the viewers' buffers up.
+    // While a child starts, sound piles up. Stale sound would only grow the viewers' buffers.
     const lag = ((this.#samplesIn - sample) * 90) / 48
     if (mark && lag <= this.#maxLagTicks) {
       this.#listener(packet, addToPts(mark.pts, ((sample - mark.sample) * 90) / 48))

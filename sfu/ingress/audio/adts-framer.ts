@@ -12,11 +12,11 @@ export interface AdtsSink {
   /**
    * One ADTS frame, header included, in `data[from..to)`, valid during the call.
    * @param pts 33 bit, 90 kHz
-   * @param ticks its duration at 90 kHz, fractional
-   * @param configuration changes when the decoder has to start anew
+   * @param ticks duration at 90 kHz, fractional
+   * @param configuration changes when the decoder must start again
    */
   frame(data: Buffer, from: number, to: number, pts: number, ticks: number, configuration: number): void
-  /** Bytes that are no ADTS frame. `latm` when they look like AAC in LATM/LOAS, which is something else. */
+  /** Bytes that are no ADTS frame. `latm` when they look like AAC in LATM/LOAS instead. */
   malformed(latm: boolean): void
 }
 
@@ -31,7 +31,7 @@ export class AdtsFramer {
     this.#sink = sink
   }
 
-  /** A PES packet is missing: the frame under way cannot be finished. */
+  /** A PES packet is missing: the open frame can't be finished. */
   drop(): void {
     this.#length = 0
     this.#pts = -1

@@ -1,4 +1,4 @@
-/** Reader of the Opus access units in a PES packet; reused. */
+/** Result of reading an Opus access unit in a PES packet; reused. */
 export interface OpusAccessUnit {
   /** The Opus packet is `data[from..to)`. */
   from: number
@@ -6,7 +6,8 @@ export interface OpusAccessUnit {
 }
 
 /**
- * Reads the control header at `at` and finds the Opus packet behind it ("Opus in MPEG-TS", opus_control_header).
+ * Reads the control header at `at` and finds the Opus packet behind that header ("Opus in MPEG-TS",
+ * opus_control_header).
  * @param end of the PES payload
  * @returns false when there is no whole access unit at `at`; the next one starts at `into.to`
  */
@@ -35,8 +36,8 @@ export function readOpusAccessUnit(data: Uint8Array, at: number, end: number, in
 }
 
 /**
- * Samples at 48 kHz that an Opus packet lasts, from its TOC byte (RFC 6716 section 3.1).
- * @returns 0 for a packet that cannot be one
+ * Duration of an Opus packet in samples at 48 kHz, from its TOC byte (RFC 6716 section 3.1).
+ * @returns 0 for an impossible packet
  */
 export function opusSamples(data: Uint8Array, from: number, to: number): number {
   if (from >= to) return 0

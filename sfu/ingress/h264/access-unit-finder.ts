@@ -13,18 +13,18 @@ export const nalPps = 8
 const nalDelimiter = 9
 
 export interface AccessUnitSink {
-  /** A picture is whole: its facts and NAL units are the finder's until this returns. @param pts 33 bit, or -1 */
+  /** A picture is whole. Its facts and NAL units belong to the finder until this returns. @param pts 33 bit, or -1 */
   accessUnit(pts: number): void
   /** A picture arrived damaged and is left out. */
   damaged(): void
-  /** A picture that was handed on as whole goes on: nothing that follows can be decoded before the next keyframe. */
+  /** A picture that was handed on as whole goes on: nothing after it can be decoded before the next keyframe. */
   cutShort(): void
 }
 
 /**
- * Finds access units in the byte stream that PES packets carry, whatever they are cut into (ITU-T H.264 sections
- * 7.4.1.2.3 and 7.4.1.2.4): one picture a packet, several, a packet for each slice, or cuts at any byte. Where pictures
- * are known to come whole, each is handed on with the packet that ends it, from that packet's own memory.
+ * Finds access units in the byte stream of PES packets, however it is cut (ITU-T H.264 sections 7.4.1.2.3 and
+ * 7.4.1.2.4): one picture a packet, several, a packet for each slice, or cuts at any byte. Where pictures are known to
+ * come whole, each is handed on with the packet that ends it, from that packet's own memory.
  */
 export class AccessUnitFinder {
   readonly #sets: ParameterSets
@@ -32,30 +32,30 @@ export class AccessUnitFinder {
   readonly #packing = new PesPacking()
   readonly #nals: NalBuffer
   #slice = createSliceHeader()
-  /** The first slice of the picture under way. */
+  /** The first slice of the open picture. */
   #picture = createSliceHeader()
   #packet = 0
   /** The packet whose beginning {@link PesPacking} knows. */
   #judged = 0
-  /** A keyframe began since. */
+  /** A keyframe has begun since then. */
   #keyframes = false
   /** The packet whose PTS an access unit has taken. */
   #timed = 0
   /** PTS of a packet that held no picture, or -1. */
   #carriedPts = -1
-  /** First NAL unit of the access unit under way. */
+  /** First NAL unit of the open access unit. */
   #first = 0
   /** The NAL unit to look at next. */
   #next = 0
-  /** Where another access unit begins, unless the next slice goes on with this one; or -1. */
+  /** Where another access unit begins, unless the next slice continues this one; or -1. */
   #boundary = -1
-  /** The access unit under way has a slice. */
+  /** The open access unit has a slice. */
   #coded = true
-  /** It is not whole, and nobody gets it. */
+  /** The open access unit is not whole, and is not handed on. */
   #lost = true
-  /** Of what is lost no slice is known. */
+  /** No slice is known of what is lost. */
   #blind = true
-  /** It was handed on. */
+  /** The open access unit was handed on. */
   #sent = false
   #end = 0
   #pts = -1
@@ -69,12 +69,12 @@ export class AccessUnitFinder {
     this.#nals = new NalBuffer(maxBytes)
   }
 
-  /** The memory that {@link nals} are in. */
+  /** The memory of {@link nals}. */
   get data(): Buffer {
     return this.#nals.data
   }
 
-  /** The access unit's NAL units are those from `first` up to `end`. */
+  /** The access unit's NAL units are those from `first` to before `end`. */
   get nals(): NalIndex {
     return this.#nals.index
   }
@@ -87,17 +87,17 @@ export class AccessUnitFinder {
     return this.#end
   }
 
-  /** It is an IDR picture. */
+  /** Whether it is an IDR picture. */
   get idr(): boolean {
     return this.#idr
   }
 
-  /** It has a B slice. */
+  /** Whether it has a B slice. */
   get hasB(): boolean {
     return this.#hasB
   }
 
-  /** It brings a PPS that was not known. */
+  /** Whether it brings a PPS that was not known. */
   get ppsChanged(): boolean {
     return this.#ppsChanged
   }
@@ -121,7 +121,7 @@ export class AccessUnitFinder {
     else this.#giveUp()
   }
 
-  /** Packets are missing in front of the next: the picture under way is not whole. */
+  /** Packets are missing before the next one: the open picture is not whole. */
   lose(): void {
     this.#drop()
     this.#lost = true
@@ -131,14 +131,14 @@ export class AccessUnitFinder {
     this.#keyframes = false
   }
 
-  /** Nothing came for long: what is kept is all there is of its picture. */
+  /** Nothing came for long: the kept bytes are the whole picture. */
   flush(): void {
     if (!this.#nals.keeps || !this.#coded || this.#lost || this.#sent) return
     this.#nals.close()
     if (this.#classify()) this.#endPacket()
   }
 
-  /** The sender started anew. */
+  /** The sender started again. */
   restart(): void {
     this.lose()
     this.#packing.restart()
@@ -164,7 +164,7 @@ export class AccessUnitFinder {
     this.#drop()
   }
 
-  /** Looks at NAL units as far as they tell what they are. @returns false when they are no picture and were given up */
+  /** Looks at NAL units until they show what they are. @returns false when they are no picture and were given up */
   #classify(): boolean {
     const { data, index } = this.#nals
     while (this.#next < index.count || (index.open && this.#next === index.count)) {
@@ -226,12 +226,12 @@ export class AccessUnitFinder {
     this.#coded = true
     this.#blind = false
     if (this.#slice.firstMacroblock === 0) return
-    // Its first slice never came.
+    // The picture's first slice never came.
     this.#lost = true
     this.#sink.damaged()
   }
 
-  /** PTS belong to the first access unit that begins in a packet, ISO/IEC 13818-1 section 2.4.3.7. */
+  /** A PTS belongs to the first access unit that begins in a packet, ISO/IEC 13818-1 section 2.4.3.7. */
   #timeOf(nal: number): number {
     const packet = this.#nals.packets[nal]!
     if (packet === this.#timed) return -1
@@ -249,7 +249,7 @@ export class AccessUnitFinder {
       this.#mayBegin(nal)
       return
     }
-    // What the picture before refers to must leave before it is replaced.
+    // The parameter sets that the last picture refers to must leave before they are replaced.
     if (this.#coded) this.#newUnit(nal)
     if (sps) this.#sets.addSps(data, from, to)
     else if (this.#sets.addPps(data, from, to) === 'changed') this.#ppsChanged = true
@@ -259,7 +259,7 @@ export class AccessUnitFinder {
     if (this.#coded && this.#boundary < 0) this.#boundary = nal
   }
 
-  /** The access unit under way ends where the next one begins: at the boundary, or here. */
+  /** The open access unit ends where the next one begins: at the boundary, or here. */
   #newUnit(nal: number): void {
     const next = this.#boundary < 0 ? nal : this.#boundary
     this.#handOn(next)
@@ -304,7 +304,7 @@ export class AccessUnitFinder {
     this.#boundary = -1
   }
 
-  /** Keeps what is not handed on yet. */
+  /** Keeps what was not handed on yet. */
   #keep(): void {
     const over = this.#coded && (this.#lost || this.#sent)
     const wanted = over ? (this.#boundary < 0 ? this.#next : this.#boundary) : this.#first

@@ -1,4 +1,4 @@
-/** More NAL units than this in one access unit are no picture that an encoder made. */
+/** Most NAL units of one access unit. No encoder makes pictures with more. */
 export const maxNals = 2048
 
 /** Where the NAL units of a byte stream are; reused from unit to unit. */
@@ -10,9 +10,9 @@ export interface NalIndex {
   count: number
   /** `starts[count]` is a NAL unit whose end has not come yet. */
   open: boolean
-  /** Everything before was looked at. */
+  /** Everything before this position was examined. */
   scanned: number
-  /** The bytes held something that is no NAL unit, or more of them than fit: don't trust the rest. */
+  /** The bytes held something that is no NAL unit, or too many NAL units: don't trust the rest. */
   damaged: boolean
 }
 
@@ -25,7 +25,7 @@ export function createNalIndex(): NalIndex {
   }
 }
 
-/** Forgets what was found; {@link scanNals} begins at `from`. */
+/** Forgets what was found. {@link scanNals} begins at `from`. */
 export function clearNals(into: NalIndex, from: number): void {
   into.count = 0
   into.open = false
@@ -34,8 +34,8 @@ export function clearNals(into: NalIndex, from: number): void {
 }
 
 /**
- * Finds the NAL units (ITU-T H.264 annex B) of what came up to `to`; the last one stays open. A start code may be cut
- * at `to`: what comes behind completes it.
+ * Finds the NAL units (ITU-T H.264 annex B) in the bytes up to `to`. The last one stays open. A start code may be cut
+ * at `to`: the next bytes complete it.
  */
 export function scanNals(data: Uint8Array, to: number, into: NalIndex): void {
   let at = into.scanned
@@ -55,7 +55,7 @@ export function scanNals(data: Uint8Array, to: number, into: NalIndex): void {
   into.scanned = at
 }
 
-/** The NAL unit that is open ends at `end`. */
+/** The open NAL unit ends at `end`. */
 export function closeNal(data: Uint8Array, end: number, into: NalIndex): void {
   if (!into.open) return
   into.open = false

@@ -1,6 +1,6 @@
 /**
- * Reads the RBSP of a NAL unit bit by bit, leaving out emulation prevention bytes (ITU-T H.264 section 7.3.1).
- * Past the end it gives zeros and sets `overrun`, so that a parser needs one check at its end.
+ * Reads the RBSP of a NAL unit bit by bit, leaving out emulation prevention bytes (ITU-T H.264 section 7.3.1). Past the
+ * end it returns zeros and sets `overrun`, so that a parser needs one check at its end.
  */
 export class BitReader {
   overrun = false
@@ -16,7 +16,7 @@ export class BitReader {
     this.#end = end
   }
 
-  /** Starts anew on other bytes. */
+  /** Starts again on other bytes. */
   open(data: Uint8Array, from: number, end: number): void {
     this.#data = data
     this.#at = from

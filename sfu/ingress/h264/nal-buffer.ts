@@ -1,16 +1,16 @@
 import { clearNals, closeNal, createNalIndex, maxNals, type NalIndex, scanNals } from './annex-b.ts'
 
 const firstBytes = 16 * 1024
-/** Where nothing is wanted so many bytes are kept: a start code may be cut between two PES packets. */
+/** At least this many bytes are kept: a start code may be cut between two PES packets. */
 const startCodeBytes = 3
 
 /**
- * The NAL units of the newest PES packet, behind those that were kept of packets before. They lie in the packet's own
- * memory while nothing is kept, and are copied otherwise.
+ * The NAL units of the newest PES packet, after those kept from earlier packets. While nothing is kept they are in the
+ * packet's own memory; otherwise they are copied.
  */
 export class NalBuffer {
   readonly index: NalIndex = createNalIndex()
-  /** Number of the PES packet that each NAL unit begins in. */
+  /** Number of the PES packet in which each NAL unit begins. */
   readonly packets = new Int32Array(maxNals + 1)
   /** That packet's PTS, 33 bit, or -1. */
   readonly times = new Float64Array(maxNals + 1)
@@ -18,15 +18,15 @@ export class NalBuffer {
   #kept: Buffer = Buffer.alloc(0)
   #keptBytes = 0
   #end = 0
-  /** What {@link index} points into. */
+  /** The memory of {@link index}. */
   data: Buffer = this.#kept
 
-  /** @param maxBytes of what is kept */
+  /** @param maxBytes most bytes that are kept */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
-  /** Something waits for its end. */
+  /** Whether something waits for its end. */
   get keeps(): boolean {
     return this.#keptBytes > 0
   }
@@ -41,7 +41,7 @@ export class NalBuffer {
     return this.#end
   }
 
-  /** NAL units, with the one that is open. */
+  /** Number of NAL units, the open one included. */
   get units(): number {
     return this.index.count + (this.index.open ? 1 : 0)
   }
@@ -71,14 +71,14 @@ export class NalBuffer {
     closeNal(this.data, this.#end, this.index)
   }
 
-  /** Lets go of the NAL units before `first`, and keeps the others for the next packet; they move down by `first`. */
+  /** Releases the NAL units before `first`, and keeps the others for the next packet, moved down by `first`. */
   keep(first: number): void {
     const { index, units } = this
     if (first >= units) {
       this.#keepEnd()
       return
     }
-    // With its start code, so that something is kept of a NAL unit of which nothing came yet.
+    // With its start code, so that something is kept of a NAL unit that has no bytes yet.
     const at = index.starts[first]! - startCodeBytes
     if (this.data === this.#kept && at === 0) return
     this.#move(at)

@@ -1,7 +1,7 @@
 import { BitReader } from './bit-reader.ts'
 import { parseSps, type SequenceParameterSet } from './sequence-parameter-set.ts'
 
-/** A parameter set that fits no packet cannot be repeated, and no encoder makes one. */
+/** Largest parameter set, bytes: a larger one fits no packet and can't be repeated, and no encoder makes one. */
 const maxSetBytes = 1024
 const maxSpsCount = 4
 const maxPpsCount = 16
@@ -20,21 +20,21 @@ interface StoredSps {
 }
 
 /**
- * Keeps the SPS and PPS of one video stream, so that they can be repeated in front of every IDR picture: encoders
- * send them rarely, and each new viewer and each simulcast switch needs them at once.
+ * Keeps the SPS and PPS of one video stream, to repeat them in front of every IDR picture: encoders send them rarely,
+ * and each new viewer and each simulcast switch needs them at once.
  */
 export class ParameterSets {
   readonly #sps = new Map<number, StoredSps>()
   readonly #pps = new Map<number, StoredPps>()
 
-  /** @returns `changed` when it differs from what was known, `bad` when it is not usable */
+  /** @returns `changed` when the set differs from the known one, `bad` when it is not usable */
   addSps(data: Buffer, from: number, to: number): 'same' | 'changed' | 'bad' {
     if (to - from > maxSetBytes) return 'bad'
     const parsed = parseSps(data, from, to)
     if (!parsed) return 'bad'
     const known = this.#sps.get(parsed.id)
     if (known && sameBytes(known.nal, data, from, to)) return 'same'
-    // Every PPS that referred to the old SPS has to be sent again, section 7.4.1.2.1.
+    // Every PPS that referred to the old SPS must be sent again, section 7.4.1.2.1.
     for (const pps of this.#pps.values()) if (pps.spsId === parsed.id) this.#pps.delete(pps.id)
     store(this.#sps, parsed.id, { parsed, nal: Buffer.from(data.subarray(from, to)) }, maxSpsCount)
     return 'changed'
@@ -54,14 +54,14 @@ export class ParameterSets {
     return 'changed'
   }
 
-  /** Whether these bytes are a parameter set that is known already: then the set says nothing new. */
+  /** Whether these bytes are a known parameter set, which says nothing new. */
   isKnown(data: Buffer, from: number, to: number, kind: 'sps' | 'pps'): boolean {
     const sets: ReadonlyMap<number, { readonly nal: Buffer }> = kind === 'sps' ? this.#sps : this.#pps
     for (const { nal } of sets.values()) if (sameBytes(nal, data, from, to)) return true
     return false
   }
 
-  /** The SPS that a slice with this PPS refers to, or null when one of the two is missing. */
+  /** The SPS to which a slice with this PPS refers, or null when one of the two is missing. */
   active(ppsId: number): SequenceParameterSet | null {
     const pps = this.#pps.get(ppsId)
     return (pps && this.#sps.get(pps.spsId)?.parsed) ?? null
@@ -83,7 +83,7 @@ export class ParameterSets {
   }
 }
 
-/** The oldest entry makes room: the count is bounded whatever ids are sent. */
+/** The oldest entry makes room, so that the count is bounded whatever ids are sent. */
 function store<T>(map: Map<number, T>, id: number, value: T, limit: number): void {
   map.delete(id)
   if (map.size >= limit) {

@@ -1,14 +1,14 @@
-/** A stream that once spread a picture over several PES packets is believed again after so many that held one. */
+/** A stream that once spread a picture over several PES packets is trusted after this many with one each... */
 const CLEAN_PACKETS = 150
-/** And after so many keyframes among them: the largest pictures are the first to be spread. */
+/** ...and after this many keyframes among them: the largest pictures are spread first. */
 const CLEAN_KEYFRAMES = 3
-/** Each disappointment doubles what is asked for, up to this factor. */
+/** Each broken trust doubles these numbers, up to this factor. */
 const MAX_FACTOR = 16
 
 /**
- * Learns how an encoder packs its pictures. Most put each into one PES packet, and then a picture can leave as soon as
- * its packet is complete. Others make a packet for each slice, or for each few thousand bytes: there a picture's end is
- * seen only where the next one begins. ISO/IEC 13818-1 allows both.
+ * Learns how an encoder packs its pictures. Most encoders put each picture into one PES packet, and then a picture can
+ * leave as soon as its packet is complete. Others make a packet for each slice, or for each few thousand bytes: there
+ * the end of a picture shows only where the next one begins. ISO/IEC 13818-1 allows both.
  */
 export class PesPacking {
   #whole = false
@@ -17,16 +17,16 @@ export class PesPacking {
   #keyframes = 0
   #factor = 1
 
-  /** Pictures come whole: the end of a PES packet is the end of a picture. */
+  /** Whether pictures come whole: the end of a PES packet is the end of a picture. */
   get whole(): boolean {
     return this.#whole
   }
 
-  /** A PES packet began with a new picture. @param keyframe one began since the packet before, or in that packet */
+  /** A PES packet began with a new picture. @param keyframe one began since the last packet, or in this packet */
   began(keyframe: boolean): void {
     this.#packets += 1
     if (keyframe) this.#keyframes += 1
-    // A fresh stream proves it by its first keyframe: a picture that is spread shows at its second packet.
+    // A fresh stream proves itself by its first keyframe: a spread picture shows at its second packet.
     const enough = this.#spread ? this.#factor : 0
     this.#whole ||=
       this.#packets > enough * CLEAN_PACKETS && this.#keyframes >= Math.max(1, enough * CLEAN_KEYFRAMES)

@@ -4,19 +4,19 @@ import type { SequenceParameterSet } from './sequence-parameter-set.ts'
 export type ReorderVerdict = 'unknown' | 'in-order' | 'reordered'
 
 const second = 90_000
-/** Observation, in media time, of a stream whose SPS says nothing about reordering. */
+/** How long a stream is observed whose SPS says nothing about reordering, in media time. */
 const silentProbation = 0.5 * second
-/** The same for one whose SPS allows it: some encoders allow it and never do it. */
+/** How long a stream is observed whose SPS allows reordering: some encoders allow it and never do it. */
 const suspectProbation = second
 const minPictures = 4
-/** A reordered stream that keeps order for so long has been mended. */
+/** A reordered stream that keeps its order for this long has been corrected. */
 const cleanAfter = 2 * second
-/** So many steps back within {@link backWindow} pictures are no timestamp reset. */
+/** This many steps back within {@link backWindow} pictures are no timestamp reset. */
 const backSteps = 3
 const backWindow = 64
 
 /**
- * Finds out whether pictures leave the encoder in another order than they are shown in, that is, whether there are
+ * Finds out whether pictures leave the encoder in another order than they are shown, that is, whether there are
  * B-frames. WebRTC has no decoding time stamps: browsers stall on such a stream.
  */
 export class ReorderProbe {
@@ -33,7 +33,7 @@ export class ReorderProbe {
     return this.#verdict
   }
 
-  /** Another SPS: what was learned of the old one is void. */
+  /** Another SPS: what was learned of the old SPS is void. */
   configure(sps: SequenceParameterSet): void {
     this.#sps = sps
     this.#verdict = 'unknown'
@@ -43,7 +43,7 @@ export class ReorderProbe {
     if (declaresOrder(sps) || sps.profileIdc === 66) this.#verdict = 'in-order'
   }
 
-  /** The sender started anew: a bad verdict has to be earned again, a good one of the same SPS stays. */
+  /** The sender started again: a bad verdict needs new evidence, a good verdict on the same SPS stays. */
   restart(): void {
     this.#lastPts = -1
     this.#backSteps = 0
@@ -78,7 +78,7 @@ export class ReorderProbe {
   }
 }
 
-/** The SPS itself says that output order is decoding order: section 8.2.1.3, or E.2.1 max_num_reorder_frames. */
+/** Whether the SPS says that output order is decoding order: section 8.2.1.3, or E.2.1 max_num_reorder_frames. */
 function declaresOrder(sps: SequenceParameterSet): boolean {
   return sps.maxReorderFrames === 0 || sps.pocType === 2
 }

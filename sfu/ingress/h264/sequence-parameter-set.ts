@@ -11,18 +11,18 @@ export interface SequenceParameterSet {
   readonly height: number
   /** frame_mbs_only_flag: false means that fields may be coded. */
   readonly progressive: boolean
-  /** 4:2:0 at 8 bits, which is all that browsers decode. */
+  /** 4:2:0 at 8 bits, the only format that browsers decode. */
   readonly browserFormat: boolean
   /** Bits of frame_num in slice headers, 4 to 16. */
   readonly frameNumBits: number
   readonly pocType: number
-  /** Bits of pic_order_cnt_lsb in slice headers, 4 to 16; of POC type 0 alone. */
+  /** Bits of pic_order_cnt_lsb in slice headers, 4 to 16; for POC type 0 only. */
   readonly pocLsbBits: number
-  /** delta_pic_order_always_zero_flag; of POC type 1 alone. */
+  /** delta_pic_order_always_zero_flag; for POC type 1 only. */
   readonly pocDeltaAlwaysZero: boolean
   /** separate_colour_plane_flag: slice headers name their plane. */
   readonly separatePlanes: boolean
-  /** max_num_reorder_frames of the VUI, or null when it is silent. */
+  /** max_num_reorder_frames of the VUI, or null when the VUI does not say. */
   readonly maxReorderFrames: number | null
   /** Frame duration in 90 kHz ticks from the VUI's timing, or null. */
   readonly frameTicks: number | null
@@ -127,7 +127,7 @@ function readPocCycle(reader: BitReader): boolean {
   return alwaysZero
 }
 
-/** A VUI that is cut short says nothing, but doesn't spoil the rest of the SPS. */
+/** A truncated VUI says nothing, but doesn't spoil the rest of the SPS. */
 function readVui(reader: BitReader): Pick<SequenceParameterSet, 'maxReorderFrames' | 'frameTicks'> {
   if (reader.flag() && reader.bits(8) === 255) reader.bits(32) // sample aspect ratio
   if (reader.flag()) reader.bit() // overscan

@@ -5,8 +5,8 @@ import type { ParameterSets } from './parameter-sets.ts'
 const nalIdr = 5
 
 /**
- * The start of a slice header, ITU-T H.264 section 7.3.3. What the slice's stream does not carry is 0, so that two
- * headers of one stream can be compared field by field. Reused.
+ * The start of a slice header, ITU-T H.264 section 7.3.3. Fields that the slice's stream does not carry are 0, so that
+ * two headers of one stream can be compared field by field. Reused.
  */
 export interface SliceHeader {
   idr: boolean
@@ -17,7 +17,7 @@ export interface SliceHeader {
   type: number
   ppsId: number
   frameNum: number
-  /** 0 of a frame, 1 of a top field, 2 of a bottom field. */
+  /** 0 for a frame, 1 for a top field, 2 for a bottom field. */
   field: number
   idrPicId: number
   pocLsb: number
@@ -38,7 +38,7 @@ export function createSliceHeader(): SliceHeader {
 }
 
 /**
- * @param sets the parameter sets in force; without those of the slice, what depends on them stays 0
+ * @param sets the parameter sets in force; without the slice's sets, the fields that depend on them stay 0
  * @returns false when `data[from..to)` (with its NAL header byte) ends too early or has impossible values
  */
 export function readSliceHeader(
@@ -81,7 +81,7 @@ export function readSliceHeader(
   return !reader.overrun
 }
 
-/** Whether two slices are of one picture, section 7.4.1.2.4: pictures that follow each other differ in one of these. */
+/** Whether two slices belong to one picture, section 7.4.1.2.4: successive pictures differ in one of these fields. */
 export function samePicture(a: SliceHeader, b: SliceHeader): boolean {
   return (
     a.frameNum === b.frameNum &&

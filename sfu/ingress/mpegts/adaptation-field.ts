@@ -3,9 +3,9 @@ import { readNtpTime } from '../../../common/ntp-time.ts'
 /** What the demuxer needs of an adaptation field, ISO/IEC 13818-1 section 2.4.3.4. Reused from packet to packet. */
 export interface AdaptationField {
   discontinuity: boolean
-  /** Stuffing bytes follow what the flags announce: in a stream without padding that is how a unit's end looks. */
+  /** Stuffing bytes follow the announced fields. In a stream without padding that marks the end of a unit. */
   stuffed: boolean
-  /** A TEMI stamp was read into `temiPts` and `temiUnixMs`. */
+  /** `temiPts` and `temiUnixMs` hold a TEMI stamp. */
   hasTemi: boolean
   /** Low 32 bits of the PTS (90 kHz) that was captured at `temiUnixMs`. */
   temiPts: number
@@ -19,7 +19,7 @@ export function createAdaptationField(): AdaptationField {
 
 /**
  * Reads the field whose length byte is at `offset` and whose packet ends before `end`.
- * @returns false when its length or a length inside it runs over the packet
+ * @returns false when its length, or a length inside it, runs past the packet
  */
 export function readAdaptationField(
   data: Uint8Array,
@@ -76,7 +76,7 @@ function readExtension(data: Uint8Array, from: number, end: number, into: Adapta
   }
 }
 
-/** TEMI timeline descriptor, ISO/IEC 13818-1 annex U.3.6: only one with both a 90 kHz and an NTP time is of use. */
+/** TEMI timeline descriptor, ISO/IEC 13818-1 annex U.3.6. Useful only with both a 90 kHz and an NTP time. */
 function readTimeline(data: Uint8Array, from: number, end: number, into: AdaptationField): void {
   if (from + 3 > end) return
   const hasTimestamp = data[from]! >> 6

@@ -6,8 +6,8 @@ export class ContinuityCounter {
   #last = -1
 
   /**
-   * @param announced the packet's discontinuity_indicator: a jump is no loss then
-   * @returns `jump` for an announced discontinuity. `duplicate` is only a suspicion: 15 lost packets look the same
+   * @param announced the packet's discontinuity_indicator: a jump is then no loss
+   * @returns `jump` for an announced discontinuity. `duplicate` is only a suspicion: 15 lost packets look the same.
    */
   check(counter: number, hasPayload: boolean, announced: boolean): Continuity {
     const last = this.#last

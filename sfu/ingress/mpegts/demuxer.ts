@@ -15,13 +15,13 @@ export type DemuxIssue =
   | 'too_many_pids'
 
 export interface DemuxerSink {
-  /** The streams of the program, whenever its PMT says something new. Answer with {@link Demuxer.select}. */
+  /** The streams of the program, whenever the PMT changes. Answer with {@link Demuxer.select}. */
   program(streams: readonly StreamEntry[]): void
   /** A whole PES payload in `data[from..to)`, valid during the call; `pts` is 33 bit at 90 kHz, or -1. */
   unit(pid: number, data: Buffer, from: number, to: number, pts: number): void
   /** At least one unit of the PID is missing before the next. */
   lost(pid: number): void
-  /** The picture whose PTS has these low 32 bits was captured then. */
+  /** The picture whose PTS has these low 32 bits was captured at this time. */
   temi(pts32: number, unixMs: number): void
   issue(kind: DemuxIssue, pid?: number): void
 }
@@ -33,9 +33,9 @@ export interface Selection {
 }
 
 export interface DemuxerLimits {
-  /** Streams of a PMT that are looked at; the rest is ignored. */
+  /** Most streams of a PMT that are looked at. The rest is ignored. */
   readonly maxStreams: number
-  /** Distinct PIDs after which a stream is called suspicious. */
+  /** Number of distinct PIDs above which a stream is suspicious. */
   readonly maxPids: number
 }
 
@@ -48,12 +48,12 @@ interface PidSlot {
 const patPid = 0x0000
 const nullPid = 0x1fff
 const pidCount = 0x2000
-/** A PAT of more sections than this has more programs than any field sender. */
+/** A PAT with more sections has more programs than any field sender. */
 const maxPatSections = 4
 
 /**
- * Demultiplexes the first program of an MPEG transport stream (ISO/IEC 13818-1). Holds one fixed table of PIDs, one
- * section buffer for PAT and PMT each, and one buffer per selected stream; nothing else grows with the input.
+ * Demultiplexes the first program of an MPEG transport stream (ISO/IEC 13818-1). Memory is one fixed table of PIDs, one
+ * section buffer each for PAT and PMT, and one buffer per selected stream. Nothing else grows with the input.
  */
 export class Demuxer {
   readonly #sink: DemuxerSink
@@ -83,7 +83,7 @@ export class Demuxer {
     this.#sync.push(data)
   }
 
-  /** Chooses the streams to assemble. One that was chosen before keeps what it has. */
+  /** Chooses the streams to assemble. A stream that stays chosen keeps its state. */
   select(selections: readonly Selection[]): void {
     const previous = new Map(this.#selected.map((pid) => [pid, this.#slots[pid] ?? null]))
     for (const pid of this.#selected) this.#slots[pid] = null
@@ -95,7 +95,7 @@ export class Demuxer {
     }
   }
 
-  /** What comes next has nothing to do with what came: forgets units, counters and tables under way. */
+  /** The next input has nothing to do with the last: forgets open units, counters and tables. */
   reset(): void {
     this.#sync.reset()
     this.#seen.fill(0)
@@ -145,7 +145,7 @@ export class Demuxer {
     const unitStart = (second & 0x40) !== 0
     if (fourth & 0xc0) {
       this.#sink.issue('scrambled', pid)
-      // One that begins scrambled is lost with its first packet, one that goes on so with the first of those.
+      // A unit that begins scrambled is lost with its first packet, another with its first scrambled packet.
       if (slot.pes && (slot.pes.drop() || unitStart)) this.#sink.lost(pid)
       return
     }

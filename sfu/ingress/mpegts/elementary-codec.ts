@@ -12,7 +12,7 @@ export type ElementaryCodec =
 const video = (name: string): ElementaryCodec => ({ media: 'video', codec: 'unsupported', name })
 const audio = (name: string): ElementaryCodec => ({ media: 'audio', codec: 'unsupported', name })
 
-/** stream_type values of ISO/IEC 13818-1 table 2-34 and the private ones in common use. */
+/** stream_type values of ISO/IEC 13818-1 table 2-34, and private ones in common use. */
 const byStreamType: ReadonlyMap<number, ElementaryCodec> = new Map<number, ElementaryCodec>([
   [0x01, video('MPEG-1 video')],
   [0x02, video('MPEG-2 video')],
@@ -50,10 +50,10 @@ const byRegistration: ReadonlyMap<string, ElementaryCodec> = new Map([
   ['DTS1', audio('DTS')],
 ])
 
-/** Names the codec of a stream of the PMT. */
+/** The codec of a stream of the PMT. */
 export function elementaryCodec(stream: StreamEntry): ElementaryCodec {
   if (stream.registration === 'Opus') {
-    // 0 is dual mono, 1 and 2 are mono and stereo; the rest needs a channel mapping that RTP has no room for
+    // 0 is dual mono, 1 and 2 are mono and stereo. The rest needs a channel mapping, for which RTP has no room.
     const channels = stream.opusChannels ?? 2
     if (channels > 2) return audio('multichannel Opus')
     return { media: 'audio', codec: 'opus', channels: channels === 1 ? 1 : 2 }

@@ -1,11 +1,11 @@
 /** Bytes of a transport packet, ISO/IEC 13818-1 section 2.4.3.2. */
 export const packetBytes = 188
 const syncByte = 0x47
-/** Out of sync, this many sync bytes at the right distance are believed. */
+/** Sync is found at this many sync bytes at the right distance. */
 const syncRun = 3
 /**
- * Bytes from one packet to the next where something stands between them: 16 bytes of Reed-Solomon code, or the 4 bytes
- * of time in front of each packet of M2TS. More sync bytes are asked for, as they could meet by chance.
+ * Distances of packets with something between them: 16 bytes of Reed-Solomon code, or the 4 bytes of time before each
+ * packet of M2TS. These need more sync bytes, which could match by chance.
  */
 const wideStrides = [204, 192] as const
 const wideRun = 5
@@ -14,13 +14,13 @@ const bufferBytes = 64 * 1024
 export interface PacketSyncSink {
   /** One transport packet, `packetBytes` long, at `offset`; valid only during the call. */
   packet(buffer: Buffer, offset: number): void
-  /** Bytes that are no transport stream were met; packets are lost until the next sync. */
+  /** The input was no transport stream. Packets are lost until the next sync. */
   syncLost(): void
 }
 
 /**
- * Cuts a byte stream into transport packets and finds back after garbage. What librist delivers starts on a packet
- * boundary where the sender fills its datagrams with whole packets. Others cut anywhere, and any block may be lost.
+ * Cuts a byte stream into transport packets and finds sync again after garbage. librist delivers whole packets if the
+ * sender fills its datagrams with whole packets. Other senders cut anywhere, and any block may be lost.
  */
 export class PacketSync {
   readonly #sink: PacketSyncSink
@@ -29,7 +29,7 @@ export class PacketSync {
   #locked = false
   /** Bytes from one packet to the next. */
   #stride = packetBytes
-  /** Bytes to come that stand between packets. */
+  /** Bytes still to come that are between packets. */
   #skip = 0
 
   constructor(sink: PacketSyncSink) {
@@ -48,7 +48,7 @@ export class PacketSync {
     }
   }
 
-  /** Forgets a half packet: what comes next belongs to another flow. */
+  /** Forgets a half packet: the next bytes belong to another flow. */
   reset(): void {
     this.#length = 0
     this.#skip = 0
@@ -66,7 +66,7 @@ export class PacketSync {
         this.#locked = true
       }
       if (at + packetBytes > this.#length) break
-      // A wrong byte after this packet means that a lost block spliced it to a foreign rest: don't believe it.
+      // A wrong byte after this packet means that a lost block joined it to a foreign rest: drop the packet.
       const next = at + this.#stride
       if (buffer[at] !== syncByte || (next < this.#length && buffer[next] !== syncByte)) {
         this.#locked = false
@@ -86,7 +86,7 @@ export class PacketSync {
     }
   }
 
-  /** @returns where sync is, or `-(n + 1)` when there is none and the first n bytes are of no use */
+  /** @returns the position of sync, or `-(n + 1)` when there is none and the first n bytes are useless */
   #search(from: number): number {
     const buffer = this.#buffer
     let undecided = -1
@@ -99,7 +99,7 @@ export class PacketSync {
         if (wide === 'sync') return this.#lock(at, stride)
         if (wide === 'undecided') verdict = wide
       }
-      // Not enough bytes to tell: keep them until more come.
+      // Too few bytes to tell: keep them until more come.
       if (verdict === 'undecided' && undecided < 0) undecided = at
     }
     return -(undecided < 0 ? this.#length : undecided) - 1
@@ -121,8 +121,8 @@ export class PacketSync {
 }
 
 /**
- * Whether a datagram's payload is of a transport stream: whole packets, or at any offset three sync bytes and no other
- * byte where one is due.
+ * Whether a datagram's payload belongs to a transport stream: whole packets, or at some offset three sync bytes and no
+ * other byte where a sync byte is due.
  */
 export function looksLikeTransportStream(payload: Uint8Array): boolean {
   if (payload.length % packetBytes === 0 && payload[0] === syncByte) return true

@@ -10,14 +10,14 @@ export interface PesSink {
   fault(kind: PesFault): void
 }
 
-/** A muxer that pads a unit's first packet is believed to mean "this is all" after so many proofs. */
+/** After this many proofs, padding in a unit's first packet is taken to mean that the unit ends there. */
 const proofsForShortUnits = 3
 const firstBytes = 8 * 1024
 
 /**
- * Puts the PES packets of one PID together and hands each on as soon as it is complete: by its length when it has
- * one, else when a stuffed packet shows its end, else when the next one starts. Whether stuffing marks the end is
- * learned from the stream itself, since a muxer may pad in the middle too.
+ * Puts the PES packets of one PID together and hands each on as soon as it is complete: by its length if it has one,
+ * else when a stuffed packet shows its end, else when the next one starts. The stream itself shows whether stuffing
+ * marks the end, because a muxer may also pad in the middle.
  */
 export class PesAssembler {
   readonly #sink: PesSink
@@ -26,7 +26,7 @@ export class PesAssembler {
   #buffer: Buffer
   #length = 0
   #open = false
-  /** Bytes of the whole PES packet, 0 while unknown, -1 when it has no length. */
+  /** Bytes of the whole PES packet; 0 while unknown, -1 when the packet has no length. */
   #expected = 0
   #lastFrom = 0
   #stuffingEnds = true
@@ -45,7 +45,7 @@ export class PesAssembler {
     return this.#buffer.length
   }
 
-  /** Gives up the unit under way. @returns whether there was one */
+  /** Gives up the open unit. @returns whether there was one */
   drop(): boolean {
     const dropped = this.#open
     this.#open = false
@@ -53,7 +53,7 @@ export class PesAssembler {
     return dropped
   }
 
-  /** Whether this is the packet that was pushed last, once more. */
+  /** Whether this packet repeats the last pushed packet. */
   isRepeated(packet: Buffer, from: number, end: number): boolean {
     const count = end - from
     if (this.#length - this.#lastFrom !== count) return false
@@ -112,7 +112,7 @@ export class PesAssembler {
     this.#firstWasStuffed = stuffed
   }
 
-  /** A packet came for a unit that is not open: this muxer pads inside its units, and the last one was cut. */
+  /** A packet came for a unit that is not open: this muxer pads inside its units, and the last unit was cut. */
   #goneOn(): void {
     if (!this.#endedByStuffing) return
     this.#endedByStuffing = false

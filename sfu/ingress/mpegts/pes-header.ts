@@ -1,4 +1,4 @@
-/** A PES packet's header as far as it matters here, ISO/IEC 13818-1 section 2.4.3.6. Reused. */
+/** The needed fields of a PES packet's header, ISO/IEC 13818-1 section 2.4.3.6. Reused. */
 export interface PesHeader {
   /** Where the payload starts. */
   payload: number

@@ -24,7 +24,7 @@ export interface StreamEntry {
 
 const applicable = (data: Uint8Array): boolean => (data[5]! & 0x01) === 1
 
-/** @returns null when it is not a PAT that applies now; the section's CRC was checked before */
+/** @returns null when the section is no PAT that applies now; its CRC was checked before */
 export function parsePat(data: Uint8Array, length: number): PatSection | null {
   if (data[0] !== 0x00 || length < 12 || !applicable(data)) return null
   const programs: ProgramEntry[] = []
@@ -38,7 +38,7 @@ export function parsePat(data: Uint8Array, length: number): PatSection | null {
 
 /**
  * @param limit streams beyond this number are counted, not returned
- * @returns null when it is not the PMT of that program, or does not apply now
+ * @returns null when the section is not the PMT of that program, or does not apply now
  */
 export function parsePmt(
   data: Uint8Array,

@@ -9,7 +9,7 @@ export interface SectionSink {
   crcError(): void
 }
 
-/** Puts the sections of one PSI PID together: over several packets, several in a packet, after a pointer field. */
+/** Puts the sections of one PSI PID together: over several packets, several in one, and after a pointer field. */
 export class SectionAssembler {
   readonly #sink: SectionSink
   readonly #buffer = Buffer.allocUnsafe(maxSectionBytes)
@@ -20,7 +20,7 @@ export class SectionAssembler {
     this.#sink = sink
   }
 
-  /** Forgets a half section: a packet of it was lost. */
+  /** Forgets a half section, of which a packet was lost. */
   drop(): void {
     this.#open = false
     this.#length = 0
