@@ -15,12 +15,12 @@ import {
 import { RistLogChannel, type RistLogLine } from '../common/rist/log-channel.ts'
 
 export interface SenderLink {
-  /** Host name or IP address of the receiver. A link is bound to an uplink by routing on its port. */
+  /** Host name or IP address of the receiver. Routing on the port binds a link to an uplink. */
   readonly host: string
   readonly port: number
-  /** What the receiver's statistics call this link, at most 127 bytes. */
+  /** The link's name in the receiver's statistics, at most 127 bytes. */
   readonly cname?: string
-  /** Share of the packets in mode `share`, relative to the other links'; librist schedules well near 100. */
+  /** Share of the packets in mode `share`, relative to the other links. librist schedules well near 100. */
   readonly weight?: number
 }
 
@@ -28,7 +28,7 @@ export interface BondedSenderOptions {
   readonly links: readonly SenderLink[]
   /** `duplicate` sends every packet on every link, `share` spreads them by weight. */
   readonly mode: 'duplicate' | 'share'
-  /** How long packets are kept for retransmission, in ms; the receiver's buffer at least. */
+  /** How long packets are kept for retransmission, ms: at least as long as the receiver's buffer. */
   readonly bufferMs: number
   /** PSK, 1 to 127 bytes. */
   readonly passphrase: string
@@ -36,7 +36,7 @@ export interface BondedSenderOptions {
   /** SRP credentials, 1 to 255 bytes each. */
   readonly username: string
   readonly password: string
-  /** Leave out MPEG-TS null packets and have the receiver put them back. */
+  /** Leaves out MPEG-TS null packets; the receiver puts them back. */
   readonly nullPacketDeletion?: boolean
   /** Each second, once per link. */
   readonly onStats?: (stats: SenderLinkStats) => void
@@ -66,7 +66,7 @@ const DEFAULT_SHARE_WEIGHT = 100
 
 const count = z.number().nonnegative().catch(0)
 
-/** The JSON that librist's sender statistics come as, one text per peer. */
+/** The JSON of librist's sender statistics, one text per peer. */
 const senderStats = z.object({
   'sender-stats': z.object({
     peer: z.object({
@@ -88,7 +88,7 @@ export class BondedSender implements AsyncDisposable {
   #disposal: Promise<void> | undefined
 
   /**
-   * Starts connecting; packets written before a link has authenticated are lost, as in any live stream.
+   * Starts to connect. Packets written before a link has authenticated are lost, as in any live stream.
    *
    * @throws CodedError `rist_library_missing`, `rist_peer_failed`, `rist_srp_failed`, `rist_text_too_long`
    */
@@ -110,7 +110,7 @@ export class BondedSender implements AsyncDisposable {
       options.onLog?.(line),
     )
     const holder: [RistPointer | null] = [null]
-    // Flow id 0 lets librist draw one: a restarted sender must not continue its predecessor's numbering.
+    // Flow id 0 lets librist draw an id: a restarted sender must not continue its predecessor's numbering.
     if (rist.senderCreate(holder, RIST_PROFILE_MAIN, 0, this.#log.settings) !== 0 || !holder[0]) {
       this.#log[Symbol.dispose]()
       throw new CodedError('rist_sender_failed', 'librist cannot create a sender')
@@ -149,7 +149,7 @@ export class BondedSender implements AsyncDisposable {
     return this.#options.mode === 'duplicate' ? 0 : (link.weight ?? DEFAULT_SHARE_WEIGHT)
   }
 
-  /** The flow id that the receiver knows this sender by. */
+  /** The flow id by which the receiver knows this sender. */
   get flowId(): number {
     const holder = [0]
     loadRist().senderFlowId(this.#context, holder)
@@ -157,8 +157,8 @@ export class BondedSender implements AsyncDisposable {
   }
 
   /**
-   * Sends whole TS packets at once, seven to a RIST packet; what does not fill the last one goes too, so give
-   * it what belongs together (an access unit) in one call.
+   * Sends whole TS packets at once, seven to a RIST packet. The last RIST packet may be partly filled, so write what
+   * belongs together (an access unit) in one call.
    */
   write(ts: Buffer): void {
     for (let offset = 0; offset < ts.length; offset += MAX_PAYLOAD) {
@@ -170,8 +170,8 @@ export class BondedSender implements AsyncDisposable {
   }
 
   /**
-   * Changes a link's share of the packets while the stream runs. Only in mode `share`: weight 0 would turn the
-   * link into a duplicating one, so `weight` is at least 1.
+   * Changes a link's share of the packets during the stream, in mode `share` only. `weight` is at least 1, because
+   * weight 0 would make the link duplicate.
    */
   async setWeight(link: number, weight: number): Promise<void> {
     const peer = this.#links[link]
@@ -191,7 +191,7 @@ export class BondedSender implements AsyncDisposable {
     const parsed = typeof text === 'string' ? senderStats.safeParse(parseJson(text)) : undefined
     if (!parsed?.success) return 0
     const { id, stats } = parsed.data['sender-stats'].peer
-    // librist numbers peers from 1 in the order in which they were created.
+    // librist numbers peers from 1 in the order of their creation.
     if (id < 1 || id > this.#links.length) return 0
     this.#options.onStats?.({
       link: id - 1,

@@ -3,20 +3,20 @@ import { renewIdentity } from './enrolment.ts'
 import type { NodeIdentity } from './node-identity.ts'
 import { trustAuthorities } from './trusted-authorities.ts'
 
-/** A certificate is renewed when this share of its life is over: a hub that is away for days does no harm then. */
+/** A certificate is renewed when this share of its life is over. So a hub that is away for days does no harm. */
 const RENEW_AT = 2 / 3
 const RETRY = { initialMs: 1000, maxMs: 600_000, factor: 2 }
-/** The machine's clock is looked at so often, ms: it may be set, or the machine may have slept. */
+/** How often to look at the machine's clock, ms: somebody may set it, or the machine may have slept. */
 const LONGEST_PAUSE_MS = 60_000
 
 export interface CertificateKeeperOptions {
-  /** Keeps what is to outlive a restart, before it is used. */
+  /** Stores the identity before it is used, so that it outlives a restart. */
   readonly save: (identity: NodeIdentity) => Promise<void>
-  /** A renewal failed and is tried again. */
+  /** A renewal failed. It will be tried again. */
   readonly onError: (error: unknown) => void
 }
 
-/** Keeps a node's certificate from running out, and the process on the hub's present CAs. */
+/** Renews a node's certificate before it expires, and keeps the process on the hub's present CAs. */
 export class CertificateKeeper implements AsyncDisposable {
   readonly #options: CertificateKeeperOptions
   readonly #closing = new AbortController()
@@ -32,7 +32,7 @@ export class CertificateKeeper implements AsyncDisposable {
     })
   }
 
-  /** The present one. */
+  /** The present identity. */
   get identity(): NodeIdentity {
     return this.#identity
   }

@@ -7,34 +7,34 @@ import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
 import { ControlChannel } from './control-channel.ts'
 import { type Grant, type HubClient, HubRefusal } from './hub-client.ts'
 
-/** A hub that does not answer is mostly restarting; one that refuses mostly goes on refusing. */
+/** A hub that does not answer is mostly restarting. A hub that refuses mostly goes on refusing. */
 const UNREACHABLE = { initialMs: 250, maxMs: 5_000, factor: 2 }
 const REFUSED = { initialMs: 1_000, maxMs: 30_000, factor: 2 }
-/** Somebody ended the contract on purpose, ms. */
+/** Wait after somebody ended the contract on purpose, ms. */
 const REVOKED_MS = 30_000
-/** Renewed when this share of its life is over. */
+/** A contract is renewed when this share of its life is over. */
 const RENEW_AT = 0.5
 
-/** Why a contract is over: `lost` the hub does not know it (any more). */
+/** Why a contract is over. `lost`: the hub does not know the contract. */
 export type ContractEnd = 'expired' | 'revoked' | 'lost'
 
-/** Who sends by the contract. */
+/** The sender that uses the contract. */
 export interface ContractHolder {
-  /** A new contract, or a newer version of the running one: send by it from now on. */
+  /** A new contract, or a newer version of the running one. Send by it from now on. */
   granted(contract: FlowContract): void
   /** The contract is over: stop sending. */
   ended(reason: ContractEnd): void
-  /** The hub refuses, or does not answer; it is asked again in `againMs`. A contract that runs goes on running. */
+  /** The hub refuses, or does not answer. The keeper asks again in `againMs`. A running contract goes on. */
   refused?(error: HubRefusal, againMs: number): void
-  /** Somebody needs an IDR of one rendition (0 is the smallest), or of all. Left out: it makes none when it is asked. */
+  /** Somebody needs an IDR of one rendition (0 is the smallest), or of all. Left out by senders that can't. */
   keyframeRequested?(rendition: number | null): void
-  /** What anybody watches; everything while the hub can not say. */
+  /** What anybody watches; everything while the hub can't say. */
   demanded?(demand: LayerDemand): void
 }
 
 /**
- * Keeps a stream's contract from `constructor` to disposal: asks for it, hears of its news, renews it, and asks anew
- * when it is over, whatever happens to the hub in between.
+ * Keeps a stream's contract from `constructor` to disposal: asks for it, hears its news, renews it, and asks again when
+ * it is over, whatever happens to the hub in between.
  */
 export class ContractKeeper implements AsyncDisposable {
   readonly #client: HubClient
@@ -53,7 +53,7 @@ export class ContractKeeper implements AsyncDisposable {
     })
   }
 
-  /** The contract is not given back: whoever starts again soon gets it again. */
+  /** The contract is not given back: a sender that starts again soon gets it again. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     await this.#running
@@ -71,7 +71,7 @@ export class ContractKeeper implements AsyncDisposable {
     }
   }
 
-  /** Until the contract is over. */
+  /** Holds a contract until it is over. */
   async #hold(grant: Grant, signal: AbortSignal): Promise<ContractEnd> {
     const over = new AbortController()
     const held = new HeldContract(grant)
@@ -93,7 +93,7 @@ export class ContractKeeper implements AsyncDisposable {
     }
   }
 
-  /** The hub's line to this sender, for as long as the contract runs. */
+  /** The hub's channel to this sender, as long as the contract runs. */
   #control(
     { join }: FlowContract,
     take: (next: Grant) => void,
@@ -116,7 +116,7 @@ export class ContractKeeper implements AsyncDisposable {
     )
   }
 
-  /** Asks for news for as long as none come by the control channel. */
+  /** Asks for news while none come by the control channel. */
   async #listen(
     held: HeldContract,
     channel: ControlChannel,
@@ -124,7 +124,7 @@ export class ContractKeeper implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<ContractEnd> {
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
-    // How its first attempt ends is known soon.
+    // The outcome of the channel's first attempt is known soon.
     await Promise.race([channel.changed, aborted])
     for (;;) {
       signal.throwIfAborted()
@@ -146,7 +146,7 @@ export class ContractKeeper implements AsyncDisposable {
     }
   }
 
-  /** Renews for as long as there is something to renew, and ends with the contract. */
+  /** Renews as long as there is something to renew, and ends with the contract. */
   async #renew(held: HeldContract, take: (next: Grant) => void, signal: AbortSignal): Promise<ContractEnd> {
     for (let failures = 0; ; ) {
       const { renewInMs, leftMs } = held
@@ -157,12 +157,12 @@ export class ContractKeeper implements AsyncDisposable {
       }
       try {
         const grant = await this.#client.renew(held.contractId, signal)
-        // It ended at that very moment, and the hub began another one: `publish` answers with that.
+        // The contract ended at that very moment, and the hub began another: `publish` answers with the new one.
         if (grant.contract.contract_id !== held.contractId) return 'lost'
         take(grant)
         failures = 0
       } catch (error) {
-        // Whether the contract is gone, the listener hears first.
+        // The listener learns first whether the contract is gone.
         await pause(Math.min(this.#waitAfter(error, failures++), Math.max(0, held.leftMs)), signal)
       }
     }
@@ -187,7 +187,7 @@ export class ContractKeeper implements AsyncDisposable {
   }
 }
 
-/** The newest version of one contract, and its times by this machine's steady clock. */
+/** The newest version of one contract, with its times by this machine's steady clock. */
 class HeldContract {
   #contract: FlowContract
   #renewAt = 0
@@ -214,7 +214,7 @@ class HeldContract {
     return this.#endsAt - performance.now()
   }
 
-  /** False for what is known already: a renewal is answered, and told as news too. */
+  /** False for a version that is known already: a renewal comes both as an answer and as news. */
   take(grant: Grant): boolean {
     if (grant.contract.version <= this.version) return false
     this.#contract = grant.contract

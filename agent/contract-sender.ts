@@ -4,7 +4,7 @@ import { BondedSender, type BondedSenderOptions } from './bonded-sender.ts'
 
 export type ContractSenderOptions = Pick<BondedSenderOptions, 'onStats' | 'onLog' | 'nullPacketDeletion'>
 
-/** What of a contract a running sender can't change: with another of these, another one is made. */
+/** The terms that a running sender can't change. Other terms need another sender. */
 interface Plan {
   readonly contractId: string
   readonly endpoints: readonly Endpoint[]
@@ -12,8 +12,8 @@ interface Plan {
 }
 
 /**
- * Sends one MPEG-TS by whatever contract it was told last, and nothing without one. New weights are applied while it
- * sends; other links, or another contract, begin a new flow.
+ * Sends one MPEG-TS by the last contract it was given, and nothing without a contract. New weights apply at once. Other
+ * links, or another contract, begin a new flow.
  */
 export class ContractSender implements AsyncDisposable {
   readonly #options: ContractSenderOptions
@@ -26,7 +26,7 @@ export class ContractSender implements AsyncDisposable {
     this.#options = options
   }
 
-  /** @throws CodedError `contract_not_rist`, or what BondedSender throws; nothing is sent then */
+  /** @throws CodedError `contract_not_rist`, or what BondedSender throws; then nothing is sent */
   apply(contract: FlowContract): Promise<void> {
     return this.#next(() => this.#apply(contract))
   }
@@ -36,7 +36,7 @@ export class ContractSender implements AsyncDisposable {
     return this.#next(() => this.#close())
   }
 
-  /** Sends whole TS packets, as BondedSender does; without a contract they are dropped. */
+  /** Sends whole TS packets, as BondedSender does. Without a contract they are dropped. */
   write(ts: Buffer): void {
     this.#sender?.write(ts)
   }
@@ -76,7 +76,7 @@ export class ContractSender implements AsyncDisposable {
         weight: weightOf(contract, endpoint),
       })),
       mode,
-      // Kept for as long as the receiver may ever wait for it.
+      // Packets are kept as long as the receiver may ever wait for them.
       bufferMs: buffer.max_ms,
       passphrase: keys.passphrase,
       aesBits: keys.aes_bits,
@@ -95,7 +95,7 @@ export class ContractSender implements AsyncDisposable {
 }
 
 function planOf({ contract_id, class: streamClass, endpoints, overlay: { bindings } }: FlowContract): Plan {
-  // A hub that knows nothing of the sender's links binds none: they are then used as the class does by default.
+  // A hub that does not know the sender's links binds none: the class's default use then applies to all links.
   if (bindings.length === 0) {
     const mode = streamClass === 'focus' ? 'duplicate' : 'share'
     return { contractId: contract_id, endpoints, mode }

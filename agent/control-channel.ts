@@ -9,26 +9,26 @@ import {
 } from '../common/wire/publisher-protocol.ts'
 import { ControlConnection } from './control-connection.ts'
 
-/** A connection that was lost is mostly back soon; a hub that refuses mostly goes on refusing. */
+/** A lost connection is mostly back soon. A hub that refuses mostly goes on refusing. */
 const LOST: Backoff = { initialMs: 250, maxMs: 5_000, factor: 2 }
 const REFUSED: Backoff = { initialMs: 1_000, maxMs: 30_000, factor: 2 }
-/** The hub is asked for its clock this often, ms: one that does not answer is gone. */
+/** How often the channel asks for the hub's clock, ms. A hub that does not answer is gone. */
 const ALIVE_EVERY_MS = 10_000
 
-/** While there is no channel, nobody can say what is not wanted. */
+/** Without a channel nobody can say what is not wanted. */
 const EVERYTHING: LayerDemand = { video: [true, true, true, true], audio: true }
 
 export interface ControlChannelOptions {
   readonly hubUrl: string
-  /** The contract's. */
+  /** `join` of the contract. */
   readonly join: FlowContract['join']
-  /** The same for as long as the program runs. */
+  /** The same as long as the program runs. */
   readonly publisherId: string
-  /** Whether it makes an IDR when it is asked for one. */
+  /** Whether the sender makes an IDR on request. */
   readonly keyframesOnRequest: boolean
 }
 
-/** What the hub says of the stream while it is sent. */
+/** What the hub says about the stream while it is sent. */
 export interface ControlListener {
   /** The contract's newest version: at each connection, and whenever it changes. */
   contract(contract: FlowContract): void
@@ -39,8 +39,8 @@ export interface ControlListener {
 }
 
 /**
- * The line on which the hub tells a sender what is wanted of it, by protoo, for as long as a contract runs. It is
- * connected anew whenever it is lost; meanwhile the sender sends everything.
+ * The channel on which the hub tells a sender what is wanted, by protoo, as long as a contract runs. The channel
+ * connects again whenever it is lost. Meanwhile the sender sends everything.
  */
 export class ControlChannel implements AsyncDisposable {
   readonly #options: ControlChannelOptions
@@ -58,7 +58,7 @@ export class ControlChannel implements AsyncDisposable {
     })
   }
 
-  /** The hub's news come by it now. */
+  /** Whether the hub's news come by this channel now. */
   get live(): boolean {
     return this.#live
   }
@@ -91,7 +91,7 @@ export class ControlChannel implements AsyncDisposable {
     }
   }
 
-  /** From connecting until the connection is lost. @throws CodedError */
+  /** Runs from connecting until the connection is lost. @throws CodedError */
   async #connected(signal: AbortSignal, proved: () => void): Promise<void> {
     const { hubUrl, join, publisherId, keyframesOnRequest } = this.#options
     const url = new URL(join.protoo_url, hubUrl).href.replace(/^http/, 'ws')
@@ -108,7 +108,7 @@ export class ControlChannel implements AsyncDisposable {
     this.#changeTo(true)
     this.#listener.contract(answer.data.contract)
     this.#listener.demanded(answer.data.demand)
-    // Whoever asked before this was not heard.
+    // Requests made before this were not heard.
     this.#listener.keyframeRequested(null)
     const over = new AbortController()
     void connection.closed.then(() => over.abort())

@@ -22,7 +22,7 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** One WebSocket to the hub that speaks protoo: requests with answers one way, notifications the other. */
+/** One protoo WebSocket to the hub: requests with answers one way, notifications the other. */
 export class ControlConnection implements Disposable {
   readonly #socket: WebSocket
   readonly #waiting = new Map<number, Waiting>()
@@ -48,7 +48,7 @@ export class ControlConnection implements Disposable {
     })
   }
 
-  /** @throws CodedError `control_lost` when there is no protoo at that address, or `signal` aborts */
+  /** @throws CodedError `control_lost` when there is no protoo at that address, or when `signal` aborts */
   static async open(
     url: string,
     notified: (method: string, data: unknown) => void,
@@ -58,7 +58,7 @@ export class ControlConnection implements Disposable {
     const connection = new ControlConnection(socket, notified)
     const open = new Promise<boolean>((resolve) => socket.addEventListener('open', () => resolve(true)))
     const gaveUp = aborted(AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]))
-    // Its `error` says no more than the `close` after it.
+    // The event `error` says no more than the `close` after it.
     if (await Promise.race([open, connection.closed.then(() => false), gaveUp])) return connection
     connection[Symbol.dispose]()
     throw lost()

@@ -22,19 +22,19 @@ const CAPABILITIES: z.input<typeof nodeInitSchema>['capabilities'] = {
 }
 
 export interface EnrolOptions {
-  /** `https:`, for by TLS a node proves itself from then on. */
+  /** `https:`, because from then on the node proves its identity by TLS. */
   readonly hubUrl: string
-  /** The one-time token: used up by this, whatever comes of the answer. */
+  /** The token that works once. This call uses it up, whatever the answer. */
   readonly token: string
-  /** PEM of the hub's CAs, as they came with the token; needed where the system does not trust its certificate. */
+  /** PEM of the hub's CAs, which came with the token. Needed where the system does not trust the hub's certificate. */
   readonly authorities?: readonly string[]
   readonly role?: z.input<typeof nodeInitSchema>['role']
-  /** Transports, links, segments: see the wire schema; that it speaks RIST by default. */
+  /** Transports, links, segments: see the wire schema. By default the node speaks RIST. */
   readonly capabilities?: z.input<typeof nodeInitSchema>['capabilities']
 }
 
 /**
- * Makes this machine a node of the hub: a new key, which never leaves it, and a certificate for that.
+ * Makes this machine a node of the hub: a new key, which never leaves the machine, and a certificate for the key.
  * @throws CodedError `hub_without_tls`, HubRefusal
  */
 export async function enrol(options: EnrolOptions, signal: AbortSignal): Promise<NodeIdentity> {
@@ -48,7 +48,8 @@ export async function enrol(options: EnrolOptions, signal: AbortSignal): Promise
 }
 
 /**
- * A new key and certificate for a node that proves itself with its present one, which stays good until it expires.
+ * A new key and certificate for a node that proves itself with its present certificate. The present one stays valid
+ * until it expires.
  * @throws HubRefusal
  */
 export async function renewIdentity(identity: NodeIdentity, signal: AbortSignal): Promise<NodeIdentity> {
@@ -67,7 +68,7 @@ function identityOf(
 
 async function newKey(): Promise<{ key: string; csr: string }> {
   const keys = await crypto.subtle.generateKey(KEY, true, ['sign', 'verify'])
-  // The hub gives the name.
+  // The hub chooses the name.
   const name = 'CN=node'
   const request = await Pkcs10CertificateRequestGenerator.create({ name, keys, signingAlgorithm: SIGNING })
   const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')

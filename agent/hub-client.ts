@@ -8,19 +8,19 @@ import { askHub, type HubAnswer, type TlsIdentity } from './hub-request.ts'
 
 /** Longest wait for an answer, ms. */
 const ANSWER_TIMEOUT_MS = 10_000
-/** The hub holds a question for news open for 8 s; past this, in ms, the connection counts as dead. */
+/** The hub holds a question for news for 8 s. After this time the connection counts as dead, ms. */
 const NEWS_TIMEOUT_MS = 15_000
 
 export interface HubClientOptions {
-  /** The hub's address, as `https://hub.example:9415`. */
+  /** The hub's address, for instance `https://hub.example:9415`. */
   readonly hubUrl: string
-  /** Bearer token that may publish; a node proves itself by its certificate instead. */
+  /** Bearer token that may publish. A node proves its identity by its certificate instead. */
   readonly token?: string
-  /** The node's present certificate, asked for each request. */
+  /** Returns the node's present certificate, for each request. */
   readonly identity?: () => TlsIdentity
 }
 
-/** A contract and how long it runs from the moment of the answer, ms, whatever this machine's clock says. */
+/** A contract and its remaining time at the moment of the answer, ms, independent of this machine's clock. */
 export interface Grant {
   readonly contract: FlowContract
   readonly lifeMs: number
@@ -32,7 +32,7 @@ export type News =
 
 /** The hub answered with an error, or not at all (code `hub_unreachable`). */
 export class HubRefusal extends CodedError {
-  /** How long the hub asks to be left alone, ms; 0 where it does not say. */
+  /** How long the hub asks the client to wait, ms; 0 where it does not say. */
   readonly retryAfterMs: number
 
   constructor(
@@ -47,10 +47,10 @@ export class HubRefusal extends CodedError {
 
 const newsSchema = z.object({ event: flowEventSchema.nullable() })
 
-/** The calls of the REST API that a sender makes. Each throws HubRefusal, or the reason of `signal`. */
+/** The REST calls of a sender. Each throws HubRefusal, or the reason of `signal`. */
 export class HubClient {
   readonly #options: HubClientOptions
-  /** The hub's clock less this process's steady one, ms, by the Date header of its last answer (RFC 9110 section 6.6.1). */
+  /** The hub's clock minus this process's steady one, ms, by the last answer's Date header (RFC 9110 section 6.6.1). */
   #aheadMs = 0
 
   constructor(options: HubClientOptions) {
@@ -61,12 +61,12 @@ export class HubClient {
     return this.#options.hubUrl
   }
 
-  /** A contract that came some other way, and how long it runs by the hub's own clock. */
+  /** A contract that came another way, with its remaining time by the hub's clock. */
   grantOf(contract: FlowContract): Grant {
     return { contract, lifeMs: contract.expires_at - (SYSTEM_CLOCK.steady() + this.#aheadMs) }
   }
 
-  /** Asks for the contract to send a stream; who has it already gets it again, renewed. */
+  /** Asks for the contract to send a stream. A sender that has the contract already gets it again, renewed. */
   async publish(request: z.input<typeof publishRequestSchema>, signal: AbortSignal): Promise<Grant> {
     return this.#grant('/v1/publish', request, signal)
   }
@@ -128,7 +128,7 @@ export class HubClient {
   }
 }
 
-/** What the hub said in an answer that is an error. */
+/** The hub's words in an error answer. */
 export function refusalOf({ status, header, json }: HubAnswer): HubRefusal {
   const error = hubErrorSchema.safeParse(json).data?.error
   const seconds = Number(header('retry-after') ?? 0)

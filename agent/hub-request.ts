@@ -5,19 +5,19 @@ import { getCACertificates } from 'node:tls'
 /** Longest answer that is read, bytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024
 
-/** How a node proves itself by TLS, and whom it trusts to be the hub. PEM. */
+/** The node's proof of identity in TLS, and whom it trusts to be the hub. PEM. */
 export interface TlsIdentity {
-  /** Left out before there is one. */
+  /** Left out before there is a key. */
   readonly key?: string
   readonly certificate?: string
-  /** The hub's own CAs, beside those that the system trusts. */
+  /** The hub's own CAs, in addition to those that the system trusts. */
   readonly authorities: readonly string[]
 }
 
 export interface HubRequest {
   readonly method: string
   readonly headers?: Readonly<Record<string, string>>
-  /** Goes as JSON. */
+  /** Sent as JSON. */
   readonly body?: unknown
   readonly tls?: TlsIdentity | undefined
   readonly signal: AbortSignal
@@ -27,13 +27,13 @@ export interface HubAnswer {
   readonly status: number
   /** A header, or null. */
   readonly header: (name: string) => string | null
-  /** Undefined where the answer is no JSON. */
+  /** Undefined for an answer that is no JSON. */
   readonly json: unknown
 }
 
 /**
- * One request with JSON both ways over a connection of its own, which carries the node's present certificate: fetch can
- * show none.
+ * One request with JSON both ways over a connection of its own, which presents the node's certificate. fetch can't
+ * present one.
  */
 export async function askHub(
   url: URL,

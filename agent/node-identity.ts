@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { CodedError } from '../common/errors.ts'
 import { nodeIdSchema } from '../common/wire/ids.ts'
 
-/** Who this machine is to a hub, with the key that proves it. Keep it to its owner. */
+/** This machine's identity for a hub, with the key that proves it. Keep it secret. */
 const nodeIdentitySchema = z.strictObject({
   hub_url: z.url(),
   node_id: nodeIdSchema,
@@ -15,13 +15,13 @@ const nodeIdentitySchema = z.strictObject({
   certificate: z.string(),
   /** PEM of the hub's own CAs. */
   authorities: z.array(z.string()),
-  /** When the certificate was got and when it ends, Unix ms. */
+  /** Start and end of the certificate's life, Unix ms. */
   issued_at: z.number().int(),
   not_after: z.number().int(),
 })
 export type NodeIdentity = z.infer<typeof nodeIdentitySchema>
 
-/** @returns undefined where there is no such file. @throws CodedError `identity_unreadable` */
+/** @returns undefined where the file does not exist. @throws CodedError `identity_unreadable` */
 export async function loadIdentity(file: string): Promise<NodeIdentity | undefined> {
   let text: string
   try {
@@ -40,7 +40,7 @@ export async function loadIdentity(file: string): Promise<NodeIdentity | undefin
   }
 }
 
-/** Whole or not at all, for its owner alone: after a power cut the one before is there, and still good. */
+/** Writes whole or not at all, for its owner alone: a power cut leaves the previous identity, which is still valid. */
 export async function saveIdentity(file: string, identity: NodeIdentity): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const temporary = `${file}.${randomBytes(4).toString('hex')}`

@@ -1,8 +1,7 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 
 /**
- * Lets everything in this process that speaks TLS know the hub's own CAs, beside those of the system: a WebSocket can't
- * be given any.
+ * Makes all TLS in this process trust the hub's own CAs beside those of the system: a WebSocket can't be given any.
  * @param authorities PEM
  */
 export function trustAuthorities(authorities: readonly string[]): void {

@@ -8,9 +8,9 @@ const TICKS_PER_MS = 90
 const PTS_WRAP = 2 ** 33
 
 export interface TsStamperOptions {
-  /** When the picture with this PTS (90 kHz, 33 bits) was captured, Unix ms; undefined: it gets no stamp. */
+  /** Capture time of the picture with this PTS (90 kHz, 33 bits), Unix ms; undefined for a picture without a stamp. */
   readonly captureUnixMs: (pts: number) => number | undefined
-  /** Least media time between two stamps of a stream, in ms. */
+  /** Least media time between two stamps of a stream, ms. */
   readonly intervalMs?: number
   /** Whole TS packets, as soon as they are complete. The buffer belongs to the receiver. */
   readonly onPackets: (packets: Buffer) => void
@@ -22,8 +22,8 @@ interface VideoPid {
 }
 
 /**
- * Cuts an encoder's byte stream into TS packets and puts a capture-time stamp (TEMI) in front of pictures, about
- * three a second for each video stream. Bytes that are no TS packets are skipped.
+ * Cuts an encoder's byte stream into TS packets and puts a capture-time stamp (TEMI) in front of pictures, about three
+ * a second for each video stream. Bytes that are no TS packets are skipped.
  */
 export class TsStamper {
   readonly #options: TsStamperOptions
@@ -66,7 +66,7 @@ export class TsStamper {
     if (pieces.length > 0) this.#options.onPackets(Buffer.concat(pieces))
   }
 
-  /** The stamp that goes in front of the packet at `offset`, if it starts a picture whose time has come. */
+  /** The stamp for the packet at `offset`, if a picture starts there and a stamp is due. */
   #stampFor(bytes: Buffer, offset: number): Uint8Array | undefined {
     const pid = ((bytes[offset + 1]! & 0x1f) << 8) | bytes[offset + 2]!
     const video = this.#videos.get(pid)
@@ -94,7 +94,7 @@ export class TsStamper {
   }
 }
 
-/** The PTS of the video PES packet that starts in this TS packet (ISO/IEC 13818-1 section 2.4.3.6), if one does. */
+/** The PTS of the video PES packet that starts in this TS packet (ISO/IEC 13818-1 section 2.4.3.6), if any. */
 function readVideoPts(bytes: Buffer, offset: number): number | undefined {
   const unitStart = (bytes[offset + 1]! & 0x40) !== 0
   const control = bytes[offset + 3]!
@@ -112,8 +112,8 @@ function readVideoPts(bytes: Buffer, offset: number): number | undefined {
 }
 
 /**
- * Capture time, Unix ms, of a PTS that an encoder derived from the wall clock (90 kHz since 1970, modulo 2^33):
- * the one nearest to `nowUnixMs`, right within 13 hours.
+ * Capture time, Unix ms, of a PTS that an encoder derived from the wall clock (90 kHz since 1970, modulo 2^33). Of the
+ * possible times the nearest to `nowUnixMs` is taken, which is right within 13 hours.
  */
 export function captureTimeOfWallClockPts(pts: number, nowUnixMs: number): number {
   const turns = Math.round((nowUnixMs * TICKS_PER_MS - pts) / PTS_WRAP)

@@ -58,11 +58,11 @@ const OWN_FLAGS = {
 
 interface Task {
   readonly where: Exclude<StoreConfig, { kind: 'memory' }>
-  /** What was verified, in words and without secrets. */
+  /** The verified database, in words and without secrets. */
   readonly name: string
   readonly keys: () => Keyring | undefined
   readonly anchors: readonly AuditAnchor[]
-  /** Undefined: they are not looked at. */
+  /** Undefined: archives are not checked. */
   readonly archives: (() => Promise<ArchiveFile[]>) | undefined
 }
 
@@ -106,7 +106,7 @@ async function verify({ where, name, keys: findKeys, anchors, archives }: Task):
   return 0
 }
 
-/** @throws CodedError of what was asked wrongly */
+/** @throws CodedError for a wrong command line */
 function taskOf({ config, sources, own }: Configuration, env: NodeJS.ProcessEnv): Task {
   const { data, keys } = own
   const configured =
@@ -147,7 +147,7 @@ function placeOf(name: 'amnesia' | 'dataDir' | 'databaseUrl', sources: Configura
   }[sources[name]]
 }
 
-/** The user's name stays, for it tells databases of one server apart; password and options go. */
+/** The user's name stays, because it tells databases of one server apart. Password and options go. */
 function nameOf(where: Task['where']): string {
   if (where.kind === 'sqlite') return `SQLite in ${where.folder}`
   const url = URL.parse(where.url)
@@ -166,7 +166,7 @@ function keysOf(
   if (given) return given
   const path = typeof file === 'string' ? file : keyFileOf(config)
   const keys = existingKeyring(path)
-  // A seal that is silently not looked at would be worth nothing.
+  // A seal that is silently not checked would be worth nothing.
   if (!keys)
     throw new CodedError('keys_missing', `the master keys are not at hand: there is no ${path}`, {
       details: [

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 
-/** The frame all icons are drawn in: 24 units square, in the colour of the text around. */
+/** The frame of all icons: 24 units square, in the colour of the surrounding text. */
 export function Icon({ children }: { children: ComponentChildren }) {
   return (
     <svg

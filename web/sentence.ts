@@ -1,4 +1,4 @@
-/** The hub's short codes for why media has to start anew, in words. */
+/** The hub's short codes for why media must start again, in words. */
 const CODES: Readonly<Record<string, string>> = {
   worker_lost: 'A media server process was replaced',
   ice_disconnected: 'The media connection was interrupted',
@@ -6,7 +6,7 @@ const CODES: Readonly<Record<string, string>> = {
   dtls_closed: 'The encrypted media connection was closed',
 }
 
-/** A reason as the hub or the SDK gives it, as a sentence; empty for an empty one. */
+/** Makes a sentence of a reason from the hub or the SDK; empty for an empty reason. */
 export function sentence(reason: string): string {
   const words = CODES[reason] ?? reason
   if (words === '') return ''

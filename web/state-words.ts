@@ -3,7 +3,7 @@ import { sentence } from './sentence.ts'
 
 type Tone = 'live' | 'warn' | 'bad' | 'quiet'
 
-/** A state in one or two words, and how serious it is. */
+/** A state in one or two words, and its severity. */
 export interface StateWords {
   readonly label: string
   readonly tone: Tone
@@ -35,8 +35,8 @@ interface Notice {
 const CODEC_NAMES: Readonly<Record<string, string>> = { H264: 'H.264', H265: 'H.265' }
 
 /**
- * What a viewer is told over the picture; null while the picture says it all.
- * @param browser its user agent: what to do about a missing decoder differs
+ * What a viewer reads over the picture; null while the picture says everything.
+ * @param browser its user agent: the advice about a missing decoder differs
  */
 export function noticeOf(state: ViewerState, browser: string = navigator.userAgent): Notice | null {
   switch (state.name) {
@@ -121,12 +121,12 @@ interface Remark {
 }
 
 /**
- * What a viewer is told beside a picture that plays.
+ * What a viewer reads beside a playing picture.
  * @param soundOnly the hub holds the picture back because this viewer's connection can't carry it
  */
 export function remarkOn(state: ViewerState, soundOnly: boolean): Remark | null {
   if (state.name !== 'live') return null
-  // What goes wrong before the hub is not put down to the viewer's connection.
+  // Faults before the hub are not blamed on the viewer's connection.
   if (state.disturbed !== undefined) return { about: 'disturbed', text: state.disturbed }
   if (soundOnly) return { about: 'sound-only', text: 'Your connection can’t carry the picture: sound only' }
   return state.soundRefused === undefined ? null : { about: 'sound-refused', text: state.soundRefused }

@@ -6,7 +6,7 @@ interface StreamTitleProps {
   readonly words: StateWords
 }
 
-/** Which stream a page is about and how it is, in its bar and in the browser's tab; and the way to all others. */
+/** The page's stream and its state, in the page's bar and in the browser's tab, with a link to all streams. */
 export function StreamTitle({ streamId, words: { label, tone } }: StreamTitleProps) {
   useEffect(() => {
     document.title = `${streamId} · ${label} · Lanecast`

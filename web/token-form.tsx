@@ -2,11 +2,11 @@ import { useState } from 'preact/hooks'
 import { accessToken, forgetAccessToken, keepAccessToken } from './access-token.ts'
 
 interface TokenFormProps {
-  /** Another token, or none, from now on. */
+  /** The token has changed, or was removed. */
   readonly onChange: () => void
 }
 
-/** Takes a token that somebody pastes, for this tab. */
+/** Takes a pasted token, for this tab. */
 export function TokenForm({ onChange }: TokenFormProps) {
   const [wrong, setWrong] = useState(false)
   const [known, setKnown] = useState(() => accessToken() !== null)

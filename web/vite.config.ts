@@ -10,7 +10,7 @@ export default defineConfig({
     outDir: 'dist',
     emptyOutDir: true,
     target: 'es2022',
-    // The hub's content security policy allows the pages no inline code and no data URLs but for images.
+    // The hub's content security policy allows the pages no inline code, and data URLs only for images.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {

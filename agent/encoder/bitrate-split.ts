@@ -1,19 +1,19 @@
-/** Below this a picture is no picture, kb/s of each rendition. */
+/** Least bitrate of a rendition, kb/s. With less a picture is no picture. */
 const FLOOR_KBPS = 100
 /** Headers of TS packets: 4 bytes of 188. */
 const PACKET_SHARE = 4 / 184
 /** Tables and clock, kb/s. */
 const TABLES_KBPS = 35
-/** PES header and half an empty last packet for each of 30 pictures, or 50 packets of sound, a second, kb/s. */
+/** PES headers, and half an empty last packet for each of 30 pictures or 50 packets of sound a second, kb/s. */
 const STREAM_KBPS = 27
 
 /**
- * Splits what the contract lets the sender send over its renditions by their pixels, after sound and multiplex have
- * had theirs, kb/s each. A rendition that is stopped leaves its share unused: its picture would gain nothing elsewhere,
- * and the uplink does.
+ * Splits the contract's bitrate over the renditions by their pixels, after sound and multiplex have had their share,
+ * kb/s each. The share of a stopped rendition stays unused: other pictures would gain nothing from it, and the uplink
+ * does.
  *
  * @param targetKbps media, kb/s
- * @param audioKbps what sound takes, 0 where there is none
+ * @param audioKbps bitrate of the sound, 0 without sound
  * @param pixels of each rendition
  */
 export function splitBitrate(

@@ -7,11 +7,11 @@ import { TestCardPicture } from './test-card-picture.ts'
 import { TsMuxer } from './ts-muxer.ts'
 
 /**
- * The encoder process: GStreamer encodes, the result leaves as MPEG-TS on standard output. It is told what to do by
- * the process that forked it, and ends with it.
+ * The encoder process: GStreamer encodes, and the result leaves as MPEG-TS on standard output. The parent process tells
+ * it what to do. It ends with its parent.
  */
 
-/** How often tables and clock are looked after while nothing is encoded, ms. */
+/** How often tables and clock are sent while nothing is encoded, ms. */
 const IDLE_EVERY_MS = 100
 
 function report(message: EncoderReport): void {
@@ -29,7 +29,7 @@ async function run(): Promise<void> {
   const config = encoderConfigSchema.parse(first)
   const element = findVideoEncoder()
   const muxer = new TsMuxer({ renditions: config.renditions.length, audioChannels: config.sound ? 2 : null })
-  // Writing to a pipe waits for its reader: then pictures are dropped in front of the encoder, not kept.
+  // Writing to a pipe waits for its reader. Meanwhile pictures are dropped before the encoder, not kept.
   const write = (ts: Buffer): void => {
     if (ts.length > 0) process.stdout.write(ts)
   }
@@ -57,7 +57,7 @@ async function run(): Promise<void> {
   await drawing
 }
 
-/** Draws each picture when its time has come; after a stall it goes on with the present one. */
+/** Draws each picture when its time has come. After a stall it goes on with the present picture. */
 async function drawOnTime(
   card: TestCardPicture,
   fps: number,

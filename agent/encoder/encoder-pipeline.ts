@@ -29,17 +29,17 @@ import {
   videoValve,
 } from './pipeline-description.ts'
 
-/** How long a thread waits before it looks whether all is over, ns: the process can't end while one waits. */
+/** How long a thread waits before it checks whether the pipeline is over, ns: the process can't end before. */
 const WAIT_NS = 250_000_000n
 
 export interface EncoderPipelineSink {
-  /** One H.264 access unit, Annex B, and when its picture was captured, Unix ns. */
+  /** One H.264 access unit, Annex B, with the capture time of its picture, Unix ns. */
   video(rendition: number, data: Buffer, ptsNs: bigint): void
   /** One Opus packet. */
   audio(data: Buffer, ptsNs: bigint): void
 }
 
-/** Looks for what encodes here. @throws CodedError `gstreamer_missing` with what is missing */
+/** Finds an encoder on this machine. @throws CodedError `gstreamer_missing` with what is missing */
 export function findVideoEncoder(): VideoEncoder {
   const missing = OTHER_ELEMENTS.filter((name) => !hasElement(name))
   const found = VIDEO_ENCODERS.find((name) => hasElement(name))
@@ -50,7 +50,7 @@ export function findVideoEncoder(): VideoEncoder {
 
 /**
  * A running GStreamer pipeline: raw pictures and sound in, access units of each rendition out. It runs on the wall
- * clock, so that whatever a source stamps is Unix time in nanoseconds.
+ * clock, so that a source's stamps are Unix time in nanoseconds.
  */
 export class EncoderPipeline implements AsyncDisposable {
   readonly #gst = loadGstreamer()
@@ -76,7 +76,7 @@ export class EncoderPipeline implements AsyncDisposable {
     throw new CodedError('gstreamer_failed', reason)
   }
 
-  /** Why the pipeline ended by itself; pending while it runs, and when it was closed. */
+  /** Why the pipeline ended by itself. Pending while it runs, and after it was closed. */
   readonly ended: Promise<string>
 
   private constructor(config: EncoderConfig, encoder: VideoEncoder, sink: EncoderPipelineSink) {
@@ -102,7 +102,7 @@ export class EncoderPipeline implements AsyncDisposable {
     if (config.sound) this.#pulling.push(this.#pull(SOUND_OUT, (data, pts) => sink.audio(data, pts)))
   }
 
-  /** Takes one picture of its own making, I420, captured at `unixMs`; one too many is dropped. */
+  /** Takes one picture, I420, captured at `unixMs`. A picture too many is dropped. */
   push(picture: Buffer, unixMs: number): void {
     if (this.#closed) return
     const buffer: GstPointer = this.#gst.bufferNew(null, picture.length, null)
@@ -111,7 +111,7 @@ export class EncoderPipeline implements AsyncDisposable {
     this.#gst.pushBuffer(this.#element(PICTURE), buffer)
   }
 
-  /** Media from now on, kb/s of all renditions and sound together. */
+  /** The bitrate from now on, kb/s of all renditions and sound together. */
   setTarget(kbps: number): void {
     this.#targetKbps = kbps
     const { name, unit } = BITRATE_PROPERTY[this.#encoder]
@@ -120,7 +120,7 @@ export class EncoderPipeline implements AsyncDisposable {
     })
   }
 
-  /** The next picture of a rendition, or of all, is an IDR. */
+  /** Makes the next picture of a rendition, or of all, an IDR. */
   requestKeyframe(rendition: number | null): void {
     if (this.#closed) return
     const all = this.#wanted.flatMap((wanted, index) => (wanted ? [index] : []))
@@ -128,7 +128,7 @@ export class EncoderPipeline implements AsyncDisposable {
       this.#gst.sendEvent(this.#element(videoOut(index)), this.#gst.forceKeyUnit(TIME_NONE, 1, 0))
   }
 
-  /** Stops what is not wanted, and resumes what is again with an IDR. */
+  /** Stops what is not wanted. What is wanted again begins with an IDR. */
   setDemand(video: readonly boolean[], audio: boolean): void {
     this.#wanted.forEach((before, rendition) => {
       const now = video[rendition] ?? false
@@ -178,7 +178,7 @@ export class EncoderPipeline implements AsyncDisposable {
     return new Promise(() => {})
   }
 
-  /** One thread per sink waits for its next access unit. */
+  /** One thread per sink waits for the next access unit of that sink. */
   async #pull(sink: string, take: (data: Buffer, ptsNs: bigint) => void): Promise<void> {
     const gst = this.#gst
     const element = this.#element(sink)

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /**
- * What a sender and its encoder process say to each other over the IPC channel of `child_process.fork`. The encoder's
- * MPEG-TS comes on its standard output.
+ * Messages between a sender and its encoder process over the IPC channel of `child_process.fork`. The encoder's MPEG-TS
+ * comes on its standard output.
  */
 
 const size = {
@@ -10,23 +10,23 @@ const size = {
   height: z.int().min(64).max(4096).multipleOf(2),
 }
 
-/** What is wanted: video by rendition, ascending; those beyond the list are not. */
+/** What is wanted: video by rendition, ascending. Renditions beyond the list are not wanted. */
 const demand = { video: z.array(z.boolean()).max(8), audio: z.boolean() }
 
 export const encoderConfigSchema = z.strictObject({
   type: z.literal('start'),
   /**
-   * Where pictures come from: a test card drawn by the process itself, or the words of a GStreamer pipeline that ends
-   * in raw video, as `v4l2src device=/dev/video0`.
+   * The source of pictures: a test card that the process draws itself, or a GStreamer pipeline description that ends in
+   * raw video, such as `v4l2src device=/dev/video0`.
    */
   picture: z.union([
     z.strictObject({ test_card: z.string().max(40) }),
     z.strictObject({ source: z.string().min(1).max(2000) }),
   ]),
-  /** Likewise of raw sound, as `alsasrc`; null where there is none. */
+  /** The source of raw sound likewise, such as `alsasrc`; null without sound. */
   sound: z.strictObject({ source: z.string().min(1).max(2000), kbps: z.int().min(6).max(510) }).nullable(),
   fps: z.int().min(1).max(60),
-  /** Ascending by size; the largest is the size that pictures are captured in. */
+  /** Ascending by size. Pictures are captured in the largest size. */
   renditions: z.array(z.strictObject(size)).min(1).max(4),
   /** Frames from one IDR to the next when nobody asks for one. */
   gop_frames: z.int().min(1).max(36_000),
@@ -47,9 +47,9 @@ export const encoderCommandSchema = z.discriminatedUnion('type', [
 export type EncoderCommand = z.infer<typeof encoderCommandSchema>
 
 export const encoderReportSchema = z.discriminatedUnion('type', [
-  /** It encodes, with this GStreamer element. */
+  /** The process encodes, with this GStreamer element. */
   z.object({ type: z.literal('running'), element: z.string() }),
-  /** GStreamer, or an element that is needed, is not there: trying again is of no use. */
+  /** GStreamer, or a needed element, is missing: trying again does not help. */
   z.object({ type: z.literal('unavailable'), reason: z.string() }),
   z.object({ type: z.literal('failed'), reason: z.string() }),
 ])

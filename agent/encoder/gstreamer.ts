@@ -2,10 +2,10 @@ import koffi from 'koffi'
 import { CodedError, messageOf } from '../../common/errors.ts'
 
 /**
- * Bindings of GStreamer 1.20 and later, no more than the encoder calls.
+ * Bindings of GStreamer 1.20 and later, only what the encoder calls.
  *
- * Rule that keeps it from dead-locking: whatever may wait for a streaming thread (a change of state, a sample, a
- * message of the bus) is called through `.async`, and nothing here is called back.
+ * This rule prevents deadlocks: every call that may wait for a streaming thread (a change of state, a sample, a message
+ * of the bus) goes through `.async`, and GStreamer calls nothing here.
  */
 
 /** A C pointer that GStreamer gave out, opaque to us. */
@@ -19,7 +19,7 @@ export const TIME_NONE = 0xffff_ffff_ffff_ffffn
 /** `GST_MESSAGE_EOS | GST_MESSAGE_ERROR`. */
 export const MESSAGES_OF_THE_END = 0b11
 
-/** `struct _GstBuffer` and the `GstMiniObject` it begins with, on 64-bit machines; part of the stable ABI. */
+/** `struct _GstBuffer` and the `GstMiniObject` at its start, on 64-bit machines; part of the stable ABI. */
 const BUFFER_PTS = 72
 /** `struct _GstMessage`: after its mini object. */
 const MESSAGE_TYPE = 64
@@ -68,7 +68,7 @@ let loaded: Gstreamer | undefined
 /**
  * GStreamer, loaded and initialised once per process.
  *
- * @throws CodedError `gstreamer_missing` where it is not installed, with the packages to install
+ * @throws CodedError `gstreamer_missing` where GStreamer is not installed; the error names the packages to install
  */
 export function loadGstreamer(): Gstreamer {
   if (loaded) return loaded
@@ -90,7 +90,7 @@ export function loadGstreamer(): Gstreamer {
   }
 }
 
-/** Whether GStreamer has an element of this name here. */
+/** Whether this GStreamer has an element of this name. */
 export function hasElement(name: string): boolean {
   const gst = loadGstreamer()
   const factory: GstPointer | null = gst.factoryFind(name)
@@ -98,7 +98,7 @@ export function hasElement(name: string): boolean {
   return factory !== null
 }
 
-/** Calls a function that waits on a thread of its own. */
+/** Calls a waiting function on a thread of its own. */
 export function onThread<Result>(
   func: { async: (...args: never[]) => unknown },
   ...args: readonly unknown[]
@@ -114,7 +114,7 @@ export function readError(error: GstPointer | null): string {
   return error === null ? 'no reason given' : String(koffi.decode(error, 8, 'char *'))
 }
 
-/** What a message of the bus says of the end: an error's text, or that the stream ended. */
+/** What a bus message says about the end: an error's text, or the end of the stream. */
 export function readEnd(message: GstPointer): string {
   const type: number = koffi.decode(message, MESSAGE_TYPE, 'int')
   if (type !== MESSAGE_ERROR) return 'the source ended'
@@ -124,7 +124,7 @@ export function readEnd(message: GstPointer): string {
   return readError(error[0])
 }
 
-/** When a buffer is presented, ns of the pipeline's time. */
+/** Presentation time of a buffer, ns of the pipeline's time. */
 export function bufferPts(buffer: GstPointer): bigint {
   return BigInt(koffi.decode(buffer, BUFFER_PTS, 'uint64_t'))
 }

@@ -1,10 +1,10 @@
 import type { EncoderConfig } from './encoder-protocol.ts'
 
-/** Encoders of H.264 in the order in which they are taken: Rockchip's hardware, then x264. */
+/** H.264 encoders in the order of preference: Rockchip's hardware, then x264. */
 export const VIDEO_ENCODERS = ['mpph264enc', 'x264enc'] as const
 export type VideoEncoder = (typeof VIDEO_ENCODERS)[number]
 
-/** What else the pipeline is made of. */
+/** The other elements of the pipeline. */
 export const OTHER_ELEMENTS = [
   'appsrc',
   'appsink',
@@ -23,11 +23,11 @@ export const videoOut = (rendition: number): string => `video-out-${rendition}`
 export const videoValve = (rendition: number): string => `video-valve-${rendition}`
 export const videoEncoder = (rendition: number): string => `video-encoder-${rendition}`
 
-/** A live picture that can't be encoded in time is dropped, never kept: the newest two. */
+/** A live picture that can't be encoded in time is dropped. Only the newest two are kept. */
 const LIVE_QUEUE = 'queue leaky=downstream max-size-buffers=2 max-size-bytes=0 max-size-time=0'
 /**
- * The largest picture, by what its bitrate takes to send it, ms. An IDR of this size is late by as much behind a link of
- * just that bitrate, and comes in one burst to the queue in front of every viewer's.
+ * Size of the largest picture, as the time that its bitrate takes to send it, ms. An IDR of this size is that late
+ * behind a link of just that bitrate, and comes in one burst to the queue in front of every viewer's link.
  */
 const VBV_MS = 125
 
@@ -60,7 +60,7 @@ export function describePipeline(
   return [`${source} ! tee name=pictures`, ...video, ...audio].join('\n')
 }
 
-/** A property of an encoder that sets its bitrate while it runs, and its unit in bit/s. */
+/** The property that sets an encoder's bitrate while it runs, and the property's unit in bit/s. */
 export const BITRATE_PROPERTY: Readonly<
   Record<VideoEncoder, { readonly name: string; readonly unit: number }>
 > = {
@@ -79,12 +79,12 @@ function encoderWords(config: EncoderConfig, encoder: VideoEncoder, rendition: n
   return words.join(' ')
 }
 
-/** High without B-frames decodes in browsers; baseline everywhere. */
+/** High without B-frames decodes in browsers; baseline decodes everywhere. */
 function profileOf({ profile }: EncoderConfig): string {
   return profile === 'high' ? 'high' : 'constrained-baseline'
 }
 
-/** Not `async`: one that gets nothing, because nobody wants it, would hold the others back. */
+/** Not `async`: a sink that gets nothing, because nobody wants its rendition, would hold the others back. */
 function sink(name: string): string {
   return `appsink name=${name} sync=false async=false max-buffers=30`
 }

@@ -1,6 +1,6 @@
 import { BLACK, boxOf, drawText, fillBox, type Plane, type TextLine, WHITE } from './dot-font.ts'
 
-/** Where the barcode is, in a picture 1280 wide: 42 cells side by side. */
+/** Place of the barcode in a picture 1280 wide: 42 cells side by side. */
 export const BARCODE = {
   x: 52,
   y: 648,
@@ -21,19 +21,19 @@ const BARS = [
   [35, 212, 114],
 ] as const
 
-/** Chroma of what has no colour. */
+/** Chroma of grey. */
 const GREY = 128
 
-/** Steps of the zone plate's wave, and how far it moves from one picture to the next. */
+/** Steps of the zone plate's wave, and its movement from one picture to the next. */
 const WAVE = 1024
 const WAVE_STEP = 56
 
 /**
- * A test card drawn by hand as I420: colour bars, a zone plate that never stands still (so that an encoder has
- * something to spend its bits on), a name, and the wall clock for people and as a barcode for machines.
+ * A test card as I420, drawn pixel by pixel: colour bars, a zone plate that always moves (so that the encoder has
+ * something to spend its bits on), a name, and the wall clock, for people and as a barcode for machines.
  */
 export class TestCardPicture {
-  /** One picture, I420; drawn over by the next. */
+  /** One picture, I420. The next picture overwrites it. */
   readonly data: Buffer
   readonly #name: string
   readonly #luma: Plane
@@ -106,7 +106,7 @@ export class TestCardPicture {
         const to = Math.floor(((index + 1) * plane.width) / BARS.length)
         fillBox(plane, from, 0, to - from, plane.height, bar[component]!)
       })
-      // No colours where machines read and where the plate moves.
+      // No colours where machines read, and where the plate moves.
       const from = Math.round(plane.height * 0.64)
       fillBox(plane, 0, from, plane.width, plane.height - from, component === 0 ? BLACK : GREY)
       for (const [x, y, w, h] of component === 0 ? [] : this.#lines(0).map(boxOf))
@@ -140,7 +140,7 @@ export class TestCardPicture {
   }
 }
 
-/** The 42 cells: two to calibrate by, 32 of Unix ms, and the exclusive or of their four bytes. */
+/** The 42 cells: two for calibration, 32 of Unix ms, and the exclusive or of their four bytes. */
 function barcodeBits(unixMs: number): readonly boolean[] {
   const value = unixMs % 2 ** 32
   const checksum = ((value >>> 24) ^ (value >>> 16) ^ (value >>> 8) ^ value) & 0xff

@@ -8,19 +8,19 @@ const ROOM = PACKET - HEADER
 const PMT_PID = 0x1000
 const FIRST_VIDEO_PID = 0x100
 const AUDIO_PID = 0x110
-/** The clock has packets of its own, so that it runs on whatever is stopped. */
+/** The clock has packets of its own, so that it runs on when other streams stop. */
 const PCR_PID = 0x1ff
 const STREAM_TYPE_H264 = 0x1b
 const STREAM_TYPE_PRIVATE = 0x06
 const STREAM_ID_VIDEO = 0xe0
 const STREAM_ID_PRIVATE_1 = 0xbd
-/** Registration descriptor `Opus`; with the descriptor after it, "Opus in MPEG-TS" (ETSI TS Opus, version 0.1.3). */
+/** Registration descriptor `Opus`, followed by the descriptor of "Opus in MPEG-TS" (ETSI TS Opus, version 0.1.3). */
 const OPUS_REGISTRATION = [0x05, 4, 0x4f, 0x70, 0x75, 0x73]
 
-/** How often tables and clock are repeated, ms (annex D asks for 100 ms of a clock at most). */
+/** How often tables and clock are repeated, ms. Annex D allows at most 100 ms for the clock. */
 const TABLES_EVERY_MS = 200
 const CLOCK_EVERY_MS = 80
-/** How far the clock lags the time of capture, ms: a decoder that keeps to it has that long to get a picture. */
+/** How far the clock is behind the time of capture, ms: so long a decoder that follows it can wait for a picture. */
 const CLOCK_LAG_MS = 300
 const PTS_WRAP = 2n ** 33n
 
@@ -31,8 +31,8 @@ export interface TsMuxerOptions {
 }
 
 /**
- * Multiplexes access units as they come: each leaves at once, whole, and waits for no other stream. Time is Unix time
- * in nanoseconds; on the wire it is at 90 kHz since 1970, modulo 2^33.
+ * Multiplexes access units as they come. Each leaves at once, whole, and waits for no other stream. Time is Unix time
+ * in nanoseconds; on the wire it is 90 kHz since 1970, modulo 2^33.
  */
 export class TsMuxer {
   readonly #options: TsMuxerOptions
@@ -65,7 +65,7 @@ export class TsMuxer {
     )
   }
 
-  /** Tables and clock as far as they are due, for when nothing else is sent. @param nowMs Unix ms */
+  /** Tables and clock if they are due, for when nothing else is sent. @param nowMs Unix ms */
   idle(nowMs: number): Buffer {
     return Buffer.concat(this.#due(nowMs))
   }
@@ -97,7 +97,7 @@ export class TsMuxer {
     return packet
   }
 
-  /** Into a packet of ones; what does not fill it is padded by an adaptation field in front (section 2.4.3.5). */
+  /** Writes into a packet of ones. An adaptation field in front pads what the payload leaves (section 2.4.3.5). */
   #writePacket(packet: Buffer, pid: number, payload: Buffer, unitStart: boolean): void {
     const counter = this.#counters.get(pid) ?? 0
     this.#counters.set(pid, (counter + 1) & 0x0f)
@@ -128,7 +128,7 @@ export class TsMuxer {
   }
 }
 
-/** A PSI section of one (section 2.4.4), behind its pointer field, padded to a whole packet. */
+/** A PSI section in one packet (section 2.4.4), after its pointer field, padded to a whole packet. */
 function section(tableId: number, body: readonly number[]): Buffer {
   const length = 5 + body.length + 4
   const bytes = Buffer.from([
@@ -143,7 +143,7 @@ function section(tableId: number, body: readonly number[]): Buffer {
   return packet
 }
 
-/** A PES packet (section 2.4.3.6); one too long for its length field has none, which only video may. */
+/** A PES packet (section 2.4.3.6). A packet too long for its length field has no length, which only video may. */
 function pesOf(streamId: number, payload: Buffer, ptsNs: bigint): Buffer {
   const rest = 3 + 5 + payload.length
   const length = rest > 0xffff ? 0 : rest
@@ -158,7 +158,7 @@ function pesOf(streamId: number, payload: Buffer, ptsNs: bigint): Buffer {
   return Buffer.concat([header, payload])
 }
 
-/** A packet that holds nothing but the clock, 33 bits at 90 kHz and nine at 27 MHz (section 2.4.3.5). */
+/** A packet with nothing but the clock, 33 bits at 90 kHz and nine at 27 MHz (section 2.4.3.5). */
 function clockPacket(unixMs: number): Buffer {
   const packet = Buffer.alloc(PACKET, 0xff)
   packet[0] = 0x47

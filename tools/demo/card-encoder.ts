@@ -11,11 +11,11 @@ import { type Card, kbpsOf, sizesOf, testCardArguments } from './test-card.ts'
 const SOUND_KBPS = 64
 const TONE = 'audiotestsrc is-live=true wave=sine freq=440 volume=0.2 samplesperbuffer=480'
 
-/** An encoder that runs. */
+/** A running encoder. */
 export interface CardEncoder {
   readonly encoder: Encoder
   readonly kind: 'gstreamer' | 'ffmpeg'
-  /** It ended by itself, and nothing replaces it. */
+  /** The encoder ended by itself, and nothing replaces it. */
   readonly ended: Promise<void>
 }
 
@@ -27,10 +27,10 @@ export interface CardEncoderOptions {
   readonly logger: Logger
 }
 
-/** Encodes a test card with GStreamer, else with ffmpeg, which is told everything before it starts. */
+/** Encodes a test card with GStreamer, else with ffmpeg, which gets everything before it starts. */
 export async function startCardEncoder(options: CardEncoderOptions): Promise<CardEncoder> {
   const { card, choice, logger } = options
-  // What senders must not send, tests ask for: ffmpeg makes it.
+  // Tests ask for what senders must not send. ffmpeg makes it.
   if (choice === 'auto' && card.audio !== 'aac' && card.bFrames === 0) {
     try {
       const encoder = await GstreamerEncoder.start({ ...options, config: encoderConfigOf(card) })

@@ -9,9 +9,9 @@ import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 const HUB = resolve(import.meta.dirname, '../../server/main.ts')
 
 export interface DemoHubOptions {
-  /** `HOST:PORT` of its pages and its API. */
+  /** `HOST:PORT` of the hub's pages and API. */
   readonly bind: string
-  /** Where it keeps its state: a folder that is new, so that the hub makes its admin token. */
+  /** The folder for the hub's state. It is new, so that the hub makes its admin token. */
   readonly dataFolder: string
   readonly logLevel: 'info' | 'error'
 }
@@ -19,11 +19,11 @@ export interface DemoHubOptions {
 const hubReady = z.object({ type: z.literal('ready'), url: z.string(), admin_token: z.string() })
 const issued = z.object({ token: z.string() })
 
-/** A hub in a process of its own, and its admin's calls. */
+/** A hub in a process of its own, with its admin's calls. */
 export class DemoHub implements AsyncDisposable {
   readonly url: string
   readonly process: ChildProcess
-  /** The hub's own admin's. */
+  /** The hub's admin token. */
   readonly adminToken: string
 
   private constructor(process: ChildProcess, ready: z.infer<typeof hubReady>) {
@@ -32,12 +32,12 @@ export class DemoHub implements AsyncDisposable {
     this.adminToken = ready.admin_token
   }
 
-  /** @throws when the hub ends instead of being ready; it has said why on standard error */
+  /** @throws when the hub ends instead of becoming ready; it has said why on standard error */
   static async start({ bind, dataFolder, logLevel }: DemoHubOptions): Promise<DemoHub> {
     const args = ['--bind', bind, '--data-dir', dataFolder, '--log-level', logLevel]
-    // So that webhooks can be tried: whoever has the demo's tokens has this machine.
+    // Makes webhooks usable in the demo: whoever has the demo's tokens has this machine.
     args.push('--webhook-networks', '127.0.0.0/8')
-    // What else is set on this machine is not for the demo.
+    // Other settings of this machine are not for the demo.
     const { AMNESIA: _memory, DATABASE_URL: _database, KEYS_FILE: _keys, ...env } = process.env
     const child = fork(HUB, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env })
     const ready = await Promise.race([
@@ -92,7 +92,7 @@ export class DemoHub implements AsyncDisposable {
   }
 }
 
-/** SIGTERM, and SIGKILL when that is not enough. */
+/** Sends SIGTERM, and SIGKILL when that is not enough. */
 export async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = once(child, 'exit')

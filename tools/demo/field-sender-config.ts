@@ -17,7 +17,7 @@ const anySender = {
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 }
 
-/** Where to send and with which secrets, for hubs and receivers that are told the same. */
+/** Address and secrets, for hubs and receivers with the same values. */
 const explicitConfig = z.strictObject({
   ...anySender,
   links: z.array(link).min(1).max(8),
@@ -29,7 +29,7 @@ const explicitConfig = z.strictObject({
   password: z.string().min(1).max(255),
 })
 
-/** Whom to ask for a contract, which says the rest. */
+/** The hub to ask for a contract, which says the rest. */
 const contractConfig = z.strictObject({
   ...anySender,
   hub_url: z.url({ protocol: /^https?$/ }),
@@ -38,12 +38,12 @@ const contractConfig = z.strictObject({
   class: streamClassSchema.default('director'),
 })
 
-/** What a simulated field sender is told, by one message or one line on its standard input: it holds secrets. */
+/** The configuration of a simulated field sender: one message, or one line on standard input. It holds secrets. */
 export const fieldSenderConfig = z.union([explicitConfig, contractConfig])
 export type FieldSenderConfig = z.input<typeof fieldSenderConfig>
 export type ContractConfig = z.output<typeof contractConfig>
 
-/** Told while it runs, over the process's message channel; only without a contract. */
+/** Commands while it runs, over the process's message channel; only without a contract. */
 export const fieldSenderCommand = z.strictObject({
   type: z.literal('weight'),
   link: z.int().min(0),
@@ -51,7 +51,7 @@ export const fieldSenderCommand = z.strictObject({
 })
 export type FieldSenderCommand = z.input<typeof fieldSenderCommand>
 
-/** What it tells whoever started it. `sending`: a link has authenticated and bytes are going out. */
+/** Reports to the parent process. `sending`: a link has authenticated and bytes are going out. */
 export const fieldSenderReport = z.discriminatedUnion('type', [
   z.object({ type: z.literal('sending') }),
   z.object({
@@ -65,9 +65,9 @@ export const fieldSenderReport = z.discriminatedUnion('type', [
   }),
   /** `gstreamer` takes keyframe requests, bitrate and demand; `ffmpeg` sends what it was started with. */
   z.object({ type: z.literal('encoder'), encoder: z.enum(['gstreamer', 'ffmpeg']) }),
-  /** What the hub says that anybody watches; everything while it says nothing. */
+  /** What anybody watches, as the hub says; everything while the hub says nothing. */
   z.object({ type: z.literal('demand'), video: z.array(z.boolean()), audio: z.boolean() }),
-  /** Each version of each contract it sends by. */
+  /** Each version of each contract by which it sends. */
   z.object({ type: z.literal('contract'), contract_id: z.string(), version: z.number() }),
   z.object({ type: z.literal('contract-ended'), reason: z.enum(['expired', 'revoked', 'lost']) }),
   z.object({ type: z.literal('refused'), code: z.string(), message: z.string() }),

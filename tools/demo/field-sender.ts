@@ -18,12 +18,11 @@ import {
 } from './field-sender-config.ts'
 
 /**
- * A simulated field sender, a process of its own: a test card, encoded live, stamped with capture times and
- * sent over bonded, encrypted RIST, by a contract that it asks a hub for, or to where it is told. Its configuration
- * comes as a message from the process that forked it, or as one JSON line on standard input, never as arguments,
- * because it holds secrets.
+ * A simulated field sender in a process of its own: a test card, encoded live, stamped with capture times and sent over
+ * bonded, encrypted RIST, by a contract of a hub or to a given address. Its configuration comes as a message from its
+ * parent or as one JSON line on standard input, never as arguments, because it holds secrets.
  *
- * It ends when its parent goes away, on SIGTERM or SIGINT (with 0), and when ffmpeg does, if that encodes (with 1).
+ * It ends with its parent, on SIGTERM or SIGINT (with 0), and when its ffmpeg ends (with 1).
  */
 
 type Config = z.output<typeof fieldSenderConfig>
@@ -44,7 +43,8 @@ async function receiveConfig(): Promise<Config> {
 }
 
 /**
- * Says `sending` once, when the first link that has authenticated carries packets. @param authenticated whenever one has
+ * Reports `sending` once, when the first link that has authenticated carries packets.
+ * @param authenticated called whenever a link has authenticated
  */
 function startReporting(
   logger: Logger,
@@ -76,7 +76,7 @@ function takeCommands(sender: BondedSender, logger: Logger): void {
   })
 }
 
-/** Sends by contract, for as long as the hub grants one: over its links, at its bitrate. */
+/** Sends by contract as long as the hub grants one: over its links, at its bitrate. */
 function keepContract(
   { hub_url, token, stream_id, class: streamClass }: ContractConfig,
   sender: ContractSender,

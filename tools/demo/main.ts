@@ -77,7 +77,7 @@ async function demo(): Promise<void> {
   print(`${`  ${hub.url}/`.padEnd(48)}all streams`)
   print(`${`  ${hub.url}/docs`.padEnd(48)}the API's reference\n`)
   const header = join(folder, 'authorization')
-  // curl reads the header from the file: the token stands in no command line, where every user could see it.
+  // curl reads the header from the file, so that the token is in no command line, where every user could see it.
   await writeFile(header, `Authorization: Bearer ${hub.adminToken}\n`, { mode: 0o600 })
   print(
     `The hub's admin token is in ${join(dataFolder, 'admin-token')}, for you alone to read. Ask the API with it:\n`,
@@ -93,7 +93,7 @@ async function demo(): Promise<void> {
   print('\nStopping.')
 }
 
-/** The default rules, and one that lets people without a token watch the demo's streams. */
+/** The default rules, and a rule that lets people without a token watch the demo's streams. */
 async function openToEverybody(hub: DemoHub): Promise<void> {
   await hub.putPolicy({
     acl: [
@@ -109,7 +109,7 @@ async function openToEverybody(hub: DemoHub): Promise<void> {
   })
 }
 
-/** One simulated field sender, restarted when it ends; its token goes over the message channel only. */
+/** One simulated field sender, restarted when it ends. Its token goes over the message channel only. */
 function startSender(
   { streamId, streamClass, card }: (typeof SENDERS)[number],
   { hubUrl, token }: { hubUrl: string; token: string },

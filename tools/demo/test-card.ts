@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { BARCODE } from '../../agent/encoder/test-card-picture.ts'
 
 /**
- * A live test card: what `ffmpeg` has to be told so that it draws, encodes and multiplexes one, with the wall
- * clock as its timestamps. PTS is the wall clock at which the frame was drawn (90 kHz since 1970, modulo 2^33),
- * and the same clock is drawn into the frame, for people and as a barcode for machines.
+ * A live test card: arguments that make `ffmpeg` draw, encode and multiplex one, with the wall clock as its timestamps.
+ * PTS is the wall clock at which the frame was drawn (90 kHz since 1970, modulo 2^33). The same clock is drawn into the
+ * frame, for people and as a barcode for machines.
  */
 
 const size = z.strictObject({
@@ -14,7 +14,7 @@ const size = z.strictObject({
 type Size = z.output<typeof size>
 
 export const testCardOptions = z.strictObject({
-  /** Drawn into the picture. */
+  /** Name in the picture. */
   name: z.string().max(40).default('test card'),
   width: z.int().min(320).max(1920).multipleOf(2).default(1280),
   height: z.int().min(180).max(1080).multipleOf(2).default(720),
@@ -22,11 +22,11 @@ export const testCardOptions = z.strictObject({
   videoKbps: z.int().min(100).max(50_000).default(3000),
   /** Seconds from one IDR to the next. */
   gopSeconds: z.number().min(0.1).max(20).default(0.5),
-  /** 2 adds a video stream of half the width and height, with the same PTS; or the sizes of those that are added. */
+  /** 2 adds a stream of half the width and height, with the same PTS. A list gives the sizes of added streams. */
   renditions: z.union([z.literal(1), z.literal(2), z.array(size).min(1).max(3)]).default(1),
   audio: z.enum(['opus', 'aac', 'none']).default('opus'),
   profile: z.enum(['baseline', 'high']).default('baseline'),
-  /** Frames of B-pictures in a row; a live sender has none, tests ask for what must be refused. */
+  /** Number of B-pictures in a row. A live sender has none; tests ask for what must be refused. */
   bFrames: z.int().min(0).max(4).default(0),
 })
 export type TestCardOptions = z.input<typeof testCardOptions>
@@ -34,8 +34,8 @@ export type Card = z.output<typeof testCardOptions>
 
 const FONT = '/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf'
 /**
- * Audio is made this long before its time: the multiplexer holds a picture back until it has audio that plays
- * after it, which would cost an audio frame and the length of a chunk of the tone's source.
+ * How long before its time audio is made: the multiplexer holds a picture back until it has audio that plays after it,
+ * which would cost an audio frame and the length of a chunk of the tone's source.
  */
 const AUDIO_LEAD_S = 0.05
 
@@ -75,9 +75,9 @@ function picture(card: Card): string {
   const name = card.name.replaceAll(/[^\p{L}\p{N} ._-]/gu, ' ')
   const clock = `%{pts\\:gmtime\\:0\\:%H\\\\\\:%M\\\\\\:%S}.%{eif\\:mod(${MS}\\,1000)\\:d\\:3}`
   return [
-    // The wall clock is read once, here: it becomes the frame's time, and all that follows draws that.
+    // The wall clock is read once, here. It becomes the frame's time, which everything after this draws.
     'settb=1/1000',
-    // Never twice the same, though: after a stall ffmpeg draws what it missed in a burst.
+    // But never twice the same time: after a stall ffmpeg draws what it missed in a burst.
     "setpts='st(0,max(floor(RTCTIME/1000),ld(0)+1))'",
     text(clock, `x=(w-tw)/2:y=h*0.36`, Math.round(unit * 2.4)),
     text(name, `x=(w-tw)/2:y=h*0.54`, Math.round(unit * 1.2)),
@@ -112,7 +112,7 @@ export function sizesOf({ width, height, renditions }: Card): readonly Size[] {
   return [...(added === 1 ? [] : added), { width, height }]
 }
 
-/** What each of these sizes takes where the largest takes `largestKbps`: by their pixels. */
+/** The bitrate of each of these sizes by pixels, if the largest has `largestKbps`. */
 export function kbpsOf(sizes: readonly Size[], largestKbps: number): number[] {
   const pixels = sizes.map(({ width, height }) => width * height)
   return pixels.map((count) => Math.round((largestKbps * count) / pixels.at(-1)!))
@@ -147,7 +147,7 @@ export function testCardArguments(options: TestCardOptions): string[] {
     ...(audio
       ? ['-re', '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000:samples_per_frame=480']
       : []),
-    // Two graphs, not one: within a graph ffmpeg works on whichever output is oldest, and pictures would wait.
+    // Two graphs: within one graph ffmpeg works on the oldest output, and pictures would wait.
     ...['-filter_complex', graph],
     ...(audio ? ['-filter_complex', tone] : []),
     ...names.flatMap((name) => ['-map', name]),
@@ -156,8 +156,8 @@ export function testCardArguments(options: TestCardOptions): string[] {
     ...['-threads', '1', '-sc_threshold', '0', '-enc_time_base', '1:90000', '-fps_mode', 'passthrough'],
     ...kbpsOf(sizes, card.videoKbps).flatMap((kbps, rendition) => encoder(card, rendition, kbps)),
     ...AUDIO_ENCODERS[card.audio],
-    // The multiplexer would wait for a packet of every stream, a whole frame with several renditions: once audio is
-    // past a picture (see AUDIO_LEAD_S), it may go.
+    // The multiplexer would wait for a packet of every stream, a whole frame with several renditions. Once audio is
+    // past a picture (see AUDIO_LEAD_S), the picture may go.
     ...[
       '-copyts',
       '-muxdelay',

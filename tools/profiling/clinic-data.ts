@@ -5,17 +5,17 @@ import { z } from 'zod'
 export const TOOLS = ['flame', 'doctor', 'bubbleprof', 'heapprofiler'] as const
 export type ProfilingTool = (typeof TOOLS)[number]
 
-/** A call stack for each tick of V8's profiler; empty where it could not be told. */
+/** A call stack for each tick of V8's profiler; empty where it is unknown. */
 const flameTicks = z.array(z.array(z.unknown()))
 const traceEvents = z.object({ traceEvents: z.array(z.unknown()) })
 const heapProfile = z.object({ samples: z.array(z.unknown()) })
 
-/** Each record of doctor's binary file follows its length, 16 bits. */
+/** The length of each record, 16 bits, is in front of it in doctor's binary file. */
 const LENGTH_BYTES = 2
 
 /**
- * How much a tool collected: clinic makes a report of nothing, too, and says nothing about it.
- * @param data what the report was made of: a folder, or a file for the heap profiler
+ * How much a tool collected: clinic makes a report even of nothing, without saying so.
+ * @param data the report's source: a folder, or a file for the heap profiler
  */
 export async function countSamples(tool: ProfilingTool, data: string): Promise<number> {
   const part = (name: string) => readFile(join(data, `${basename(data)}-${name}`))

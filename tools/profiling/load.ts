@@ -5,12 +5,12 @@ import { PacedSenders } from '../../test/bench/paced-senders.ts'
 /** RIST buffer of senders and receivers, ms. */
 export const BUFFER_MS = 50
 
-/** Seconds to watch, from this process's arguments. */
+/** How many seconds to watch, from this process's arguments. */
 export function secondsToWatch(): number {
   return Number(process.argv[process.argv.indexOf('--seconds') + 1])
 }
 
-/** Only this process is profiled: what it forks must start without clinic's hooks. */
+/** Only this process is profiled: its children must start without clinic's hooks. */
 export function profileThisProcessOnly(): void {
   process.execArgv.length = 0
   delete process.env['NODE_OPTIONS']

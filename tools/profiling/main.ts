@@ -10,7 +10,7 @@ import { countSamples, type ProfilingTool, TOOLS } from './clinic-data.ts'
 
 /** `npm run profile -- TOOL TARGET [--seconds N]`: runs a target under real load in one of clinic's tools. */
 const HERE = import.meta.dirname
-/** Reports stay here; clinic's scratch files too, which it leaves in its working folder. */
+/** Folder of reports, and of clinic's scratch files, which it leaves in its working folder. */
 const REPORTS = resolve(HERE, '../../.clinic')
 const CLINIC = resolve(HERE, 'node_modules/clinic/bin.js')
 const TARGETS = {
@@ -63,7 +63,7 @@ function isTarget(name: string): name is keyof typeof TARGETS {
   return Object.hasOwn(TARGETS, name)
 }
 
-/** clinic is large and seldom needed: it has a folder, and a lock file, of its own. */
+/** clinic is large and rarely needed, so it has its own folder and lock file. */
 async function installClinic(): Promise<void> {
   if (existsSync(CLINIC)) return
   const install = promisify(execFile)(
@@ -80,7 +80,7 @@ async function profile(tool: ProfilingTool, entry: string): Promise<string> {
   const command = [process.execPath, entry, '--seconds', String(seconds)]
   const name = `${target}-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}`
   const options = ['--open=false', '--dest', REPORTS, '--name', name]
-  // NO_INSIGHT: clinic's usage statistics ask a question that nobody answers, and on Node 24 it then does nothing.
+  // NO_INSIGHT: otherwise clinic asks about usage statistics, nobody answers, and on Node 24 it then does nothing.
   const child = spawn(process.execPath, [CLINIC, tool, ...options, '--', ...command], {
     cwd: REPORTS,
     env: { ...process.env, NO_INSIGHT: '1', NO_UPDATE_NOTIFIER: '1' },

@@ -8,7 +8,7 @@ import { newSenderStreams } from '../../test/bench/paced-senders.ts'
 import { freeUdpPorts } from '../../test/support/hub.ts'
 import { BUFFER_MS, profileThisProcessOnly, secondsToWatch, startLoad } from './load.ts'
 
-/** What an ingress process does, in the process that clinic runs; its RTP goes to a socket that nobody reads. */
+/** The work of an ingress process, inside the process that clinic runs. Its RTP goes to a socket that nobody reads. */
 profileThisProcessOnly()
 const [stream] = await newSenderStreams(1, 2)
 const [rtpPort] = await freeUdpPorts(1)

@@ -1,5 +1,5 @@
-// Whether node_modules already holds what package-lock.json asks for: exit status 0 or 1. npm keeps a lock file of what
-// it installed inside node_modules. Plain JavaScript, for the machine's own Node may be as old as 18.
+// Whether node_modules already holds what package-lock.json asks for: exit status 0 or 1. npm keeps a lock file of its
+// installed modules inside node_modules. Plain JavaScript, because the machine's own Node may be as old as 18.
 import { readFileSync } from 'node:fs'
 
 function packages(file) {

@@ -1,9 +1,9 @@
 import { useEffect, useRef } from 'preact/hooks'
 
-/** Below this there is nothing to see, dB of full scale. */
+/** Quietest visible level, dB of full scale. */
 const FLOOR_DB = -60
 
-/** How loud the microphone is, as a bar that follows at the screen's own pace. */
+/** The microphone's level as a bar, redrawn at the screen's own pace. */
 export function LevelMeter({ track, muted }: { track: MediaStreamTrack | null; muted: boolean }) {
   const bar = useRef<HTMLSpanElement>(null)
 

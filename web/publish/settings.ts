@@ -40,14 +40,14 @@ export const LAYER_NAMES: Readonly<Record<PublishLayers, string>> = {
   svc: 'SVC',
 }
 
-/** Another codec, with layers that it has. */
+/** Changes the codec, and the layers to some that the codec has. */
 export function withCodec(settings: Settings, codec: PublishCodec): Settings {
   const possible = LAYERS_OF[codec]
   const layers = possible.includes(settings.layers) ? settings.layers : (possible[0] ?? 'single')
   return { ...settings, codec, layers }
 }
 
-/** Whether this browser can encode it; where it does not say, it is asked when it comes to it. */
+/** Whether this browser can encode the codec. Where the browser does not say, publishing finds out. */
 export function canEncode(codec: PublishCodec): boolean {
   const codecs = globalThis.RTCRtpSender?.getCapabilities?.('video')?.codecs
   return codecs?.some(({ mimeType }) => mimeType.toLowerCase() === `video/${codec}`) ?? true

@@ -7,7 +7,7 @@ interface SetupPanelProps {
   readonly settings: Settings
   readonly cameras: readonly MediaDeviceInfo[]
   readonly microphones: readonly MediaDeviceInfo[]
-  /** What is settled when a stream begins is not shown then. */
+  /** On air: settings that are fixed at the start of a stream are hidden. */
   readonly onAir: boolean
   readonly onChange: (settings: Settings) => void
 }
@@ -69,7 +69,7 @@ interface EncodingProps {
   readonly onChange: (settings: Settings) => void
 }
 
-/** What is settled when a stream begins. */
+/** Settings that are fixed at the start of a stream. */
 function Encoding({ settings, onChange }: EncodingProps) {
   const change = (part: Partial<Settings>) => onChange({ ...settings, ...part })
   const noPicture = settings.source === 'none'

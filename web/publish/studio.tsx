@@ -11,7 +11,7 @@ import { useCapture } from './use-capture.ts'
 import { usePublisher } from './use-publisher.ts'
 import { captureMessage, type Message, messageOf, PUBLISHER_WORDS } from './words.ts'
 
-/** The whole page: what is captured, whether it is on the air, and what becomes of it. */
+/** The whole page: what is captured, whether it is on the air, and how it fares. */
 export function Studio({ streamId }: { streamId: string }) {
   const [settings, setSettings] = useState(FIRST_SETTINGS)
   const [audioMuted, setAudioMuted] = useState(false)
@@ -23,7 +23,7 @@ export function Studio({ streamId }: { streamId: string }) {
   const onAir = state !== null
   const message = messageOf(state, streamId)
 
-  // Whoever leaves a page that is on the air is asked first.
+  // Leaving the page while on the air asks for confirmation.
   useEffect(() => {
     if (!onAir) return
     const leaving = (event: BeforeUnloadEvent) => event.preventDefault()

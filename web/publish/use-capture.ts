@@ -5,9 +5,9 @@ import type { Settings } from './settings.ts'
 export interface Captured {
   readonly video: MediaStreamTrack | null
   readonly audio: MediaStreamTrack | null
-  /** Why there is nothing, or less than was wished; `ended` a device went, or sharing was stopped. */
+  /** Why there is nothing, or less than wished. `ended`: a device is gone, or sharing was stopped. */
   readonly failure: CaptureFailure | 'ended' | null
-  /** Waits for the person, or for the device. */
+  /** Waits for the person or for the device. */
   readonly opening: boolean
   readonly cameras: readonly MediaDeviceInfo[]
   readonly microphones: readonly MediaDeviceInfo[]
@@ -24,7 +24,7 @@ const NOTHING: Captured = {
 
 type Wishes = Pick<Settings, 'source' | 'audio' | 'cameraId' | 'microphoneId' | 'height' | 'music'>
 
-/** Keeps the devices open that the settings name, and stops those that they named before. */
+/** Opens the devices that the settings name, and stops those that they named before. */
 export function useCapture({ source, audio, cameraId, microphoneId, height, music }: Wishes) {
   const [captured, setCaptured] = useState(NOTHING)
   const [round, setRound] = useState(0)

@@ -28,7 +28,7 @@ interface Media {
   readonly audioMuted: boolean
 }
 
-/** Publishes from `goLive` to `stop`, whatever becomes of the tracks in between. */
+/** Publishes from `goLive` to `stop`, even if tracks change in between. */
 export function usePublisher(streamId: string, settings: Settings, media: Media) {
   const [published, setPublished] = useState(NOTHING)
   const [client, setClient] = useState<PublisherClient | null>(null)
@@ -37,7 +37,7 @@ export function usePublisher(streamId: string, settings: Settings, media: Media)
   const goLive = useCallback(() => {
     const next = new PublisherClient({ hubUrl: location.origin, streamId, streamClass, token: accessToken })
     const set = (change: Partial<Published>) => {
-      // One that was stopped says so last, when nobody listens any more.
+      // A stopped client reports that last, when nobody listens any more.
       if (next.state.name !== 'closed') setPublished((old) => ({ ...old, ...change }))
     }
     next.on('state', (state) => set({ state }))
@@ -51,7 +51,7 @@ export function usePublisher(streamId: string, settings: Settings, media: Media)
   }, [streamId, streamClass])
 
   const stop = useCallback(() => {
-    // Told before the client is closed, which follows.
+    // Tells the hub before the client is closed, which follows.
     void client?.end()
     setClient(null)
     setPublished(NOTHING)
@@ -65,7 +65,7 @@ export function usePublisher(streamId: string, settings: Settings, media: Media)
   return { ...published, goLive, stop, retryNow: () => client?.retryNow() }
 }
 
-/** Keeps one track published: exchanged where it is another one, and muted as it should be. */
+/** Keeps one track published: exchanges it when it changes, and mutes it as wished. */
 function usePublishedTrack(
   client: PublisherClient | null,
   track: MediaStreamTrack | null,
@@ -80,7 +80,7 @@ function usePublishedTrack(
 
   useEffect(() => {
     if (client === null || track === null) return
-    // A failure is the client's state already; the next track is another try.
+    // The client's state already shows a failure. The next track is another try.
     const publish = () => client.publishTrack(track, wishes).catch(() => null)
     const replace = (one: PublishedTrack) =>
       one.replace(track).then(
@@ -97,7 +97,7 @@ function usePublishedTrack(
   }, [client, track, muted])
 }
 
-/** The state as attributes of the root element, for style sheets and for whoever automates the page. */
+/** The state as attributes of the root element, for style sheets and for automation of the page. */
 function showOnPage({ state, viewers, statistics, demand }: Published, transportId: string | null): void {
   const { dataset } = document.documentElement
   dataset.state = state?.name ?? 'off'

@@ -2,7 +2,7 @@ import type { CaptureFailure, PublisherState } from '../../signaling/client/inde
 import { sentence } from '../sentence.ts'
 import type { StateWords } from '../state-words.ts'
 
-/** What the page says of a publisher's state; `off` is before and after. */
+/** The page's words for a publisher's state; `off` is before and after. */
 export const PUBLISHER_WORDS: Readonly<Record<PublisherState['name'] | 'off', StateWords>> = {
   off: { label: 'Off air', tone: 'quiet' },
   connecting: { label: 'Connecting', tone: 'quiet' },
@@ -23,7 +23,7 @@ export interface Message {
   readonly detail: string
 }
 
-/** What there is to say about a state, and what to do; null where the label says it all. */
+/** What to say about a state, and what to do; null where the label says everything. */
 export function messageOf(state: PublisherState | null, streamId: string): Message | null {
   if (state === null) return null
   switch (state.name) {

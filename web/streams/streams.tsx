@@ -4,7 +4,7 @@ import { TokenForm } from '../token-form.tsx'
 import { watchPath } from '../watch/watch-address.ts'
 import { type StreamList, useStreamList } from './use-stream-list.ts'
 
-/** The first page: which streams there are for whoever opened it, and how they are. */
+/** The first page: the streams that its reader may see, with their states. */
 export function Streams() {
   const { refresh, ...list } = useStreamList()
   const { streams, answer } = list

@@ -6,18 +6,18 @@ import { accessToken } from '../access-token.ts'
 const REFRESH_MS = 2_000
 
 export interface StreamList {
-  /** Null until the hub has answered once; the last answer stands while it can't be reached. */
+  /** Null until the hub has answered once. The last answer stays while the hub can't be reached. */
   readonly streams: readonly StreamSummary[] | null
-  /** `refused` the hub does not take this tab's token. */
+  /** `refused`: the hub does not accept this tab's token. */
   readonly answer: 'fine' | 'refused' | 'none'
 }
 
 const NOTHING: StreamList = { streams: null, answer: 'fine' }
 
-/** The hub's streams that this tab may see, asked for every 2 s while the page can be seen. */
+/** The hub's streams that this tab may see, asked for every 2 s while the page is visible. */
 export function useStreamList(): StreamList & { readonly refresh: () => void } {
   const [list, setList] = useState(NOTHING)
-  /** Counts up when the hub is to be asked at once. */
+  /** Counts up when the hub must be asked at once. */
   const [asked, setAsked] = useState(0)
   useEffect(() => {
     let open = true
@@ -26,7 +26,7 @@ export function useStreamList(): StreamList & { readonly refresh: () => void } {
       const next = document.hidden ? null : await ask()
       if (!open) return
       if (next !== null) setList((old) => ({ ...old, ...next }))
-      // A token that is not taken now is not taken in two seconds either, and the hub counts such attempts.
+      // A token that is refused now is refused in two seconds too, and the hub counts such attempts.
       if (next?.answer !== 'refused') timer = setTimeout(() => void refresh(), REFRESH_MS)
     }
     void refresh()

@@ -2,7 +2,7 @@ const WIDTH = 240
 const HEIGHT = 36
 const SECONDS = 60
 
-/** The last minute of glass-to-glass latency as a line from 0 to a little above the largest value, newest at the right. */
+/** The last minute of glass-to-glass latency, from 0 to a little above the largest value, newest at the right. */
 export function LatencyGraph({ history }: { history: readonly (number | null)[] }) {
   const known = history.filter((value) => value !== null)
   if (known.length < 2) return null

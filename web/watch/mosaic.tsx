@@ -4,7 +4,7 @@ import { STATE_WORDS } from '../state-words.ts'
 import { connectHere } from './use-viewer.ts'
 import type { MosaicAddress } from './watch-address.ts'
 
-/** Several streams beside each other, over one connection: a click makes one large, and lets it be heard. */
+/** Several streams side by side, over one connection. A click makes one large and turns its sound on. */
 export function Mosaic({ address: { tenantId, streamIds } }: { address: MosaicAddress }) {
   const [connection, setConnection] = useState<Connection | null>(null)
   const [focused, setFocused] = useState<string | null>(null)

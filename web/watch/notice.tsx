@@ -5,7 +5,7 @@ import { noticeOf } from '../state-words.ts'
 import { TokenForm } from '../token-form.tsx'
 import { EndedIcon, NothingIcon, WarningIcon } from './icons.tsx'
 
-/** After so long a state is worth a clock, in seconds. */
+/** A state that lasts this long shows a clock, seconds. */
 const CLOCK_AFTER_SECONDS = 5
 
 const SIGNS: { readonly [Name in ViewerState['name']]?: ComponentChildren } = {
@@ -17,7 +17,7 @@ const SIGNS: { readonly [Name in ViewerState['name']]?: ComponentChildren } = {
   ended: <EndedIcon />,
 }
 
-/** Where another attempt comes late by itself. */
+/** States in which the next attempt by itself comes late. */
 const CAN_RETRY: ReadonlySet<ViewerState['name']> = new Set([
   'reconnecting',
   'failed',
@@ -33,7 +33,7 @@ const CAN_LEAVE: ReadonlySet<ViewerState['name']> = new Set([
   'revoked',
 ])
 
-/** What is expected to pass. */
+/** States that are expected to pass. */
 const HAS_CLOCK: ReadonlySet<ViewerState['name']> = new Set(['no_picture', 'input_lost', 'reconnecting'])
 
 interface NoticeProps {
@@ -42,7 +42,7 @@ interface NoticeProps {
   readonly onRetry: () => void
 }
 
-/** What there is to say over the picture. */
+/** What is said over the picture. */
 export function Notice({ state, since, onRetry }: NoticeProps) {
   const notice = noticeOf(state)
   if (notice === null) return null

@@ -20,7 +20,7 @@ const NONE = '–'
 const ms = (value: number | null, digits = 0) => (value === null ? NONE : `${value.toFixed(digits)} ms`)
 const rate = (kbps: number) => (kbps >= 1000 ? `${(kbps / 1000).toFixed(2)} Mb/s` : `${kbps.toFixed(0)} kb/s`)
 
-/** How good a value is, by the two thresholds at which it stops being good and starts being bad. */
+/** How good a value is, by the two thresholds where good ends and where bad begins. */
 const judge = (value: number | null, warn: number, bad: number): Quality | undefined => {
   if (value === null) return undefined
   if (value >= bad) return 'bad'
@@ -80,7 +80,7 @@ function rowsOf(now: ViewerStatistics): Row[] {
   ]
 }
 
-/** Numbers for those who want them; opened with a button or the key `i`. */
+/** Numbers for those who want them, opened with a button or the key `i`. */
 export function StatisticsPanel({ statistics, history, onClose }: StatisticsPanelProps) {
   const latency = statistics?.glassToGlassMs ?? null
   return (

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 
-/** Whether nobody has moved, touched or typed for `ms`; for controls that leave the picture alone. */
+/** Whether nobody has moved, touched or typed for `ms`, so that controls can hide. */
 export function useIdle(ms: number): boolean {
   const [idle, setIdle] = useState(false)
   useEffect(() => {

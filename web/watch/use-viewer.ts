@@ -9,20 +9,20 @@ import {
 import { accessToken } from '../access-token.ts'
 import type { WatchAddress } from './watch-address.ts'
 
-/** Seconds of the past kept for the graph. */
+/** Seconds of history for the graph. */
 const HISTORY = 60
 
 export interface Watched {
   readonly state: ViewerState
-  /** When this state began, in ms of `performance.now()`. */
+  /** When this state began, ms of `performance.now()`. */
   readonly since: number
   readonly hasAudio: boolean
-  /** Whether a picture has ever been shown: then the last one stands below whatever is told. */
+  /** Whether a picture was ever shown. Then the last picture stays below every notice. */
   readonly hasPicture: boolean
-  /** The connection does not carry the picture: only sound is sent, until it does. */
+  /** The connection does not carry the picture: only sound is sent until it does. */
   readonly soundOnly: boolean
   readonly statistics: ViewerStatistics | null
-  /** Glass-to-glass latency of the last minute, one value a second, in ms; null where it was not measurable. */
+  /** Glass-to-glass latency of the last minute, one value a second, ms; null where it could not be measured. */
   readonly history: readonly (number | null)[]
 }
 
@@ -36,7 +36,7 @@ const NOTHING: Watched = {
   history: [],
 }
 
-/** Watches a stream in `video` for as long as the component lives. */
+/** Watches a stream in `video` as long as the component lives. */
 export function useViewer(
   { tenantId, streamId }: WatchAddress,
   video: { readonly current: HTMLVideoElement | null },
@@ -80,7 +80,7 @@ export function useViewer(
   return { ...watched, retryNow: () => client.current?.retryNow() }
 }
 
-/** The state as attributes of the root element, for style sheets and for whoever automates the page. */
+/** The state as attributes of the root element, for style sheets and for automation of the page. */
 function showOnPage(state: ViewerState): void {
   const { dataset } = document.documentElement
   dataset.state = state.name
@@ -101,7 +101,7 @@ function measureOnPage(statistics: ViewerStatistics): void {
   set('framesPerSecond', statistics.framesPerSecond)
 }
 
-/** The hub that the page comes from, with the token of this tab. */
+/** The hub of this page, with the token of this tab. */
 export function connectHere(tenantId: string | null): Connection {
   return connect({
     hubUrl: location.origin,
@@ -111,7 +111,7 @@ export function connectHere(tenantId: string | null): Connection {
   })
 }
 
-/** What the hub wrote into the page; null when something else serves it. */
+/** The capabilities that the hub wrote into the page; null when another server sent the page. */
 function embeddedCapabilities(): unknown {
   try {
     return JSON.parse(document.getElementById('router-capabilities')?.textContent ?? 'null')

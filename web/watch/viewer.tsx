@@ -10,13 +10,13 @@ import { useIdle } from './use-idle.ts'
 import { useViewer } from './use-viewer.ts'
 import type { WatchAddress } from './watch-address.ts'
 
-/** Controls leave the picture after this long without a move, in ms. */
+/** Controls hide after this long without a movement, ms. */
 const IDLE_MS = 3_000
 
-/** States in which there is sound to be had. */
+/** States with sound. */
 const PLAYS: ReadonlySet<ViewerState['name']> = new Set(['live', 'no_picture', 'unplayable'])
 
-/** The whole page: the picture, what there is to say about it, and the controls. */
+/** The whole page: the picture, its notices, and the controls. */
 export function Viewer({ address }: { address: WatchAddress }) {
   const { streamId } = address
   const stage = useRef<HTMLElement>(null)
@@ -35,7 +35,7 @@ export function Viewer({ address }: { address: WatchAddress }) {
     if (element === null) return
     element.volume = nextVolume
     element.muted = nextMuted
-    // A click is what a browser that blocked playing was waiting for.
+    // A browser that blocked playing waits for a click, such as this one.
     if (!nextMuted) element.play().catch(() => {})
     setMuted(nextMuted)
     setVolume(nextVolume)
@@ -56,7 +56,7 @@ export function Viewer({ address }: { address: WatchAddress }) {
   useEffect(() => {
     const typed = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return
-      // What is typed into a field is no shortcut.
+      // Typing into a field is no shortcut.
       if (event.target instanceof HTMLInputElement && event.target.type !== 'range') return
       if (event.key === 'i') setOpen((old) => !old)
       else if (event.key === 'Escape') setOpen(false)
@@ -115,7 +115,7 @@ export function Viewer({ address }: { address: WatchAddress }) {
   )
 }
 
-/** iPhones can't show a page full screen, only the video itself. */
+/** iPhones can't show a page in full screen, only the video itself. */
 async function enterFullscreen(stage: HTMLElement | null, video: HTMLVideoElement | null): Promise<void> {
   if (stage !== null && 'requestFullscreen' in stage) await stage.requestFullscreen().catch(() => {})
   else if (video !== null && 'webkitEnterFullscreen' in video) {

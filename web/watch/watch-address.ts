@@ -2,12 +2,12 @@ import { tenantIdSchema } from '../../common/wire/ids.ts'
 import { DEFAULT_TENANT, streamIdSchema } from '../../common/wire/stream.ts'
 
 export interface WatchAddress {
-  /** null where the address names none: the token's own tenant then, or the default one without a token. */
+  /** null where the address names no tenant: the token's tenant, or without a token the default tenant. */
   readonly tenantId: string | null
   readonly streamId: string
 }
 
-/** Which stream `/watch/<stream_id>` or `/watch/<tenant_id>/<stream_id>` names; null for none. */
+/** The stream in `/watch/<stream_id>` or `/watch/<tenant_id>/<stream_id>`; null for none. */
 export function watchAddress(pathname: string): WatchAddress | null {
   const [page, ...ids] = pathname.split('/').slice(1).map(decoded)
   if (page !== 'watch' || ids.length < 1 || ids.length > 2) return null
@@ -24,7 +24,7 @@ export interface MosaicAddress {
   readonly streamIds: readonly string[]
 }
 
-/** Which streams `/watch/<stream_id>+<stream_id>…` names, two at least; null for none. */
+/** The streams in `/watch/<stream_id>+<stream_id>…`, at least two; null for none. */
 export function mosaicAddress(pathname: string): MosaicAddress | null {
   const parts = pathname.split('/')
   const names = (parts.pop() ?? '').split('+')

@@ -6,10 +6,10 @@ import { promisify } from 'node:util'
 import { z } from 'zod'
 
 /**
- * Fetches the worker that mediasoup's authors publish for the installed version:
- * `node fetch-worker.ts <mediasoup package folder> <where the binary goes>`. Exit status 1, and a line that says why,
- * when it cannot be had. A server that stays silent is given up after 15 s, the whole download after 60 s.
- * `MEDIASOUP_WORKER_PREBUILT_DOWNLOAD_BASE_URL` names a mirror, as it does for mediasoup itself.
+ * Fetches the worker that mediasoup's authors publish for the installed version: `node fetch-worker.ts <mediasoup
+ * package folder> <where the binary goes>`. Exit status 1, with a line that says why, when there is none. It gives up a
+ * silent server after 15 s, and the whole download after 60 s. `MEDIASOUP_WORKER_PREBUILT_DOWNLOAD_BASE_URL` names a
+ * mirror, as it does for mediasoup itself.
  */
 const [packageFolder, target] = process.argv.slice(2)
 if (packageFolder === undefined || target === undefined) {

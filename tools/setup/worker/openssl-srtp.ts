@@ -24,7 +24,7 @@ export async function buildOpensslSrtp(folder: string): Promise<SrtpLibrary> {
   const sources = join(folder, 'source')
   await mkdir(sources, { recursive: true })
   const bounded = { timeout: 90_000, cwd: sources }
-  // A mirror that is down among several is no reason to give up: the download below decides.
+  // One mirror of several may be down: the download below decides.
   await run('apt-get', [...options, 'update'], bounded).catch(() => undefined)
   await run('apt-get', [...options, 'source', 'libsrtp2'], bounded)
   const tree = (await readdir(sources, { withFileTypes: true })).find((entry) => entry.isDirectory())
