@@ -1,32 +1,48 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CodedError, messageOf } from '../../common/errors.ts'
+import { Parent } from '../../common/supervision/parent.ts'
 import { EncoderPipeline, findVideoEncoder } from './encoder-pipeline.ts'
-import { type EncoderReport, encoderCommandSchema, encoderConfigSchema } from './encoder-protocol.ts'
+import {
+  type EncoderCommand,
+  type EncoderConfig,
+  type EncoderReport,
+  encoderCommandSchema,
+} from './encoder-protocol.ts'
 import { TestCardPicture } from './test-card-picture.ts'
 import { TsMuxer } from './ts-muxer.ts'
 
-/**
- * The encoder process: GStreamer encodes, and the result leaves as MPEG-TS on standard output. The parent process tells
- * it what to do. It ends with its parent.
- */
+/** The encoder process: GStreamer encodes as it is told, the result leaves as MPEG-TS on standard output. */
 
-/** How often tables and clock are sent while nothing is encoded, ms. */
+/** How often tables and clock are looked after while nothing is encoded, ms; also this process's sign of life. */
 const IDLE_EVERY_MS = 100
 
-function report(message: EncoderReport): void {
-  if (process.connected) process.send?.(message, undefined, undefined, () => {})
+const stopping = new AbortController()
+const started = Promise.withResolvers<EncoderConfig>()
+const encoding = Promise.withResolvers<EncoderPipeline>()
+const parent = Parent.connect<EncoderReport, EncoderCommand>({
+  told: encoderCommandSchema,
+  hear: (command) => {
+    if (command.type === 'start') started.resolve(command)
+    else void encoding.promise.then((pipeline) => obey(pipeline, command))
+  },
+  stop: () => {
+    stopping.abort()
+    return running
+  },
+})
+
+function obey(pipeline: EncoderPipeline, command: EncoderCommand): void {
+  if (command.type === 'bitrate') pipeline.setTarget(command.target_kbps)
+  else if (command.type === 'keyframe') pipeline.requestKeyframe(command.rendition)
+  else if (command.type === 'demand') pipeline.setDemand(command.video, command.audio)
 }
 
 async function run(): Promise<void> {
-  const stopping = new AbortController()
   const stopped = once(stopping.signal, 'abort').then(() => null)
-  process.on('disconnect', () => stopping.abort())
-  process.on('SIGTERM', () => stopping.abort())
-  process.on('SIGINT', () => stopping.abort())
   process.stdout.on('error', () => stopping.abort())
-  const [first] = await once(process, 'message', { signal: stopping.signal })
-  const config = encoderConfigSchema.parse(first)
+  const config = await Promise.race([started.promise, stopped])
+  if (!config) return
   const element = findVideoEncoder()
   const muxer = new TsMuxer({ renditions: config.renditions.length, audioChannels: config.sound ? 2 : null })
   // Writing to a pipe waits for its reader. Meanwhile pictures are dropped before the encoder, not kept.
@@ -38,20 +54,15 @@ async function run(): Promise<void> {
     audio: (data, ptsNs) => write(muxer.audio(data, ptsNs, Date.now())),
   })
   if (config.demand) pipeline.setDemand(config.demand.video, config.demand.audio)
-  process.on('message', (message) => {
-    const command = encoderCommandSchema.safeParse(message).data
-    if (command?.type === 'bitrate') pipeline.setTarget(command.target_kbps)
-    else if (command?.type === 'keyframe') pipeline.requestKeyframe(command.rendition)
-    else if (command?.type === 'demand') pipeline.setDemand(command.video, command.audio)
-  })
+  encoding.resolve(pipeline)
   const idle = setInterval(() => write(muxer.idle(Date.now())), IDLE_EVERY_MS)
-  report({ type: 'running', element })
+  parent.tell({ type: 'running', element })
   const { picture, renditions, fps } = config
   const card =
     'test_card' in picture && new TestCardPicture({ name: picture.test_card, ...renditions.at(-1)! })
   const drawing = card && drawOnTime(card, fps, pipeline, stopping.signal)
   const reason = await Promise.race([pipeline.ended, stopped])
-  if (reason !== null) report({ type: 'failed', reason })
+  if (reason !== null) parent.tell({ type: 'failed', reason })
   stopping.abort()
   clearInterval(idle)
   await drawing
@@ -78,12 +89,11 @@ async function drawOnTime(
   }
 }
 
-try {
-  await run()
-} catch (thrown) {
+const running = run().catch((thrown: unknown) => {
   const reason = messageOf(thrown)
   const missing = thrown instanceof CodedError && thrown.code === 'gstreamer_missing'
-  report(missing ? { type: 'unavailable', reason } : { type: 'failed', reason })
+  parent.tell(missing ? { type: 'unavailable', reason } : { type: 'failed', reason })
   process.exitCode = 1
-}
+})
+await running
 process.exit()

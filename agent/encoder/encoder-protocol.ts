@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /**
- * Messages between a sender and its encoder process over the IPC channel of `child_process.fork`. The encoder's MPEG-TS
- * comes on its standard output.
+ * What a sender and its encoder process say to each other over the channel that a supervisor opens. The encoder's
+ * MPEG-TS comes on its standard output.
  */
 
 const size = {
@@ -39,6 +39,7 @@ export const encoderConfigSchema = z.strictObject({
 export type EncoderConfig = z.output<typeof encoderConfigSchema>
 
 export const encoderCommandSchema = z.discriminatedUnion('type', [
+  encoderConfigSchema,
   z.strictObject({ type: z.literal('bitrate'), target_kbps: z.int().min(1).max(200_000) }),
   /** The next picture of one rendition, or of all, is to be an IDR. */
   z.strictObject({ type: z.literal('keyframe'), rendition: z.int().min(0).max(3).nullable() }),

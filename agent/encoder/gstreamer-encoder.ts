@@ -1,9 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { CodedError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
-import { backoffMs, pause } from '../../common/retry.ts'
+import { ChildWatch } from '../../common/supervision/child-watch.ts'
+import { Supervisor } from '../../common/supervision/supervisor.ts'
 import type { Encoder, EncoderDemand } from './encoder.ts'
 import {
   type EncoderCommand,
@@ -13,9 +12,9 @@ import {
 } from './encoder-protocol.ts'
 
 const MAIN = resolve(import.meta.dirname, 'encoder-main.ts')
-const AGAIN = { initialMs: 250, maxMs: 10_000, factor: 2 }
-/** One that ran this long has proved itself: its end is the first failure in a row, ms. */
-const PROVED_MS = 10_000
+const PACE = { initialMs: 250, maxMs: 10_000, factor: 2, healthyMs: 10_000 }
+/** Ten times a second something leaves the encoder. Its start may make GStreamer look through all of its plugins. */
+const SILENCE = { startMs: 30_000, workMs: 3000 }
 /** Each rendition, the sound and the bus keep a thread waiting; changes of state take another one. */
 const THREADS = 10
 const STOP_MS = 3000
@@ -28,14 +27,14 @@ export interface GstreamerEncoderOptions {
 }
 
 /**
- * Encodes with GStreamer in a process of its own, which is replaced when it ends: the successor goes on with the
+ * Encodes with GStreamer in a process of its own, which is replaced when it ends or hangs: the successor goes on with the
  * bitrate and the demand that were asked for last.
  */
 export class GstreamerEncoder implements Encoder {
   readonly #options: GstreamerEncoderOptions
-  readonly #stop = new AbortController()
-  #child: ChildProcess
-  #running: Promise<void>
+  readonly #watch = new ChildWatch()
+  readonly #first = Promise.withResolvers<void>()
+  readonly #supervisor: Supervisor<EncoderCommand, EncoderReport>
   #targetKbps: number
   #demand: EncoderDemand | null = null
 
@@ -45,101 +44,71 @@ export class GstreamerEncoder implements Encoder {
    */
   static async start(options: GstreamerEncoderOptions): Promise<GstreamerEncoder> {
     const encoder = new GstreamerEncoder(options)
-    const first = await encoder.#firstReport()
-    if (first.type === 'running') {
-      options.logger.info({ element: first.element, pid: encoder.#child.pid }, 'encoder runs')
-      encoder.#running = encoder.#supervise()
+    try {
+      await encoder.#first.promise
       return encoder
+    } catch (error) {
+      await encoder[Symbol.asyncDispose]()
+      throw error
     }
-    await encoder[Symbol.asyncDispose]()
-    throw new CodedError(
-      first.type === 'unavailable' ? 'gstreamer_missing' : 'gstreamer_failed',
-      first.reason,
-    )
   }
 
   private constructor(options: GstreamerEncoderOptions) {
+    const { config, onData, logger } = options
     this.#options = options
-    this.#targetKbps = options.config.target_kbps
-    this.#child = this.#spawn()
-    this.#running = Promise.resolve()
+    this.#targetKbps = config.target_kbps
+    this.#supervisor = new Supervisor<EncoderCommand, EncoderReport>({
+      name: 'encoder',
+      program: () => ({ entry: MAIN, env: { UV_THREADPOOL_SIZE: String(THREADS) }, readsOutput: true }),
+      said: encoderReportSchema,
+      pace: PACE,
+      silence: { ...SILENCE, watch: this.#watch },
+      stopWithinMs: STOP_MS,
+      logger,
+      started: (child) => {
+        child.stdout!.on('data', (chunk: Buffer) => {
+          this.#supervisor.spoke()
+          onData(chunk)
+        })
+        const demand = this.#demand && { video: [...this.#demand.video], audio: this.#demand.audio }
+        child.send({ ...config, target_kbps: this.#targetKbps, ...(demand && { demand }) })
+      },
+      heard: (report) => this.#heard(report),
+      ended: ({ how, againMs }) => {
+        logger.error({ how, again_ms: Math.round(againMs) }, 'encoder ended')
+        this.#first.reject(new CodedError('gstreamer_failed', `the encoder process ended: ${how}`))
+      },
+    })
   }
 
   setTarget(kbps: number): void {
     this.#targetKbps = kbps
-    this.#tell({ type: 'bitrate', target_kbps: kbps })
+    this.#supervisor.tell({ type: 'bitrate', target_kbps: kbps })
   }
 
   requestKeyframe(rendition: number | null): void {
-    this.#tell({ type: 'keyframe', rendition })
+    this.#supervisor.tell({ type: 'keyframe', rendition })
   }
 
   setDemand(demand: EncoderDemand): void {
     this.#demand = demand
-    this.#tell({ type: 'demand', video: [...demand.video], audio: demand.audio })
+    this.#supervisor.tell({ type: 'demand', video: [...demand.video], audio: demand.audio })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort()
-    await end(this.#child)
-    await this.#running
+    await this.#supervisor[Symbol.asyncDispose]()
+    this.#watch[Symbol.dispose]()
   }
 
-  #tell(command: EncoderCommand): void {
-    if (this.#child.connected) this.#child.send(command, () => {})
-  }
-
-  #spawn(): ChildProcess {
-    const { config, onData, logger } = this.#options
-    const child = fork(MAIN, [], {
-      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-      execArgv: [],
-      env: { ...process.env, UV_THREADPOOL_SIZE: String(THREADS) },
-    })
-    child.on('error', (error) => logger.error({ reason: error.message }, 'encoder process'))
-    child.stdout!.on('data', onData)
-    child.on('message', (message) => {
-      const report = encoderReportSchema.safeParse(message).data
-      if (report !== undefined && report.type !== 'running')
-        logger.error({ reason: report.reason }, 'encoder failed')
-    })
-    const demand = this.#demand && { video: [...this.#demand.video], audio: this.#demand.audio }
-    child.send({ ...config, target_kbps: this.#targetKbps, ...(demand && { demand }) }, () => {})
-    return child
-  }
-
-  /** What the process that was started last says first. */
-  async #firstReport(): Promise<EncoderReport> {
-    const child = this.#child
-    const exited = once(child, 'exit').then(([code]): EncoderReport => {
-      return { type: 'failed', reason: `the encoder process ended with ${code}` }
-    })
-    const told = once(child, 'message').then(([message]) => encoderReportSchema.parse(message))
-    return Promise.race([told, exited])
-  }
-
-  /** Replaces the process whenever it ends. */
-  async #supervise(): Promise<void> {
-    const { signal } = this.#stop
-    for (let failures = 0; ; failures += 1) {
-      const startedAt = performance.now()
-      await once(this.#child, 'exit')
-      if (signal.aborted) return
-      if (performance.now() - startedAt > PROVED_MS) failures = 0
-      const againMs = backoffMs(AGAIN, failures)
-      this.#options.logger.error({ again_ms: Math.round(againMs) }, 'encoder ended')
-      await pause(againMs, signal).catch(() => {})
-      if (signal.aborted) return
-      this.#child = this.#spawn()
+  #heard(report: EncoderReport): void {
+    const { logger } = this.#options
+    if (report.type === 'running') {
+      this.#supervisor.working()
+      logger.info({ element: report.element, pid: this.#supervisor.child?.pid }, 'encoder runs')
+      return this.#first.resolve()
     }
+    logger.error({ reason: report.reason }, 'encoder failed')
+    const code = report.type === 'unavailable' ? 'gstreamer_missing' : 'gstreamer_failed'
+    this.#first.reject(new CodedError(code, report.reason))
   }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const gone = once(child, 'exit')
-  child.kill('SIGTERM')
-  const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
-  await gone
-  clearTimeout(killer)
 }

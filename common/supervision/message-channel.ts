@@ -119,8 +119,10 @@ export class MessageChannel {
   }
 
   #break(why: string): void {
-    this.destroy()
+    this.#broken = true
+    // First of all: the other end is not to notice, and to end in another way.
     this.#listener.broken(why)
+    this.destroy()
   }
 
   #end(): void {

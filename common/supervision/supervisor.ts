@@ -15,6 +15,8 @@ export interface ChildEnd {
   readonly how: string
   /** It was told to end by `retire()`. */
   readonly retired: boolean
+  /** The next one starts no sooner than after this, ms. */
+  readonly againMs: number
 }
 
 export interface SupervisorOptions<Said> {
@@ -28,8 +30,7 @@ export interface SupervisorOptions<Said> {
   /** How long it may take to end when it is asked to, ms; 0 asks nobody. */
   readonly stopWithinMs: number
   /** How much silence of its own a process may keep, ms: until `working()` was called, and then. null where it need not speak. */
-  readonly silence: { readonly startMs: number; readonly workMs: number } | null
-  readonly watch: ChildWatch
+  readonly silence: { readonly watch: ChildWatch; readonly startMs: number; readonly workMs: number } | null
   /** Where the process waits for its turn to start; it has started once `working()` is called. */
   readonly gate?: { readonly gate: StartGate; readonly urgent: () => boolean }
   readonly logger: Logger
@@ -136,7 +137,7 @@ export class Supervisor<Tells, Said> implements AsyncDisposable {
     let notBefore = 0
     while (!signal.aborted) {
       try {
-        await needed?.(signal)
+        if (needed) await needed(signal)
         const early = notBefore - this.#clock.now()
         if (early > 0) await this.#clock.pause(early, signal)
         this.#place = gate ? await gate.gate.take(gate.urgent(), signal) : null
@@ -149,21 +150,20 @@ export class Supervisor<Tells, Said> implements AsyncDisposable {
       // Whoever closed it meanwhile found no process to end.
       if (signal.aborted) return this.#leaveGate()
       const startedAt = this.#clock.now()
-      const end = await this.#runOne()
+      const how = await this.#runOne()
       if (signal.aborted) return
       const now = this.#clock.now()
-      if (end.retired) notBefore = 0
-      else {
-        this.counts.failures += 1
-        notBefore = now + this.#pace.failed(now - startedAt)
-      }
-      ended(end)
+      const retired = this.#retiring
+      if (!retired) this.counts.failures += 1
+      const againMs = retired ? 0 : this.#pace.failed(now - startedAt)
+      notBefore = now + againMs
+      ended({ how, retired, againMs })
     }
   }
 
-  /** One process from start to end. */
-  async #runOne(): Promise<ChildEnd> {
-    const { program, silence, stopWithinMs, watch, started } = this.#options
+  /** One process from start to end. @returns how it ended */
+  async #runOne(): Promise<string> {
+    const { program, silence, stopWithinMs, started } = this.#options
     this.#retiring = false
     this.#working = false
     let stray = 0
@@ -196,7 +196,7 @@ export class Supervisor<Tells, Said> implements AsyncDisposable {
     using watched =
       silence === null || child.pid === undefined
         ? null
-        : watch.watch(child.pid, silence.startMs, () => {
+        : silence.watch.watch(child.pid, silence.startMs, () => {
             if (!hangs) {
               hangs = true
               this.counts.hangs += 1
@@ -210,7 +210,7 @@ export class Supervisor<Tells, Said> implements AsyncDisposable {
     this.#child = null
     this.#watched = null
     this.#leaveGate()
-    return { how, retired: this.#retiring }
+    return how
   }
 
   #leaveGate(): void {

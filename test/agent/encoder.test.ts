@@ -103,6 +103,20 @@ test.serial('an encoder process that is killed is replaced, and goes on as it wa
   t.is(reader.units(LARGE).length, large)
 })
 
+test.serial('an encoder process that was stopped is replaced', async (t) => {
+  const { encoder, reader } = await startEncoder()
+  await using _ = encoder
+  await until(() => reader.units(SMALL).length > 5, 'pictures')
+  const [pid] = descendants(process.pid)
+  process.kill(pid!, 'SIGSTOP')
+  const stoppedAt = performance.now()
+  await until(() => !descendants(process.pid).includes(pid!), 'it is ended')
+  t.log(`ended after ${Math.round(performance.now() - stoppedAt)} ms`)
+  const before = reader.units(SMALL).length
+  await until(() => reader.units(SMALL).length > before + 20, 'pictures of the successor')
+  t.pass()
+})
+
 test.serial('a source in the words of GStreamer is stamped with the time of capture', async (t) => {
   const { encoder, reader } = await startEncoder({
     source: 'videotestsrc is-live=true ! video/x-raw,width=800,height=600',

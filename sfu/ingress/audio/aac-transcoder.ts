@@ -1,14 +1,12 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import type { Readable, Writable } from 'node:stream'
+import { z } from 'zod'
 import type { Logger } from '../../../common/logger.ts'
 import { addToPts } from '../../../common/pts.ts'
-import { type Backoff, backoffMs } from '../../../common/retry.ts'
+import type { Child } from '../../../common/supervision/child.ts'
+import { type ChildEnd, Supervisor } from '../../../common/supervision/supervisor.ts'
 import { Demuxer } from '../mpegts/demuxer.ts'
 import { elementaryCodec } from '../mpegts/elementary-codec.ts'
 import type { AacToOpus } from '../pipeline-types.ts'
 import { opusSamples, readOpusAccessUnit } from './opus-access-unit.ts'
-
-type Child = ChildProcessByStdio<Writable, Readable, Readable>
 
 /** libopus in its low-delay mode starts with 2.5 ms of silence (RFC 7845 section 4.2), samples at 48 kHz. */
 const lookahead = 120
@@ -16,9 +14,7 @@ const lookahead = 120
 const maxQueuedBytes = 64 * 1024
 /** Most marks of frames inside the child: it holds two or three frames, and half a second at its start. */
 const maxMarks = 256
-const backoff: Backoff = { initialMs: 250, maxMs: 5_000, factor: 2 }
-/** A child that lived this long was healthy: its successor starts without waiting, ms. */
-const healthyMs = 10_000
+const pace = { initialMs: 250, maxMs: 5_000, factor: 2, healthyMs: 10_000 }
 
 /**
  * The options with the least delay in measurements: ffmpeg's own MPEG-TS writer passes each Opus packet on at once (Ogg
@@ -55,14 +51,13 @@ export class AacTranscoder implements AacToOpus {
   readonly #program: string
   readonly #maxLagTicks: number
   #listener: (packet: Buffer, pts: number) => void = () => {}
+  #supervisor: Supervisor<never, never> | null = null
   #child: Child | null = null
+  #complaint = ''
   #marks: Mark[] = []
   #samplesIn = 0
   #samplesOut = -lookahead
   #configuration = -1
-  #failures = 0
-  #retryAtMs = 0
-  #startedAtMs = 0
   #closed = false
 
   constructor(options: AacTranscoderOptions) {
@@ -77,65 +72,69 @@ export class AacTranscoder implements AacToOpus {
 
   write(frame: Buffer, pts: number, ticks: number, configuration: number): void {
     if (this.#closed) return
-    if (configuration !== this.#configuration) this.#stop()
+    if (configuration !== this.#configuration) this.rest()
     this.#configuration = configuration
-    const child = this.#child ?? this.#start()
-    if (!child || child.stdin.writableLength > maxQueuedBytes) return
+    this.#supervisor ??= this.#supervise()
+    const child = this.#child
+    if (!child) return
+    // It takes no more: its successor does.
+    if (child.stdin!.writableLength > maxQueuedBytes) return child.kill()
     if (this.#marks.length === maxMarks) this.#marks.shift()
     this.#marks.push({ sample: this.#samplesIn, pts })
     this.#samplesIn += (ticks * 48) / 90
-    child.stdin.write(Buffer.from(frame))
+    child.stdin!.write(Buffer.from(frame))
   }
 
   rest(): void {
-    this.#stop()
+    void this.#supervisor?.[Symbol.asyncDispose]()
+    this.#supervisor = null
+    this.#child = null
   }
 
   [Symbol.dispose](): void {
     this.#closed = true
-    this.#stop()
+    this.rest()
   }
 
-  #start(): Child | null {
-    const now = performance.now()
-    if (now < this.#retryAtMs) return null
+  #supervise(): Supervisor<never, never> {
     const { PATH } = process.env
-    const child = spawn(this.#program, ffmpegArguments, {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: PATH === undefined ? {} : { PATH },
+    return new Supervisor<never, never>({
+      name: 'AAC transcoder',
+      program: () => ({
+        command: this.#program,
+        args: ffmpegArguments,
+        env: PATH === undefined ? {} : { PATH },
+      }),
+      said: z.never(),
+      pace,
+      stopWithinMs: 0,
+      // It speaks only of what it hears; that it hears is seen by its queue.
+      silence: null,
+      logger: this.#logger,
+      started: (child) => this.#onStart(child),
+      ended: (end) => this.#onEnd(end),
     })
+  }
+
+  #onStart(child: Child): void {
     this.#child = child
-    this.#startedAtMs = now
     this.#marks = []
     this.#samplesIn = 0
     this.#samplesOut = -lookahead
-    let complaint = ''
-    const ended = (how: string): void => this.#onEnd(child, how, complaint)
-    child.on('error', (error) => ended(error.message))
-    child.on('exit', (code, signal) => ended(signal ?? `exit code ${code}`))
-    child.stdin.on('error', () => {}) // 'exit' tells
-    child.stderr.on('data', (text: Buffer) => {
-      complaint = text.toString('utf8').trim().slice(-300)
+    this.#complaint = ''
+    child.stderr!.on('data', (text: Buffer) => {
+      this.#complaint = text.toString('utf8').trim().slice(-300)
     })
     const demuxer = this.#opusReader(child)
-    child.stdout.on('data', (data: Buffer) => demuxer.push(data))
-    return child
+    child.stdout!.on('data', (data: Buffer) => demuxer.push(data))
   }
 
-  #stop(): void {
-    const child = this.#child
+  #onEnd({ how, againMs }: ChildEnd): void {
     this.#child = null
-    child?.kill('SIGKILL')
-  }
-
-  #onEnd(child: Child, how: string, complaint: string): void {
-    if (this.#child !== child) return // we ended it
-    this.#child = null
-    const now = performance.now()
-    this.#failures = now - this.#startedAtMs > healthyMs ? 0 : this.#failures + 1
-    const waitMs = this.#failures === 0 ? 0 : backoffMs(backoff, this.#failures - 1)
-    this.#retryAtMs = now + waitMs
-    this.#logger.warn({ how, complaint, retry_ms: Math.round(waitMs) }, 'the AAC transcoder ended')
+    this.#logger.warn(
+      { how, complaint: this.#complaint, retry_ms: Math.round(againMs) },
+      'the AAC transcoder ended',
+    )
   }
 
   #opusReader(child: Child): Demuxer {

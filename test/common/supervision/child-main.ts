@@ -18,7 +18,7 @@ if (behaves === 'never speaks') setInterval(() => {}, 1000)
 else parent.tell({ type: 'up' })
 switch (behaves) {
   case 'crashes':
-    setTimeout(() => process.abort(), 50)
+    setTimeout(() => process.kill(process.pid, 'SIGSEGV'), 50)
     break
   case 'fails':
     parent.fail({ type: 'echo', echo: 'a last word' })

@@ -19,7 +19,10 @@ const OUR_PROGRAM = resolve(import.meta.dirname, 'child-main.ts')
 type Said = z.infer<typeof said>
 
 /** A supervisor of a child that behaves so; each of a list of behaviours is the next process's, the last one stays. */
-function supervise(behaviours: readonly string[], more: Partial<SupervisorOptions<Said>> = {}) {
+function supervise(
+  behaviours: readonly string[],
+  { startMs = 5000, ...more }: Partial<SupervisorOptions<Said>> & { readonly startMs?: number } = {},
+) {
   const stack = new AsyncDisposableStack()
   const watch = stack.use(new ChildWatch())
   const heard: Said[] = []
@@ -31,8 +34,8 @@ function supervise(behaviours: readonly string[], more: Partial<SupervisorOption
   })
   const supervisor: Supervisor<{ echo: string }, Said> = stack.use(
     new Supervisor<{ echo: string }, Said>({
-      ...{ name: 'test', program, said, pace: PACE, stopWithinMs: 1000, watch },
-      silence: { startMs: 5000, workMs: 1000 },
+      ...{ name: 'test', program, said, pace: PACE, stopWithinMs: 1000 },
+      silence: { watch, startMs: startMs, workMs: 1000 },
       logger: createLogger('silent'),
       heard: (message) => {
         heard.push(message)
@@ -84,7 +87,7 @@ test.serial('the parent that stands still kills nobody', async (t) => {
 /** A process that behaves so is ended and replaced by one that speaks. */
 const replaced = test.macro(
   async (t: ExecutionContext, behaves: string, how: RegExp, counts: object, startMs?: number) => {
-    await using open = supervise([behaves, 'speaks'], { silence: { startMs: startMs ?? 5000, workMs: 1000 } })
+    await using open = supervise([behaves, 'speaks'], startMs === undefined ? {} : { startMs })
     await until(() => open.supervisor.child, 'it was started')
     const { pid } = open.supervisor.child!
     await until(() => open.ends.length === 1, 'its end is told')
@@ -98,7 +101,7 @@ const replaced = test.macro(
   },
 )
 
-test('one that crashes is replaced', replaced, 'crashes', /^SIGABRT$/, {})
+test('one that crashes is replaced', replaced, 'crashes', /^SIGSEGV$/, {})
 test('one that ends before it speaks is replaced', replaced, 'ends before it speaks', /^exit code 3$/, {})
 test('one that loops is killed', replaced, 'loops', /^SIGKILL$/, { hangs: 1 })
 test('one that never speaks is killed', replaced, 'never speaks', /^SIGKILL$/, { hangs: 1 }, 1500)
@@ -117,7 +120,7 @@ test('one that was stopped is killed', async (t) => {
   await until(() => open.heard.length > 0, 'it speaks')
   process.kill(open.supervisor.child!.pid!, 'SIGSTOP')
   await until(() => open.ends.length === 1, 'it is ended')
-  t.deepEqual(open.ends, [{ how: 'SIGKILL', retired: false }])
+  t.deepEqual(open.ends, [{ how: 'SIGKILL', retired: false, againMs: 0 }])
   t.is(open.supervisor.counts.hangs, 1)
 })
 
@@ -184,7 +187,7 @@ test('each start waits until it is needed; one that is retired is no failure', a
   open.supervisor.retire()
   open.supervisor.retire()
   await until(() => open.ends.length === 1, 'it ends')
-  t.deepEqual(open.ends, [{ how: 'exit code 0', retired: true }])
+  t.deepEqual(open.ends, [{ how: 'exit code 0', retired: true, againMs: 0 }])
   t.is(open.supervisor.counts.failures, 0)
   await delay(50)
   t.is(open.supervisor.child, null)

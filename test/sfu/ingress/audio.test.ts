@@ -6,6 +6,8 @@ import { createLogger } from '../../../common/logger.ts'
 import { AacTranscoder } from '../../../sfu/ingress/audio/aac-transcoder.ts'
 import { AdtsFramer } from '../../../sfu/ingress/audio/adts-framer.ts'
 import { opusSamples, readOpusAccessUnit } from '../../../sfu/ingress/audio/opus-access-unit.ts'
+import { descendants, programOf } from '../../support/processes.ts'
+import { until } from '../../support/until.ts'
 
 const logger = createLogger('silent')
 
@@ -84,6 +86,17 @@ test('bytes that are no ADTS are told, LATM by its name', (t) => {
   t.deepEqual(told, [true, false])
 })
 
+function framesOf(adts: Buffer) {
+  const frames: { data: Buffer; ticks: number; configuration: number }[] = []
+  const framer = new AdtsFramer({
+    frame: (data, from, to, _pts, ticks, configuration) =>
+      frames.push({ data: Buffer.from(data.subarray(from, to)), ticks, configuration }),
+    malformed: () => {},
+  })
+  framer.push(adts, 0, adts.length, 0)
+  return frames
+}
+
 /** Feeds ADTS in real time from `ptsOf(frame)` and collects what comes back, with when. */
 async function transcode(
   transcoder: AacTranscoder,
@@ -96,13 +109,7 @@ async function transcode(
   transcoder.onOpus((packet, pts) => {
     got.push({ pts, bytes: packet.length, lateMs: performance.now() - start - (pts - ptsOf(0)) / 90 })
   })
-  const frames: { data: Buffer; ticks: number; configuration: number }[] = []
-  const framer = new AdtsFramer({
-    frame: (data, from, to, _pts, ticks, configuration) =>
-      frames.push({ data: Buffer.from(data.subarray(from, to)), ticks, configuration }),
-    malformed: () => {},
-  })
-  framer.push(adts, 0, adts.length, 0)
+  const frames = framesOf(adts)
   for (const [index, frame] of frames.entries()) {
     const wait = start + (index * frame.ticks) / 90 - performance.now()
     if (wait > 0) await delay(wait)
@@ -168,6 +175,23 @@ test.serial('a transcoder that cannot run is tried again with back-off and break
   using transcoder = new AacTranscoder({ logger, ffmpeg: '/nonexistent/ffmpeg' })
   const got = await transcode(transcoder, await makeAdts(0.5), (frame) => frame * 1920, 100)
   t.deepEqual(got, [])
+})
+
+test.serial('an ffmpeg that was stopped takes no more, and is replaced', async (t) => {
+  using transcoder = new AacTranscoder({ logger, maxLagMs: 60_000 })
+  const adts = await makeAdts(1)
+  await transcode(transcoder, adts, (frame) => frame * 1920)
+  const [stopped] = descendants(process.pid).filter((pid) => programOf(pid).includes('ffmpeg'))
+  process.kill(stopped!, 'SIGSTOP')
+  // More than the pipe and the queue hold.
+  const [{ data, ticks, configuration }] = framesOf(adts) as [ReturnType<typeof framesOf>[number]]
+  await until(() => {
+    for (let count = 0; count < 100; count += 1) transcoder.write(data, 0, ticks, configuration)
+    return !descendants(process.pid).includes(stopped!)
+  }, 'it is ended')
+  transcoder.rest()
+  const got = await transcode(transcoder, adts, (frame) => 9_000_000 + frame * 1920)
+  t.true(got.length > 40, `${got.length} packets`)
 })
 
 test.serial('another sample rate starts the decoder anew', async (t) => {
