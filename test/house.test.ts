@@ -57,3 +57,13 @@ test('no file grows past 400 lines', (t) => {
     .filter(({ lines }) => lines > 400)
   t.deepEqual(long, [])
 })
+
+test('processes are started in one room', (t) => {
+  const elsewhere = files.filter(
+    (file) =>
+      !file.startsWith('common/supervision/') &&
+      /(?<!import type [^\n]*)['"](node:)?child_process['"]/.test(readFileSync(join(root, file), 'utf8')),
+  )
+  // It listens to Node's own news of processes that mediasoup starts.
+  t.deepEqual(elsewhere, ['sfu/media-worker.ts'])
+})

@@ -1,7 +1,6 @@
 import { Patience } from './patience.ts'
 import { sampleOf } from './thread-sample.ts'
 
-/** How often silent children are looked at, ms. */
 const LOOK_EVERY_MS = 250
 
 /** A child that is watched until this is disposed of. */
@@ -25,11 +24,14 @@ interface Watched {
  */
 export class ChildWatch implements Disposable {
   readonly #children = new Set<Watched>()
+  readonly #lookEveryMs: number
   readonly #timer: NodeJS.Timeout
 
-  constructor() {
+  /** @param lookEveryMs how often silent children are looked at */
+  constructor(lookEveryMs = LOOK_EVERY_MS) {
+    this.#lookEveryMs = lookEveryMs
     // Timers come before input in a turn of the event loop: what waits to be read is heard before anybody is judged.
-    this.#timer = setInterval(() => setImmediate(() => this.#look()), LOOK_EVERY_MS).unref()
+    this.#timer = setInterval(() => setImmediate(() => this.#look()), lookEveryMs).unref()
   }
 
   /**
@@ -38,7 +40,7 @@ export class ChildWatch implements Disposable {
    * @param onHung is called at each look for as long as it hangs
    */
   watch(pid: number | null, limitMs: number, onHung: () => void): WatchedChild {
-    const patience = new Patience(limitMs, LOOK_EVERY_MS, performance.now())
+    const patience = new Patience(limitMs, this.#lookEveryMs, performance.now())
     const child = { pid, patience, onHung }
     this.#children.add(child)
     return {

@@ -1,9 +1,11 @@
 import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
+import { ChildWatch } from '../../common/supervision/child-watch.ts'
 import { ApiError, badRequest } from './api-error.ts'
 
 /** Longest time for a body, ms. A usual body of MAX_YAML_BYTES takes some 100 ms, a hostile one takes seconds. */
 const LIMIT_MS = 1000
+const LOOK_EVERY_MS = 50
 /** Most bodies that wait for the thread. */
 const MAX_WAITING = 16
 /** Most bodies of a tenant, the body being read included. A tenant may have any number of tokens. */
@@ -52,7 +54,10 @@ export class YamlParser implements AsyncDisposable {
   readonly #waiting: Job[] = []
   #running: Job | undefined
   #thread: Worker | undefined
-  #timer: NodeJS.Timeout | undefined
+  /** Of the body that is being read. A hub that stood still meanwhile has not heard its end. */
+  #watch: ChildWatch | undefined
+  /** Until the thread ends. */
+  #idle: NodeJS.Timeout | undefined
   #closed = false
 
   constructor({ limitMs = LIMIT_MS, idleMs = IDLE_MS, memoryMb = MEMORY_MB }: YamlParserOptions = {}) {
@@ -92,7 +97,8 @@ export class YamlParser implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    clearTimeout(this.#timer)
+    clearTimeout(this.#idle)
+    this.#watch?.[Symbol.dispose]()
     const gone = new ApiError(503, 'draining', 'the hub is stopping: ask again', { resource: 'hub' })
     for (const job of [this.#running, ...this.#waiting.splice(0)]) job?.reject(gone)
     this.#running = undefined
@@ -109,10 +115,10 @@ export class YamlParser implements AsyncDisposable {
   #next(): void {
     if (this.#running !== undefined) return
     const job = this.#waiting.shift()
-    clearTimeout(this.#timer)
+    clearTimeout(this.#idle)
     if (job === undefined) {
       this.#thread?.unref()
-      this.#timer = setTimeout(() => this.#end(), this.#idleMs).unref()
+      this.#idle = setTimeout(() => this.#end(), this.#idleMs).unref()
       return
     }
     this.#running = job
@@ -135,9 +141,10 @@ export class YamlParser implements AsyncDisposable {
     })
     thread.on('message', (message: unknown) => {
       // The body's time runs from here, not from the start of the thread.
-      if (message === 'begun')
-        this.#timer = setTimeout(() => this.#giveUp('takes too long to read'), this.#limitMs)
-      else this.#settle(message)
+      if (message === 'begun') {
+        this.#watch = new ChildWatch(LOOK_EVERY_MS)
+        this.#watch.watch(null, this.#limitMs, () => this.#giveUp('takes too long to read'))
+      } else this.#settle(message)
     })
     thread.on('error', (error: unknown) => {
       const outOfMemory =
@@ -150,14 +157,14 @@ export class YamlParser implements AsyncDisposable {
 
   #fail(error: unknown): void {
     this.#end()
-    clearTimeout(this.#timer)
+    this.#watch?.[Symbol.dispose]()
     this.#running?.reject(error)
     this.#running = undefined
     this.#next()
   }
 
   #settle(message: unknown): void {
-    clearTimeout(this.#timer)
+    this.#watch?.[Symbol.dispose]()
     const job = this.#running
     this.#running = undefined
     try {
