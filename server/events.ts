@@ -29,6 +29,11 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
       metrics.errors.inc({ stage: 'ingress', kind: code })
       logger.error({ ...ids(stream), code }, message)
     },
+    portsTaken(stream, why) {
+      if (why === null) return logger.info(ids(stream), "the stream's ports are there again")
+      metrics.errors.inc({ stage: 'ingress', kind: 'rist_port_unavailable' })
+      logger.error({ ...ids(stream), code: 'rist_port_unavailable' }, why)
+    },
     flow(stream, state) {
       logger.info({ ...ids(stream), state }, `sender's flow ${state}`)
     },

@@ -30,6 +30,8 @@ export interface HealthFacts {
   readonly descriptors: () => DescriptorCount
   /** RIST ports, one per link of each stream: how many there are for contracts, and how many of them are taken. */
   readonly ports: () => { readonly taken: number; readonly count: number }
+  /** Streams one of whose ports another program has. */
+  readonly portsUnavailable: () => number
   /** Writes that wait for their transaction, and how many may. */
   readonly storeQueue: { readonly waiting: number; readonly capacity: number }
   /** Why the store takes no writes, in words; null while it does. */
@@ -72,6 +74,9 @@ export class Health implements Disposable {
     const { taken, count } = ports()
     if (taken > 0 && taken >= count * DEGRADED_AT.ports)
       degraded.push(`ports: ${taken} of ${count} for RIST are taken`)
+    const unavailable = this.#facts.portsUnavailable()
+    if (unavailable > 0)
+      degraded.push(`ports: other programs have ports of ${unavailable} streams (alarm port_unavailable)`)
     if (connections() >= maxConnections * DEGRADED_AT.connections)
       degraded.push(`connections: ${connections()} of ${maxConnections} are taken`)
     const { open, limit } = this.#facts.descriptors()

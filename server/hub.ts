@@ -176,6 +176,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       workersWanted: workers.size,
       workerCpu: () => hubLoad.workerCpu,
       ports: () => flows.ports(),
+      portsUnavailable: () => overlay.alarms.subjects('port_unavailable').length,
       connections: () => doors.inUse.used,
       maxConnections,
       storeQueue: store.queue,

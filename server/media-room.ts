@@ -11,7 +11,14 @@ import type { Config } from './config/config.ts'
 
 export type MediaConfig = Pick<
   Config,
-  'workers' | 'rtcIp' | 'rtcAnnounced' | 'rtcPort' | 'ristPorts' | 'rtpPorts' | 'consumersPerWorker'
+  | 'workers'
+  | 'rtcIp'
+  | 'rtcAnnounced'
+  | 'rtcPort'
+  | 'ristIp'
+  | 'ristPorts'
+  | 'rtpPorts'
+  | 'consumersPerWorker'
 >
 
 /** The media workers, and the streams that live on them. */
@@ -43,7 +50,7 @@ export async function openMedia(
     cpuOf: ({ index }) => cpu.loadOf(index),
     consumersPerWorker,
   })
-  const ports = { rist: ristPorts, rtp: rtpPorts }
+  const ports = { rist: ristPorts, ristIp: config.ristIp, rtp: rtpPorts }
   const streams = stack.use(new StreamRegistry(ports, { placement, events, logger, census: workers.census }))
   stack.defer(workers.onReplaced(() => streams.workerReplaced()))
   const owned = stack.move()

@@ -66,6 +66,7 @@ export class FieldSource implements StreamSource {
         message: (message) => this.#onIngress(message),
         died: (how) => this.#onIngressDied(how),
         retired: () => this.#onIngressRetired(),
+        portsTaken: (why) => events.portsTaken(spec, why),
       },
       ingresses,
       logger,

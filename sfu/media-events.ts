@@ -28,6 +28,8 @@ export interface MediaEvents {
   workerBack(slot: number, tookMs: number): void
   ingressDied(stream: StreamName, how: string): void
   ingressFailed(stream: StreamName, code: string, message: string): void
+  /** Another program has one of the stream's ports, in words; null where the ports are there again. */
+  portsTaken(stream: StreamName, why: string | null): void
   flow(stream: StreamName, state: 'connected' | 'lost' | 'replaced'): void
   /** The recovery buffer changed, ms, for a path of this RTT, ms. */
   bufferFitted(stream: StreamName, bufferMs: number, rttMs: number): void

@@ -5,11 +5,14 @@ import { StartGate } from '../common/supervision/start-gate.ts'
 import { FieldSource, type FieldSourceSpec } from './field-source.ts'
 import { PortRange } from './ingress/port-range.ts'
 import { Stream, type StreamDependencies, type StreamSpec } from './stream.ts'
+import { isPortFree } from './udp-socket.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 export interface RegistryPorts {
   /** UDP ports field senders push RIST to, both ends included. */
   readonly rist: readonly [number, number]
+  /** Local IP address that those listen on. */
+  readonly ristIp: string
   /** Loopback UDP ports that ingress processes send RTP from, both ends included. */
   readonly rtp: readonly [number, number]
 }
@@ -42,8 +45,8 @@ export class StreamRegistry implements AsyncDisposable {
   readonly #ingresses = { watch: new ChildWatch(), gate: new StartGate() }
 
   constructor(ports: RegistryPorts, deps: RegistryDependencies) {
-    this.#rist = new PortRange(...ports.rist, 'rist_ports')
-    this.#rtp = new PortRange(...ports.rtp, 'rtp_ports')
+    this.#rist = new PortRange(...ports.rist, 'rist_ports', (port) => isPortFree(ports.ristIp, port))
+    this.#rtp = new PortRange(...ports.rtp, 'rtp_ports', (port) => isPortFree('127.0.0.1', port))
     const { placement } = deps
     this.#deps = {
       ...deps,

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs'
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
+import { messageOf } from '../common/errors.ts'
 
 const libc = koffi.load('libc.so.6')
 
@@ -33,6 +34,16 @@ const recvfrom = libc.func(
   'int64_t recvfrom(int fd, void *bytes, size_t length, int flags, void *address, _Inout_ uint32_t *addressLength)',
 )
 const recv = libc.func('int64_t recv(int fd, void *bytes, size_t length, int flags)')
+
+/** Whether nobody else has a UDP port. What else may be wrong with the address is told to whoever opens the port. */
+export function isPortFree(ip: string, port: number): boolean {
+  try {
+    UdpSocket.open(ip, port, {})[Symbol.dispose]()
+    return true
+  } catch (error) {
+    return !messageOf(error).includes('EADDRINUSE')
+  }
+}
 
 /**
  * A UDP socket by plain system calls, which never block: node:dgram has no way to send more than one datagram a

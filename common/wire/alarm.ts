@@ -9,6 +9,7 @@ export const ALARM_KINDS = [
   'slo_breach',
   'input_lost',
   'service_restarting',
+  'port_unavailable',
   'store_failing',
   'stream_without_contract',
 ] as const

@@ -52,6 +52,9 @@ export type FactBody =
       readonly died: string | null
     }
 
+  /** Another program has a port of a stream's, in words; null where the ports are there again. */
+  | { readonly kind: 'ports'; readonly stream: StreamName; readonly taken: string | null }
+
 export type FactKind = FactBody['kind']
 
 export type TenantFact<Kind extends FactKind = FactKind> = Fact<Extract<FactBody, { kind: Kind }>>

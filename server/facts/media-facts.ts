@@ -23,6 +23,10 @@ export function mediaFacts(events: MediaEvents, facts: Pick<TenantFacts, 'tell'>
       // The stream's state tells how the successor fares: the alarm lasts for as long as processes die.
       facts.tell(stream.tenantId, { kind: 'child', subject, died: null })
     },
+    portsTaken(stream, taken) {
+      events.portsTaken(stream, taken)
+      facts.tell(stream.tenantId, { kind: 'ports', stream, taken })
+    },
     streamState(stream, state) {
       events.streamState(stream, state)
       facts.tell(stream.tenantId, { kind: 'stream', stream, state })

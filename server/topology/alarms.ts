@@ -12,6 +12,7 @@ export const ALARM_RULES: Readonly<
   slo_breach: { raiseAfterMs: 15_000, clearAfterMs: 60_000 },
   input_lost: { raiseAfterMs: 2000, clearAfterMs: 5000 },
   service_restarting: { raiseAfterMs: 0, clearAfterMs: 60_000 },
+  port_unavailable: { raiseAfterMs: 2000, clearAfterMs: 5000 },
   store_failing: { raiseAfterMs: 2000, clearAfterMs: 5000 },
   stream_without_contract: { raiseAfterMs: 5000, clearAfterMs: 0 },
 }

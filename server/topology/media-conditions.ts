@@ -13,16 +13,20 @@ export interface MediaConditions {
   readonly now?: () => number
 }
 
-/** Turns a lost input and a dead child into alarms, and viewers' measurements into service levels. */
+/** Turns a lost input, a dead child and ports of others into alarms, and viewers' measurements into service levels. */
 export function mediaConditions(
   facts: Pick<TenantFacts, 'subscribe'>,
   { alarms, slo, now = SYSTEM_CLOCK.steady }: MediaConditions,
 ): Subscription {
-  const note = ({ tenantId, body }: TenantFact<'stream' | 'child' | 'lateness'>) => {
+  const note = ({ tenantId, body }: TenantFact<'stream' | 'child' | 'ports' | 'lateness'>) => {
     switch (body.kind) {
       case 'child': {
         const name = { kind: 'service_restarting', tenantId, subject: body.subject } as const
         return alarms.report(name, body.died !== null, body.died ?? '', now())
+      }
+      case 'ports': {
+        const { stream, taken } = body
+        return alarms.report(ofStream('port_unavailable', stream), taken !== null, taken ?? '', now())
       }
       case 'stream': {
         const lost = body.state.state === 'input_lost'
@@ -33,7 +37,7 @@ export function mediaConditions(
             'no media arrives from the sender',
             now(),
           )
-        for (const kind of ['input_lost', 'service_restarting'] as const)
+        for (const kind of ['input_lost', 'service_restarting', 'port_unavailable'] as const)
           alarms.gone(ofStream(kind, body.stream), now())
         return
       }
@@ -48,7 +52,7 @@ export function mediaConditions(
   return facts.subscribe({
     name: 'conditions',
     of: 'all',
-    kinds: ['stream', 'child', 'lateness'],
+    kinds: ['stream', 'child', 'ports', 'lateness'],
     capacity: 10_000,
     take(batch) {
       for (const fact of batch) note(fact)

@@ -45,6 +45,8 @@ export interface IngressListener {
   died(how: string): void
   /** The process ended because there is no sender; its successor comes when one knocks. */
   retired(): void
+  /** Another program has one of the stream's ports, in words; null where the ports are there again. */
+  portsTaken(why: string | null): void
 }
 
 /** Does once what all ingress processes profit from; streams that are opened later start without waiting for it. */
@@ -68,6 +70,8 @@ export class IngressSupervisor implements AsyncDisposable {
   #flowing = false
   /** A sender proved to be the stream's since the last knock: it does not have to knock again. */
   #proven = false
+  /** Why the ports can't be had, as it was told last. */
+  #portsTaken: string | null = null
 
   constructor(spec: IngressSpec, listener: IngressListener, shared: IngressSupervision, logger: Logger) {
     this.#spec = spec
@@ -87,7 +91,7 @@ export class IngressSupervisor implements AsyncDisposable {
       ended: (end) => this.#ended(end),
       failed: (error) => {
         const code = error instanceof CodedError ? error.code : 'ingress_failed'
-        listener.message({ type: 'failed', code, message: messageOf(error) })
+        this.#failed({ type: 'failed', code, message: messageOf(error) })
       },
     })
   }
@@ -118,6 +122,7 @@ export class IngressSupervisor implements AsyncDisposable {
     const knocked = Promise.withResolvers<void>()
     using stack = new DisposableStack()
     const held = stack.use(this.#holdPorts(knocked.resolve))
+    this.#tellPorts(null)
     held.listen()
     await untilAborted(knocked.promise, signal)
     stack.move()
@@ -150,6 +155,7 @@ export class IngressSupervisor implements AsyncDisposable {
         break
       case 'ready':
         this.#supervisor.working()
+        this.#tellPorts(null)
         this.#logger.info({ child_pid: this.pid }, 'ingress listens')
         break
       case 'flow':
@@ -162,8 +168,23 @@ export class IngressSupervisor implements AsyncDisposable {
         this.#proven ||= message.proven
         // The next process comes with the next knock.
         if (this.#spec.awaitsKnock) this.#supervisor.retire()
+        break
+      case 'failed':
+        return this.#failed(message)
     }
     this.#listener.message(message)
+  }
+
+  #failed(message: Extract<IngressToHub, { type: 'failed' }>): void {
+    if (message.code === 'rist_port_unavailable') this.#tellPorts(message.message)
+    else this.#listener.message(message)
+  }
+
+  /** It is tried again and again, and told when it changes. */
+  #tellPorts(taken: string | null): void {
+    if (taken === this.#portsTaken) return
+    this.#portsTaken = taken
+    this.#listener.portsTaken(taken)
   }
 
   #start(): void {

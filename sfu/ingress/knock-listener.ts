@@ -1,12 +1,12 @@
 import { constants } from 'node:os'
 import koffi from 'koffi'
-import { CodedError, messageOf } from '../../common/errors.ts'
 import { attachSocketFilter } from '../../common/rist/libc.ts'
 import { UdpSocket } from '../udp-socket.ts'
 import {
   GARBAGE_BYTES,
   GARBAGE_SAMPLE,
   PLAINTEXT_BYTES,
+  portUnavailable,
   ristFilter,
   WEAK_KEY_BYTES,
 } from './rist-packet-filter.ts'
@@ -77,8 +77,7 @@ export class KnockListener implements Disposable {
         attachSocketFilter(socket.descriptor, filter)
       } catch (error) {
         this[Symbol.dispose]()
-        const what = `UDP port ${port} on ${address} can't be opened: ${messageOf(error)}`
-        throw new CodedError('rist_port_unavailable', what, { status: 503, cause: error })
+        throw portUnavailable(address, port, error)
       }
     }
   }

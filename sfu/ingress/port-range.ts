@@ -8,27 +8,35 @@ export class PortRange {
   readonly #first: number
   readonly #last: number
   readonly #name: string
+  readonly #isFree: (port: number) => boolean
   readonly #taken = new Set<number>()
 
   /** `first` and `last` belong to the range. `name` is the setting to widen when the range runs out. */
-  constructor(first: number, last: number, name: string) {
+  constructor(first: number, last: number, name: string, isFree: (port: number) => boolean = () => true) {
     this.#first = first
     this.#last = last
     this.#name = name
+    this.#isFree = isFree
   }
 
   /**
-   * `count` ports.
+   * `count` ports that no other program has.
    * @throws CodedError `ports_exhausted` (503) when fewer are left; then none is taken.
    */
   take(count: number): number[] {
     const ports: number[] = []
+    let foreign = 0
     for (let port = this.#first; port <= this.#last && ports.length < count; port += 1)
-      if (!this.#taken.has(port)) ports.push(port)
+      if (this.#taken.has(port)) continue
+      else if (this.#isFree(port)) ports.push(port)
+      else foreign += 1
     if (ports.length < count)
       throw new CodedError('ports_exhausted', `${this.#name} ${this.#first}-${this.#last} has no port left`, {
         status: 503,
-        details: [`${count} needed; widen ${this.#name} or close streams`],
+        details: [
+          `${count} needed; widen ${this.#name} or close streams`,
+          ...(foreign > 0 ? [`other programs have ${foreign} of its ports (ss -lunp shows which)`] : []),
+        ],
       })
     for (const port of ports) this.#taken.add(port)
     return ports

@@ -93,6 +93,16 @@ function encodeProgram(program: readonly Instruction[]): Buffer {
   return bytes
 }
 
+/** What is told of a link's port that can't be opened. */
+export function portUnavailable(address: string, port: number, cause: unknown): CodedError {
+  const why = messageOf(cause)
+  const advice = why.includes('EADDRINUSE')
+    ? ': another program has it (ss -lunp shows which); stop that program, or give one of the two other ports'
+    : ''
+  const what = `UDP port ${port} on ${address} can't be opened: ${why}${advice}`
+  return new CodedError('rist_port_unavailable', what, { status: 503, cause })
+}
+
 /**
  * Refuses a used port: librist binds with SO_REUSEADDR, with which a second process can take over a UDP port.
  *
@@ -104,8 +114,7 @@ export async function assertPortFree(address: string, port: number): Promise<voi
     socket.bind({ address, port, exclusive: true })
     await once(socket, 'listening')
   } catch (thrown) {
-    const what = `UDP port ${port} on ${address} can't be opened: ${messageOf(thrown)}`
-    throw new CodedError('rist_port_unavailable', what, { status: 503, cause: thrown })
+    throw portUnavailable(address, port, thrown)
   } finally {
     socket.close()
   }

@@ -43,6 +43,7 @@ export async function openOurs(routes: readonly IngestRoute[]): Promise<IngestSi
         },
         died: (how) => broken.reject(new Error(`ingress ${index} died: ${how}`)),
         retired: () => {},
+        portsTaken: (why) => why !== null && broken.reject(new Error(`ingress ${index}: ${why}`)),
       },
       shared,
       logger,

@@ -134,6 +134,32 @@ test('the hub is unready before it is full, says why, and recovers', async (t) =
   await until(async () => (await readyz()).status === 200, 'the worker is back')
 })
 
+test('ports of other programs are not granted; where a stream must have one, the hub says so until it does', async (t) => {
+  const other = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address()
+  await using hub = await startHub([{ streamId: 'cam-1', ports: [port] }], {
+    workers: 1,
+    args: ['--rist-ports', `${port}-${port + 20}`],
+  })
+  const readyz = async () => JSON.stringify(await (await fetch(`${hub.url}/readyz`)).json())
+  const alarms = async () => JSON.stringify((await hub.api('GET', '/v1/alarms')).body)
+  await until(async () => (await alarms()).includes('"kind":"port_unavailable"'), 'the alarm')
+  t.regex(
+    await alarms(),
+    new RegExp(`"subject":"stream:cam-1","message":"UDP port ${port} .*another program`),
+  )
+  t.regex(await readyz(), /other programs have ports of 1 streams/)
+  t.is(await hub.metric('errors_total{stage="ingress",kind="rist_port_unavailable"}'), 1)
+  const granted = await hub.api('POST', '/v1/publish', { stream_id: 'cam-2', class: 'focus' })
+  t.is(granted.status, 200)
+  t.false(JSON.stringify(granted.body).includes(`"port":${port},`))
+  other.close()
+  await until(async () => !(await readyz()).includes('other programs'), 'the hub has the port')
+  await until(async () => !(await alarms()).includes('port_unavailable'), 'the alarm is cleared')
+  t.true(hub.log.some(({ msg }) => msg === "the stream's ports are there again"))
+})
+
 test('a hub that is drained takes nothing new and keeps what runs', async (t) => {
   await using hub = await startHub([], { workers: 1, args: ['--drain-ms', '60000'] })
   const publish = (stream_id: string) => hub.api('POST', '/v1/publish', { stream_id, class: 'focus' })

@@ -83,6 +83,7 @@ test('only proxies that are trusted are believed about who asks', async (t) => {
         workersWanted: 1,
         workerCpu: () => 0,
         ports: () => ({ taken: 0, count: 1 }),
+        portsUnavailable: () => 0,
         connections: () => 0,
         maxConnections: 1,
         storeFailure: () => null,

@@ -18,6 +18,16 @@ test('a range that runs out says which setting to widen, and takes nothing', (t)
   t.deepEqual(range.take(0), [])
 })
 
+test('ports that other programs have are left out, and asked for anew each time', (t) => {
+  const foreign = new Set([9500, 9502])
+  const range = new PortRange(9500, 9503, 'rist_ports', (port) => !foreign.has(port))
+  t.deepEqual(range.take(2), [9501, 9503])
+  const error = t.throws(() => range.take(1), { code: 'ports_exhausted' })
+  t.regex(JSON.stringify(error), /other programs have 2 of its ports/)
+  foreign.delete(9500)
+  t.deepEqual(range.take(1), [9500])
+})
+
 test('giving back what was not taken, or twice, is harmless', (t) => {
   const range = new PortRange(9500, 9500, 'rtp_ports')
   range.give([9500, 1, 9500])

@@ -7,7 +7,7 @@ import { freeUdpPorts } from '../support/udp-ports.ts'
 async function rig() {
   const [rist, rtp] = await freeUdpPorts(2)
   const registry = new StreamRegistry(
-    { rist: [rist!, rist! + 1], rtp: [rtp!, rtp! + 1] },
+    { rist: [rist!, rist! + 1], ristIp: '127.0.0.1', rtp: [rtp!, rtp! + 1] },
     {
       placement: {
         forLane: () => undefined,

@@ -16,6 +16,8 @@ export interface TestStream {
   readonly streamId: string
   readonly streamClass?: 'focus' | 'director' | 'record' | 'bulk'
   readonly links?: number
+  /** The very ports; free ones by default. */
+  readonly ports?: readonly number[]
   /** `passphrase` for senders that have no SRP. */
   readonly authentication?: 'srp' | 'passphrase'
   /** Whether anybody may watch; true by default. */
@@ -90,7 +92,7 @@ export async function startHub(
   for (const { streamId, streamClass = 'focus', links = 2, authentication = 'srp', ...access } of streams) {
     const stream: OpenStream = {
       streamId,
-      ports: await freeUdpPorts(links),
+      ports: access.ports ?? (await freeUdpPorts(links)),
       passphrase: randomBytes(18).toString('base64url'),
       username: `user-${streamId}`,
       password: randomBytes(18).toString('base64url'),

@@ -58,7 +58,7 @@ export async function flowRoutes() {
   const pool = stack.use(await openWorkers(1))
   const streams = stack.use(
     new StreamRegistry(
-      { rist: [0, 0], rtp: [0, 0] },
+      { rist: [0, 0], ristIp: '127.0.0.1', rtp: [0, 0] },
       { placement: placementOn(pool, 1000), census: pool.census, events, logger: createLogger('fatal') },
     ),
   )

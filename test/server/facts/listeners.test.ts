@@ -117,6 +117,7 @@ test('lost inputs and dead children become alarms, and measurements of viewers c
   })
   bus.tell('t1', { kind: 'stream', stream, state: { state: 'input_lost' } })
   bus.tell('t1', { kind: 'stream', stream, state: { state: 'live' } })
+  bus.tell('t1', { kind: 'ports', stream, taken: 'another program has port 9500' })
   bus.tell('t1', { kind: 'stream', stream, state: { state: 'ended' } })
   bus.tell(null, { kind: 'child', subject: 'service:worker-0', died: 'it died' })
   bus.tell('t1', { kind: 'lateness', stream, streamClass: 'focus', viewer: 'v1', glassToGlassMs: 90 })
@@ -125,6 +126,8 @@ test('lost inputs and dead children become alarms, and measurements of viewers c
     'input_lost stream:cam-1 gone',
     'input_lost t1 stream:cam-1 false',
     'input_lost t1 stream:cam-1 true',
+    'port_unavailable stream:cam-1 gone',
+    'port_unavailable t1 stream:cam-1 true',
     'service_restarting null service:worker-0 true',
     'service_restarting stream:cam-1 gone',
     't1 v1 90',

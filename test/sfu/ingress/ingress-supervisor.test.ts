@@ -14,13 +14,15 @@ import { until } from '../../support/until.ts'
 const STANDSTILL_MS = 4000
 
 /** A supervised ingress process of a stream that nobody sends. */
-async function openIngress(awaitsKnock = false) {
+async function openIngress(awaitsKnock = false, onPort: (port: number) => unknown = () => {}) {
   const stack = new AsyncDisposableStack()
   const [link, rtp] = await freeUdpPorts(2)
   const { passphrase, aesBits, username, password } = RIST_SECRETS
+  await onPort(link!)
   const heard: string[] = []
   const deaths: string[] = []
   const retired: number[] = []
+  const ports: (string | null)[] = []
   const ingress = stack.use(
     new IngressSupervisor(
       {
@@ -42,12 +44,21 @@ async function openIngress(awaitsKnock = false) {
         message: ({ type }) => heard.push(type),
         died: (how) => deaths.push(how),
         retired: () => retired.push(performance.now()),
+        portsTaken: (why) => ports.push(why),
       },
       { watch: stack.use(new ChildWatch()), gate: new StartGate() },
       createLogger('fatal'),
     ),
   )
-  return { ingress, port: link!, heard, deaths, retired, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return {
+    ingress,
+    port: link!,
+    heard,
+    deaths,
+    retired,
+    ports,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
 }
 
 /** Stands still where a timer that is due meanwhile comes before what waits to be read. */
@@ -112,4 +123,23 @@ test('a sender whose ingress dies does not have to knock again', async (t) => {
   await until(() => open.ingress.pid !== undefined && open.ingress.pid !== pid, 'its successor')
   t.deepEqual(open.deaths, ['SIGKILL'])
   t.deepEqual(open.retired, [])
+})
+
+test('ports that another program has are told once, and had as soon as they are there again', async (t) => {
+  const other = createSocket('udp4')
+  await using open = await openIngress(
+    true,
+    (port) => new Promise<void>((resolve) => other.bind(port, '127.0.0.1', resolve)),
+  )
+  await until(() => open.ports.length > 0, 'it is told')
+  // Some tries later.
+  await delay(500)
+  t.is(open.ports.length, 1)
+  t.regex(open.ports[0] ?? '', new RegExp(`UDP port ${open.port} .*another program has it`))
+  await new Promise((resolve) => other.close(() => resolve(null)))
+  await until(() => open.ports.length === 2, 'the ports are there again')
+  t.is(open.ports[1], null)
+  await knock([open.port])
+  await until(() => open.heard.includes('ready'), 'the process listens')
+  t.deepEqual(open.deaths, [])
 })
