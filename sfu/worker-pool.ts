@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import type { types } from 'mediasoup'
 import { CodedError, messageOf } from '../common/errors.ts'
-import { backoffMs, pause } from '../common/retry.ts'
+import { pause } from '../common/retry.ts'
 import { ChildWatch, type WatchedChild } from '../common/supervision/child-watch.ts'
+import { RestartPace } from '../common/supervision/restart-pace.ts'
 import { ConsumerCensus } from './consumer-census.ts'
 import type { MediaEvents } from './media-events.ts'
 import { startMediaWorker } from './media-worker.ts'
@@ -30,9 +31,7 @@ export interface WorkerSlot {
   readonly generation: number
 }
 
-const RESTART_BACKOFF = { initialMs: 50, maxMs: 5000, factor: 2 }
-/** A worker that lived this long was healthy: the next death starts the back-off anew. */
-const HEALTHY_AFTER_MS = 30_000
+const PACE = { initialMs: 50, maxMs: 5000, factor: 2, healthyMs: 30_000 }
 /** A worker that answers nothing for so long by its own fault hangs: it is ended, as one that can't be asked to end. */
 const HANG_AFTER_MS = 3000
 const ASK_EVERY_MS = 500
@@ -52,6 +51,7 @@ export class WorkerPool implements AsyncDisposable {
   readonly census = new ConsumerCensus()
   readonly #options: WorkerPoolOptions
   readonly #slots: (WorkerSlot | null)[]
+  readonly #paces: readonly RestartPace[]
   readonly #watch = new ChildWatch()
   readonly #watched = new WeakMap<types.Worker, WatchedChild>()
   readonly #restarting = new Set<Promise<void>>()
@@ -63,6 +63,7 @@ export class WorkerPool implements AsyncDisposable {
   private constructor(options: WorkerPoolOptions) {
     this.#options = options
     this.#slots = new Array(options.count).fill(null)
+    this.#paces = this.#slots.map(() => new RestartPace(PACE))
   }
 
   /** Starts all workers; if one can't start, those already up are closed and the error is thrown. */
@@ -203,17 +204,16 @@ export class WorkerPool implements AsyncDisposable {
     this.#slots[index] = null
     const diedAt = performance.now()
     this.#options.events.workerDied(index, pid)
-    const firstAttempt = diedAt - startedAt > HEALTHY_AFTER_MS ? 0 : Math.min(generation, 6)
-    const restart = this.#restart(index, generation + 1, firstAttempt, diedAt)
+    const restart = this.#restart(index, generation + 1, startedAt, diedAt)
       .catch((error) => this.#options.events.error('sfu', 'worker_restart', error))
       .finally(() => this.#restarting.delete(restart))
     this.#restarting.add(restart)
   }
 
-  async #restart(index: number, generation: number, firstAttempt: number, diedAt: number): Promise<void> {
+  async #restart(index: number, generation: number, startedAt: number, diedAt: number): Promise<void> {
     const { signal } = this.#closing
-    for (let attempt = firstAttempt; !signal.aborted; attempt += 1) {
-      if (attempt > 0) await pause(backoffMs(RESTART_BACKOFF, attempt - 1), signal).catch(() => {})
+    for (let livedMs = diedAt - startedAt; !signal.aborted; livedMs = 0) {
+      await pause(this.#paces[index]!.failed(livedMs), signal).catch(() => {})
       if (signal.aborted) return
       const slot = await this.#start(index, generation).catch((error) => {
         if (!signal.aborted) this.#options.events.error('sfu', 'worker_start', messageOf(error))
