@@ -3,56 +3,56 @@ import { BlockList, isIP, type Socket } from 'node:net'
 import { addressKey } from './auth/address-key.ts'
 import { type Descriptors, reserveOf } from './descriptors.ts'
 
-/** What one address may have of what there is for connections: others get in, whatever it does. */
+/** Largest share of the hub's connections for one address: others get in, whatever that address does. */
 const SHARE_OF_ADDRESS = 0.5
 
 export interface ConnectionBoundsOptions {
-  /** Most connections of one address at once that are no WebSockets. */
+  /** Most connections of one address at once, WebSockets not counted. */
   readonly perAddress: number
-  /** Addresses and ranges of proxies: behind each are many clients. */
+  /** Addresses and ranges of proxies, each with many clients behind it. */
   readonly trustedProxies: readonly string[]
   readonly descriptors: Pick<Descriptors, 'count'>
-  /** Closes a WebSocket that showed no good ticket yet. Answers whether there was one. */
+  /** Closes a WebSocket that has shown no good ticket yet. Returns whether there was one. */
   readonly turnOut: () => boolean
-  /** A connection was closed before anything was read of it. */
+  /** A connection was closed before anything was read from it. */
   readonly refused: (reason: 'address_connections' | 'descriptors', detail: string) => void
 }
 
-/** How many of the oldest requests are looked at for one that waits for its client. */
+/** How many of the oldest requests are searched for one that waits for its client. */
 const LOOKED_AT = 64
 
 interface Connection {
   readonly socket: Socket
   readonly address: string
   upgraded: boolean
-  /** From when on it is, or may be, its client's turn; monotonic, ms. */
+  /** Since when it is, or may be, the client's turn; monotonic, ms. */
   since: number
-  /** What is being answered. */
+  /** The response under way. */
   response: ServerResponse | null
 }
 
 interface OfAddress {
-  /** All of them, WebSockets too. */
+  /** All connections, WebSockets included. */
   all: number
   webSockets: number
 }
 
 /**
- * How many connections the hub holds: so many of an address, and never so many that descriptors run out. Where there is
- * no room, connections give way on which it is the client's turn, the oldest first: half-sent requests, their heads or
- * their bodies, idle connections, answers that nobody takes, and WebSockets that show no ticket.
+ * How many connections the hub holds: a number for each address, and never so many that descriptors run out. Where
+ * there is no room, the oldest connection gives way on which it is the client's turn: half-sent requests (head or
+ * body), idle connections, answers that nobody takes, and WebSockets that show no ticket.
  */
 export class ConnectionBounds {
   readonly #options: ConnectionBoundsOptions
   readonly #trusted = new BlockList()
   readonly #addresses = new Map<string, OfAddress>()
-  /** By what tells them apart, since TLS has a socket of its own for each. */
+  /** By address and port, since TLS has a socket of its own for each connection. */
   readonly #connections = new Map<string, Connection>()
-  /** Those that wait for a request, or the rest of one, oldest first. */
+  /** Connections that wait for a request or the rest of one, oldest first. */
   readonly #waiting = new Set<Connection>()
-  /** Those whose request is there as a whole, oldest first. */
+  /** Connections whose request is complete, oldest first. */
   readonly #answering = new Set<Connection>()
-  /** What `descriptors` said last, and how many connections there were then. */
+  /** The last result of `descriptors`, and the number of connections at that time. */
   #seen: { readonly count: Descriptors['count']; readonly connections: number }
 
   constructor(options: ConnectionBoundsOptions) {
@@ -66,7 +66,7 @@ export class ConnectionBounds {
     }
   }
 
-  /** From here on the server's connections are counted and bounded, together with those of other servers. */
+  /** From now on counts and bounds the server's connections, together with those of other servers. */
   attach(server: HttpServer): void {
     server.on('connection', (socket) => this.#take(socket))
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -78,7 +78,7 @@ export class ConnectionBounds {
         request.once('end', () => this.#answer(connection, response))
       } else this.#answer(connection, response)
       response.once('close', () => {
-        // Of requests that came one upon the other, the next is being answered already.
+        // With pipelined requests, the next one is being answered already.
         if (connection.response !== response) return
         connection.response = null
         this.#answering.delete(connection)
@@ -141,7 +141,7 @@ export class ConnectionBounds {
     return ['descriptors', `${open} of ${limit} descriptors were open a second ago, and none gives way`]
   }
 
-  /** How many more connections there are descriptors for. */
+  /** Number of further connections for which there are descriptors. */
   #room(): number {
     const { count } = this.#options.descriptors
     if (count !== this.#seen.count) this.#seen = { count, connections: this.#connections.size }
@@ -151,7 +151,7 @@ export class ConnectionBounds {
     return limit - reserveOf(limit) - open - opened
   }
 
-  /** It is the client's turn: to send, or to send the rest. */
+  /** It is the client's turn: to send a request, or the rest of one. */
   #wait(connection: Connection): void {
     this.#answering.delete(connection)
     this.#waiting.delete(connection)
@@ -180,13 +180,13 @@ export class ConnectionBounds {
     return true
   }
 
-  /** The oldest connection whose answer is made and lies there. */
+  /** The oldest connection whose finished answer the client does not take. */
   #oldestUntaken(): Connection | undefined {
     let looked = 0
     for (const connection of this.#answering) {
       if (connection.response?.writableEnded === true) return connection
       looked += 1
-      // Answers that take longer are bounded in time: none of those is older than what nobody takes for long.
+      // Slower answers have a time limit, so none of them is older than an answer that nobody takes for long.
       if (looked === LOOKED_AT) break
     }
     return undefined
@@ -197,7 +197,7 @@ export class ConnectionBounds {
   }
 }
 
-/** Where it arrives is a part of it: a client may use one port of its own for several of the hub's addresses. */
+/** The local address is part of the key: a client may use one port for several of the hub's addresses. */
 function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`
 }

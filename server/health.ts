@@ -2,24 +2,24 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { WORKER_CPU_CEILING } from '../policy/capacity.ts'
 import { type DescriptorCount, runLow } from './descriptors.ts'
 
-/** How full the hub may be before it asks to be spared: below saturation, so that there is time to react. */
+/** How full the hub may be before it reports that: below saturation, so that there is time to react. */
 export const DEGRADED_AT = {
   /** Share of the most viewer connections. */
   connections: 0.9,
-  /** p99 of how late the event loop is, ms. */
+  /** p99 of the event loop's delay, ms. */
   eventLoopMs: 200,
-  /** The least busy worker's share of its core; new flows are refused from WORKER_CPU_CEILING on. */
+  /** The least busy worker's share of its core. New flows are refused from WORKER_CPU_CEILING on. */
   workerCpu: 0.75,
   /** Share of the RIST ports that are taken. */
   ports: 0.9,
-  /** Share of the writes that may wait for the store. */
+  /** Share of the most writes that may wait for the store. */
   storeQueue: 0.5,
 } as const
 
 export interface HealthFacts {
-  /** The hub takes nothing new. */
+  /** Whether the hub takes nothing new. */
   readonly draining: () => boolean
-  /** Workers that are up and answer. */
+  /** Number of workers that are up and answer. */
   readonly workersUp: () => number
   readonly workersWanted: number
   /** The least busy worker's share of its core, 0 to 1. */
@@ -28,11 +28,11 @@ export interface HealthFacts {
   readonly maxConnections: number
   /** File descriptors. */
   readonly descriptors: () => DescriptorCount
-  /** RIST ports, one per link of each stream: how many there are for contracts, and how many of them are taken. */
+  /** RIST ports, one per link of each stream: the number for contracts, and how many are taken. */
   readonly ports: () => { readonly taken: number; readonly count: number }
   /** Streams one of whose ports another program has. */
   readonly portsUnavailable: () => number
-  /** Writes that wait for their transaction, and how many may. */
+  /** Number of writes that wait for their transaction, and the most that may. */
   readonly storeQueue: { readonly waiting: number; readonly capacity: number }
   /** Why the store takes no writes, in words; null while it does. */
   readonly storeFailure: () => string | null
@@ -40,11 +40,11 @@ export interface HealthFacts {
 
 export interface Readiness {
   readonly ready: boolean
-  /** What keeps the hub from being ready, in words; empty when it is. */
+  /** What keeps the hub from being ready, in words; empty when it is ready. */
   readonly degraded: readonly string[]
 }
 
-/** Readiness: worker, connection and event-loop headroom. */
+/** Readiness: headroom of workers, connections and event loop. */
 export class Health implements Disposable {
   readonly #facts: HealthFacts
   readonly #delay = monitorEventLoopDelay({ resolution: 20 })

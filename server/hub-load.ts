@@ -17,10 +17,10 @@ export interface HubLoadOptions {
   readonly facts: Pick<TenantFacts, 'subscribe'>
 }
 
-/** Measures each second how full this hub itself is: the worker that what is new goes to, its viewers, and what it sends them. */
+/** Measures each second how full this hub itself is: the worker for new flows, its viewers, and the bitrate to them. */
 export class HubLoad implements Disposable {
   readonly #options: HubLoadOptions
-  /** What arrives of each stream, kb/s. */
+  /** Arriving bitrate of each stream, kb/s. */
   readonly #inputKbps = new WeakMap<StreamName, number>()
   readonly #timer: NodeJS.Timeout
   readonly #inputs: Subscription
@@ -34,7 +34,7 @@ export class HubLoad implements Disposable {
       kinds: ['input'],
       capacity: 10_000,
       take: (facts) => {
-        // Of several renditions a viewer gets one.
+        // A viewer gets one of several renditions.
         for (const { stream, stats } of facts.map(({ body }) => body))
           this.#inputKbps.set(stream, Math.max(0, ...stats.video.map(({ kbps }) => kbps)) + stats.audio_kbps)
       },

@@ -8,10 +8,10 @@ export type HubNodeSettings = Pick<
   'hubId' | 'ristIp' | 'ristAnnounced' | 'rtcIp' | 'rtcAnnounced' | 'maxKbps'
 >
 
-/** The hub's own node, up for as long as it lives. */
+/** The hub's own node, up as long as the hub lives. */
 export interface HubPlace extends Disposable {
   readonly draining: boolean
-  /** Takes nothing new from now on, or takes again: decisions refuse, what runs goes on. */
+  /** From now on takes nothing new, or takes new flows again: decisions refuse, running flows go on. */
   drain(on: boolean): void
 }
 

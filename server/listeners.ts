@@ -10,11 +10,11 @@ import type { Doors } from './doors.ts'
 import type { Metrics } from './metrics.ts'
 import type { Tls } from './tls/open-tls.ts'
 
-/** Answers under way have this long to leave when the hub stops, ms. */
+/** How long answers under way have to leave when the hub stops, ms. */
 const LAST_ANSWERS_MS = 2000
-/** A client has this long to close a connection that the hub has ended, ms. */
+/** How long a client has to close a connection that the hub has ended, ms. */
 const CLOSE_WITHIN_MS = 1000
-/** How often connections are looked at whose time is over, ms. */
+/** How often to look for connections whose time is over, ms. */
 const CHECK_EVERY_MS = 1000
 
 /** The hub's HTTP server with its time limits; TLS where it is demanded. */
@@ -24,7 +24,7 @@ export function httpServer(
   tls: Tls | null,
 ): Server {
   const limits = timeLimits({ idleMs, readMs })
-  // Questions for news are held open for up to 8 s; then there was no progress, and no fault either.
+  // Questions for news are held for up to 8 s. Silence until then is neither progress nor fault.
   const silentMs = Math.max(writeMs, 12_000)
   if (!tls) {
     const server = createServer(limits, app)
@@ -38,18 +38,18 @@ export function httpServer(
   return server
 }
 
-/** Longest waits for what clients send. Node looks for those that are over only each `connectionsCheckingInterval`. */
+/** Longest waits for clients' data. Node enforces them only each `connectionsCheckingInterval`. */
 function timeLimits({ idleMs, readMs }: Pick<Config, 'idleMs' | 'readMs'>) {
   const limits = { keepAliveTimeout: idleMs, requestTimeout: readMs, headersTimeout: readMs }
   return { ...limits, connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, readMs) }
 }
 
-/** Upgrades go to the door of their path; there are no others. */
+/** Upgrades go to the door of their path. There are no other upgrades. */
 export function takeUpgrades(server: Server, doors: Pick<Doors, 'ofPath'>): void {
   server.on('upgrade', (request, socket, head) => {
-    // Node listens to it no more: one that is gone before it is answered would end the process.
+    // Node no longer listens here: without this, a client that is gone before the answer would end the process.
     socket.on('error', () => {})
-    // And ends it no more: who does not close an end that was closed on this side would hold it for ever.
+    // Node no longer ends the socket either: without this, a client that does not close its end would hold it for ever.
     socket.once('finish', () => setTimeout(() => socket.destroy(), CLOSE_WITHIN_MS).unref())
     const door = doors.ofPath(request.url?.split('?', 1)[0])
     if (door) door.take(request, socket, head)
@@ -78,7 +78,7 @@ export function metricsServer(
 }
 
 /**
- * Listens, and closes with the stack. Answers the URL, with the port that was taken where 0 was asked for.
+ * Listens, and closes with the stack. Returns the URL, with the chosen port where 0 was asked for.
  * @throws CodedError `cannot_listen`
  */
 export async function listen(
@@ -87,7 +87,7 @@ export async function listen(
   stack: AsyncDisposableStack,
 ): Promise<string> {
   await new Promise<void>((resolve, reject) => {
-    // One that comes later (too many open files) is about a connection that did not come about: the others go on.
+    // A later error (too many open files) is about a connection that was not made. The others go on.
     server.on('error', (error: NodeJS.ErrnoException) =>
       reject(
         new CodedError('cannot_listen', `can't listen on ${address.host}:${address.port}: ${error.message}`, {
@@ -102,7 +102,7 @@ export async function listen(
   stack.defer(async () => {
     const closed = new Promise((resolve) => server.close(resolve))
     server.closeIdleConnections()
-    // Whoever was being answered gets the answer.
+    // Answers under way still leave.
     const late = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS)
     await closed
     clearTimeout(late)

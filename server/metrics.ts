@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 const LATENCY_BUCKETS_S = [0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5]
 
-/** Gauges whose parts of the hub are asked when Prometheus asks. */
+/** Gauges that read their parts of the hub when Prometheus asks. */
 export type ReadGauge =
   | 'overlay_sessions_active'
   | 'lanecast_streams'
@@ -17,7 +17,7 @@ export interface Reading {
   readonly value: number
 }
 
-/** The hub's Prometheus metrics: the golden names first, all times in seconds as Prometheus wants them. */
+/** The hub's Prometheus metrics: the golden names first, all times in seconds, as Prometheus wants them. */
 export class Metrics {
   readonly registry = new Registry()
   readonly #readers = new Map<ReadGauge, Set<() => Iterable<Reading>>>()
@@ -168,8 +168,8 @@ export class Metrics {
   }
 
   /**
-   * From now on this gauge also shows what `read` answers when Prometheus asks.
-   * @returns ends that
+   * From now on this gauge also shows what `read` returns when Prometheus asks.
+   * @returns a function that ends this
    */
   gauge(name: ReadGauge, read: () => Iterable<Reading>): () => void {
     const readers = this.#readers.get(name) ?? new Set()
@@ -197,7 +197,7 @@ export class Metrics {
   }
 }
 
-/** How many of the things have the same labels. */
+/** Counts things with the same labels. */
 export function tally<T>(things: readonly T[], labelsOf: (thing: T) => Record<string, string>): Reading[] {
   const counts = new Map<string, { labels: Record<string, string>; value: number }>()
   for (const thing of things) {

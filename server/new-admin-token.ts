@@ -6,8 +6,8 @@ import type { Config } from './config/config.ts'
 import { openState } from './state.ts'
 
 /**
- * Makes an API key of the hub's admin, for who lost theirs and can start the hub: whoever can read its database and
- * keys needs no other proof. On SQLite the hub must be stopped, for it would not hear of it.
+ * Makes an API key of the hub's admin, for people who lost theirs and can start the hub: whoever can read its database
+ * and keys needs no other proof. On SQLite the hub must be stopped, because a running hub would not hear of the key.
  * @param revokeOthers ends all other tokens of the hub's admins
  * @throws CodedError `data_folder_in_use`, `admin_token_unwritable`, and what opening the state throws
  */

@@ -4,8 +4,8 @@ const LINES_PER_SECOND = 1
 const LINE_BURST = 20
 
 /**
- * Which refusals get a log line: of each reason 20 at once, then one a second, so that no flood fills the log. The
- * counter has them all.
+ * Decides which refusals get a log line: of each reason 20 at once, then one a second, so that no flood fills the log.
+ * The counter counts all refusals.
  */
 export class RejectionLines {
   readonly #reasons = new Map<string, { readonly budget: RequestBudget; untold: number }>()
@@ -13,7 +13,7 @@ export class RejectionLines {
   /**
    * @param reason of low cardinality
    * @param nowMs of any steady clock
-   * @returns what the line says beside the refusal itself; null where there shall be none
+   * @returns what the line says beside the refusal itself; null for no line
    */
   next(reason: string, nowMs: number): { readonly untold?: number } | null {
     const state = this.#reasons.get(reason) ?? {

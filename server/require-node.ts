@@ -1,7 +1,7 @@
-/** The oldest Node that runs TypeScript as it is and has everything the hub uses. */
+/** The oldest Node that runs TypeScript as it is and has everything that the hub uses. */
 const OLDEST = 24
 
-/** Ends the process with a clear line when the Node that runs it is too old. */
+/** Ends the process with a clear line when its Node is too old. */
 export function requireNode(version = process.versions.node): void {
   if (Number.parseInt(version, 10) >= OLDEST) return
   process.stderr.write(

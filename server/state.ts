@@ -15,13 +15,13 @@ import { openStore, type StoreConfig } from './store/open-store.ts'
 import { Sealer } from './store/sealing.ts'
 import type { Store } from './store/store.ts'
 
-/** What the hub remembers with, and the keys that seal what it must keep secret. */
+/** The hub's memory, and the keys that seal its secrets. */
 export interface State extends AsyncDisposable {
   readonly store: Store
   readonly sealer: Sealer
   /** Seals the audit trail. */
   readonly auditKey: AuditKey
-  /** Where the first admin token is written; null where nothing is written to disk. */
+  /** The folder for the first admin token; null where nothing is written to disk. */
   readonly dataFolder: string | null
 }
 
@@ -29,7 +29,7 @@ type StateConfig = Pick<Config, 'amnesia' | 'dataDir' | 'databaseUrl' | 'keysFil
 
 /**
  * Opens the store that the configuration names: memory (AMNESIA), PostgreSQL, or SQLite.
- * @param as `beside` a hub: nothing is run that has the hub's id. On SQLite there is no beside.
+ * @param as `beside` a hub: without taking the hub's id. On SQLite there is no beside.
  * @throws CodedError `database_unusable`, `database_too_new`, `bad_keys`, `data_folder_in_use`, `hub_id_taken`
  */
 export async function openState(
@@ -57,7 +57,7 @@ export async function openState(
   }
 }
 
-/** Folder of the archive files of the audit trail. */
+/** Folder of the audit trail's archive files. */
 export function archiveFolderOf({
   dataDir,
   auditArchiveDir,
@@ -66,7 +66,7 @@ export function archiveFolderOf({
   return auditArchiveDir === '' ? join(dirname(folder), `${basename(folder)}.audit`) : auditArchiveDir
 }
 
-/** Moves old records of the audit trail into archive files, where the configuration says so. */
+/** Moves old records of the audit trail into archive files, if the configuration says so. */
 export function openArchiver(
   config: Config,
   { store, auditKey }: State,
@@ -81,7 +81,7 @@ export function openArchiver(
   })
 }
 
-/** Which database a configuration means. */
+/** The database that a configuration means. */
 export function storeConfig({ amnesia, databaseUrl, dataDir }: StateConfig): StoreConfig {
   if (amnesia) return { kind: 'memory' }
   if (databaseUrl !== '') return { kind: 'postgres', url: databaseUrl }
@@ -94,13 +94,13 @@ function keyringFor(config: StateConfig, env: NodeJS.ProcessEnv): Keyring {
   return config.amnesia ? ephemeralKeyring() : openKeyring(keyFileOf(config))
 }
 
-/** The master keys of the environment, which go before any file. @throws CodedError `bad_keys` */
+/** The master keys in the environment, which beat any file. @throws CodedError `bad_keys` */
 export function givenKeys(env: NodeJS.ProcessEnv): Keyring | undefined {
   const given = env['SEALING_KEYS']
   return given === undefined || given === '' ? undefined : keyringFromText('SEALING_KEYS', given)
 }
 
-/** The file of the master keys that a configuration means. */
+/** The file of master keys that a configuration means. */
 export function keyFileOf({ dataDir, keysFile }: Pick<StateConfig, 'dataDir' | 'keysFile'>): string {
   return keysFile === '' ? keyFileBeside(dataDir) : keysFile
 }

@@ -4,13 +4,13 @@ import type { StreamName } from '../sfu/media-events.ts'
 type Labels = Readonly<Record<string, string>>
 
 /**
- * The gauges that have a series for each stream. What is shown of a stream goes with it: a value of a stream that is
- * no more would be taken for what it does now. Totals have no stream among their labels and stay.
+ * The gauges with a series for each stream. A stream's series end with the stream: a leftover value would be taken for
+ * a present one. Totals have no stream among their labels and stay.
  */
 export class StreamSeries {
   /** By tenant and stream, then by gauge, then by the labels as text. */
   readonly #shown = new Map<string, Map<Gauge, Map<string, Labels>>>()
-  /** Streams that ended: what their ingress still had to say comes too late. */
+  /** Ended streams: later reports of their ingress come too late. */
   readonly #over = new WeakSet<StreamName>()
 
   /** @param more labels beside `tenant_id` and `stream_id` */

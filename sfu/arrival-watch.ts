@@ -2,15 +2,15 @@ import type { types } from 'mediasoup'
 import { z } from 'zod'
 import { unixMsOfNtp } from '../common/ntp-time.ts'
 
-/** Media counts as stopped after this many times the sender's usual pause between two reports... */
+/** Media counts as stopped after this many times the usual time between two reports... */
 const SILENT_REPORTS = 3
-/** ...and not before, ms: browsers report video every second, and their reports may be lost. */
+/** ...and not earlier than this, ms: browsers report video every second, and their reports may be lost. */
 const SILENT_MS = 4000
 
 /** One RTCP sender report (RFC 3550 section 6.4.1). */
 export interface SenderReport {
   readonly ssrc: number
-  /** When it was written, in unix ms by the sender's clock. */
+  /** When the report was written, in unix ms by the sender's clock. */
   readonly senderUnixMs: number
   /** The RTP timestamp of that moment. */
   readonly rtpTimestamp: number
@@ -30,8 +30,8 @@ export interface ArrivalListener {
 }
 
 /**
- * Whether a producer's media still arrives, from what mediasoup tells by itself: the scores of its encodings, and
- * how the packet count of its sender's reports goes on. A report comes about once a second; nothing is polled.
+ * Whether a producer's media still arrives, judged by what mediasoup reports by itself: the scores of the encodings,
+ * and the packet counts of the sender's reports. A report comes about once a second. Nothing is polled.
  */
 export class ArrivalWatch implements Disposable {
   readonly #producer: types.Producer
@@ -94,7 +94,7 @@ export class ArrivalWatch implements Disposable {
   }
 
   #set(arriving: boolean): void {
-    // Told even where it stays as it was: what is expected may have changed meanwhile.
+    // Reported even without a change: what is expected may have changed meanwhile.
     this.#arriving = arriving && !this.#producer.closed
     this.#listener.changed()
   }

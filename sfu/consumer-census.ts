@@ -1,8 +1,8 @@
 import type { types } from 'mediasoup'
 
 /**
- * How many consumers and transports there are, by worker and by producer, on whatever routers and transports: what a worker
- * forwards, and whether anybody watches. Counted as they come and go; nothing is asked of the workers.
+ * Numbers of consumers and transports by worker and by producer, on all routers and transports: what a worker forwards,
+ * and whether anybody watches. Counted as they come and go, without asking the workers.
  */
 export class ConsumerCensus {
   readonly #ofProducer = new Map<string, number>()
@@ -10,8 +10,8 @@ export class ConsumerCensus {
   readonly #transports = new WeakMap<types.Worker, number>()
 
   /**
-   * Counts on this worker from now on, until it closes.
-   * @param onMade the worker has just made something it was asked for
+   * Counts on this worker from now on, until the worker closes.
+   * @param onMade called when the worker has just made something on request
    */
   watch(worker: types.Worker, onMade: () => void = () => {}): void {
     worker.observer.on('newrouter', ({ observer }) =>
@@ -27,17 +27,17 @@ export class ConsumerCensus {
     )
   }
 
-  /** Consumers of one producer, pipes to other routers among them. */
+  /** Number of consumers of one producer, pipes to other routers included. */
   consumersOf(producerId: string): number {
     return this.#ofProducer.get(producerId) ?? 0
   }
 
-  /** All consumers of a worker, pipes to other routers among them. */
+  /** Number of consumers of a worker, pipes to other routers included. */
   consumersOn(worker: types.Worker): number {
     return this.#onWorker.get(worker) ?? 0
   }
 
-  /** All transports of a worker: viewers', publishers', lanes' and pipes'. */
+  /** Number of transports of a worker: viewers', publishers', lanes' and pipes'. */
   transportsOn(worker: types.Worker): number {
     return this.#transports.get(worker) ?? 0
   }

@@ -1,6 +1,6 @@
 import type { types } from 'mediasoup'
 
-/** Header extensions that make a worker estimate what a transport carries; their feedback goes with them. */
+/** Header extensions that make a worker estimate a transport's capacity. Their feedback goes with them. */
 const ESTIMATING = new Set([
   'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
   'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
@@ -8,12 +8,12 @@ const ESTIMATING = new Set([
 
 /**
  * Whether one viewer's transport estimates its bandwidth (transport-cc), which is the dearest part of a viewer: only
- * where there is a layer to choose. Without it, retransmissions and keyframe requests work as ever.
+ * where there is a layer to choose. Retransmissions and keyframe requests work without it.
  *
- * What it means for those who go by estimates: on a transport that watches single layers only there are none (no `bwe`
- * trace, no availableOutgoingBitrate), and whether a receiver keeps up shows in its loss: the consumer's score. On a
- * transport with any layered stream, everything counts: mediasoup takes a single layer's bitrate from the estimate
- * in any case, so it must be part of it. Hence `needed` is told once, and consumers made before are made anew.
+ * Consequences: a transport that watches only single layers has no estimate (no `bwe` trace, no
+ * availableOutgoingBitrate), and the loss shows whether the receiver keeps up: the consumer's score. On a transport
+ * with any layered stream, everything counts: mediasoup takes a single layer's bitrate from the estimate in any case,
+ * so the layer must be part of it. Hence `needed` is told once, and consumers made before are replaced.
  */
 export class Estimation {
   readonly #full: types.RtpCapabilities
@@ -21,7 +21,7 @@ export class Estimation {
   readonly #onNeeded: () => void
   #needed = false
 
-  /** @param onNeeded the first layered stream is about to be consumed: video consumers made without it are to be made anew */
+  /** @param onNeeded the first layered stream is about to be consumed: replace video consumers that were made before */
   constructor(capabilities: types.RtpCapabilities, onNeeded: () => void) {
     this.#full = capabilities
     this.#plain = withoutEstimation(capabilities)
@@ -33,12 +33,12 @@ export class Estimation {
     return this.#needed
   }
 
-  /** What to consume with now. */
+  /** The capabilities to consume with now. */
   get capabilities(): types.RtpCapabilities {
     return this.#needed ? this.#full : this.#plain
   }
 
-  /** These are about to be consumed. */
+  /** These producers are about to be consumed. */
   consider(producers: readonly types.Producer[]): void {
     if (this.#needed || !producers.some(hasLayers)) return
     this.#needed = true
@@ -51,7 +51,7 @@ function hasLayers({ type }: types.Producer): boolean {
   return type === 'simulcast' || type === 'svc'
 }
 
-/** A receiver's capabilities without bandwidth estimation; mediasoup leaves the feedback out by itself. */
+/** A receiver's capabilities without bandwidth estimation. mediasoup leaves the feedback out by itself. */
 function withoutEstimation(capabilities: types.RtpCapabilities): types.RtpCapabilities {
   const { headerExtensions = [] } = capabilities
   return { ...capabilities, headerExtensions: headerExtensions.filter(({ uri }) => !ESTIMATING.has(uri)) }
@@ -62,7 +62,7 @@ export function isEstimated({ headerExtensions = [] }: types.RtpParameters): boo
   return headerExtensions.some(({ uri }) => ESTIMATING.has(uri))
 }
 
-/** Whether the worker can estimate what a receiver's link carries: by header extensions that both agree on. */
+/** Whether the worker can estimate what a receiver's link carries: both must agree on the header extensions. */
 export function canEstimate({ headerExtensions = [] }: types.RtpCapabilities): boolean {
   return headerExtensions.some(({ uri }) => ESTIMATING.has(uri))
 }

@@ -1,17 +1,17 @@
 import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
 
-/** What nobody wants any more is still asked for so long, ms: who left may come back, and tiles change. */
+/** A layer that nobody wants is still asked of the publisher for this long, ms: viewers come back, and tiles change. */
 const OFF_AFTER_MS = 8_000
-/** Spatial layers there can be. */
+/** Most spatial layers. */
 const LAYERS = 4
 
 export interface ClaimedLayers {
-  /** The highest spatial layer this viewer would take; null for no picture now. Those below it are its way down. */
+  /** The highest spatial layer that this viewer would take; null for no picture now. Lower ones are its fallback. */
   readonly spatial: number | null
   readonly audio: boolean
 }
 
-/** What one viewer asks for. Disposing of it gives it up. */
+/** The wish of one viewer. Disposing of it ends the wish. */
 export interface LayerClaim extends Disposable {
   want(layers: ClaimedLayers): void
 }
@@ -19,8 +19,8 @@ export interface LayerClaim extends Disposable {
 const EVERYTHING: ClaimedLayers = { spatial: LAYERS - 1, audio: true }
 
 /**
- * Which layers of a stream anybody wants, from all its viewers' claims: on at once, off after a while. The lowest
- * layer is always asked for, so that who joins has a picture at once; without any viewer sound is, too.
+ * Which layers of a stream anybody wants, by the claims of all viewers. A layer is on at once, and off after a while.
+ * The lowest layer is always on, so that a new viewer has a picture at once. Without any viewer sound is on, too.
  */
 export class LayerClaims implements Disposable {
   readonly #claims = new Map<object, ClaimedLayers>()
@@ -29,13 +29,13 @@ export class LayerClaims implements Disposable {
   #off: NodeJS.Timeout | undefined
   #demand: LayerDemand = { video: new Array(LAYERS).fill(true), audio: true }
 
-  /** @param watching how many watch; those of them without a claim want everything */
+  /** @param watching number of viewers; those without a claim want everything */
   constructor(watching: () => number, demanded: (demand: LayerDemand) => void) {
     this.#watching = watching
     this.#demanded = demanded
   }
 
-  /** A viewer more, which wants everything until it says what. */
+  /** Adds a viewer, which wants everything until it says what. */
   add(): LayerClaim {
     const key = {}
     this.#claims.set(key, EVERYTHING)
@@ -53,7 +53,7 @@ export class LayerClaims implements Disposable {
     }
   }
 
-  /** A claim, or how many watch, is another now. */
+  /** A claim, or the number of viewers, has changed. */
   changed(): void {
     const wanted = this.#wanted()
     const { video, audio } = this.#demand

@@ -1,13 +1,13 @@
 import type { types } from 'mediasoup'
 import type { LayerStep, PictureSize } from '../policy/viewed-stream.ts'
 
-/** Between two looks at what a producer's layers take, ms. mediasoup's own window is 2.5 s long. */
+/** Time between two looks at the bitrates of a producer's layers, ms. mediasoup's own window is 2.5 s. */
 const EVERY_MS = 1_000
 
 /** `L3T2`, `S2T1`: spatial and temporal layers of one encoding (W3C webrtc-svc). */
 const SCALABILITY = /^[LS](\d)T(\d)/
 
-/** How many layers the video of a producer or consumer has. */
+/** Number of layers in the video of a producer or consumer. */
 export function layersOf(encodings: readonly types.RtpEncodingParameters[] | undefined): {
   readonly spatial: number
   readonly temporal: number
@@ -17,7 +17,7 @@ export function layersOf(encodings: readonly types.RtpEncodingParameters[] | und
 }
 
 /**
- * What each layer of a stream's video takes, measured once a second for all who watch, and only while anybody does.
+ * The bitrate of each layer of a stream's video, measured once a second for all viewers, and only while there are any.
  */
 export class LayerMeter implements Disposable {
   readonly #producers: () => readonly types.Producer[]
@@ -27,19 +27,19 @@ export class LayerMeter implements Disposable {
   #producer: types.Producer | undefined
   #steps: readonly LayerStep[] = []
 
-  /** @param pictures sizes by spatial layer, ascending; empty where nobody told */
+  /** @param pictures sizes by spatial layer, ascending; empty where nobody reported them */
   constructor(producers: () => readonly types.Producer[], pictures: () => readonly PictureSize[]) {
     this.#producers = producers
     this.#pictures = pictures
   }
 
-  /** The layers of the video there is now, with what they took a moment ago. */
+  /** The layers of the present video, with their latest bitrates. */
   get steps(): readonly LayerStep[] {
     this.#follow()
     return this.#steps
   }
 
-  /** Measures from now on; `measured` is called after each look. Call what is returned to stop. */
+  /** Measures from now on, and calls `measured` after each look. Call the returned function to stop. */
   watch(measured: () => void): () => void {
     this.#listeners.add(measured)
     this.#timer ??= setInterval(() => void this.#measure(), EVERY_MS).unref()
@@ -64,7 +64,7 @@ export class LayerMeter implements Disposable {
 
   async #measure(): Promise<void> {
     const producer = this.#follow()
-    // A producer that closed meanwhile is followed by another, or by none.
+    // A producer that closed meanwhile is followed by another one, or by none.
     const stats = await producer?.getStats().catch(() => undefined)
     if (!producer || !stats || producer !== this.#producer) return
     const { encodings } = producer.rtpParameters

@@ -3,13 +3,13 @@ import type { PublisherReport } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass, StreamState } from '../common/wire/stream.ts'
 import type { ViewerReport } from '../common/wire/viewer-protocol.ts'
 
-/** Names a stream for people and metrics: stream ids are unique in their tenant only. */
+/** The name of a stream for people and metrics: stream ids are unique only within a tenant. */
 export interface StreamName {
   readonly tenantId: string
   readonly streamId: string
 }
 
-/** How a move between workers came out: `broken` where the viewer has to join anew. */
+/** The outcome of a move between workers. `broken`: the viewer must join again. */
 export interface ViewerMoved {
   readonly outcome: 'moved' | 'stayed' | 'broken'
   /** Workers, by their index. */
@@ -20,8 +20,8 @@ export interface ViewerMoved {
 }
 
 /**
- * Everything of note that happens to media, told once, by name. The composition root turns each into a counter
- * and a log line; nothing here may steer what the SFU does.
+ * Everything of note that happens to media, told once, by name. The composition root turns each event into a counter
+ * and a log line. Nothing here may steer the SFU.
  */
 export interface MediaEvents {
   workerDied(slot: number, pid: number): void
@@ -31,20 +31,22 @@ export interface MediaEvents {
   /** Another program has one of the stream's ports, in words; null where the ports are there again. */
   portsTaken(stream: StreamName, why: string | null): void
   flow(stream: StreamName, state: 'connected' | 'lost' | 'replaced'): void
-  /** The recovery buffer changed, ms, for a path of this RTT, ms. */
+  /** The recovery buffer changed, ms, for a path with this RTT, ms. */
   bufferFitted(stream: StreamName, bufferMs: number, rttMs: number): void
   streamState(stream: StreamName, state: StreamState): void
-  /** Somebody or something was turned away: a sender without the right secrets, a viewer over the limit. `stream` null before it is known. */
+  /**
+   * Something was refused: a sender with wrong secrets, a viewer over the limit. `stream` is null before it is known.
+   */
   rejected(stream: StreamName | null, reason: string, detail: string, count?: number): void
   /** Damage found in the input, by kind, since the last call. */
   inputIssues(stream: StreamName, counts: Readonly<Record<string, number>>): void
   ingressStats(stream: StreamName & { readonly streamClass: string }, stats: IngressStats): void
   viewerJoined(stream: StreamName): void
   viewerLeft(stream: StreamName): void
-  /** A running viewer was moved from a busy worker to another, or was to be. */
+  /** A running viewer was moved from a busy worker to another, or the move failed. */
   viewerMoved(stream: StreamName, move: ViewerMoved): void
   viewerReport(stream: StreamName, streamClass: StreamClass, report: ViewerReport, viewer: string): void
   publisherReport(stream: StreamName, report: PublisherReport): void
-  /** An operation failed and was contained; `stage` and `kind` are low-cardinality. */
+  /** An operation failed, and the failure was contained; `stage` and `kind` are low-cardinality. */
   error(stage: string, kind: string, cause: unknown): void
 }

@@ -12,12 +12,12 @@ import type { ViewerMover } from './viewer-mover.ts'
 import type { WorkerCpu } from './worker-cpu.ts'
 import type { WorkerPool, WorkerSlot } from './worker-pool.ts'
 
-/** Reads what the workers count; each call asks them, and waits for one that does not answer no longer than this, ms. */
+/** The counters of the workers. Each call asks the workers, and waits this long for an answer, ms. */
 const ANSWER_WITHIN_MS = 1000
 
 export type TrackStatistics = StreamStatisticsAnswer['tracks'][number]
 
-/** A worker's answer. @throws CodedError `no_worker` (503) where there is none in time */
+/** A worker's answer. @throws CodedError `no_worker` (503) when none comes in time */
 async function answered<T>(asked: Promise<T>): Promise<T> {
   const late = new AbortController()
   const bound = pause(ANSWER_WITHIN_MS, late.signal).then(() => {
@@ -34,7 +34,7 @@ async function answered<T>(asked: Promise<T>): Promise<T> {
 }
 
 /**
- * A producer as it arrives. Renditions that were never sent are left out.
+ * A producer's media as it arrives. Renditions that were never sent are left out.
  * @throws CodedError `no_worker` (503) while its worker does not answer
  */
 export async function trackStatistics(producer: types.Producer): Promise<TrackStatistics> {
@@ -50,7 +50,7 @@ export async function trackStatistics(producer: types.Producer): Promise<TrackSt
       kbps: Math.round(each.bitrate / 1000),
       packets: each.packetCount,
       packets_lost: each.packetsLost,
-      // mediasoup counts it in units of the RTP clock.
+      // mediasoup counts jitter in units of the RTP clock.
       jitter_ms: (each.jitter * 1000) / (codec?.clockRate ?? 90_000),
       score: each.score,
       keyframe_requests: each.pliCount + each.firCount,
@@ -108,13 +108,13 @@ export interface WorkerStatisticsSources {
   readonly mover: Pick<ViewerMover, 'movedOf'>
 }
 
-/** What each worker that is up carries. The kernel is asked, so that one that hangs is in it, too. */
+/** The load of each worker that is up. The kernel is asked, so that a hanging worker is included. */
 export function workerStatistics(sources: WorkerStatisticsSources): WorkersAnswer {
   const { workers, placement, cpu, streams, mover } = sources
   return {
     workers: workers.slots.flatMap((slot) => {
       const max_rss_mb = peakResidentMb(slot.worker.pid)
-      // One that dies meanwhile is not up.
+      // A worker that dies meanwhile is not up.
       if (max_rss_mb === null) return []
       return {
         ...{ index: slot.index, pid: slot.worker.pid, cpu: cpu.loadOf(slot.index), max_rss_mb },

@@ -10,10 +10,11 @@ const LAUNCHER = join(import.meta.dirname, 'worker-launcher.sh')
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 /**
- * Starts a mediasoup worker. mediasoup alone waits for ever for a worker that stops before it speaks, and closes its
- * workers when the hub gets a signal, so that nothing could drain. Here such a worker is ended, and a signal closes nothing.
- * @param startWithinMs how much silence of the worker's own fault is allowed until it runs, ms
- * @throws CodedError `worker_silent` when the worker did not speak; the signal's reason when it is aborted first
+ * Starts a mediasoup worker. mediasoup alone waits for ever for a worker that stops before its first message, and
+ * closes its workers when the hub gets a signal, so that nothing could drain. Here such a worker is ended, and a signal
+ * closes nothing.
+ * @param startWithinMs how long the worker may be silent by its own fault until it runs, ms
+ * @throws CodedError `worker_silent` when the worker sent nothing; the signal's reason when it is aborted first
  */
 export async function startMediaWorker(
   watch: ChildWatch,
@@ -47,7 +48,7 @@ export async function startMediaWorker(
   }
 }
 
-/** mediasoup makes the process and its listeners at once, and tells nobody of them before the worker speaks. */
+/** mediasoup makes the process and its listeners at once, and gives them out only after the worker's first message. */
 function create(): { created: Promise<types.Worker>; child: ChildProcess | undefined } {
   let child: ChildProcess | undefined
   const onChild = (message: unknown) => {

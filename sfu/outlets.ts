@@ -12,16 +12,16 @@ export interface OutletSource {
 }
 
 interface Outlet {
-  /** The pipe of each of the source's producers. */
+  /** The pipe of each source producer. */
   readonly pipes: Map<types.Producer, Promise<types.Producer>>
-  /** Whether it was asked for since the last look. */
+  /** Whether this pipe was asked for since the last look. */
   asked: boolean
   readonly look: NodeJS.Timeout
 }
 
 /**
- * A stream's producers on routers other than its own: of the same worker or another. Each producer gets one pipe to a
- * router however many ask for it at once; the pipe closes with its source, with its router, and when nobody consumes
+ * A stream's producers on routers other than its own, on the same worker or another. Each producer gets one pipe to a
+ * router, however many ask for it at once. The pipe closes with its source, with its router, and when nobody consumes
  * from that router's pipes any more.
  */
 export class Outlets implements Disposable {
@@ -29,7 +29,7 @@ export class Outlets implements Disposable {
   readonly #census: Pick<ConsumerCensus, 'consumersOf'>
   readonly #idleMs: number
 
-  /** Pipes that nobody consumes from are closed after between one and two `idleMs`. */
+  /** Pipes without consumers are closed after between one and two `idleMs`. */
   constructor(census: Pick<ConsumerCensus, 'consumersOf'>, idleMs: number = IDLE_MS) {
     this.#census = census
     this.#idleMs = idleMs
@@ -40,14 +40,14 @@ export class Outlets implements Disposable {
     return this.#outlets.has(router)
   }
 
-  /** Routers that the stream is piped to now. */
+  /** Number of routers to which the stream is piped now. */
   get size(): number {
     return this.#outlets.size
   }
 
   /**
-   * The producers on `router`, in the order of the source's.
-   * @throws when one of the source's or the router closes meanwhile
+   * The producers on `router`, in the order of the source's producers.
+   * @throws when a source producer or the router closes meanwhile
    */
   async on(router: types.Router, { router: from, producers }: OutletSource): Promise<types.Producer[]> {
     const outlet = this.#outlets.get(router) ?? this.#open(router)
@@ -86,7 +86,7 @@ export class Outlets implements Disposable {
   }
 }
 
-/** Pipes a producer, or joins whoever does; a pipe that failed or closed is forgotten. */
+/** Pipes a producer, or joins a piping under way. A pipe that failed or closed is forgotten. */
 function pipeOnce(
   pipes: Outlet['pipes'],
   producer: types.Producer,
@@ -111,7 +111,7 @@ async function pipe(producer: types.Producer, from: types.Router, to: types.Rout
   const { pipeProducer } = await from.pipeToRouter({
     producerId: producer.id,
     router: to,
-    // A producer's id is unique in its worker, and several routers may be on one.
+    // A producer's id is unique on its worker, and several routers may be on one worker.
     keepId: false,
     enableSctp: false,
     listenInfo: {

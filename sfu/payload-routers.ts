@@ -3,12 +3,12 @@ import { CodedError } from '../common/errors.ts'
 import { ROUTER_CODECS } from './router-codecs.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
-/** Sets of payload types there may be on one worker: browsers have a handful, and each costs a pipe a stream. */
+/** Most sets of payload types on one worker: browsers have a handful, and each set costs each stream a pipe. */
 const MAX_PER_WORKER = 24
-/** A router that nobody uses any more is kept for so long, ms: the next client of its kind often comes soon. */
+/** An unused router is kept for this long, ms: the next client of its kind often comes soon. */
 const IDLE_MS = 15_000
 
-/** The use of a router; disposing of it gives it back. */
+/** The use of a router. Disposing of the lease gives the router back. */
 export interface RouterLease extends Disposable {
   readonly router: types.Router
 }
@@ -20,8 +20,9 @@ interface Entry {
 }
 
 /**
- * Routers by the payload types they send with. A router has one payload type for each codec, and clients that offer
- * (WHEP) demand their own: those with the same ones share a router beside the worker's own, which streams are piped to.
+ * Routers by the payload types with which they send. A router has one payload type for each codec, and clients that
+ * offer (WHEP) demand their own. Clients with the same payload types share a router beside the worker's main router,
+ * and streams are piped to it.
  */
 export class PayloadRouters implements Disposable {
   readonly #entries = new Map<types.Worker, Map<string, Entry>>()
@@ -33,14 +34,14 @@ export class PayloadRouters implements Disposable {
     this.#idleMs = idleMs
   }
 
-  /** Routers there are now. */
+  /** Number of routers now. */
   get size(): number {
     return Array.from(this.#entries.values()).reduce((sum, ofWorker) => sum + ofWorker.size, 0)
   }
 
   /**
    * A router on the slot's worker that sends just these codecs, with their payload types.
-   * @throws CodedError `saturated` (503) when clients with other payload types use as many as there may be
+   * @throws CodedError `saturated` (503) when clients with other payload types use the most that may exist
    */
   async take(
     { worker }: WorkerSlot,
@@ -122,8 +123,8 @@ export class PayloadRouters implements Disposable {
 }
 
 /**
- * Streams are piped as a whole: what is wanted of neither kind has a payload type as well, any that is free. mediasoup
- * takes one for the retransmissions of each video codec too, from those that nobody named before: sound goes first.
+ * Streams are piped as a whole, so a codec of the other kind needs a payload type as well: any free one. mediasoup also
+ * takes one for the retransmissions of each video codec, among those that nobody named before, so sound goes first.
  */
 function mediaCodecsOf(codecs: readonly types.RouterRtpCodecCapability[]): types.RouterRtpCodecCapability[] {
   const ofKind = (kind: types.MediaKind) => codecs.filter((codec) => codec.kind === kind)

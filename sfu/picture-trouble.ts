@@ -10,7 +10,7 @@ const DISTURBED =
   'Pictures are missing on the way from the sender to the server. Your own connection is not the cause.'
 
 /**
- * What viewers are told of a field stream whose media flows.
+ * The state that viewers get of a field stream whose media flows.
  * @param soundRefused why the sender's sound is left out, if it is
  */
 export function flowingState(pictures: PictureState, soundRefused: string | null): StreamState {
@@ -20,7 +20,7 @@ export function flowingState(pictures: PictureState, soundRefused: string | null
   return { state: 'live', ...(pictures === 'damaged' && { disturbed: DISTURBED }), ...sound }
 }
 
-/** Media flows, be it sound alone. */
+/** Whether media flows, even if only sound. */
 export function flows({ state }: StreamState): boolean {
   return state === 'live' || state === 'no_picture'
 }

@@ -5,20 +5,20 @@ import type { WorkerLoad } from '../policy/worker-moves.ts'
 import type { ConsumerCensus } from './consumer-census.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
-/** What a viewer of one stream with sound will consume. A place counts this much until its consumers are there. */
+/** Consumers of a viewer of one stream with sound. A place counts this much until its consumers exist. */
 const CONSUMERS_OF_A_VIEWER = 2
-/** What a lane counts when streams are spread: it comes with viewers, though there are none yet. */
+/** Weight of a lane when streams are spread: viewers will come to it, even if there are none yet. */
 const CONSUMERS_OF_A_LANE = 10
 /**
- * A worker that a stream would have to be piped to must be this much less loaded, as a share of its room: a pipe
+ * A worker to which the stream would have to be piped must be this much less loaded, as a share of its room: a pipe
  * costs a consumer there, a producer here, and every packet twice.
  */
 const WORTH_A_PIPE = 0.25
 
 export interface PlacementOptions {
-  /** How many workers there should be. */
+  /** The intended number of workers. */
   readonly size: number
-  /** Those that are up. */
+  /** The workers that are up. */
   readonly slots: () => readonly WorkerSlot[]
   readonly census: Pick<ConsumerCensus, 'consumersOn'>
   /** A worker's share of a core, 0 to 1. */
@@ -27,12 +27,12 @@ export interface PlacementOptions {
   readonly consumersPerWorker: number
 }
 
-/** A viewer's place on a worker, until it is given back. */
+/** A viewer's place on a worker, until the place is given back. */
 export interface Place extends Disposable {
   readonly slot: WorkerSlot
 }
 
-/** Which worker a lane or a viewer goes to, by what the workers carry; and whether there is room at all. */
+/** Which worker a lane or a viewer goes to, by the load of the workers, and whether there is room at all. */
 export class Placement {
   readonly #options: PlacementOptions
   readonly #places = new WeakMap<WorkerSlot, number>()
@@ -45,14 +45,14 @@ export class Placement {
     return this.#options.consumersPerWorker
   }
 
-  /** Viewers with a place on a worker. */
+  /** Number of viewers with a place on a worker. */
   viewersOn(slot: WorkerSlot): number {
     return this.#places.get(slot) ?? 0
   }
 
   /**
    * For a new stream's lane: the least loaded worker, full or not; undefined while none is up.
-   * @param lanesOn how many lanes live on a worker or are promised to it; none by default
+   * @param lanesOn number of lanes that live on a worker or are promised to it; none by default
    */
   forLane(lanesOn: (slot: WorkerSlot) => number = () => 0): WorkerSlot | undefined {
     const { consumersPerWorker } = this.#options
@@ -62,9 +62,9 @@ export class Placement {
   }
 
   /**
-   * A place for a viewer: on a worker that its stream is on, unless another one with room is clearly less loaded.
+   * A place for a viewer: on a worker that has its stream, unless another worker with room is clearly less loaded.
    * @param has whether the stream is on a worker already
-   * @throws CodedError `no_worker` (503) while one with room is away, `saturated` (503) when all are full
+   * @throws CodedError `no_worker` (503) while a worker with room is away, `saturated` (503) when all are full
    */
   takeForViewer(has: (slot: WorkerSlot) => boolean): Place {
     const withRoom = this.#options.slots().filter((slot) => this.#fullness(slot) === null)
@@ -73,13 +73,13 @@ export class Placement {
     return this.#take(slot)
   }
 
-  /** A place on that worker for a viewer that moves there; null where it is gone or full. */
+  /** A place on that worker for a viewer that moves there; null where the worker is gone or full. */
   takeOn(index: number): Place | null {
     const slot = this.#options.slots().find((each) => each.index === index)
     return slot && this.#fullness(slot) === null ? this.#take(slot) : null
   }
 
-  /** How busy the workers are that are up. */
+  /** The load of each worker that is up. */
   loads(): WorkerLoad[] {
     return this.#options.slots().map((slot) => ({ index: slot.index, load: this.#load(slot) }))
   }
@@ -96,7 +96,7 @@ export class Placement {
     }
   }
 
-  /** What keeps one more viewer from every worker; null while there is room, or a worker is coming back. */
+  /** What keeps one more viewer from every worker; null while there is room, or while a worker is coming back. */
   saturation(): Saturation | null {
     const full = this.#options.slots().map((slot) => this.#fullness(slot))
     if (full.length < this.#options.size || full.includes(null)) return null
@@ -133,13 +133,13 @@ export class Placement {
     return null
   }
 
-  /** Share of its room that a worker uses: of consumers or of CPU, whichever is more. */
+  /** The used share of a worker's room: of consumers or of CPU, whichever is higher. */
   #load(slot: WorkerSlot): number {
     const { consumersPerWorker, cpuOf } = this.#options
     return Math.max(this.#consumers(slot) / consumersPerWorker, cpuOf(slot) / WORKER_CPU_CEILING)
   }
 
-  /** Consumers, with those of viewers that are just joining. */
+  /** Number of consumers, with those of viewers that are just joining. */
   #consumers(slot: WorkerSlot): number {
     return Math.max(
       this.#options.census.consumersOn(slot.worker),

@@ -6,7 +6,7 @@ import { ROUTER_CODECS } from './router-codecs.ts'
 const SIMULCAST = ['video/vp8', 'video/h264']
 
 /**
- * Refuses what mediasoup would take and viewers could not watch, and codecs that no router forwards.
+ * Refuses what mediasoup would accept and viewers could not watch, and codecs that no router forwards.
  * @throws CodedError `codec_not_supported` (415), `layers_not_supported` (415)
  */
 export function refuseUnforwardable(
@@ -34,7 +34,7 @@ export function refuseUnforwardable(
     })
 }
 
-/** How many sizes are in one encoding (W3C webrtc-svc, `scalabilityMode`). */
+/** Number of sizes in one encoding (W3C webrtc-svc, `scalabilityMode`). */
 export function spatialLayersOf(scalabilityMode = ''): number {
   return Number(/^[LS](\d)/.exec(scalabilityMode)?.[1] ?? 1)
 }

@@ -10,17 +10,17 @@ import {
 const LOOK_EVERY_MS = 1000
 
 export interface ReportedViewer {
-  /** The consumer that counts. */
+  /** The consumer that decides. */
   readonly video: () => types.Consumer | undefined
-  /** What would let the viewer have its next layer, kb/s; null while it has what it wants. */
+  /** The bitrate that would let the viewer have its next layer, kb/s; null while it has what it wants. */
   readonly goalKbps: () => number | null
-  /** Hears each estimate, kb/s. */
+  /** Gets each estimate, kb/s. */
   readonly estimated: (availableKbps: number) => void
 }
 
 /**
  * Estimates what a viewer's link carries from its RTCP reports, where its receiver has other ids for the header
- * extensions that the worker's own estimate needs: once a second, the statistics of one consumer.
+ * extensions of the worker's own estimate. Once a second it reads the statistics of one consumer.
  */
 export class ReportedEstimate implements Disposable {
   readonly #viewer: ReportedViewer
@@ -50,7 +50,7 @@ export class ReportedEstimate implements Disposable {
     // A single layer leaves nothing to choose.
     if (!consumer || consumer.type === 'simple' || consumer.paused || this.#looking) return
     this.#looking = true
-    // A consumer that closes meanwhile has nothing to report.
+    // A consumer that closes meanwhile reports nothing.
     const sent = await consumer.getStats().then(sentOf, () => undefined)
     this.#looking = false
     if (!sent || this.#closed) return
@@ -69,15 +69,15 @@ function sentOf(stats: readonly (types.ConsumerStat | types.ProducerStat)[]): ty
   return stats.find((each): each is types.ConsumerStat => each.type === 'outbound-rtp')
 }
 
-/** What came between two looks at one consumer's statistics, which count from its beginning on. */
+/** What happened between two looks at one consumer's statistics, which count from the consumer's beginning. */
 function reportOf(now: types.ConsumerStat, before: types.ConsumerStat, passedMs: number): DeliveryReport {
   const { fractionLost, roundTripTime } = now
   const packets = now.packetCount - before.packetCount
-  // Packets that were sent again, each once.
+  // Packets that were sent again, each counted once.
   const resent = now.packetsRepaired - before.packetsRepaired
   return {
     sentKbps: ((now.byteCount - before.byteCount) * 8) / passedMs,
-    // Of RTCP: in 256ths.
+    // RTCP counts loss in 256ths.
     loss: fractionLost / 256,
     resent: packets > 0 ? Math.min(1, resent / packets) : 0,
     rttMs: roundTripTime === undefined || roundTripTime === 0 ? null : roundTripTime,

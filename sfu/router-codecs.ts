@@ -1,8 +1,8 @@
 import type { types } from 'mediasoup'
 
 /**
- * What every router forwards. H.264 is declared as constrained baseline whatever the sender's profile is:
- * Chromium on Linux offers no High profile, decodes it all the same, and nobody checks the bitstream.
+ * The codecs of every router. H.264 is declared as constrained baseline, whatever the sender's profile is: Chromium on
+ * Linux offers no High profile, decodes it all the same, and nobody checks the bitstream.
  */
 export const ROUTER_CODECS: types.RouterRtpCodecCapability[] = [
   { kind: 'audio', mimeType: 'audio/opus', clockRate: 48_000, channels: 2 },

@@ -6,7 +6,7 @@ import { messageOf } from '../common/errors.ts'
 
 const libc = koffi.load('libc.so.6')
 
-/** Values of Linux on x86-64 and arm64, which agree in all of them. */
+/** Values of Linux, identical on x86-64 and arm64. */
 const AF_UNSPEC = 0
 const AF_INET = 2
 const AF_INET6 = 10
@@ -46,8 +46,8 @@ export function isPortFree(ip: string, port: number): boolean {
 }
 
 /**
- * A UDP socket by plain system calls, which never block: node:dgram has no way to send more than one datagram a
- * call, and makes several objects for each. Whoever has it watches its descriptor for what arrives.
+ * A UDP socket by plain system calls, which never block: node:dgram can't send more than one datagram in a call, and
+ * makes several objects for each. The owner watches the descriptor for arriving datagrams.
  */
 export class UdpSocket implements Disposable {
   #descriptor: number
@@ -93,13 +93,13 @@ export class UdpSocket implements Disposable {
     }
   }
 
-  /** To watch, and for nothing else; -1 once it is closed. */
+  /** For watching only; -1 once the socket is closed. */
   get descriptor(): number {
     return this.#descriptor
   }
 
   /**
-   * Sends to, and receives from, nobody else from now on. The local port stays as it is.
+   * From now on sends to, and receives from, this address alone. The local port stays.
    * @throws Error that names call, reason and address; TypeError for an address of the other family
    */
   connect(ip: string, port: number): void {
@@ -108,7 +108,7 @@ export class UdpSocket implements Disposable {
     if (connect(this.#descriptor, address, address.length) !== 0) throw systemError('connect', ip, port)
   }
 
-  /** Undoes {@link connect}: an address of no family does, connect(2). */
+  /** Undoes {@link connect}, by an address of no family, connect(2). */
   disconnect(): void {
     const nobody = Buffer.alloc(ADDRESS.size)
     nobody.writeUInt16LE(AF_UNSPEC, ADDRESS.family)
@@ -123,7 +123,7 @@ export class UdpSocket implements Disposable {
   /**
    * sendmmsg(2), in order.
    * @param messages address of the first of `count` `struct mmsghdr`, which must stay where they are
-   * @returns how many were sent, at least 1, or the negated errno when that is none
+   * @returns the number sent, at least 1, or the negated errno when none was
    */
   sendMany(messages: number, count: number): number {
     return resultOf(sendmmsg(this.#descriptor, messages, count, 0))
@@ -135,8 +135,8 @@ export class UdpSocket implements Disposable {
   }
 
   /**
-   * As `receive`, for datagrams of anybody.
-   * @param source is filled with the sender's address as the kernel has it, 28 bytes at least
+   * As `receive`, for datagrams from anybody.
+   * @param source is filled with the sender's address in the kernel's form, 28 bytes at least
    */
   receiveFrom(buffer: Buffer, source: Buffer): number {
     return resultOf(recvfrom(this.#descriptor, buffer, buffer.length, 0, source, [source.length]))
@@ -169,7 +169,7 @@ function addressOf(ip: string, port: number): Buffer {
   return address
 }
 
-/** Reads like those of node:dgram. */
+/** Has the same form as errors of node:dgram. */
 function systemError(call: string, ip?: string, port?: number): Error {
   const reason = getSystemErrorName(-koffi.errno())
   return new Error(`${call} ${reason}${ip === undefined ? '' : ` ${ip}:${port}`}`)

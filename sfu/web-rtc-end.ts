@@ -7,13 +7,13 @@ export interface WebRtcEndOptions {
   readonly slot: Pick<WorkerSlot, 'webRtcServer'>
   /** A router of that worker. */
   readonly router: types.Router
-  /** Where the estimate of what the link carries starts, kb/s; mediasoup's own by default. */
+  /** Where the estimate of the link starts, kb/s; mediasoup's own start by default. */
   readonly startKbps?: number
-  /** Without consent to send the transport is lost after so long, s (RFC 7675); mediasoup's own by default. */
+  /** Without consent to send the transport is lost after this time, s (RFC 7675); mediasoup's own time by default. */
   readonly consentWithinS?: number
 }
 
-/** The hub's end of one WebRTC connection: a viewer's, or a publisher's. */
+/** The hub's end of one WebRTC connection, of a viewer or a publisher. */
 export class WebRtcEnd implements Disposable {
   readonly transport: types.WebRtcTransport
   #onLost: ((reason: string) => void) | null = null
@@ -30,7 +30,7 @@ export class WebRtcEnd implements Disposable {
     })
   }
 
-  /** Listens on the WebRTC port of the worker, over UDP and TCP. */
+  /** Listens on the worker's WebRTC port, over UDP and TCP. */
   static async open({ slot, router, startKbps, consentWithinS }: WebRtcEndOptions): Promise<WebRtcEnd> {
     const transport = await router.createWebRtcTransport({
       webRtcServer: slot.webRtcServer,
@@ -43,12 +43,12 @@ export class WebRtcEnd implements Disposable {
     return new WebRtcEnd(transport)
   }
 
-  /** The other end is told the transport by this. */
+  /** The name of the transport for the other end. */
   get id(): string {
     return this.transport.id
   }
 
-  /** The other end's program builds its side of the transport by this. */
+  /** What the other end needs to build its side of the transport. */
   describe(): WebRtcTransportInfo {
     const { id, iceParameters, iceCandidates, dtlsParameters } = this.transport
     return {

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { workerBin } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
 
-/** Where `npm run setup` puts a link to the worker it fetched or built. */
+/** Where `npm run setup` puts a link to the worker that it fetched or built. */
 const setUp = join(import.meta.dirname, '..', 'node_modules', '.lanecast', 'mediasoup-worker')
 
 /**
- * Path of the mediasoup worker to run: what `MEDIASOUP_WORKER_BIN` names, else the one set-up prepared, else the one
- * in mediasoup's own package. Throws `worker_binary_missing` when there is none that can be executed.
+ * Path of the mediasoup worker to run: the one that `MEDIASOUP_WORKER_BIN` names, else the one that set-up prepared,
+ * else the one in mediasoup's own package. Throws `worker_binary_missing` when none can be executed.
  */
 export function workerBinary(): string {
   const named = process.env.MEDIASOUP_WORKER_BIN

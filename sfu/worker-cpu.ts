@@ -1,7 +1,7 @@
 import type { types } from 'mediasoup'
 import { sampleOf } from '../common/supervision/thread-sample.ts'
 
-/** A worker, and the slot that it and its successors stand in. */
+/** A worker, and the slot of the worker and its successors. */
 interface Measured {
   readonly index: number
   readonly worker: types.Worker
@@ -15,25 +15,25 @@ interface Sample {
   readonly load: number
 }
 
-/** Weight of the newest sample: at one a second a spike of a second is half forgotten after the next. */
+/** Weight of the newest sample. At a sample a second, a spike of a second is half forgotten after the next. */
 const NEWEST = 0.5
 
-/** How busy media workers are. A worker has one thread that forwards: when its core is full, packets wait. */
+/** How busy media workers are. One thread of a worker forwards: when its core is full, packets wait. */
 export class WorkerCpu {
   readonly #samples = new Map<number, Sample>()
 
-  /** Each worker's share of a core at the last sample, 0 to 1, by slot; 0 for one that was seen once. */
+  /** Each worker's share of a core at the last sample, 0 to 1, by slot; 0 for a worker that was seen once. */
   loadOf(index: number): number {
     return this.#samples.get(index)?.load ?? 0
   }
 
-  /** The least busy worker's share of a core at the last sample, 0 to 1: what is new goes there. */
+  /** The least busy worker's share of a core at the last sample, 0 to 1. New flows go there. */
   get leastBusy(): number {
     const loads = Array.from(this.#samples.values(), ({ load }) => load)
     return loads.length === 0 ? 0 : Math.min(...loads)
   }
 
-  /** Looks at the workers that are up. Call it each second or so. The kernel is asked: a worker that hangs holds up nothing. */
+  /** Samples the workers that are up, each second or so. The kernel is asked, so a hanging worker holds up nothing. */
   sample(slots: readonly Measured[], nowMs = performance.now()): void {
     const present = new Set(slots.map(({ index }) => index))
     for (const index of this.#samples.keys()) if (!present.has(index)) this.#samples.delete(index)

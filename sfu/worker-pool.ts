@@ -21,7 +21,7 @@ export interface WorkerPoolOptions {
   readonly events: MediaEvents
 }
 
-/** A place for one worker. The worker, its router and its WebRtcServer are replaced together when it dies. */
+/** A place for one worker. When the worker dies, the worker, its router and its WebRtcServer are replaced together. */
 export interface WorkerSlot {
   readonly index: number
   readonly worker: types.Worker
@@ -32,19 +32,19 @@ export interface WorkerSlot {
 }
 
 const PACE = { initialMs: 50, maxMs: 5000, factor: 2, healthyMs: 30_000 }
-/** A worker that answers nothing for so long by its own fault hangs: it is ended, as one that can't be asked to end. */
+/** A worker that answers nothing for this long by its own fault hangs, and is killed: it can't be asked to end. */
 const HANG_AFTER_MS = 3000
 const ASK_EVERY_MS = 500
-/** A fresh worker speaks within some 20 ms. */
+/** A new worker sends its first message within some 20 ms. */
 const START_WITHIN_MS = 5000
-/** Silent for so long, a worker gets nothing new while others answer. */
+/** A worker that is silent for this long gets nothing new while others answer. */
 const DOUBTFUL_AFTER_MS = 1000
-/** A worker that is asked to end does so in a few ms, unless it hangs. */
+/** A worker that is asked to end does so within a few ms, unless it hangs. */
 const CLOSE_WITHIN_MS = 1000
 
 /**
  * One mediasoup worker per core, each with one router and one shared WebRtcServer port. A worker that dies or hangs is
- * replaced on the same port; the pool owns all of them and closes them.
+ * replaced on the same port. The pool owns all workers and closes them.
  */
 export class WorkerPool implements AsyncDisposable {
   /** Who consumes what, on all workers. */
@@ -57,7 +57,7 @@ export class WorkerPool implements AsyncDisposable {
   readonly #restarting = new Set<Promise<void>>()
   readonly #closing = new AbortController()
   readonly #replaced = new Set<(slot: WorkerSlot) => void>()
-  /** mediasoup copies them at each reading, and each viewer is told. */
+  /** Kept because mediasoup copies them at each reading, and each viewer gets them. */
   #rtpCapabilities: types.RtpCapabilities | null = null
 
   private constructor(options: WorkerPoolOptions) {
@@ -66,10 +66,10 @@ export class WorkerPool implements AsyncDisposable {
     this.#paces = this.#slots.map(() => new RestartPace(PACE))
   }
 
-  /** Starts all workers; if one can't start, those already up are closed and the error is thrown. */
+  /** Starts all workers. If one can't start, the others are closed and the error is thrown. */
   static async open(options: WorkerPoolOptions): Promise<WorkerPool> {
     const pool = new WorkerPool(options)
-    // All of them, so that none comes up after those that were up have been closed.
+    // Waits for all of them, so that none comes up after the others have been closed.
     const started = await Promise.allSettled(pool.#slots.map((_, index) => pool.#start(index, 0)))
     const failed = started.find((result) => result.status === 'rejected')
     if (!failed) return pool
@@ -77,7 +77,7 @@ export class WorkerPool implements AsyncDisposable {
     throw failed.reason
   }
 
-  /** How many workers there should be. */
+  /** The intended number of workers. */
   get size(): number {
     return this.#slots.length
   }
@@ -91,12 +91,12 @@ export class WorkerPool implements AsyncDisposable {
     return this.#slots.filter((slot) => slot !== null)
   }
 
-  /** The slots whose workers are up and answer: what is new goes to one of these, where there is any. */
+  /** The slots whose workers are up and answer: new flows go to one of these, if there are any. */
   get answering(): readonly WorkerSlot[] {
     return this.slots.filter(({ worker }) => (this.#watched.get(worker)?.silentMs ?? 0) < DOUBTFUL_AFTER_MS)
   }
 
-  /** What every router can forward; they are all alike. @throws CodedError `no_worker` (503) before any was up */
+  /** What every router can forward; all routers are alike. @throws CodedError `no_worker` (503) before any was up */
   get rtpCapabilities(): types.RtpCapabilities {
     this.#rtpCapabilities ??= this.slots[0]?.router.rtpCapabilities ?? null
     if (this.#rtpCapabilities) return this.#rtpCapabilities
@@ -104,8 +104,8 @@ export class WorkerPool implements AsyncDisposable {
   }
 
   /**
-   * Hears when a dead worker's successor is up: everything that lived on the slot is gone and must be made anew.
-   * @returns ends that
+   * Calls `listener` when a dead worker's successor is up: everything on the slot is gone and must be rebuilt.
+   * @returns a function that ends this
    */
   onReplaced(listener: (slot: WorkerSlot) => void): () => void {
     this.#replaced.add(listener)
@@ -148,7 +148,7 @@ export class WorkerPool implements AsyncDisposable {
       if (worker.closed) throw new Error(`worker ${worker.pid} ended while it was set up`)
       const slot = { index, worker, router, webRtcServer, generation }
       this.#slots[index] = slot
-      // Only now: one that dies before is the caller's to start again.
+      // Set only now: if the worker dies earlier, the caller starts another.
       worker.once('died', () => this.#replace(index, generation, worker.pid, startedAt))
       return slot
     } catch (error) {
@@ -157,7 +157,7 @@ export class WorkerPool implements AsyncDisposable {
     }
   }
 
-  /** A worker; one that does not speak is replaced by another, once. */
+  /** Starts a worker. A worker that sends no first message is replaced once. */
   async #startWorker(): Promise<types.Worker> {
     const start = () => startMediaWorker(this.#watch, START_WITHIN_MS, this.#closing.signal)
     try {
@@ -169,7 +169,7 @@ export class WorkerPool implements AsyncDisposable {
     }
   }
 
-  /** Asks the worker again and again whether it is there, until it closes, and ends it when it hangs. */
+  /** Asks the worker again and again whether it answers, until it closes, and ends it when it hangs. */
   #watchOver(index: number, worker: types.Worker): void {
     const { events } = this.#options
     let told = false
@@ -180,7 +180,7 @@ export class WorkerPool implements AsyncDisposable {
       kill(worker.pid)
     })
     this.#watched.set(worker, watched)
-    // It does what it is asked for in order: with much to do, what it makes is heard before an answer to us.
+    // The worker handles its requests in order: when it is busy, what it makes is heard before its answer to us.
     this.census.watch(worker, () => watched.spoke())
     let asking = false
     const timer = setInterval(() => {
@@ -222,14 +222,14 @@ export class WorkerPool implements AsyncDisposable {
       if (!slot) continue
       if (signal.aborted) return slot.worker.close()
       this.#options.events.workerBack(index, performance.now() - diedAt)
-      // The worker is up, whatever comes of this.
+      // The worker is up, whatever the listeners do.
       for (const listener of this.#replaced) listener(slot)
       return
     }
   }
 }
 
-/** Ends a process that may be stopped or deaf; one that is gone is left. */
+/** Ends a process that may be stopped or deaf, if it still exists. */
 function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
@@ -238,7 +238,7 @@ function kill(pid: number): void {
   }
 }
 
-/** What a port in use means to whoever starts the hub; undefined for any other failure. */
+/** The error for a port in use, for the person who starts the hub; undefined for any other failure. */
 function portTaken(error: unknown, ip: string, port: number): CodedError | undefined {
   if (!messageOf(error).includes('address already in use')) return undefined
   return new CodedError('cannot_listen', `can't listen on ${ip}:${port} for media (UDP and TCP)`, {

@@ -1,4 +1,4 @@
 import { FineWall } from '../common/clock.ts'
 
-/** What browsers compare their clocks with: contracts end, and pictures were captured, by the machine's clock. */
+/** The clock that browsers compare with theirs: contracts end, and pictures were captured, by the machine's clock. */
 export const HUB_CLOCK = new FineWall()

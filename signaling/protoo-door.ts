@@ -14,15 +14,14 @@ export interface DoorDependencies {
   readonly viewers: Omit<ViewerSessionDependencies, 'events'>
   readonly publishers: PublisherAdmission
   readonly events: MediaEvents
-  /** What every router of the hub can forward; they are all alike. */
+  /** What every router of the hub can forward; all routers are alike. */
   readonly routerCapabilities: () => types.RtpCapabilities
 }
 
 /**
- * Welcomes a connection, whose first message then decides whose it is: `publish` is a publisher's, everything else
- * a viewer's.
- * @param admitted called when it showed a ticket that is good: until then it is nobody's; `anonymous` where that was
- *   granted to somebody without a token
+ * Welcomes a connection. Its first message decides whose it is: `publish` is a publisher's, everything else a viewer's.
+ * @param admitted called when the connection showed a good ticket; until then it is nobody's. `anonymous` where the
+ * ticket was granted to somebody without a token.
  */
 export function welcome(
   peer: Peer,
@@ -70,7 +69,7 @@ export function welcome(
   }
   // A peer is an emitter, though its types do not say so.
   const messages = peer as Peer & EventEmitter
-  // The session listens by then, and has not heard the message that it was made for.
+  // The session listens by now, and has not heard the message for which it was made.
   messages.once('request', (request: ProtooRequest, accept: unknown, reject: unknown) => {
     if (decide(request.method)) messages.emit('request', request, accept, reject)
   })

@@ -8,9 +8,9 @@ import { listenForGoodbye } from './protoo-goodbye.ts'
 import { guardProtooMessages, watchForFaults } from './protoo-message-guard.ts'
 import { RequestBudget } from './request-budget.ts'
 
-/** Chromium's RTP capabilities are about 20 kB of JSON; nothing else is larger. */
+/** Chromium's RTP capabilities are about 20 kB of JSON. Nothing else is larger. */
 const MAX_MESSAGE_BYTES = 64 * 1024
-/** Malformed messages of a connection; who sends more is cut off. */
+/** Malformed messages of a connection. A client that sends more is cut off. */
 const FAULTS_PER_SECOND = 20
 const FAULT_BURST = 60
 
@@ -22,7 +22,7 @@ export interface GatewayOptions {
 
 /**
  * The WebSocket door of viewers and publishers at `/protoo`. protoo gets an emitter of its own instead of the HTTP
- * server, because it would otherwise answer every upgrade, also those of other protocols.
+ * server: otherwise it would answer every upgrade, also those of other protocols.
  */
 export class ProtooGateway implements Disposable {
   /** Takes over HTTP upgrades of its path. */
@@ -34,11 +34,11 @@ export class ProtooGateway implements Disposable {
   readonly #options: GatewayOptions
   readonly #room = new protoo.Room()
   readonly #toProtoo = new EventEmitter()
-  /** Connections that showed no good ticket yet, oldest first. */
+  /** Connections that have shown no good ticket yet, oldest first. */
   readonly #strangers = new Set<Peer>()
-  /** Connections by no ticket but of those without a token. */
+  /** Connections whose tickets were all granted without a token. */
   readonly #anonymous = new Set<Peer>()
-  /** Connections by the ticket of somebody with a token. */
+  /** Connections with a ticket that was granted to somebody with a token. */
   readonly #named = new WeakSet<Peer>()
 
   constructor(options: GatewayOptions) {
@@ -53,14 +53,14 @@ export class ProtooGateway implements Disposable {
     })
     server.on('connectionrequest', ({ socket }, accept, reject) => {
       const { maxConnections, door } = this.#options
-      // Whoever only holds a place open gives it up: else a few silent ones would keep everybody out.
+      // Connections that only hold a place open give it up: otherwise a few silent ones would keep everybody out.
       if (this.connections >= maxConnections) this.turnOut()
       if (this.connections >= maxConnections) {
         door.events.rejected(null, 'max_connections', `${maxConnections} are connected`)
         return reject(503, 'too many connections; try again later')
       }
       const transport = accept()
-      // The WebSocket library takes off whoever listens, and listens itself once its answer has left.
+      // The WebSocket library removes all listeners, and listens itself once its answer has left.
       socket.on('error', () => {})
       // An exception past accept() would end the process (protoo has nobody to give it to).
       try {
@@ -102,12 +102,12 @@ export class ProtooGateway implements Disposable {
     return this.#room.peers.length
   }
 
-  /** Connections by a contract, which may not be turned out for others; of those, how many are for nobody with a token. */
+  /** Connections by a contract, which may not be turned out for others, and those of them without a token. */
   get inUse(): { readonly used: number; readonly anonymous: number } {
     return { used: this.connections - this.#strangers.size, anonymous: this.#anonymous.size }
   }
 
-  /** Closes the oldest connection that showed no good ticket yet. Answers whether there was one. */
+  /** Closes the oldest connection that has shown no good ticket yet. Returns whether there was one. */
   turnOut(): boolean {
     const stranger: Peer | undefined = this.#strangers.values().next().value
     stranger?.close()

@@ -10,7 +10,7 @@ interface Inside {
   readonly _transport?: { readonly _connection?: Connection }
 }
 
-/** `websocket` 1.0.35 tells of a close frame without a code as if there had been none. */
+/** `websocket` 1.0.35 reports a close frame without a code as if there had been none. */
 interface Connection {
   readonly closeReasonCode: number
   processFrame(frame: { readonly opcode: number }): void
@@ -29,7 +29,7 @@ export function listenForGoodbye(peer: Peer): void {
   }
 }
 
-/** Of a connection that closed: whether its other end vanished. It may come back; one that said goodbye will not. */
+/** Whether the other end of a closed connection vanished. It may come back; an end that said goodbye will not. */
 export function hasVanished(peer: Peer): boolean {
   const connection = connectionOf(peer)
   return connection?.closeReasonCode === ABNORMAL && !saidGoodbye.has(connection)

@@ -3,10 +3,10 @@ import type { Socket } from 'node:net'
 import type { WebSocketTransport } from 'protoo-server'
 import Message from 'protoo-server/lib/Message.js'
 
-/** What is wrong with what came in over a WebSocket, before anybody looked at what it asks for. */
+/** The fault of a WebSocket message, before anybody looks at what it asks for. */
 export type MessageFault = 'malformed_message' | 'oversized_message'
 
-/** Close codes of RFC 6455, section 7.4.1, by which the WebSocket library ends a connection itself. */
+/** Close codes of RFC 6455, section 7.4.1, with which the WebSocket library itself ends a connection. */
 const FAULT_OF_CLOSE = new Map<number, MessageFault>([
   [1002, 'malformed_message'],
   [1007, 'malformed_message'],
@@ -18,14 +18,14 @@ interface Inside {
   readonly _connection: EventEmitter & { readonly socket: Socket }
 }
 
-/** Told of the text that protoo is reading now, if it is no message. */
+/** Called if the text that protoo is reading now is no message. */
 let onMalformed: (() => void) | null = null
 let guarded = false
 
 /**
- * protoo-server 4.0.8 reads properties of whatever object a message's JSON is, and JSON's `null` is one: the text
- * `null` from any viewer throws where nobody catches, and ends the process. From here on a text that its parser
- * throws on is no message, like every other nonsense.
+ * protoo-server 4.0.8 reads properties of whatever a message's JSON is. So the text `null` from any viewer throws where
+ * nobody catches, and ends the process. From here on a text on which its parser throws is no message, like every other
+ * nonsense.
  */
 export function guardProtooMessages(): void {
   if (guarded) return
@@ -46,15 +46,15 @@ export function guardProtooMessages(): void {
 }
 
 /**
- * Tells of each thing that came in over a connection and is no protoo message: protoo ignores what is malformed, and
- * the WebSocket library ends the connection where something is too large or breaks its protocol.
+ * Reports everything on a connection that is no protoo message: protoo ignores malformed messages, and the WebSocket
+ * library ends the connection where something is too large or breaks its protocol.
  */
 export function watchForFaults(
   transport: WebSocketTransport,
   tell: (fault: MessageFault, detail: string) => void,
 ): void {
   const { _connection: connection } = transport as unknown as Inside
-  // protoo reads a text between these two, without a pause.
+  // protoo reads a text between these two listeners, without a pause.
   connection.prependListener('message', ({ type }: { readonly type: string }) => {
     onMalformed = () => tell('malformed_message', 'a text that is no protoo message')
     if (type === 'binary') tell('malformed_message', 'a binary message')
@@ -64,8 +64,8 @@ export function watchForFaults(
   })
   connection.on('close', (code: number, reason: string) => {
     const fault = FAULT_OF_CLOSE.get(code)
-    // The library tells of an end of its own making while the socket is still there; the other side may say the same
-    // codes about what we sent.
+    // When the library itself ends the connection, it reports that while the socket still exists. The other side may
+    // send the same codes about our messages.
     if (fault && !connection.socket.destroyed) tell(fault, `the connection was ended: ${reason}`)
   })
 }

@@ -11,7 +11,7 @@ export function parseData<Schema extends z.ZodType>(schema: Schema, data: unknow
   })
 }
 
-/** Undefined for data that is nested deeper than schemas of any JSON, which recurse, can follow. */
+/** Undefined for data that is nested too deeply for schemas of any JSON, which recurse. */
 function parsedBy<Schema extends z.ZodType>(schema: Schema, data: unknown) {
   try {
     return schema.safeParse(data)
@@ -21,7 +21,7 @@ function parsedBy<Schema extends z.ZodType>(schema: Schema, data: unknown) {
   }
 }
 
-/** The handler of a request. @throws CodedError `unknown_method` (404) that names those there are */
+/** The handler of a request. @throws CodedError `unknown_method` (404) that names the known methods */
 export function handlerOf<Handlers extends object>(
   handlers: Handlers,
   method: unknown,
@@ -33,7 +33,7 @@ export function handlerOf<Handlers extends object>(
   })
 }
 
-/** A refusal as protoo carries it: a status, and `code: message; details`. */
+/** A refusal in protoo's form: a status, and `code: message; details`. */
 export function refusalText({ code, message, details }: CodedError): string {
   return `${code}: ${[message, ...details].join('; ')}`
 }

@@ -25,7 +25,7 @@ import { ViewerCount } from './viewer-count.ts'
 /** Requests and notifications a publisher may send: 40 a second, 120 at once. */
 const REQUESTS_PER_SECOND = 40
 const REQUEST_BURST = 120
-/** Data messages, which go to everybody who watches: 10 a second, 30 at once. */
+/** Data messages, which go to every viewer: 10 a second, 30 at once. */
 const DATA_PER_SECOND = 10
 const DATA_BURST = 30
 
@@ -35,8 +35,8 @@ export interface PublisherSessionDependencies {
 }
 
 /**
- * One publisher's protoo connection: a browser's, whose media comes over a transport of the hub, or a field sender's,
- * which is only told what is wanted of it. Its first request, `publish`, shows the ticket of a contract.
+ * One publisher's protoo connection: of a browser, whose media comes over a transport of the hub, or of a field sender,
+ * which only hears what is wanted. Its first request, `publish`, shows the ticket of a contract.
  */
 export class PublisherSession implements PublisherControl, PublisherListener, PublishingListener {
   readonly #peer: SessionPeer<HubToPublisher>
@@ -45,7 +45,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   readonly #dataBudget = new RequestBudget(DATA_PER_SECOND, DATA_BURST, performance.now())
   readonly #viewers = new ViewerCount((count) => this.#peer.notify('viewers', { count }))
   answersKeyframes = true
-  /** Browsers and encoders leave out what they are told nobody watches. */
+  /** Browsers and encoders leave out what nobody watches, when they are told. */
   readonly sendsAlways = false
   #place: PublisherPlace | null = null
   #contract: FlowContract | null = null
@@ -112,7 +112,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   readonly #handlers: { [Method in keyof PublisherRequests]: (data: unknown) => Promise<unknown> } = {
     publish: async (data) => {
       const request = parseData(publisherRequests.publish, data)
-      // One after the other: a publisher that asks twice gets the second one's transport, and only that.
+      // One after the other: a publisher that asks twice gets only the second transport.
       const published = this.#publishing.then(() => this.#publish(request))
       this.#publishing = published.catch(() => {})
       return published
@@ -126,7 +126,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
       const { transport_id, kind, rtp_parameters, picture } = parseData(publisherRequests.produce, data)
       const publisher = this.#publisher(transport_id)
       if (picture) publisher.picture = picture
-      // mediasoup checks the rest of their shape.
+      // mediasoup checks the rest of the parameters' shape.
       const producer = await publisher.produce(kind, rtp_parameters as types.RtpParameters)
       return { producer_id: producer.id }
     },
@@ -190,7 +190,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     }
   }
 
-  /** The place that the ticket is for; the first one decides for the whole connection. */
+  /** The place of the ticket. The first ticket decides for the whole connection. */
   #admit(ticket: string, publisherId: string | null): PublisherPlace {
     if (this.#closed) throw connectionGone()
     if (this.#place) {
@@ -251,7 +251,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     return publisher
   }
 
-  /** Gives the place back; media that it holds goes on for a while. */
+  /** Gives the place back. Its media goes on for a while. */
   #leave(): void {
     this.#viewers[Symbol.dispose]()
     this.#control?.[Symbol.dispose]()

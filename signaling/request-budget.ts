@@ -1,6 +1,5 @@
 /**
- * A token bucket: `perSecond` requests on average, `burst` at once. Time comes in from outside, in ms of any
- * steady clock.
+ * A token bucket: `perSecond` requests on average, `burst` at once. Callers give the time, in ms of any steady clock.
  */
 export class RequestBudget {
   readonly #perMs: number

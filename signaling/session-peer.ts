@@ -8,23 +8,23 @@ import { RequestBudget } from './request-budget.ts'
 /** What a session makes of its connection. */
 export interface SessionPeerOwner {
   readonly role: 'viewer' | 'publisher'
-  /** What it answers, by method; whatever they throw is the refusal. */
+  /** Handlers of requests by method. Whatever they throw is the refusal. */
   readonly handlers: Readonly<Record<string, (data: unknown) => Promise<unknown>>>
-  /** What it listens to, by method. Each answers whether the notification made sense. */
+  /** Handlers of notifications by method. Each returns whether the notification made sense. */
   readonly notified: Readonly<Record<string, (data: unknown) => boolean>>
-  /** Requests and notifications it takes; who sends more is cut off. */
+  /** Most requests and notifications. A client that sends more is cut off. */
   readonly perSecond: number
   readonly burst: number
   readonly events: Pick<MediaEvents, 'rejected' | 'error'>
-  /** The stream that refusals are counted for; null while there is none. */
+  /** The stream for which refusals are counted; null while there is none. */
   readonly streamName: StreamName | null
-  /** @param vanished without a goodbye: it may come back */
+  /** @param vanished without a goodbye: the other end may come back */
   closed(vanished: boolean): void
 }
 
 /**
- * A session's end of a protoo connection: requests are answered by the session's handlers, whoever sends too much is
- * cut off, and `Notifications` (data by method) go out now or never.
+ * A session's end of a protoo connection. The session's handlers answer requests, a client that sends too much is cut
+ * off, and `Notifications` (data by method) go out now or never.
  */
 export class SessionPeer<Notifications extends object> {
   readonly #peer: Peer
@@ -57,16 +57,16 @@ export class SessionPeer<Notifications extends object> {
 
   notify<Method extends keyof Notifications & string>(method: Method, data: Notifications[Method]): void {
     if (!this.#peer.closed)
-      // A WebSocket that can't be written is gone, and will be told so any moment.
+      // A WebSocket that can't be written is gone, and will report that any moment.
       this.#peer.notify(method, data).catch(() => this.#peer.close())
   }
 
-  /** @throws when it is refused, or the connection closes before it is answered */
+  /** @throws when the request is refused, or the connection closes before the answer */
   request(method: string, data: unknown): Promise<unknown> {
     return this.#peer.request(method, data)
   }
 
-  /** Notes something of the other end's that was not taken. */
+  /** Records a message of the other end that was refused. */
   rejected(code: string, detail: string): void {
     this.#owner.events.rejected(this.#owner.streamName, code, detail)
   }
@@ -75,7 +75,7 @@ export class SessionPeer<Notifications extends object> {
     this.#peer.close()
   }
 
-  /** What was notified last leaves first: the WebSocket closes when it has. */
+  /** The last notification leaves first: the WebSocket closes after that. */
   closeSoon(): void {
     setImmediate(() => this.#peer.close())
   }

@@ -1,7 +1,7 @@
-/** Told at most this often, ms. */
+/** The count is told at most this often, ms. */
 const INTERVAL_MS = 1000
 
-/** Tells how many watch when that changes, at most once a second: a thousand that join at once are one message. */
+/** Tells the number of viewers when it changes, at most once a second: a thousand who join at once are one message. */
 export class ViewerCount implements Disposable {
   readonly #tell: (count: number) => void
   #count = 0

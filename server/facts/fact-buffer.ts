@@ -4,15 +4,15 @@ interface Numbered {
 
 export interface Batch<T> {
   readonly items: readonly T[]
-  /** What gave way before the first of the items; null where nothing did. */
+  /** The items that were dropped before the first item of the batch; null where none were. */
   readonly missed: { readonly count: number; readonly from: number } | null
 }
 
-/** What waits for one listener, in order: at most `capacity` items, of which the oldest gives way to the newest. */
+/** Items that wait for one listener, in order: at most `capacity`. A new item in a full buffer displaces the oldest. */
 export class FactBuffer<T extends Numbered> {
   readonly #capacity: number
   #items: T[] = []
-  /** Where the oldest item lies, once the ring is full. */
+  /** Place of the oldest item, once the ring is full. */
   #head = 0
   #missed: { count: number; readonly from: number } | null = null
 
@@ -32,7 +32,7 @@ export class FactBuffer<T extends Numbered> {
     this.#head = (this.#head + 1) % this.#capacity
   }
 
-  /** All that waits; nothing waits afterwards. */
+  /** Takes out everything that waits. */
   take(): Batch<T> {
     const items = [...this.#items.slice(this.#head), ...this.#items.slice(0, this.#head)]
     const missed = this.#missed

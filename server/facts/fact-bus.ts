@@ -7,46 +7,46 @@ interface Kinded {
 
 /** Something that happened. */
 export interface Fact<Body extends Kinded> {
-  /** Whose fact it is; null for what is the hub's own. */
+  /** The tenant of the fact; null for a fact of the hub itself. */
   readonly tenantId: string | null
-  /** Counts the tenant's facts of all kinds from 1, without gaps, since the hub's start. */
+  /** Number of the fact among all facts of its tenant since the hub's start: counts from 1, without gaps. */
   readonly seq: number
-  /** When it happened, Unix ms. */
+  /** Time of the fact, Unix ms. */
   readonly at: number
   readonly body: Body
 }
 
-/** Facts that a listener was too slow for. */
+/** Facts that a slow listener missed. */
 export interface Missed {
   readonly count: number
-  /** `seq` of the first of them. */
+  /** `seq` of the first missed fact. */
   readonly from: number
 }
 
 export interface Listener<Body extends Kinded, Kind extends Body['kind']> {
-  /** Names the listener in metrics and log lines: one of few names. */
+  /** Name of the listener in metrics and log lines; there are few names. */
   readonly name: string
-  /** Whose facts it hears: a tenant's, the hub's own (null), or everybody's, which is for parts of the hub alone. */
+  /** Whose facts the listener gets: a tenant's, the hub's own (null), or everybody's (for parts of the hub alone). */
   readonly of: { readonly tenantId: string | null } | 'all'
   readonly kinds: readonly Kind[]
-  /** Most facts of each tenant that wait while the listener is busy, 1 or more. The oldest gives way to the newest. */
+  /** Most facts of each tenant that wait while the listener is busy, 1 or more. A new fact displaces the oldest. */
   readonly capacity: number
   /**
-   * Takes facts of one tenant, in their order. Where it returns a promise, more facts of that tenant wait until the
+   * Takes facts of one tenant, in their order. If it returns a promise, more facts of that tenant wait until the
    * promise settles. What it throws is counted and logged; the same facts do not come again.
-   * @param missed what is missing right before the first of these facts; null where nothing is
+   * @param missed facts that are missing right before the first of these; null where none are
    */
   take(facts: readonly Fact<Extract<Body, { kind: Kind }>>[], missed: Missed | null): void | Promise<void>
 }
 
-/** Ends when it is disposed of: it hears nothing new, and has then taken what waited. */
+/** Disposing of it ends the subscription: the listener gets nothing new, and has then taken what waited. */
 export interface Subscription extends AsyncDisposable {
-  /** Ends it at once: what waits is dropped. */
+  /** Ends the subscription at once: waiting facts are dropped. */
   end(): void
 }
 
 export interface FactBusOptions {
-  /** A listener is told now that it missed facts. */
+  /** A listener is being told that it missed facts. */
   readonly missed: (listener: string, tenantId: string | null, missed: Missed) => void
   /** A listener threw. */
   readonly failed: (listener: string, error: unknown) => void
@@ -58,20 +58,20 @@ interface Ear<Body extends Kinded> {
   readonly kinds: ReadonlySet<string>
   readonly capacity: number
   readonly take: (batch: Batch<Fact<Body>>) => void | Promise<void>
-  /** By tenant; only while facts wait or are being taken. */
+  /** By tenant. An entry exists only while facts wait or are being taken. */
   readonly buffers: Map<string | null, Waiting<Body>>
 }
 
 interface Waiting<Body extends Kinded> {
   readonly buffer: FactBuffer<Fact<Body>>
-  /** Resolves when the listener has taken all of it. */
+  /** Resolves when the listener has taken everything. */
   readonly emptied: Promise<void>
 }
 
 /**
- * One source of facts for each tenant, and any number of listeners. Whoever tells a fact does not wait: each listener has
- * a bounded buffer for each tenant, which is emptied after the present turn of the event loop's work. So a listener that
- * is slow, throws or is gone holds up nobody, and a tenant's flood displaces no fact of another tenant.
+ * One source of facts for each tenant, with any number of listeners. To tell a fact takes no waiting: each listener has
+ * a bounded buffer for each tenant, which is emptied after the present turn of the event loop. So a listener that is
+ * slow, throws or is gone holds up nobody, and a tenant's flood displaces no fact of another tenant.
  */
 export class FactBus<Body extends Kinded> {
   readonly #options: FactBusOptions
@@ -85,7 +85,7 @@ export class FactBus<Body extends Kinded> {
     this.#clock = options.clock ?? SYSTEM_CLOCK
   }
 
-  /** Tells whoever listens. Never throws, and calls nobody before it returns. */
+  /** Tells the listeners. Never throws, and calls nobody before it returns. */
   tell(tenantId: string | null, body: Body): void {
     const seq = this.seq(tenantId) + 1
     this.#seqs.set(tenantId, seq)
@@ -94,17 +94,17 @@ export class FactBus<Body extends Kinded> {
     for (const ear of this.#ofTenant.get(tenantId) ?? []) this.#give(ear, fact)
   }
 
-  /** `seq` of the newest fact, 0 before the first: a snapshot taken now holds all up to this one. */
+  /** `seq` of the newest fact, 0 before the first. A snapshot taken now includes all facts up to this one. */
   seq(tenantId: string | null): number {
     return this.#seqs.get(tenantId) ?? 0
   }
 
-  /** Hears of what is told from now on. */
+  /** Subscribes to facts that are told from now on. */
   subscribe<Kind extends Body['kind']>(listener: Listener<Body, Kind>): Subscription {
     const { name, of, kinds, capacity } = listener
     const ear: Ear<Body> = {
       ...{ name, kinds: new Set(kinds), capacity, buffers: new Map() },
-      // Only facts of its kinds get into its buffers.
+      // Only facts of the listener's kinds get into its buffers.
       take: ({ items, missed }) =>
         listener.take(items as readonly Fact<Extract<Body, { kind: Kind }>>[], missed),
     }
@@ -128,7 +128,7 @@ export class FactBus<Body extends Kinded> {
     }
   }
 
-  /** How many facts wait, by listener. */
+  /** Number of waiting facts, by listener. */
   waiting(): Map<string, number> {
     const waiting = new Map<string, number>()
     for (const ear of [this.#toAll, ...this.#ofTenant.values()].flatMap((ears) => [...ears])) {
@@ -150,10 +150,10 @@ export class FactBus<Body extends Kinded> {
   }
 
   async #empty(ear: Ear<Body>, tenantId: string | null, buffer: FactBuffer<Fact<Body>>): Promise<void> {
-    // Whoever told the fact goes on first.
+    // The caller of `tell` goes on first.
     await null
     while (buffer.length > 0) await this.#take(ear, tenantId, buffer.take())
-    // In the same turn as the last look: no fact can come between.
+    // In the same turn as the last look, so no fact can come between.
     ear.buffers.delete(tenantId)
   }
 

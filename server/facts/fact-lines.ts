@@ -3,7 +3,7 @@ import type { Metrics } from '../metrics.ts'
 import type { TenantFact, TenantFacts } from './fact.ts'
 import type { Subscription } from './fact-bus.ts'
 
-/** Turns what happens in the topology into one counter and one log line each. */
+/** Turns each fact of the topology into one counter and one log line. */
 export function factLines(
   facts: Pick<TenantFacts, 'subscribe'>,
   metrics: Pick<Metrics, 'alarmsRaised' | 'reroutes'>,

@@ -5,7 +5,7 @@ import type { StreamClass, StreamState } from '../../common/wire/stream.ts'
 import type { StreamName } from '../../sfu/media-events.ts'
 import type { Fact, FactBus } from './fact-bus.ts'
 
-/** What became of a contract; `renewed`: only its end moved. */
+/** What happened to a contract. `renewed`: only its end moved. */
 export type ContractNews = 'granted' | 'renewed' | 'updated' | 'expired' | 'revoked'
 
 /** What can happen in a tenant, or in the hub itself. */
@@ -30,10 +30,10 @@ export type FactBody =
   | {
       readonly kind: 'alarm'
       readonly alarm: Alarm
-      /** null where it was raised. */
+      /** null for a raised alarm. */
       readonly cleared: { readonly why: 'recovered' | 'gone'; readonly afterMs: number } | null
     }
-  /** A flow runs over other nodes or links than before. */
+  /** A flow runs over other nodes or links now. */
   | {
       readonly kind: 'reroute'
       readonly stream: StreamName
@@ -48,7 +48,7 @@ export type FactBody =
       readonly kind: 'child'
       /** As in the wire's `Alarm`: `service:worker-0`, `stream:cam-1`. */
       readonly subject: string
-      /** Why it died, in words; null where it is back. */
+      /** Why the process died, in words; null for a successor that is up. */
       readonly died: string | null
     }
 
@@ -59,5 +59,5 @@ export type FactKind = FactBody['kind']
 
 export type TenantFact<Kind extends FactKind = FactKind> = Fact<Extract<FactBody, { kind: Kind }>>
 
-/** Where the hub's rooms tell what happened, and listen. */
+/** The bus on which the hub's rooms tell facts and listen. */
 export type TenantFacts = FactBus<FactBody>

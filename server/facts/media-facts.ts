@@ -1,7 +1,7 @@
 import type { MediaEvents } from '../../sfu/media-events.ts'
 import type { TenantFacts } from './fact.ts'
 
-/** Beside counters and log lines: what happens to media is told to whoever listens. */
+/** Beside counters and log lines, tells listeners the facts of media. */
 export function mediaFacts(events: MediaEvents, facts: Pick<TenantFacts, 'tell'>): MediaEvents {
   const worker = (slot: number, died: string | null) =>
     facts.tell(null, { kind: 'child', subject: `service:worker-${slot}`, died })
@@ -20,7 +20,7 @@ export function mediaFacts(events: MediaEvents, facts: Pick<TenantFacts, 'tell'>
       const subject = `stream:${stream.streamId}`
       const died = `the ingress process ended (${how}) and is replaced`
       facts.tell(stream.tenantId, { kind: 'child', subject, died })
-      // The stream's state tells how the successor fares: the alarm lasts for as long as processes die.
+      // The stream's state shows how the successor fares. The alarm lasts as long as processes die.
       facts.tell(stream.tenantId, { kind: 'child', subject, died: null })
     },
     portsTaken(stream, taken) {

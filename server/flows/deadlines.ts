@@ -1,32 +1,32 @@
 import { SYSTEM_CLOCK } from '../../common/clock.ts'
 
-/** Timers can't wait longer than some weeks, and a test's clock goes on by itself: looked at this often, ms. */
+/** How often to look at the clock, ms: timers can't wait more than some weeks, and a test's clock goes by itself. */
 const LOOK_EVERY_MS = 1000
 
-/** Deadlines are held to this grain, ms, so that thousands of them fire in batches. */
+/** Deadlines are rounded to this, ms, so that thousands of them fire in batches. */
 const GRAIN_MS = 100
 
 /**
- * Many deadlines on one timer: `onDue` is called with each key when its time has come. Keys are replaced by setting
- * them again. A change costs the same however many there are.
+ * Many deadlines on one timer: calls `onDue` with each key when its time has come. Setting a key again replaces its
+ * deadline. The cost of a change does not depend on the number of deadlines.
  */
 export class Deadlines implements Disposable {
   readonly #due = new Map<string, number>()
-  /** Keys by when they are due. */
+  /** Keys by their deadline. */
   readonly #batches = new Map<number, Set<string>>()
   readonly #onDue: (key: string) => void
   readonly #now: () => number
-  /** No key is due before; the one that was may be gone. */
+  /** No key is due before this time. The key that was due then may be gone. */
   #next = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
 
-  /** `now` by the steady clock, unix ms: a life is no shorter for a clock that is set. */
+  /** @param now the steady clock, unix ms, so that setting the machine's clock shortens no life */
   constructor(onDue: (key: string) => void, now: () => number = SYSTEM_CLOCK.steady) {
     this.#onDue = onDue
     this.#now = now
   }
 
-  /** `due` by the steady clock, unix ms; one in the past is due on the next turn. */
+  /** @param due by the steady clock, unix ms; a time in the past is due on the next turn */
   set(key: string, due: number): void {
     this.delete(key)
     const at = Math.ceil(due / GRAIN_MS) * GRAIN_MS

@@ -13,7 +13,7 @@ export interface HubMediaOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** A contract's media on this hub: its stream listens while the contract runs, and not a moment longer. */
+/** A contract's media on this hub: its stream listens exactly as long as the contract runs. */
 export function hubMedia({ streams, viewers, ristIp, onError }: HubMediaOptions): PublisherMedia {
   return {
     open(flow: LivePublisherFlow) {
@@ -41,7 +41,7 @@ function ristOf({ contract, keys }: LivePublisherFlow, address: string) {
     max_ms: profile.maxMs,
     rtt_multiple: profile.rttMultiple,
   }
-  // Where nobody measured the path yet it is taken to be short: the buffer is fitted to what it really is.
+  // An unmeasured path is taken to be short: the buffer is fitted to the real path later.
   const measured = contract.latency.stages.some(
     ({ stage, source }) => stage === 'one_way' && source !== 'default',
   )

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto'
 import type { FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { AesBits } from '../../common/wire/ids.ts'
 
-/** The hub's own node in the topology, shared with every tenant, where its settings name no other (HUB_ID). */
+/** Id of the hub's own node in the topology, shared with every tenant, unless the settings name another (HUB_ID). */
 export const HUB_NODE_ID = 'hub'
 
-/** Links a sender may bond of which the directory knows nothing. */
+/** Most links for a sender that the directory does not know. */
 export const UNKNOWN_SENDER_LINKS = 2
 
-/** Fresh secrets of one flow: 190 bits each, letters and digits that every sender's command line takes. */
+/** Fresh secrets of one flow: 190 bits each, in letters and digits that every sender's command line accepts. */
 export function newFlowKeys(contractId: string, aesBits: AesBits): FlowKeys {
   return {
     passphrase: randomBytes(24).toString('base64url'),

@@ -7,9 +7,9 @@ import type { EffectivePolicy } from '../../policy/effective.ts'
 
 /** What the hub's configuration says about policies. */
 export interface HubRules {
-  /** A rule in the default tenant, beside its own. */
+  /** A rule of the default tenant beside its own rules. */
   readonly rule: AclRule | null
-  /** What each tenant may have at most, whatever its policy allows. */
+  /** Most that each tenant may have, whatever its policy allows. */
   readonly ceilings: TenantCeilings
 }
 

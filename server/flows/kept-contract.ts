@@ -1,13 +1,13 @@
 import { type Clock, SYSTEM_CLOCK, steadyOf } from '../../common/clock.ts'
 
-/** Renewed when this share of the contract's life is over. */
+/** A contract is renewed when this share of its life is over. */
 const RENEW_AT = 0.5
 /** Never more often, ms. */
 const LEAST_MS = 1000
 
 /**
- * Renews a contract for a client that can't: one of WHIP or WHEP knows its session and no contract. What was granted is
- * asked for again by the same rules; what is refused until its time is over ends then.
+ * Renews a contract for a client that can't: a WHIP or WHEP client knows its session and no contract. The same rules
+ * decide again. A contract that is refused until its time is over ends then.
  */
 export class KeptContract implements Disposable {
   readonly #renew: () => Promise<number>
@@ -16,8 +16,8 @@ export class KeptContract implements Disposable {
   #closed = false
 
   /**
-   * @param expiresAt when it ends by the machine's clock, Unix ms
-   * @param renew answers when it ends now
+   * @param expiresAt end by the machine's clock, Unix ms
+   * @param renew returns the new end
    */
   constructor(expiresAt: number, renew: () => Promise<number>, clock: Clock = SYSTEM_CLOCK) {
     this.#renew = renew

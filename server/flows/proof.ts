@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 
-/** The token or certificate that a contract was asked for with: when that is revoked, the contract ends. */
+/** The token or certificate with which a contract was asked for. When the proof is revoked, the contract ends. */
 export const proofSchema = z.object({
   credential: z.enum(['jwt', 'api-key', 'certificate']),
   /** The JWT's `jti`, the API key's id, or the certificate's serial number. */
@@ -9,7 +9,7 @@ export const proofSchema = z.object({
 })
 export type Proof = z.infer<typeof proofSchema>
 
-/** null for whoever brought none: everybody, and the hub itself. */
+/** null for a caller without a proof: everybody, and the hub itself. */
 export function proofOf({
   credential,
   token_id,

@@ -16,10 +16,10 @@ import type { PublisherFlows } from './publisher-flows.ts'
 import type { Fixed } from './standing-streams.ts'
 import { newTicket } from './ticket.ts'
 
-/** When to ask again for a stream that is somebody else's, s: nobody knows when its contract ends. */
+/** When to ask again for somebody else's stream, s: nobody knows when its contract ends. */
 const OTHERS_RETRY_S = 5
 
-/** Where senders reach the hub and which ports are free. */
+/** Where senders reach the hub, and the free ports. */
 export interface PublishDoor {
   /** The hub's own node. */
   readonly nodeId: string
@@ -35,8 +35,8 @@ export interface PublishDependencies extends Taking {
 }
 
 /**
- * Grants a sender its contract, or renews the one it has: who asks again for a stream it publishes gets the same
- * contract with a new expiry, so that a sender which lost its answer loses nothing.
+ * Grants a sender its contract, or renews the sender's present contract. A sender that asks again for its own stream
+ * gets the same contract with a new expiry, so that a lost answer loses nothing.
  *
  * @param fixed ports and keys of a stream of the configuration, whose sender knows no contract
  * @throws CodedError of the refusal, `stream_taken` (409), `ports_exhausted` (503)
@@ -109,15 +109,15 @@ export async function publish(
   return contractOf(flow)
 }
 
-/** Where a new flow's media arrives, and its keys. */
+/** Where a new flow's media arrives, with its keys. */
 interface Way {
   readonly endpoints: Endpoint[]
   readonly keys: FlowKeys | null
-  /** Ports to give back when the flow does not begin. */
+  /** Ports to give back if the flow does not begin. */
   readonly taken: readonly number[]
 }
 
-/** Over WebRTC the publisher learns at the door where its media goes, and DTLS makes the keys. */
+/** Over WebRTC the publisher learns at the door where to send, and DTLS makes the keys. */
 const WEB_RTC: Way = { endpoints: [], keys: null, taken: [] }
 
 /** @throws CodedError `ports_exhausted` (503) */
@@ -161,7 +161,7 @@ function questionOf(principal: Principal, tenantId: string, request: PublishRequ
   })
 }
 
-/** What of a decision goes into the contract as it is. */
+/** The terms that a contract takes from a decision unchanged. */
 function termsOf(granted: GrantedDecision) {
   const { mode, transport, buffer, pacing, abr, overlay, latency, reasons, expires_at } = granted
   return { class: granted.class, mode, transport, buffer, pacing, abr, overlay, latency, reasons, expires_at }

@@ -13,45 +13,45 @@ import { streamPrioritySchema } from '../../common/wire/statistics-api.ts'
 import { HUB_NODE_ID } from './hub-node.ts'
 import { proofSchema } from './proof.ts'
 
-/** Of a stream that nobody gave another; the focused one of a page comes first anyway. */
+/** Priority of a stream that has no other. The focused stream of a page comes first in any case. */
 export const USUAL_PRIORITY = 100
 
-/** One sender's contract with what the hub needs to go on with it. */
+/** A sender's contract, with everything the hub needs to go on with it. */
 const publisherFlowSchema = z.object({
   contract: openContractSchema,
-  /** Who asked (see `ownerOf`); only they may publish the stream while the contract runs. */
+  /** The caller (see `ownerOf`). While the contract runs, nobody else may publish the stream. */
   owner: z.string(),
   node_id: nodeIdSchema.nullable(),
-  /** The class that was asked for; the contract's may be less. */
+  /** The class that the sender asked for. The contract's class may be lower. */
   requested_class: flowContractSchema.shape.class,
   /** Links of the path, for the next decision. */
   links: z.array(z.string()),
   history: switchHistorySchema,
   granted_at: z.number().int(),
-  /** Of whoever asked last; null in contracts of before there was this. */
+  /** Proof of the last caller; null in contracts that are older than this field. */
   proof: proofSchema.nullable().default(null),
   /** Set by hand; no term of the contract. */
   priority: streamPrioritySchema.shape.priority.default(USUAL_PRIORITY),
 })
 export type PublisherFlow = z.infer<typeof publisherFlowSchema>
 
-/** What only its holder may know of a contract. */
+/** What only a contract's holder may know. */
 export const flowSecretsSchema = z.object({
   /** null where the transport agrees on its own keys. */
   keys: flowKeysSchema.nullable(),
-  /** Lets its publisher in at the hub's doors. */
+  /** Lets the contract's publisher in at the hub's doors. */
   ticket: z.string(),
 })
 
-/** As it is stored: the secrets are sealed, and its hub is named. */
+/** The stored form: with sealed secrets, and with the id of its hub. */
 export const storedPublisherFlowSchema = publisherFlowSchema.extend({
   sealed_keys: z.string(),
-  /** Contracts of before hubs had ids are those of the hub that has the usual one. */
+  /** Contracts that are older than hub ids belong to the hub with the usual id. */
   hub_id: nodeIdSchema.default(HUB_NODE_ID),
 })
 export type StoredPublisherFlow = z.infer<typeof storedPublisherFlowSchema>
 
-/** A flow that runs, keys and all; only in memory. */
+/** A running flow with its keys; in memory only. */
 export interface LivePublisherFlow extends PublisherFlow {
   readonly keys: FlowKeys | null
   readonly ticket: string
@@ -67,18 +67,18 @@ export function contractOf({
   return { ...contract, keys, join: { protoo_url: '/protoo', whip_url, ticket, ice_servers: [] } }
 }
 
-/** Whom a contract belongs to. Users, nodes and the hub's own are told apart: their ids may be alike. */
+/** The owner of a contract. The names of users, nodes and the hub itself differ, even where their ids are alike. */
 export function ownerOf({ id, tenant_id, node_id }: Pick<Principal, 'id' | 'tenant_id' | 'node_id'>): string {
   if (node_id !== null) return `node:${node_id}`
   return tenant_id === null ? `hub:${id}` : `user:${id}`
 }
 
-/** Whether the hub itself asks, for the streams of its configuration: no token can be issued to a name that begins so. */
+/** Whether the hub itself asks, for the streams of its configuration. No token can be issued to such a name. */
 export function isHubsOwn({ id }: Pick<Principal, 'id'>): boolean {
   return id.startsWith('_')
 }
 
-/** Whether nothing differs that a sender or viewer would notice: a contract's end is no term of it. */
+/** Whether two contracts differ in nothing that a sender or viewer would notice. The end of a contract is no term. */
 export function sameTerms(
   { contract: one }: LivePublisherFlow,
   { contract: other }: LivePublisherFlow,

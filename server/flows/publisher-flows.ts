@@ -19,35 +19,35 @@ import {
 } from './publisher-flow.ts'
 import { hashOf } from './ticket.ts'
 
-/** How long after a failure the store is asked again to delete what ended, ms. */
+/** How long after a failure the store is asked again to delete ended contracts, ms. */
 const DELETE_AGAIN_MS = 1000
 
-/** What happens to media when contracts begin and end. */
+/** Starts and stops media with its contract. */
 export interface PublisherMedia {
   /** Starts to listen for the flow's sender. @throws CodedError `ports_exhausted` (503) */
   open(flow: LivePublisherFlow): void
-  /** Stops it, its lane and whoever watches. */
+  /** Stops the media, its lane, and its viewers. */
   close(flow: LivePublisherFlow, reason: 'expired' | 'revoked'): Promise<void>
 }
 
-/** Who watches what contracts run over. */
+/** Follows what running contracts use. */
 export interface FlowWatcher {
-  /** What the hub carries by this contract is taken up, or changed. */
+  /** The hub begins to carry a contract, or the contract changed. */
   running(flow: LivePublisherFlow): void
   over(flow: LivePublisherFlow): void
   /**
-   * News for everybody else. They come when they are true: a grant or a change when media listens and the store has it,
-   * an end when media has stopped, and of a contract that could not begin nothing does.
+   * News for all others. They come when they are true: a grant or a change when media listens and the store has it, an
+   * end when media has stopped, and nothing of a contract that could not begin.
    */
   tell(flow: PublisherFlow, news: ContractNews): void
 }
 
 export type FlowListener = (event: FlowEvent) => void
 
-/** The next version of a flow, and what is noted of the change. */
+/** The next version of a flow, and the record of the change. */
 export interface FlowChange {
   readonly flow: LivePublisherFlow
-  /** null: the contract is as it was, and what else changed is remembered until the next version. */
+  /** null: the contract stays as it was, and other changes are remembered until the next version. */
   readonly audit: AuditDraft | null
 }
 
@@ -63,8 +63,8 @@ export interface PublisherFlowsOptions {
 }
 
 /**
- * The senders' contracts: in memory while they run, in the store so that they survive a restart. What the store
- * acknowledged is what runs; a contract that ends takes its media with it at once.
+ * The senders' contracts: in memory while they run, and in the store so that they survive a restart. What the store
+ * acknowledged is what runs. A contract that ends takes its media with it at once.
  */
 export class PublisherFlows implements Disposable {
   readonly #stored: Collection<StoredPublisherFlow>
@@ -74,16 +74,16 @@ export class PublisherFlows implements Disposable {
   readonly #watcher: FlowWatcher
   readonly #flows = new Map<string, LivePublisherFlow>()
   readonly #byStream = new Map<string, string>()
-  /** By the hash of their ticket, so that how long a look-up takes tells nothing of it. */
+  /** By the hash of their ticket, so that the time of a look-up says nothing about a ticket. */
   readonly #byTicket = new Map<string, string>()
   readonly #listeners = new Map<string, Set<FlowListener>>()
   /** The last change of each contract that is under way; never rejects. */
   readonly #changing = new Map<string, Promise<unknown>>()
-  /** Contracts that nobody was told of yet. */
+  /** Contracts of which nobody was told yet. */
   readonly #beginning = new Set<string>()
-  /** Ended contracts that the store did not take yet. */
+  /** Ended contracts that the store has not deleted yet. */
   readonly #deletions = new Set<NodeJS.Timeout>()
-  /** When contracts end, by the steady clock, unix ms. */
+  /** Ends of contracts by the steady clock, unix ms. */
   readonly #endsAt = new Map<string, number>()
   readonly #expiry: Deadlines
   readonly #clock: Clock
@@ -112,7 +112,7 @@ export class PublisherFlows implements Disposable {
     }, clock.steady)
   }
 
-  /** Takes up the contracts of before a restart: their senders are still sending to the same ports. */
+  /** Takes up the contracts from before a restart: their senders still send to the same ports. */
   async restore(now: number): Promise<void> {
     for (const { value } of await this.#stored.list(null)) {
       const { sealed_keys, hub_id, ...flow } = value
@@ -144,7 +144,7 @@ export class PublisherFlows implements Disposable {
     return this.#flows.get(contractId)
   }
 
-  /** The flow whose publisher comes with this ticket. */
+  /** The flow whose publisher holds this ticket. */
   ofTicket(ticket: string): LivePublisherFlow | undefined {
     const contractId = this.#byTicket.get(hashOf(ticket))
     return contractId === undefined ? undefined : this.#flows.get(contractId)
@@ -155,20 +155,20 @@ export class PublisherFlows implements Disposable {
     return contractId === undefined ? undefined : this.#flows.get(contractId)
   }
 
-  /** Among the streams of one viewer, the more the earlier it gets its bandwidth: 1 to 255. */
+  /** Priority among the streams of one viewer, 1 to 255: the higher one gets its bandwidth first. */
   priorityOf(tenantId: string, streamId: string): number {
     return this.ofStream(tenantId, streamId)?.priority ?? USUAL_PRIORITY
   }
 
   /**
-   * Stores a new flow and starts its media. Nothing is left of it when either fails.
+   * Stores a new flow and starts its media. If either fails, nothing of the flow remains.
    * @throws CodedError `stream_taken` (409), `contract_ended` (409) where it was revoked meanwhile
    */
   async begin(flow: LivePublisherFlow, audit: AuditDraft): Promise<void> {
     const { tenant_id, stream_id, contract_id } = flow.contract
     if (this.ofStream(tenant_id, stream_id))
       throw new CodedError('stream_taken', `stream ${stream_id} has a publisher already`, { status: 409 })
-    // Held before the first wait, so that two requests at once can't both get the stream.
+    // Reserved before the first wait, so that two requests at once can't both get the stream.
     this.#beginning.add(contract_id)
     this.#add(flow)
     await this.#inTurn(contract_id, async () => {
@@ -177,7 +177,7 @@ export class PublisherFlows implements Disposable {
         try {
           await this.#store.write([this.#change(flow, 0)], [audit])
         } catch (error) {
-          // Whoever ended it meanwhile has closed it: its stream may be another contract's by now.
+          // Whoever ended the flow meanwhile has closed it: its stream may belong to another contract by now.
           if (this.#flows.get(contract_id) === flow) await this.#media.close(flow, 'revoked')
           throw error
         }
@@ -192,8 +192,8 @@ export class PublisherFlows implements Disposable {
   }
 
   /**
-   * Stores the next version of a running contract and tells its holder. Changes of one contract come one after the
-   * other: `make` gets what the one before left.
+   * Stores the next version of a running contract and tells its holder. Changes of one contract run one after the
+   * other: `make` gets the result of the change before.
    * @throws CodedError `contract_ended` (409), and whatever `make` throws
    */
   async update(
@@ -202,7 +202,7 @@ export class PublisherFlows implements Disposable {
   ): Promise<LivePublisherFlow> {
     return this.#inTurn(contractId, async () => {
       const { flow, audit } = await make(this.#running(contractId))
-      // An end that comes after this is stored after this.
+      // An end that comes after this change is stored after this change.
       this.#running(contractId)
       if (audit === null) {
         this.#flows.set(contractId, flow)
@@ -218,7 +218,8 @@ export class PublisherFlows implements Disposable {
   }
 
   /**
-   * Stores a running stream's priority among those of one viewer, 1 to 255. Its holder is not told: no term has changed.
+   * Stores a running stream's priority among those of one viewer, 1 to 255. Its holder is not told, because no term has
+   * changed.
    * @throws CodedError `contract_ended` (409)
    */
   async setPriority(contractId: string, priority: number, audit: AuditDraft): Promise<void> {
@@ -229,8 +230,9 @@ export class PublisherFlows implements Disposable {
   }
 
   /**
-   * Ends a contract and its media. False when there is none.
-   * @throws CodedError of the store: the contract is over all the same, and the store is asked until it has noted that
+   * Ends a contract and its media. Returns false when there is no such contract.
+   * @throws CodedError of the store. The contract is over all the same, and the store is asked until it has recorded
+   * that.
    */
   async end(contractId: string, reason: 'expired' | 'revoked', actor: string, why: string): Promise<boolean> {
     const flow = this.#flows.get(contractId)
@@ -245,7 +247,7 @@ export class PublisherFlows implements Disposable {
     try {
       await this.#delete(flow, record)
     } catch (error) {
-      // Else it would be back after a restart.
+      // Otherwise the contract would be back after a restart.
       this.#deleteLater(flow, record)
       throw error
     } finally {
@@ -256,9 +258,9 @@ export class PublisherFlows implements Disposable {
   }
 
   /**
-   * The machine's clock was set: contracts last as long as before, and end at another time by it, which is what is stored.
-   * Their holders have counted the time themselves, and are not told.
-   * @throws CodedError of the store: what a restart finds is then as it was
+   * The machine's clock was set. Contracts last as long as before, so their ends by that clock move, and these are
+   * stored. Holders count the time themselves and are not told.
+   * @throws CodedError of the store; a restart then finds the old ends
    */
   async clockStepped(): Promise<void> {
     for (const flow of this.list()) {
@@ -270,7 +272,7 @@ export class PublisherFlows implements Disposable {
     }
     await Promise.all(
       this.list().map(({ contract: { contract_id } }) =>
-        // In turn with other changes: what is stored last is what runs.
+        // In turn with other changes, so that the last stored version is the one that runs.
         this.#inTurn(contract_id, async () => {
           const flow = this.#flows.get(contract_id)
           if (flow) await this.#store.write([this.#change(flow)])
@@ -279,7 +281,7 @@ export class PublisherFlows implements Disposable {
     )
   }
 
-  /** Hears of new versions and of the end; call what is returned to stop. */
+  /** Subscribes to new versions and to the end. Call the returned function to stop. */
   listen(contractId: string, listener: FlowListener): () => void {
     const listeners = this.#listeners.get(contractId) ?? new Set()
     this.#listeners.set(contractId, listeners.add(listener))

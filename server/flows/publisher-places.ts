@@ -11,15 +11,15 @@ import { ApiError } from '../api/api-error.ts'
 import { contractOf } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 
-/** Media goes on this long without the connection that it was signalled over, ms. */
+/** How long media goes on without the connection that signalled it, ms. */
 const MEDIA_STAYS_MS = 15_000
 
-/** A publisher that has just come has this long to connect, ms: until then media that does not come has not stopped. */
+/** A new publisher has this long to connect, ms. Until then, media that does not come has not stopped. */
 const COMES_WITHIN_MS = 4000
 
-/** Media of which nothing comes for so long while somebody asks for the place has stopped, ms. */
+/** Media has stopped when nothing of it comes for this long while somebody asks for the place, ms. */
 const LOOK_FOR_MS = 800
-/** What was seen holds this long, ms. */
+/** How long an observation holds, ms. */
 const SEEN_FOR_MS = 1000
 
 /** When to ask again for a place whose media still arrives, s. */
@@ -39,9 +39,9 @@ interface Entry {
   holder: Holder | null
   publisher: Publisher | null
   leaving: NodeJS.Timeout | undefined
-  /** Somebody looks whether media still arrives. */
+  /** Set while somebody watches whether media still arrives. */
   looking: Promise<void> | null
-  /** When nothing arrived for a while, by the steady clock, ms. */
+  /** The last time when nothing had arrived for a while, by the steady clock, ms. */
   quietAt: number | null
 }
 
@@ -50,11 +50,11 @@ export interface PublisherPlacesOptions {
   readonly findStream: (tenantId: string, streamId: string) => Stream | undefined
   /** A clock that never steps, ms. */
   readonly now?: () => number
-  /** How long media is looked at, ms; 800 by default. */
+  /** How long to watch for media, ms; 800 by default. */
   readonly lookForMs?: number
 }
 
-/** The places of all publishers that come by a ticket: over protoo, and over WHIP. */
+/** The places of all publishers with a ticket: over protoo and over WHIP. */
 export class PublisherPlaces implements PublisherAdmission, Disposable {
   readonly #flows: PublisherPlacesOptions['flows']
   readonly #findStream: PublisherPlacesOptions['findStream']
@@ -103,7 +103,7 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
         else this.#over(contract_id, entry, listener, event.reason)
       }),
     }
-    // In the place before the other one is told to go: what that one gives back is no longer the place.
+    // Takes the place before the other holder is told to go: what that holder gives back is then no longer the place.
     entry.holder = holder
     entry.quietAt = null
     clearTimeout(entry.leaving)
@@ -159,8 +159,8 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
   }
 
   /**
-   * Whether the media of who holds the place has stopped. A field sender's comes by RIST, and its stream knows; for a
-   * while of a connection that was cut the hub can't tell it from one that is there.
+   * Whether the media of the place's holder has stopped. A field sender's media comes by RIST, and its stream knows.
+   * For a while the hub can't tell a cut connection from one that is there.
    */
   #hasStopped({ holder, publisher, stream, quietAt }: Entry): boolean {
     if (!holder || this.#now() - holder.since < COMES_WITHIN_MS) return false
@@ -169,7 +169,7 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
     return stream.state.state === 'input_lost'
   }
 
-  /** Sees whether packets arrive that should. */
+  /** Watches whether the packets arrive that should. */
   async #look(entry: Entry): Promise<void> {
     const { holder, publisher } = entry
     if (!holder || !publisher?.alive) return
@@ -208,12 +208,12 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
   }
 }
 
-/** A program that comes on another connection; null is always another one. */
+/** Whether this is a program on another connection of its own; null is always another program. */
 function sameProgram({ publisherId }: Holder, other: string | null): boolean {
   return other !== null && publisherId === other
 }
 
-/** 409 where somebody publishes by the same token already. */
+/** 409 where somebody already publishes by the same token. */
 export function taken(streamId: string): ApiError {
   return new ApiError(409, 'stream_taken', `stream ${streamId} is being published already`, {
     retryAfterSeconds: ASK_AGAIN_S,

@@ -8,7 +8,7 @@ import { renewal } from './publish.ts'
 import { type LivePublisherFlow, sameTerms } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 
-/** Who decides when nobody asked: the hub itself. */
+/** The principal of decisions that nobody asked for: the hub itself. */
 const HUB: AuthenticatedPrincipal = {
   id: 'hub',
   role: 'admin',
@@ -21,8 +21,8 @@ export interface ReconsiderDependencies extends Taking {
 }
 
 /**
- * Looks at a flow again because something happened to what it runs over. The class that was asked for is tried
- * anew, so that a flow which had to step down rises again. A refusal leaves the contract as it is, on record.
+ * Decides again about a flow because something happened on its path. Tries the class that was asked for, so that a
+ * lowered flow can rise again. A refusal leaves the contract as it is, and is recorded.
  */
 export async function reconsider(
   { decisions, publishers, noteDecision }: ReconsiderDependencies,
@@ -55,7 +55,7 @@ export async function reconsider(
   return { betterSince }
 }
 
-/** A flow as the overlay watches it. */
+/** A flow in the form in which the overlay watches it. */
 export function watchedOf({ contract, links }: LivePublisherFlow): WatchedFlow {
   return {
     contractId: contract.contract_id,

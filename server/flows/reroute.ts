@@ -12,8 +12,8 @@ export interface RerouteDependencies extends Taking {
 }
 
 /**
- * Decides anew about a stream that runs and answers its updated contract: other links of the bond, other pacing,
- * another class. A person's wish (`byHand`) is not held back by hysteresis.
+ * Decides again about a running stream and returns its updated contract: other links of the bond, other pacing, another
+ * class. Hysteresis does not hold back a person's wish (`byHand`).
  *
  * @throws CodedError `stream_not_found` (404) or of the refusal; the running contract then stays as it is
  */
@@ -45,7 +45,7 @@ export async function reroute(
   return contractOf(updated)
 }
 
-/** The links of the endpoints that are not wanted any more. */
+/** The links of the endpoints that are no longer wanted. */
 function linksToLeave({ contract }: LivePublisherFlow, { current_endpoints }: RerouteRequest): string[] {
   return contract.endpoints
     .filter((endpoint) =>

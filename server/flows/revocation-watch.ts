@@ -2,9 +2,9 @@ import type { Authenticator } from '../auth/authenticate.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
 
-/** Tokens change often, and not often for the worse: contracts are looked through at most this often, ms. */
+/** How often contracts are searched at most, ms: tokens change often, and few changes end contracts. */
 const LOOK_AFTER_MS = 100
-/** And once more for what was asked for just before and granted just after, ms. */
+/** Searches once more for contracts that were asked for just before and granted just after, ms. */
 const LOOK_AGAIN_MS = 1000
 
 export interface RevocationWatchOptions {
@@ -15,8 +15,8 @@ export interface RevocationWatchOptions {
 }
 
 /**
- * Ends the contracts of whoever's token or certificate was revoked, and their media with them. Who renewed with a newer
- * token keeps theirs; a token that merely expired is missed at the next renewal.
+ * Ends contracts, with their media, when the token or certificate behind them is revoked. A caller who renewed with a
+ * newer token keeps the contract. A token that merely expired shows at the next renewal.
  */
 export class RevocationWatch implements Disposable {
   readonly #options: RevocationWatchOptions
@@ -31,7 +31,7 @@ export class RevocationWatch implements Disposable {
       clearTimeout(this.#again)
       this.#again = setTimeout(() => this.#look(), LOOK_AGAIN_MS).unref()
     })
-    // Contracts of before a restart, of tokens that were revoked meanwhile.
+    // Finds contracts from before a restart whose tokens were revoked meanwhile.
     this.#look()
   }
 

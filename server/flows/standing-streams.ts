@@ -9,27 +9,27 @@ import { type PublishDependencies, publish } from './publish.ts'
 import { type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 
 const RETRY = { initialMs: 1000, maxMs: 30_000, factor: 2 }
-/** A contract that ran out is asked for again after so long, ms: its ports are given back by then. */
+/** Wait before asking again for a contract that ran out, ms: by then its ports are given back. */
 const AFTER_END_MS = 100
-/** Renewed when this share of the contract's life is over. */
+/** A contract is renewed when this share of its life is over. */
 const RENEW_AT = 0.5
 
-/** Who publishes the streams of the configuration: the hub itself, in the tenant of whoever names none. */
+/** The publisher of the configuration's streams: the hub itself, in the default tenant. */
 export const STANDING_PRINCIPAL: AuthenticatedPrincipal = {
-  // No token can be issued to a name that begins so.
+  // No token can be issued to a name that begins with `_`.
   id: '_configuration',
   role: 'publisher',
   tenant_id: DEFAULT_TENANT,
   ...UNPROVEN,
 }
 
-/** What a stream of the configuration has fixed where a contract would choose. */
+/** What a stream of the configuration fixes, where a contract would choose. */
 export interface Fixed {
   readonly ports: readonly number[] | number
   readonly keys: FlowKeys
 }
 
-/** The rule that opens the configuration's public streams to everybody; null where there is none. */
+/** The rule that opens the configuration's public streams to everybody; null without public streams. */
 export function publicStreamsRule(streams: readonly ConfiguredStream[]): AclRule | null {
   const open = streams.filter((stream) => stream.public).map(({ stream_id }) => stream_id)
   return open.length === 0
@@ -43,18 +43,18 @@ export function publicStreamsRule(streams: readonly ConfiguredStream[]): AclRule
       }
 }
 
-/** What becomes of the configuration's streams. None of these may throw. */
+/** News of the configuration's streams. None of these may throw. */
 export interface StandingListener {
-  /** A stream has its contract; else `reason` says why it was refused, and it is asked for again. */
+  /** A stream has its contract; else `reason` says why it was refused, and the hub asks again. */
   standing(streamId: string, reason: unknown): void
-  /** Somebody ended its contract: it stays away. */
+  /** Somebody ended the stream's contract: the stream stays away. */
   revoked(streamId: string): void
 }
 
 interface Kept {
   readonly stream: ConfiguredStream
   timer: NodeJS.Timeout | undefined
-  /** The contract that is listened to. */
+  /** The contract that this stream listens to. */
   contractId: string | null
   stopListening: () => void
   /** Revoked by hand. */
@@ -62,9 +62,9 @@ interface Kept {
 }
 
 /**
- * Keeps contracts for the streams of the configuration, as a sender would that asks by itself: granted by the same
- * policy, renewed at half their life, and asked for again when they were refused or ran out. One that is revoked by hand
- * stays away until the next start of the hub: who ends a stream means it.
+ * Keeps contracts for the streams of the configuration, like a sender that asks by itself: the same policy grants them,
+ * they are renewed at half their life, and asked for again after a refusal or expiry. A stream that is revoked by hand
+ * stays away until the next start of the hub, because an operator who ends a stream means it.
  */
 export class StandingStreams implements Disposable {
   readonly #deps: PublishDependencies
@@ -78,8 +78,8 @@ export class StandingStreams implements Disposable {
   }
 
   /**
-   * Asks for every stream's contract; resolves when each was asked once. Contracts of before a restart end where the
-   * configuration has other ports or keys now, or no such stream.
+   * Asks for every stream's contract. Resolves when each was asked for once. Contracts from before a restart end where
+   * the configuration has other ports or keys now, or no such stream.
    */
   async start(streams: readonly ConfiguredStream[]): Promise<void> {
     const { publishers } = this.#deps
@@ -102,12 +102,12 @@ export class StandingStreams implements Disposable {
     )
   }
 
-  /** The machine's clock was set: contracts are renewed now, so that what is stored is right again. */
+  /** The machine's clock was set: renews contracts now, so that the stored ends are right again. */
   clockStepped(): void {
     for (const kept of this.#kept.values()) void this.#keep(kept, 0)
   }
 
-  /** Whether a stream of the configuration stays away because it was revoked by hand. */
+  /** Whether a stream of the configuration stays away because somebody revoked it by hand. */
   isAway(streamId: string): boolean {
     return this.#kept.get(streamId)?.away ?? false
   }

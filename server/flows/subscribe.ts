@@ -15,14 +15,14 @@ export interface SubscribeDependencies {
     tenantId: string,
     streamId: string,
   ) => { readonly state: StreamState; readonly streamClass: StreamClass } | undefined
-  /** Puts a decision on the audit trail, floods of them as one record. */
+  /** Records a decision on the audit trail; a flood becomes one record. */
   readonly noteDecision: (draft: ReturnType<typeof auditOf>, granted: boolean) => Promise<void>
 }
 
 /**
- * Grants a viewer its contract and tells it how to join.
- * @param address where it asks from: who has no token is counted by that
- * @throws CodedError of the refusal: 403, 404 (no such stream, or not this tenant's), 503 with what is full
+ * Grants a viewer its contract and tells the viewer how to join.
+ * @param address the caller's address, by which callers without a token are counted
+ * @throws CodedError of the refusal: 403, 404 (no such stream, or another tenant's), 503 with what is full
  */
 export async function subscribe(
   { decisions, viewers, streamOf, noteDecision }: SubscribeDependencies,
@@ -47,7 +47,7 @@ export async function subscribe(
 
   const contractId = newContractId()
   const { preference } = request
-  // Before the first wait: of two at once the second one is decided with the first one's place taken.
+  // Before the first wait: of two callers at once, the second is decided after the first has its place.
   const ticket = viewers.grant(
     {
       contractId,

@@ -3,19 +3,19 @@ import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { CodedError } from '../../common/errors.ts'
 import { isLoopback } from '../tls/loopback.ts'
 
-/** Not of the public internet: IANA's special-purpose registries (RFC 6890 and what came after). */
+/** Addresses outside the public internet: IANA's special-purpose registries (RFC 6890 and its successors). */
 const PRIVATE_IPV4 = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
   ...['192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24'],
   ...['203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
 ]
-/** Of IPv6 only 2000::/3 is public; in it these are not, or carry IPv4 addresses that nobody checks. */
+/** Of IPv6 only 2000::/3 is public. In it these are not, or carry IPv4 addresses that nobody checks. */
 const PUBLIC_IPV6 = '2000::/3'
 const PRIVATE_IPV6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20']
 
 /**
  * Where webhooks may not go: a tenant's URL must not make the hub speak to machines behind its firewall, or to itself.
- * What counts is the address that is connected to, not what the name said before.
+ * The address of the connection decides, not an earlier answer for the name.
  */
 export class AddressGuard {
   readonly #forbidden = listOf([...PRIVATE_IPV4, ...PRIVATE_IPV6])
@@ -44,7 +44,7 @@ export class AddressGuard {
   }
 
   /**
-   * The URL, where it has a form that can be delivered to. Names are looked up only when something is delivered.
+   * The URL, if its form can be delivered to. Names are looked up only at delivery.
    * @throws CodedError `webhook_url` (400)
    */
   checkUrl(text: string): URL {
@@ -63,8 +63,8 @@ export class AddressGuard {
   }
 
   /**
-   * For `http.request`: looks a name up and refuses it when one of its addresses is not allowed. The connection is made to
-   * what is answered here: nobody asks for the name again, so nobody can answer otherwise.
+   * For `http.request`: looks a name up, and refuses it when one of its addresses is not allowed. The connection goes
+   * to the address returned here: nobody asks for the name again, so nobody can answer differently.
    */
   readonly lookup: LookupFunction = (hostname, options, callback) => {
     this.#resolve(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
@@ -77,14 +77,14 @@ export class AddressGuard {
     })
   }
 
-  /** As `lookup`, for a URL with an address in it, which is connected to without one. @throws CodedError */
+  /** As `lookup`, for a URL with an address, which needs no lookup. @throws CodedError */
   checkLiteral(url: URL): void {
     const host = hostOf(url)
     if (isIP(host) !== 0 && !this.allows(host)) throw forbidden(host)
   }
 }
 
-/** Without brackets, and without the dot that ends a name which is whole: `localhost.` is `localhost`. */
+/** Without brackets, and without the final dot of an absolute name: `localhost.` is `localhost`. */
 export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '')
 }
@@ -102,7 +102,7 @@ function listOf(networks: readonly string[]): BlockList {
   return list
 }
 
-/** An IPv4 address in IPv6 clothes (RFC 4291 section 2.5.5.2) is that IPv4 address. */
+/** An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) is that IPv4 address. */
 function unmapped(address: string): string {
   const plain = address.split('%', 1)[0]!
   const dotted = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1]
@@ -117,7 +117,7 @@ function badUrl(why: string): CodedError {
   return new CodedError('webhook_url', `the URL can't be delivered to: ${why}`, { status: 400 })
 }
 
-/** Without the address: what a name points to inside is not the tenant's to know. */
+/** Without the address: a tenant must not learn where a name points inside. */
 function forbidden(host: string): CodedError {
   return new CodedError('webhook_address', `webhooks may not go to where ${host} is`)
 }

@@ -14,12 +14,12 @@ export interface DeliverOptions {
   readonly guard: AddressGuard
   /** Further CAs to trust, PEM; the system's by default. */
   readonly ca?: string | undefined
-  /** Until the answer's status is there. */
+  /** Longest wait for the answer's status. */
   readonly timeoutMs?: number | undefined
   readonly signal: AbortSignal
 }
 
-/** Posts once and answers the status. Redirects are not followed; what the answer says beside its status is not read. */
+/** Posts once and returns the status. Redirects are not followed. Only the status of the answer is read. */
 export async function deliver(delivery: Delivery, options: DeliverOptions): Promise<number> {
   const { guard, ca, timeoutMs = TIMEOUT_MS, signal } = options
   const { url, body } = delivery

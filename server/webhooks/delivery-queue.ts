@@ -2,28 +2,28 @@ import { CodedError, messageOf } from '../../common/errors.ts'
 import { type Backoff, backoffMs, pause } from '../../common/retry.ts'
 import type { WebhookEvent } from '../../common/wire/webhook.ts'
 
-/** What became of one attempt. `gone`: the receiver wants no more (RFC 9110 section 15.5.11). */
+/** The outcome of one attempt. `gone`: the receiver wants no more (RFC 9110 section 15.5.11). */
 export type Outcome = 'arrived' | 'failed' | 'gone'
 
-/** How an event's way ended. */
+/** The end of an event's delivery. */
 export type Over = 'arrived' | 'given-up' | 'displaced'
 
 export interface DeliveryQueueOptions {
-  /** Most events that wait; the oldest gives way to one more. */
+  /** Most events that wait. One more displaces the oldest. */
   readonly capacity: number
   readonly maxAttempts: number
   readonly backoff: Backoff
-  /** Tries to deliver; `attempt` counts from 1. @throws anything that means it failed */
+  /** Tries to deliver; `attempt` counts from 1. @throws anything for a failure */
   readonly attempt: (event: WebhookEvent, attempt: number, signal: AbortSignal) => Promise<number>
-  /** After each attempt. False ends the queue: the webhook is off. */
+  /** Called after each attempt. False ends the queue: the webhook is off. */
   readonly onOutcome: (outcome: Outcome, reason: string) => Promise<boolean>
-  /** An event is over: it arrived, or it is given up. Its place in the store can go. */
+  /** The delivery of an event is over: arrived or given up. Its place in the store can go. */
   readonly onOver: (event: WebhookEvent, how: Over, reason: string) => Promise<void>
 }
 
 /**
- * The deliveries of one webhook: one at a time, in the order of the events; one that fails is tried again, with longer
- * and longer breaks, and holds up those after it.
+ * The deliveries of one webhook: one at a time, in the order of the events. A failed delivery is tried again after ever
+ * longer breaks, and holds up those after it.
  */
 export class DeliveryQueue implements AsyncDisposable {
   readonly #options: DeliveryQueueOptions
@@ -45,14 +45,14 @@ export class DeliveryQueue implements AsyncDisposable {
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
     })
-    // The first one is under way.
+    // The first event is under way.
     if (this.#waiting.length > this.#options.capacity) {
       const [displaced] = this.#waiting.splice(1, 1)
       if (displaced) await this.#options.onOver(displaced, 'displaced', 'too many deliveries wait')
     }
   }
 
-  /** Ends the attempt under way. What waits stays in the store. */
+  /** Ends the attempt under way. Waiting events stay in the store. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#abort.abort()
     this.#waiting = []

@@ -2,10 +2,10 @@ import type { TenantFact, TenantFacts } from '../facts/fact.ts'
 import type { Subscription } from '../facts/fact-bus.ts'
 import type { HappenedEvent, Webhooks } from './webhooks.ts'
 
-/** Facts of one tenant that wait while the store takes those before. */
+/** Most facts of a tenant that wait while the store takes earlier ones. */
 const CAPACITY = 1000
 
-/** Tells a tenant's webhooks what becomes of its streams, contracts and nodes. */
+/** Tells a tenant's webhooks what happens to its streams, contracts and nodes. */
 export function webhookFacts(
   facts: Pick<TenantFacts, 'subscribe'>,
   webhooks: Pick<Webhooks, 'report'>,
@@ -22,7 +22,7 @@ export function webhookFacts(
   })
 }
 
-/** null for what is no event: a stream that waits for its sender, and what the hub shares with every tenant. */
+/** null for facts that are no event: a stream that waits for its sender, and shared nodes of the hub. */
 function eventOf({ tenantId, at, body }: TenantFact<'stream' | 'contract' | 'node'>): HappenedEvent | null {
   if (tenantId === null) return null
   const about = { tenant_id: tenantId, at }

@@ -27,7 +27,7 @@ export interface WebhookChange {
   readonly url?: string | undefined
   readonly events?: WebhookSelection | undefined
   readonly description?: string | undefined
-  /** Turning it on again also forgets that it failed. */
+  /** Turning a webhook on again also forgets its failures. */
   readonly enabled?: boolean | undefined
 }
 
@@ -67,7 +67,7 @@ export class WebhookRegistry implements AsyncDisposable {
     throw new CodedError('webhook_not_found', 'there is no such webhook', { status: 404 })
   }
 
-  /** Answers its secret too, which nobody can read again. @throws CodedError `webhook_url` (400), `too_many_webhooks` (409) */
+  /** Returns the secret too, for the only time. @throws CodedError `webhook_url` (400), `too_many_webhooks` (409) */
   async create(wanted: NewWebhook): Promise<{ webhook: StoredWebhook; secret: string }> {
     const { tenant_id, events, description = '', by } = wanted
     const url = this.#guard.checkUrl(wanted.url)
@@ -126,7 +126,7 @@ export class WebhookRegistry implements AsyncDisposable {
     const { value, version } = await this.find(tenantId, webhookId)
     const { sealer, now } = this.#context
     const secret = newSecret()
-    // A sealed value opens in its own place only.
+    // A sealed value opens only in its own place.
     const old = sealer.open(value.secret, place(tenantId, webhookId))
     const next: WebhookRecord = {
       ...value,
@@ -145,7 +145,7 @@ export class WebhookRegistry implements AsyncDisposable {
     await this.#records.delete(tenantId, webhookId, { audit })
   }
 
-  /** What a delivery is signed with, the newest first. */
+  /** The secrets that sign a delivery, the newest first. */
   secretsOf({ tenant_id, id, value }: StoredWebhook): string[] {
     const { sealer, now } = this.#context
     const secrets = [sealer.open(value.secret, place(tenant_id, id))]
@@ -162,7 +162,7 @@ export class WebhookRegistry implements AsyncDisposable {
     await this.#records.put(tenant_id, id, { ...value, failing_since }, { expected_version: version })
   }
 
-  /** The hub turns it off. */
+  /** The hub turns the webhook off. */
   async disable({ tenant_id, id, version, value }: StoredWebhook, reason: string): Promise<void> {
     const audit = [this.#audit(tenant_id, 'hub', 'webhook.disable', id, { reason })]
     const next = { ...value, enabled: false, disabled_reason: reason }

@@ -24,20 +24,20 @@ import {
 } from './webhook-registry.ts'
 
 const PENDING_KIND = 'webhook-delivery'
-/** What another hub left behind this long ago, nobody else delivers, ms. */
+/** After this time, deliveries that a vanished hub left behind are adopted by another hub, ms. */
 const ADOPT_AFTER_MS = 3_600_000
 
-/** A hub that was down for days does not take its own first failure for the receiver's. */
+/** Least failures before a webhook is turned off: after days of its own absence a hub must not blame the receiver. */
 const FAILURES_TO_DISABLE = 3
 
 export interface WebhookLimits {
-  /** Most deliveries that wait for one webhook; the oldest gives way to one more. */
+  /** Most deliveries that wait for one webhook. One more displaces the oldest. */
   readonly capacity: number
   readonly maxAttempts: number
   readonly backoff: Backoff
   /** A webhook to which nothing arrived for this long is turned off, ms. */
   readonly disableAfterMs: number
-  /** Until the receiver's answer, ms. */
+  /** Longest wait for the receiver's answer, ms. */
   readonly timeoutMs: number
 }
 
@@ -50,14 +50,14 @@ export const WEBHOOK_LIMITS: WebhookLimits = {
 }
 
 export interface WebhooksOptions extends AuthContext {
-  /** Tells the hubs on one database apart; the same after a restart. */
+  /** Tells the hubs on one database apart. The same after a restart. */
   readonly hubId: string
   /** Private networks that webhooks may go to all the same, `127.0.0.0/8`; none by default. */
   readonly allowedNetworks?: readonly string[] | undefined
   readonly limits?: Partial<WebhookLimits> | undefined
-  /** The CAs that receivers' certificates may come from, PEM; the system's by default. */
+  /** CAs for receivers' certificates, PEM; the system's by default. */
   readonly ca?: string | undefined
-  /** Something went wrong that the tenant should hear of. */
+  /** A fault that the tenant should hear of. */
   readonly onAlarm?: ((alarm: WebhookAlarm) => void) | undefined
 }
 
@@ -68,7 +68,7 @@ export interface WebhookAlarm {
   readonly reason: string
 }
 
-/** An event as whoever reports it knows it. */
+/** An event as its reporter knows it. */
 export interface HappenedEvent {
   readonly event: WebhookEventName
   readonly tenant_id: string
@@ -78,8 +78,8 @@ export interface HappenedEvent {
 }
 
 /**
- * Tells the tenants' webhooks what happened, each at least once: a delivery is in the store until it arrived, so that a
- * restart loses none. `event_id` tells doubles.
+ * Tells the tenants' webhooks what happened, each event at least once: the store keeps a delivery until it arrived, so
+ * that a restart loses none. `event_id` tells doubles.
  */
 export class Webhooks implements AsyncDisposable {
   readonly #options: WebhooksOptions
@@ -89,7 +89,7 @@ export class Webhooks implements AsyncDisposable {
   readonly #pending: Collection<Pending>
   readonly #queues = new Map<string, DeliveryQueue>()
   readonly #behindWork = new Set<Promise<unknown>>()
-  /** Attempts that failed one after another, since this hub started. */
+  /** Attempts that failed one after another since this hub started. */
   readonly #failures = new Map<string, number>()
   #closed = false
   #stamp = 0
@@ -102,7 +102,7 @@ export class Webhooks implements AsyncDisposable {
     this.#pending = new Collection(options.store, PENDING_KIND, pendingSchema)
   }
 
-  /** Goes on with what was not delivered before. @throws CodedError `bad_config` for a network that is none */
+  /** Goes on with deliveries from before. @throws CodedError `bad_config` for an invalid network */
   static async open(options: WebhooksOptions): Promise<Webhooks> {
     const guard = new AddressGuard(options.allowedNetworks)
     const webhooks = new Webhooks(options, guard, await WebhookRegistry.open(options, guard))
@@ -138,7 +138,7 @@ export class Webhooks implements AsyncDisposable {
     return this.#info(webhook)
   }
 
-  /** Answers the new secret; for a day deliveries are signed with the old one as well. */
+  /** Returns the new secret. For a day deliveries are signed with the old secret as well. */
   async rotateSecret(tenantId: string, webhookId: string, by: Actor): Promise<string> {
     return await this.#registry.rotateSecret(tenantId, webhookId, by)
   }
@@ -150,7 +150,10 @@ export class Webhooks implements AsyncDisposable {
     await this.#drop(webhook)
   }
 
-  /** Sends `webhook.test` to one webhook. Answers the event's id. @throws CodedError `webhook_not_found` (404), `webhook_disabled` (409) */
+  /**
+   * Sends `webhook.test`; returns the event's id. @throws CodedError `webhook_not_found` (404), `webhook_disabled`
+   * (409)
+   */
   async sendTest(tenantId: string, webhookId: string): Promise<string> {
     const webhook = await this.#registry.find(tenantId, webhookId)
     if (!webhook.value.enabled)
@@ -160,7 +163,7 @@ export class Webhooks implements AsyncDisposable {
     return event.event_id
   }
 
-  /** Resolves when the event is written for every webhook that wants it; answers how many. @throws as Store.write */
+  /** Resolves when the event is stored for every webhook that wants it; returns their number. @throws as Store.write */
   async publish(happened: HappenedEvent): Promise<number> {
     if (this.#closed) return 0
     const wanting = this.#registry
@@ -172,12 +175,12 @@ export class Webhooks implements AsyncDisposable {
     return wanting.length
   }
 
-  /** As `publish`, for whoever could do nothing about a failure, which is logged. Never rejects. */
+  /** As `publish`, for callers who could do nothing about a failure, which is logged. Never rejects. */
   report(happened: HappenedEvent): Promise<void> {
     return this.#behind(this.publish(happened), `an event for webhooks was lost: ${happened.event}`)
   }
 
-  /** Ends the deliveries under way; they are made after the next start. */
+  /** Ends the deliveries under way. They are made after the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     await Promise.all(this.#behindWork)
@@ -187,7 +190,7 @@ export class Webhooks implements AsyncDisposable {
     await this.#registry[Symbol.asyncDispose]()
   }
 
-  /** Work that nobody waits for but the end of the hub. */
+  /** Work that only the end of the hub waits for. */
   #behind(work: Promise<unknown>, failure: string): Promise<void> {
     const tracked = work
       .then(() => {})
