@@ -1,6 +1,11 @@
-import type { Saturation } from './facts.ts'
 import type { GraphLink, NodeFacts } from './paths/graph.ts'
 import type { LinkView } from './paths/link-view.ts'
+
+/** Something that is full: its name, as errors and metrics have it, and the arithmetic. */
+export interface Saturation {
+  readonly resource: string
+  readonly words: string
+}
 
 /** A node takes nothing new while its least busy worker is at this load or above. Running flows stay. */
 export const WORKER_CPU_CEILING = 0.85

@@ -1,6 +1,6 @@
 import type { SwitchHistory, TransportCapability } from '../common/wire/decision.ts'
 import type { Binding, Latency, LatencyStage } from '../common/wire/flow-contract.ts'
-import type { AnonymousUsage, TenantUsage } from './capacity.ts'
+import type { AnonymousUsage, Saturation, TenantUsage } from './capacity.ts'
 import type { TopologySnapshot } from './paths/graph.ts'
 
 /** The stream a request is about, as the registry has it. */
@@ -47,12 +47,6 @@ export interface CurrentFlow {
   /** What the flow sends now, kb/s. */
   readonly kbps: number
   readonly history: SwitchHistory
-}
-
-/** Something that is full: its name, as errors and metrics have it, and the arithmetic. */
-export interface Saturation {
-  readonly resource: string
-  readonly words: string
 }
 
 /** Connections of the hub: all that are taken, and those that only viewers without a token use. */

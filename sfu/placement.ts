@@ -1,6 +1,6 @@
 import { CodedError } from '../common/errors.ts'
+import type { Saturation } from '../policy/capacity.ts'
 import { WORKER_CPU_CEILING } from '../policy/capacity.ts'
-import type { Saturation } from '../policy/facts.ts'
 import type { WorkerLoad } from '../policy/worker-moves.ts'
 import type { ConsumerCensus } from './consumer-census.ts'
 import type { WorkerSlot } from './worker-pool.ts'

@@ -34,13 +34,18 @@ const files = Object.keys(MAY_IMPORT)
   )
   .filter((file) => /\.tsx?$/.test(file) && !/(^|\/)(node_modules|dist)\//.test(file))
 
+/** The files of the house that a file imports, types included. */
+const importsOf = (file: string): string[] =>
+  Array.from(
+    readFileSync(join(root, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g),
+    ([, specifier = '']) => relative(root, resolve(root, dirname(file), specifier)),
+  )
+
 test('imports go one way', (t) => {
   t.true(files.length > 0)
   const wrong: string[] = []
   for (const file of files) {
-    const text = readFileSync(join(root, file), 'utf8')
-    for (const [, specifier = ''] of text.matchAll(/(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g)) {
-      const target = relative(root, resolve(root, dirname(file), specifier))
+    for (const target of importsOf(file)) {
       const [from, to] = [roomOf(file), roomOf(target)]
       if (from !== to && !MAY_IMPORT[from]?.includes(to)) wrong.push(`${file} imports ${target}`)
       // The pages are built on what everybody else's pages may use, too.
@@ -49,6 +54,20 @@ test('imports go one way', (t) => {
     }
   }
   t.deepEqual(wrong, [])
+})
+
+test('no files import each other in a circle, types included', (t) => {
+  const circles: string[] = []
+  const done = new Set<string>()
+  const follow = (file: string, way: readonly string[]): void => {
+    const from = way.indexOf(file)
+    if (from !== -1) circles.push([...way.slice(from), file].join(' -> '))
+    if (from !== -1 || done.has(file)) return
+    for (const target of importsOf(file)) if (files.includes(target)) follow(target, [...way, file])
+    done.add(file)
+  }
+  for (const file of files) follow(file, [])
+  t.deepEqual(circles, [])
 })
 
 test('no file grows past 400 lines', (t) => {

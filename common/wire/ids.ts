@@ -16,6 +16,9 @@ export const tenantIdSchema = id('a tenant')
 /** Unique within a tenant, or among the nodes that the hub shares with every tenant. */
 export const nodeIdSchema = id('a node')
 
+/** Id of the hub's own node in the topology, shared with every tenant, unless the settings name another (HUB_ID). */
+export const HUB_NODE_ID = 'hub'
+
 /** Unique among the links that start at the same node: `eth0`, `lte-1`. */
 export const linkIdSchema = id('a link')
 

@@ -4,7 +4,7 @@ import { ANONYMOUS, type AuthenticatedPrincipal, anonymousIn, isHubNode } from '
 import type { About } from '../policies/authorizer.ts'
 import { HUB_TENANT_ID } from '../store/store.ts'
 import { ApiError, notFound } from './api-error.ts'
-import type { ApiParts } from './mount.ts'
+import type { ApiParts } from './api-parts.ts'
 import type { Asking, Outcome, PreparedHead, Route, Scope } from './route.ts'
 
 /**

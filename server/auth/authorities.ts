@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import type { Typed } from '../store/collection.ts'
+import { Mirror, writePlanned } from '../store/mirror.ts'
 import { HUB_TENANT_ID } from '../store/store.ts'
 import type { AuthContext } from './auth-context.ts'
 import { randomId } from './bearer-secret.ts'
@@ -18,7 +19,6 @@ import {
   signAuthority,
   signLeaf,
 } from './issued-certificate.ts'
-import { Mirror, writePlanned } from './mirror.ts'
 
 const KIND = 'certificate-authority'
 const LIFETIME_MS = 10 * 365 * 86_400_000

@@ -2,13 +2,13 @@ import { CodedError } from '../../common/errors.ts'
 import type { NodeRole } from '../../common/wire/ids.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { Collection, type Typed } from '../store/collection.ts'
+import { Mirror, type Planned, writePlanned } from '../store/mirror.ts'
 import type { DocumentPage } from '../store/store.ts'
 import type { AuthContext } from './auth-context.ts'
 import { refused } from './auth-errors.ts'
 import type { Authorities } from './authorities.ts'
 import { readCertificateRequest } from './certificate-request.ts'
 import type { IssuedCertificate } from './issued-certificate.ts'
-import { Mirror, type Planned, writePlanned } from './mirror.ts'
 import {
   type NodeCertificateInfo,
   type NodeCertificateRecord,

@@ -2,11 +2,11 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
+import { Mirror, type Planned, writePlanned } from '../store/mirror.ts'
 import type { Sealer } from '../store/sealing.ts'
 import { HUB_TENANT_ID } from '../store/store.ts'
 import type { AuthContext } from './auth-context.ts'
 import { randomId } from './bearer-secret.ts'
-import { Mirror, type Planned, writePlanned } from './mirror.ts'
 
 const KIND = 'signing-key'
 /** Another hub may sign with the old key until it hears of the new key, ms. */

@@ -1,6 +1,7 @@
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { Collection, type Typed } from '../store/collection.ts'
+import { Mirror, writePlanned } from '../store/mirror.ts'
 import type { Change, DocumentPage } from '../store/store.ts'
 import type { AuthContext } from './auth-context.ts'
 import { refused } from './auth-errors.ts'
@@ -15,7 +16,6 @@ import {
 } from './bearer-secret.ts'
 import { refuseEscalation } from './delegation.ts'
 import { Jwts } from './jwt.ts'
-import { Mirror, writePlanned } from './mirror.ts'
 import { type Actor, ALL_GRANTS, type AuthenticatedPrincipal, actorName, type Grants } from './principal.ts'
 import type { SigningKeys } from './signing-keys.ts'
 import {

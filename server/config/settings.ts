@@ -1,7 +1,7 @@
 import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
+import { HUB_NODE_ID } from '../../common/wire/ids.ts'
 import { LOG_LEVELS } from '../../common/wire/log-level.ts'
-import { HUB_NODE_ID } from '../flows/hub-node.ts'
 import { TLS_SETTINGS } from '../tls/tls-settings.ts'
 import { CAPACITY_SETTINGS } from './capacity-settings.ts'
 import {

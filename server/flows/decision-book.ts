@@ -1,7 +1,7 @@
 import { type Clock, SYSTEM_CLOCK, wallOf } from '../../common/clock.ts'
 import type { Decision, DecisionRequest, GrantedDecision, Principal } from '../../common/wire/decision.ts'
 import type { Transport } from '../../common/wire/ids.ts'
-import { anonymousCeiling } from '../../policy/capacity.ts'
+import { anonymousCeiling, type Saturation } from '../../policy/capacity.ts'
 import { decide } from '../../policy/decide.ts'
 import type { EffectivePolicy } from '../../policy/effective.ts'
 import {
@@ -10,7 +10,6 @@ import {
   type CurrentFlow,
   type DecisionFacts,
   type PeerFacts,
-  type Saturation,
 } from '../../policy/facts.ts'
 import type { TopologySnapshot } from '../../policy/paths/graph.ts'
 import { ApiError } from '../api/api-error.ts'

@@ -9,11 +9,10 @@ import type { PublishRequest } from '../../common/wire/flows-api.ts'
 import { ApiError } from '../api/api-error.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { type Taking, take } from './decision-book.ts'
-import { newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './hub-node.ts'
+import { newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './new-contract.ts'
 import { proofOf } from './proof.ts'
 import { contractOf, type LivePublisherFlow, ownerOf, USUAL_PRIORITY } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
-import type { Fixed } from './standing-streams.ts'
 import { newTicket } from './ticket.ts'
 
 /** When to ask again for somebody else's stream, s: nobody knows when its contract ends. */
@@ -27,6 +26,12 @@ export interface PublishDoor {
   /** Takes ports for a new flow. @throws CodedError `ports_exhausted` (503) */
   takePorts(count: number): number[]
   givePorts(ports: readonly number[]): void
+}
+
+/** What a stream of the configuration fixes, where a contract would choose. */
+export interface Fixed {
+  readonly ports: readonly number[] | number
+  readonly keys: FlowKeys
 }
 
 export interface PublishDependencies extends Taking {

@@ -8,9 +8,8 @@ import {
   flowKeysSchema,
   openContractSchema,
 } from '../../common/wire/flow-contract.ts'
-import { nodeIdSchema } from '../../common/wire/ids.ts'
+import { HUB_NODE_ID, nodeIdSchema } from '../../common/wire/ids.ts'
 import { streamPrioritySchema } from '../../common/wire/statistics-api.ts'
-import { HUB_NODE_ID } from './hub-node.ts'
 import { proofSchema } from './proof.ts'
 
 /** Priority of a stream that has no other. The focused stream of a page comes first in any case. */

@@ -1,11 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { backoffMs } from '../../common/retry.ts'
-import type { FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { AclRule } from '../../common/wire/policy-document.ts'
 import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 import { type AuthenticatedPrincipal, UNPROVEN } from '../auth/principal.ts'
 import type { ConfiguredStream } from '../config/config.ts'
-import { type PublishDependencies, publish } from './publish.ts'
+import { type Fixed, type PublishDependencies, publish } from './publish.ts'
 import { type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 
 const RETRY = { initialMs: 1000, maxMs: 30_000, factor: 2 }
@@ -21,12 +20,6 @@ export const STANDING_PRINCIPAL: AuthenticatedPrincipal = {
   role: 'publisher',
   tenant_id: DEFAULT_TENANT,
   ...UNPROVEN,
-}
-
-/** What a stream of the configuration fixes, where a contract would choose. */
-export interface Fixed {
-  readonly ports: readonly number[] | number
-  readonly keys: FlowKeys
 }
 
 /** The rule that opens the configuration's public streams to everybody; null without public streams. */

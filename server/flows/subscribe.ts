@@ -3,7 +3,7 @@ import type { SubscribeAnswer, SubscribeRequest } from '../../common/wire/flows-
 import type { StreamClass, StreamState } from '../../common/wire/stream.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { auditOf, type DecisionBook, grantedOrThrow, placeHolderOf } from './decision-book.ts'
-import { newContractId } from './hub-node.ts'
+import { newContractId } from './new-contract.ts'
 import { proofOf } from './proof.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
 

@@ -4,7 +4,7 @@ import { streamIdSchema } from '../../common/wire/stream.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { Collection } from '../store/collection.ts'
 import type { Store } from '../store/store.ts'
-import type { ViewerGrant } from './viewer-flows.ts'
+import type { PlaceHolder } from './viewer-places.ts'
 
 const viewerLimitSchema = z.object({
   stream_id: streamIdSchema,
@@ -14,7 +14,11 @@ const viewerLimitSchema = z.object({
 type ViewerLimit = z.infer<typeof viewerLimitSchema>
 
 /** Whom a ceiling is for: whoever watches a stream by tokens of one subject. */
-export type LimitedViewer = Pick<ViewerGrant, 'tenantId' | 'streamId' | 'holder'>
+export interface LimitedViewer {
+  readonly tenantId: string
+  readonly streamId: string
+  readonly holder: PlaceHolder
+}
 
 /**
  * Ceilings of viewers that somebody set by hand, kb/s: in memory, and in the store so that they survive a restart. Of

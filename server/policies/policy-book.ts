@@ -10,9 +10,9 @@ import {
 } from '../../common/wire/policy-version.ts'
 import { aclCost } from '../../policy/acl.ts'
 import { type EffectivePolicy, effectivePolicy } from '../../policy/effective.ts'
-import { Mirror, writePlanned } from '../auth/mirror.ts'
 import { type Actor, actorName } from '../auth/principal.ts'
 import { Collection, type Typed } from '../store/collection.ts'
+import { Mirror, writePlanned } from '../store/mirror.ts'
 import type { DocumentPage, Store } from '../store/store.ts'
 import type { TenantRemains } from '../tenants/tenant-book.ts'
 

@@ -8,9 +8,9 @@ import {
   tenantRecordSchema,
 } from '../../common/wire/tenant.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
-import { Mirror, type Planned, writePlanned } from '../auth/mirror.ts'
 import { type Actor, actorName } from '../auth/principal.ts'
 import type { Typed } from '../store/collection.ts'
+import { Mirror, type Planned, writePlanned } from '../store/mirror.ts'
 import { type Change, HUB_TENANT_ID, type Store } from '../store/store.ts'
 
 /** Most tenants of one hub. */

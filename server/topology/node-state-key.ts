@@ -1,4 +1,4 @@
-import { HUB_NODE_ID } from '../flows/hub-node.ts'
+import { HUB_NODE_ID } from '../../common/wire/ids.ts'
 import type { Store } from '../store/store.ts'
 
 /** Kind of the documents with what hubs learned of nodes. */

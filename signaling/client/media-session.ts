@@ -1,15 +1,20 @@
 import type { types } from 'mediasoup-client'
 import type { ConsumerInfo } from '../../common/wire/viewer-protocol.ts'
-import type { MediaTransport } from './media-transport.ts'
+
+/** The transport of a session. */
+interface Receiving {
+  consume(info: ConsumerInfo): Promise<types.Consumer>
+  getStats(): Promise<RTCStatsReport>
+}
 
 /** The consumers of one stream over one transport. Closing the session ends its tracks. */
 export class MediaSession {
-  readonly #transport: MediaTransport
+  readonly #transport: Receiving
   readonly #onClose: () => void
   readonly #consumers = new Map<string, types.Consumer>()
   #closed = false
 
-  constructor(transport: MediaTransport, onClose: () => void) {
+  constructor(transport: Receiving, onClose: () => void) {
     this.#transport = transport
     this.#onClose = onClose
   }

@@ -1,5 +1,6 @@
 import { type RequestHandler, Router } from 'express'
-import { type ApiParts, apiRouter } from '../mount.ts'
+import type { ApiParts } from '../api-parts.ts'
+import { apiRouter } from '../mount.ts'
 import type { Route } from '../route.ts'
 import { doorCors } from './door-cors.ts'
 import type { DoorTickets } from './door-tickets.ts'

@@ -1,6 +1,6 @@
 import { ANONYMOUS, type AuthenticatedPrincipal } from '../../auth/principal.ts'
 import { hashOf } from '../../flows/ticket.ts'
-import type { ApiParts } from '../mount.ts'
+import type { ApiParts } from '../api-parts.ts'
 
 const TICKET = /^Bearer +([A-Za-z0-9_-]{32})$/i
 

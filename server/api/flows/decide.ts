@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { decisionRequestSchema, decisionSchema } from '../../../common/wire/decision.ts'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
+import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import { defineRoute } from '../route.ts'
-import type { FlowRouteDependencies } from './deps.ts'
 
 /** Without `tenant_id` the tenant is the caller's own. */
 const bodySchema = decisionRequestSchema.extend({ tenant_id: z.optional(tenantIdSchema) })

@@ -12,8 +12,8 @@ import { askAcl } from '../../../policy/acl.ts'
 import { actorOf } from '../../auth/principal.ts'
 import { publish } from '../../flows/publish.ts'
 import { contractOf, type LivePublisherFlow, ownerOf } from '../../flows/publisher-flow.ts'
+import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import { defineRoute, type RouteContext, type Scope } from '../route.ts'
-import type { FlowRouteDependencies } from './deps.ts'
 import { errorsWithRefusals } from './refusals.ts'
 
 /** How long a sender's question for news is held open by default, ms. */

@@ -1,8 +1,8 @@
 import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import { publishRequestSchema } from '../../../common/wire/flows-api.ts'
 import { publish } from '../../flows/publish.ts'
+import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import { defineRoute } from '../route.ts'
-import type { FlowRouteDependencies } from './deps.ts'
 import { errorsWithRefusals } from './refusals.ts'
 
 export const publishRoute = (deps: FlowRouteDependencies) =>

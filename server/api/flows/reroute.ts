@@ -2,8 +2,8 @@ import { openContractSchema } from '../../../common/wire/flow-contract.ts'
 import { rerouteRequestSchema } from '../../../common/wire/flows-api.ts'
 import { askAcl } from '../../../policy/acl.ts'
 import { reroute } from '../../flows/reroute.ts'
+import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import { defineRoute } from '../route.ts'
-import type { FlowRouteDependencies } from './deps.ts'
 import { errorsWithRefusals } from './refusals.ts'
 
 export const rerouteRoute = (deps: FlowRouteDependencies) =>

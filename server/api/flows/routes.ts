@@ -1,6 +1,6 @@
+import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import type { Route } from '../route.ts'
 import { decideRoute } from './decide.ts'
-import type { FlowRouteDependencies } from './deps.ts'
 import { flowRoutes } from './flows.ts'
 import { publishRoute } from './publish.ts'
 import { rerouteRoute } from './reroute.ts'

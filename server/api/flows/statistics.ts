@@ -10,9 +10,9 @@ import {
 import { streamIdSchema } from '../../../common/wire/stream.ts'
 import type { AuditDraft } from '../../audit/audit-record.ts'
 import { actorOf } from '../../auth/principal.ts'
+import type { FlowRouteDependencies, RunningStream } from '../../flows/route-dependencies.ts'
 import type { ViewerFlow } from '../../flows/viewer-flows.ts'
 import { defineRoute, type RouteContext, type Scope } from '../route.ts'
-import type { FlowRouteDependencies, RunningStream } from './deps.ts'
 
 const byStream = z.strictObject({ stream_id: streamIdSchema })
 const byContract = z.strictObject({ contract_id: contractIdSchema })

@@ -8,8 +8,8 @@ import {
 import { contractIdSchema } from '../../../common/wire/ids.ts'
 import { streamIdSchema } from '../../../common/wire/stream.ts'
 import { askAcl } from '../../../policy/acl.ts'
+import type { FlowRouteDependencies, RunningStream } from '../../flows/route-dependencies.ts'
 import { defineRoute, type RouteContext } from '../route.ts'
-import type { FlowRouteDependencies, RunningStream } from './deps.ts'
 
 export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDependencies) {
   /** A list holds each stream that the caller may read: an ACL may open only some streams. */

@@ -1,7 +1,7 @@
 import { subscribeAnswerSchema, subscribeRequestSchema } from '../../../common/wire/flows-api.ts'
+import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import { subscribe } from '../../flows/subscribe.ts'
 import { defineRoute } from '../route.ts'
-import type { FlowRouteDependencies } from './deps.ts'
 import { errorsWithRefusals } from './refusals.ts'
 
 export const subscribeRoute = (deps: FlowRouteDependencies) =>

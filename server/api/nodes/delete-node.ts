@@ -1,6 +1,6 @@
-import { writePlanned } from '../../auth/mirror.ts'
 import { actorOf } from '../../auth/principal.ts'
 import { ownerOf } from '../../auth/token-record.ts'
+import { writePlanned } from '../../store/mirror.ts'
 import { forgetState } from '../../topology/node-directory.ts'
 import { type AdministrationParts, auditDraft } from '../administration-parts.ts'
 import { notFound } from '../api-error.ts'

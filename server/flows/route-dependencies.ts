@@ -1,9 +1,9 @@
-import type { EffectivePolicy } from '../../../policy/effective.ts'
-import type { Stream, StreamSpec } from '../../../sfu/stream.ts'
-import type { AuditDraft } from '../../audit/audit-record.ts'
-import type { PublishDependencies } from '../../flows/publish.ts'
-import type { SubscribeDependencies } from '../../flows/subscribe.ts'
-import type { ViewerLimits } from '../../flows/viewer-limits.ts'
+import type { EffectivePolicy } from '../../policy/effective.ts'
+import type { Stream, StreamSpec } from '../../sfu/stream.ts'
+import type { AuditDraft } from '../audit/audit-record.ts'
+import type { PublishDependencies } from './publish.ts'
+import type { SubscribeDependencies } from './subscribe.ts'
+import type { ViewerLimits } from './viewer-limits.ts'
 
 /** A stream as the routes show it. */
 export interface RunningStream extends Pick<Stream, 'viewers' | 'state' | 'statistics'> {

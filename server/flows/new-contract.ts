@@ -2,9 +2,6 @@ import { randomBytes } from 'node:crypto'
 import type { FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { AesBits } from '../../common/wire/ids.ts'
 
-/** Id of the hub's own node in the topology, shared with every tenant, unless the settings name another (HUB_ID). */
-export const HUB_NODE_ID = 'hub'
-
 /** Most links for a sender that the directory does not know. */
 export const UNKNOWN_SENDER_LINKS = 2
 

@@ -2,8 +2,8 @@ import type { z } from 'zod'
 import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
-import { Collection, type Typed, type WriteOptions } from '../store/collection.ts'
-import { type Change, cursorOf, type Store } from '../store/store.ts'
+import { Collection, type Typed, type WriteOptions } from './collection.ts'
+import { type Change, cursorOf, type Store } from './store.ts'
 
 export interface MirrorOptions<T> {
   readonly store: Pick<Store, 'get' | 'list' | 'write'>
