@@ -134,11 +134,14 @@ export class ConnectionBounds {
     if (!trusted && all >= share)
       return [
         'address_connections',
-        `${address} has ${all} connections, half of what there are descriptors for`,
+        `${address} has ${all} connections, half of those for which there are descriptors`,
       ]
     if (room > 0 || this.#giveWay()) return undefined
     const { open, limit } = this.#options.descriptors.count
-    return ['descriptors', `${open} of ${limit} descriptors were open a second ago, and none gives way`]
+    return [
+      'descriptors',
+      `${open} of ${limit} descriptors were open a second ago, and no connection gives way`,
+    ]
   }
 
   /** Number of further connections for which there are descriptors. */

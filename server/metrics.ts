@@ -61,7 +61,7 @@ export class Metrics {
     })
     this.viewerMoves = new Counter({
       name: 'viewer_moves_total',
-      help: 'Running viewers that were to move to a less loaded media worker, by outcome: moved, stayed or broken',
+      help: 'Moves of running viewers to a less loaded media worker, by outcome: moved, stayed or broken',
       labelNames: ['outcome'],
       registers,
     })
@@ -73,7 +73,7 @@ export class Metrics {
     })
     this.inputIssues = new Counter({
       name: 'lanecast_input_issues_total',
-      help: 'Damage found in what senders sent',
+      help: 'Damage in what senders sent',
       labelNames: ['kind'],
       registers,
     })
@@ -91,7 +91,7 @@ export class Metrics {
     })
     this.reconsidered = new Counter({
       name: 'lanecast_reconsidered_total',
-      help: 'Looks at running flows that telemetry gave a reason for, whatever came of them',
+      help: 'Running flows that telemetry made the hub decide about again',
       labelNames: ['cause'],
       registers,
     })
@@ -103,7 +103,7 @@ export class Metrics {
     })
     this.factsMissed = new Counter({
       name: 'lanecast_facts_missed_total',
-      help: 'Facts that a part of the hub was too slow for',
+      help: 'Facts that a slow part of the hub missed',
       labelNames: ['listener'],
       registers,
     })
@@ -115,7 +115,7 @@ export class Metrics {
     })
     this.telemetryReports = new Counter({
       name: 'lanecast_telemetry_reports_total',
-      help: 'Telemetry reports by what became of them',
+      help: 'Telemetry reports by outcome',
       labelNames: ['outcome'],
       registers,
     })

@@ -256,9 +256,13 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
       const admitted = this.#admission.admit(ticket, listener)
       if (admitted.stream === watched.stream) return admitted
       admitted[Symbol.dispose]()
-      throw new CodedError('other_stream', 'the ticket is for another stream: watch it beside', {
-        status: 409,
-      })
+      throw new CodedError(
+        'other_stream',
+        'the ticket is for another stream: watch that stream beside this one',
+        {
+          status: 409,
+        },
+      )
     })
     for (const [before, each] of this.#watched) if (each === watched) this.#watched.delete(before)
     this.#watched.set(ticket, watched)

@@ -31,7 +31,7 @@ function otherMethods(routes: readonly Route[]): RequestHandler {
   const allow = [...new Set(['OPTIONS', ...methods, ...(methods.includes('GET') ? ['HEAD'] : [])])].sort()
   return (request, response, next) => {
     if (request.method === 'OPTIONS') return void response.writeHead(204, { allow: allow.join(', ') }).end()
-    next(new ApiError(405, 'method_not_allowed', `${allow.join(', ')} can be asked here`, { allow }))
+    next(new ApiError(405, 'method_not_allowed', `${allow.join(', ')} is what this path takes`, { allow }))
   }
 }
 

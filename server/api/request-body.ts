@@ -112,7 +112,7 @@ function tooLarge(limit: number): ApiError {
 }
 
 function unsupported(detail: string): ApiError {
-  return new ApiError(415, 'unsupported_media_type', 'the body is of a type that is not taken here', {
+  return new ApiError(415, 'unsupported_media_type', 'this path does not take a body of this type', {
     details: [detail],
   })
 }

@@ -225,7 +225,7 @@ function timeLimit(response: Response, ms: number): TimeLimit {
     controller.abort(
       new ApiError(503, 'timeout', `the hub did not come to an answer within ${ms} ms`, {
         resource: 'time',
-        details: ['it is not known whether what was asked for was done: read it before trying again'],
+        details: ['the outcome is unknown: read before trying again'],
       }),
     )
   }, ms)

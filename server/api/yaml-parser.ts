@@ -179,7 +179,7 @@ export class YamlParser implements AsyncDisposable {
 
   #giveUp(why: string): void {
     this.#end()
-    const details = [`body: it ${why}: write it with less anchors and brackets, or send JSON`]
+    const details = [`body: it ${why}: write it with fewer anchors and brackets, or send JSON`]
     this.#settle({ message: `the YAML ${why}`, details })
   }
 

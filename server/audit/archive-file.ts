@@ -107,7 +107,7 @@ export async function* readArchive({ path }: ArchiveFile): AsyncGenerator<AuditR
     const what = error instanceof z.ZodError ? 'a line of it is no record' : messageOf(error)
     throw new CodedError('archive_damaged', `the archive ${path} can't be read: ${what}`, {
       cause: error,
-      details: ['take it from a back-up: its records are in no database any more'],
+      details: ['restore the file from a back-up: no database holds its records any more'],
     })
   } finally {
     source.destroy()

@@ -139,7 +139,7 @@ export class AuditArchiver implements AsyncDisposable {
         'audit_broken',
         `the audit trail is broken at record ${next.seq}: ${next.problem}`,
         {
-          details: ['nothing is archived until it is known why: see npm run audit:verify'],
+          details: ['nothing is archived until the cause is known: see npm run audit:verify'],
         },
       )
     return next

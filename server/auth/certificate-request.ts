@@ -47,7 +47,7 @@ function parse(pem: string): Pkcs10CertificateRequest {
 function refuseOtherKeys({ algorithm }: PublicKey): void {
   if (algorithm.name === 'Ed25519') return
   if (algorithm.name === 'ECDSA' && 'namedCurve' in algorithm && algorithm.namedCurve === 'P-256') return
-  throw new CodedError('csr_key', 'the key in the certificate request is of a kind that is not taken', {
+  throw new CodedError('csr_key', 'the hub does not take a key of this kind', {
     status: 400,
     details: ['taken: EC on P-256 (prime256v1), Ed25519'],
   })

@@ -24,7 +24,7 @@ export function refuseEscalation(giver: Principal, wanted: Delegated): void {
   if ((wanted.role === 'admin') !== (wanted.tenant_id === null))
     throw denied('an admin belongs to no tenant, and everybody else to one')
   if (giver.tenant_id !== null && giver.tenant_id !== wanted.tenant_id)
-    throw denied('tokens are given out in the own tenant only')
+    throw denied('callers give out tokens only in their own tenant')
   const [from, to] = [ORDER.indexOf(giver.role), ORDER.indexOf(wanted.role)]
   if (from === -1 || to === -1 || to < from)
     throw denied(`the role ${giver.role} can't give away the role ${wanted.role}`)
@@ -35,7 +35,7 @@ export function refuseEscalation(giver: Principal, wanted: Delegated): void {
       ? []
       : wanted.grants.streams.filter((stream) => !own.some((each) => patternCovers(each, stream)))),
   ]
-  if (beyond.length > 0) throw denied(`the own token does not reach as far as ${beyond.join(', ')}`)
+  if (beyond.length > 0) throw denied(`the caller's own token does not allow ${beyond.join(', ')}`)
 }
 
 function includes(own: Grants['actions'], action: Grants['actions'][number]): boolean {

@@ -65,7 +65,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
     every(PRUNE_EVERY_MS, async () => {
       for (const kept of [tokens, enrolment, certificates, authorities])
         await kept.prune().catch((error: unknown) => {
-          logger.warn({ reason: messageOf(error) }, "can't forget what is expired")
+          logger.warn({ reason: messageOf(error) }, "can't delete expired records")
         })
     }),
   )

@@ -251,7 +251,10 @@ export class Tokens implements AsyncDisposable {
     const note = this.#records
       .put(tenant_id, id, { ...value, last_used_at: now }, { expected_version: version })
       .catch((error: unknown) => {
-        this.#context.logger.debug({ token_id: id, reason: messageOf(error) }, "a token's use was not noted")
+        this.#context.logger.debug(
+          { token_id: id, reason: messageOf(error) },
+          'the use of a token could not be stored',
+        )
       })
       .finally(() => this.#notes.delete(note))
     this.#notes.add(note)

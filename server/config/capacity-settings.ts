@@ -8,7 +8,7 @@ export const CAPACITY_SETTINGS = {
       flag: 'consumers-per-worker',
       key: 'media.consumers_per_worker',
       default: '1000',
-      help: 'most consumers on a media worker; a viewer has two a stream, picture and sound; above 85 % CPU it takes none either',
+      help: 'most consumers on a media worker; a viewer has two for each stream, picture and sound; above 85 % CPU the worker takes none',
     },
     2,
     1_000_000,

@@ -11,7 +11,7 @@ export function helpText(): string {
   return [
     'Usage: npm start -- [--config hub.toml] [options]',
     '',
-    `Runs the hub. ${PRECEDENCE} Streams stand in the file only, so that their secrets are in no argument:`,
+    `Runs the hub. ${PRECEDENCE} Only the file defines streams, so that their secrets are in no argument:`,
     '',
     '  [[streams]]',
     '  stream_id = "cam-1"        # viewers open /watch/cam-1',

@@ -72,7 +72,7 @@ export const SETTINGS = {
       flag: 'drain-ms',
       key: 'hub.drain_ms',
       default: '0',
-      help: 'after SIGTERM what runs may go on for up to this long, ms, while nothing new is taken',
+      help: 'after SIGTERM running flows may go on for up to this long, ms; nothing new is taken',
     },
     0,
     86_400_000,
@@ -82,7 +82,7 @@ export const SETTINGS = {
     flag: 'trusted-proxies',
     key: 'hub.trusted_proxies',
     default: '',
-    help: 'reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between; all who come by a proxy that is not named here share one rate limit',
+    help: 'reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between; clients of a proxy that is not named here share one rate limit',
   }),
   webhookNetworks: networks({
     env: 'WEBHOOK_NETWORKS',

@@ -45,7 +45,7 @@ export class Authorizer {
   authorize(principal: Principal, action: Action, { tenantId, streamId }: About): Authorization {
     if (tenantId === undefined) return this.#anywhere(principal, action, streamId)
     const own = isHubNode(principal) ? tenantId === HUB_TENANT_ID : mayActIn(principal, tenantId)
-    if (!own) return { allow: false, rule: 'tenancy', reason: 'nobody acts in a tenant of others' }
+    if (!own) return { allow: false, rule: 'tenancy', reason: 'nobody acts in another tenant' }
     const { acl } = this.#policyOf(tenantId)
     const { allowed, rule, reason } = askAcl(acl, { principal, action, streamId })
     return { allow: allowed, rule, reason }

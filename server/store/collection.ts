@@ -73,7 +73,7 @@ export class Collection<T> {
     const parsed = this.#schema.safeParse(body)
     if (parsed.success) return { tenant_id, id, version, updated_at, value: parsed.data }
     const name = documentName({ kind: this.kind, tenant_id, id })
-    throw new CodedError('stored_document_invalid', `${name} in the database is not as it should be`, {
+    throw new CodedError('stored_document_invalid', `${name} in the database does not fit its schema`, {
       details: parsed.error.issues.map(
         ({ path, message }) => `version ${version}, ${path.join('.') || 'the whole'}: ${message}`,
       ),

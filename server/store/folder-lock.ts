@@ -29,7 +29,7 @@ export function holdFolder(folder: string, patienceMs = PATIENCE_MS): Disposable
     if (!isBusy(error))
       throw new CodedError('database_damaged', `the lock file ${file} can't be used: ${messageOf(error)}`, {
         cause: error,
-        details: ['it holds nothing: stop the hub that may run here, delete the file, and start again'],
+        details: ['the file holds nothing: stop the hub that may run here, delete the file, and start again'],
       })
     throw new CodedError('data_folder_in_use', `another hub runs on ${folder}`, {
       cause: error,

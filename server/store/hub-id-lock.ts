@@ -49,7 +49,7 @@ export async function holdHubId(
     while (!closing.signal.aborted) {
       try {
         if (await take()) return
-        logger.error({ hub_id: hubId }, 'another hub runs with this id now: give each an id of its own')
+        logger.error({ hub_id: hubId }, 'another hub runs with this id now: give each hub its own id')
       } catch (error) {
         logger.warn({ hub_id: hubId, reason: messageOf(error) }, "the hub's lock on its id is lost for now")
       }

@@ -169,7 +169,7 @@ export class Mirror<T> implements AsyncDisposable {
       await this.refresh()
     } catch (error) {
       const { logger, kind } = this.#options
-      logger.warn({ kind, reason: messageOf(error) }, "can't look for what other hubs changed")
+      logger.warn({ kind, reason: messageOf(error) }, "can't look for changes by other hubs")
     }
   }
 

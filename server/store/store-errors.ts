@@ -17,7 +17,7 @@ export function outcomeUnknown(cause: unknown): CodedError {
 export function auditHeadMissing(): CodedError {
   return new CodedError('audit_head_missing', "the audit trail's head is gone from the database", {
     status: 503,
-    details: ['nothing that must be recorded is done until it is back: see what audit:verify says'],
+    details: ['until the head is back the hub does nothing that must be recorded: see npm run audit:verify'],
   })
 }
 
@@ -54,7 +54,7 @@ export function documentDamaged(name: string, cause: unknown): CodedError {
     cause,
     details: [
       'somebody edited the database, or its disk failed: put a back-up in its place (docs/operations.md, "A damaged database")',
-      `or delete that document from the table lanecast_document: what it says is lost`,
+      `or delete that document from the table lanecast_document: its content is lost`,
     ],
   })
 }

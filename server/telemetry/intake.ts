@@ -50,10 +50,10 @@ export class TelemetrySaturated extends CodedError {
   readonly retryAfterSeconds: number
 
   constructor(retryAfterSeconds: number, waiting: number) {
-    super('telemetry_saturated', `${waiting} reports wait to be worked in`, {
+    super('telemetry_saturated', `${waiting} reports wait`, {
       status: 429,
       details: [
-        `the whole batch was left out: send it again in ${retryAfterSeconds} s, or what is newest then`,
+        `nothing of the batch was taken: send it again in ${retryAfterSeconds} s, or what is newest then`,
       ],
     })
     this.retryAfterSeconds = retryAfterSeconds

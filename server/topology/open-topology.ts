@@ -76,7 +76,7 @@ export async function openTopology(options: TopologyOptions): Promise<TopologyPa
       refused: () => metrics.rejected.inc({ reason: 'telemetry_saturated' }),
       failed: (error) => {
         metrics.errors.inc({ stage: 'telemetry', kind: 'apply' })
-        logger.error({ err: error }, 'a report could not be worked in')
+        logger.error({ err: error }, 'a report could not be evaluated')
       },
     }),
   )

@@ -58,7 +58,7 @@ export class StateKeeper implements AsyncDisposable {
         // The document of a node that another hub of the database removed.
         if (!record) await store.write([{ ...keyOf(document), op: 'delete' }])
         else if (state.success) restoreState(topology, record, state.data, now())
-        else logger.warn({ tenant_id: tenantId, node_id: nodeId }, 'kept state of a node is unreadable')
+        else logger.warn({ tenant_id: tenantId, node_id: nodeId }, 'the stored state of a node is unreadable')
       }
       const last = page.at(-1)
       if (!last || page.length < PAGE) break

@@ -119,5 +119,5 @@ function badUrl(why: string): CodedError {
 
 /** Without the address: a tenant must not learn where a name points inside. */
 function forbidden(host: string): CodedError {
-  return new CodedError('webhook_address', `webhooks may not go to where ${host} is`)
+  return new CodedError('webhook_address', `webhooks may not go to the address of ${host}`)
 }

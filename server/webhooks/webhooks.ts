@@ -280,11 +280,11 @@ export class Webhooks implements AsyncDisposable {
       )
     } catch (error) {
       // Changed by somebody at this moment, or no database: the next attempt notes it.
-      logger.debug({ webhook_id: id, reason: messageOf(error) }, "a webhook's state was not noted")
+      logger.debug({ webhook_id: id, reason: messageOf(error) }, 'the state of a webhook could not be stored')
       return true
     }
     this.#alarm('disabled', webhook, reason)
-    void this.#behind(this.#drop(webhook), 'deliveries of a webhook that is off were not forgotten')
+    void this.#behind(this.#drop(webhook), 'deliveries of a webhook that is off could not be deleted')
     return false
   }
 
@@ -296,7 +296,7 @@ export class Webhooks implements AsyncDisposable {
       await this.#pending.delete(event.tenant_id, `${id}.${event.event_id}`)
     } catch (error) {
       // It comes again after the next start: at least once.
-      logger.debug({ webhook_id: id, reason: messageOf(error) }, 'a delivery that is over was not forgotten')
+      logger.debug({ webhook_id: id, reason: messageOf(error) }, 'a finished delivery could not be deleted')
     }
   }
 

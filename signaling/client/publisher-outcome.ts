@@ -55,8 +55,8 @@ function refused(status: number, code: string, message: string, hasToken: boolea
         {
           name: 'denied',
           reason: hasToken
-            ? 'this server does not take the token: it is mistyped, expired or revoked'
-            : 'publishing takes a token',
+            ? 'this server does not accept the token: it is mistyped, expired or revoked'
+            : 'publishing needs a token',
         },
         'rare',
       )

@@ -41,8 +41,8 @@ function refused(
         {
           name: 'denied',
           reason: hasToken
-            ? 'this server does not take the token: it is mistyped, expired or revoked'
-            : 'this stream is not open to everybody: it takes a token',
+            ? 'this server does not accept the token: it is mistyped, expired or revoked'
+            : 'this stream is not open to everybody: it needs a token',
         },
         'rare',
       )

@@ -49,7 +49,7 @@ export function readIceFragment(fragment: string): IceFragment {
     throw badSdp(parsed.error.issues.slice(0, 10).map(({ path, message }) => `${path.join('.')}: ${message}`))
   const parts = [parsed.data, ...parsed.data.media]
   const candidates = parts.reduce((sum, part) => sum + part.candidates.length, 0)
-  if (candidates < lines) throw badSdp(['a=candidate: must be as RFC 8839 section 5.1 has it'])
+  if (candidates < lines) throw badSdp(['a=candidate: must follow RFC 8839 section 5.1'])
   const usernameFragment = parts.find(({ iceUfrag }) => iceUfrag !== undefined)?.iceUfrag
   const password = parts.find(({ icePwd }) => icePwd !== undefined)?.icePwd
   if ((usernameFragment === undefined) !== (password === undefined))

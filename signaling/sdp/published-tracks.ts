@@ -59,7 +59,7 @@ function refuseRepeated(sent: readonly OfferedMedia[]): void {
     ssrc ? [ssrc.media, ...(ssrc.rtx === null ? [] : [ssrc.rtx])] : [],
   )
   const repeated = ssrcs.find((ssrc, index) => ssrcs.indexOf(ssrc) !== index)
-  if (repeated !== undefined) throw badSdp([`a=ssrc:${repeated}: stands for two streams at once`])
+  if (repeated !== undefined) throw badSdp([`a=ssrc:${repeated}: names two streams`])
   for (const { mid, sends } of sent) {
     const rids = sends.map(({ rid }) => rid)
     if (new Set(rids).size < rids.length)

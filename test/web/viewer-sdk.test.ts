@@ -213,7 +213,7 @@ test('what a viewer is told, and when it asks again, follows from why a session 
     pace: 'rare',
   })
   t.like(of(refusal(401)), { trouble: { name: 'denied' }, pace: 'rare' })
-  t.regex(reason(refusal(401)), /takes a token/)
+  t.regex(reason(refusal(401)), /needs a token/)
   t.regex(reason(refusal(401), { hasToken: true }), /mistyped, expired or revoked/)
   const denied = refusal(403, { message: 'not for you', rule: 'night' })
   t.deepEqual(of(denied).trouble, { name: 'denied', reason: 'not for you (rule “night”)' })

@@ -34,7 +34,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
   const ownFlowOf = (context: RouteContext, contractId: string): LivePublisherFlow => {
     const flow = flowOf(context, contractId)
     if (flow.owner !== ownerOf(context.principal))
-      throw new CodedError('not_owner', 'only who published may do this', { status: 403 })
+      throw new CodedError('not_owner', 'only the publisher may do this', { status: 403 })
     return flow
   }
 

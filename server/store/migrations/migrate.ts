@@ -63,7 +63,7 @@ async function bringForward(
       `the database has schema ${present}, this release knows up to ${newest}`,
       {
         details: [
-          'a newer release has written it: run that one again; it keeps all there is',
+          'a newer release has written the database: run that release again; nothing is lost',
           'or go back: stop the hub, and put a back-up from before its first start in place of the database (docs/operations.md, "Back-ups")',
         ],
       },

@@ -77,7 +77,7 @@ test('a stored policy that does not hold any more leaves the tenant to the admin
   t.true(asked.authorize(someone('operator'), 'policy.write', about).allow)
 })
 
-test('nobody acts in a tenant of others', async (t) => {
+test('nobody acts in another tenant', async (t) => {
   await using store = await openMemoryStore()
   await using book = await open(store)
   const asked = new Authorizer(book)

@@ -279,7 +279,7 @@ test('broken offers: what is wrong, and where', (t) => {
     [OBS_OFFER.replace('BUNDLE 0 1', 'BUNDLE 0'), /media section 2 .*: must be in a=group:BUNDLE/],
     [OBS_OFFER.replaceAll('UDP/TLS/RTP/SAVPF', 'RTP/AVP'), /protocol RTP\/AVP: must be UDP\/TLS\/RTP\/SAVPF/],
     [OBS_OFFER.replaceAll('sendonly', 'recvonly'), /no media section sends anything/],
-    [OBS_OFFER.replaceAll('1284120105', '1284120104'), /a=ssrc:1284120104: stands for two streams/],
+    [OBS_OFFER.replaceAll('1284120105', '1284120104'), /a=ssrc:1284120104: names two streams/],
     [SIMULCAST_OFFER.replace('send q;h;f', 'send q;q'), /a=simulcast names a layer twice/],
     [`${OBS_OFFER}${'a=x:y\r\n'.repeat(12_000)}`, /longer than 65536 bytes/],
   ]
