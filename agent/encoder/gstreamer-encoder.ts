@@ -64,7 +64,6 @@ export class GstreamerEncoder implements Encoder {
       pace: PACE,
       silence: { ...SILENCE, watch: this.#watch },
       stopWithinMs: STOP_MS,
-      logger,
       started: (child) => {
         child.stdout!.on('data', (chunk: Buffer) => {
           this.#supervisor.spoke()
@@ -74,6 +73,7 @@ export class GstreamerEncoder implements Encoder {
         child.send({ ...config, target_kbps: this.#targetKbps, ...(demand && { demand }) })
       },
       heard: (report) => this.#heard(report),
+      trouble: (_kind, what) => logger.error(what),
       ended: ({ how, againMs }) => {
         logger.error({ how, again_ms: Math.round(againMs) }, 'encoder ended')
         this.#first.reject(new CodedError('gstreamer_failed', `the encoder process ended: ${how}`))

@@ -1,13 +1,15 @@
 import type { z } from 'zod'
-import type { Logger } from '../logger.ts'
 import { pause } from '../retry.ts'
 import { Child, type Program } from './child.ts'
 import type { ChildWatch, WatchedChild } from './child-watch.ts'
 import { type PaceOptions, RestartPace } from './restart-pace.ts'
 import type { StartGate } from './start-gate.ts'
 
-/** Messages outside the protocol that are logged of each process; all are counted. */
-const LOGGED_STRAY = 5
+/** Messages outside the protocol that are told of each process; all are counted. */
+const TOLD_STRAY = 5
+
+/** `hangs` and `broken` end a process: it is silent by its own fault, or breaks its channel. `stray`: a message outside the protocol. */
+export type ChildTrouble = 'hangs' | 'broken' | 'stray'
 
 /** How a process ended, or that it could not begin. */
 export interface ChildEnd {
@@ -20,7 +22,7 @@ export interface ChildEnd {
 }
 
 export interface SupervisorOptions<Said> {
-  /** What is kept running, in log lines: `ingress`. */
+  /** What is kept running, in words: `ingress`. */
   readonly name: string
   /** Asked anew for each process. */
   readonly program: () => Program
@@ -33,12 +35,13 @@ export interface SupervisorOptions<Said> {
   readonly silence: { readonly watch: ChildWatch; readonly startMs: number; readonly workMs: number } | null
   /** Where the process waits for its turn to start; it has started once `working()` is called. */
   readonly gate?: { readonly gate: StartGate; readonly urgent: () => boolean }
-  readonly logger: Logger
   /** Resolves when a process is needed; each start waits for that. @throws what is in the way: it is told, and tried again */
   readonly needed?: (signal: AbortSignal) => Promise<void>
   /** A process was started: nothing was heard of it yet. */
   readonly started?: (child: Child) => void
   readonly heard?: (message: Said) => void
+  /** The process that runs is at fault. @param what in words, with its pid */
+  readonly trouble: (kind: ChildTrouble, what: string) => void
   /** A process ended without being closed; its successor comes when it is needed, after the back-off. */
   readonly ended: (end: ChildEnd) => void
   /** `needed` threw. */
@@ -180,12 +183,13 @@ export class Supervisor<Tells, Said> implements AsyncDisposable {
           }
           this.counts.stray += 1
           stray += 1
-          if (stray <= LOGGED_STRAY)
-            this.#log({ issues: parsed.error.issues }, 'said something that is not in its protocol')
+          if (stray > TOLD_STRAY) return
+          const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+          this.#tell('stray', child, `said what is not in its protocol: ${issues.join(', ')}`)
         },
         broken: (why) => {
           this.counts.broken += 1
-          this.#log({ why }, 'is ended: it breaks its channel')
+          this.#tell('broken', child, `is ended: it ${why}`)
         },
       },
       stopWithinMs,
@@ -200,7 +204,7 @@ export class Supervisor<Tells, Said> implements AsyncDisposable {
             if (!hangs) {
               hangs = true
               this.counts.hangs += 1
-              this.#log({}, 'hangs: ending it')
+              this.#tell('hangs', child, 'hangs: ending it')
             }
             child.kill()
           })
@@ -218,8 +222,7 @@ export class Supervisor<Tells, Said> implements AsyncDisposable {
     this.#place = null
   }
 
-  #log(fields: object, what: string): void {
-    const { name, logger } = this.#options
-    logger.error({ ...fields, child_pid: this.#child?.pid }, `${name} process ${what}`)
+  #tell(kind: ChildTrouble, { pid }: Child, what: string): void {
+    this.#options.trouble(kind, `${this.#options.name} process ${pid} ${what}`)
   }
 }

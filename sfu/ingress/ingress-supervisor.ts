@@ -85,9 +85,9 @@ export class IngressSupervisor implements AsyncDisposable {
       silence: { ...SILENCE, watch: shared.watch },
       stopWithinMs: STOP_WITHIN_MS,
       gate: { gate: shared.gate, urgent: () => this.#flowing },
-      logger: this.#logger,
       needed: (signal) => this.#needed(signal),
       heard: (message) => this.#heard(message),
+      trouble: (kind, message) => listener.message({ type: 'failed', code: `ingress_${kind}`, message }),
       ended: (end) => this.#ended(end),
       failed: (error) => {
         const code = error instanceof CodedError ? error.code : 'ingress_failed'

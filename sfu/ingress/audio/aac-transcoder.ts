@@ -110,7 +110,7 @@ export class AacTranscoder implements AacToOpus {
       stopWithinMs: 0,
       // It speaks only of what it hears; that it hears is seen by its queue.
       silence: null,
-      logger: this.#logger,
+      trouble: (_kind, what) => this.#logger.error(what),
       started: (child) => this.#onStart(child),
       ended: (end) => this.#onEnd(end),
     })
