@@ -9,7 +9,7 @@ export interface PileUp {
 /** The way of a picture to the page and of its word back, ms: nobody measures it while the queue grows. */
 const WAY_MS = 50
 /** An estimate that is too long leaves the link idle; one that is too short only leaves a rest of the queue. */
-const SURE_SHARE = 0.8
+const SURE_SHARE = 0.72
 /** More than this is waited for in no case, ms: queues that are longer drop what is new. */
 const LONGEST_MS = 1_000
 
