@@ -1,9 +1,8 @@
 import type { types } from 'mediasoup'
 import type { ConsumerCensus } from './consumer-census.ts'
+import { pipeProducer } from './router-pipes.ts'
 
 const IDLE_MS = 5000
-/** All streams between two routers share one socket each way, and pictures arrive at once. */
-const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 
 /** Where a stream's media enters the SFU: a router and the producers on it. */
 export interface OutletSource {
@@ -98,28 +97,11 @@ function pipeOnce(
   const forget = () => {
     if (pipes.get(producer) === begun) pipes.delete(producer)
   }
-  const begun = pipe(producer, from, to).then((piped) => {
+  const begun = pipeProducer(producer, from, to).then((piped) => {
     piped.observer.once('close', forget)
     return piped
   })
   pipes.set(producer, begun)
   begun.catch(forget)
   return begun
-}
-
-async function pipe(producer: types.Producer, from: types.Router, to: types.Router): Promise<types.Producer> {
-  const { pipeProducer } = await from.pipeToRouter({
-    producerId: producer.id,
-    router: to,
-    // A producer's id is unique on its worker, and several routers may be on one worker.
-    keepId: false,
-    enableSctp: false,
-    listenInfo: {
-      protocol: 'udp',
-      ip: '127.0.0.1',
-      recvBufferSize: SOCKET_BUFFER_BYTES,
-      sendBufferSize: SOCKET_BUFFER_BYTES,
-    },
-  })
-  return pipeProducer!
 }

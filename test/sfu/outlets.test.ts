@@ -10,19 +10,22 @@ import { openWorkers } from '../support/local-workers.ts'
 import { until } from '../support/until.ts'
 
 const PLAYOUT_DELAY = 'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay'
-const IDLE_MS = 60
+const IDLE_MS = 200
 
-/** A lane with pictures in it on the pool's first worker, and routers of both workers to watch it from. */
-async function openRig(pool: WorkerPool, renditions = 1) {
+/**
+ * A lane with pictures in it on the pool's first worker, and routers of both workers to watch it from. Pipes that nobody
+ * consumes from stay, unless a test is about that.
+ */
+async function openRig(pool: WorkerPool, idleMs = 60_000) {
   const [here, there] = pool.slots
   const source = await LaneSource.open()
   const identity = new LaneIdentity('cam-1')
   const openLane = async () => {
-    const lane = await Lane.open(here!, { renditions, audio: true }, identity, source.port)
+    const lane = await Lane.open(here!, { renditions: 1, audio: true }, identity, source.port)
     source.feed(lane)
     return lane
   }
-  const outlets = new Outlets(pool.census, IDLE_MS)
+  const outlets = new Outlets(pool.census, idleMs)
   return {
     source,
     outlets,
@@ -84,7 +87,7 @@ test('one pipe to a router however many ask at once; pictures and their extensio
 
 test('a pipe closes when nobody consumed from it for a while, and not before', async (t) => {
   await using pool = await openWorkers(2)
-  using rig = await openRig(pool)
+  using rig = await openRig(pool, IDLE_MS)
   const source = sourceOf(await rig.openLane())
   const [video] = await rig.outlets.on(rig.there.router, source)
   const { transport, packets } = await consume(rig.there.router, video!)
@@ -155,4 +158,36 @@ test('one keyframe request goes to the sender however many viewers join before i
   await until(() => viewers.every(({ packets }) => packets.length > 0), 'a picture for every viewer')
   t.is(rig.source.keyframeRequests, asked + 1)
   t.true(viewers.every(({ packets }) => packets[0]!.subarray(20).includes(0x67)))
+})
+
+test('a router that closes while a pipe to it is made leaves nothing open at the other end', async (t) => {
+  await using pool = await openWorkers(2)
+  using rig = await openRig(pool)
+  const source = sourceOf(await rig.openLane())
+  const transports = async () => (await rig.here.router.dump()).transportIds.length
+  const before = await transports()
+  for (let turns = 0; turns < 12; turns++) {
+    const router = await rig.more()
+    const asked = rig.outlets.on(router, source).catch(() => [])
+    for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+    router.close()
+    await asked
+  }
+  await until(async () => (await transports()) === before, 'all ends of the pipes to close')
+  // And the other way round: the source's router closes.
+  for (let turns = 0; turns < 12; turns++) {
+    const from = await rig.more()
+    const transport = await from.createDirectTransport()
+    const { rtpParameters } = source.producers.at(-1)!
+    const producer = await transport.produce({ kind: 'audio', rtpParameters })
+    const asked = rig.outlets.on(rig.here.router, { router: from, producers: [producer] }).catch(() => [])
+    for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+    from.close()
+    await asked
+  }
+  await until(
+    async () => (await transports()) === before,
+    'all ends of the pipes from routers that closed to close',
+  )
+  t.is(await transports(), before)
 })
