@@ -38,6 +38,3 @@ export const webhookSelectionSchema = z
   .min(1)
   .max(WEBHOOK_EVENTS.length + 1)
 export type WebhookSelection = z.infer<typeof webhookSelectionSchema>
-
-/** Deliveries are signed in this header; see docs/webhooks.md. */
-export const SIGNATURE_HEADER = 'lanecast-signature'

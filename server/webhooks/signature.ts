@@ -1,29 +1,19 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 
-/** How old a delivery may be when it is checked, seconds: an older one that comes again is somebody's recording. */
-const REPLAY_WINDOW_SECONDS = 300
+/** A delivery, as far as its signature covers it. */
+export interface SignedDelivery {
+  readonly id: string
+  /** Unix seconds. */
+  readonly timestamp: number
+  readonly body: string
+}
 
 /**
- * The value of the header `lanecast-signature`: `t=<Unix seconds>,v1=<hex>`, where v1 is the HMAC-SHA256 of
- * `<t>.<body>` with the webhook's secret. While a secret is being replaced there is a v1 for each.
+ * The value of the header `webhook-signature` (Standard Webhooks 1.0.0): `v1,<base64>` for each secret with spaces between,
+ * each of which is the HMAC-SHA256 of `<id>.<timestamp>.<body>`. A secret is `whsec_` and the key in base64.
  */
-export function signDelivery(secrets: readonly string[], body: string, nowMs: number): string {
-  const t = Math.floor(nowMs / 1000)
-  return [`t=${t}`, ...secrets.map((secret) => `v1=${hmac(secret, t, body).toString('hex')}`)].join(',')
-}
-
-/** What whoever receives deliveries should do; false for one that is not the hub's, or is too old. */
-export function verifyDelivery(secret: string, header: string, body: string, nowMs: number): boolean {
-  const parts = header.split(',').map((part) => part.trim().split('=', 2))
-  const t = Number(parts.find(([name]) => name === 't')?.[1])
-  if (!Number.isInteger(t) || Math.abs(nowMs / 1000 - t) > REPLAY_WINDOW_SECONDS) return false
-  const wanted = hmac(secret, t, body)
-  return parts.some(([name, value = '']) => {
-    const given = Buffer.from(value, 'hex')
-    return name === 'v1' && given.length === wanted.length && timingSafeEqual(given, wanted)
-  })
-}
-
-function hmac(secret: string, t: number, body: string): Buffer {
-  return createHmac('sha256', secret).update(`${t}.${body}`).digest()
+export function signDelivery(secrets: readonly string[], { id, timestamp, body }: SignedDelivery): string {
+  const signed = `${id}.${timestamp}.${body}`
+  const keys = secrets.map((secret) => Buffer.from(secret.replace(/^whsec_/, ''), 'base64'))
+  return keys.map((key) => `v1,${createHmac('sha256', key).update(signed).digest('base64')}`).join(' ')
 }

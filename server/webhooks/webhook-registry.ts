@@ -186,7 +186,7 @@ export class WebhookRegistry implements AsyncDisposable {
 }
 
 function newSecret(): string {
-  return `whsec_${randomBytes(32).toString('base64url')}`
+  return `whsec_${randomBytes(32).toString('base64')}`
 }
 
 function place(tenant_id: string, id: string, field = 'secret') {

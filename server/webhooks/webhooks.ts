@@ -1,12 +1,7 @@
 import type { z } from 'zod'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Backoff } from '../../common/retry.ts'
-import {
-  SIGNATURE_HEADER,
-  type WebhookEvent,
-  type WebhookEventName,
-  type webhookEventSchema,
-} from '../../common/wire/webhook.ts'
+import type { WebhookEvent, WebhookEventName, webhookEventSchema } from '../../common/wire/webhook.ts'
 import type { AuthContext } from '../auth/auth-context.ts'
 import { randomId } from '../auth/bearer-secret.ts'
 import type { Actor } from '../auth/principal.ts'
@@ -244,13 +239,15 @@ export class Webhooks implements AsyncDisposable {
     if (!webhook) throw new CodedError('webhook_not_found', 'the webhook is gone')
     const { now, ca } = this.#options
     const body = JSON.stringify(event)
+    const signed = { id: event.event_id, timestamp: Math.floor(now() / 1000), body }
     const headers = {
       'content-type': 'application/json',
       'user-agent': 'lanecast-webhook/1',
       'lanecast-event': event.event,
-      'lanecast-event-id': event.event_id,
       'lanecast-attempt': String(attempt),
-      [SIGNATURE_HEADER]: signDelivery(this.#registry.secretsOf(webhook), body, now()),
+      'webhook-id': signed.id,
+      'webhook-timestamp': String(signed.timestamp),
+      'webhook-signature': signDelivery(this.#registry.secretsOf(webhook), signed),
     }
     const url = new URL(webhook.value.url)
     const { timeoutMs } = this.#limits

@@ -4,13 +4,14 @@ import { Sealer } from '../../../server/store/sealing.ts'
 import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
 import type { Store } from '../../../server/store/store.ts'
 import { IssuedIdentity } from '../../../server/tls/issued-identity.ts'
-import { verifyDelivery } from '../../../server/webhooks/signature.ts'
 import { type WebhookAlarm, Webhooks, type WebhooksOptions } from '../../../server/webhooks/webhooks.ts'
 import { until } from '../../support/until.ts'
 import { authRig, Clock, logger, someone } from '../auth/auth-rig.ts'
 import { codeOf } from '../auth/code-of.ts'
+import { documentedCheck } from './documented-check.ts'
 import { receiver } from './receiver.ts'
 
+const verifyDelivery = await documentedCheck()
 const fast = { backoff: { initialMs: 5, maxMs: 20, factor: 2 }, timeoutMs: 300 }
 
 async function rig(options: Partial<WebhooksOptions> & { store?: Store } = {}) {
@@ -64,15 +65,16 @@ test('an event is posted, signed, to the webhooks of its tenant that want it', a
     at: hub.clock.ms,
     data: { stream_id: 'cam-1' },
   })
-  t.is(got!.headers['lanecast-event-id'], event_id)
+  t.is(got!.headers['webhook-id'], event_id)
   t.is(got!.headers['content-type'], 'application/json')
-  const signature = String(got!.headers['lanecast-signature'])
-  t.true(verifyDelivery(secret, signature, got!.body, hub.clock.ms))
-  t.true(verifyDelivery(secret, signature, got!.body, hub.clock.ms + 299_000))
-  t.false(verifyDelivery(secret, signature, got!.body, hub.clock.ms + 302_000))
-  t.false(verifyDelivery(secret, signature, `${got!.body} `, hub.clock.ms))
-  t.false(verifyDelivery('whsec_other', signature, got!.body, hub.clock.ms))
-  t.false(verifyDelivery(secret, 't=1', got!.body, hub.clock.ms))
+  const { headers } = got!
+  t.true(verifyDelivery(secret, headers, got!.body, hub.clock.ms))
+  t.true(verifyDelivery(secret, headers, got!.body, hub.clock.ms + 299_000))
+  t.false(verifyDelivery(secret, headers, got!.body, hub.clock.ms + 302_000))
+  t.false(verifyDelivery(secret, headers, `${got!.body} `, hub.clock.ms))
+  t.false(verifyDelivery('whsec_other', headers, got!.body, hub.clock.ms))
+  t.false(verifyDelivery(secret, { ...headers, 'webhook-id': 'another' }, got!.body, hub.clock.ms))
+  t.false(verifyDelivery(secret, { ...headers, 'webhook-signature': 'v1' }, got!.body, hub.clock.ms))
   await until(async () => (await hub.pending()).length === 0, 'nothing waits')
   t.is(b.received.length + c.received.length, 0)
   const stored = JSON.stringify([
@@ -215,8 +217,7 @@ test('a replaced secret signs for another day', async (t) => {
     to.received.length = 0
     await hub.webhooks.sendTest('acme', webhook.webhook_id)
     const [got] = await until(() => (to.received.length > 0 ? to.received : undefined), 'the test')
-    const header = String(got!.headers['lanecast-signature'])
-    return [next, secret].map((one) => verifyDelivery(one, header, got!.body, hub.clock.ms))
+    return [next, secret].map((one) => verifyDelivery(one, got!.headers, got!.body, hub.clock.ms))
   }
   t.deepEqual(await signedBy(), [true, true])
   hub.clock.pass(25 * 3600)
