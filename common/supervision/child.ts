@@ -67,7 +67,7 @@ export class Child implements AsyncDisposable {
       : null
     child.stdin?.on('error', () => {}) // 'exit' tells.
     this.ended = new Promise<string>((resolve) => {
-      child.once('error', (error) => {
+      child.on('error', (error) => {
         if (this.pid === undefined) resolve(`could not start: ${error.message}`)
       })
       child.once('exit', (code, signal) => {

@@ -47,7 +47,13 @@ export class Parent<Says> {
     const socket = new Socket({ fd: Number(descriptor), readable: true, writable: true, allowHalfOpen: true })
     return new Parent<Says>(
       new MessageChannel(socket, {
-        heard: (message) => hear(told.parse(message)),
+        heard: (message) => {
+          const parsed = told.safeParse(message)
+          if (parsed.success) return hear(parsed.data)
+          // Messages hold secrets: what was refused is named, and not shown.
+          const issues = parsed.error.issues.map(({ path, code }) => `${path.join('.')}: ${code}`)
+          throw new Error(`the parent said what is not in the protocol: ${issues.join(', ')}`)
+        },
         broken: (why) => {
           throw new Error(`the parent ${why}`)
         },

@@ -162,6 +162,16 @@ test('messages outside the protocol are counted, and the process goes on', async
   t.regex(open.troubles[0]!, /^stray: test process \d+ said what is not in its protocol: type: /)
 })
 
+test('a process that is told what is not in its protocol ends and is replaced', async (t) => {
+  await using open = supervise(['speaks'])
+  await until(() => open.heard.length > 0, 'it speaks')
+  const pid = open.supervisor.child?.pid
+  open.supervisor.child!.send({ secret: 'a passphrase' })
+  await until(() => open.ends.length === 1, 'it ends')
+  t.is(open.ends[0]?.how, 'exit code 1')
+  await until(() => open.supervisor.child?.pid !== pid, 'its successor')
+})
+
 test('the last word of a process that fails is heard before its end is told', async (t) => {
   const words: string[] = []
   await using open = supervise(['fails', 'speaks'], {
