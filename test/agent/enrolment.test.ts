@@ -77,7 +77,7 @@ test('a machine becomes a node by a token, publishes by its certificate and rene
   const renewed = await clientOf(keeper.identity).renew(contract.contract_id, signal)
   t.is(renewed.contract.version, 2)
 
-  // A node that is revoked is out, and so is what it was sending.
+  // A revoked node is out, and so is its stream.
   t.is((await hub.api('POST', '/v1/nodes/van-1/revoke', { reason: 'keyCompromise' })).status, 200)
   for (const identity of [first, keeper.identity])
     await t.throwsAsync(clientOf(identity).publish({ stream_id: 'cam-2' }, signal), {

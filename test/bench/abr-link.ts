@@ -3,27 +3,27 @@ import type { Chromium } from '../support/chromium.ts'
 import { openImpairedLink } from '../support/impaired-link.ts'
 import { receiveBy } from '../support/page-reception.ts'
 
-/** Of the viewer's link: delay each way, ms, and what its queue holds, whatever its rate: 100 full packets, bytes. */
+/** The viewer's link: delay each way, ms, and its queue at any rate: 100 full packets, bytes. */
 const DELAY_MS = 20
 const QUEUE_BYTES = 150_000
 
-/** What is watched, and by whom. */
+/** What is watched, and who watches. */
 export interface Watching {
   readonly chromium: Chromium
   /** The viewer page. */
   readonly url: string
-  /** Where the hub sends media from. */
+  /** The port from which the hub sends media. */
   readonly rtcPort: number
 }
 
 /** A viewer page whose media comes over a link. */
 export interface WatchedOverLink extends AsyncDisposable {
   readonly page: Page
-  /** From now on the link carries so much towards the page, kb/s. */
+  /** From now on the link carries this much towards the page, kb/s. */
   carries(kbps: number): Promise<void>
 }
 
-/** Opens a viewer page behind a link that carries `kbps`; resolves once it has a picture. */
+/** Opens a viewer page behind a link that carries `kbps`. Resolves once the page has a picture. */
 export async function watchOverLink(
   { chromium, url, rtcPort }: Watching,
   kbps: number,

@@ -6,7 +6,7 @@ export interface BenchContext {
   readonly seconds?: number
 }
 
-/** A benchmark: what is compared runs in the same run. The result is one flat JSON object with a `bench` name. */
+/** A benchmark: compared systems run in the same run. The result is one flat JSON object with a `bench` name. */
 export interface Bench {
   readonly about: string
   run(context: BenchContext): Promise<Record<string, unknown>>

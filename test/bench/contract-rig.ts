@@ -6,24 +6,24 @@ import { until } from '../support/until.ts'
 
 const STREAM = 'watched'
 
-/** A hub and a field sender that sends by contract: it hears over its control channel what viewers need. */
+/** A hub and a field sender with a contract: the sender hears over its control channel what viewers need. */
 export interface ContractRig extends AsyncDisposable {
   readonly hubUrl: string
   readonly streamId: string
   /** The viewer page. */
   readonly url: string
-  /** The page that people come from. */
+  /** The page from which people come. */
   readonly listUrl: string
 }
 
 export interface ContractRigOptions {
   readonly card: TestCardOptions
   readonly hub?: TestHubOptions
-  /** What the sender's contract grants, all renditions and sound together; the class's own by default. */
+  /** The bitrate of the sender's contract, all renditions and sound together; the class's own by default. */
   readonly grantedKbps?: number
 }
 
-/** @throws where GStreamer is missing, whose absence would leave needs of an IDR unanswered */
+/** @throws where GStreamer is missing, because nobody would then answer requests for an IDR */
 export async function openContractRig({
   card,
   hub: options,

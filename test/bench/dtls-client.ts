@@ -4,8 +4,8 @@ import * as x509 from '@peculiar/x509'
 import koffi from 'koffi'
 
 /**
- * The client's side of DTLS handshakes by the system's OpenSSL, for peers that cost a bench as little as a browser's do.
- * Only the handshake: what arrives after it is SRTP, whose headers are in the clear (RFC 3711 section 3.1).
+ * The client's side of DTLS handshakes by the system's OpenSSL, for peers that take as little of a bench as a browser's
+ * handshake does. Only the handshake: what follows is SRTP, whose headers are in the clear (RFC 3711 section 3.1).
  */
 
 type Pointer = bigint
@@ -17,7 +17,7 @@ const SSL_OP_NO_QUERY_MTU = 0x1000
 const MTU = 1200
 
 function bind() {
-  // Deep: Node exports an OpenSSL of its own, which is another one.
+  // Deep, because Node exports another OpenSSL of its own.
   const ssl = koffi.load('libssl.so.3', { deep: true })
   const crypto = koffi.load('libcrypto.so.3', { deep: true })
   return {
@@ -40,7 +40,7 @@ function bind() {
   }
 }
 
-/** The certificate that all peers show, and what they are made from. */
+/** The certificate that all peers show, and the context from which they are made. */
 export class DtlsClients {
   /** SHA-256 of the certificate, as `a=fingerprint` writes it. */
   readonly fingerprint: string
@@ -71,7 +71,7 @@ export class DtlsClients {
     openssl.setOptions(this.#context, SSL_OP_NO_QUERY_MTU)
   }
 
-  /** Begins a handshake; `send` gets what is to leave. */
+  /** Begins a handshake. `send` gets the datagrams to send. */
   connect(send: (datagram: Buffer) => void): DtlsHandshake {
     return new DtlsHandshake(this.#openssl, this.#context, send)
   }

@@ -6,11 +6,11 @@ import { FanoutSide, type Window } from './fanout/fanout-side.ts'
 import { FanoutViewers } from './fanout/fanout-viewers.ts'
 import { openLanecast } from './fanout/lanecast-server.ts'
 
-/** As many as two cores can play together with the worker, without anything being lost. */
+/** As many viewers as two cores can play beside the worker without any loss. */
 const VIEWERS = 80
 const ROUNDS = 5
 const WINDOW_MS = 2000
-/** Estimates settle on the top layer; every round begins with a keyframe within 2 s. */
+/** Estimates settle on the top layer. Every round begins with a keyframe within 2 s. */
 const FIRST_SETTLE_MS = 6000
 const SETTLE_MS = 700
 /** Packets of 2.5 Mb/s a second, to one viewer. */
@@ -43,7 +43,7 @@ interface Compared {
   /** Of each round, microseconds per packet. */
   readonly ours: readonly number[]
   readonly bare: readonly number[]
-  /** How many more viewers ours holds: the middle one of the rounds. */
+  /** How many more viewers ours holds: the middle round. */
   readonly ratio: number
   readonly rssMb: number
 }
@@ -62,7 +62,7 @@ async function compare(name: string, renditions: number, { progress }: BenchCont
   for (let round = 0; round < ROUNDS; round += 1) {
     progress.say(`${name}: round ${round + 1} of ${ROUNDS}`)
     const window = (side: FanoutSide) => side.measure(SETTLE_MS, WINDOW_MS, delay)
-    // Whoever is second finds a warmer machine: they take turns.
+    // The second side finds a warmer machine, so the sides take turns.
     if (round % 2 === 0) rounds.push({ ours: await window(ours), bare: await window(bare) })
     else {
       const second = await window(bare)

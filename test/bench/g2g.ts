@@ -27,7 +27,7 @@ const CASES: readonly Case[] = [
   },
 ]
 
-/** Jitter buffers and the decoder settle in the first seconds; what they show is not measured. */
+/** Jitter buffers and the decoder settle in the first seconds, which are not measured. */
 const SETTLE_MS = 3000
 
 /** Glass-to-glass: a wall clock drawn into each frame by the sender and read in Chromium. */

@@ -3,14 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { percentile } from '../support/frame-reader.ts'
 import { type LoadOrder, type LoadResult, loadOrderSchema } from './hub-load-protocol.ts'
 
-/** Loads a hub over HTTP/1.1 connections that are kept, each with one request at a time; a process of its own. */
+/** Loads a hub over kept HTTP/1.1 connections, each with one request at a time. Runs in a process of its own. */
 process.on('disconnect', () => process.exit())
 process.on('message', (raw) => {
   void load(loadOrderSchema.parse(raw)).then((result) => process.send?.(result))
 })
 
 async function load(order: LoadOrder): Promise<LoadResult> {
-  // Each token from an address of its own, as different callers are: addresses have a rate limit too.
+  // Each token has an address of its own, as different callers do, because addresses have a rate limit too.
   const share = Math.ceil(order.connections / order.tokens.length)
   const agents = order.tokens.map(
     (_, index) => new Agent({ keepAlive: true, maxSockets: share, localAddress: `127.0.0.${index + 2}` }),

@@ -5,10 +5,10 @@ import { resolve } from 'node:path'
 import { type LoadOrder, type LoadResult, loadResultSchema } from './hub-load-protocol.ts'
 
 const MAIN = resolve(import.meta.dirname, 'hub-load-main.ts')
-/** Whoever plays media on the same core goes first. */
+/** Processes with media on the same core go first. */
 const NICENESS = 10
 
-/** The process that asks the hub as much as it is told to. */
+/** The process that loads the hub as ordered. */
 export class HubLoad implements AsyncDisposable {
   readonly #child: ChildProcess
 
@@ -17,7 +17,7 @@ export class HubLoad implements AsyncDisposable {
     setPriority(this.#child.pid!, NICENESS)
   }
 
-  /** One order at a time. @throws where the hub answered anything else than expected */
+  /** One order at a time. @throws where the hub gave an unexpected answer */
   async run(order: LoadOrder): Promise<LoadResult> {
     this.#child.send(order)
     const [raw] = await once(this.#child, 'message')

@@ -32,9 +32,9 @@ const LINKS = 5
 const BATCH = NODES * LINKS
 /** RTP clock of video. */
 const TICKS_PER_MS = 90
-/** More than it can, and less than its rate limits let four callers ask. */
+/** More than the hub can do, and less than its rate limits allow four callers. */
 const MOST = { subscribes: 4000, batches: 400 }
-/** What it must do at the same time, and a tenth more. */
+/** The rates that the hub must hold at the same time, plus a tenth. */
 const RATED = { subscribes: 550, batches: 55 }
 
 /**

@@ -4,13 +4,13 @@ import { descendants, programOf } from '../support/processes.ts'
 import { rounded } from './bench.ts'
 import { pssMb } from './process-usage.ts'
 
-/** What the first contracts bring with them, and no later one does. */
+/** Contracts before measuring: the first ones bring memory that no later one does. */
 const WARM_UP = 8
 const CONTRACTS = 30
 
 /**
- * What a field sender's contract takes that nobody sends for yet, in kB (2^10 bytes): in the hub after a collection, and
- * in processes of its own. `processes`: how many of those there are.
+ * Memory of a field sender's contract for which nobody sends yet, kB (2^10 bytes): in the hub after a collection, and
+ * in its own processes. `processes` counts these.
  */
 export async function idleContractKb(): Promise<{ readonly kb: number; readonly processes: number }> {
   await using hub = await startHub([], {

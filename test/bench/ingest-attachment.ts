@@ -4,7 +4,7 @@ import type { Program } from '../../common/wire/ingress-ipc.ts'
 import type { Attach } from '../../common/wire/lane-ipc.ts'
 import { AUDIO_PAYLOAD_TYPE, VIDEO_PAYLOAD_TYPE } from './ingest-side.ts'
 
-/** What a lane would tell an ingress process, but with `port` of loopback in the lane's place. */
+/** What a lane would tell an ingress process, with `port` of loopback in the lane's place. */
 export function attachment(program: Program, port: number): Attach {
   const track = (payload_type: number) => ({
     ssrc: randomInt(1, 2 ** 32),

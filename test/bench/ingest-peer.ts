@@ -10,7 +10,7 @@ import {
   VIDEO_PAYLOAD_TYPE,
 } from './ingest-side.ts'
 
-/** What everybody can build from packages: `ristreceiver` into `ffmpeg -c copy -f rtp`, for each stream. */
+/** What anybody can build from packages: `ristreceiver` into `ffmpeg -c copy -f rtp`, for each stream. */
 export async function openPeer(routes: readonly IngestRoute[]): Promise<IngestSide> {
   const between = await freeUdpPorts(routes.length)
   const children: ChildProcess[] = []
@@ -39,7 +39,7 @@ export async function openPeer(routes: readonly IngestRoute[]): Promise<IngestSi
   }
 }
 
-/** This program takes its secrets in its arguments only; they are drawn anew for each round. */
+/** This program takes its secrets only as arguments. Each round draws new ones. */
 function ristreceiverArguments({ stream }: IngestRoute, port: number): string[] {
   const options = new URLSearchParams({
     buffer: String(BUFFER_MS),

@@ -16,7 +16,7 @@ const LINKS = 2
 const DEFAULT_SECONDS = 40
 /** Both sides take turns at least twice, so that a slow minute of the machine hits both. */
 const LEAST_ROUNDS = 2
-/** What connecting and settling may take of the clip, in s. */
+/** How much of the clip connecting and settling may take, s. */
 const LEAD_SECONDS = 15
 const SETTLE_MS = 3000
 const START_WITHIN_MS = 10_000

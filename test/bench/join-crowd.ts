@@ -3,10 +3,10 @@ import { type ContractRig, openContractRig } from './contract-rig.ts'
 import { DtlsClients } from './dtls-client.ts'
 import { LightViewer } from './light-viewer.ts'
 
-/** Between two crowds: the last IDR is old by then, and the hub has let the last crowd go. */
+/** Wait between two crowds, ms: the last IDR is old by then, and the hub has released the last crowd. */
 const CALM_MS = 700
 
-/** Viewers that wait for the word to join. */
+/** Viewers that wait for the order to join. */
 export interface Crowd extends AsyncDisposable {
   /** All join now; only the first call counts. */
   go(): void
@@ -14,7 +14,7 @@ export interface Crowd extends AsyncDisposable {
   readonly times: Promise<number[]>
 }
 
-/** A hub and a field sender with an IDR every 10 s and whenever it is asked for one. */
+/** A hub and a field sender with an IDR every 10 s and on request. */
 export interface CrowdRig extends ContractRig {
   crowd(count: number): Crowd
 }

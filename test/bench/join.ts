@@ -10,9 +10,9 @@ import { standBack } from './stand-back.ts'
 import { openRig } from './watch-rig.ts'
 
 const JOINS = 40
-/** The GOP of the sender that is joined singly, s. */
+/** The GOP of the sender for single joins, s. */
 const GOP_SECONDS = 0.5
-/** How many join at once, and how often; the first time is not counted, when hub and viewers have just started. */
+/** How many join at once, and how often. The first time is not counted: hub and viewers have only just started. */
 const CROWDS = [
   { count: 1, rounds: 10 },
   { count: 10, rounds: 5 },
@@ -23,8 +23,8 @@ const CROWDS = [
 const SMALL_PAGE = { width: 640, height: 480 }
 
 /**
- * From a viewer's request for a contract to its first picture: one browser at a time at a field sender with a GOP of
- * 0.5 s, and at somebody else's sender, which can't be told that an IDR is needed; and crowds at a field sender with a
+ * Time from a viewer's request for a contract to its first picture: one browser at a time at a field sender with a GOP
+ * of 0.5 s, and at somebody else's sender, which can't hear that an IDR is needed; and crowds at a field sender with a
  * GOP of 10 s.
  */
 export const join: Bench = {
@@ -37,14 +37,14 @@ export const join: Bench = {
   },
 }
 
-/** A sender as the demo's are: the need of an IDR is carried back to it. */
+/** A sender like the demo's: it hears that an IDR is needed. */
 async function joinFieldSender(progress: Progress): Promise<number[]> {
   await using chromium = await Chromium.launch()
   await using rig = await openContractRig({ card: { gopSeconds: GOP_SECONDS } })
   return await joinSingly(chromium, rig.url, 'a field sender', progress)
 }
 
-/** A sender with a port set of the configuration and no control channel: the next IDR is waited for. */
+/** A sender with fixed ports of the configuration and no control channel: viewers wait for the next IDR. */
 async function joinOtherSender(progress: Progress): Promise<number[]> {
   await using rig = await openRig({ gopSeconds: GOP_SECONDS })
   const url = `${rig.hub.url}/watch/${rig.stream.streamId}`
@@ -60,17 +60,17 @@ async function joinSingly(
   const times: number[] = []
   for (let count = 0; count < JOINS; count += 1) {
     progress.say(`join ${count + 1} of ${JOINS} at ${where}`)
-    // A join ends with an IDR: without this the next one would begin at the same moment of a GOP, whichever that is.
+    // A join ends with an IDR. Without this delay the next join would begin at a fixed moment of the GOP.
     await delay(Math.random() * GOP_SECONDS * 1000)
     times.push(await timePageJoin(chromium, url))
   }
   return times
 }
 
-/** Of each crowd one is a browser: it decodes and shows. */
+/** One viewer of each crowd is a browser, which decodes and shows. */
 async function joinInCrowds(progress: Progress) {
   await using chromium = await Chromium.launch()
-  // Nothing but the browser is below this process so far.
+  // The browser is the only process below this one so far.
   standBack()
   await using rig = await openCrowdRig()
   const results: { count: number; p50_ms: number; p95_ms: number; browser_p50_ms: number }[] = []

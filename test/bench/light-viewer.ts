@@ -8,7 +8,7 @@ import { iceCandidates, iceParameters } from '../../signaling/client/mediasoup-s
 import type { DtlsClients, DtlsHandshake } from './dtls-client.ts'
 import { bindingRequest, type IceCredentials } from './stun-binding.ts'
 
-/** A candidate that was not answered yet is asked again this often, ms. */
+/** How often to ask an unanswered candidate again, ms. */
 const ASK_AGAIN_MS = 50
 
 const encodings = z.object({ encodings: z.array(z.object({ ssrc: z.number() })).min(1) })
@@ -25,8 +25,8 @@ export interface LightViewerOptions {
 }
 
 /**
- * A viewer that does all that a browser does until its first picture is complete, and nothing else: contract, protoo,
- * ICE, DTLS, and RTP headers. SRTP leaves these in the clear, so nothing is decrypted or decoded.
+ * A viewer that does everything that a browser does until the first picture is complete, and nothing else: contract,
+ * protoo, ICE, DTLS, and RTP headers. SRTP leaves these in the clear, so nothing is decrypted or decoded.
  */
 export class LightViewer implements Disposable {
   readonly #socket: Socket
@@ -45,7 +45,7 @@ export class LightViewer implements Disposable {
     this.#dtls = dtls
   }
 
-  /** Resolves when the connection is under way; `picture` when the first picture has arrived as a whole. */
+  /** Resolves when the connection is under way. `picture` resolves when the first picture is complete. */
   static async join({ hubUrl, streamId, dtls }: LightViewerOptions): Promise<LightViewer> {
     const asked = { hubUrl, path: '/v1/subscribe', token: null, body: { stream_id: streamId } }
     const { join } = await askHub(asked, subscribeAnswerSchema)
@@ -104,7 +104,7 @@ export class LightViewer implements Disposable {
     this.#stop.signal.addEventListener('abort', () => clearInterval(asking))
     this.#socket.on('message', (datagram) => {
       const [first] = datagram
-      // RFC 7983: STUN, DTLS and RTP are told apart by their first byte.
+      // RFC 7983: the first byte tells STUN, DTLS and RTP apart.
       if (first! < 4) {
         clearInterval(asking)
         this.#handshake ??= this.#dtls.connect((flight) =>
@@ -116,7 +116,9 @@ export class LightViewer implements Disposable {
     ask()
   }
 
-  /** A worker sends a new viewer nothing before an IDR: the first picture is one. Its last packet has the marker. */
+  /**
+   * A worker sends a new viewer nothing before an IDR, so the first picture is an IDR. Its last packet has the marker.
+   */
   #onRtp(packet: Buffer): void {
     if (packet.length < 12 || packet.readUInt32BE(8) !== this.#video) return
     const timestamp = packet.readUInt32BE(4)

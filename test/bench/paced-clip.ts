@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Length of the clip: a round ends before it does, so that no sender ever loops. */
+/** Length of the clip. A round ends earlier, so that no sender ever loops. */
 export const CLIP_SECONDS = 45
 export const CLIP_KBPS = 6000
 const FPS = 30
@@ -20,10 +20,10 @@ const VIDEO_PID = 0x100
 const AUDIO_PID = 0x101
 const PTS_WRAP = 2 ** 33
 
-/** Bytes at the end of an access unit that tell it from all others: they are entropy-coded noise. */
+/** Bytes at the end of an access unit that identify it: they are entropy-coded noise. */
 export const KEY_BYTES = 32
 
-/** One PES packet and the tables in front of it: what leaves the encoder at one moment. */
+/** One PES packet with the tables in front of it: what leaves the encoder at one moment. */
 export interface PacedUnit {
   /** Whole TS packets. */
   readonly ts: Buffer
@@ -56,7 +56,7 @@ export async function makeClip(): Promise<string> {
 
 function clipArguments(): string[] {
   const picture = `testsrc2=size=1280x720:rate=${FPS},noise=alls=12:allf=t,format=yuv420p`
-  // Half a second of VBV: the rate is the bitrate second by second, and keyframes may still be larger.
+  // Half a second of VBV: each second has the bitrate, and keyframes may still be larger.
   const rate = ['-b:v', `${CLIP_KBPS}k`, '-maxrate', `${CLIP_KBPS}k`, '-bufsize', `${CLIP_KBPS / 2}k`]
   return [
     ...['-hide_banner', '-loglevel', 'error', '-nostdin', '-y'],
@@ -66,7 +66,7 @@ function clipArguments(): string[] {
     ...['-x264-params', `sliced-threads=0:threads=${availableParallelism()}:sync-lookahead=0:rc-lookahead=0`],
     ...['-bf', '0', '-g', String(GOP), '-keyint_min', String(GOP), '-sc_threshold', '0', ...rate],
     ...['-c:a', 'libopus', '-b:a', '64k', '-ac', '2', '-frame_duration', '20'],
-    // As the field sender multiplexes: each unit in a PES packet of its own, with its length where it fits.
+    // Like the field sender's multiplex: each unit in a PES packet of its own, with its length where it fits.
     ...['-f', 'mpegts', '-muxdelay', '0', '-muxpreload', '0', '-pes_payload_size', '16'],
     ...['-omit_video_pes_length', '0', '-pat_period', '0.2'],
   ]
@@ -89,7 +89,7 @@ export async function readClip(path: string): Promise<PacedUnit[]> {
     const ts = bytes.subarray(start, starts[index + 1] ?? bytes.length)
     const { pid, decodeTime } = unitHead(ts)
     first ??= decodeTime
-    // Sound is multiplexed a little out of order with pictures; what is behind its time goes at once.
+    // Sound is multiplexed slightly out of order with pictures. A late unit goes at once.
     latest = Math.max(latest, ((decodeTime - first + PTS_WRAP) % PTS_WRAP) / 90)
     return { ts, atMs: latest, key: pid === VIDEO_PID ? lastBytes(ts) : undefined }
   })

@@ -11,7 +11,7 @@ import {
 
 /** The benchmark's field senders, in a process of their own: bonded RIST, each unit at its decoding time. */
 const AES_BITS = 256
-/** A receiver that is not there yet is no reason to keep the others waiting for longer, ms. */
+/** How long to wait for a receiver that is not there yet, ms; the other senders then go on. */
 const AUTHENTICATED_WITHIN_MS = 3_000
 const stopping = new AbortController()
 const end = (): void => stopping.abort()
@@ -30,7 +30,7 @@ async function sendAll(start: SenderStart): Promise<void> {
   const opened: BondedSender[] = []
   for (const stream of start.streams) opened.push(senders.use(await openSender(start, stream)))
   const pace = async (sender: BondedSender, index: number): Promise<void> => {
-    // Streams are spread over a frame's time, as independent encoders are.
+    // Streams are spread over the time of a frame, like independent encoders.
     await delay((index * 1000) / 30 / start.streams.length, undefined, { signal: stopping.signal })
     do await sendClip(units, sender, index)
     while (start.repeat)
@@ -39,8 +39,8 @@ async function sendAll(start: SenderStart): Promise<void> {
 }
 
 /**
- * Resolves when its first link has authenticated: librist 0.2.7 sets up mbedTLS once for a whole process and guards that
- * by nothing, so of two senders that are new to it at once one may hang for good.
+ * Resolves when the sender's first link has authenticated. librist 0.2.7 sets up mbedTLS once for a whole process,
+ * without a guard, so of two first senders at once one may hang for good.
  */
 async function openSender({ mode, bufferMs }: SenderStart, stream: SenderStream): Promise<BondedSender> {
   const { ports, passphrase, username, password } = stream

@@ -17,7 +17,7 @@ export const senderStartSchema = z.strictObject({
   mode: z.enum(['duplicate', 'share']),
   /** RIST buffer, ms. */
   bufferMs: z.int().min(1),
-  /** Start the clip again at its end, for what does not look at single pictures. */
+  /** Start the clip again at its end, for benches that do not look at single pictures. */
   repeat: z.boolean(),
 })
 export type SenderStart = z.infer<typeof senderStartSchema>
@@ -26,7 +26,7 @@ export const sentSchema = z.strictObject({
   stream: z.int().min(0),
   /** Last bytes of the access unit, hexadecimal. */
   key: z.string(),
-  /** When librist had its last packet, ms of {@link machineMs}. */
+  /** When librist had the last packet, ms of {@link machineMs}. */
   at: z.number(),
 })
 export type Sent = z.infer<typeof sentSchema>

@@ -18,11 +18,11 @@ export async function newSenderStreams(count: number, links: number): Promise<Se
   }))
 }
 
-/** The process that plays field senders to whoever listens on their ports. */
+/** The process that plays field senders for receivers on their ports. */
 export class PacedSenders implements AsyncDisposable {
   readonly #child: ChildProcess
 
-  /** @param onSent each picture, once librist has all of it */
+  /** @param onSent gets each picture, once librist has all of it */
   constructor(start: SenderStart, onSent: (sent: Sent) => void = () => {}) {
     this.#child = fork(MAIN, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     this.#child.on('message', (raw) => onSent(sentSchema.parse(raw)))
@@ -36,7 +36,7 @@ export class PacedSenders implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const gone = once(this.#child, 'exit')
-    // Nothing of it is worth waiting for: librist's destroy waits for threads, and one that hangs would hold us.
+    // Nothing in it is worth waiting for: librist's destroy waits for threads, and a hanging thread would hold us.
     this.#child.kill('SIGKILL')
     await gone
   }

@@ -1,7 +1,7 @@
 import type { Chromium } from '../support/chromium.ts'
 
 export interface PageJoinOptions {
-  /** Where the browser is before; in the same renderer when it is of the same site. */
+  /** Where the browser is before; a page of the same site uses the same renderer. */
   readonly from?: string
   readonly viewport?: { readonly width: number; readonly height: number }
   /** Called when the page asks for its contract. */

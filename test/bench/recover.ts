@@ -6,7 +6,7 @@ import { type Bench, rounded } from './bench.ts'
 import { openRig, type WatchRig } from './watch-rig.ts'
 
 const REPEATS = 5
-/** Long enough that each start finds everything settled, and a dead sender's flow is really gone. */
+/** Long enough that everything has settled before each start, and a dead sender's flow is really gone. */
 const REST_MS = 3000
 
 type Kill = (rig: WatchRig) => Promise<number>
@@ -23,7 +23,7 @@ const CASES: Readonly<Record<string, Kill>> = {
   worker: async (rig) => killChild(rig, 'mediasoup-worker'),
 }
 
-/** kill -9 of what carries the media, and how long until frames are decoded again, by the clock in the frames. */
+/** kill -9 of a process that carries media, and the time until frames are decoded again, by the clock in the frames. */
 export const recover: Bench = {
   about: 'kill -9 of sender, ingress and worker: ms until frames are decoded again',
   async run({ progress }) {
@@ -57,7 +57,7 @@ async function killChild(rig: WatchRig, program: string): Promise<number> {
   return Date.now()
 }
 
-/** Ms from `from` (unix ms) until the first frame that was drawn after it is shown. */
+/** Ms from `from` (unix ms) until the first frame is shown that was drawn after it. */
 async function framesSince(reader: FrameReader, from: number): Promise<number> {
   let shownAt = 0
   await until(

@@ -3,9 +3,9 @@ import { constants, setPriority } from 'node:os'
 import { descendants } from '../support/processes.ts'
 
 /**
- * Lets all processes below this one have only what everybody else leaves. Linux shares cores between sessions first, where
- * it groups by them (sched(7), autogroup), and a process's own priority counts within its session alone: a browser that
- * was started in one of its own would get its full share in spite of it.
+ * Makes all processes below this one use only what other processes leave. Linux shares cores between sessions first,
+ * where it groups by sessions (sched(7), autogroup), and a process's own priority counts only within its session: a
+ * browser in a session of its own would get its full share in spite of its priority.
  */
 export function standBack(): void {
   const groups = new Set(['', autogroupOf(process.pid)])
@@ -20,7 +20,7 @@ export function standBack(): void {
 
 const autogroupFile = (pid: number) => `/proc/${pid}/autogroup`
 
-/** E.g. `/autogroup-12`; empty where the kernel does not group, and when the process is gone. */
+/** For instance `/autogroup-12`; empty where the kernel does not group, and when the process is gone. */
 function autogroupOf(pid: number): string {
   try {
     return readFileSync(autogroupFile(pid), 'utf8').split(' ', 1)[0]!

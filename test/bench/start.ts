@@ -7,20 +7,20 @@ import { startHub } from '../support/hub.ts'
 import { type Bench, rounded } from './bench.ts'
 
 const STARTS = 12
-/** Streams of the configuration, of which nobody sends yet. */
+/** Streams of the configuration for which nobody sends. */
 const CONFIGURED = [1, 45]
 const CONFIGURED_STARTS = 6
 
 /**
- * From the fork of a hub that is set up until `/readyz` says so: with a data folder that it makes, with one it has, and with
- * streams in its configuration.
+ * Time from the fork of a prepared hub until `/readyz` says yes: with a data folder that it must make, with an existing
+ * one, and with streams in its configuration.
  */
 export const start: Bench = {
   about: 'time until a hub is ready, first and later starts',
   async run({ progress }) {
     const root = await mkdtemp(join(tmpdir(), 'lanecast-start-'))
     try {
-      // Node's compile cache is filled by the first that runs the sources as they are.
+      // The first run of these sources fills Node's compile cache.
       await readyAfterMs(join(root, 'warm-up'))
       const [first, later] = [[] as number[], [] as number[]]
       for (let index = 0; index < STARTS; index += 1) {
@@ -34,7 +34,7 @@ export const start: Bench = {
       for (const streams of CONFIGURED) {
         const dataDir = join(root, `streams-${streams}`)
         const times: number[] = []
-        // The first one makes the folder, and does not count.
+        // The first start makes the folder, and does not count.
         await readyAfterMs(dataDir, streams)
         for (let index = 0; index < CONFIGURED_STARTS; index += 1) {
           progress.say(`${streams} streams, start ${index + 1} of ${CONFIGURED_STARTS}`)

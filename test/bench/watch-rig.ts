@@ -7,7 +7,7 @@ import type { Impairment } from '../support/impairment.ts'
 import { until } from '../support/until.ts'
 
 export interface RigOptions {
-  /** What is done to each of the two links, both ways; nothing goes through a relay when it is left out. */
+  /** What is done to each of the two links, both ways. Left out: no relay at all. */
   readonly impairment?: Partial<Impairment>
   readonly workers?: number
   readonly gopSeconds?: number

@@ -27,7 +27,7 @@ test('times go from one clock to the other and back', (t) => {
   t.is(steadyOf(clock, 2_200_500), 1_000_500)
 })
 
-test('steps of either sign are noticed, once each; what is slewed is none', (t) => {
+test('steps of either sign are noticed, once each; slewing is no step', (t) => {
   const { at, clock } = machine()
   const steps: number[] = []
   using watch = new ClockWatch((ms) => steps.push(ms), clock)

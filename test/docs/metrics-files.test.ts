@@ -56,7 +56,7 @@ const uses = [
     .flatMap(({ query }) => usesOfVariable(query)),
   ...rules.groups.flatMap((group) => group.rules.flatMap(({ expr }) => metricUses(expr))),
 ]
-/** What Prometheus adds to what it scrapes. */
+/** Metrics and labels that Prometheus itself adds. */
 const OF_PROMETHEUS = { metrics: new Set(['up']), labels: new Set(['le', 'job', 'instance']) }
 
 test('every metric that the dashboard and the alerts use is one that a hub really exposes', async (t) => {

@@ -2,7 +2,7 @@
 export interface MetricUse {
   readonly metric: string
   readonly labels: readonly string[]
-  /** What labels are compared with; of a regular expression the text as it stands. */
+  /** The values with which labels are compared; for a regular expression its text. */
   readonly values: readonly { readonly label: string; readonly value: string }[]
 }
 

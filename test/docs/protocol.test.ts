@@ -18,7 +18,7 @@ import { DemoHub } from '../../tools/demo/demo-hub.ts'
 import { freeUdpPorts } from '../support/hub.ts'
 import { blocksOf, checkCalls, isDoor, runBlocks } from './run-blocks.ts'
 
-/** docs/protocol.md does what it says: its lines are run as they stand, against a hub as the demo has it. */
+/** docs/protocol.md works as printed: this test runs its lines against a hub like the demo's. */
 
 const DOCUMENT = resolve(import.meta.dirname, '../../docs/protocol.md')
 /** The demo's streams; here nobody sends them. */

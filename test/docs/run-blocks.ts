@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { z } from 'zod'
 
-/** Lines of a page that a reader would type; `status` where it stands at the block's head. */
+/** Lines of a page that a reader would type, with the status at the head of the block. */
 export interface Block {
   readonly status: string
   readonly lines: string
@@ -56,8 +56,8 @@ export function blocksOf(text: string): Block[] {
 
 /**
  * Runs every block in one shell, as a reader would.
- * @param folder where what they write goes
- * @param filled puts in what a reader fills in
+ * @param folder for the files that the lines write
+ * @param filled fills in what a reader would fill in
  */
 export async function runBlocks(
   blocks: readonly Block[],

@@ -32,6 +32,6 @@ test('a flood of requests leaves a handful of audit records, which add up', asyn
   const subscribes = (await source.auditRows(0, 10_000)).filter(({ action }) => action === 'subscribe')
   t.true(subscribes.length <= 6, `${subscribes.length} records`)
   const counted = subscribes.reduce((sum, { detail }) => sum + (JSON.parse(detail).repeated ?? 1), 0)
-  // Who shows nothing is asked for a proof before anything is decided, and that is no record.
+  // A caller without a proof is asked for one before any decision, and that makes no record.
   t.is(counted, granted + refused)
 })

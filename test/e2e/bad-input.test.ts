@@ -168,7 +168,7 @@ const counted = (reason: string): Promise<number> => hub.metric(`rejected_total{
 async function watch(t: ExecutionContext): Promise<() => Promise<void>> {
   const tracks = await Promise.all(KINDS.map((kind) => viewer.track(kind)))
   const from = tracks.map(({ packets }) => packets.length)
-  // The viewer itself may be held up, by this test's own work: that is not the hub's doing.
+  // This test's own work may hold up the viewer: that is not the hub's fault.
   const own = monitorEventLoopDelay({ resolution: 5 })
   own.enable()
   return async () => {
@@ -196,7 +196,7 @@ async function watch(t: ExecutionContext): Promise<() => Promise<void>> {
     t.is(viewer.states.filter(({ value }) => value.state !== 'live' && value.state !== 'waiting').length, 0)
     for (const service of ['ingress', 'worker'])
       t.is(await hub.metric(`service_restarts_total{service="${service}"}`), 0)
-    // The attacked stream's process comes with whoever knocks, and goes again.
+    // The attacked stream's process starts when somebody knocks, and ends again.
     const now = descendants(hub.pid)
     const others = now.filter((pid) => !family.includes(pid))
     t.deepEqual(

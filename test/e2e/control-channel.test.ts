@@ -65,7 +65,7 @@ test.serial(
       await until(() => track.packets.some(({ marker }) => marker), 'a whole picture', 5_000)
       t.true(accessUnitTypes(track.packets, 0).includes(IDR))
     }
-    // Not one for each: the hub asks again for those alone that came after an IDR.
+    // Not one for each: the hub asks again only for those that came after an IDR.
     const idrs = countIdrs(video, before)
     t.true(idrs >= 1 && idrs <= 4, `${idrs} IDRs for 8 viewers`)
   },
@@ -98,7 +98,7 @@ test.serial('the bitrate follows the contract while it is sent', async (t) => {
   t.true(low < 700, `${low} kb/s of 600`)
 })
 
-test.serial('a rendition that nobody watches stops, and is back for whoever wants it', async (t) => {
+test.serial('a rendition that nobody watches stops, and is back for the next viewer', async (t) => {
   t.timeout(120_000)
   await using hub = await startHub([], { workers: 1 })
   const { sender, watch } = await startSender(hub, { renditions: 2 })
@@ -109,10 +109,10 @@ test.serial('a rendition that nobody watches stops, and is back for whoever want
     await viewer.track('video')
     await until(() => sent() > 1000, 'both renditions are sent')
   }
-  // Without viewers the small one is kept up, for who joins next.
+  // Without viewers the small rendition stays on, for the next viewer.
   await until(() => sender.demands.at(-1)?.video[1] === false, 'the large one is not wanted', 15_000)
   t.true(sender.demands.at(-1)!.video[0])
-  // An ingress that is new must see all there is, or the lane would be made anew with what it sees.
+  // A new ingress must see all renditions, or the lane would be rebuilt with what the ingress sees.
   const told = sender.demands.length
   const [ingress] = descendants(hub.pid).filter((pid) => programOf(pid).includes('ingress-main'))
   process.kill(ingress!, 'SIGKILL')
@@ -124,12 +124,12 @@ test.serial('a rendition that nobody watches stops, and is back for whoever want
   await using viewer = await watch()
   await until(() => sender.demands.at(-1)?.video[1] === true, 'it is wanted again')
   const video = await viewer.track('video')
-  // The small one has a fifth of the budget: whoever gets more than half of it gets the large one.
+  // The small rendition has a fifth of the budget: more than half of it can only be the large one.
   await until(() => kbpsOf(video.packets.slice(-400)) > 1200, 'the large picture')
   t.is(viewer.tracks.filter(({ closed }) => closed).length, 0)
 })
 
-/** A keeper, and what it told. */
+/** A keeper, and its reports. */
 function keep(hubUrl: string, token: string) {
   const granted: FlowContract[] = []
   const demands: LayerDemand[] = []

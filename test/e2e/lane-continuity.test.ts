@@ -18,7 +18,9 @@ const SPS = 7
 const PPS = 8
 const IDR = 5
 const KINDS = ['video', 'audio'] as const
-/** How far an RTP timestamp may be from real time across an interruption, ms. */
+/**
+ * How far an RTP timestamp may be from real time across an interruption, ms. The recover benchmark measures the speed.
+ */
 /** Speed is measured by the recover benchmark; a starved machine must not fail what is right. */
 const CLOCK_TOLERANCE_MS = 1000
 /** Past this, mediasoup and browsers take a jump for a new stream (RFC 3550 appendix A.1, MAX_DROPOUT). */
@@ -61,7 +63,7 @@ test.serial('a sender that is killed and restarted goes on in the same lane', as
   await resumed(t, flow, 'after the sender was back', backAt)
 })
 
-test.serial('a sender whose PTS begin anew goes on in the same lane', async (t) => {
+test.serial('a sender whose PTS begin again goes on in the same lane', async (t) => {
   const path = await generateMedia('high', { seconds: 30, kbps: 500 })
   await using first = await startClipSender(stream('cam-1'), { path, fromMs: 12_000 })
   const flow = await flowing()
@@ -128,7 +130,7 @@ test.serial(
     t.true(rejoinedAfter < 10_000 && Math.max(...backAfter) < 10_000)
     t.is(viewer.rejoins[0]!.value, 'worker_lost')
     t.deepEqual(accessUnitTypes(after[0]!.packets, 0).slice(0, 3), [SPS, PPS, IDR])
-    // The consumers are new ones and number anew, but the lane's clock went on.
+    // The consumers are new and have new numbers, but the lane's clock went on.
     const moved = ((after[0]!.packets[0]!.timestamp - clockBefore.timestamp) | 0) / TICKS_PER_MS.video
     const passed = after[0]!.packets[0]!.at - clockBefore.at
     t.true(Math.abs(moved - passed) < CLOCK_TOLERANCE_MS, `clock moved ${ms(moved)} in ${ms(passed)}`)
@@ -152,7 +154,7 @@ test.serial('the stream on the other worker noticed nothing of all that', async 
   t.deepEqual(damage, [])
 })
 
-test.serial('a media worker that hangs is replaced; what is asked meanwhile is answered', async (t) => {
+test.serial('a media worker that hangs is replaced; requests meanwhile are answered', async (t) => {
   await using _sender = await clip()
   await flowing()
   const [rejoins, joins] = [viewer.rejoins.length, viewer.joins.length]

@@ -15,7 +15,7 @@ const JOINS = 1000
 const AT_ONCE = 40
 /** Between two workers' routers, once there was a pipe. */
 const PIPE_SOCKETS = 4
-/** 1000 viewers that were not let go of would be many times that; 1000 contracts that wait out their time are not. */
+/** 1000 viewers that were never released would be many times that; 1000 contracts that wait to expire are not. */
 const HEAP_SLACK_MB = 8
 const COLLECT = resolve(import.meta.dirname, '../support/collect-on-signal.ts')
 

@@ -26,7 +26,7 @@ test('45 streams whose senders knock at once start beside four busy loops, and n
   await knock(ports)
   await until(() => ready() >= STREAMS, 'all listen', WITHIN_MS)
   t.log(`all listen after ${Math.round(performance.now() - startedAt)} ms`)
-  // On a slow machine the first have gone by now: nobody stands behind these knocks.
+  // On a slow machine the first processes have ended by now: nobody stands behind these knocks.
   const listened = hub.log.filter(({ msg }) => msg === 'ingress listens').map(({ stream_id }) => stream_id)
   t.is(new Set(listened).size, STREAMS)
   t.is(await hub.metric('service_restarts_total{service="ingress"}'), 0)

@@ -188,8 +188,8 @@ const saysOf = (page: Page, name: string) =>
   page.evaluate((key) => document.documentElement.dataset[key] ?? '', name)
 
 /**
- * Waits for a picture, unless the browser or the hub says that the machine, whose two cores encode and decode it all,
- * carries no more now: what was asked of them counts then.
+ * Waits for a picture, unless the browser or the hub says that the machine, whose two cores encode and decode
+ * everything, carries no more now. Then the requested settings count.
  */
 async function untilUnlessStarved(
   t: ExecutionContext,
@@ -208,7 +208,7 @@ async function untilUnlessStarved(
   }
 }
 
-test.serial('layers that nobody watches are not sent, and are there again for who comes', async (t) => {
+test.serial('layers that nobody watches are not sent, and are there again for the next viewer', async (t) => {
   t.timeout(240_000)
   await using studio = await openStudio('cam-demand', { height: '720' })
   await untilState(studio.page, 'live')
@@ -224,7 +224,7 @@ test.serial('layers that nobody watches are not sent, and are there again for wh
     t.true(smallest!.kbps < 500, `${smallest!.kbps} kb/s of media`)
   }
 
-  // Layers of one encoding likewise, under a viewer who has the small one on the screen.
+  // The same for layers of one encoding, with a viewer who has the small layer on the screen.
   await using svc = await openStudio('cam-svc', { codec: 'vp9', layers: 'svc' })
   await untilState(svc.page, 'live')
   const heightIs = async (height: number) => (await layersOf(svc.page))[0]?.height === height

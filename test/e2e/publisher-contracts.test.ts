@@ -17,7 +17,7 @@ import { WeriftViewer } from '../support/werift-viewer.ts'
 const flowsOf = async (hub: TestHub) =>
   z.object({ flows: z.array(flowSummarySchema) }).parse((await hub.api('GET', '/v1/flows')).body).flows
 
-/** A keeper, and what it told. */
+/** A keeper, and its reports. */
 function keep(hubUrl: string, token: string, streamId: string) {
   const granted: FlowContract[] = []
   const ended: ContractEnd[] = []

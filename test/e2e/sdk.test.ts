@@ -15,7 +15,7 @@ import { generateMedia } from '../support/media-generator.ts'
 import { until } from '../support/until.ts'
 import { stateOf, textOf, untilState } from '../support/watch-page.ts'
 
-/** The SDK as pages use it: the example of its document, several streams on one connection, and who abuses that. */
+/** The SDK as pages use it: the example of its document, several streams on one connection, and abuse of that. */
 
 const DOCS = resolve(import.meta.dirname, '../../docs')
 
@@ -87,7 +87,7 @@ test.serial('the example of the document publishes and watches', async (t) => {
   await using chromium = await Chromium.launch({ publish: true })
   await using watched = await chromium.open(`${hub.url}/publish/nothing`)
   const { page } = watched
-  // The only page that may use the camera, and none of what it has in it: who is out of sight gets no picture.
+  // The only page that may use the camera, showing nothing itself: a hidden page gets no picture.
   await page.evaluate((mine) => {
     sessionStorage.setItem('token', mine)
     document.body.replaceChildren()
@@ -107,41 +107,49 @@ test.serial('the example of the document publishes and watches', async (t) => {
   t.pass()
 })
 
-test.serial('a page of several streams has one connection, and tiles get what they can show', async (t) => {
-  await using chromium = await Chromium.launch()
-  await using watched = await chromium.open('about:blank', { width: 1280, height: 720 })
-  const { page } = watched
-  await page.addInitScript(countConnections)
-  await page.goto(`${hub.url}/watch/cam-1+cam-2`)
-  for (const streamId of ['cam-1', 'cam-2']) await untilPlays(page, `[data-testid="tile-${streamId}"] video`)
-  t.deepEqual(await page.evaluate(() => (globalThis as unknown as { counted: object }).counted), {
-    sockets: 1,
-    transports: 1,
-  })
-  const shown = (streamId: string) =>
-    page.evaluate(
-      (id) => ({ ...document.querySelector<HTMLElement>(`[data-testid="tile-${id}"]`)!.dataset }),
-      streamId,
-    )
-  const height = (streamId: string) =>
-    page.evaluate(
-      (id) => document.querySelector<HTMLVideoElement>(`[data-testid="tile-${id}"] video`)!.videoHeight,
-      streamId,
-    )
-  for (const streamId of ['cam-1', 'cam-2'])
-    await until(async () => (await height(streamId)) === 480, `${streamId} gets the large rendition`, 20_000)
-  await page.setViewportSize({ width: 260, height: 340 })
-  await until(async () => (await height('cam-1')) === 240, 'a small tile gets the small rendition', 15_000)
-  await until(async () => (await shown('cam-1'))['reason'] === 'tile', 'the tile is the reason')
-  await page.evaluate(() => {
-    const tile = document.querySelector<HTMLElement>('[data-testid="tile-cam-2"]')!
-    tile.style.position = 'fixed'
-    tile.style.top = '-5000px'
-  })
-  await until(async () => (await shown('cam-2'))['reason'] === 'hidden', 'a tile out of sight is paused')
-  await untilPlays(page, '[data-testid="tile-cam-1"] video')
-  t.deepEqual(watched.errors, [])
-})
+test.serial(
+  'a page of several streams has one connection, and each tile gets the layer that it can show',
+  async (t) => {
+    await using chromium = await Chromium.launch()
+    await using watched = await chromium.open('about:blank', { width: 1280, height: 720 })
+    const { page } = watched
+    await page.addInitScript(countConnections)
+    await page.goto(`${hub.url}/watch/cam-1+cam-2`)
+    for (const streamId of ['cam-1', 'cam-2'])
+      await untilPlays(page, `[data-testid="tile-${streamId}"] video`)
+    t.deepEqual(await page.evaluate(() => (globalThis as unknown as { counted: object }).counted), {
+      sockets: 1,
+      transports: 1,
+    })
+    const shown = (streamId: string) =>
+      page.evaluate(
+        (id) => ({ ...document.querySelector<HTMLElement>(`[data-testid="tile-${id}"]`)!.dataset }),
+        streamId,
+      )
+    const height = (streamId: string) =>
+      page.evaluate(
+        (id) => document.querySelector<HTMLVideoElement>(`[data-testid="tile-${id}"] video`)!.videoHeight,
+        streamId,
+      )
+    for (const streamId of ['cam-1', 'cam-2'])
+      await until(
+        async () => (await height(streamId)) === 480,
+        `${streamId} gets the large rendition`,
+        20_000,
+      )
+    await page.setViewportSize({ width: 260, height: 340 })
+    await until(async () => (await height('cam-1')) === 240, 'a small tile gets the small rendition', 15_000)
+    await until(async () => (await shown('cam-1'))['reason'] === 'tile', 'the tile is the reason')
+    await page.evaluate(() => {
+      const tile = document.querySelector<HTMLElement>('[data-testid="tile-cam-2"]')!
+      tile.style.position = 'fixed'
+      tile.style.top = '-5000px'
+    })
+    await until(async () => (await shown('cam-2'))['reason'] === 'hidden', 'a tile out of sight is paused')
+    await untilPlays(page, '[data-testid="tile-cam-1"] video')
+    t.deepEqual(watched.errors, [])
+  },
+)
 
 test.serial('who joins is told how long the first picture may take', async (t) => {
   const asked = { hubUrl: hub.url, path: '/v1/subscribe', token: null, body: { stream_id: 'rare' } }

@@ -110,7 +110,7 @@ test('a stream has one publisher, whoever comes', async (t) => {
   t.is(first.status, 201, first.text)
   refused(t, await ask('POST', '/whip/taken', { body: OBS_OFFER }), 409, 'stream_taken')
   refused(t, await ask('POST', '/whip/taken', { body: OBS_OFFER, token: other }), 409, 'stream_taken')
-  // The first one's session is none the worse for it.
+  // The first client's session is unharmed.
   t.is((await ask('DELETE', first.headers.get('location')!)).status, 200)
   const second = await until(async () => {
     const answer = await ask('POST', '/whip/taken', { body: OBS_OFFER, token: other })
@@ -119,7 +119,7 @@ test('a stream has one publisher, whoever comes', async (t) => {
   t.is(second.status, 201, second.text)
 })
 
-test('whoever has the same token takes over as soon as media has stopped, and is told when to ask till then', async (t) => {
+test('a publisher with the same token takes over as soon as media has stopped, and hears when to ask again', async (t) => {
   const startedAt = performance.now()
   await using first = await publishByWhip(`${hub.url}/whip/killed`, publisher)
   const state = async () => {
@@ -193,7 +193,7 @@ test('an offer that can not be taken leaves no contract', async (t) => {
   t.false((await flows()).some(({ stream_id }) => stream_id === 'broken'))
 })
 
-test('who may publish and watch is asked as anywhere else', async (t) => {
+test('the ACL decides who publishes and watches, as anywhere else', async (t) => {
   const none = await ask('POST', '/whip/mine', { body: OBS_OFFER, token: null })
   refused(t, none, 401, 'unauthenticated')
   t.regex(none.headers.get('www-authenticate') ?? '', /^Bearer /)

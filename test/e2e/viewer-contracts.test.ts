@@ -39,7 +39,7 @@ const watchClosely = (page: Page) =>
     document.querySelector('video')?.requestVideoFrameCallback(count)
   })
 const seenSchema = z.object({ states: z.array(z.string()), longestMs: z.number(), pictures: z.number() })
-/** The track on the screen: another one would mean that media was negotiated anew. */
+/** The track on the screen: another track would mean that media was negotiated again. */
 const trackOn = (page: Page) =>
   page.evaluate(() => {
     const { srcObject } = document.querySelector('video') ?? {}
@@ -148,7 +148,7 @@ test('media stops when a contract expires or is revoked, and the ticket is worth
   t.is(await stateOfTicket(hub, expiring), 'unknown_ticket')
 })
 
-/** What the hub says to somebody who joins with the ticket of a contract that is over. */
+/** The hub's answer to a join with the ticket of a contract that is over. */
 async function stateOfTicket(hub: TestHub, { contract }: WeriftViewer): Promise<string | undefined> {
   const socket = new WebSocket(`${hub.url.replace(/^http/, 'ws')}/protoo`, 'protoo')
   const { promise, resolve } = Promise.withResolvers<string>()

@@ -11,7 +11,7 @@ import { takeSound, watchSound } from '../support/sound-of-page.ts'
 import { until } from '../support/until.ts'
 import { showsPicture, stateOf, untilState } from '../support/watch-page.ts'
 
-/** Running viewers leave a worker that is clearly busier than another one. */
+/** Running viewers leave a worker that is clearly busier than another. */
 
 const ROOM = 40
 /** Viewers that stay on the worker of the stream: with the page and the pipe they fill eight tenths of its room. */
@@ -19,7 +19,7 @@ const STAY = 14
 
 const moves = (hub: TestHub, outcome: string) => hub.metric(`viewer_moves_total{outcome="${outcome}"}`)
 
-/** The page on a hub of two workers, of which the stream's own has much to do, and the other one nothing any more. */
+/** The page on a hub of two workers: the stream's own worker is busy, and the other is idle. */
 async function watchOnBusyWorker({ reachesOther }: { readonly reachesOther: boolean }) {
   await using stack = new AsyncDisposableStack()
   const [rtcPort = 0] = await freeUdpPorts(2)
@@ -30,7 +30,7 @@ async function watchOnBusyWorker({ reachesOther }: { readonly reachesOther: bool
   const port = rtcPort + (await workerOfStream(hub))
   const chromium = stack.use(await Chromium.launch())
   const { page, errors } = stack.use(await chromium.open('about:blank'))
-  // All candidates lead to the worker of the stream then, which knows nothing of a transport of the other one.
+  // All candidates then lead to the stream's worker, which does not know a transport of the other worker.
   if (!reachesOther) await receiveBy(page, port)
   await watchSound(page)
   await page.goto(`${hub.url}/watch/cam-1`)

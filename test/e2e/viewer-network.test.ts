@@ -105,7 +105,7 @@ test.serial('a layer that nearly fills the link is played, although no probe can
   await untilState(page, 'live')
   const height = () => page.evaluate(() => document.querySelector('video')?.videoHeight)
   await until(async () => (await height()) === 180, 'the lowest layer', 40_000)
-  // Long enough for what was sent too much at first to be forgotten.
+  // Long enough that a first burst is forgotten.
   await delay(8_000)
   await link.set(linkOf(1030))
   await until(async () => (await height()) === 360, 'the layer above', 60_000)

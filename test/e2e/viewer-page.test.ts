@@ -59,7 +59,7 @@ test.serial('a viewer sees what comes, in every state, and the page never needs 
   await untilPicturesMove(page)
   t.deepEqual(watched.errors, [])
 
-  // The media worker dies: the picture stands until the next worker's arrives.
+  // The media worker dies: the picture stays until the next worker's picture arrives.
   const workers = descendants(hub.pid).filter((pid) => programOf(pid).includes('mediasoup-worker'))
   t.true(workers.length > 0)
   const blanks: unknown[] = []

@@ -25,7 +25,7 @@ test.before(async () => {
 test.after.always(() => stack.disposeAsync())
 
 for (const codec of CODECS)
-  test.serial(`a bare page publishes ${codec} by WHIP, another one watches it by WHEP`, async (t) => {
+  test.serial(`a bare page publishes ${codec} by WHIP, another page watches it by WHEP`, async (t) => {
     const streamId = codec.toLowerCase()
     await using source = await RtcPage.open(chromium)
     const made = await source.publish(`${hub.url}/whip/${streamId}`, publisher, { codec })
@@ -72,7 +72,7 @@ test.serial('a publisher that comes back plays on for those who watch', async (t
   )
   t.is(made.status, 201, made.body)
   await until(async () => (await again.media('outbound-rtp')).frames > 10, 'pictures sent')
-  // Shown, not only decoded: a player could take what is new for another track.
+  // Shown, not only decoded: a player could take new media for another track.
   const shown = async () =>
     Number(
       await screen.page.evaluate(

@@ -133,7 +133,7 @@ test('a token reaches no further than its grants', (t) => {
   t.false(answer([], { principal: hubAdmin, action: 'policy.write', streamId: null }).allowed)
 })
 
-test('whoever is limited to streams does nothing that is not about one of them', (t) => {
+test('a caller that is limited to streams does nothing that is not about these streams', (t) => {
   const every = compileAcl([rule({})], ACTIONS)
   const roles = PRINCIPAL_ROLES.filter((role) => role !== 'anonymous')
   for (const role of roles)
@@ -166,7 +166,7 @@ test('whoever is limited to streams does nothing that is not about one of them',
     }
 })
 
-test('while the stream is not known, only who may with none is refused', (t) => {
+test('while the stream is not known, only callers who may do this with no stream are refused', (t) => {
   const limited = (...streams: string[]) => principal({ grants: { streams, actions: ['*'] } })
   const cases: [AclRule[], Partial<AccessQuestion>, boolean][] = [
     [[rule({})], {}, true],
@@ -211,7 +211,7 @@ test("a tenant can't lock the hub's admin out of mending it", (t) => {
   t.false(answer([], { principal: tenantAdmin, action: 'policy.write', streamId: null }).allowed)
 })
 
-test('deny beats allow, wherever it stands', (t) => {
+test('deny beats allow, wherever the rule stands', (t) => {
   const random = new Seeded(2)
   const someRule = (): AclRule =>
     rule({

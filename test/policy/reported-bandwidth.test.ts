@@ -6,7 +6,7 @@ import {
   type ReportedBandwidth,
 } from '../../policy/reported-bandwidth.ts'
 
-/** A link that carries so much behind a queue: what does not fit waits, and is lost when it waits too long. */
+/** A link of this bitrate behind a queue: excess packets wait, and are lost when they wait too long. */
 function link(kbps: number, rttMs = 20) {
   let queuedKbit = 0
   return (sentKbps: number): DeliveryReport => {
@@ -75,7 +75,7 @@ test('one late report is no queue', (t) => {
   t.true(twice.availableKbps < memory.availableKbps)
 })
 
-test('a next layer of many times what is sent is tried, too', (t) => {
+test('a next layer of many times the present bitrate is tried, too', (t) => {
   let memory = { ...freshBandwidth(400), holdUntil: 0 }
   for (let second = 0; second < 20; second++)
     memory = estimateFromReport(
@@ -88,11 +88,11 @@ test('a next layer of many times what is sent is tried, too', (t) => {
   t.is(memory.availableKbps, 2600)
 })
 
-test('a full link shows in what is sent again, where all of it arrives in the end', (t) => {
+test('a full link shows in retransmissions, where everything arrives in the end', (t) => {
   const full = { sentKbps: 450, loss: 0, resent: 0.6, rttMs: 290 }
   const narrow = estimateFromReport(freshBandwidth(2500), full, 1000, 1000, null)
   t.true(narrow.availableKbps < 250 && narrow.availableKbps > 150, `${narrow.availableKbps}`)
-  // The reports that follow at once are still about what was sent before.
+  // The next reports are still about what was sent before.
   t.is(estimateFromReport(narrow, full, 1000, 2000, 200).availableKbps, narrow.availableKbps)
   const still = estimateFromReport(narrow, { ...full, sentKbps: 180 }, 1000, 3000, 200)
   t.true(still.availableKbps < narrow.availableKbps)

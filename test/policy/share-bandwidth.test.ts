@@ -139,7 +139,7 @@ test('whatever the streams: no more than there is, no more than is wanted, floor
     const streams = someStreams(random).sort(byImportance)
     const available = random.int(0, 12_000)
     const shares = shareBandwidth(unlimited(available), streams, NO_MEMORY, 0)
-    // A picture that does not fit keeps its lowest step for a moment: what it is on its way to counts here.
+    // A picture that does not fit keeps its lowest step for a moment: the step that it goes to counts here.
     const got = streams.map(({ id }) => {
       const { step, memory } = shares.get(id)!
       return memory?.brokeSince === 0 ? null : step
@@ -224,7 +224,7 @@ test('what is paid for already and only waited for is not probed for, but the st
   t.deepEqual(decide(3000, 2200), { step: 0, goal: null })
 })
 
-test('a step that was taken before anything was measured is put right without a wait for the next one', (t) => {
+test('a step that was taken before anything was measured is corrected without a wait', (t) => {
   const memories = new Map<string, ShareMemory>()
   const decide = (kbps: number, steps: LayerStep[], atMs: number) => {
     const share = shareBandwidth(unlimited(kbps), [viewed({ steps })], memories, atMs).get('a')!

@@ -61,8 +61,8 @@ test('it ends as soon as the difference is gone', (t) => {
 })
 
 /**
- * Viewers of one stream, of two consumers each, on its own worker and on another one to which it is piped while anybody
- * watches there; looked at once a second. When each move came.
+ * Viewers of one stream, of two consumers each, on its own worker and on another to which it is piped while anybody
+ * watches there. One look a second. Returns when each move came.
  */
 function movesOf(room: number, own: number, other: number, seconds: number): number[] {
   const viewers = [own, other]

@@ -39,7 +39,7 @@ async function rig(options: Partial<ConnectionBoundsOptions> = {}) {
   stack.defer(() => {
     for (const socket of sockets) socket.destroy()
   })
-  /** A connection from an address of loopback, on which so much was sent. */
+  /** A connection from an address of loopback, over which this text was sent. */
   const open = async (localAddress: string, text = '', to: Partial<TcpNetConnectOpts> = {}) => {
     const socket = connect({ port: Number(port), host: '127.0.0.1', localAddress, ...to })
     socket.setEncoding('latin1')
@@ -115,7 +115,7 @@ test('an address has half of what there are descriptors for at most', async (t) 
   t.is(await hub.ask('127.0.0.2'), OK)
 })
 
-test('without room what is not being answered gives way, the oldest first', async (t) => {
+test('without room the oldest connections give way that are not being answered', async (t) => {
   const limit = 100
   const descriptors = { count: { open: limit - reserveOf(limit) - 10, limit } }
   await using hub = await rig({ perAddress: 1000, descriptors })
@@ -155,7 +155,7 @@ test('bodies that do not come and answers that nobody takes give way like heads 
   }
 })
 
-test('a body that is on its way stays before older ones that are not', async (t) => {
+test('a body under way stays before older bodies that are not', async (t) => {
   const limit = 100
   const descriptors = { count: { open: limit - reserveOf(limit) - 10, limit } }
   await using hub = await rig({ perAddress: 1000, descriptors })

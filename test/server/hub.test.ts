@@ -23,7 +23,7 @@ test('a hub serves health, readiness, metrics and clear errors', async (t) => {
     return { status: response.status, text: await response.text() }
   }
   t.deepEqual(JSON.parse((await get('/healthz')).text), { status: 'ok' })
-  // On a busy machine the event loop may be late for a moment, which is a reason to be spared.
+  // On a busy machine the event loop may be late for a moment, which makes the hub not ready.
   await until(async () => (await get('/readyz')).status === 200, 'the hub is ready')
   const authorization = `Bearer ${hub.adminToken}`
   for (const text of [

@@ -12,7 +12,7 @@ import { until } from '../support/until.ts'
 
 const TIMES = { idleMs: 1000, readMs: 300, writeMs: 1000 }
 
-test('who sends a request a byte at a time is cut off', async (t) => {
+test('a client that sends a request a byte at a time is cut off', async (t) => {
   await using stack = new AsyncDisposableStack()
   const server = httpServer(
     (request, response) => request.resume().once('end', () => response.end('ok')),
@@ -40,7 +40,7 @@ test('who sends a request a byte at a time is cut off', async (t) => {
   for (const answer of [head, body]) t.regex(answer, /^HTTP\/1\.1 408 /)
 })
 
-test('whoever does not close a connection that was refused its upgrade holds nothing', async (t) => {
+test('a client that does not close a connection whose upgrade was refused holds nothing', async (t) => {
   await using stack = new AsyncDisposableStack()
   const server = httpServer((_request, response) => response.end('ok'), TIMES, null)
   const door = {
@@ -72,7 +72,7 @@ test('whoever does not close a connection that was refused its upgrade holds not
   t.pass()
 })
 
-test('only proxies that are trusted are believed about who asks', async (t) => {
+test('only trusted proxies are believed about the caller', async (t) => {
   const api = Router().get('/v1/who', ({ ip, protocol }, response) => void response.json({ ip, protocol }))
   const ask = async (trustedProxies: readonly string[], forwarded: string) => {
     await using stack = new AsyncDisposableStack()

@@ -8,7 +8,7 @@ import { freeUdpPorts, startHub } from '../support/hub.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { until } from '../support/until.ts'
 
-test('hubs on one PostgreSQL share who may what, and each has its own contracts', async (t) => {
+test('hubs on one PostgreSQL share policies and tokens, and each has its own contracts', async (t) => {
   t.timeout(60_000)
   await using server = await startPostgres()
   const DATABASE_URL = await server.createDatabase()
@@ -45,7 +45,7 @@ test('hubs on one PostgreSQL share who may what, and each has its own contracts'
   await one.putPolicy({ acl: [] })
   await until(async () => (await watch('cam-2')).status === 403, 'the policy holds there too')
 
-  // Killed and started anew, a hub takes up what is its own and nothing else.
+  // A hub that is killed and started again takes up its own contracts and nothing else.
   other.process.kill('SIGKILL')
   await once(other.process, 'exit')
   const again = await start('hub-b')

@@ -51,7 +51,7 @@ test.serial('a worker that stops before it speaks is ended, and who waits for it
   await until(() => descendants(process.pid).length === 0, 'no worker is left')
 })
 
-test.serial('whoever gives up waits for no worker that stopped', async (t) => {
+test.serial('a caller that gives up waits for no stopped worker', async (t) => {
   await using _ = await beginWith('kill -STOP $$')
   using watch = new ChildWatch()
   const closing = new AbortController()

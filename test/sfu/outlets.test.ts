@@ -42,7 +42,7 @@ async function openRig(pool: WorkerPool, idleMs = 60_000) {
 
 const sourceOf = ({ slot, producers }: Lane): OutletSource => ({ router: slot.router, producers })
 
-/** A viewer inside the test: what it gets comes over the worker's channel. */
+/** A viewer inside the test: its packets come over the worker's channel. */
 async function consume(router: types.Router, producer: types.Producer) {
   const transport = await router.createDirectTransport()
   const consumer = await transport.consume({

@@ -28,7 +28,7 @@ test('ports that other programs have are left out, and asked for anew each time'
   t.deepEqual(range.take(1), [9500])
 })
 
-test('giving back what was not taken, or twice, is harmless', (t) => {
+test('giving back ports that were not taken, or twice, is harmless', (t) => {
   const range = new PortRange(9500, 9500, 'rtp_ports')
   range.give([9500, 1, 9500])
   t.deepEqual(range.take(1), [9500])

@@ -39,7 +39,7 @@ async function rig() {
   return { registry, name, open, [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose]() }
 }
 
-test('ports of an open stream are not given away by who had them before', async (t) => {
+test("the former holder of an open stream's ports does not give them away", async (t) => {
   await using hub = await rig()
   const { registry, name, open } = hub
   const ports = registry.takeRistPorts(1)
@@ -57,7 +57,7 @@ test('ports of a stream that is being closed are given back once, when nothing l
   const { registry, name, open } = hub
   const ports = registry.takeRistPorts(1)
   open(ports)
-  // Its contract was revoked while it was being stored: whoever began it gives the ports back as well.
+  // Its contract was revoked while it was being stored: the beginner gives the ports back as well.
   const closed = registry.close(name.tenantId, name.streamId)
   registry.giveRistPorts(ports)
   t.notDeepEqual(registry.takeRistPorts(1), ports)

@@ -33,7 +33,7 @@ test('a second rendition gives viewers new consumers on the same transport, also
     path: await generateMedia('two-renditions', { seconds: 30 }),
   })
   await until(() => video.closed && audio.closed, 'the old consumers are closed')
-  // The lane is being made anew right now: joins that run into that must not be left with what is gone.
+  // The lane is being rebuilt right now: joins at that moment must not get dead producers.
   await using joining = new AsyncDisposableStack()
   const others = await Promise.all(
     Array.from({ length: 8 }, async () => joining.use(await WeriftViewer.open(hub.url, 'cam-1'))),

@@ -5,7 +5,7 @@ import type { WorkerSlot } from '../../sfu/worker-pool.ts'
 
 const ROOM = 20
 
-/** A mover that is looked at by hand, over two workers; the loads may be set, and the time goes by `pass`. */
+/** A mover over two workers that looks when told. The test sets the loads, and `pass` moves the time. */
 function overTwo(loads: [number, number] = [0.9, 0]) {
   const state = { now: 1_000_000, loads, draining: false, taken: 0 }
   const mover = new ViewerMover({

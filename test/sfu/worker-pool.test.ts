@@ -73,7 +73,7 @@ test.serial('each worker listens on its own port, UDP and TCP', async (t) => {
   }
 })
 
-test.serial('a killed worker is replaced on its port; the other one stays', async (t) => {
+test.serial('a killed worker is replaced on its port; the other worker stays', async (t) => {
   const base = await freeRow(2)
   await using open = await openPool(2, base)
   const [first, second] = open.pool.slots

@@ -95,7 +95,7 @@ test('sound that a werift peer publishes reaches viewers as it is; silence is to
   await until(() => watching.state === 'live', 'and its end')
 })
 
-test('who comes back on another connection finds the media where it was; nobody else gets the place', async (t) => {
+test('a publisher that comes back on another connection finds its media; nobody else gets the place', async (t) => {
   const contract = await askToPublish(hub.url, pat, 'place')
   await using first = new WeriftPublisher(hub.url, contract)
   const { transport } = await first.publish({ publisher_id: 'program-1' })
@@ -119,7 +119,7 @@ test('who comes back on another connection finds the media where it was; nobody 
   await until(() => track.packets.length > before + 20, 'media goes on')
   t.false(track.closed)
 
-  // Without the old transport it begins anew: viewers get a new consumer, on the transport they have.
+  // Without the old transport the publisher begins again: viewers get a new consumer, on the transport that they have.
   const anew = await second.publish({ publisher_id: 'program-1' })
   t.not(anew.transport!.id, transport!.id)
   await second.connect(anew.transport!)
@@ -176,7 +176,7 @@ test('a publisher that is done frees the stream at once', async (t) => {
   t.is((await askToPublish(hub.url, other, 'done')).version, 1)
 })
 
-test('what can not be forwarded is refused in words, and the connection stands', async (t) => {
+test('media that can not be forwarded is refused in words, and the connection stays', async (t) => {
   const contract = await askToPublish(hub.url, pat, 'refused')
   await using publisher = new WeriftPublisher(hub.url, contract)
   const { connection } = publisher
@@ -204,7 +204,7 @@ test('what can not be forwarded is refused in words, and the connection stands',
   t.deepEqual(await refusal(connection.request('fly' as never, {} as never)), [404, 'unknown_method'])
 })
 
-test('data reaches whoever watches with its time; too much of it is refused', async (t) => {
+test('data reaches viewers with its time; too much data is refused', async (t) => {
   const contract = await askToPublish(hub.url, pat, 'data')
   await using publisher = new WeriftPublisher(hub.url, contract)
   await publisher.publish()

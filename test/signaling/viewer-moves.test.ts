@@ -119,7 +119,7 @@ test.serial('a move ends well, whatever happens in the middle of it', async (t) 
   )
 })
 
-test.serial('a viewer that does not say whether it switched is asked to join anew', async (t) => {
+test.serial('a viewer that does not say whether it switched is asked to join again', async (t) => {
   t.timeout(90_000)
   await using busy = await busyHub()
   const { hub, home, port } = busy
@@ -134,7 +134,7 @@ test.serial('a viewer that does not say whether it switched is asked to join ane
   viewer[Symbol.dispose]()
 })
 
-test.serial('the end of the transport of before is no loss once the page was told to switch', async (t) => {
+test.serial('the end of the first transport is no loss once the page was told to switch', async (t) => {
   t.timeout(90_000)
   await using busy = await busyHub()
   const { hub, home, port } = busy
@@ -142,7 +142,7 @@ test.serial('the end of the transport of before is no loss once the page was tol
   using _older = await fillWorker(hub, port, OLDER + 3)
   ;(await untilAsked(viewer, 'move')).accept()
   const change = await untilAsked(viewer, 'switch')
-  // A page that switches lets go of its first transport, and the hub may hear of that before the page's answer.
+  // A switching page closes its first transport, and the hub may hear of that before the page's answer.
   const { pid } = (await workersOf(hub)).find(({ index }) => index === home)!
   process.kill(pid, 'SIGKILL')
   await until(async () => (await workersOf(hub)).every((worker) => worker.pid !== pid), 'that worker is gone')

@@ -54,7 +54,7 @@ interface Client extends Disposable {
 
 const door = (): string => `${hub.url.replace(/^http/, 'ws')}/protoo`
 
-/** The ticket of a new contract: the stream is open to everybody, but who has a token finds more room. */
+/** The ticket of a new contract. The stream is open to everybody, but a token finds more room. */
 async function newTicket(token: string | null): Promise<string> {
   const asked = { hubUrl: hub.url, path: '/v1/subscribe', token, body: { stream_id: STREAM } }
   return (await askHub(asked, subscribeAnswerSchema)).join.webrtc.ticket
@@ -147,7 +147,7 @@ test.serial('a ticket lets one connection in', async (t) => {
   await t.notThrowsAsync(joined(viewer))
   await t.notThrowsAsync(joined(stranger))
   t.is(await viewers(), 2)
-  // Who says goodbye gives the contract back; flood.test.ts has those that vanish.
+  // A viewer that says goodbye gives the contract back; flood.test.ts has viewers that vanish.
   viewer.peer.close()
   await until(async () => (await viewers()) === 1, 'one is gone')
   await refused({ ...(await client()), ticket: viewer.ticket }, /unknown_ticket.*subscribe again/)
@@ -216,7 +216,7 @@ test.serial('messages that are not protoo are ignored and counted, whatever they
   socket.close()
 })
 
-test.serial('who sends nothing but nonsense is cut off', async (t) => {
+test.serial('a client that sends nothing but nonsense is cut off', async (t) => {
   using neighbour = await client()
   const [malformed, floods] = ['malformed_message', 'flood'].map(
     (reason) => `rejected_total{reason="${reason}"}`,
@@ -253,7 +253,7 @@ test.serial('a message of more than 64 KiB ends its connection and no other', as
   const [event] = await closed
   t.is(event.code, 1009)
   t.is(await metric(series), before + 1)
-  // Its own word that our message was too large is another matter.
+  // The client's own complaint that our message was too large is another matter.
   const complaining = await handshake()
   const over = once(complaining, 'close')
   complaining.write(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 1009 >> 8, 1009 & 255]))

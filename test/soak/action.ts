@@ -21,7 +21,7 @@ export interface Action {
 
 export interface ActionCount {
   readonly done: number
-  /** It was refused, or what it ran on was killed meanwhile. */
+  /** The action was refused, or its target was killed meanwhile. */
   readonly failed: number
   readonly lastError: string | null
 }

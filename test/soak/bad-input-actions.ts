@@ -7,7 +7,7 @@ import { spoiltOffer } from '../support/spoilt-offer.ts'
 import { type Action, oneOf, someMs } from './action.ts'
 import type { SoakRig } from './soak-rig.ts'
 
-/** Posts text as it is. The answer is read and may be anything but a failure of the hub's own. */
+/** Posts text as it is. Any answer will do, except a failure of the hub itself. */
 async function post(rig: SoakRig, path: string, type: string, body: string, token: string): Promise<void> {
   const headers = { 'content-type': type, authorization: `Bearer ${token}` }
   const answer = await fetch(new URL(path, rig.hub.url), { method: 'POST', headers, body })

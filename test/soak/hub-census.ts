@@ -1,6 +1,6 @@
 /**
- * Preloaded into a hub under test (NODE_OPTIONS `--expose-gc --import`): at SIGUSR2 it collects its garbage and tells its
- * parent what is left: memory, timers by where they were made, and what else keeps a process alive.
+ * Preloaded into a hub under test (NODE_OPTIONS `--expose-gc --import`): at SIGUSR2 it collects its garbage and tells
+ * its parent what is left: memory, timers by the place that made them, and everything else that keeps a process alive.
  */
 import timers from 'node:timers'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -9,7 +9,7 @@ import type { Census } from './census.ts'
 // Its children are no hubs.
 delete process.env['NODE_OPTIONS']
 
-/** Timers that may still fire, and where they were made; those that are over are left out when they are counted. */
+/** Timers that may still fire, with the place that made them. Finished ones are left out of the count. */
 const made = new Map<NodeJS.Timeout, string>()
 let sweepAt = 10_000
 
@@ -25,7 +25,7 @@ function noted<Arguments extends unknown[]>(
     }
     return timer
   }
-  // `util.promisify` looks for what stands there beside the call.
+  // `util.promisify` uses the symbol properties beside the call.
   for (const key of Object.getOwnPropertySymbols(make))
     Object.defineProperty(watched, key, Object.getOwnPropertyDescriptor(make, key) ?? {})
   return watched
@@ -39,7 +39,7 @@ function place(): string {
 }
 
 function sweep(): void {
-  // Node marks those that fired or were cleared, and takes the mark back when one is refreshed.
+  // Node marks timers that fired or were cleared, and removes the mark when a timer is refreshed.
   for (const timer of made.keys()) if (Reflect.get(timer, '_destroyed') === true) made.delete(timer)
 }
 
@@ -52,7 +52,7 @@ process.on('SIGUSR2', () => void tell())
 async function tell(): Promise<void> {
   for (let round = 0; round < 3; round += 1) {
     globalThis.gc?.()
-    // What finalizers let go of is collected the next time.
+    // What finalizers release is collected the next time.
     await turn()
   }
   sweep()

@@ -5,7 +5,7 @@ interface Running extends AsyncDisposable {
   readonly pid: number
 }
 
-/** A sender that belongs to the soak's furniture: it may be killed, and is started again when it is missed. */
+/** A permanent sender of the soak: it may be killed, and is started again when it is missed. */
 export class KeptSender implements AsyncDisposable {
   readonly streamId: string
   readonly #start: () => Promise<Running>

@@ -37,7 +37,7 @@ const flowList = z.object({
   flows: z.array(z.object({ contract_id: z.string(), stream_id: z.string() })),
 })
 
-/** Looks at a quiet hub: what differs between them is noise, and the least of each is what is really held. */
+/** Looks at a quiet hub: differences between them are noise, and the least of each is what is really held. */
 const LOOKS = 3
 const BETWEEN_MS = 1500
 

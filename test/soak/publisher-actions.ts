@@ -13,7 +13,7 @@ export const PUBLISHER_ACTIONS: readonly Action[] = [
       const contract = await askToPublish(rig.hub.url, rig.publisherToken, `page-${lane}`)
       await using publisher = new WeriftPublisher(rig.hub.url, contract)
       const { transport } = await publisher.publish()
-      // Null: the media of the one before still stands, and is this one's now.
+      // Null: the media of the last connection is still there, and belongs to this one now.
       if (transport) {
         await publisher.connect(transport)
         const ssrc = 1 + random.below(1_000_000)

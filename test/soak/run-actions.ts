@@ -14,7 +14,7 @@ const LANES = 5
 const PAUSE_MS = { least: 0, most: 600 } as const
 /** Between two kills: a hub gets the time to heal, and not much more. */
 const KILL_PAUSE_MS = { least: 2500, most: 9000 } as const
-/** An action that hangs is given up: what it holds is the hub's to clean up. */
+/** An action that hangs is given up: the hub must clean up what it holds. */
 const ACTION_WITHIN_MS = 40_000
 
 const ACTIONS = [...VIEWER_ACTIONS, ...PUBLISHER_ACTIONS, ...FLOW_ACTIONS, ...BAD_INPUT_ACTIONS]

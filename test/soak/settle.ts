@@ -13,9 +13,9 @@ const WITHIN_MS = 150_000
 const STEADY = ['processes', 'transports', 'consumers', 'viewers', 'connections', 'flows'] as const
 
 /**
- * Everybody has left: ends the contracts that are left over, brings back the senders that stay, and waits until nothing
- * changes any more.
- * @returns what is not as it should be, in words
+ * Everybody has left: ends leftover contracts, brings back the permanent senders, and waits until nothing changes any
+ * more.
+ * @returns the faults in words
  */
 export async function settle(rig: SoakRig, say: (line: string) => void): Promise<string[]> {
   for (const sender of rig.senders) await sender.ensure()

@@ -21,7 +21,7 @@ the hub is warmed up for half a minute, and the soak waits for quiet twice. It k
 Exit status: 0 clean, 1 something leaked or failed, 2 it could not run.
 `
 
-/** @returns null where only help was asked for. @throws where what was asked makes no sense */
+/** @returns null where only help was asked for. @throws for invalid options */
 export function readOptions(args: readonly string[]): SoakOptions | null {
   const { values } = parseArgs({
     args: [...args],

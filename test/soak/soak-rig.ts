@@ -11,7 +11,7 @@ import { generateMedia } from '../support/media-generator.ts'
 import { CENSUS_ENV } from './census.ts'
 import { KeptSender } from './kept-sender.ts'
 
-/** Streams of the configuration with a sender that stays, by the kind of what it sends; AAC needs a transcoder. */
+/** Streams of the configuration with a permanent sender, by the kind of its media; AAC needs a transcoder. */
 const KEPT = { 'cam-1': 'baseline', 'cam-2': 'aac' } as const
 /** A stream whose sender comes and goes, and where garbage arrives. */
 export const COMING_STREAM = 'coming'

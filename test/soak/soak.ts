@@ -54,7 +54,7 @@ export async function soak(
   }
 }
 
-/** Lets things happen for so long, and says how it goes. @returns the most that was seen of each quantity */
+/** Disturbs the hub for this long, and says how it goes. @returns the most that was seen of each quantity */
 async function during(
   rig: SoakRig,
   seed: string,

@@ -18,7 +18,7 @@ const evidence = (end: Sample, more: Partial<Evidence> = {}): Evidence => ({
   ...more,
 })
 
-test('what was given back is clean', (t) => {
+test('a router that was given back is clean', (t) => {
   const verdict = judge(evidence(sample()))
   t.true(verdict.clean)
   t.regex(verdictText(verdict), /^transports +10 +90 +10 +10$/m)

@@ -29,7 +29,7 @@ export const BOUNDS: Readonly<Record<keyof Measured, Bound>> = {
 export interface Judged {
   readonly quantity: keyof Measured
   readonly baseline: number
-  /** The most that was seen while it ran; null for what is looked at in quiet only. */
+  /** The most that was seen during the run; null for quantities that are measured only in quiet. */
   readonly peak: number | null
   readonly end: number
   readonly bound: number

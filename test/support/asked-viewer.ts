@@ -16,7 +16,7 @@ const message = z.looseObject({
 })
 type Message = z.infer<typeof message>
 
-/** What the hub asked a viewer, for the test to answer. */
+/** A question of the hub to a viewer, for the test to answer. */
 export interface Asked {
   readonly method: string
   readonly data: unknown
@@ -30,7 +30,7 @@ export interface JoinedViewer {
   readonly joined: JoinAnswer
 }
 
-/** The worker that the stream is on, by its index, as soon as the stream has media. */
+/** Index of the stream's worker, as soon as the stream has media. */
 export async function workerOfStream(hub: TestHub): Promise<number> {
   const answer = z.object({ worker: z.number().nullable() })
   let worker: number | null = null
@@ -42,7 +42,7 @@ export async function workerOfStream(hub: TestHub): Promise<number> {
   return worker ?? 0
 }
 
-/** Lets one more watch a stream. */
+/** Opens one more viewer of a stream. */
 export async function openAsked(hub: TestHub, can = { moves: true }): Promise<JoinedViewer> {
   const { body } = await hub.api('POST', '/v1/subscribe', { stream_id: 'cam-1' })
   const { contract_id, join } = subscribeAnswerSchema.parse(body)
@@ -50,8 +50,8 @@ export async function openAsked(hub: TestHub, can = { moves: true }): Promise<Jo
 }
 
 /**
- * Opens viewers of an older SDK until so many are on the worker that has this port; the others leave. Dispose of what is
- * returned, and all have left.
+ * Opens viewers of an older SDK until this many are on the worker with this port. The others leave. Disposing of the
+ * result makes all of them leave.
  */
 export async function fillWorker(hub: TestHub, rtcPort: number, count: number): Promise<DisposableStack> {
   const here = new DisposableStack()
@@ -65,7 +65,10 @@ export async function fillWorker(hub: TestHub, rtcPort: number, count: number): 
   return here
 }
 
-/** A viewer without media that says it can move, and answers what it is asked when the test says so. It does answer pings. */
+/**
+ * A viewer without media that says it can move, and answers the hub's questions when the test says so. It answers pings
+ * by itself.
+ */
 export class AskedViewer implements Disposable {
   readonly asked: Asked[] = []
   /** Notifications so far. */
@@ -81,7 +84,7 @@ export class AskedViewer implements Disposable {
     socket.addEventListener('message', ({ data }) => this.#heard(message.parse(JSON.parse(String(data)))))
   }
 
-  /** Connects and joins; `moves` false is an older page, that can't be moved. */
+  /** Connects and joins. `moves` false is an older page, which can't be moved. */
   static async open(
     hubUrl: string,
     ticket: string,

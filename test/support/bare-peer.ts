@@ -1,8 +1,8 @@
 import type { Page } from 'playwright-core'
 
 /*
- * A page's own RTCPeerConnection against the WebSocket door, with nothing between it and docs/protocol.md: no SDK, no
- * mediasoup-client. What runs in the page stands in these functions as a whole.
+ * A page's own RTCPeerConnection at the WebSocket door, with nothing between it and docs/protocol.md: no SDK, no
+ * mediasoup-client. These functions are everything that runs in the page.
  */
 
 // biome-ignore lint/suspicious/noExplicitAny: what the hub says is taken as it comes; the test would fail
@@ -93,7 +93,7 @@ export function publishBare(page: Page, door: string, ticket: string): Promise<s
   )
 }
 
-/** Watches a stream that is live; answers how many pictures and how many bytes of sound came within some seconds. */
+/** Watches a live stream. Returns how many pictures and how many bytes of sound came within some seconds. */
 export function watchBare(
   page: Page,
   door: string,
@@ -137,7 +137,7 @@ export function watchBare(
         transport_id: transport.id,
         dtls_parameters: { role: 'client', fingerprints: [{ algorithm: 'sha-256', value: fingerprint }] },
       })
-      // Without an element that shows it, nothing would be decoded.
+      // Without an element that shows the video, nothing would be decoded.
       const video = document.createElement('video')
       video.muted = true
       video.srcObject = new MediaStream(peer.getReceivers().map(({ track }) => track))
@@ -157,7 +157,7 @@ export function watchBare(
   )
 }
 
-/** Puts into a page what both need: protoo, and what SDP says of the hub's transport. */
+/** Puts into a page what both functions need: protoo, and the SDP lines of the hub's transport. */
 export function prepareBare(page: Page): Promise<void> {
   return page.evaluate(() => {
     globalThis.bareDoor = async (door) => {

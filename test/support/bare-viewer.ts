@@ -17,8 +17,8 @@ const message = z.looseObject({
 const welcomeData = z.object({ router_rtp_capabilities: z.looseObject({}) })
 
 /**
- * A viewer that joins and then does nothing: no media, no answer to anything, not even to pings. What a hub has to do
- * for a viewer by itself it does for this one, at next to no cost for the test.
+ * A viewer that joins and then does nothing: no media, no answer to anything, not even to pings. The hub does for it
+ * everything that it does for a viewer by itself, at next to no cost for the test.
  */
 export class BareViewer {
   /** What the hub answered to its join. */
@@ -55,13 +55,13 @@ export class BareViewer {
     return viewer
   }
 
-  /** Says goodbye as RFC 6455 section 7 asks for. */
+  /** Says goodbye as RFC 6455 section 7 demands. */
   leave(): void {
     this.#send(CLOSE, Buffer.from([0x03, 0xe8]))
     this.#socket.end()
   }
 
-  /** Is gone from one moment to the next. */
+  /** Vanishes from one moment to the next. */
   vanish(): void {
     this.#socket.resetAndDestroy()
   }
@@ -76,7 +76,7 @@ export class BareViewer {
     else if (response) this.#joined.reject(new Error(errorReason))
   }
 
-  /** Text frames that are complete; the hub fragments nothing (RFC 6455 section 5.2). */
+  /** Complete text frames; the hub fragments nothing (RFC 6455 section 5.2). */
   *#frames(): Generator<string> {
     if (!this.#upgraded) {
       const end = this.#bytes.indexOf('\r\n\r\n')

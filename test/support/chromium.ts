@@ -3,11 +3,11 @@ import { programOnPath } from './program-on-path.ts'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
 
-/** The last such flag counts, so it repeats those of Playwright's that matter here. */
+/** Only the last such flag counts, so it repeats those flags of Playwright that matter here. */
 const DISABLED_FEATURES = [
   // Each window's address bar would load pages of its own, which cost more than the page under test.
   ...['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup', 'WebUIOmniboxFullPopup', 'AimEnabled'],
-  // What asks for the internet.
+  // Features that ask for the internet.
   ...[
     'OptimizationHints',
     'MediaRouter',
@@ -42,7 +42,7 @@ export interface ChromiumOptions {
   readonly flags?: readonly string[]
 }
 
-/** A page together with what went wrong in it. */
+/** A page together with its faults. */
 export interface WatchedPage extends AsyncDisposable {
   readonly page: Page
   /** Console errors and warnings of the policy, uncaught exceptions and failed requests, as they came. */

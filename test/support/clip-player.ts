@@ -13,7 +13,7 @@ export interface ClipSlice {
   readonly atMs: number
 }
 
-/** Cuts an MPEG-TS file of {@link generateMedia} with video into what its encoder made at a time. */
+/** Cuts an MPEG-TS file of {@link generateMedia} with video into the encoder's pictures. */
 export async function readSlices(path: string): Promise<ClipSlice[]> {
   const bytes = await readFile(path)
   const slices: ClipSlice[] = []
@@ -26,12 +26,12 @@ export async function readSlices(path: string): Promise<ClipSlice[]> {
     if (firstPts >= 0) slices.push({ ts: bytes.subarray(from, at), atMs })
     else firstPts = pts
     from = at
-    // The tables and the sound in front of the first picture go with it.
+    // The tables and the sound before the first picture go with that picture.
     if (slices.length === 0 && atMs === 0) from = 0
     atMs = ((pts - firstPts + PTS_RANGE) % PTS_RANGE) / 90
   }
   slices.push({ ts: bytes.subarray(from), atMs })
-  // With B-frames, PTS go up and down: nothing leaves before its predecessor.
+  // With B-frames, PTS go up and down: no picture leaves before its predecessor.
   let latest = 0
   return slices.map((slice) => {
     latest = Math.max(latest, slice.atMs > 1e7 ? latest : slice.atMs)

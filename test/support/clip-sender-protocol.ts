@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What a clip sender is told, by one message; it holds secrets. */
+/** Configuration of a clip sender, as one message; it holds secrets. */
 export const clipSenderConfig = z.strictObject({
   path: z.string(),
   /** Leaves out what comes before, ms. */

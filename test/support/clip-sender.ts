@@ -7,7 +7,7 @@ import { type Enter, nodeIn } from './namespaces.ts'
 
 const PROGRAM = fileURLToPath(new URL('./clip-sender-main.ts', import.meta.url))
 
-/** A field sender process that plays a file, for a fraction of what a live encoder costs. */
+/** A field sender process that plays a file, which takes a fraction of a live encoder's CPU. */
 export interface ClipSender extends AsyncDisposable {
   readonly pid: number
   /** The clip has ended; the sender stays connected. */
@@ -17,8 +17,8 @@ export interface ClipSender extends AsyncDisposable {
 }
 
 /**
- * Starts a sender with the stream's secrets and resolves when it has authenticated and begins to play.
- * @param enter the network namespace that it runs in, which is its hub's
+ * Starts a sender with the stream's secrets. Resolves when it has authenticated and begins to play.
+ * @param enter the network namespace of the sender, which is its hub's
  */
 export async function startClipSender(
   { ports, passphrase, username, password }: OpenStream,

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
-/** A way to a hub's TCP port that a test can cut: whatever is connected then breaks, and may connect again. */
+/** A way to a hub's TCP port that a test can cut: all connections then break, and may connect again. */
 export interface CuttableLink extends AsyncDisposable {
   readonly url: string
   cut(): void

@@ -16,16 +16,16 @@ export interface FieldSender extends AsyncDisposable {
   readonly pid: number
   /** The last statistics of each link, by index. */
   readonly links: readonly Extract<FieldSenderReport, { type: 'stats' }>[]
-  /** What encodes; undefined until it does. */
+  /** The encoder in use; undefined until it works. */
   readonly encoder: 'gstreamer' | 'ffmpeg' | undefined
-  /** What the hub told it that anybody watches, oldest first. */
+  /** What anybody watches, as the hub told the sender, oldest first. */
   readonly demands: readonly Extract<FieldSenderReport, { type: 'demand' }>[]
-  /** What it told of its contracts, oldest first. */
+  /** The sender's reports about its contracts, oldest first. */
   readonly contracts: readonly FieldSenderReport[]
   /** Exit code, or null where a signal ended it. */
   readonly exited: Promise<number | null>
   setWeight(link: number, weight: number): void
-  /** SIGKILL: its encoder ends by itself. */
+  /** SIGKILL. Its encoder ends by itself. */
   kill(): Promise<void>
   /** SIGTERM, and waits. */
   stop(): Promise<void>

@@ -3,27 +3,27 @@ import { registerCompletionHandler } from 'ava'
 import { descendants, programOf } from './processes.ts'
 
 /**
- * Sees to it that a test file's process ends: ava waits for it without end, and its own watch on idle files is blind while
- * the longest `t.timeout()` of a file lasts. Processes and sockets that a test left open fail its file, by name, and are
- * ended. ava.config.js loads this before each file.
+ * Makes sure that a test file's process ends: ava waits for it without end, and ava's own watch on idle files is blind
+ * while the longest `t.timeout()` of a file lasts. Processes and sockets that a test left open fail its file, by name,
+ * and are ended. ava.config.js loads this before each file.
  */
 
-/** A file that takes longer is stuck, ms: the slowest takes an eighth of it on a quiet machine. */
+/** A file that takes longer is stuck, ms. The slowest takes an eighth of this on a quiet machine. */
 const FILE_MS = 480_000
-/** Connections that are being closed when the last test is over have this long, ms. */
+/** Connections that are closing when the last test is over have this long, ms. */
 const CLOSING_MS = 10_000
-/** Of what keeps a process alive, this fails a file; a timer that runs out by itself does not. */
+/** A file fails for these of the things that keep a process alive. A timer that runs out by itself is no fault. */
 const LEFT_OPEN = /Process|Socket|Server|UDP/
 
 const STDERR = 2
 
 function leaveBecause(what: string, left: readonly string[]): never {
-  // The process exits with the next line: no stream would be flushed.
+  // Written synchronously: the process exits with the next line, and no stream would be flushed.
   writeSync(STDERR, `${[what, ...left].join('\n')}\n`)
   process.exit(1)
 }
 
-/** Ends what is left of a test's processes, and answers what they were. */
+/** Ends what is left of a test's processes, and returns their names. */
 function endProcesses(): string[] {
   return descendants(process.pid).map((pid) => {
     const program = programOf(pid)

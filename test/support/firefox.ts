@@ -10,15 +10,15 @@ const PREFERENCES = {
   'media.autoplay.default': 0,
 }
 
-/** A page together with what went wrong in it. */
+/** A page together with its faults. */
 export interface FirefoxPage extends AsyncDisposable {
   readonly page: Page
   readonly errors: readonly string[]
 }
 
 /**
- * A headless Firefox, driven over WebDriver BiDi. It finds no ICE candidates for 127.0.0.1: the hub must have another
- * address (see namespaces.ts), and with it HTTPS, without which no page may use a camera.
+ * A headless Firefox, driven over WebDriver BiDi. It finds no ICE candidates for 127.0.0.1, so the hub needs another
+ * address (see namespaces.ts), and with that HTTPS, without which no page may use a camera.
  */
 export class Firefox implements AsyncDisposable {
   readonly #browser: Browser
@@ -33,7 +33,7 @@ export class Firefox implements AsyncDisposable {
       browser: 'firefox',
       executablePath: programOnPath(NAMES, 'LANECAST_FIREFOX'),
       headless: true,
-      // The hub's own certificate authority, which this browser has never heard of.
+      // This browser does not know the hub's own certificate authority.
       acceptInsecureCerts: true,
       extraPrefsFirefox: PREFERENCES,
       protocolTimeout: 30_000,

@@ -6,14 +6,16 @@ export interface ReadFrame {
   readonly presentedAt: number
   /** Unix ms, by this machine's clock, when the callback for the frame ran. */
   readonly shownUnixMs: number
-  /** Wall clock when the callback ran minus the wall clock burnt into the frame; null if it could not be read. */
+  /**
+   * Wall clock when the callback ran minus the wall clock in the frame; null if the frame's clock could not be read.
+   */
   readonly latencyMs: number | null
   /** The same for the moment at which the browser expects the frame to be visible. */
   readonly displayLatencyMs: number | null
   readonly rtpTimestamp: number | null
 }
 
-/** What a reader saw between its start (or its last `take`) and now. */
+/** What a reader saw between its start (or last `take`) and now. */
 export interface FrameReading {
   readonly frames: readonly ReadFrame[]
   /** Frames that were presented without a callback: the page was too busy to look. */
@@ -37,15 +39,15 @@ interface RawReading {
   now: number
 }
 
-/** Reads the wall clock burnt into each frame that a page's `<video>` shows. */
+/** Reads the wall clock in each frame that a page's `<video>` shows. */
 export interface FrameReader extends AsyncDisposable {
   /** Everything since the start or the last `take`; the reader goes on. */
   take(): Promise<FrameReading>
 }
 
 /**
- * Starts to read the frames of the first element that matches `selector`. The page's clock must be this
- * machine's: latency is the wall clock now minus the one in the picture, modulo 2^32 ms.
+ * Starts to read the frames of the first element that matches `selector`. The page's clock must be this machine's:
+ * latency is the wall clock now minus the one in the picture, modulo 2^32 ms.
  */
 export async function readFrames(page: Page, selector = 'video'): Promise<FrameReader> {
   const handle = await page.evaluateHandle(frameReaderInPage, selector)
@@ -65,7 +67,7 @@ export async function readFrames(page: Page, selector = 'video'): Promise<FrameR
   }
 }
 
-/** The value below which `share` (0 to 1) of the values lie; NaN of nothing. */
+/** The value below which `share` (0 to 1) of the values lie; NaN for an empty list. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
@@ -87,8 +89,8 @@ function summary(raw: RawReading, before: ReadFrame | null): FrameReading {
 }
 
 /**
- * Intervals that count as freezes: at least three times the mean of the last 30, and at least 150 ms above it.
- * A freeze is left out of the mean that follows, so that two in a row are two.
+ * Intervals that count as freezes: at least three times the mean of the last 30, and at least 150 ms above it. A freeze
+ * is left out of the mean that follows, so that two in a row are two.
  */
 export function freezes(intervalsMs: readonly number[]): number[] {
   const recent: number[] = []

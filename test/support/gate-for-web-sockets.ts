@@ -2,14 +2,14 @@ import { once } from 'node:events'
 import { type IncomingMessage, request, Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 
-/** A proxy in front of a hub that can let WebSockets through, or not, or cut those that are there. */
+/** A proxy in front of a hub that can let WebSockets through, refuse them, or cut existing ones. */
 export class GateForWebSockets implements AsyncDisposable {
   readonly #hub: URL
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   /** Whether WebSockets get through. */
   open: boolean
-  /** Requests for news of a contract: how often, and how many wait for an answer now. */
+  /** Requests for news of a contract: their number, and how many wait for an answer now. */
   polls = 0
   asking = 0
 
@@ -48,12 +48,12 @@ export class GateForWebSockets implements AsyncDisposable {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** WebSockets that are through. */
+  /** Number of WebSockets through the gate. */
   get connections(): number {
     return this.#sockets.size
   }
 
-  /** Cuts every WebSocket that is through. */
+  /** Cuts every WebSocket through the gate. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy()
   }

@@ -4,8 +4,8 @@ import type { LinkCounters, LinkOrder, LinkReply } from './impaired-link.ts'
 import { Impairer, type Impairment, seededRandom, UNIMPAIRED } from './impairment.ts'
 
 /**
- * The process of one impaired link: a UDP relay that gives every client a socket of its own towards the target,
- * so that the target tells clients apart as it would without the relay (or, asked to, one socket for all).
+ * The process of one impaired link: a UDP relay that gives every client a socket of its own towards the target, so that
+ * the target tells clients apart as without the relay (or, on request, one socket for all).
  */
 
 interface Due {
@@ -13,7 +13,7 @@ interface Due {
   readonly deliver: () => void
 }
 
-/** Timers of Node end up to a millisecond late; what is due within half of one goes with the batch. */
+/** Node's timers end up to a millisecond late. Packets that are due within half a millisecond go with the batch. */
 const SLACK_MS = 0.5
 const BATCH_MS = 1
 /** Stands for every client where they share one source port. */
@@ -79,7 +79,7 @@ function reply(message: LinkReply): void {
 async function bind(host: string): Promise<Socket> {
   const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 20 })
   socket.on('error', () => {
-    // A target that is not there answers with ICMP: to a relay that is a lost packet.
+    // A missing target answers with ICMP. For a relay that is a lost packet.
   })
   socket.bind(0, host)
   await once(socket, 'listening')

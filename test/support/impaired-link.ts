@@ -34,7 +34,7 @@ export interface ImpairedLinkOptions {
   readonly seed?: number
   /** All clients reach the target from the same port, as behind a NAT that keeps its mapping. */
   readonly oneSource?: boolean
-  /** Towards the target; what is not given is unimpaired. */
+  /** Towards the target. Fields that are left out are unimpaired. */
   readonly forward?: Partial<Impairment>
   /** Back to the client. */
   readonly backward?: Partial<Impairment>
@@ -46,7 +46,7 @@ const PROGRAM = fileURLToPath(new URL('./impaired-link-process.ts', import.meta.
 export interface ImpairedLink extends AsyncDisposable {
   /** Where clients send to. */
   readonly port: number
-  /** Replaces both directions' impairments; resolves when they hold. What is not given is unimpaired. */
+  /** Replaces both directions' impairments. Resolves when they hold. Fields that are left out are unimpaired. */
   set(impairments: { forward?: Partial<Impairment>; backward?: Partial<Impairment> }): Promise<void>
   /** The same impairment for both directions. */
   setBoth(impairment: Partial<Impairment>): Promise<void>

@@ -11,13 +11,13 @@ export interface Impairment {
    * with `leave`; on a bad link packets are lost with probability `loss`.
    */
   readonly burst: { readonly enter: number; readonly leave: number; readonly loss: number } | null
-  /** Probability that a packet is held back by `extraMs`, so that later ones overtake it. */
+  /** Probability that a packet is held back by `extraMs`, so that later packets overtake it. */
   readonly reorder: { readonly rate: number; readonly extraMs: number } | null
   /** Probability that a packet is delivered twice. */
   readonly duplicate: number
   /** Capacity, in kb/s of UDP payload, or null for no limit. */
   readonly rateKbps: number | null
-  /** Longest time a packet waits for capacity, in ms; what would wait longer is dropped. */
+  /** Longest wait of a packet for capacity, ms. A packet that would wait longer is dropped. */
   readonly queueMs: number
   /** Drops everything. */
   readonly blackhole: boolean
@@ -46,7 +46,7 @@ export function seededRandom(seed: number): () => number {
   }
 }
 
-/** Decides what happens to each packet of one direction. Pure but for its random numbers; times in ms. */
+/** Decides what happens to each packet of one direction. Pure except for its random numbers; times in ms. */
 export class Impairer {
   #impairment: Impairment
   readonly #random: () => number
@@ -63,7 +63,7 @@ export class Impairer {
     this.#impairment = impairment
   }
 
-  /** When copies of a packet of `bytes` that came at `nowMs` are to be delivered; none if it is lost. */
+  /** When copies of a packet of `bytes` that came at `nowMs` must be delivered; none for a lost packet. */
   judge(bytes: number, nowMs: number): number[] {
     const { blackhole, duplicate } = this.#impairment
     if (blackhole || this.#isLost()) return []

@@ -16,7 +16,7 @@ const PLI = 1
 export class LaneSource implements Disposable {
   /** Picture loss indications that came back, all renditions. */
   keyframeRequests = 0
-  /** Whether a request is answered with a keyframe in every rendition. */
+  /** Whether requests are answered with a keyframe in every rendition. */
   answering = true
   readonly #socket: Socket
   readonly #pictures: NodeJS.Timeout
@@ -37,7 +37,7 @@ export class LaneSource implements Disposable {
     return new LaneSource(socket)
   }
 
-  /** Where its RTP comes from. */
+  /** The port from which its RTP comes. */
   get port(): number {
     return this.#socket.address().port
   }

@@ -2,7 +2,7 @@ import { Placement } from '../../sfu/placement.ts'
 import { WorkerPool } from '../../sfu/worker-pool.ts'
 import { recordEvents } from './recorded-events.ts'
 
-/** Workers on free ports of this machine. What happens to them is told to nobody. */
+/** Workers on free ports of this machine. Nobody hears of their events. */
 export function openWorkers(count: number): Promise<WorkerPool> {
   const webRtc = { ip: '127.0.0.1', announcedAddress: null, basePort: 0 }
   return WorkerPool.open({ count, webRtc, events: recordEvents().events })

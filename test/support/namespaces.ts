@@ -15,19 +15,19 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const AVA = resolve(ROOT, 'node_modules/ava/entrypoints/cli.js')
 
 /**
- * A network of one's own, and process ids of one's own: whatever is left in there ends with its first process, however
- * that ends. Root needs no other user for it, everybody else does.
+ * A network and process ids of its own: everything inside ends with the first process, however that ends. Root needs no
+ * other user for this; everybody else does.
  */
 const OWN = ['--net', '--pid', '--mount-proc', '--fork', '--kill-child']
 const WAYS = [OWN, ['--user', '--map-root-user', ...OWN]]
-/** The file ends itself long before, and says why. */
+/** The file ends itself long before this, and says why. */
 const NAMESPACED_MS = 240_000
 
-/** What stands before a program and its arguments to run it in another network namespace. */
+/** Words before a program and its arguments that run it in another network namespace. */
 export type Enter = readonly [program: string, ...args: string[]]
 
 /**
- * Runs a file of `test/namespaced` in a network namespace of its own, which goes with it, and answers what it said.
+ * Runs a file of `test/namespaced` in a network namespace of its own, which ends with the file, and returns its output.
  * @throws when its tests fail, or when no namespace can be made here
  */
 export async function runNamespaced(file: string): Promise<string> {
@@ -64,14 +64,14 @@ async function wayToNamespace(): Promise<readonly string[]> {
   )
 }
 
-/** How Node is started there, for `fork`. */
+/** How to start Node there, for `fork`. */
 export function nodeIn(enter: Enter | undefined): Pick<ForkOptions, 'execPath' | 'execArgv'> {
   if (enter === undefined) return {}
   const [execPath, ...execArgv] = enter
   return { execPath, execArgv: [...execArgv, process.execPath] }
 }
 
-/** Another network namespace, joined to the one of this process by a cable. It goes with its scope. */
+/** Another network namespace, joined by a cable to the namespace of this process. It ends with its scope. */
 export interface Neighbour extends AsyncDisposable {
   /** Of this process's end. */
   readonly here: string

@@ -228,7 +228,7 @@ function h264(payloadType: number, profile: string, mode: number): (readonly str
   return codec(payloadType, 'H264/90000', format)
 }
 
-/** A section of Safari's, with what it says of what it sends. */
+/** A section of Safari's offer, with the lines about what Safari sends. */
 function safariSection(kind: 'audio' | 'video', mid: number, direction: string, sends: readonly string[]) {
   const audio = [
     'a=rtpmap:111 opus/48000/2',
@@ -278,8 +278,8 @@ const safari = (...sections: readonly (readonly string[])[]): string =>
   )
 
 /**
- * Safari 18 that publishes camera and microphone. Composed from the parts of offers that people have published, as no
- * Safari runs here: recorded it is not.
+ * Safari 18 that publishes camera and microphone. Composed from parts of published offers, because no Safari runs here.
+ * It is not a recording.
  */
 export const SAFARI_OFFER = safari(
   safariSection('audio', 0, 'sendonly', ['a=ssrc:1853216270 cname:Kx3', 'a=ssrc:1853216270 msid:bc57 833d']),
@@ -292,7 +292,7 @@ export const SAFARI_OFFER = safari(
   ]),
 )
 
-/** Safari 18 that publishes three layers. Composed, too. */
+/** Safari 18 that publishes three layers. Also composed. */
 export const SAFARI_SIMULCAST_OFFER = safari(
   safariSection('video', 0, 'sendonly', [
     'a=rid:q send',
@@ -302,7 +302,7 @@ export const SAFARI_SIMULCAST_OFFER = safari(
   ]),
 )
 
-/** Safari 18 that watches, pictures first as the order of transceivers has it. Composed, too. */
+/** Safari 18 that watches, pictures first in the order of its transceivers. Also composed. */
 export const SAFARI_PLAYER_OFFER = safari(
   safariSection('video', 0, 'recvonly', []),
   safariSection('audio', 1, 'recvonly', []),

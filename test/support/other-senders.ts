@@ -3,9 +3,8 @@ import { once } from 'node:events'
 import { freeUdpPorts } from './udp-ports.ts'
 
 /**
- * Other people's RIST senders, with the very commands that README shows: `ristsender` of Debian's rist-tools, fed by
- * ffmpeg over UDP, and ffmpeg's own `rist://`. Both take secrets in URLs, where `ps` shows them: that is how these
- * programs are.
+ * Other RIST senders, with the very commands that README shows: `ristsender` of Debian's rist-tools, fed by ffmpeg over
+ * UDP, and ffmpeg's own `rist://`. Both take secrets in URLs, where `ps` shows them: these programs offer no other way.
  */
 
 /** A link of such a sender; what is left out is not in its URL. */
@@ -21,7 +20,7 @@ export interface LinkUrl {
   readonly weight?: number
 }
 
-/** librist takes `secret` alone for no encryption at all: `aes-type` has to go with it. */
+/** librist takes `secret` alone for no encryption at all, so `aes-type` must go with it. */
 function ristUrl(
   { host = '127.0.0.1', port, ...link }: LinkUrl,
   more: Readonly<Record<string, number>>,
@@ -50,12 +49,12 @@ export function ffmpegToRistsenderCommand(udpPort: number, input: string): strin
   return encode(input, `${udpUrl(udpPort)}?pkt_size=1316`)
 }
 
-/** ffmpeg as many start it: datagrams of 1472 bytes, which cut packets anywhere. */
+/** ffmpeg with its common defaults: datagrams of 1472 bytes, which cut packets anywhere. */
 export function ffmpegInUncutDatagrams(udpPort: number, input: string): string[] {
   return encode(input, udpUrl(udpPort))
 }
 
-/** ffmpeg straight to one link. It has no SRP in any release: the stream must do without. */
+/** ffmpeg straight to one link. No release of ffmpeg has SRP: the stream must do without. */
 export function ffmpegCommand(link: LinkUrl, input: string): string[] {
   return encode(input, ristUrl(link, { buffer: 200 }))
 }
@@ -87,7 +86,7 @@ function encode(input: string, output: string): string[] {
   return [
     ...['ffmpeg', '-re', '-i', input],
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-bf', '0', '-g', '15'],
-    // Else ffmpeg gathers a tenth of a second of sound before it sends any.
+    // Otherwise ffmpeg gathers a tenth of a second of sound before it sends any.
     ...['-pix_fmt', 'yuv420p', '-c:a', 'libopus', '-pes_payload_size', '0', '-f', 'mpegts', output],
   ]
 }

@@ -6,15 +6,15 @@ export interface Reception {
   readonly at: number
   /** Lines of the picture that was decoded last; 0 before the first. */
   readonly height: number
-  /** RTP bytes of media, without what only probes the way. */
+  /** RTP bytes of media, without bytes that only probe the path. */
   readonly bytes: number
   /** W3C webrtc-stats `totalFreezesDuration`, ms. */
   readonly freezesMs: number
 }
 
 /**
- * Sends the page's media by this UDP port, whatever the hub's candidates say, and collects what it receives.
- * `tcp` leaves the hub's own TCP port as the other way; it is read every `everyMs`.
+ * Sends the page's media by this UDP port, whatever the hub's candidates say, and collects what it receives. `tcp`
+ * leaves the hub's own TCP port as another way. It is read every `everyMs`.
  */
 export async function receiveBy(
   page: Page,

@@ -37,7 +37,7 @@ interface Picture {
   readonly es: Buffer
 }
 
-/** The same pictures, cut another way from the given one on; everything else stays where it was. */
+/** The same pictures, cut another way from the given one on. Everything else stays. */
 export function cutPes(ts: Buffer, cut: PesCut, fromPicture = 0): Buffer {
   const writer = new TsWriter()
   const out: Buffer[] = []
@@ -54,7 +54,7 @@ export function cutPes(ts: Buffer, cut: PesCut, fromPicture = 0): Buffer {
       starts -= CHUNK_BYTES
       rest = { es: rest.es.subarray(CHUNK_BYTES), pts: undefined }
     }
-    // Another picture may begin in what is left before it is full.
+    // Another picture may begin in the rest before the packet is full.
     if (starts >= 0) rest.pts ??= pts
   }
   const aligned = ({ es, pts }: Picture): void => {
@@ -77,7 +77,7 @@ export function cutPes(ts: Buffer, cut: PesCut, fromPicture = 0): Buffer {
   return Buffer.concat(out)
 }
 
-/** What viewers are to get of each picture, in order: its slices, an IDR picture's behind its parameter sets. */
+/** What viewers must get of each picture, in order: its slices, for an IDR picture after its parameter sets. */
 export function picturesOf(ts: Buffer): Buffer[][] {
   const pictures: Buffer[][] = []
   walk(
@@ -120,7 +120,7 @@ function nalsOf(es: Buffer): Buffer[] {
 
 const typeOf = (nal: Buffer): number => nal[0]! & 0x1f
 
-/** Goes through a file of ffmpeg's, in which a PES packet is a picture. */
+/** Walks through a file of ffmpeg's, in which each PES packet is a picture. */
 function walk(ts: Buffer, other: (packet: Buffer) => void, picture: (picture: Picture) => void): void {
   let pes: Buffer[] = []
   const flush = (): void => {

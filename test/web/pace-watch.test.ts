@@ -9,8 +9,8 @@ interface Told extends PileUp {
 }
 
 /**
- * Feeds pictures of 30 a second; `arrivesAt` says when each comes, by when it was captured, null for none. `looks` after
- * those that are overdue as the page does. What was told, and when.
+ * Feeds 30 pictures a second. `arrivesAt` says when each comes, by the time of its capture; null for none. `looks`
+ * after overdue pictures as the page does. Returns the reports with their times.
  */
 function watch(seconds: number, arrivesAt: (capturedAt: number) => number | null, looks = true): Told[] {
   const watcher = new PaceWatch()
@@ -26,7 +26,7 @@ function watch(seconds: number, arrivesAt: (capturedAt: number) => number | null
   return told
 }
 
-/** A link that carries all until 5 s, and `share` of what is sent from then on. */
+/** A link that carries everything until 5 s, and from then on `share` of what is sent. */
 const squeezed = (share: number) => (captured: number) =>
   captured < 5000 ? captured : 5000 + (captured - 5000) / share
 

@@ -41,7 +41,7 @@ function sent(
   return packets.toSorted((a, b) => a.sentAt - b.sentAt)
 }
 
-/** When each packet comes over a link with a queue, by what it carries at each time, kb/s. */
+/** Arrival times of packets over a link with a queue, whose capacity at each time is given in kb/s. */
 function over(kbpsAt: (at: number) => number, packets: readonly Packet[]): { packet: Packet; at: number }[] {
   let freeAt = 0
   return packets.map((packet) => {
@@ -51,7 +51,7 @@ function over(kbpsAt: (at: number) => number, packets: readonly Packet[]): { pac
   })
 }
 
-/** Reads as a page does, from `phase` ms on; what was told, and when. */
+/** Reads as a page does, from `phase` ms on. Returns the reports with their times. */
 function read(arrivals: readonly { packet: Packet; at: number }[], phase = 0, watch = new TrickleWatch()) {
   const told: (PileUp & { at: number })[] = []
   const totals = {
@@ -79,7 +79,7 @@ function read(arrivals: readonly { packet: Packet; at: number }[], phase = 0, wa
 
 const falls = (toKbps: number) => (at: number) => (at < 5_000 ? 6_000 : toKbps)
 
-test('a link that falls to a tenth is told of while the first slow picture comes, whenever it is read', (t) => {
+test('a link that falls to a tenth is reported while the first slow picture comes, whenever the page reads', (t) => {
   for (let phase = 0; phase < READ_EVERY_MS; phase += 3) {
     const [first] = read(over(falls(500), sent(6, {})), phase)
     t.true(first !== undefined && first.at >= 5_000 && first.at < 5_000 + 130, `${first?.at}`)
@@ -96,7 +96,7 @@ test('without sound it takes a reading more', (t) => {
   }
 })
 
-test('a link that falls to what is left for the watch of the pace is not told of', (t) => {
+test('a link that falls less far is left to the watch of the pace', (t) => {
   t.deepEqual(read(over(falls(2_000), sent(8, {}))), [])
 })
 
@@ -123,7 +123,7 @@ test('a picture of few bits is no queue', (t) => {
   t.deepEqual(read(over(() => 6_000, still)), [])
 })
 
-test('who was wrong asks for more before the next time', (t) => {
+test('a watch that was wrong needs more readings the next time', (t) => {
   // Each second the link carries next to nothing for a moment, and all of it right after.
   const dips = (at: number) => (at > 3_000 && at % 1_000 < 60 ? 400 : 20_000)
   const told = read(over(dips, sent(60, {})))

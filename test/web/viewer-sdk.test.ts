@@ -100,7 +100,7 @@ test('statistics are those of the consumed streams, per interval', (t) => {
   const interval = between(before, after)
   t.like(interval, { videoKbps: 1000, audioKbps: 0, framesPerSecond: 30, loss: 0.05, freezes: 0 })
   t.is(Math.round(interval.jitterBufferMs ?? 0), 10)
-  // A retransmission that came late takes a loss back; a new session starts its counters anew.
+  // A late retransmission takes a loss back. A new session starts its counters again.
   t.is(between(after, readCounters(report(260_000, 200, 8, 61), ssrcs, 3_000)).loss, 0)
   t.is(between(after, before).videoKbps, 0)
 })

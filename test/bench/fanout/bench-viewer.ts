@@ -18,11 +18,11 @@ const SALT_BYTES = 12
 const RECEIVE_BUFFER_BYTES = 1024 * 1024
 /** How often Chromium reports at this bitrate: as often as it ever does. */
 const FEEDBACK_MS = 50
-/** mediasoup lets go of who does not ask for so long: 30 s. */
+/** mediasoup drops a viewer that does not ask for consent within 30 s. */
 const CONSENT_MS = 5000
 
 /**
- * As little of a WebRTC viewer as makes a worker do all its work: ICE, a real DTLS-SRTP handshake with AES-GCM, and
+ * The least WebRTC viewer that makes a worker do all its work: ICE, a real DTLS-SRTP handshake with AES-GCM, and
  * transport-wide feedback where it was negotiated. Packets are counted, not decrypted.
  */
 export class BenchViewer implements Disposable {

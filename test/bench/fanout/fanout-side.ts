@@ -7,10 +7,10 @@ import { PictureSource, RENDITION_KBPS } from './picture-source.ts'
 const TRANSPORT_CC = 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01'
 const SEND_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time'
 
-/** What estimates begin with: enough for the top layer at once, on either side, kb/s. */
+/** Start of estimates: enough for the top layer at once, on either side, kb/s. */
 export const START_KBPS = 6000
 
-/** One of the two that are compared: a worker with one stream in it, and how a viewer gets onto it. */
+/** One of the two compared sides: a worker with one stream, and a way for viewers to get onto it. */
 export interface FanoutServer extends AsyncDisposable {
   readonly worker: types.Worker
   /** Where the stream's RTP goes; one encoding a rendition, ascending. */
@@ -34,7 +34,7 @@ export interface Window {
 
 const encodings = z.array(z.object({ ssrc: z.number() })).min(1)
 
-/** A server with its viewers, and what it takes to measure it. */
+/** A server with its viewers, and the means to measure it. */
 export class FanoutSide implements AsyncDisposable {
   readonly name: string
   readonly #server: FanoutServer
@@ -59,7 +59,7 @@ export class FanoutSide implements AsyncDisposable {
     this.#owned = owned
   }
 
-  /** Opens the server and lets `count` viewers watch. */
+  /** Opens the server, and makes `count` viewers watch. */
   static async open(
     name: string,
     openServer: OpenServer,
@@ -93,7 +93,7 @@ export class FanoutSide implements AsyncDisposable {
     return new FanoutSide(name, server, source, viewers, count, stack.move())
   }
 
-  /** Lets the stream flow for so long, of which the first part is not measured, ms. */
+  /** Runs the stream for this time, of which the first part is not measured, ms. */
   async measure(
     settleMs: number,
     windowMs: number,

@@ -27,7 +27,7 @@ export class FanoutViewers implements AsyncDisposable {
     return new FanoutViewers(child, ready.fingerprint)
   }
 
-  /** Lets one more viewer watch; resolves when its handshake is done. */
+  /** Makes one more viewer watch. Resolves when its handshake is done. */
   async watch(order: Omit<ViewerOrder, 'type' | 'id'>): Promise<void> {
     const id = ++this.#lastId
     const viewing = Promise.withResolvers<void>()
@@ -36,7 +36,7 @@ export class FanoutViewers implements AsyncDisposable {
     await viewing.promise
   }
 
-  /** RTP packets that all viewers of a group received so far. One question at a time. */
+  /** RTP packets that all viewers of a group have received. One question at a time. */
   async count(group: string): Promise<number> {
     this.#counted = Promise.withResolvers<number>()
     this.#child.send({ type: 'count', group })

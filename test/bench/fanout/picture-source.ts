@@ -8,7 +8,7 @@ import { encodeSenderReport } from '../../../sfu/lane/sender-report.ts'
 const FPS = 30
 const PAYLOAD_BYTES = 1100
 export const RENDITION_KBPS = { top: 2500, low: 300 } as const
-/** STAP-A with a sequence parameter set in front: what mediasoup takes for a keyframe. */
+/** STAP-A with a sequence parameter set in front, which mediasoup takes for a keyframe. */
 const KEYFRAME_START = Buffer.from([24, 0, 4, 0x67, 0x42, 0xe0, 0x1f, 0x04, 0x38])
 const DELTA_START = Buffer.from([0x41])
 const KEYFRAME_EVERY = 60
@@ -30,7 +30,7 @@ export interface RenditionTarget {
 
 /** One H.264 stream in RTP with pictures of noise, at an even bitrate, to one plain transport. */
 export class PictureSource implements AsyncDisposable {
-  /** At its bitrate; else a packet now and then, so that nobody takes a rendition for gone. */
+  /** Playing: at its bitrate. Otherwise a packet now and then, so that no rendition counts as gone. */
   playing = false
   /** Packets of the last rendition so far. */
   topSent = 0
@@ -71,7 +71,7 @@ export class PictureSource implements AsyncDisposable {
 
   #catchUp(): void {
     const due = Math.floor(((performance.now() - this.#startedAt) * FPS) / 1000)
-    // After a pause it goes on, it does not make up.
+    // After a pause it goes on, without catching up.
     if (due - this.#picture > FPS) this.#picture = due - 1
     for (; this.#picture < due; this.#picture++)
       if (this.playing || this.#picture % IDLE_EVERY === 0) this.#sendPicture()
@@ -79,7 +79,7 @@ export class PictureSource implements AsyncDisposable {
 
   #sendPicture(): void {
     for (const rendition of this.#target ? this.#renditions : []) {
-      // Without them mediasoup can't tell how the renditions' timestamps belong together, and does not switch.
+      // Without these reports mediasoup can't relate the renditions' timestamps, and does not switch.
       if (this.#picture % FPS === 0) this.#sendReport(rendition)
       const owed = (this.#owed.get(rendition.ssrc) ?? 0) + (rendition.kbps * 125) / FPS / PAYLOAD_BYTES
       const packets = this.playing ? Math.max(1, Math.floor(owed)) : 1

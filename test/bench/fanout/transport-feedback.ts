@@ -11,13 +11,13 @@ const SEND_TIME_UNITS = 2 ** 18
 const SEND_TIME_WRAP = 64
 
 /**
- * Feedback of a receiver behind a perfect network: everything arrives, each packet when it was sent. What the machine
- * that plays the viewers delays is no part of it.
+ * Feedback of a receiver behind a perfect network: everything arrives, each packet when it was sent. Delays by the
+ * machine that plays the viewers are left out.
  */
 export class TransportFeedback {
   readonly #ssrc: number
   readonly #mediaSsrc: number
-  /** Of packets that were not reported yet, in order, ticks. */
+  /** Arrivals of packets that were not reported yet, in order, ticks. */
   readonly #arrivals: number[] = []
   #firstSequence = 0
   #count = 0
@@ -39,7 +39,7 @@ export class TransportFeedback {
       this.#arrivals.push(Math.round((seconds + this.#wraps * SEND_TIME_WRAP) * TICKS_PER_SECOND))
   }
 
-  /** A compound packet about what came since the last one; null where nothing did. */
+  /** A compound packet about arrivals since the last one; null where nothing arrived. */
   report(): Buffer | null {
     const arrivals = this.#arrivals.splice(0)
     const [first] = arrivals
@@ -64,7 +64,7 @@ export class TransportFeedback {
     return Buffer.concat([this.#receiverReport(), body])
   }
 
-  /** An empty one, so that the compound packet begins as RFC 3550 section 6.1 wants it. */
+  /** An empty receiver report, so that the compound packet begins as RFC 3550 section 6.1 demands. */
   #receiverReport(): Buffer {
     const bytes = Buffer.alloc(8)
     bytes.writeUInt16BE(0x8000 | RECEIVER_REPORT, 0)

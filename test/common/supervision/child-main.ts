@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs'
 import { z } from 'zod'
 import { Parent } from '../../../common/supervision/parent.ts'
 
-/** A child that does what BEHAVES names; it says `up` first, unless it is one that does not speak. */
+/** A child that behaves as BEHAVES names. It says `up` first, unless it is a silent one. */
 const behaves = process.env.BEHAVES ?? ''
 const CHANNEL = 3
 
@@ -62,7 +62,7 @@ switch (behaves) {
     setInterval(() => parent.tell({ type: 'up' }), 50)
 }
 
-/** The channel does not block: what it does not take is tried again. */
+/** The channel does not block: bytes that it does not take are tried again. */
 function writeAll(bytes: Buffer): void {
   for (let at = 0; at < bytes.length; ) {
     try {

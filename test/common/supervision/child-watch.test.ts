@@ -15,7 +15,7 @@ function child(script: string): ChildProcess & Disposable {
 
 const IDLE = 'process.stdout.write("up"); setInterval(() => {}, 1000)'
 
-test('a process that was stopped, and one that loops, are found; one that speaks is not', async (t) => {
+test('a stopped process and a looping process are found; a speaking process is not', async (t) => {
   using watch = new ChildWatch()
   using stopped = child(IDLE)
   using loops = child('process.stdout.write("up"); for (;;);')
@@ -32,7 +32,7 @@ test('a process that was stopped, and one that loops, are found; one that speaks
   t.deepEqual([...hung].sort(), ['loops', 'stopped'])
 })
 
-test('whoever stood still hears what was said meanwhile before judging anybody', async (t) => {
+test('a watcher that stood still hears the waiting messages before it judges anybody', async (t) => {
   using watch = new ChildWatch()
   using speaks = child('setInterval(() => process.stdout.write("x"), 50)')
   await once(speaks.stdout!, 'data')
@@ -51,7 +51,7 @@ test('whoever stood still hears what was said meanwhile before judging anybody',
   t.is(hung, 0)
 })
 
-test('the kernel tells what a process does; of one that is gone it tells nothing', async (t) => {
+test('the kernel tells what a process does, and nothing about a process that is gone', async (t) => {
   using idle = child(IDLE)
   await once(idle.stdout!, 'data')
   await until(() => sampleOf(idle.pid!)?.state === 'S', 'it sleeps')

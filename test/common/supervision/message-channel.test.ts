@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream'
 import test from 'ava'
 import { MessageChannel } from '../../../common/supervision/message-channel.ts'
 
-/** A channel whose other end is the test; what is heard is written down by turns of the event loop. */
+/** A channel whose other end is the test. What it hears is noted by turns of the event loop. */
 function open() {
   const turns: unknown[][] = []
   const told: string[] = []

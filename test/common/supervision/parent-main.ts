@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Child } from '../../../common/supervision/child.ts'
 
-/** A parent that is killed: children of every kind, whose pids it prints once those that speak have spoken. */
+/** A parent that is killed: it has children of every kind, and prints their pids once the speaking ones have spoken. */
 const entry = resolve(import.meta.dirname, 'child-main.ts')
 const pids = new Set<number>()
 const foreign = new Child(

@@ -10,7 +10,7 @@ interface Step {
   readonly waited?: number
   readonly state?: string
   readonly spoke?: boolean
-  /** How long the step took whoever looks, ms. */
+  /** How long the step took the looker, ms. */
   readonly took?: number
 }
 
@@ -36,7 +36,7 @@ test('who speaks is left alone, and heard to fall silent', (t) => {
   t.is(hungAfter([...times(40, { spoke: true }), ...times(100, {})]), 10_000 + LIMIT_MS)
 })
 
-test('one that sleeps, was stopped, or loops without speaking hangs after the limit', (t) => {
+test('a process that sleeps, was stopped, or loops without speaking hangs after the limit', (t) => {
   for (const step of [{ state: 'S' }, { state: 'T' }, { state: 'R', ran: STEP_MS }]) {
     const after = hungAfter(times(100, step))!
     t.true(after >= LIMIT_MS && after <= LIMIT_MS + STEP_MS, `${JSON.stringify(step)}: ${after}`)
@@ -62,14 +62,14 @@ test('time in which a process waits for a CPU is not held against it', (t) => {
   t.true(loops > 1.9 * LIMIT_MS && loops < 2.2 * LIMIT_MS, `${loops}`)
 })
 
-test('one that waits for a disk is slow, one that was stopped on a busy machine is not', (t) => {
+test('a process that waits for a disk is slow, a process that was stopped on a busy machine is not', (t) => {
   t.is(hungAfter(times(1000, { state: 'D' })), null)
   const after = hungAfter([...times(8, { state: 'R', ran: 1, waited: 249 }), ...times(100, { state: 'T' })])!
   t.true(after > 7 * STEP_MS + LIMIT_MS - STEP_MS && after <= 8 * STEP_MS + LIMIT_MS, `${after}`)
 })
 
 test('time in which the hub itself stood still is not held against anybody', (t) => {
-  // It stands still for 20 s; then everybody is heard again.
+  // The looker stands still for 20 s; then everybody is heard again.
   t.is(hungAfter([{ spoke: true }, {}, { took: 20_000 }, { spoke: true }]), null)
   // It gets to look every 2 s only: patience grows with that.
   t.is(hungAfter(times(1000, { took: 2000 })), (1 + LIMIT_MS / STEP_MS) * 2000)

@@ -11,7 +11,7 @@ test('the first failure in a row waits for nothing, then longer each time up to 
   )
 })
 
-test('who was healthy fails for the first time again', (t) => {
+test('a process that was healthy fails for the first time again', (t) => {
   const tried = pace()
   tried.failed(0)
   tried.failed(0)

@@ -208,7 +208,7 @@ test('nodes are seen, labelled, drained, revoked and deleted', async (t) => {
   })
   t.true((await (await fetch(`${rig.url}/v1/crl`)).arrayBuffer()).byteLength > before)
 
-  // Enrolled anew under its name: what operators noted stays.
+  // Enrolled again under its name: operators' labels stay.
   await enrolled(rig, 'acme', 'van-1')
   t.like((await asOperator('GET', '/v1/nodes/van-1')).json, { labels, region: 'eu', draining: true })
   t.is((await asOperator('DELETE', '/v1/nodes/van-1')).status, 204)

@@ -27,7 +27,7 @@ import { Webhooks } from '../../../server/webhooks/webhooks.ts'
 /** No test of another thing runs into the limits. */
 const GENEROUS = { points: 1_000_000, seconds: 60 }
 
-/** What routes beside those of administration may be made of. */
+/** Parts of routes beside those of administration. */
 export interface RigParts extends AdministrationParts {
   readonly store: Store
   readonly sealer: Sealer

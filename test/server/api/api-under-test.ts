@@ -31,7 +31,7 @@ export interface ApiUnderTest extends AsyncDisposable {
   readonly url: string
   /** The very routes, to know which errors they declare. */
   readonly routes: readonly Route[]
-  /** Bearer tokens that are good, by what they are: `admin` is the hub's. Asked for again when one was revoked. */
+  /** Good bearer tokens by kind: `admin` is the hub's. Ask again after one was revoked. */
   readonly goodTokens: () => Promise<
     Readonly<Record<'admin' | 'operator' | 'publisher' | 'viewer' | 'node' | 'foreign', string>>
   >
@@ -39,7 +39,7 @@ export interface ApiUnderTest extends AsyncDisposable {
   readonly tokenOf: (role: Role, grants?: Grants) => Promise<Held>
   /** What is in force in a tenant. */
   readonly policyOf: (tenantId: string) => EffectivePolicy
-  /** A contract of the own tenant that runs, of a sender and of a viewer of this stream: made where there is none. */
+  /** Running contracts of the own tenant for this stream, of a sender and of a viewer. Missing ones are made. */
   readonly contractsOf: (streamId: string) => Promise<{ sender: string; viewer: string }>
   /** Tokens that were once good, or look so. */
   readonly badTokens: Readonly<Record<string, string>>
@@ -49,7 +49,9 @@ export interface ApiUnderTest extends AsyncDisposable {
   readonly foreign: readonly Foreign[]
   /** Paths of WHIP and WHEP sessions that were made: to be added to. */
   readonly sessions: string[]
-  /** Values for valid requests, by field: ids of the own tenant, a real CSR. What runs now is looked up anew. */
+  /**
+   * Values for valid requests, by field: ids of the own tenant, a real CSR. Running contracts are looked up each time.
+   */
   readonly hints: Readonly<Record<string, readonly unknown[]>>
   /** All state that a refusal must leave alone. */
   readonly dump: () => Promise<string>

@@ -4,7 +4,7 @@ import { ANONYMOUS, type AuthenticatedPrincipal } from '../../../server/auth/pri
 
 const ALICE: AuthenticatedPrincipal = { ...ANONYMOUS, id: 'alice', role: 'viewer', tenant_id: 'default' }
 
-test('a ticket proves no more than what it was granted for', async (t) => {
+test('a ticket proves no more than its holder did', async (t) => {
   const holders: Record<string, { anonymous: boolean }> = {
     ['a'.repeat(32)]: { anonymous: true },
     ['n'.repeat(32)]: { anonymous: false },

@@ -65,7 +65,7 @@ export async function flowRoutes() {
   const metrics = new Metrics()
   const opened: { publishers?: PublisherFlows; doors?: DoorRoom } = {}
   const openedAt = Date.now()
-  // By a clock that stands: nobody's place is given up while a test runs.
+  // By a clock that stands still: nobody's place is given up while a test runs.
   const viewers = stack.use(
     new ViewerFlows(
       {

@@ -2,7 +2,7 @@ import { Agent, request } from 'node:http'
 
 export interface RawRequest {
   readonly method: string
-  /** Sent as it stands: no client puts `..` right. */
+  /** Sent as it is: no client corrects `..`. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
   readonly body?: string | Uint8Array | undefined
@@ -14,7 +14,7 @@ export interface RawAnswer {
   readonly text: string
 }
 
-/** A client of a server that sends what it is told and keeps its connections. */
+/** A client that sends exactly what it is told, over kept connections. */
 export class RawClient implements Disposable {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 })
   readonly #url: URL

@@ -29,7 +29,7 @@ export interface RequestParts {
   readonly body: unknown
 }
 
-/** A request that should be taken: whether what it asks for exists is another matter. */
+/** A request that should be accepted. Whether its objects exist is another matter. */
 export function validParts({ path, operation }: Operation, random: SeededRandom, hints: Hints): RequestParts {
   const of = (where: string, wanted: (required: boolean) => boolean) =>
     Object.fromEntries(
@@ -52,7 +52,7 @@ export function validParts({ path, operation }: Operation, random: SeededRandom,
   }
 }
 
-/** At the doors of WHIP and WHEP mostly one stream and what was made of it; nothing elsewhere. */
+/** At the doors of WHIP and WHEP mostly one stream and its sessions; nothing elsewhere. */
 function placeAt(
   path: string,
   params: RequestParts['params'],
@@ -64,7 +64,7 @@ function placeAt(
   const made = (hints['session'] ?? []).map((each) => String(each).split('/'))
   const there = made.filter(([, door]) => path.startsWith(`/${door}/`))
   if (there.length === 0) return {}
-  // Of late: others have ended what was made long ago.
+  // Recent ones: others have ended the older ones.
   const [, , stream_id = '', session_id = ''] = pick(random, there.slice(-3))
   return { stream_id, session_id }
 }

@@ -13,7 +13,7 @@ const BUDGET_MS = 6000
 /** Least requests to each route, whatever the time. */
 const LEAST_ROUNDS = 3
 const WHO = ['admin', 'admin', 'operator', 'operator', 'publisher', 'viewer', 'node', 'nobody'] as const
-/** Given by node's parser or the frame wherever they may be: a path that can't be decoded, a header too long. */
+/** Statuses of node's parser or the frame, possible everywhere: a path that can't be decoded, a header too long. */
 const EVERYWHERE = new Set([400, 404, 413, 415, 431])
 /** Answers of the policy that are 503 and no failure of the hub's. */
 const POLICY_503: ReadonlySet<string> = new Set(['no_path', 'saturated'])
@@ -90,7 +90,7 @@ test("a tenant can't tell another's things from those that do not exist", async 
   const { operator } = await api.goodTokens()
   let state = await api.dump()
   let compared = 0
-  // Backwards: what puts an id into the own tenant stands before what asks for it; but for WHIP, which stands last.
+  // Backwards, so that an id is created before it is asked for; except WHIP, which comes last.
   const operations = (await operationsOf(client)).toReversed()
   for (const target of operations.toSorted((one, other) => Number(isDoor(one)) - Number(isDoor(other))))
     for (const { field, theirs, absent } of api.foreign) {
@@ -106,7 +106,7 @@ test("a tenant can't tell another's things from those that do not exist", async 
       if (!one || !other) continue
       compared += 1
       const name = `${target.method} ${target.path} with another's ${field}`
-      // Taken where the id names one of the own tenant's: the state is another then.
+      // Accepted because the id belongs to the own tenant: the state has changed.
       if (one.status < 400) state = await api.dump()
       t.deepEqual(told(target, one, theirs), told(target, other, absent), name)
     }
@@ -183,7 +183,7 @@ function authorized(request: RawRequest, token: string): RawRequest {
   return { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } }
 }
 
-/** Every answer is one that the route declares, in the form that it declares. */
+/** Every answer is one that the route declares, in its declared form. */
 function checkAnswer(
   t: ExecutionContext,
   api: ApiUnderTest,
@@ -215,7 +215,7 @@ function isDoor({ path }: Operation): boolean {
   return /^\/whip|^\/whep/.test(path)
 }
 
-/** null where it is none: node's own parser answers without a body. */
+/** null for no JSON: node's own parser answers without a body. */
 function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -242,7 +242,7 @@ function withField(
 /** What an answer tells, the id asked for and times put out of sight: status, headers and body. */
 function told({ method, path }: Operation, { status, headers, text }: RawAnswer, id: string) {
   const { date, 'x-request-id': requestId, 'content-length': length, location, ...others } = headers
-  // What was made anew has ids and secrets of its own.
+  // New objects have ids and secrets of their own.
   const made = status < 400 && method !== 'get' && path !== '/v1/decide'
   return { status, others, text: made ? '' : text.replaceAll(id, '<id>').replace(/\b\d{13}\b/g, '<time>') }
 }

@@ -27,16 +27,16 @@ const LIMITS: Readonly<Record<string, Grants>> = {
   'one action': { streams: ['*'], actions: ['stream.read'] },
 }
 
-/** Somebody who asks. */
+/** A caller. */
 interface Caller {
   readonly name: string
   readonly principal: AuthenticatedPrincipal
   readonly grants: Grants
-  /** null for those without one. Made anew where a request before revoked it. */
+  /** null for callers without a token. Replaced when a request revoked it. */
   token: string | null
 }
 
-/** What must come of a request: `pass` is anything but a refusal of who asks. */
+/** The expected outcome of a request: `pass` is anything but a refusal of the caller. */
 type Expected = 'pass' | 401 | 403
 
 test('who may do what: every route, every role, before the body and after it', async (t) => {
@@ -59,7 +59,7 @@ test('who may do what: every route, every role, before the body and after it', a
       const { status, text } = await ask(api, client, request, caller)
       if (said === 'pass') t.false(isRefusal(status, text), `${name} -> ${status} ${text}`)
       else t.is(status, said, `${name} -> ${text}`)
-      // What is wrong with a body is spoken of only to those who may.
+      // The fault of a body is told only to callers who may ask.
       if (target.operation.requestBody === undefined || told.has(unsaid)) continue
       told.add(unsaid)
       for (const body of ['', '[[[', '\0'.repeat(100)]) {
@@ -74,7 +74,7 @@ test('who may do what: every route, every role, before the body and after it', a
   t.true(counts.pass > 500 && counts[401] > 40 && counts[403] > 500)
 })
 
-test('whoever is limited to streams finds only those in lists', async (t) => {
+test('a caller that is limited to streams finds only those in lists', async (t) => {
   await using api = await hubUnderTest((await nodeKey()).csr)
   using client = new RawClient(api.url)
   await api.contractsOf(STREAM)
@@ -121,7 +121,7 @@ function expected(
   if (role === 'node' || (role === 'admin' && principal.role !== 'admin')) return refused
   if (operation['x-lanecast-action'] === undefined) return 'pass'
   const action: Action = actionSchema.parse(operation['x-lanecast-action'])
-  // Without a proof only what is open to everybody is asked for at all.
+  // Without a proof only operations that are open to everybody are asked for.
   if (principal.role === 'anonymous' && !operation.security.some((each) => Object.keys(each).length === 0))
     return 401
   const streamId = operation['x-lanecast-lists'] ? undefined : streamOf(path, operation, said)

@@ -90,7 +90,7 @@ test('kinds of a tenant are bounded, and none is lost', async (t) => {
   t.deepEqual(detail['actors'], firstFive)
 })
 
-test('whoever makes many kinds hides what nobody did in another tenant, and passes nothing off as theirs', async (t) => {
+test('a tenant with many kinds hides nothing in another tenant, and forges nothing there', async (t) => {
   const { bursts, written, pass } = rig()
   for (const tenant_id of ['t1', 't2', 't3'])
     for (let at = 0; at < AUDIT_BURST_RULES.kinds; at += 1)

@@ -12,7 +12,7 @@ export const keyring = new Keyring([
 ])
 export const keyOf = (id: string) => keyring.derive(id, 'audit')
 
-/** A database whose owner can do with it what they like, the hub's guards removed. */
+/** A database whose owner can do anything with it: the hub's guards are removed. */
 export interface TamperedDatabase extends AsyncDisposable {
   readonly store: Store
   run(sql: string): Promise<void>
@@ -47,7 +47,7 @@ function insertion(row: AuditRow): string {
   return `INSERT INTO lanecast_audit (${COLUMNS}) VALUES (${seq}, ${text(tenant_id)}, ${at}, ${[actor, action, object, outcome, detail, prev_hash, hash].map(text).join(', ')})`
 }
 
-/** What somebody writes who knows how the chain is made: all from `from` on, with right hashes. */
+/** A forgery by somebody who knows how the chain is made: everything from `from` on, with right hashes. */
 async function recompute(
   source: AuditSource,
   from: number,

@@ -78,7 +78,7 @@ test('of two hubs that start on one database at once, one makes it', async (t) =
   }
 })
 
-test('what stands in its place is left alone and said', async (t) => {
+test('a foreign file in its place is left alone and reported', async (t) => {
   await using data = await folder()
   await writeFile(join(data.path, 'admin-token'), 'my shopping list')
   t.is(await codeOf(authRig({ dataFolder: data.path })), '500 admin_token_unwritable')

@@ -17,7 +17,7 @@ export class Clock {
   }
 }
 
-/** A whole auth on a store in memory, or on one that is given. */
+/** A whole auth on a store in memory, or on a given store. */
 export async function authRig(options: Partial<AuthOptions> & { keyring?: Keyring; clock?: Clock } = {}) {
   const stack = new AsyncDisposableStack()
   const store: Store = options.store ?? stack.use(await openMemoryStore())

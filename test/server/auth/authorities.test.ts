@@ -118,7 +118,7 @@ test('what a compromised CA signed is not trusted any more', async (t) => {
   t.false(certificates.isCurrent(serial))
 })
 
-test('keys are sealed, survive a restart, and are sealed anew after the master key changed', async (t) => {
+test('keys are sealed, survive a restart, and are sealed again after the master key changed', async (t) => {
   const key = (id: string) => ({ id, key: Buffer.alloc(32, id).toString('base64') })
   await using rig = await authRig({ keyring: new Keyring([key('one')]) })
   const [ca, kid] = [rig.auth.authorities.currentId, rig.auth.signingKeys.current().kid]

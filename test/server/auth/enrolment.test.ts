@@ -168,7 +168,7 @@ test('a certificate is renewed by itself, and refused once it is revoked, expire
   t.deepEqual(await certificates.list('acme'), [])
 })
 
-test('a key of another node or one that was revoked is not certified again', async (t) => {
+test("neither another node's key nor a revoked key is certified again", async (t) => {
   await using rig = await authRig()
   const { enrolment, certificates } = rig.auth
   const { csr } = await nodeKey()

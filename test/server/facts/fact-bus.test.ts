@@ -38,7 +38,7 @@ function slow() {
   }
 }
 
-test('a fact carries its tenant, number and time, and is heard after whoever told it went on', async (t) => {
+test('a fact carries its tenant, number and time, and is heard after its teller went on', async (t) => {
   const { bus, tick } = rig()
   const heard: Fact<Body>[] = []
   bus.subscribe({

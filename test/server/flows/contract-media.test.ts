@@ -61,7 +61,7 @@ function stoppedInTime(t: ExecutionContext, what: string, ms: number): void {
   t.true(ms < STOPS_WITHIN_MS, `${what}: ${ms} ms`)
 }
 
-test('media flows by contracts: it stops with the one that expires or is revoked, not with the one renewed', async (t) => {
+test('media flows by contracts: it stops with an expired or revoked contract, not with a renewed one', async (t) => {
   t.timeout(60_000)
   await using hub = await startHub([], { workers: 1, args: await ristPorts() })
   await hub.putPolicy({ limits: { contract_seconds: LIFE_S } })
@@ -142,7 +142,7 @@ test('after kill -9 the contract is there with its ports, keys and priority, and
   const { body } = await second.api('GET', '/v1/streams/cam-1/statistics', undefined, first.adminToken)
   t.like(body, { priority: 200 })
 
-  // What was revoked before stays so, and who asks again gets the very contract of before.
+  // A stream that was revoked before stays revoked, and a caller who asks again gets the very same contract.
   t.is(await stateOf(second, 'cam-2', token), 404)
   const again = await publish(second, publisher, 'cam-1')
   t.is(again.contract_id, granted.contract_id)

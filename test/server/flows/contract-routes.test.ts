@@ -11,7 +11,7 @@ import { joinWith } from './join-with.ts'
 
 /** The routes of contracts on a real hub that keeps its state in memory; no media is sent. */
 
-/** Few, so that what is not given back is missed soon. */
+/** Few ports, so that one that is not given back is soon missed. */
 const PORTS = 64
 
 /** Far below the time that a question for news is held open, and enough for a machine with much to do, ms. */
@@ -113,7 +113,7 @@ test('a tenant can not tell the streams and contracts of another from what does 
   const watching = subscribeAnswerSchema.parse((await subscribe(a.viewer, 'secret-1')).body)
   const unknown = { contract: 'c-000000000000000000000000', stream: 'missing1', tenant: 'tenant-x' }
 
-  /** Each asked about what is tenant-a's and about what nobody has. */
+  /** Each is asked about tenant-a's things and about things that nobody has. */
   const questions: ((about: typeof unknown) => readonly [string, string, object?])[] = [
     ({ contract }) => ['GET', `/v1/flows/${contract}`],
     ({ contract }) => ['GET', `/v1/flows/${contract}/next`],
@@ -160,7 +160,7 @@ test('a tenant can not tell the streams and contracts of another from what does 
       JSON.stringify((await hub.api('GET', path, undefined, b.operator)).body).includes('secret-1'),
       path,
     )
-  // Nothing of it touched what is theirs, and the name is free in another tenant.
+  // Nothing touched the tenant's things, and the name is free in another tenant.
   t.is((await flowsFor(a.operator))[0]?.version, 1)
   t.is((await publish(b.publisher, 'secret-1')).status, 200)
 })
@@ -238,7 +238,7 @@ test('a rule that denies is named, on the stream and on its contracts', async (t
   t.is((await hub.api('DELETE', on9, undefined, director)).status, 204)
 })
 
-test('who may publish some streams only can hold, renew and follow their contracts', async (t) => {
+test('a publisher of some streams only can hold, renew and follow their contracts', async (t) => {
   const { tokenOf } = await tenant('narrow', {
     acl: [{ effect: 'allow', subjects: ['user:ann'], actions: ['publish', 'flow.read'], streams: ['cam-*'] }],
   })
@@ -319,7 +319,7 @@ test('what is full says so, and has room again when somebody leaves', async (t) 
   t.is((await subscribe(viewer, 'cam-1')).status, 200)
 })
 
-test('what was asked for with a token ends when that is revoked', async (t) => {
+test('a contract ends when the token that asked for it is revoked', async (t) => {
   const { publisher, viewer, tokenOf } = await tenant('revoking')
   const revoke = (token: string) => {
     const [, claims = ''] = token.split('.')
@@ -378,7 +378,7 @@ test('a dry run answers as the real thing would, and changes nothing', async (t)
   t.like(real, { mode, transport, pacing, abr, latency, buffer })
 })
 
-test('news of a contract comes at once, and the question is let go after some seconds without any', async (t) => {
+test('news of a contract comes at once, and a question without news is answered after some seconds', async (t) => {
   const { publisher, operator, tokenOf } = await tenant('news')
   const { contract_id } = contractIn(await publish(publisher, 'cam-1'))
   const quiet = contractIn(await publish(publisher, 'cam-2'))

@@ -122,7 +122,7 @@ test.serial(
   },
 )
 
-test.serial('a viewer that vanished keeps its place for a while, one that left does not', async (t) => {
+test.serial('a viewer that vanished keeps its place for a while, a viewer that left does not', async (t) => {
   const granted = async () => subscribeAnswerSchema.parse((await subscribe(viewer)).body)
   const [vanishing, leaving] = [await granted(), await granted()]
   const there = ({ contract_id }: { contract_id: string }) =>

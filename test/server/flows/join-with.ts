@@ -10,7 +10,7 @@ export interface JoinOutcome {
 
 export interface Joined extends Disposable {
   readonly answer: JoinOutcome
-  /** The `contract-ended` of this connection; pending while it stands. */
+  /** The `contract-ended` of this connection; pending while the contract runs. */
   readonly ended: Promise<{ readonly reason: string }>
 }
 

@@ -213,7 +213,7 @@ test('a change that the store refuses, or its maker, changes nothing', async (t)
     { is: refusal },
   )
   t.is(flows.get('c1')?.contract.version, 1)
-  // Neither stands in the way of the next.
+  // Neither blocks the next.
   t.is((await change(2)).contract.version, 2)
 })
 
@@ -248,7 +248,7 @@ test('what is revoked while it begins is not granted', async (t) => {
   t.deepEqual([media, told, await stored()], [[OPENED, 'close c1 revoked'], [], []])
 })
 
-test('a contract that fails after its end leaves the one alone that has its stream now', async (t) => {
+test("a contract that fails after its end leaves its stream's next contract alone", async (t) => {
   const { flows, failing, media } = await rig(t)
   failing.with = new CodedError('store_unavailable', 'no database', { status: 503 })
   const begun = flows.begin(flowOf('c1'), GRANTED)
@@ -337,7 +337,7 @@ test('after a restart contracts go on with their keys and priority; those that a
   )
 })
 
-test('a contract that can not be taken up again stands in nobody’s way', async (t) => {
+test('a contract that can not be taken up again blocks nobody', async (t) => {
   const { flows, open, refuse, errors, stored } = await rig(t)
   await flows.begin(flowOf('c1'), GRANTED)
   flows[Symbol.dispose]()

@@ -139,7 +139,7 @@ test('who takes over by the same id before there is media holds the place, and n
   t.is(it.listening('c2'), 0)
 })
 
-test('a place that was taken over can not touch the media of who has it now', async (t) => {
+test('the former holder of a place can not touch the media of its new holder', async (t) => {
   using it = rig()
   const first = it.admit('program-1', new Session())
   first.publish(new Media())
@@ -154,7 +154,7 @@ test('a place that was taken over can not touch the media of who has it now', as
   t.is(second.place!.publisher, media.publisher)
 })
 
-test('media outlives its connection, and the next one, whoever it is, finds the place free', (t) => {
+test('media outlives its connection, and any next connection finds the place free', (t) => {
   using it = rig()
   const first = it.admit('program-1', new Session())
   first.publish(new Media())
@@ -200,7 +200,7 @@ test('media that nobody watches has not stopped, but of a client that sends it a
   t.true(next.media!.alive)
 })
 
-test('who has just begun has time to connect', (t) => {
+test('a new publisher has time to connect', (t) => {
   using it = rig()
   const first = it.admit(null, new Session(true))
   first.publish(new Media())

@@ -62,7 +62,7 @@ function rig() {
   }
 }
 
-/** A connection that only writes down what it is told. */
+/** A connection that only notes what it is told. */
 function connection() {
   const told: unknown[] = []
   const listener: ContractListener = {
@@ -158,7 +158,7 @@ test('a contract that nobody uses gives its place back after 30 s; one in use ke
   t.deepEqual([used.told, left.told], [[], []])
 })
 
-test('a revoked contract ends at once; one that is not there is no error', (t) => {
+test('a revoked contract ends at once; a missing contract is no error', (t) => {
   using it = rig()
   const { told, listener } = connection()
   const ticket = it.grant('c1')
@@ -217,7 +217,7 @@ test('places are counted by tenant and by stream', (t) => {
   t.deepEqual(counts(), [0, 0, 0, 0, 0])
 })
 
-test('new bounds reach the connection, and the one that comes later', (t) => {
+test('new bounds reach the present connection and the next one', (t) => {
   using it = rig()
   const lower = { min_kbps: 400, start_kbps: 1000, max_kbps: 2000 }
   const ticket = it.grant('c1')
@@ -230,7 +230,7 @@ test('new bounds reach the connection, and the one that comes later', (t) => {
   t.notThrows(() => it.viewers.bound('gone', lower, []))
 })
 
-test('a policy that changes moves the bounds of who watches by it', (t) => {
+test('a policy that changes moves the bounds of its viewers', (t) => {
   using it = rig()
   const { told, listener } = connection()
   const modest = connection()
@@ -271,7 +271,7 @@ test('a ceiling set by hand holds over new grants and renewals on the connection
   t.deepEqual(it.viewers.admit(it.grant('c4'), listener).abr, ABR)
 })
 
-test("a stream's priority reaches who watches it and who will", (t) => {
+test("a stream's priority reaches present and future viewers", (t) => {
   using it = rig()
   const [mine, other] = [connection(), connection()]
   it.viewers.admit(it.grant('c1'), mine.listener)
@@ -320,7 +320,8 @@ test('places that nobody used give way, the oldest first, those without a token 
   it.grant('b0', named('bob'), TEN)
   for (let n = 0; n < 9; n++) it.grant(`a${n}`, NOBODY_AT(`192.0.2.${n % 3}`), TEN)
   t.is(it.viewers.countOf('t1'), 10)
-  // All but none of them would stay: who has a token displaces everybody's, who has none not those of who has.
+  // All but none of them would stay: a seeker with a token displaces everybody's, one without a token displaces none
+  // with a token.
   t.deepEqual(it.viewers.taken(seeker(named('carol').holder)), {
     viewers: 0,
     viewersOfStream: 0,
@@ -333,13 +334,13 @@ test('places that nobody used give way, the oldest first, those without a token 
   })
   it.grant('c0', named('carol'), TEN)
   t.deepEqual(ids(), ['b0', 'a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'a7', 'a8', 'c0'])
-  // With none without a token left the oldest of whoever has most goes.
+  // With none without a token left, the oldest of the holder that has most goes.
   for (let n = 1; n < 10; n++) it.grant(`c${n}`, named('carol'), TEN)
   t.is(it.viewers.countOf('t1'), 10)
   t.deepEqual(ids(), ['b0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9'])
 })
 
-test('whoever floods displaces their own: others keep the places they have just been given', (t) => {
+test('a flooder displaces only its own places: others keep the places that they have just got', (t) => {
   using it = rig()
   for (let n = 0; n < 100; n++) it.grant(`flood-${n}`, NOBODY_AT('192.0.2.1'), TEN)
   t.is(it.viewers.countOf('t1'), 5, 'as many as one address may have')
@@ -371,7 +372,7 @@ test('places in use stay, and those of a viewer that vanished give way', (t) => 
   t.is(it.viewers.countOf('t1'), 5)
 })
 
-test('who was let in but is not there yet gives way, and is told', (t) => {
+test('an admitted viewer that is not there yet gives way, and is told', (t) => {
   using it = rig()
   const coming = connection()
   it.viewers.admit(it.grant('coming', NOBODY_AT('192.0.2.1'), TEN), coming.listener)
@@ -380,7 +381,7 @@ test('who was let in but is not there yet gives way, and is told', (t) => {
   t.is(it.viewers.get('coming'), undefined)
 })
 
-test('a viewer that says goodbye gives its place back at once; one that vanished keeps it a while', (t) => {
+test('a viewer that says goodbye gives its place back at once; a viewer that vanished keeps it a while', (t) => {
   using it = rig()
   const [leaving, vanishing] = [connection(), connection()]
   const left = it.viewers.admit(it.grant('left'), leaving.listener)
@@ -415,7 +416,7 @@ test('a step of the clock moves when contracts end by it, not how long they last
   }
 })
 
-test('who watches is granted the next contract where all is full, once, and not before it is due', (t) => {
+test('a viewer gets the next contract even where all is full, once, and not before it is due', (t) => {
   using it = rig()
   const two: PlaceCeilings = { ...UNBOUND, viewers: 2 }
   const seeker = { tenantId: 't1', streamId: 'cam-1', ...named('alice') }

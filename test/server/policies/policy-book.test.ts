@@ -14,7 +14,7 @@ const open = (store: Store, refreshMs?: number) =>
 const target = (policy: EffectivePolicy) => policy.classes.focus.profile.glassToGlassMs
 const focus = (ms: number) => ({ classes: { focus: { glass_to_glass_ms: ms } } })
 
-test('a policy is compiled once, swapped as a whole, and told of', async (t) => {
+test('a policy is compiled once, swapped as a whole, and announced', async (t) => {
   await using store = await openMemoryStore()
   await using book = await open(store)
   const defaults = book.effective('acme')

@@ -75,7 +75,7 @@ for (const [how, damage] of Object.entries(DAMAGES)) {
   })
 }
 
-test('what is damaged is told by whoever verifies the trail, too', async (t) => {
+test('verifying the trail reports damage, too', async (t) => {
   const folder = await filled()
   overwrite(databaseFile(folder), 4 * PAGE, readFileSync(databaseFile(folder)).length)
   const verifying = async () => {

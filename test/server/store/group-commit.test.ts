@@ -55,7 +55,7 @@ test('batches are bounded', async (t) => {
   t.deepEqual(database.batches, [[1, 2], [3, 4], [5]])
 })
 
-test('one that the database takes offence at does not fail the others', async (t) => {
+test('a write that the database refuses does not fail the others', async (t) => {
   const batches: number[][] = []
   const group = new GroupCommit<number>({
     maxBatch: 10,

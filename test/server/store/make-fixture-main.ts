@@ -13,8 +13,8 @@ import { keyring } from '../audit/tampering.ts'
 import { writeFixture } from './fixture-content.ts'
 
 /**
- * Makes the fixtures of the newest schema, once, when it is about to be released: `node
- * test/server/store/make-fixture-main.ts`. Those of earlier schemas are never made anew.
+ * Makes the fixtures of the newest schema, once, before its release: `node test/server/store/make-fixture-main.ts`.
+ * Fixtures of earlier schemas are never made again.
  */
 
 const fixtures = join(import.meta.dirname, 'fixtures')
@@ -39,6 +39,6 @@ const dump = execFileSync(
   ['--no-owner', '--no-privileges', '--rows-per-insert', '100', url],
   { encoding: 'utf8' },
 )
-// What only psql understands, and settings that other releases of PostgreSQL may not have.
+// Lines that only psql understands, and settings that other releases of PostgreSQL may not have.
 const lines = dump.split('\n').filter((line) => !/^(\\|SET |--|$)/.test(line))
 writeFileSync(join(fixtures, `schema-${version}.sql`), `${lines.join('\n')}\n`)

@@ -10,7 +10,7 @@ import { mountSmallDisk } from '../../support/small-disk.ts'
 import { until } from '../../support/until.ts'
 import { put } from './store-compliance.ts'
 
-/** A watch of a store that answers its writes as it is told to, at a time that stands still. */
+/** A watch of a store that answers its writes as ordered, at a time that stands still. */
 function watched() {
   let now = 0
   let failing: CodedError | null = null

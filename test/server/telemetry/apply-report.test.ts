@@ -76,7 +76,7 @@ test('viewers count for service levels and nothing else', (t) => {
   t.is(topology.link(null, 'hub-1', 'lte-1'), undefined)
 })
 
-test('a node reports for itself, whoever runs the tenant for its nodes, viewers about streams', (t) => {
+test("a node reports about itself, an operator about the tenant's nodes, viewers about streams", (t) => {
   const node = reporterOf(principal({ role: 'node', id: 'sender-1', node_id: 'sender-1' }), TENANT)
   t.is(node.kind, 'node')
   t.notThrows(() => checkReports(node, [report()]))

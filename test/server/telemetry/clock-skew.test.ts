@@ -3,7 +3,7 @@ import { ClockSkew, MAX_SKEW_MS } from '../../../server/telemetry/clock-skew.ts'
 import { Seeded } from '../../policy/seeded.ts'
 import { T0 } from '../topology/world.ts'
 
-test('a clock that is off is put right by the quickest report seen', (t) => {
+test('a wrong clock is corrected by the quickest report', (t) => {
   for (let seed = 1; seed <= 100; seed += 1) {
     const random = new Seeded(seed)
     const skew = new ClockSkew()
@@ -31,7 +31,7 @@ test('a late report stays late', (t) => {
   t.is(late, T0 + 1020)
 })
 
-test('a clock that is set anew is believed again after a while', (t) => {
+test('a clock that was set is believed again after a while', (t) => {
   const skew = new ClockSkew()
   for (let at = 0; at < 10_000; at += 1000) skew.corrected('n1', T0 + at + 3000, T0 + at)
   let corrected = 0

@@ -69,7 +69,7 @@ function rig(options: Partial<IntakeOptions> = {}) {
   return { intake, applied, outcomes, failures, work, step, takes, refused: () => refused }
 }
 
-test('reports are taken at once and worked in later, in order', (t) => {
+test('reports are taken at once and evaluated later, in order', (t) => {
   const { intake, applied, outcomes, step, takes } = rig()
   t.true(takes('a', reports(130)))
   t.true(takes('a', reports(70, 130)))
@@ -178,7 +178,7 @@ test('whatever comes, the queue stays in its bounds and loses nothing it took', 
   }
 })
 
-test('on a real event loop, others are served while a flood is worked in', async (t) => {
+test('on a real event loop, others are served while a flood is evaluated', async (t) => {
   let applied = 0
   using intake = new TelemetryIntake({
     apply: () => {

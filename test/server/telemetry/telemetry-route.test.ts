@@ -97,7 +97,7 @@ test('reports go in, and come out in the list of links', async (t) => {
   t.deepEqual(hub.failures, [])
 })
 
-test('who may not report is told, and nothing of the batch is taken', async (t) => {
+test('a caller who may not report hears so, and nothing of the batch is taken', async (t) => {
   const hub = await rig()
   await using _api = hub.api
   const { link_id: _link, ...seen } = report({ stream_id: 'cam-1', node_id: 'hub-1', glass_to_glass_ms: 120 })
@@ -130,7 +130,7 @@ test('who may not report is told, and nothing of the batch is taken', async (t) 
   t.is(hub.slo.levels(Date.now())[0]?.count, 1)
 })
 
-test('a full queue answers 429 with Retry-After, to whoever filled it', async (t) => {
+test('a full queue answers 429 with Retry-After to the caller that filled it', async (t) => {
   const hub = await rig(2000)
   await using _api = hub.api
   hub.state.held = true

@@ -64,6 +64,6 @@ test('unknown fields, prototype keys and paths in ids are refused', (t) => {
   }
 })
 
-test('what is read is what was sent, no more', (t) => {
+test('exactly the sent bytes are read', (t) => {
   t.deepEqual(telemetryReportSchema.parse(report), report)
 })

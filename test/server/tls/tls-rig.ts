@@ -6,7 +6,7 @@ import { credentialsOf } from '../../../server/auth/authenticate.ts'
 import type { Auth } from '../../../server/auth/open-auth.ts'
 import type { Tls } from '../../../server/tls/open-tls.ts'
 
-/** An https server on loopback that answers who asks, as the hub's do. */
+/** An https server on loopback that says who the caller is, as the hub's servers do. */
 export async function serveTls(tls: Tls, auth: Auth) {
   const server = createServer({ ...tls.options }, (incoming, response) => {
     auth.authenticator.authenticate(credentialsOf(incoming)).then(

@@ -132,7 +132,7 @@ test('hubs on one database see each other’s nodes', async (t) => {
   t.is(other.nodes(), 0)
 })
 
-/** Ids as long as they may be, which differ at their ends only. */
+/** The longest ids, which differ only at their ends. */
 const LONG = ['a', 'b'].map((end) => `${'hub-'.repeat(15)}xyz${end}`)
 
 for (const [ofOne, ofOther] of [
@@ -140,7 +140,7 @@ for (const [ofOne, ofOther] of [
   ['hub-north', 'hub-south'],
   [LONG[0]!, LONG[1]!],
 ]) {
-  test(`a node made anew is judged by nobody's past, whichever hub deleted it: ${ofOne}, ${ofOther}`, async (t) => {
+  test(`a node that is made again is not judged by its predecessor's past, whichever hub deleted it: ${ofOne}, ${ofOther}`, async (t) => {
     await using store = await openStore({ kind: 'memory' }, { logger })
     {
       const one = await open(store, () => T0, 50, ofOne)

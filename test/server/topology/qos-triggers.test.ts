@@ -44,7 +44,7 @@ function rig(reconsider?: Reconsider) {
     reroutes,
     failures,
     causes: () => looks.flatMap(({ causes }) => causes),
-    /** Lets time pass; links report each second what is said of them. */
+    /** Lets time pass. Links report each second as given. */
     async run(forMs: number, reports: Reports) {
       for (let ms = 0; ms < forMs; ms += 200) {
         clock.ms += 200

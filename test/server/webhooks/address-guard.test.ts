@@ -145,7 +145,7 @@ test('this machine is refused however it is spelled', (t) => {
 test('a name is asked for once, and what was checked is what is connected to', async (t) => {
   await using to = await receiver()
   const asked: string[] = []
-  /** Answers with the first of these, then with the next, as whoever rebinds a name does. */
+  /** Answers with the first of these, then with the next, like an attacker who rebinds a name. */
   const resolving = (...answers: readonly string[]) =>
     ((
       name: string,

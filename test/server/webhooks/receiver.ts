@@ -8,7 +8,7 @@ export interface Received {
   readonly body: string
 }
 
-/** An integrator's server on loopback: keeps what it got and answers what it is told to. */
+/** An integrator's server on loopback: keeps what it got and answers as ordered. */
 export async function receiver(tls?: { cert: string; key: string }) {
   const received: Received[] = []
   const answers = { status: 204, headers: {} as Record<string, string>, hang: false }

@@ -118,7 +118,7 @@ test('a receiver that hangs costs its time and no more', async (t) => {
   t.pass()
 })
 
-test('what was not delivered is delivered after a restart', async (t) => {
+test('undelivered events are delivered after a restart', async (t) => {
   await using to = await receiver()
   await using store = await openMemoryStore()
   const sealer = new Sealer(ephemeralKeyring())

@@ -194,7 +194,7 @@ test.serial('an ffmpeg that was stopped takes no more, and is replaced', async (
   t.true(got.length > 40, `${got.length} packets`)
 })
 
-test.serial('another sample rate starts the decoder anew', async (t) => {
+test.serial('another sample rate starts the decoder again', async (t) => {
   using transcoder = new AacTranscoder({ logger, maxLagMs: 60_000 })
   t.true((await transcode(transcoder, await makeAdts(1), (frame) => frame * 1920)).length > 40)
   const ticks = (1024 * 90_000) / 44_100

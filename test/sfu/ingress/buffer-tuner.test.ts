@@ -36,7 +36,7 @@ test('a stream that plays is interrupted only for loss, and at most every 30 s',
   t.is(tuner.bufferMs, 120)
 })
 
-test('it does not shrink under a stream that plays; a new flow is asked anew', (t) => {
+test('it does not shrink under a stream that plays; a new flow is measured again', (t) => {
   const tuner = new BufferTuner(FOCUS, 120)
   for (let second = 0; second < 2; second += 1) tuner.observe({ rttMs: 30, lost: 0 })
   for (let second = 0; second < 60; second += 1) t.false(tuner.observe({ rttMs: 10, lost: 1 }))

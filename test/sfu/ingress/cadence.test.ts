@@ -3,7 +3,7 @@ import { Cadence } from '../../../sfu/ingress/cadence.ts'
 
 const LEAST = 1000
 
-/** Something arrives every so many ms for a while; answers when the last came. */
+/** Something arrives at this interval for a while. Returns when the last arrived. */
 function arrive(cadence: Cadence, everyMs: number, forMs: number, fromMs = 0): number {
   let at = fromMs
   for (; at <= fromMs + forMs; at += everyMs) cadence.arrived(at)

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { FlowIdentity } from '../../../sfu/ingress/flow-identity.ts'
 
-/** A stream of flow 2 whose receiver was opened anew at 1000 ms. */
+/** A stream of flow 2 whose receiver was opened again at 1000 ms. */
 function reopened(): FlowIdentity {
   const identity = new FlowIdentity()
   identity.meaning({ type: 'connected', flowId: 2 })
@@ -9,7 +9,7 @@ function reopened(): FlowIdentity {
   return identity
 }
 
-test('the sender that comes back to a receiver that was opened anew never went', (t) => {
+test('a sender that comes back to a receiver that was opened again never went', (t) => {
   const identity = reopened()
   t.is(identity.meaning({ type: 'connected', flowId: 2 }), null)
   t.false(identity.lostAt(100_000))
@@ -17,7 +17,7 @@ test('the sender that comes back to a receiver that was opened anew never went',
   t.is(identity.meaning({ type: 'returned', flowId: 2 }), 'returned')
 })
 
-test('another one replaces it', (t) => {
+test('another publisher takes the place', (t) => {
   t.is(reopened().meaning({ type: 'connected', flowId: 4 }), 'replaced')
 })
 
@@ -29,7 +29,7 @@ test('nobody comes back: the sender is lost, once, and told when it does', (t) =
   t.is(identity.meaning({ type: 'connected', flowId: 2 }), 'returned')
 })
 
-test('what a receiver tells without having been opened anew is what it says', (t) => {
+test('the events of a receiver that was not opened again mean what they say', (t) => {
   const identity = new FlowIdentity()
   for (const type of ['connected', 'lost', 'returned', 'replaced'] as const)
     t.is(identity.meaning({ type, flowId: 2 }), type)

@@ -140,7 +140,7 @@ test('order is believed at once from Baseline, from the VUI and from POC type 2'
   }
 })
 
-test('a silent stream is observed for half a second, one that allows reordering for a whole one', (t) => {
+test('a silent stream is observed for half a second, a stream that allows reordering for a second', (t) => {
   for (const [maxReorderFrames, frames] of [
     [null, 16],
     [2, 31],
@@ -183,7 +183,7 @@ test('a stream whose B-frames were switched off is good again after two seconds'
   t.is(probe.verdict, 'in-order')
 })
 
-test("the steps back of a sender that started anew are not its successor's", (t) => {
+test("a sender does not inherit its predecessor's steps back", (t) => {
   const probe = new ReorderProbe()
   probe.configure(sps({ maxReorderFrames: 0 }))
   for (const pts of [0, 9000, 3000, 6000, 18_000, 12_000]) probe.picture(pts, false)

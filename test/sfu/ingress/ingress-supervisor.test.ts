@@ -71,7 +71,7 @@ function standStill(): Promise<void> {
   )
 }
 
-test('an ingress ends neither with a hub that stood still nor by a signal to the group; one that hangs is ended', async (t) => {
+test('an ingress ends neither with a hub that stood still nor by a signal to the group; a hanging ingress is ended', async (t) => {
   await using open = await openIngress()
   await until(() => open.heard.includes('cursors'), 'it speaks')
   const { pid } = open.ingress

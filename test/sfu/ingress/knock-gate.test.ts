@@ -13,7 +13,7 @@ test('a knock that came to nothing is not answered for half a minute; another so
   t.true(gate.answers('a', 40_001))
 })
 
-test('a sender that begins in the second after a process ended is answered within three; who was refused is not', (t) => {
+test('a sender that begins in the second after a process ended is answered within three; a refused sender is not', (t) => {
   const gate = new KnockGate(0)
   t.true(gate.answers('wrong', 0))
   gate.cameToNothing(10_000)

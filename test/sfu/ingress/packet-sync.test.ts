@@ -67,7 +67,7 @@ for (const size of SIZES) {
     )
   })
 
-  test(`payloads of packets of ${size} bytes are known for what they are, others are not`, (t) => {
+  test(`payloads of packets of ${size} bytes are recognised, others are not`, (t) => {
     const stream = Buffer.concat(packets(50).map(wrapped[size]))
     for (let from = 0; from < 300; from++)
       t.true(looksLikeTransportStream(stream.subarray(from, from + 1472)), `${from}`)

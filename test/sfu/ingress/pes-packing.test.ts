@@ -14,7 +14,7 @@ test('a stream is believed after its first keyframe', (t) => {
   t.true(packing.whole)
 })
 
-test('one that spread its pictures is believed after 150 packets and three keyframes, then after twice as many', (t) => {
+test('a stream that spread its pictures is trusted after 150 packets and three keyframes, then after twice as many', (t) => {
   const packing = new PesPacking()
   play(packing, 2)
   packing.continued()

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { type PictureCounts, PictureWatch } from '../../../sfu/ingress/picture-watch.ts'
 
-/** A stream of so many pictures a second, looked at every 100 ms. */
+/** A stream of this many pictures a second, looked at every 100 ms. */
 class Scene {
   readonly watch = new PictureWatch()
   readonly counts: { -readonly [Name in keyof PictureCounts]: PictureCounts[Name] } = {
@@ -43,7 +43,7 @@ test('pictures that stop are missed after two seconds, and back with the first o
   t.deepEqual(scene.run(1, whole), ['whole'])
 })
 
-test('a picture every second, or every two, is none that stopped', (t) => {
+test('a picture every second, or every two, has not stopped', (t) => {
   for (const ticks of [10, 20]) {
     const scene = new Scene()
     const slow = (tick: number) => (tick % ticks === 0 ? whole() : {})
@@ -60,7 +60,7 @@ test('pictures that arrive and can not leave wait', (t) => {
   t.deepEqual(scene.run(8, whole), ['damaged', 'whole'])
 })
 
-test('now and then one that is left out is no disturbance, several are one until it has been quiet', (t) => {
+test('a picture left out now and then is no disturbance; several are a disturbance until it has been quiet', (t) => {
   const scene = new Scene()
   const now = (tick: number) => ({ ...whole(), ...(tick % 20 === 0 && { leftOut: 1 }) })
   t.deepEqual(scene.run(20, now), ['whole'])

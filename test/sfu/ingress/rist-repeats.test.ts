@@ -33,7 +33,7 @@ test('what came before does not pass again, also over the wrap', (t) => {
   t.true(filter.isNew(7, 64, 20))
 })
 
-test('a numbering that begins anew is taken for what it is', (t) => {
+test('a numbering that begins again is recognised', (t) => {
   const far = new RepeatFilter()
   t.true(far.isNew(7, 20_000, 0))
   t.true(far.isNew(7, 5000, 10))

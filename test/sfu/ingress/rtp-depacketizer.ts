@@ -88,7 +88,7 @@ export function depacketizeH264(
   return units
 }
 
-/** The byte stream (annex B) of what was received. */
+/** The received byte stream (annex B). */
 export function toAnnexB(units: readonly ReceivedUnit[]): Buffer {
   const startCode = Buffer.from([0, 0, 0, 1])
   return Buffer.concat(units.flatMap(({ nals }) => nals.flatMap((nal) => [startCode, nal])))

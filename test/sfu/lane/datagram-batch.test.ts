@@ -72,7 +72,7 @@ test('an empty batch asks for nothing, and a sent one is empty', (t) => {
   t.deepEqual(second.numbers(), [9])
 })
 
-test('what was sent in part is continued', (t) => {
+test('a batch that was sent in part is continued', (t) => {
   const { send, numbers } = kernel(2, 1)
   batchOf(6).flush(send)
   t.deepEqual(numbers(), [0, 1, 2, 3, 4, 5])

@@ -72,7 +72,7 @@ test('a blackout in which PTS went on is bridged by PTS; a stall and its burst t
   t.is(resets, 0)
 })
 
-test('PTS that start anew go on where the wall says, sound and pictures on one line', (t) => {
+test('PTS that start again go on where the wall clock says, sound and pictures on one line', (t) => {
   let resets = 0
   const lane = clock(0, () => resets++)
   const video = createTrackClock()

@@ -88,7 +88,7 @@ test('a packet too large for a batch keeps its place', async (t) => {
   t.deepEqual(lane.packets, sent)
 })
 
-test('nothing is sent without a lane, and what was sent before still leaves', async (t) => {
+test('nothing is sent without a lane, and earlier packets still leave', async (t) => {
   const { socket } = await open(t)
   using lane = await openLane()
   socket.send(Buffer.of(1))
@@ -103,7 +103,7 @@ test('nothing is sent without a lane, and what was sent before still leaves', as
   t.deepEqual(lane.packets, [Buffer.of(2), Buffer.of(4)])
 })
 
-test('another lane is sent to from the same port, each what is meant for it', async (t) => {
+test('the same port sends to another lane, to each lane its own packets', async (t) => {
   const { port, socket } = await open(t)
   using first = await openLane()
   using second = await openLane()
@@ -136,13 +136,13 @@ test('RTCP comes in whole, from the lane alone', async (t) => {
   t.deepEqual(received, sent)
 })
 
-test('what is sent in answer to RTCP leaves at once', async (t) => {
+test('packets that answer RTCP leave at once', async (t) => {
   const { port, socket } = await open(t, (packet) => socket.send(packet))
   using lane = await openLane()
   await socket.connect(lane.target)
   for (let round = 0; round < 50; round++) {
     lane.socket.send(Buffer.of(round), port, '127.0.0.1')
-    // Nothing but the answer wakes this process here: one that waited for some other event would hang until the timeout.
+    // Only the answer wakes this process here: a socket that waited for another event would hang until the timeout.
     await once(lane.socket, 'message')
   }
   t.is(lane.packets.length, 50)
@@ -170,7 +170,7 @@ test('a dead port costs nothing that is sent once it lives, nor RTCP', async (t)
   t.deepEqual(received, [Buffer.of(7)])
 })
 
-test('a dead port that is told of while nothing is sent does not end the listening', async (t) => {
+test('a dead port that is reported while nothing is sent does not end the listening', async (t) => {
   const received: Buffer[] = []
   const { port, socket } = await open(t, (packet) => received.push(Buffer.from(packet)))
   const [dead = 0] = await freeUdpPorts(1)
