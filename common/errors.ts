@@ -1,8 +1,8 @@
 /**
- * An error with a stable code, safe to show to whoever made the request.
+ * An error with a stable code, safe to show to the maker of the request.
  *
- * `code` is snake_case and never changes once released; `status` is the HTTP status a renderer should use
- * (RFC 9110 section 15); `details` are lines that say what was wrong, where, and what would be right.
+ * `code` is snake_case and never changes once released. `status` is the HTTP status for a renderer (RFC 9110 section
+ * 15). `details` are lines that say what was wrong, where, and what would be right.
  */
 export class CodedError extends Error {
   readonly code: string

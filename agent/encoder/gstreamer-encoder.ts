@@ -15,13 +15,13 @@ const MAIN = resolve(import.meta.dirname, 'encoder-main.ts')
 const PACE = { initialMs: 250, maxMs: 10_000, factor: 2, healthyMs: 10_000 }
 /** Ten times a second something leaves the encoder. Its start may make GStreamer look through all of its plugins. */
 const SILENCE = { startMs: 30_000, workMs: 3000 }
-/** Each rendition, the sound and the bus keep a thread waiting; changes of state take another one. */
+/** Each rendition, the sound and the bus keep a thread waiting. Changes of state take one more. */
 const THREADS = 10
 const STOP_MS = 3000
 
 export interface GstreamerEncoderOptions {
   readonly config: EncoderConfig
-  /** Its MPEG-TS, cut anywhere. */
+  /** The encoder's MPEG-TS, cut anywhere. */
   readonly onData: (chunk: Buffer) => void
   readonly logger: Logger
 }

@@ -5,9 +5,9 @@ const LOOK_EVERY_MS = 250
 
 /** A child that is watched until this is disposed of. */
 export interface WatchedChild extends Disposable {
-  /** It gave a sign of life. @param limitMs how much silence is allowed from now on */
+  /** The child gave a sign of life. @param limitMs how much silence is allowed from now on */
   spoke(limitMs?: number): void
-  /** Silence so far that was its own fault, ms. */
+  /** Silence so far by the child's own fault, ms. */
   readonly silentMs: number
 }
 
@@ -18,9 +18,8 @@ interface Watched {
 }
 
 /**
- * Watches children that speak regularly, and tells of those that hang: stopped, looping or deadlocked. Those that are
- * slow, because the machine is busy or because whoever listens to them stood still, are left alone (see
- * {@link Patience}).
+ * Watches children that speak regularly, and reports those that hang: stopped, looping or deadlocked. A child that is
+ * slow, because the machine is busy or because its listener stood still, is left alone (see {@link Patience}).
  */
 export class ChildWatch implements Disposable {
   readonly #children = new Set<Watched>()
@@ -30,14 +29,14 @@ export class ChildWatch implements Disposable {
   /** @param lookEveryMs how often silent children are looked at */
   constructor(lookEveryMs = LOOK_EVERY_MS) {
     this.#lookEveryMs = lookEveryMs
-    // Timers come before input in a turn of the event loop: what waits to be read is heard before anybody is judged.
+    // Timers come before input in a turn of the event loop: waiting input is heard before any child is judged.
     this.#timer = setInterval(() => setImmediate(() => this.#look()), lookEveryMs).unref()
   }
 
   /**
-   * @param pid null for what is no process: a thread, judged by its silence alone
+   * @param pid null for a thread, which is judged by its silence alone
    * @param limitMs how much silence of its own is allowed, until `spoke` says otherwise
-   * @param onHung is called at each look for as long as it hangs
+   * @param onHung called at each look while the child hangs
    */
   watch(pid: number | null, limitMs: number, onHung: () => void): WatchedChild {
     const patience = new Patience(limitMs, this.#lookEveryMs, performance.now())

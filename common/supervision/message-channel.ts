@@ -1,39 +1,40 @@
 import type { Duplex } from 'node:stream'
 
-/** The longest message, bytes. */
+/** Longest message, bytes. */
 const MAX_MESSAGE_BYTES = 1024 * 1024
-/** Messages that wait for the other end to read, bytes; further ones are left out. */
+/** Most bytes that wait for the other end to read. Further messages are dropped. */
 const MAX_QUEUED_BYTES = 4 * 1024 * 1024
-/** Messages heard in one turn of the event loop: the loop has other things to do. */
+/** Most messages heard in one turn of the event loop: the loop has other things to do. */
 const HEARD_IN_A_TURN = 100
-/** More than anybody says in a minute in which the other end stood still: who says more at once, or more each second, floods. */
+/** More messages than a child says in a minute during which the other end stood still. More than this is a flood. */
 const BURST = 20_000
 const PER_SECOND = 1000
-/** So many bytes count as a message more. */
+/** This many bytes count as one more message. */
 const BYTES_OF_A_MESSAGE = 1024
 const NEWLINE = 10
 
 export interface ChannelListener {
   /** Any JSON. */
   heard(message: unknown): void
-  /** The other end says what is no message, or too much: nothing more is heard of it. @param why in words, about the other end */
+  /** The other end sends nonsense or too much. Nothing more is heard of it. @param why in words, about the other end */
   broken(why: string): void
-  /** The other end ended, or will say nothing more. */
+  /** The other end ended, or will send nothing more. */
   ended(): void
 }
 
 /**
- * JSON messages, one a line, between a process and its child over a socket pair. Node's own IPC is not used: one byte that is
- * no JSON throws in the process that listens, where nobody can catch it, and a message of any length is kept in memory.
+ * JSON messages, one on each line, between a process and its child over a socket pair. Node's own IPC is not used: with
+ * it one byte that is no JSON throws in the listening process, where nobody can catch it, and a message of any length
+ * is kept in memory.
  */
 export class MessageChannel {
   readonly #socket: Duplex
   readonly #listener: ChannelListener
   readonly #now: () => number
-  /** What is being heard, and how far it was. */
+  /** The chunk being heard, and the position in it. */
   #chunk: Buffer | null = null
   #at = 0
-  /** The beginning of a message whose end has not come. */
+  /** The beginning of an incomplete message. */
   #line: Buffer[] = []
   #lineBytes = 0
   #left = BURST
@@ -60,12 +61,12 @@ export class MessageChannel {
     else done()
   }
 
-  /** Says that nothing more will be said; the other end may still speak. */
+  /** Tells the other end that nothing more will be sent. The other end may still send. */
   end(): void {
     this.#socket.end()
   }
 
-  /** Neither says nor hears anything more. */
+  /** Neither sends nor hears anything more. */
   destroy(): void {
     this.#broken = true
     if (this.#turn) clearImmediate(this.#turn)
@@ -81,7 +82,7 @@ export class MessageChannel {
     this.#hear()
   }
 
-  /** Hears what came, so much in a turn; what comes next waits in the socket. */
+  /** Hears arrived messages, a limited number in each turn. The rest waits in the socket. */
   #hear(): void {
     this.#turn = null
     for (let heard = 0; heard < HEARD_IN_A_TURN; heard += 1) {
@@ -132,7 +133,7 @@ export class MessageChannel {
   }
 }
 
-/** undefined where it is no JSON, which can't hold it. */
+/** undefined for a line that is no JSON: JSON can't hold undefined. */
 function parse(line: readonly Buffer[]): unknown {
   try {
     return JSON.parse(Buffer.concat(line).toString('utf8'))

@@ -6,8 +6,8 @@ export interface PaceOptions extends Backoff {
 }
 
 /**
- * How long to wait before a process that ended is started again: not at all after the first failure in a row, then as the
- * back-off says. Pure.
+ * How long to wait before an ended process is started again: no wait after the first failure in a row, then the
+ * back-off. Pure.
  */
 export class RestartPace {
   readonly #options: PaceOptions
@@ -19,7 +19,7 @@ export class RestartPace {
     this.#random = random
   }
 
-  /** A process ended by its own fault. @param livedMs 0 for one that could not start. @returns the wait, ms */
+  /** A process ended by its own fault. @param livedMs 0 for a process that could not start. @returns the wait, ms */
   failed(livedMs: number): number {
     this.#failures = livedMs > this.#options.healthyMs ? 1 : this.#failures + 1
     return this.#failures === 1 ? 0 : backoffMs(this.#options, this.#failures - 2, this.#random)

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 
-/** Fewer would get too little of a machine that has other work; with more, each would take seconds. */
+/** Starts at a time for each core. Fewer would get too little of a busy machine; with more, each would take seconds. */
 const FEW_PER_CORE = 4
 
 interface Waiting {
@@ -8,8 +8,8 @@ interface Waiting {
 }
 
 /**
- * Lets a few processes start at a time: many at once take each other's CPU, and all of them are late. One that was
- * carrying something goes first, and has places of its own, so that first starts can't hold it up.
+ * Lets a few processes start at a time: many at once take each other's CPU, and all are late. A process that was
+ * carrying something goes first and has places of its own, so that first starts can't hold it up.
  */
 export class StartGate {
   readonly #few: number
@@ -17,12 +17,12 @@ export class StartGate {
   readonly #others: Waiting[] = []
   #inside = 0
 
-  /** @param few how many first starts at a time; twice as many with urgent ones */
+  /** @param few number of first starts at a time; with urgent starts twice as many */
   constructor(few = FEW_PER_CORE * availableParallelism()) {
     this.#few = few
   }
 
-  /** A place to start in. Dispose of it once the process runs or has ended. @throws the signal's reason when it is aborted */
+  /** A place to start. Dispose of it once the process runs or has ended. @throws the signal's reason when aborted */
   take(urgent: boolean, signal: AbortSignal): Promise<Disposable> {
     signal.throwIfAborted()
     const queue = urgent ? this.#urgent : this.#others

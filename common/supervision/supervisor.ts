@@ -11,11 +11,11 @@ const TOLD_STRAY = 5
 /** `hangs` and `broken` end a process: it is silent by its own fault, or breaks its channel. `stray`: a message outside the protocol. */
 export type ChildTrouble = 'hangs' | 'broken' | 'stray'
 
-/** How a process ended, or that it could not begin. */
+/** How a process ended, or why it could not begin. */
 export interface ChildEnd {
   /** A signal, `exit code 1`, or why it could not start. */
   readonly how: string
-  /** It was told to end by `retire()`. */
+  /** `retire()` told the process to end. */
   readonly retired: boolean
   /** The next one starts no sooner than after this, ms. */
   readonly againMs: number
@@ -24,25 +24,29 @@ export interface ChildEnd {
 export interface SupervisorOptions<Said> {
   /** What is kept running, in words: `ingress`. */
   readonly name: string
-  /** Asked anew for each process. */
+  /** Asked again for each process. */
   readonly program: () => Program
-  /** Everything that the process may say. */
+  /** Schema of everything that the process may say. */
   readonly said: z.ZodType<Said>
   readonly pace: PaceOptions
-  /** How long it may take to end when it is asked to, ms; 0 asks nobody. */
+  /** How long the process may take to end when asked, ms; 0 kills without asking. */
   readonly stopWithinMs: number
-  /** How much silence of its own a process may keep, ms: until `working()` was called, and then. null where it need not speak. */
+  /**
+   * How much silence of its own fault is allowed, ms: until `working()`, and after that. null where it need not speak.
+   */
   readonly silence: { readonly watch: ChildWatch; readonly startMs: number; readonly workMs: number } | null
-  /** Where the process waits for its turn to start; it has started once `working()` is called. */
+  /** Where the process waits for its turn to start. It has started once `working()` is called. */
   readonly gate?: { readonly gate: StartGate; readonly urgent: () => boolean }
-  /** Resolves when a process is needed; each start waits for that. @throws what is in the way: it is told, and tried again */
+  /**
+   * Resolves when a process is needed; each start waits for that. @throws an obstacle: it is reported, and tried again
+   */
   readonly needed?: (signal: AbortSignal) => Promise<void>
-  /** A process was started: nothing was heard of it yet. */
+  /** A process was started. It has said nothing yet. */
   readonly started?: (child: Child) => void
   readonly heard?: (message: Said) => void
   /** The process that runs is at fault. @param what in words, with its pid */
   readonly trouble: (kind: ChildTrouble, what: string) => void
-  /** A process ended without being closed; its successor comes when it is needed, after the back-off. */
+  /** A process ended that nobody closed. Its successor comes when it is needed, after the back-off. */
   readonly ended: (end: ChildEnd) => void
   /** `needed` threw. */
   readonly failed?: (error: unknown) => void
@@ -59,25 +63,25 @@ export interface SupervisorClock {
 
 const MONOTONIC: SupervisorClock = { now: () => performance.now(), pause }
 
-/** What happened since the supervisor began. */
+/** Counts since the supervisor began. */
 export interface SupervisorCounts {
   /** Processes that were started. */
   starts: number
   /** Processes that ended without being asked to. */
   failures: number
-  /** Those among them that hung and were killed. */
+  /** Failures of processes that hung and were killed. */
   hangs: number
-  /** Those among them that flooded the channel or said what is no message. */
+  /** Failures of processes that flooded the channel or sent what is no message. */
   broken: number
   /** Messages outside the protocol. */
   stray: number
 }
 
 /**
- * Keeps one child process running from its construction until it is disposed of: waits until it is needed, and for its turn
- * to start; hears it; kills it when it hangs by its own fault, floods, or says garbage; replaces it with back-off when it
- * ends; on dispose asks it to end and kills it when that takes too long. One process at a time; nothing of a process is
- * heard after its end was told.
+ * Keeps one child process running from its construction until it is disposed of. It waits until the process is needed,
+ * and for its turn to start. It hears the process, kills it when it hangs by its own fault, floods, or sends garbage,
+ * and replaces it with back-off when it ends. On dispose it asks the process to end, and kills it when that takes too
+ * long. There is one process at a time, and nothing of a process is heard after its end was told.
  */
 export class Supervisor<Tells, Said> implements AsyncDisposable {
   readonly counts: SupervisorCounts = { starts: 0, failures: 0, hangs: 0, broken: 0, stray: 0 }
@@ -99,29 +103,29 @@ export class Supervisor<Tells, Said> implements AsyncDisposable {
     this.#running = this.#run()
   }
 
-  /** The process that runs now. */
+  /** The present process. */
   get child(): Child | null {
     return this.#child
   }
 
-  /** Tells the process; lost when none runs. */
+  /** Sends a message to the process. Without a process the message is lost. */
   tell(message: Tells): void {
     this.#child?.send(message)
   }
 
-  /** The process does its work from now on: others have their turn to start, and it must not be silent for long. */
+  /** The process works from now on: others have their turn to start, and it must not be silent for long. */
   working(): void {
     this.#working = true
     this.#leaveGate()
     this.spoke()
   }
 
-  /** A sign of life of another kind than a message. */
+  /** A sign of life other than a message. */
   spoke(): void {
     if (this.#working) this.#watched?.spoke(this.#options.silence?.workMs)
   }
 
-  /** Ends the process that runs, which is no failure; the next one starts when it is needed. */
+  /** Ends the present process, which is no failure. The next one starts when it is needed. */
   retire(): void {
     if (!this.#child || this.#retiring) return
     this.#retiring = true
@@ -150,7 +154,7 @@ export class Supervisor<Tells, Said> implements AsyncDisposable {
         await this.#clock.pause(this.#pace.failed(0), signal).catch(() => {})
         continue
       }
-      // Whoever closed it meanwhile found no process to end.
+      // Whoever closed the supervisor meanwhile found no process to end.
       if (signal.aborted) return this.#leaveGate()
       const startedAt = this.#clock.now()
       const how = await this.#runOne()
