@@ -12,13 +12,13 @@ import type { MediaEvents, StreamName } from './media-events.ts'
 import { flowingState, flows } from './picture-trouble.ts'
 import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
 
-/** What a worker may take to make a lane that is not wanted any more, ms. */
+/** How long a worker may take to make a lane that is no longer wanted, ms. */
 const LANE_WITHIN_MS = 500
 
 export interface FieldSourceSpec extends StreamName {
   readonly streamClass: StreamClass
   readonly input: RistInput
-  /** Loopback port that the ingress's RTP leaves from. */
+  /** Loopback port from which the ingress's RTP leaves. */
   readonly rtpPort: number
 }
 
@@ -29,8 +29,8 @@ export interface FieldSourceDependencies {
 }
 
 /**
- * A field sender's media: its ingress process and its lane. What the ingress reports and what happens to workers is
- * handled one after the other, so that a lane is never made twice.
+ * A field sender's media: its ingress process and its lane. Reports of the ingress and events of workers are handled
+ * one after the other, so that a lane is never made twice.
  */
 export class FieldSource implements StreamSource {
   readonly spec: FieldSourceSpec
@@ -40,9 +40,9 @@ export class FieldSource implements StreamSource {
   readonly #ingress: IngressSupervisor
   #program: Program | null = null
   #lane: Lane | null = null
-  /** The lane that the ingress which runs now sends to. */
+  /** The lane to which the present ingress sends. */
   #pointedAt: Lane | null = null
-  /** The recovery buffer that was found to fit the sender's path, ms. */
+  /** The recovery buffer that fits the sender's path, ms. */
   #bufferMs: number
   #pictures: PictureState = 'whole'
   #learning = true
@@ -77,7 +77,7 @@ export class FieldSource implements StreamSource {
     return this.#lane?.alive ? this.#lane : null
   }
 
-  /** Until the ingress that runs has seen the program: a rendition that is stopped would be missing in it. */
+  /** True until the present ingress has seen the program: a stopped rendition would be missing in the program. */
   get learning(): boolean {
     return this.#learning
   }
@@ -99,7 +99,7 @@ export class FieldSource implements StreamSource {
     if (this.#program && !this.#lane?.alive) this.#enqueue('lane_rebuild', () => this.#attach())
   }
 
-  /** The sender hears of it by its own control channel, if it has one. */
+  /** The sender gets this by its own control channel, if it has one. */
   demanded(): void {}
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -107,7 +107,7 @@ export class FieldSource implements StreamSource {
     this.#closed = true
     await this.#ingress[Symbol.asyncDispose]()
     const laneClosed = this.#work.then(() => this.#lane?.close())
-    // A lane that a worker does not answer about closes once that worker is gone.
+    // If the worker does not answer, the lane closes once that worker is gone.
     await Promise.race([laneClosed, pause(LANE_WITHIN_MS)])
   }
 
@@ -116,11 +116,11 @@ export class FieldSource implements StreamSource {
     const name = this.spec
     switch (message.type) {
       case 'ready':
-        // A successor process goes on where the last one stood, without waiting to learn what the sender sends.
+        // A successor process goes on from the last one's positions, without waiting to learn the program.
         if (this.#lane?.alive) this.#point(this.#lane)
         return
       case 'flow':
-        // Nothing is shown before an IDR: one is on its way by the time that the others are known.
+        // Nothing is shown before an IDR. This request makes one arrive by the time the rest is known.
         if (message.state !== 'lost') this.#host.keyframeRequested(null)
         return events.flow(name, message.state)
       case 'buffer':
@@ -176,7 +176,7 @@ export class FieldSource implements StreamSource {
     if (flows(this.#host.state)) this.#host.setState({ state: 'input_lost' })
   }
 
-  /** Its sender is away, or never came: what comes next is another process. */
+  /** The sender is away, or never came. The next process starts afresh. */
   #onIngressRetired(): void {
     this.#pointedAt = null
     this.#setLearning(true)
@@ -198,7 +198,7 @@ export class FieldSource implements StreamSource {
     this.#host.learningChanged()
   }
 
-  /** Makes the lane that the program needs, or keeps the one there is, and points the ingress at it. */
+  /** Makes the lane that the program needs, or keeps the present one, and points the ingress at it. */
   async #attach(): Promise<void> {
     if (this.#closed || !this.#program) return
     const layout: LaneLayout = { renditions: this.#program.video.length, audio: this.#program.audio !== null }
@@ -213,12 +213,12 @@ export class FieldSource implements StreamSource {
     if (!kept) this.#host.mediaChanged()
   }
 
-  /** Points the ingress at a lane, once: an attachment that is repeated would wait for another IDR. */
+  /** Points the ingress at a lane, once: a repeated attachment would wait for another IDR. */
   #point(lane: Lane): void {
     if (this.#pointedAt === lane) return
     this.#pointedAt = lane
     this.#ingress.send(lane.attachment(CLASS_PROFILES[this.spec.streamClass].playoutDelayMs))
-    // It sends from the next IDR on.
+    // The ingress sends from the next IDR on.
     this.#host.keyframeRequested(null)
   }
 

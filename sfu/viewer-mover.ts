@@ -3,20 +3,20 @@ import type { Place, Placement } from './placement.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 const LOOK_EVERY_MS = 1_000
-/** Who could not be moved is left alone for so long, ms. */
+/** A viewer that could not be moved is left alone for this long, ms. */
 const NOT_AGAIN_MS = 300_000
-/** Who was moved stays for so long at least, ms. */
+/** A moved viewer stays for at least this long, ms. */
 const STAYS_MS = 120_000
-/** Who has just joined its first worker has its picture to get, ms. */
+/** A viewer that has just joined its first worker must first get its picture, ms. */
 const SETTLES_MS = 5_000
 
-/** A viewer that says it can go on over another worker without a gap. */
+/** A viewer that says that it can go on over another worker without a gap. */
 export interface MovableViewer {
-  /** Where it is, while it may be moved; null while it joins, leaves, goes short of bandwidth or has no media. */
+  /** Its worker while it may be moved; null while it joins, leaves, goes short of bandwidth or has no media. */
   readonly movableFrom: WorkerSlot | null
-  /** How many consumers it has. */
+  /** Number of the viewer's consumers. */
   readonly consumers: number
-  /** Moves it to a place, which is its own from then on. Resolves with whether it did; never rejects. */
+  /** Moves the viewer to a place, which is the viewer's from then on. Resolves with whether it moved; never rejects. */
   moveTo(place: Place): Promise<boolean>
 }
 
@@ -28,18 +28,18 @@ export interface MovedViewers {
 
 export interface ViewerMoverOptions {
   readonly placement: Pick<Placement, 'loads' | 'takeOn' | 'consumersPerWorker'>
-  /** A hub that is drained moves nobody. */
+  /** A draining hub moves nobody. */
   readonly draining: () => boolean
   /** Steady, ms. */
   readonly now?: () => number
 }
 
-/** Moves running viewers, one at a time, from a worker that stays clearly busier than another one. */
+/** Moves running viewers, one at a time, from a worker that stays clearly busier than another. */
 export class ViewerMover implements Disposable {
   readonly #options: ViewerMoverOptions
-  /** Each with the time before which it is left alone. The one that moved last stands last. */
+  /** Each viewer with the time before which it is left alone. The viewer that moved last is at the end. */
   readonly #viewers = new Map<MovableViewer, number>()
-  /** By the index of the worker. */
+  /** By the worker's index. */
   readonly #moved = new Map<number, MovedViewers>()
   readonly #now: () => number
   readonly #timer: NodeJS.Timeout
@@ -52,7 +52,7 @@ export class ViewerMover implements Disposable {
     this.#timer = setInterval(() => void this.look(), LOOK_EVERY_MS).unref()
   }
 
-  /** May be moved from now on; dispose of what is returned to stop. */
+  /** From now on the viewer may be moved. Dispose of the returned object to stop. */
   add(viewer: MovableViewer): Disposable {
     this.#viewers.set(viewer, this.#now() + SETTLES_MS)
     return { [Symbol.dispose]: () => this.#viewers.delete(viewer) }
@@ -67,7 +67,7 @@ export class ViewerMover implements Disposable {
     clearInterval(this.#timer)
   }
 
-  /** Moves a viewer where one is due; once a second by itself. Resolves when that is over. Never rejects. */
+  /** Moves a viewer if a move is due; runs once a second by itself. Resolves when the move is over. Never rejects. */
   async look(): Promise<void> {
     if (this.#moving || this.#viewers.size === 0 || this.#options.draining()) return
     const now = this.#now()
@@ -103,7 +103,7 @@ export class ViewerMover implements Disposable {
         this.#moved.set(from, { ...this.movedOf(from), away: this.movedOf(from).away + 1 })
         this.#moved.set(to, { ...this.movedOf(to), here: this.movedOf(to).here + 1 })
       }
-      // Whoever left meanwhile is not to come back.
+      // A viewer that left meanwhile must not come back.
       if (this.#viewers.delete(viewer))
         this.#viewers.set(viewer, this.#now() + (moved ? STAYS_MS : NOT_AGAIN_MS))
     } finally {

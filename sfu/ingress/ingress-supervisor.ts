@@ -15,18 +15,18 @@ import { KnockGate } from './knock-gate.ts'
 import { KnockListener } from './knock-listener.ts'
 
 const ENTRY = fileURLToPath(new URL('./ingress-main.ts', import.meta.url))
-/** Media lives in buffers outside the heap; the young generation needs little room and takes up to 48 MB unasked. */
+/** Media is in buffers outside the heap. The young generation needs little room, but takes up to 48 MB by default. */
 const NODE_FLAGS = ['--max-semi-space-size=1']
 const PACE = { initialMs: 50, maxMs: 5000, factor: 2, healthyMs: 10_000 }
-/** The process reports its cursors ten times a second; a fresh one has more to do before it listens. */
+/** The process reports its cursors ten times a second. A new process has more to do before it listens. */
 const SILENCE = { startMs: 10_000, workMs: 3000 }
 const STOP_WITHIN_MS = 1500
 
 export interface IngressSpec {
   readonly streamId: string
-  /** What the process listens for; asked anew for each process, as the buffer is fitted while one runs. */
+  /** The process's input, asked again for each process, because the buffer is fitted while a process runs. */
   readonly input: () => RistInput
-  /** Loopback port RTP leaves from, the same for every process of this stream. */
+  /** Loopback port from which RTP leaves, the same for every process of this stream. */
   readonly rtpPort: number
   /** No process runs while nobody sends: the hub holds the ports until a sender knocks. */
   readonly awaitsKnock: boolean
@@ -41,22 +41,22 @@ export interface IngressSupervision {
 /** What the stream does with its ingress's reports. */
 export interface IngressListener {
   message(message: IngressToHub): void
-  /** The process ended without being asked; its successor is on the way. */
+  /** The process ended by itself. Its successor is on the way. */
   died(how: string): void
-  /** The process ended because there is no sender; its successor comes when one knocks. */
+  /** The process ended because there is no sender. Its successor comes when a sender knocks. */
   retired(): void
   /** Another program has one of the stream's ports, in words; null where the ports are there again. */
   portsTaken(why: string | null): void
 }
 
-/** Does once what all ingress processes profit from; streams that are opened later start without waiting for it. */
+/** Prepares once what all ingress processes use. Streams that are opened later start without waiting for it. */
 export function prepareIngress(): Promise<void> {
   return fillCompileCache(ENTRY)
 }
 
 /**
- * Keeps one ingress process running for one stream while there is a sender: holds the ports until one knocks, and ends the
- * process when the sender is long gone. What the process was last told about its lane is the stream's to repeat.
+ * Keeps one ingress process running for one stream while there is a sender: holds the ports until a sender knocks, and
+ * ends the process when the sender is long gone. The stream must repeat to a new process what it said about its lane.
  */
 export class IngressSupervisor implements AsyncDisposable {
   readonly #spec: IngressSpec
@@ -64,11 +64,11 @@ export class IngressSupervisor implements AsyncDisposable {
   readonly #logger: Logger
   readonly #knocks = new KnockGate(performance.now())
   readonly #supervisor: Supervisor<HubToIngress, IngressToHub>
-  /** The ports, until the process can take them. */
+  /** Holds the ports until the process can take them. */
   #held: KnockListener | null = null
-  /** Media came through it when last heard: whoever watches waits for its successor. */
+  /** At the last report media came through the process: viewers wait for its successor. */
   #flowing = false
-  /** A sender proved to be the stream's since the last knock: it does not have to knock again. */
+  /** A sender has proved itself since the last knock, and need not knock again. */
   #proven = false
   /** Why the ports can't be had, as it was told last. */
   #portsTaken: string | null = null
@@ -101,7 +101,7 @@ export class IngressSupervisor implements AsyncDisposable {
     return this.#supervisor.child?.pid
   }
 
-  /** Tells the process; lost when none runs, as its successor will report and be told anew. */
+  /** Sends a message to the process. Without a process it is lost: the successor will report and be told again. */
   send(message: HubToIngress): void {
     this.#supervisor.tell(message)
   }
@@ -117,7 +117,7 @@ export class IngressSupervisor implements AsyncDisposable {
     await prepareIngress()
   }
 
-  /** Holds the ports until somebody knocks, and further on. */
+  /** Holds the ports until a sender knocks, and after that until the process can take them. */
   async #knock(signal: AbortSignal): Promise<void> {
     const knocked = Promise.withResolvers<void>()
     using stack = new DisposableStack()
@@ -192,7 +192,7 @@ export class IngressSupervisor implements AsyncDisposable {
     this.send({
       type: 'start',
       stream_id: streamId,
-      // As it is now: the level may change while the hub runs.
+      // The present level, which may change while the hub runs.
       log_level: levelOf(this.#logger),
       input: input(),
       rtp_port: rtpPort,

@@ -1,19 +1,19 @@
-/** A source whose knock came to nothing is not answered for so long, ms. */
+/** A source that knocked and was no sender is not answered for this long, ms. */
 const UNANSWERED_MS = 30_000
-/** Who knocks within this time after a process ended for want of a sender may have been knocking while it ran, ms. */
+/** A source that knocks within this time after a process ended without a sender may have knocked while it ran, ms. */
 const LEARN_MS = 1000
-/** The same source may be the sender, which began just then: after that time it waits no longer than this, ms. */
+/** But that source may also be the real sender, just starting: after this time it need not wait longer, ms. */
 const DOUBTED_MS = 2000
-/** Knocks answered at once, and one more every `REFILL_MS`: sources can be made up. */
+/** Knocks answered at once, and one more every `REFILL_MS`: source addresses can be made up. */
 const MOST = 8
 const REFILL_MS = 30_000
-/** Sources remembered. */
+/** Most sources remembered. */
 const MAX_SOURCES = 256
 
 /**
- * Which knocks at a stream's ports are answered by starting its ingress process, so that nobody but its sender can keep
- * one running. A sender that was mended and restarted comes from another port, and is answered at once. Pure: time is
- * given in, in ms of a monotonic clock.
+ * Decides which knocks at a stream's ports start its ingress process, so that only the stream's sender can keep a
+ * process running. A sender that was corrected and restarted comes from another port, and is answered at once. Pure:
+ * callers give the time, in ms of a monotonic clock.
  */
 export class KnockGate {
   readonly #unanswered = new Map<string, number>()
@@ -26,7 +26,7 @@ export class KnockGate {
     this.#refilledAt = nowMs
   }
 
-  /** @param source names address and port that a knock came from */
+  /** @param source address and port of the knock */
   answers(source: string, nowMs: number): boolean {
     if (nowMs < (this.#unanswered.get(source) ?? Number.NEGATIVE_INFINITY)) return false
     if (nowMs < this.#learnUntil) {
@@ -42,14 +42,14 @@ export class KnockGate {
     return true
   }
 
-  /** The process that the last answered knock started ended, and nobody had proved to be the sender. */
+  /** The process that the last answered knock started has ended, and no sender had proved itself. */
   cameToNothing(nowMs: number): void {
     if (this.#answered !== null) this.#leave(this.#answered, nowMs + UNANSWERED_MS)
     this.#answered = null
     this.#learnUntil = nowMs + LEARN_MS
   }
 
-  /** Whoever knocked was the sender. */
+  /** The source that knocked was the sender. */
   proved(): void {
     this.#unanswered.clear()
     this.#answers = MOST

@@ -12,14 +12,14 @@ import {
 } from './rist-packet-filter.ts'
 import { type Rejection, RejectionLog } from './rist-rejections.ts'
 
-/** A few packets: one is enough, and a flood is to cost nothing. */
+/** Room for a few packets: one packet is enough, and a flood should cost nothing. */
 const RECEIVE_BUFFER_BYTES = 8192
-/** Packets read at a time, and then none for a while: whatever arrives, the hub has other things to do. */
+/** Packets read at a time, followed by a rest: whatever arrives, the hub has other things to do. */
 const READ_AT_ONCE = 8
 const REST_MS = 100
-/** The filter's cut says what a packet is; of one that passed, no more than that it is there has to be known. */
+/** The length to which the filter cuts a packet says what the packet is. Nothing else of it is needed. */
 const LOOK_BYTES = 64
-/** The larger of the addresses, `struct sockaddr_in6`. */
+/** The larger of the address types, `struct sockaddr_in6`. */
 const SOURCE_BYTES = 28
 
 export interface KnockListenerOptions {
@@ -29,9 +29,9 @@ export interface KnockListenerOptions {
   /** The shortest key that a sender may use. */
   readonly aesBits: 128 | 256
   /**
-   * Something arrived that a sender with a key would send.
-   * @param source names address and port that it came from
-   * @returns whether it is answered: nothing is heard after that
+   * A packet arrived that only a sender with a key would send.
+   * @param source address and port of the packet
+   * @returns whether the knock is answered: after that nothing more is heard
    */
   readonly onKnock: (source: string) => boolean
   readonly onRejected: (rejection: Rejection) => void
@@ -43,9 +43,9 @@ interface HeldPort {
 }
 
 /**
- * Holds a stream's link ports while nobody sends, so that a stream without a sender needs no process. The kernel's filter
- * sorts out what no sender of main profile with encryption sends; what passes is a knock. Who knocks
- * has proved nothing yet: the ingress process that comes next is for that. The knock itself is lost, senders repeat it.
+ * Holds a stream's link ports while nobody sends, so that a stream without a sender needs no process. The kernel's
+ * filter sorts out what no encrypting main-profile sender sends. What passes is a knock. A knock proves nothing yet:
+ * that is up to the ingress process that follows. The knocking packet itself is lost; senders repeat it.
  */
 export class KnockListener implements Disposable {
   readonly #options: KnockListenerOptions
@@ -57,7 +57,7 @@ export class KnockListener implements Disposable {
   #done = false
 
   /**
-   * Holds every port or none. It hears nothing before `listen()`.
+   * Holds every port or none. Nothing is heard before `listen()`.
    * @throws CodedError `rist_port_unavailable` (503)
    */
   constructor(options: KnockListenerOptions) {
@@ -82,7 +82,7 @@ export class KnockListener implements Disposable {
     }
   }
 
-  /** Hears knocks from now on; what came before is thrown away. */
+  /** Hears knocks from now on. Earlier packets are thrown away. */
   listen(): void {
     for (const held of this.#ports) {
       for (let count = 0; count < READ_AT_ONCE; count += 1) if (held.socket.receive(this.#packet) < 0) break
@@ -90,7 +90,7 @@ export class KnockListener implements Disposable {
     }
   }
 
-  /** Lets go of the ports. */
+  /** Releases the ports. */
   [Symbol.dispose](): void {
     this.#done = true
     for (const rest of this.#rests) clearTimeout(rest)

@@ -3,9 +3,9 @@ import koffi from 'koffi'
 
 const { EAGAIN, EINTR } = constants.errno
 
-/** Datagrams of one batch: a picture of 6 Mb/s has about 25, a keyframe some more than these. */
+/** Most datagrams of one batch. A picture of 6 Mb/s has about 25, a keyframe somewhat more. */
 export const BATCH_DATAGRAMS = 64
-/** Largest datagram of a batch. What we send has at most 1400 bytes (lane-outputs.ts). */
+/** Largest datagram of a batch. Ours have at most 1400 bytes (lane-outputs.ts). */
 export const DATAGRAM_BYTES = 1500
 
 /**
@@ -20,19 +20,19 @@ export const DATAGRAM_BYTES = 1500
 const IOVEC = { size: 16, base: 0, length: 8 } as const
 const MMSGHDR = { size: 64, iovecs: 16, iovecCount: 24 } as const
 
-/** sendmmsg(2) of a connected socket: how many of `count` messages from this address on were sent, or -errno. */
+/** sendmmsg(2) on a connected socket: the number of messages sent from this address on, at most `count`, or -errno. */
 export type SendMany = (messages: number, count: number) => number
 
 /**
- * Datagrams that wait to be sent by one system call. All memory and every pointer in it are laid out once; a datagram
- * costs a copy and the number of its bytes.
+ * Datagrams that wait to be sent by one system call. All memory and all pointers are laid out once. A datagram costs a
+ * copy and the number of its bytes.
  */
 export class DatagramBatch {
-  /** Larger than the 64 bytes up to which V8 keeps, and moves, a buffer's bytes in its heap, as are the others. */
+  /** Larger than 64 bytes, up to which V8 keeps (and moves) a buffer's bytes in its heap; so are the other buffers. */
   readonly #memory = Buffer.alloc(BATCH_DATAGRAMS * DATAGRAM_BYTES)
   readonly #iovecs = Buffer.alloc(BATCH_DATAGRAMS * IOVEC.size)
   readonly #messages = Buffer.alloc(BATCH_DATAGRAMS * MMSGHDR.size)
-  /** The iovecs as 32-bit words: a length's upper half stays 0. */
+  /** The iovecs as 32-bit words. The upper half of a length stays 0. */
   readonly #words = new Uint32Array(
     this.#iovecs.buffer,
     this.#iovecs.byteOffset,

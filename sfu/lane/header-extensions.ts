@@ -1,7 +1,7 @@
 import { writeNtpTime } from '../../common/ntp-time.ts'
 import type { LaneAttachment } from '../../common/wire/lane-ipc.ts'
 
-/** Ids agreed on for the one-byte form (RFC 8285 section 4.2): 1 to 14, or 0 to leave the extension out. */
+/** Agreed ids for the one-byte form (RFC 8285 section 4.2): 1 to 14, or 0 to leave the extension out. */
 type ExtensionIds = LaneAttachment['extension_ids']
 /** Bounds of the viewer's playout delay, ms, 0 to 40950 in steps of 10; null leaves buffering to the viewer. */
 type PlayoutDelay = LaneAttachment['playout_delay_ms']

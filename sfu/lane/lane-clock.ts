@@ -3,57 +3,57 @@ import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
 
 const ticksPerMs = 90
 const second = 90_000
-/** The least step between pictures across an interruption: one frame at 30 per second. */
+/** Least step between pictures across an interruption: one frame at 30 per second. */
 const frame = second / 30
 /** Steps back up to this are disorder within a stream, not a new beginning. */
 const disorder = second / 10
-/** How far PTS and wall may disagree about elapsed time before PTS is disbelieved. */
+/** PTS is disbelieved when PTS and wall clock differ by more than this about elapsed time. */
 const tolerance = second
 /** Sound and pictures of one multiplex arrive within this of each other. */
 const skewTolerance = 1.5 * second
-/** After a break in one track, the others are to follow within this; then their old mapping ends, ms. */
+/** After a break in one track, the other tracks must follow within this time. Then their old mapping ends, ms. */
 const oldMappingMs = 5_000
 
 /** A straight line from PTS to lane ticks. */
 interface Mapping {
   pts: number
   ticks: number
-  /** Which PTS have been on it lately. */
+  /** The last PTS on this line. */
   fromPts: number
   latestPts: number
   latestAtMs: number
-  /** Distance of the latest unit from the wall, ticks. */
+  /** Distance of the latest unit from the wall clock, ticks. */
   deviation: number
   readonly madeAtMs: number
-  /** How many interruptions came before it. */
+  /** Number of interruptions before this line. */
   readonly interruptions: number
 }
 
-/** One track's place on the lane clock; its fields belong to {@link LaneClock}. */
+/** One track's position on the lane clock. Its fields belong to {@link LaneClock}. */
 export interface TrackClock {
   mapping: Mapping | null
   lastPts: number
   lastAtMs: number
-  /** Ticks given last, or -1. */
+  /** The last ticks, or -1. */
   lastTicks: number
-  /** Distance from the wall, ticks, kept across interruptions so that sound and pictures keep theirs. */
+  /** Distance from the wall clock, ticks, kept across interruptions so that sound and pictures keep their distances. */
   deviation: number
 }
 
 /**
- * Maps the PTS of all tracks of a program onto one clock that never goes back. A stretch of consistent PTS is mapped
- * by one straight line for all tracks, so that lip sync is the sender's. Where PTS breaks off (sender restarts,
+ * Maps the PTS of all tracks of a program onto one clock that never goes back. One straight line maps a stretch of
+ * consistent PTS for all tracks, so that lip sync is the sender's. Where PTS breaks off (the sender restarts or
  * resets), the wall clock says where the next stretch begins.
  */
 export class LaneClock {
   readonly #epochMs: number
   readonly #offset: number
   readonly #onReset: () => void
-  /** Where the predecessor stood: nothing may begin before. */
+  /** The predecessor's position: nothing may begin earlier. */
   readonly #inherited: number
   #last: number
   #newest: Mapping | null = null
-  /** The stretch before the newest: one wild PTS must not end it. */
+  /** The previous stretch: one wild PTS must not end it. */
   #previous: Mapping | null = null
   #mapped = false
   #interruptions = 0
@@ -76,7 +76,7 @@ export class LaneClock {
     return state.epochMs === this.#epochMs && state.offset90k === this.#offset
   }
 
-  /** What the wall clock says, in ticks: the RTP time of that moment in sender reports. */
+  /** The wall clock in ticks: the RTP time of that moment in sender reports. */
   wallTicks(unixMs: number): number {
     return Math.round(this.#offset + (unixMs - this.#epochMs) * ticksPerMs)
   }
@@ -89,7 +89,7 @@ export class LaneClock {
   }
 
   /**
-   * The lane ticks of a unit; per track they only grow.
+   * The lane ticks of a unit. They only grow for a track.
    * @param pts 33 bit, 90 kHz
    * @param nowMs arrival, Unix ms
    */
@@ -110,7 +110,7 @@ export class LaneClock {
       mapping.latestPts = pts
       mapping.latestAtMs = nowMs
     }
-    // The reference follows, so that no distance ever comes near half of the PTS range.
+    // The reference moves along, so that no distance ever comes near half of the PTS range.
     if (Math.abs(exact - mapping.ticks) > 60 * second) {
       mapping.fromPts = mapping.pts
       mapping.pts = pts
@@ -137,11 +137,11 @@ export class LaneClock {
     }
     const step = ptsDifference(pts, track.lastPts)
     if (step < -disorder) return false
-    // A stall and the burst after it look odd on the wall, but their PTS goes on: small steps are always believed.
+    // A stall and its burst look odd by the wall clock, but their PTS goes on: small steps are always believed.
     return step <= tolerance || Math.abs(step - (nowMs - track.lastAtMs) * ticksPerMs) <= tolerance
   }
 
-  /** The newest stretch, or the one before, when this unit lies on it; else a new one that begins with this unit. */
+  /** The newest stretch, or the one before, if this unit lies on it; else a new stretch that begins with this unit. */
   #join(track: TrackClock, pts: number, wall: number, nowMs: number): Mapping {
     const newest = this.#newest
     if (newest && newest !== track.mapping && covers(newest, pts, nowMs)) return newest
@@ -170,7 +170,7 @@ export function createTrackClock(): TrackClock {
   return { mapping: null, lastPts: 0, lastAtMs: 0, lastTicks: -1, deviation: 0 }
 }
 
-/** Whether this PTS is among, shortly before, or a natural continuation of those on the line; late arrival is fine. */
+/** Whether this PTS is among, shortly before, or a natural continuation of those on the line. Late arrival is fine. */
 function covers(mapping: Mapping, pts: number, nowMs: number): boolean {
   const elapsed = Math.max(nowMs - mapping.latestAtMs, 0) * ticksPerMs
   return (
@@ -179,7 +179,7 @@ function covers(mapping: Mapping, pts: number, nowMs: number): boolean {
   )
 }
 
-/** Whether the line brings this PTS to where units on it use to be at this moment. */
+/** Whether the line maps this PTS to where units of the line usually are at this moment. */
 function onTime(mapping: Mapping, pts: number, wall: number): boolean {
   return Math.abs(along(mapping, pts) - wall - mapping.deviation) <= skewTolerance
 }

@@ -2,13 +2,15 @@ import { randomInt } from 'node:crypto'
 import { machineMs } from '../../common/clock.ts'
 import type { Cursors, LaneClockState } from '../../common/wire/lane-ipc.ts'
 
-/** Sequence numbers skipped past the last reported cursor after a crash: more than any ingress sends in between
- * two reports, and fewer than mediasoup takes for a new stream (3000, RFC 3550 appendix A.1 MAX_DROPOUT). */
+/**
+ * Sequence numbers skipped past the last reported cursor after a crash: more than any ingress sends between two
+ * reports, and fewer than mediasoup takes for a new stream (3000, RFC 3550 appendix A.1 MAX_DROPOUT).
+ */
 const CRASH_SEQUENCE_GAP = 600
 
 /**
- * What stays the same for a lane's viewers while everything under it is replaced: SSRCs, sequence numbers and the
- * RTP clock. Plain data; it outlives sender, ingress process and worker.
+ * What stays the same for a lane's viewers while everything under the lane is replaced: SSRCs, sequence numbers and the
+ * RTP clock. Plain data that outlives sender, ingress process and worker.
  */
 export class LaneIdentity {
   readonly cname: string
@@ -44,13 +46,13 @@ export class LaneIdentity {
     return first
   }
 
-  /** Takes over where the ingress process says it stands. */
+  /** Takes over the positions that the ingress process reports. */
   advance(cursors: Cursors): void {
     for (const [ssrc, next] of cursors.sequences) this.#sequences.set(ssrc, next)
     if (cursors.clock) this.#clock = cursors.clock
   }
 
-  /** An ingress process died after its last report: step over whatever it may still have sent. */
+  /** An ingress process died after its last report: skips everything that it may still have sent. */
   skipUnreported(): void {
     for (const [ssrc, next] of this.#sequences)
       this.#sequences.set(ssrc, (next + CRASH_SEQUENCE_GAP) & 0xffff)

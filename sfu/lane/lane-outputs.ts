@@ -12,16 +12,16 @@ const videoPacketBytes = 1200
 const audioPacketBytes = 1400
 const videoPacketsKept = 512
 const audioPacketsKept = 64
-/** An Opus packet whose PTS is off by less than this follows its predecessor without a seam, samples at 48 kHz. */
+/** An Opus packet whose PTS is off by less than this follows its predecessor without a gap, samples at 48 kHz. */
 const seamless = 480
-/** SSRCs remembered over changes of layout. */
+/** Most SSRCs remembered over changes of layout. */
 const maxKnown = 16
 const noExtension = Buffer.alloc(0)
 
 interface LaneOutput {
   readonly rtp: RtpOutput
   clock: TrackClock
-  /** A keyframe (of video) or anything (of sound) left since the last interruption. */
+  /** A keyframe (video) or any packet (sound) left since the last interruption. */
   started: boolean
   /** Where the next Opus packet is expected, samples at 48 kHz. */
   nextSample: number
@@ -71,18 +71,18 @@ export class LaneOutputs {
     this.#audio = null
   }
 
-  /** Every output waits for its next keyframe. */
+  /** Makes every output wait for its next keyframe. */
   stop(): void {
     for (const output of this.#video) output.started = false
   }
 
-  /** One rendition waits for its next keyframe. */
+  /** Makes one rendition wait for its next keyframe. */
   stopRendition(rendition: number): void {
     const output = this.#video[rendition]
     if (output) output.started = false
   }
 
-  /** The input was replaced: PTS begin anew, and whoever receives is to see that something is missing in between. */
+  /** The input was replaced: PTS begin again, and receivers must see that something is missing in between. */
   interrupt(): void {
     this.#clock?.interrupt()
     for (const output of this.#audio ? [...this.#video, this.#audio] : this.#video) {
@@ -97,14 +97,14 @@ export class LaneOutputs {
     return output !== undefined && (output.started || keyframe)
   }
 
-  /** Whether nothing of this rendition leaves before a keyframe. */
+  /** Whether this rendition waits for a keyframe. */
   waits(rendition: number): boolean {
     return this.#video[rendition]?.started === false
   }
 
   /**
-   * Sends the access unit that was put into the packetizer.
-   * @param captureUnixMs goes out as `abs-capture-time`
+   * Sends the access unit in the packetizer.
+   * @param captureUnixMs sent as `abs-capture-time`
    * @returns its RTP timestamp
    */
   sendVideo(
@@ -141,7 +141,7 @@ export class LaneOutputs {
     return true
   }
 
-  /** Something of this rendition is missing: its viewers are to notice. */
+  /** Something of this rendition is missing, and its viewers must notice. */
   skipVideo(rendition: number): void {
     const output = this.#video[rendition]
     if (output?.started) output.rtp.skip()
@@ -162,7 +162,7 @@ export class LaneOutputs {
     })
   }
 
-  /** One sender report per SSRC that sends. All say the same of lane time and wall time, whatever the PTS did. */
+  /** One sender report for each SSRC that sends. All tell the same lane time and wall time, whatever the PTS did. */
   senderReports(nowMs: number): void {
     if (!this.#clock) return
     const ticks = this.#clock.wallTicks(nowMs)
@@ -200,7 +200,7 @@ export class LaneOutputs {
     return bytes
   }
 
-  /** An SSRC that was sent on before goes on where it is: `sequence` may be older than what has left since. */
+  /** An SSRC that was already sending goes on from there: `sequence` may be older than what has left since. */
   #output(track: LaneTrack, maxPacketBytes: number, keep: number): LaneOutput {
     const known = this.#known.get(track.ssrc)
     if (known) {

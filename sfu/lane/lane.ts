@@ -12,21 +12,21 @@ const EXTENSIONS = {
 const VIDEO_PAYLOAD_TYPE = 102
 const AUDIO_PAYLOAD_TYPE = 111
 /**
- * However many viewers need an IDR, the sender is asked once until it has sent one, and then not again for this long,
+ * However many viewers need an IDR, the sender is asked once until it has sent one, and then not again for this time,
  * ms: an IDR costs several pictures.
  */
 const KEYFRAME_EVERY_MS = 80
-/** A picture's worth of H.264 in RTP may arrive at once: the socket must hold it while the worker is busy. */
+/** A picture of H.264 in RTP may arrive at once: the socket must hold it while the worker is busy. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
-/** Which tracks a lane has: the number of video renditions (0 to 4) and whether there is sound. */
+/** The tracks of a lane: the number of video renditions (0 to 4), and whether there is sound. */
 export interface LaneLayout {
   readonly renditions: number
   readonly audio: boolean
 }
 
 /**
- * A lane on one router: the plain transport its ingress sends to and its producers. Closing it, or the death of
- * its worker, closes the producers and every consumer of them; the identity lives on and makes the next one.
+ * A lane on one router: the plain transport to which its ingress sends, and its producers. Closing the lane, or the
+ * death of its worker, closes the producers and all their consumers. The identity lives on and makes the next lane.
  */
 export class Lane {
   readonly slot: WorkerSlot
@@ -50,8 +50,8 @@ export class Lane {
   }
 
   /**
-   * Makes the lane on `slot`. RTP is accepted from loopback port `rtpPort` only.
-   * @throws when the worker dies meanwhile; what was half made is closed.
+   * Makes the lane on `slot`. It accepts RTP only from loopback port `rtpPort`.
+   * @throws when the worker dies meanwhile; a half-made lane is closed
    */
   static async open(
     slot: WorkerSlot,
@@ -76,7 +76,7 @@ export class Lane {
     }
   }
 
-  /** False once the worker died or the lane was closed. */
+  /** False after the worker died or the lane was closed. */
   get alive(): boolean {
     return !this.#transport.closed
   }

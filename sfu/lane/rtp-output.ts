@@ -9,18 +9,18 @@ export interface RtpOutputOptions {
   readonly maxPacketBytes: number
   /** Packets kept for retransmission. */
   readonly keep: number
-  /** Sends one packet; its bytes stay as they are until `keep` more packets have been made. */
+  /** Sends one packet. Its bytes stay unchanged until `keep` more packets have been made. */
   readonly send: (packet: Buffer) => void
 }
 
 /**
- * One SSRC: writes RTP packets (RFC 3550) straight into a ring of slots, where they stay to be sent again on a
- * generic NACK. Nothing is allocated per packet but the view that is handed out.
+ * One SSRC: writes RTP packets (RFC 3550) straight into a ring of slots, where they stay for retransmission on a
+ * generic NACK. Only the view that is handed out is allocated per packet.
  */
 export class RtpOutput {
   readonly ssrc: number
   readonly maxPacketBytes: number
-  /** The memory packets are written to, see {@link begin}. */
+  /** The memory of the packets, see {@link begin}. */
   readonly memory: Buffer
   readonly #keep: number
   readonly #lengths: Uint16Array
@@ -57,12 +57,12 @@ export class RtpOutput {
     this.#payloadType = value
   }
 
-  /** Leaves a sequence number out, so that receivers see that something is missing. */
+  /** Leaves out a sequence number, so that receivers see that something is missing. */
   skip(): void {
     this.#sequence = (this.#sequence + 1) & 0xffff
   }
 
-  /** Payload bytes that a packet with this extension block can take. */
+  /** Payload bytes that fit into a packet with this extension block. */
   room(extension: Buffer): number {
     return this.maxPacketBytes - headerBytes - extension.length
   }
@@ -99,7 +99,7 @@ export class RtpOutput {
     this.#send(this.memory.subarray(this.#at, end))
   }
 
-  /** Sends a packet again if it is still there. */
+  /** Sends a packet again, if the ring still holds it. */
   resend(sequence: number): boolean {
     const slot = this.#sequences.indexOf(sequence)
     if (slot < 0) return false
