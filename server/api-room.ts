@@ -43,17 +43,17 @@ export interface ApiRoomOptions {
   readonly flows: FlowRoom
   readonly place: HubPlace
   readonly doors: DoorRoom
-  /** What each media worker carries. */
+  /** The load of each media worker. */
   readonly workers: () => Promise<WorkersAnswer>
   readonly webhooks: Webhooks
   readonly metrics: Metrics
   readonly events: MediaEvents
   readonly yaml: YamlParser
-  /** The hub ends. */
+  /** Aborted when the hub ends. */
   readonly closing: AbortSignal
 }
 
-/** All of `/v1`, and the doors of WHIP and WHEP, guarded alike. */
+/** All of `/v1`, and the doors of WHIP and WHEP, with the same guards. */
 export function apiOf(options: ApiRoomOptions): Router {
   const { auth, state, policies, tenants, overlay, flows, place, doors, webhooks, metrics, events } = options
   const { directory, topology, intake, alarms } = overlay
@@ -93,7 +93,7 @@ export function apiOf(options: ApiRoomOptions): Router {
       onChange: (listener) => auth.authenticator.onChange(listener),
       async authenticate(credentials) {
         const principal = await auth.authenticator.authenticate(credentials)
-        // Whatever a node asks for, it lives.
+        // A node that asks for anything lives.
         if (principal.node_id !== null)
           topology.seen(principal.tenant_id, principal.node_id, SYSTEM_CLOCK.steady())
         return principal

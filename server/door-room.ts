@@ -15,13 +15,13 @@ export interface DoorRoomOptions {
   readonly flows: Pick<FlowRoom, 'routes' | 'viewers' | 'publishers' | 'places'>
   readonly events: MediaEvents
   readonly routerCapabilities: () => types.RtpCapabilities
-  /** Connections of each door there may be at once. */
+  /** Most connections of each door at once. */
   readonly maxConnections: number
   /** Moves viewers between workers; null where none are moved. */
   readonly mover: ViewerMover | null
-  /** The table that the doors are put into. */
+  /** The table of doors. */
   readonly doors: Pick<Doors, 'add'>
-  /** Those whose client does not connect are ended after so long, ms; 30 000 by default. */
+  /** Sessions whose client does not connect end after this time, ms; 30 000 by default. */
   readonly connectWithinMs?: number
 }
 
@@ -32,10 +32,10 @@ export interface DoorRoom extends Disposable {
   readonly sessions: Pick<SdpSessions, 'size'>
 }
 
-/** What every field stream will have once it has something: other codecs are refused where they come in. */
+/** The codecs that every field stream will have: other codecs are refused at its input. */
 const FIELD_CODECS = { audio: 'audio/opus', video: 'video/H264' } as const
 
-/** Opens the doors: protoo for pages of ours, WHIP and WHEP for everybody else's clients. */
+/** Opens the doors: protoo for our own pages, WHIP and WHEP for other clients. */
 export function openDoors(options: DoorRoomOptions): DoorRoom {
   const { flows, events, routerCapabilities, maxConnections, mover, doors, connectWithinMs } = options
   const stack = new DisposableStack()
@@ -50,7 +50,7 @@ export function openDoors(options: DoorRoomOptions): DoorRoom {
     get inUse() {
       return sessions.inUse
     },
-    // A session holds no connection of its own.
+    // A session holds no connection.
     turnOut: () => false,
     [Symbol.dispose]: () => sessions[Symbol.dispose](),
   })

@@ -3,31 +3,31 @@ import type { Duplex } from 'node:stream'
 
 /** Takes over the WebSocket upgrades of one path. */
 export interface UpgradeDoor {
-  /** Of a request, without its query. */
+  /** Path of a request, without its query. */
   readonly path: string
   take(request: IncomingMessage, socket: Duplex, head: Buffer): void
 }
 
-/** Whom admission reckons with. */
+/** The connections that admission counts. */
 export interface InUse {
   /** Those that would not give way to others. */
   readonly used: number
-  /** Of those, how many are for nobody with a token. */
+  /** Of those, the ones without a token behind them. */
   readonly anonymous: number
 }
 
-/** A way in for clients that carry media: viewers and publishers. It closes what is connected when it is disposed of. */
+/** A way in for clients with media: viewers and publishers. Disposing of a door closes its connections. */
 export interface Door extends Disposable {
-  /** null where the door takes no WebSocket. */
+  /** null for a door without WebSockets. */
   readonly upgrades: UpgradeDoor | null
-  /** All that are connected. A hub that is drained waits for them. */
+  /** Number of connected clients. A draining hub waits for them. */
   readonly connections: number
   readonly inUse: InUse
-  /** Closes the oldest connection that may give way to a newer one. Answers whether there was one. */
+  /** Closes the oldest connection that may give way to a newer one. Returns whether there was one. */
   turnOut(): boolean
 }
 
-/** All doors of the hub, in one table: a new door stands here and nowhere else. The table closes its doors. */
+/** All doors of the hub, in one table: a new door is added here and nowhere else. The table closes its doors. */
 export class Doors implements Disposable {
   readonly #doors: Door[] = []
 
@@ -48,7 +48,7 @@ export class Doors implements Disposable {
     return { used, anonymous }
   }
 
-  /** The door for WebSockets of this path, undefined where there is none. */
+  /** The door for WebSockets of this path; undefined where there is none. */
   ofPath(path: string | undefined): UpgradeDoor | undefined {
     return this.#doors.find(({ upgrades }) => upgrades?.path === path)?.upgrades ?? undefined
   }

@@ -8,7 +8,7 @@ import { StreamSeries } from './stream-series.ts'
 
 const TROUBLED: ReadonlySet<StreamState['state']> = new Set(['refused', 'input_lost', 'no_picture'])
 
-/** Turns every fact the rooms report into one counter and one log line. */
+/** Turns every fact that the rooms report into one counter and one log line. */
 export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
   const logger = root.child({ room: 'sfu' })
   const series = new StreamSeries()
@@ -105,7 +105,7 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
   }
 }
 
-/** How a stream is named in log fields and metric labels. */
+/** The name of a stream in log fields and metric labels. */
 function ids(stream: StreamName): { tenant_id: string; stream_id: string } {
   return { tenant_id: stream.tenantId, stream_id: stream.streamId }
 }

@@ -14,9 +14,9 @@ export interface HttpAppOptions {
   readonly api: Router
   readonly health: Health
   readonly events: MediaEvents
-  /** Addresses and ranges of the proxies whose word about clients is taken. */
+  /** Addresses and ranges of proxies whose headers about clients are believed. */
   readonly trustedProxies: readonly string[]
-  /** What the hub's routers can forward; goes into the viewer page. */
+  /** What the hub's routers can forward, for the viewer page. */
   readonly routerCapabilities: () => unknown
 }
 
@@ -51,7 +51,7 @@ export function httpApp({
     }),
   )
 
-  // Only the page that publishes may use them, and says so itself.
+  // Only the publisher page may use them, and it says so itself.
   app.use((_request, response, next) => {
     response.set('permissions-policy', 'camera=(), microphone=(), display-capture=()')
     next()
@@ -65,7 +65,7 @@ export function httpApp({
   })
   app.use(api)
   app.get(['/watch/:streamId', '/watch/:tenantId/:streamId'], (request, response) => {
-    // Several streams on one page are joined by plus signs.
+    // Plus signs join several streams of one page.
     for (const name of Object.values(request.params).flatMap((names) => String(names).split('+'))) {
       const id = streamIdSchema.safeParse(name)
       if (!id.success) throw new CodedError('bad_stream_id', id.error.issues[0]!.message, { status: 400 })
@@ -120,7 +120,7 @@ function errorRenderer(events: MediaEvents): ErrorRequestHandler {
 
 function codedError(thrown: unknown): CodedError {
   if (thrown instanceof CodedError) return thrown
-  // express and its parsers put the client's faults in `status`; only their own words for 4xx are safe to repeat.
+  // express and its parsers put the client's faults in `status`. Only their messages for 4xx are safe to repeat.
   const status = (thrown as { status?: unknown } | null)?.status
   if (typeof status === 'number' && status >= 400 && status < 500)
     return new CodedError('bad_request', 'the request is malformed', { status })

@@ -21,13 +21,13 @@ export type MediaConfig = Pick<
   | 'consumersPerWorker'
 >
 
-/** The media workers, and the streams that live on them. */
+/** The media workers, and the streams on them. */
 export interface MediaRoom extends AsyncDisposable {
   readonly workers: WorkerPool
   readonly cpu: WorkerCpu
   readonly placement: Placement
   readonly streams: StreamRegistry
-  /** What each worker that is up carries. */
+  /** The load of each worker that is up. */
   statistics(mover: Pick<ViewerMover, 'movedOf'>): WorkersAnswer
 }
 

@@ -3,38 +3,38 @@ import type { ViewerMediaStatistics } from '../common/wire/statistics-api.ts'
 import type { Stream } from '../sfu/stream.ts'
 
 /**
- * What a contract lets one viewer connection do. Disposing of it frees the place for whoever comes with the same ticket;
- * where nobody does, it is given back after a while.
+ * What a contract allows one viewer connection. Disposing of it frees the place for the next connection with the same
+ * ticket. If none comes, the place is given back after a while.
  */
 export interface AdmittedViewer extends Disposable {
   readonly contractId: string
-  /** Granted to somebody without a token. */
+  /** The contract was granted to somebody without a token. */
   readonly anonymous: boolean
   readonly stream: Stream
   readonly abr: Abr
-  /** 1 to 255: among the streams of one viewer, the more the earlier this one gets its bandwidth. */
+  /** 1 to 255. Among the streams of one viewer, the higher priority gets its bandwidth first. */
   readonly priority: number
-  /** Somebody is at the other end: until then the place gives way where there are too many. */
+  /** A client is at the other end. Until then the place gives way where there are too many. */
   connected(): void
-  /** Its viewer is done: the place is given back at once, and the contract with it. */
+  /** The viewer is done: the place and the contract are given back at once. */
   leave(): void
 }
 
-/** How whoever granted the contract reaches the connection that uses it. */
+/** How the granter of the contract reaches the connection that uses it. */
 export interface ContractListener {
   abrChanged(abr: Abr, reasons: readonly string[]): void
-  /** Its stream is served before or after others of this viewer from now on. */
+  /** The priority of the viewer's stream has changed. */
   priorityChanged(priority: number): void
-  /** What it gets now; null while it has no media. */
+  /** What the viewer gets now; null while it has no media. */
   statistics(): Promise<ViewerMediaStatistics | null>
-  /** The contract is over: media has to stop now. */
+  /** The contract is over: media must stop now. */
   contractEnded(reason: 'expired' | 'revoked'): void
 }
 
-/** Who knows the tickets: media flows to a viewer only by a contract. */
+/** Knows the tickets: media flows to a viewer only by a contract. */
 export interface ViewerAdmission {
   /**
-   * Takes a connection in.
+   * Admits a connection.
    * @throws CodedError `unknown_ticket` (401), `ticket_in_use` (409)
    */
   admit(ticket: string, listener: ContractListener): AdmittedViewer

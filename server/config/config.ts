@@ -19,7 +19,7 @@ const secret = z.string().min(8, 'at least 8 characters').max(127, 'at most 127 
 const configuredStream = z.strictObject({
   stream_id: streamIdSchema,
   class: streamClassSchema.default('director'),
-  /** How many links the sender bonds, or the very ports to listen on. */
+  /** How many links the sender bonds, or the exact ports to listen on. */
   links: z.number().int().min(1).max(16).default(2),
   ports: z.array(z.number().int().min(1).max(65_535)).min(1).max(16).optional(),
   passphrase: secret,
@@ -36,7 +36,7 @@ export interface Config extends Values {
   readonly streams: readonly ConfiguredStream[]
 }
 
-/** Thrown with one line for each thing that is wrong: the field, where it stood, what it was, what is allowed. */
+/** Thrown with one line for each fault: the field, where it was set, its value, what is allowed. */
 export class ConfigError extends CodedError {
   constructor(details: readonly string[]) {
     super('bad_config', 'the configuration is not valid', { status: 500, details })
@@ -44,17 +44,17 @@ export class ConfigError extends CodedError {
   }
 }
 
-/** What the command line asked for. */
+/** What the command line asks for. */
 export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'run'; readonly config: Config }
-  /** One more token of the hub's admin, instead of running. */
+  /** Makes one more token of the hub's admin, instead of running the hub. */
   | { readonly kind: 'new-admin-token'; readonly config: Config; readonly revokeOthers: boolean }
 
-/** Flags of a program's own, beside those of the settings. */
+/** A program's own flags, beside those of the settings. */
 export type OwnFlags = NonNullable<ParseArgsConfig['options']>
 
-/** What the hub itself takes beside its settings. */
+/** Flags of the hub beside its settings. */
 const HUB_FLAGS: OwnFlags = {
   'new-admin-token': { type: 'boolean' },
   'revoke-admin-tokens': { type: 'boolean' },
@@ -64,13 +64,13 @@ export interface Configuration {
   readonly config: Config
   /** Where each setting came from. */
   readonly sources: Readonly<Record<keyof typeof SETTINGS, Source>>
-  /** The program's own flags that were given, as `parseArgs` has them. */
+  /** The program's own flags that were given, as `parseArgs` returns them. */
   readonly own: Readonly<Record<string, unknown>>
 }
 
 /**
  * What the command line asks of the hub.
- * @throws ConfigError naming everything that is wrong at once
+ * @throws ConfigError that names every fault at once
  */
 export function loadConfig(
   argv: readonly string[],
@@ -86,9 +86,9 @@ export function loadConfig(
 }
 
 /**
- * The configuration as every program of the hub reads it: defaults, then the TOML file of `--config`, then
- * environment, then flags. A program that is given what the hub is given sees what the hub sees.
- * @throws ConfigError naming everything that is wrong at once
+ * The configuration as every program of the hub reads it: defaults, then the TOML file of `--config`, then environment,
+ * then flags. A program with the hub's flags and environment sees the hub's configuration.
+ * @throws ConfigError that names every fault at once
  */
 export function readConfig(
   argv: readonly string[],
@@ -209,7 +209,7 @@ function streamProblems(streams: readonly ConfiguredStream[]): string[] {
   })
 }
 
-/** What depends on several settings at once. */
+/** Faults that involve several settings. */
 function crossChecks(config: Config): string[] {
   const problems: string[] = []
   if (config.databaseUrl !== '' && !/^postgres(ql)?:\/\//.test(config.databaseUrl))

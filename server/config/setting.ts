@@ -5,13 +5,13 @@ import { nodeIdSchema } from '../../common/wire/ids.ts'
 export type Source = 'default' | 'config file' | 'environment' | 'flag'
 
 /**
- * One setting of the hub: its names in the three places it may come from, what is allowed, and its default.
- * `read` takes what stood there (text from environment and flags, TOML's own types from the file) and answers
- * undefined when it is not allowed.
+ * One setting of the hub: its names in the three places where it may be set, the allowed values, and the default.
+ * `read` takes the given value (text from environment and flags, TOML's own types from the file) and returns undefined
+ * for a value that is not allowed.
  */
 export interface Setting<T> {
   readonly env: string
-  /** Empty where the value is a secret, which must be in no argument. */
+  /** Empty for a secret, which must be in no argument. */
   readonly flag: string
   /** `table.key` in the TOML file. */
   readonly key: string
@@ -21,7 +21,7 @@ export interface Setting<T> {
   readonly read: (raw: unknown) => T | undefined
 }
 
-/** An address to listen on. Port 0 is any free one. */
+/** An address to listen on. Port 0 means any free port. */
 export interface SocketAddress {
   readonly host: string
   readonly port: number
@@ -76,7 +76,7 @@ export function oneOf<const T extends string>(names: Names, values: readonly T[]
   }
 }
 
-/** Text of any kind, 0 to 1000 characters. */
+/** Any text of 0 to 1000 characters. */
 export function text(names: Names, allowed: string): Setting<string> {
   return {
     ...names,
@@ -85,7 +85,7 @@ export function text(names: Names, allowed: string): Setting<string> {
   }
 }
 
-/** A name as ids are. */
+/** A name in the form of an id. */
 export function name(names: Names): Setting<string> {
   return {
     ...names,
@@ -94,7 +94,7 @@ export function name(names: Names): Setting<string> {
   }
 }
 
-/** An IP address or host name, without a port. May be empty where `names.default` is. */
+/** An IP address or host name without a port. May be empty where `names.default` is empty. */
 export function host(names: Names): Setting<string> {
   return {
     ...names,
@@ -134,7 +134,7 @@ export function addressRanges(names: Names): Setting<readonly string[]> {
   }
 }
 
-/** As addressRanges, each with its length: `10.0.0.1` is `10.0.0.1/32`. */
+/** As addressRanges, each with its prefix length: `10.0.0.1` is `10.0.0.1/32`. */
 export function networks(names: Names): Setting<readonly string[]> {
   const ranges = addressRanges(names)
   const whole = (range: string) => (range.includes('/') ? range : `${range}/${isIP(range) === 6 ? 128 : 32}`)

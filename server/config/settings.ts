@@ -17,7 +17,7 @@ import {
   wholeNumber,
 } from './setting.ts'
 
-/** Every setting of the hub but its streams, which only the file holds. Help text, parsing and errors come from here. */
+/** Every setting of the hub except its streams, which only the file holds. Help, parsing and errors use this list. */
 export const SETTINGS = {
   bind: socketAddress({
     env: 'OVERLAY_BIND',

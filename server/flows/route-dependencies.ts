@@ -18,7 +18,7 @@ export interface FlowRouteDependencies extends PublishDependencies, SubscribeDep
   }
   /** Puts what somebody did on the audit trail. */
   readonly audit: (draft: AuditDraft) => Promise<void>
-  /** Whether a stream of the configuration stays away because it was revoked by hand. */
+  /** Whether a stream of the configuration stays away because somebody revoked it by hand. */
   readonly isAway?: (tenantId: string, streamId: string) => boolean
   /** Ceilings of viewers set by hand. */
   readonly limits: Pick<ViewerLimits, 'set'>

@@ -2,7 +2,7 @@ import { chooseAbr } from '../../policy/abr-bounds.ts'
 import type { EffectivePolicy } from '../../policy/effective.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
 
-/** A tenant's policy changed: viewers that watch now are held to the bitrates of their class as it has them now. */
+/** After a change of a tenant's policy, holds running viewers to the new bitrates of their class. */
 export function boundByPolicy(viewers: Pick<ViewerFlows, 'list' | 'bound'>, policy: EffectivePolicy): void {
   for (const { contractId, tenantId, streamClass, wantedKbps } of viewers.list()) {
     if (tenantId !== policy.tenantId) continue

@@ -27,25 +27,25 @@ export interface ViewerFlow {
   readonly holder: PlaceHolder
   readonly proof: Proof | null
   readonly streamClass: StreamClass
-  /** By the machine's clock, unix ms; it moves with that where it is set. */
+  /** By the machine's clock, unix ms. It moves when that clock is set. */
   readonly expiresAt: number
-  /** What the viewer asked for at most, kb/s. */
+  /** The highest bitrate that the viewer asked for, kb/s. */
   readonly wantedKbps: number | null
-  /** What holds now: what was granted, below the ceiling that was set by hand. */
+  /** What holds now: the grant, below the ceiling that was set by hand. */
   readonly abr: Abr
   /** Set by hand, kb/s. */
   readonly limitKbps: number | null
 }
 
-/** What is granted. */
+/** A grant. */
 export type ViewerGrant = Omit<ViewerFlow, 'limitKbps'>
 
-/** What may be watched now. */
+/** The streams that can be watched now. */
 export interface WatchedStreams {
   get(tenantId: string, streamId: string): Stream | undefined
-  /** Among the streams of one viewer, the more the earlier it gets its bandwidth: 1 to 255. */
+  /** Priority among the streams of one viewer, 1 to 255: the higher one gets its bandwidth first. */
   priorityOf(tenantId: string, streamId: string): number
-  /** The ceiling that somebody set by hand for a viewer that comes, kb/s; null where there is none. */
+  /** The ceiling that somebody set by hand for a new viewer, kb/s; null without one. */
   limitOf?(viewer: LimitedViewer): number | null
 }
 
@@ -53,7 +53,7 @@ interface Entry {
   flow: ViewerFlow
   granted: Abr
   readonly ticketHash: string
-  /** When it ends, by the steady clock, unix ms, and from when on its viewer asks for the next one. */
+  /** When the contract ends, by the steady clock, unix ms, and from when on its viewer asks for the next contract. */
   readonly endsAt: number
   readonly dueAt: number
   /** The next contract was granted above a ceiling. */
@@ -62,15 +62,15 @@ interface Entry {
 }
 
 /**
- * Contracts that nobody uses are dropped after so long, ms, so that they hold no place of a viewer: after their grant, or
- * after the viewer vanished. They give way before that where there are too many.
+ * A contract that nobody uses ends after this time, ms, so that it holds no viewer's place: after its grant, or after
+ * its viewer vanished. It gives way sooner where there are too many.
  */
 const USE_WITHIN_MS = 30_000
 
-/** Share of a contract's life, its last one, in which its viewer asks for the next. */
+/** The last share of a contract's life, in which its viewer asks for the next contract. */
 const DUE_FOR = 0.6
 
-/** What is granted where nobody counts. */
+/** Ceilings where nobody counts. */
 const NO_CEILINGS: PlaceCeilings = {
   viewers: null,
   viewersOfStream: null,
@@ -78,14 +78,14 @@ const NO_CEILINGS: PlaceCeilings = {
 }
 
 /**
- * The viewers' contracts of this hub, in memory: viewers come back by themselves after a restart and are asked
- * anew. A ticket is a secret of one contract, kept as its hash; one connection at a time uses it.
+ * The viewers' contracts of this hub, in memory: after a restart viewers come back by themselves and ask again. A
+ * ticket is a secret of one contract, kept as its hash. One connection at a time uses a ticket.
  */
 export class ViewerFlows implements ViewerAdmission, Disposable {
   readonly #entries = new Map<string, Entry>()
   readonly #places = new ViewerPlaces()
   readonly #byTicket = new Map<string, string>()
-  /** Ceilings set by hand for who has no token stay with the connection. */
+  /** Ceilings set by hand for viewers without a token. They stay with the connection. */
   readonly #limits = new WeakMap<ContractListener, number>()
   readonly #unusedUntil: Deadlines
   readonly #expiry: Deadlines
@@ -101,7 +101,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     }, clock.steady)
   }
 
-  /** Viewers with a place now: connected, or granted and expected any moment. */
+  /** Number of viewers with a place now: connected, or granted and expected any moment. */
   get size(): number {
     return this.#entries.size
   }
@@ -113,7 +113,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     }))
   }
 
-  /** The flow whose viewer comes with this ticket. */
+  /** The flow whose viewer holds this ticket. */
   ofTicket(ticket: string): ViewerFlow | undefined {
     const contractId = this.#byTicket.get(hashOf(ticket))
     return contractId === undefined ? undefined : this.get(contractId)
@@ -123,24 +123,24 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     return this.#entries.get(contractId)?.flow
   }
 
-  /** How many viewers a tenant, or one of its streams, has a place for now. */
+  /** Number of viewers for whom a tenant, or one of its streams, has a place now. */
   countOf(tenantId: string, streamId?: string): number {
     return this.#places.countOf(tenantId, streamId)
   }
 
-  /** How many of them would stay, were one more given to a seeker. */
+  /** How many places would stay, if a seeker got one more. */
   taken(seeker: Seeker): PlacesTaken {
     return this.#places.taken(seeker)
   }
 
-  /** Whether whoever asks watches the stream now and needs the next contract for that: it has a place already. */
+  /** Whether the caller watches the stream now and asks for the next contract: the caller has a place already. */
   isRenewal(seeker: Seeker): boolean {
     return this.#renewable(seeker) !== undefined
   }
 
   /**
-   * Takes up a contract and answers the ticket that its viewer joins with. Where there are too many, those that nobody
-   * uses give way.
+   * Takes up a contract and returns the ticket with which its viewer joins. Where there are too many contracts, unused
+   * ones give way.
    */
   grant(flow: ViewerGrant, ceilings: PlaceCeilings = NO_CEILINGS): string {
     for (;;) {
@@ -148,7 +148,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       if (givingWay === undefined || !this.end(givingWay, 'revoked')) break
     }
     if (this.#places.isFull(flow, ceilings)) {
-      // The one before is given back in a moment. Once: else it would be worth any number of places.
+      // The previous contract is given back in a moment. Only once: otherwise it would be worth any number of places.
       const before = this.#renewable(flow)
       if (before) before.renewed = true
     }
@@ -205,7 +205,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
           this.#places.used(flow)
       },
       leave: () => {
-        // Once: the place may be another connection's by now.
+        // Only once: the place may belong to another connection by now.
         if (entry.listener !== listener) return
         entry.listener = null
         if (this.#entries.get(flow.contractId) === entry) this.#drop(flow.contractId)
@@ -220,7 +220,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     }
   }
 
-  /** Ends one contract; media stops at once. False when there is none. */
+  /** Ends one contract. Its media stops at once. Returns false when there is no such contract. */
   end(contractId: string, reason: 'expired' | 'revoked'): boolean {
     const listener = this.#entries.get(contractId)?.listener
     const ended = this.#drop(contractId)
@@ -234,7 +234,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       if (flow.tenantId === tenantId && flow.streamId === streamId) this.end(flow.contractId, reason)
   }
 
-  /** New bitrate bounds while it runs; the ones it has are not told again. */
+  /** New bitrate bounds for a running contract. Unchanged bounds are not told again. */
   bound(contractId: string, abr: Abr, reasons: readonly string[]): void {
     const entry = this.#entries.get(contractId)
     if (!entry || isDeepStrictEqual(entry.granted, abr)) return
@@ -244,8 +244,8 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   }
 
   /**
-   * A ceiling set by hand, kb/s, from now on; null takes it away. With a token it is for all that its subject watches of
-   * the stream; without one for this connection.
+   * A ceiling set by hand, kb/s, from now on; null takes it away. With a token it is for everything that the token's
+   * subject watches of the stream, without a token for this connection.
    */
   limit(contractId: string, maxKbps: number | null): void {
     const named = this.#entries.get(contractId)
@@ -267,19 +267,19 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     }
   }
 
-  /** Tells whoever watches a stream of its new priority. */
+  /** Tells a stream's viewers of its new priority. */
   prioritize(tenantId: string, streamId: string, priority: number): void {
     for (const { flow, listener } of this.#entries.values())
       if (flow.tenantId === tenantId && flow.streamId === streamId) listener?.priorityChanged(priority)
   }
 
-  /** The machine's clock was set: contracts last as long as before, and end at another time by it. */
+  /** The machine's clock was set: contracts last as long as before, so their ends by that clock move. */
   clockStepped(): void {
     for (const entry of this.#entries.values())
       entry.flow = { ...entry.flow, expiresAt: wallOf(this.#clock, entry.endsAt) }
   }
 
-  /** What a viewer gets now; null while it has no media. */
+  /** What a viewer gets now; null while the viewer has no media. */
   async statistics(contractId: string): Promise<ViewerMediaStatistics | null> {
     return (await this.#entries.get(contractId)?.listener?.statistics()) ?? null
   }

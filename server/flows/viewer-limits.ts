@@ -13,7 +13,7 @@ const viewerLimitSchema = z.object({
 })
 type ViewerLimit = z.infer<typeof viewerLimitSchema>
 
-/** Whom a ceiling is for: whoever watches a stream by tokens of one subject. */
+/** Whom a ceiling is for: everybody who watches a stream by tokens of one subject. */
 export interface LimitedViewer {
   readonly tenantId: string
   readonly streamId: string
@@ -21,8 +21,8 @@ export interface LimitedViewer {
 }
 
 /**
- * Ceilings of viewers that somebody set by hand, kb/s: in memory, and in the store so that they survive a restart. Of
- * viewers without a token nobody could say who comes back: their ceilings live with their connection.
+ * Ceilings of viewers that somebody set by hand, kb/s: in memory, and in the store so that they survive a restart. The
+ * ceiling of a viewer without a token lives with its connection, because nobody could say who comes back.
  */
 export class ViewerLimits {
   readonly #store: Pick<Store, 'write'>
@@ -44,14 +44,14 @@ export class ViewerLimits {
     return limits
   }
 
-  /** kb/s; null without one. */
+  /** kb/s; null without a ceiling. */
   of(viewer: LimitedViewer): number | null {
     return viewer.holder.anonymous ? null : (this.#limits.get(keyOf(viewer)) ?? null)
   }
 
   /**
-   * Stores a ceiling, or that there is none, and the record of it.
-   * @throws CodedError of the store: all is as it was
+   * Stores a ceiling, or its end, and the record of the change.
+   * @throws CodedError of the store; then everything is as it was
    */
   async set(viewer: LimitedViewer, maxKbps: number | null, audit: AuditDraft): Promise<void> {
     const { tenantId, streamId, holder } = viewer

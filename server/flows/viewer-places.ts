@@ -1,8 +1,8 @@
-/** Whose a place is: that of whoever has a token, by its subject, or of an address that many may be behind. */
+/** The holder of a place: the subject of a token, or an address, which many may share. */
 export interface PlaceHolder {
-  /** Without a token. */
+  /** The holder has no token. */
   readonly anonymous: boolean
-  /** Whose token it is (`ownerOf`), or the address as `addressKey` has it. */
+  /** The owner of the token (`ownerOf`), or the address as `addressKey` returns it. */
   readonly name: string
 }
 
@@ -14,14 +14,14 @@ export interface Place {
   readonly holder: PlaceHolder
 }
 
-/** Whoever asks for a place, and where. */
+/** Who asks for a place, and where. */
 export type Seeker = Omit<Place, 'contractId'>
 
-/** Places that would stay, were one more given to a seeker: those that nobody uses yet give way. */
+/** Places that would stay, if a seeker got one more. Unused places give way. */
 export interface PlacesTaken {
   readonly viewers: number
   readonly viewersOfStream: number
-  /** Of those without a token; null for a seeker that has one. */
+  /** Places of viewers without a token; null for a seeker with a token. */
   readonly anonymous: {
     readonly viewers: number
     readonly viewersOfStream: number
@@ -29,7 +29,7 @@ export interface PlacesTaken {
   } | null
 }
 
-/** Most places there may be, of everybody and of those without a token; null has no ceiling. */
+/** Most places, of everybody and of those without a token; null means no ceiling. */
 export interface PlaceCeilings {
   readonly viewers: number | null
   readonly viewersOfStream: number | null
@@ -41,23 +41,23 @@ export interface PlaceCeilings {
 }
 
 /**
- * Counts the places of viewers, and knows which of them give way where there are too many: those that nobody uses yet,
- * those without a token before those with one, and among them the oldest of whoever has most. Whoever asks without a
- * token takes nothing from who has one. No change and no count looks at more than a place's own few scopes.
+ * Counts the places of viewers, and decides which give way where there are too many: unused places, those without a
+ * token before those with one, and among these the oldest of the holder that has most. A seeker without a token takes
+ * nothing from a holder with a token. A change or a count looks only at the few scopes of one place.
  */
 export class ViewerPlaces {
-  /** Places by scope: a tenant, one of its streams, and of those the anonymous ones, and those of an address. */
+  /** Number of places by scope: a tenant, one of its streams, the anonymous places of both, and those of an address. */
   readonly #counts = new Map<string, number>()
-  /** Unused places by scope, anonymous ones and others apart. */
+  /** Unused places by scope, anonymous ones apart from others. */
   readonly #unused = new Map<string, UnusedPlaces>()
 
-  /** Takes up a place that is not used yet. */
+  /** Takes up an unused place. */
   add(place: Place): void {
     this.#count(place, 1)
     this.left(place)
   }
 
-  /** Nobody uses a place any more, or yet. */
+  /** Nobody uses the place any more, or yet. */
   left(place: Place): void {
     for (const scope of unusedScopes(place)) {
       const unused = this.#unused.get(scope) ?? new UnusedPlaces()
@@ -66,7 +66,7 @@ export class ViewerPlaces {
     }
   }
 
-  /** A place is in use. */
+  /** The place is in use. */
   used(place: Place): void {
     for (const scope of unusedScopes(place)) {
       const unused = this.#unused.get(scope)
@@ -81,7 +81,7 @@ export class ViewerPlaces {
     this.used(place)
   }
 
-  /** How many places a tenant, or one of its streams, has given. */
+  /** Number of places of a tenant, or of one of its streams. */
   countOf(tenantId: string, streamId?: string): number {
     return this.#at(streamId === undefined ? tenantId : streamOf({ tenantId, streamId }))
   }
@@ -104,7 +104,7 @@ export class ViewerPlaces {
     }
   }
 
-  /** The contract that gives way so that a seeker finds room; undefined where there is room, or none gives way. */
+  /** The contract that gives way to make room for a seeker; undefined where there is room, or none gives way. */
   givingWay(seeker: Seeker, { anonymous, ...ceilings }: PlaceCeilings): string | undefined {
     const { tenantId, holder } = seeker
     const stream = streamOf(seeker)
@@ -155,7 +155,7 @@ export class ViewerPlaces {
   }
 }
 
-/** Unused places of one scope, by who holds them, oldest first. */
+/** Unused places of one scope by holder, oldest first. */
 class UnusedPlaces {
   readonly #byHolder = new Map<string, Set<string>>()
   #size = 0
@@ -179,7 +179,7 @@ class UnusedPlaces {
     if (own.size === 0) this.#byHolder.delete(holder.name)
   }
 
-  /** The oldest of whoever has most: who asks for many displaces their own. */
+  /** The oldest place of the holder that has most: a holder who asks for many displaces their own. */
   first(): string | undefined {
     let most: Set<string> | undefined
     for (const own of this.#byHolder.values()) if (own.size > (most?.size ?? 0)) most = own
@@ -187,7 +187,7 @@ class UnusedPlaces {
   }
 }
 
-// Ids hold none of these.
+// Ids hold none of these characters.
 const ANONYMOUS = ' anonymous'
 const NAMED = ' named'
 const ADDRESS = ' address '
@@ -199,7 +199,7 @@ const namedIn = (scope: string): string => `${scope}${NAMED}`
 const addressIn = ({ tenantId, holder }: Pick<Place, 'tenantId' | 'holder'>): string =>
   `${tenantId}${ADDRESS}${holder.name}`
 
-/** Scopes of unused places that give way to somebody, the first to go first. */
+/** Scopes whose unused places give way to a seeker, in this order. */
 const yieldingTo = ({ anonymous }: PlaceHolder, scope: string): readonly string[] =>
   anonymous ? [anonymousIn(scope)] : [anonymousIn(scope), namedIn(scope)]
 
