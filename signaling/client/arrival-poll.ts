@@ -2,6 +2,9 @@ import type { Arrived, ArrivedPictures } from './trickle-watch.ts'
 
 /** Time between two readings, ms: Chromium repeats the same values for 50 ms. */
 const EVERY_MS = 51
+/** The best moments for a reading are this long after a picture is whole, and half way to the next picture, ms. */
+const AFTER_PICTURE_MS = 2
+const NEARLY_MS = 6
 /** While nothing is watched closely, the poll looks this often whether something is, ms. */
 const IDLE_MS = 500
 
@@ -10,6 +13,8 @@ export interface ArrivingStream {
   /** SSRCs of the stream's received media. */
   readonly video: number
   readonly audio: number | null
+  /** When a picture was whole, by `performance.now()`, and the time between pictures, ms; null where it is uneven. */
+  readonly rhythm: { readonly wholeAt: number; readonly everyMs: number } | null
   arrived(video: ArrivedPictures, sound: Arrived | null): void
 }
 
@@ -41,8 +46,7 @@ export class ArrivalPoll {
     // A transport that closes meanwhile reports nothing.
     const report = streams.length > 0 ? await this.#read().catch(() => null) : null
     if (this.#closed) return
-    // A timer cuts off parts of milliseconds.
-    const waitMs = streams.length > 0 ? Math.ceil(begun + EVERY_MS - performance.now()) : IDLE_MS
+    const waitMs = streams.length > 0 ? nextAt(begun, streams[0]!.rhythm) - performance.now() : IDLE_MS
     this.#timer = setTimeout(this.#look, Math.max(1, waitMs))
     if (report === null) return
     for (const stream of streams) {
@@ -67,6 +71,18 @@ export class ArrivalPoll {
     }
     return undefined
   }
+}
+
+/**
+ * A slow picture is seen at the end of the first stretch without a whole picture. So a stretch begins as soon as
+ * possible after a picture has come.
+ */
+function nextAt(lastAt: number, rhythm: ArrivingStream['rhythm']): number {
+  const earliest = lastAt + EVERY_MS
+  if (rhythm === null) return earliest
+  const halfMs = rhythm.everyMs / 2
+  const sinceMs = (earliest - rhythm.wholeAt - AFTER_PICTURE_MS) % halfMs
+  return sinceMs > NEARLY_MS ? earliest + halfMs - sinceMs : earliest
 }
 
 /** Null where the browser does not tell when the last packet came. */

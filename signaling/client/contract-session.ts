@@ -161,6 +161,7 @@ export class ContractSession implements StreamWatcher {
     return {
       video,
       audio: this.#media?.ssrc('audio') ?? null,
+      rhythm: this.#pace.rhythm,
       arrived: (pictures, sound) => this.#tellOfQueue(this.#trickle.add(pictures, sound)),
     }
   }

@@ -101,6 +101,12 @@ export class PaceWatch {
     return at - this.#toldAt < QUIET_MS ? null : at
   }
 
+  /** When the last picture was whole, and the time between captures, ms; null where captures are uneven. */
+  get rhythm(): { readonly wholeAt: number; readonly everyMs: number } | null {
+    const everyMs = this.#everyMs()
+    return everyMs === null ? null : { wholeAt: this.#arrivals.at(-1)!.receivedAt, everyMs }
+  }
+
   /**
    * No picture has come until now, ms.
    * @returns the report about pictures that pile up; null where the time says too little
