@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+
 /** Test files with live media in them; ava.media.config.js runs these. */
 export const MEDIA = [
   'test/e2e/**/*.test.ts',
@@ -15,6 +17,8 @@ export default {
   workerThreads: false,
   concurrency: 2,
   timeout: '60s',
+  // What each process of a test loads was compiled by the one before.
+  environmentVariables: { NODE_COMPILE_CACHE: join(import.meta.dirname, '.cache/compile') },
   require: ['./test/support/file-ends.ts'],
   files: ['test/**/*.test.ts', ...MEDIA.map((pattern) => `!${pattern}`)],
 }

@@ -1,4 +1,5 @@
 import common, { MEDIA } from './ava.config.js'
+import { mediaFilesAtOnce } from './test/support/machine-speed.ts'
 
-/** Tests with live media, one file at a time: they need both cores of a small machine to be real time. */
-export default { ...common, concurrency: 1, files: MEDIA }
+/** Tests with live media, as many files at a time as this machine can play in real time; `--concurrency` overrides it. */
+export default { ...common, concurrency: await mediaFilesAtOnce(), files: MEDIA }

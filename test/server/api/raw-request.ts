@@ -23,11 +23,15 @@ export class RawClient implements Disposable {
     this.#url = new URL(url)
   }
 
-  /** An answer that comes before the request was sent whole is an answer all the same. */
-  send({ method, path, headers = {}, body }: RawRequest): Promise<RawAnswer> {
+  /**
+   * An answer that comes before the request was sent whole is an answer all the same. A request on a kept connection
+   * that the server has closed meanwhile, for nobody used it, is sent again on a new one.
+   */
+  send(raw: RawRequest, agent: Agent | false = this.#agent): Promise<RawAnswer> {
+    const { method, path, headers = {}, body } = raw
     return new Promise((resolve, reject) => {
       const { hostname, port } = this.#url
-      const outgoing = request({ hostname, port, method, path, agent: this.#agent }, (response) => {
+      const outgoing = request({ hostname, port, method, path, agent }, (response) => {
         let text = ''
         response.setEncoding('utf8')
         response.on('data', (chunk: string) => {
@@ -38,7 +42,11 @@ export class RawClient implements Disposable {
           resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
         )
       })
-      outgoing.on('error', reject)
+      outgoing.on('error', (error) => {
+        const closed = 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+        if (outgoing.reusedSocket && closed) resolve(this.send(raw, false))
+        else reject(error)
+      })
       for (const [name, value] of Object.entries(headers))
         outgoing.setHeader(name, typeof value === 'string' ? value : [...value])
       // Left to node, a GET's body would be sent without its length, as the beginning of another request.

@@ -1,9 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { mock } from 'node:test'
 import test from 'ava'
 import { Deadlines } from '../../../server/flows/deadlines.ts'
-import { until } from '../../support/until.ts'
 
-/** Deadlines on a clock that a test sets; only the waits between are real. */
+/** Timers fire when a test says so, see `look`; nothing waits. */
+test.beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }))
+test.afterEach.always(() => mock.timers.reset())
+
+/** Deadlines on a clock that a test sets, apart from their timers: a machine that slept has timers behind its clock. */
 function onClock() {
   const clock = { now: 1_000_000 }
   const due: string[] = []
@@ -14,19 +17,22 @@ function onClock() {
   return { clock, due, deadlines, [Symbol.dispose]: () => deadlines[Symbol.dispose]() }
 }
 
-test('a deadline is due when the clock has reached it, not before', async (t) => {
+/** So much time of the timers that a deadline's clock was looked at. */
+const look = () => mock.timers.tick(1000)
+
+test.serial('a deadline is due when the clock has reached it, not before', (t) => {
   using rig = onClock()
   rig.deadlines.set('a', rig.clock.now + 200)
   rig.clock.now += 100
-  // The timer fires by the real clock; by the rig's own it is too early.
-  await delay(250)
+  // The timer has fired; by the rig's clock it is too early.
+  look()
   t.deepEqual(rig.due, [])
   rig.clock.now += 100
-  await until(() => rig.due.length > 0, 'the deadline')
+  look()
   t.deepEqual(rig.due, ['a'])
 })
 
-test('deadlines come in their order, each once', async (t) => {
+test.serial('deadlines come in their order, each once', (t) => {
   using rig = onClock()
   for (const [key, after] of [
     ['late', 500],
@@ -36,48 +42,48 @@ test('deadlines come in their order, each once', async (t) => {
     rig.deadlines.set(key, rig.clock.now + after)
   for (const expected of [['soon'], ['soon', 'between'], ['soon', 'between', 'late']]) {
     rig.clock.now += 200
-    await until(() => rig.due.length === expected.length, expected.at(-1)!)
+    look()
     t.deepEqual(rig.due, expected)
   }
   rig.clock.now += 10_000
-  await delay(120)
+  look()
   t.is(rig.due.length, 3)
 })
 
-test('one in the past is due at once', async (t) => {
+test.serial('one in the past is due at once', (t) => {
   using rig = onClock()
   rig.deadlines.set('past', rig.clock.now - 5000)
-  await until(() => rig.due.length > 0, 'the deadline', 2000)
+  mock.timers.tick(0)
   t.deepEqual(rig.due, ['past'])
 })
 
-test('setting again replaces: later, sooner, and the one that was next', async (t) => {
+test.serial('setting again replaces: later, sooner, and the one that was next', (t) => {
   using rig = onClock()
   rig.deadlines.set('moved', rig.clock.now + 100)
   rig.deadlines.set('moved', rig.clock.now + 100_000)
   rig.deadlines.set('nearer', rig.clock.now + 100_000)
   rig.deadlines.set('nearer', rig.clock.now + 300)
   rig.clock.now += 300
-  await until(() => rig.due.length > 0, 'the nearer one')
+  look()
   t.deepEqual(rig.due, ['nearer'])
   // As if the machine had slept: its timers have not run meanwhile.
   rig.clock.now += 100_000
-  await until(() => rig.due.includes('moved'), 'the one that was moved away')
+  look()
   t.is(rig.due.filter((key) => key === 'moved').length, 1)
 })
 
-test('what is deleted never comes, also when it was next', async (t) => {
+test.serial('what is deleted never comes, also when it was next', (t) => {
   using rig = onClock()
   rig.deadlines.set('gone', rig.clock.now + 100)
   rig.deadlines.set('stays', rig.clock.now + 200)
   rig.deadlines.delete('gone')
   rig.deadlines.delete('never-was')
   rig.clock.now += 1000
-  await until(() => rig.due.length > 0, 'the one that stays')
+  look()
   t.deepEqual(rig.due, ['stays'])
 })
 
-test('what is due may set and delete others while it is told', async (t) => {
+test.serial('what is due may set and delete others while it is told', (t) => {
   const clock = { now: 1_000_000 }
   const due: string[] = []
   using deadlines: Deadlines = new Deadlines(
@@ -88,18 +94,18 @@ test('what is due may set and delete others while it is told', async (t) => {
     () => clock.now,
   )
   deadlines.set('first', clock.now)
-  await until(() => due.length === 2, 'the second')
+  look()
   t.deepEqual(due, ['first', 'second'])
 })
 
-test('a deadline beyond what a timer holds does not come early', async (t) => {
+test.serial('a deadline beyond what a timer holds does not come early', (t) => {
   using rig = onClock()
   rig.deadlines.set('in a year', rig.clock.now + 365 * 86_400_000)
-  await delay(150)
+  mock.timers.tick(60_000)
   t.deepEqual(rig.due, [])
 })
 
-test('thousands that come and go cost little', async (t) => {
+test.serial('thousands that come and go cost little', (t) => {
   using rig = onClock()
   const startedAt = performance.now()
   for (let index = 0; index < 20_000; index++) rig.deadlines.set(`k${index}`, rig.clock.now + 60_000 + index)
@@ -109,10 +115,10 @@ test('thousands that come and go cost little', async (t) => {
   t.deepEqual(rig.due, [])
 })
 
-test('nothing comes after the end', async (t) => {
+test.serial('nothing comes after the end', (t) => {
   const rig = onClock()
   rig.deadlines.set('a', rig.clock.now)
   rig[Symbol.dispose]()
-  await delay(120)
+  look()
   t.deepEqual(rig.due, [])
 })
