@@ -177,7 +177,6 @@ export class BondedSender implements AsyncDisposable {
     const peer = this.#links[link]
     if (this.#options.mode !== 'share' || peer === undefined || !Number.isInteger(weight) || weight < 1) {
       throw new CodedError('rist_weight_invalid', `link ${link} cannot take weight ${weight}`, {
-        status: 400,
         details: ['mode must be share, the link must exist, the weight must be an integer from 1 up'],
       })
     }

@@ -94,7 +94,7 @@ export class ControlConnection implements Disposable {
 }
 
 function lost(): CodedError {
-  return new CodedError('control_lost', 'the control connection is lost', { status: 503 })
+  return new CodedError('control_lost', 'the control connection is lost')
 }
 
 function aborted(signal: AbortSignal): Promise<false> {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { SYSTEM_CLOCK } from '../common/clock.ts'
+import { isErrorCode } from '../common/error-codes.ts'
 import { CodedError, messageOf } from '../common/errors.ts'
 import { type FlowContract, flowContractSchema } from '../common/wire/flow-contract.ts'
 import { flowEventSchema, type publishRequestSchema } from '../common/wire/flows-api.ts'
@@ -33,15 +34,8 @@ export type News =
 /** The hub answered with an error, or not at all (code `hub_unreachable`). */
 export class HubRefusal extends CodedError {
   /** How long the hub asks the client to wait, ms; 0 where it does not say. */
-  readonly retryAfterMs: number
-
-  constructor(
-    code: string,
-    message: string,
-    options: { status: number; retryAfterMs?: number; details?: readonly string[]; cause?: unknown },
-  ) {
-    super(code, message, options)
-    this.retryAfterMs = options.retryAfterMs ?? 0
+  get retryAfterMs(): number {
+    return (this.hints.retryAfterSeconds ?? 0) * 1000
   }
 }
 
@@ -110,7 +104,6 @@ export class HubClient {
     } catch (cause) {
       signal.throwIfAborted()
       throw new HubRefusal('hub_unreachable', `the hub does not answer: ${messageOf(cause)}`, {
-        status: 503,
         cause,
       })
     }
@@ -118,7 +111,6 @@ export class HubClient {
     const parsed = schema.safeParse(answer.json)
     if (!parsed.success)
       throw new HubRefusal('hub_not_understood', `the hub's answer to ${method} ${path} is not understood`, {
-        status: 502,
         // Only where and why: the values may be secrets.
         details: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.code}`),
       })
@@ -132,9 +124,12 @@ export class HubClient {
 export function refusalOf({ status, header, json }: HubAnswer): HubRefusal {
   const error = hubErrorSchema.safeParse(json).data?.error
   const seconds = Number(header('retry-after') ?? 0)
-  return new HubRefusal(error?.code ?? 'unknown', error?.message ?? `the hub answered ${status}`, {
+  const { code = '', message = `the hub answered ${status}`, details = [] } = error ?? {}
+  // A hub of a newer release may have codes that this release does not know.
+  const told = error && !isErrorCode(code) ? `${code}: ${message}` : message
+  return new HubRefusal(isErrorCode(code) ? code : 'hub_refused', told, {
     status,
-    retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : 0,
-    details: error?.details ?? [],
+    retryAfterSeconds: Number.isFinite(seconds) ? seconds : 0,
+    details,
   })
 }

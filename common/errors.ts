@@ -1,24 +1,44 @@
+import { type ErrorCode, statusOf } from './error-codes.ts'
+
+/** What an answer says beside code, message and details. */
+export interface ErrorHints {
+  /** 403: the rule that denied. */
+  readonly rule?: string | undefined
+  /** 503: what is full or away. */
+  readonly resource?: string | undefined
+  /** When to come again, whole seconds. */
+  readonly retryAfterSeconds?: number | undefined
+  /** 405: methods there are. */
+  readonly allow?: readonly string[] | undefined
+}
+
+export interface CodedErrorOptions extends ErrorHints {
+  /** Where it is not the status of the code. */
+  readonly status?: number
+  readonly details?: readonly string[]
+  readonly cause?: unknown
+}
+
 /**
- * An error with a stable code, safe to show to the maker of the request.
+ * An error with a stable code, safe to show to whoever made the request.
  *
- * `code` is snake_case and never changes once released. `status` is the HTTP status for a renderer (RFC 9110 section
- * 15). `details` are lines that say what was wrong, where, and what would be right.
+ * `code` is one of the catalogue (`error-codes.ts`), which has its HTTP status; `details` are lines that say what was
+ * wrong, where, and what would be right.
  */
 export class CodedError extends Error {
-  readonly code: string
+  readonly code: ErrorCode
   readonly status: number
   readonly details: readonly string[]
+  readonly hints: ErrorHints
 
-  constructor(
-    code: string,
-    message: string,
-    options: { status?: number; details?: readonly string[]; cause?: unknown } = {},
-  ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+  constructor(code: ErrorCode, message: string, options: CodedErrorOptions = {}) {
+    const { status = statusOf(code), details = [], cause, ...hints } = options
+    super(message, cause === undefined ? undefined : { cause })
     this.name = 'CodedError'
     this.code = code
-    this.status = options.status ?? 500
-    this.details = options.details ?? []
+    this.status = status
+    this.details = details
+    this.hints = hints
   }
 }
 

@@ -68,7 +68,7 @@ export function effectivePolicy(
   }
   const wrong = STREAM_CLASSES.flatMap((name) => contradictions(name, classes[name].profile))
   if (wrong.length > 0) {
-    throw new CodedError('policy_invalid', 'the policy contradicts itself', { status: 400, details: wrong })
+    throw new CodedError('policy_invalid', 'the policy contradicts itself', { details: wrong })
   }
   return {
     tenantId,

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import express, { type ErrorRequestHandler, type Express, type Router } from 'express'
+import express, { type Express, type Router } from 'express'
 import helmet from 'helmet'
 import { CodedError } from '../common/errors.ts'
 import { streamIdSchema } from '../common/wire/stream.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
+import { errorAnswers } from './api/error-answer.ts'
 import type { Health } from './health.ts'
 
 const PAGES = resolve(import.meta.dirname, '../web/dist')
@@ -68,13 +69,13 @@ export function httpApp({
     // Plus signs join several streams of one page.
     for (const name of Object.values(request.params).flatMap((names) => String(names).split('+'))) {
       const id = streamIdSchema.safeParse(name)
-      if (!id.success) throw new CodedError('bad_stream_id', id.error.issues[0]!.message, { status: 400 })
+      if (!id.success) throw new CodedError('bad_stream_id', id.error.issues[0]!.message)
     }
     response.set('cache-control', 'no-cache').type('html').send(watchPage(routerCapabilities()))
   })
   app.get('/publish/:streamId', (request, response) => {
     const id = streamIdSchema.safeParse(request.params.streamId)
-    if (!id.success) throw new CodedError('bad_stream_id', id.error.issues[0]!.message, { status: 400 })
+    if (!id.success) throw new CodedError('bad_stream_id', id.error.issues[0]!.message)
     response.set('permissions-policy', 'camera=(self), microphone=(self), display-capture=(self)')
     response.sendFile(page('publish.html'), { headers: { 'cache-control': 'no-cache' } })
   })
@@ -83,11 +84,9 @@ export function httpApp({
   })
   app.use('/assets', express.static(join(PAGES, 'assets'), { immutable: true, maxAge: '1y', index: false }))
   app.use((request, _response, next) => {
-    next(
-      new CodedError('not_found', `there is nothing at ${request.method} ${request.path}`, { status: 404 }),
-    )
+    next(new CodedError('not_found', `there is nothing at ${request.method} ${request.path}`))
   })
-  app.use(errorRenderer(events))
+  app.use(errorAnswers((code, cause) => events.error('http', code, cause)))
   return app
 }
 
@@ -103,26 +102,6 @@ function watchPage(capabilities: unknown): string {
 function page(name: string): string {
   const path = join(PAGES, name)
   if (!existsSync(path))
-    throw new CodedError('pages_missing', 'the web pages are not built: run npm run setup', { status: 503 })
+    throw new CodedError('pages_missing', 'the web pages are not built: run npm run setup')
   return path
-}
-
-/** The one place where errors become responses: `{error:{code,message,details[]}}`. */
-function errorRenderer(events: MediaEvents): ErrorRequestHandler {
-  return (thrown, _request, response, next) => {
-    if (response.headersSent) return next(thrown)
-    const coded = codedError(thrown)
-    if (coded.status >= 500) events.error('http', coded.code, thrown)
-    const { code, message, details } = coded
-    response.status(coded.status).json({ error: { code, message, details } })
-  }
-}
-
-function codedError(thrown: unknown): CodedError {
-  if (thrown instanceof CodedError) return thrown
-  // express and its parsers put the client's faults in `status`. Only their messages for 4xx are safe to repeat.
-  const status = (thrown as { status?: unknown } | null)?.status
-  if (typeof status === 'number' && status >= 400 && status < 500)
-    return new CodedError('bad_request', 'the request is malformed', { status })
-  return new CodedError('internal', 'the hub failed; its log says why')
 }

@@ -21,9 +21,7 @@ export type TrackStatistics = StreamStatisticsAnswer['tracks'][number]
 async function answered<T>(asked: Promise<T>): Promise<T> {
   const late = new AbortController()
   const bound = pause(ANSWER_WITHIN_MS, late.signal).then(() => {
-    throw new CodedError('no_worker', 'the media worker does not answer; it is replaced if that lasts', {
-      status: 503,
-    })
+    throw new CodedError('no_worker', 'the media worker does not answer; it is replaced if that lasts')
   })
   try {
     return await Promise.race([asked, bound])

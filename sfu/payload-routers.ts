@@ -95,7 +95,6 @@ export class PayloadRouters implements Disposable {
       const [unused] = Array.from(ofWorker).filter(([, { users }]) => users === 0)
       if (!unused)
         throw new CodedError('saturated', 'clients with too many different payload types are watching', {
-          status: 503,
           details: [`at most ${this.#maxPerWorker} sets of payload types are served at once`],
         })
       this.#close(ofWorker, ...unused)

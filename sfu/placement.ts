@@ -108,12 +108,9 @@ export class Placement {
     const full = this.saturation()
     return full
       ? new CodedError('saturated', 'every media worker is full; try again in a few seconds', {
-          status: 503,
           details: [`${full.resource}: ${full.words}`],
         })
-      : new CodedError('no_worker', 'a media worker is being restarted; try again in a second', {
-          status: 503,
-        })
+      : new CodedError('no_worker', 'a media worker is being restarted; try again in a second')
   }
 
   #fullness(slot: WorkerSlot): Saturation | null {

@@ -18,18 +18,15 @@ export function refuseUnforwardable(
   const forwarded = ROUTER_CODECS.filter((each) => each.kind === kind).map((each) => each.mimeType)
   if (!forwarded.some((each) => each.toLowerCase() === mimeType))
     throw new CodedError('codec_not_supported', `the hub can not forward ${codec?.mimeType ?? 'that'}`, {
-      status: 415,
       details: [`it forwards ${forwarded.join(', ')}`],
     })
   if (encodings.length > 1 && !SIMULCAST.includes(mimeType))
     throw new CodedError('layers_not_supported', `${codec?.mimeType} can not be sent as simulcast here`, {
-      status: 415,
       details: ['simulcast: VP8 or H264', 'VP9 may be sent as one encoding with SVC, e.g. L3T3_KEY'],
     })
   const spatial = spatialLayersOf(encodings[0]?.scalabilityMode)
   if (mimeType === 'video/av1' && spatial > 1)
     throw new CodedError('layers_not_supported', 'AV1 is forwarded with one spatial layer only', {
-      status: 415,
       details: ['send L1T1, L1T2 or L1T3'],
     })
 }

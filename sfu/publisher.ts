@@ -167,9 +167,7 @@ export class Publisher implements StreamSource {
   async produce(kind: types.MediaKind, rtpParameters: types.RtpParameters): Promise<types.Producer> {
     if (this.#closed) throw transportGone()
     if (this.#producers.some((producer) => producer.kind === kind))
-      throw new CodedError('already_producing', `there is a producer of ${kind} already: close it first`, {
-        status: 409,
-      })
+      throw new CodedError('already_producing', `there is a producer of ${kind} already: close it first`)
     refuseUnforwardable(kind, rtpParameters)
     const producer = await this.end.transport.produce({ kind, rtpParameters }).catch((error) => {
       throw this.#closed ? transportGone() : refusalOf(error)
@@ -239,7 +237,7 @@ export class Publisher implements StreamSource {
   /** @throws CodedError `unknown_producer` (404) */
   #producer(producerId: string): types.Producer {
     const producer = this.#producers.find(({ id }) => id === producerId)
-    if (!producer) throw new CodedError('unknown_producer', 'there is no such producer', { status: 404 })
+    if (!producer) throw new CodedError('unknown_producer', 'there is no such producer')
     return producer
   }
 
@@ -296,14 +294,13 @@ function byKind(producers: readonly types.Producer[], kind: types.MediaKind): ty
 }
 
 function noWorker(): CodedError {
-  return new CodedError('no_worker', 'no media worker is up; try again in a second', { status: 503 })
+  return new CodedError('no_worker', 'no media worker is up; try again in a second')
 }
 
 /** mediasoup's own refusals of what a publisher sent, with their status. */
 function refusalOf(error: unknown): unknown {
   const name = error instanceof Error ? error.name : ''
-  if (name === 'UnsupportedError')
-    return new CodedError('codec_not_supported', messageOf(error), { status: 415 })
-  if (name === 'TypeError') return new CodedError('bad_rtp_parameters', messageOf(error), { status: 400 })
+  if (name === 'UnsupportedError') return new CodedError('codec_not_supported', messageOf(error))
+  if (name === 'TypeError') return new CodedError('bad_rtp_parameters', messageOf(error))
   return error
 }

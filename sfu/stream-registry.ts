@@ -93,7 +93,7 @@ export class StreamRegistry implements AsyncDisposable {
 
   #refuseSecond(tenantId: string, streamId: string): void {
     if (this.#streams.has(keyOf(tenantId, streamId)))
-      throw new CodedError('stream_exists', `stream ${streamId} is open already`, { status: 409 })
+      throw new CodedError('stream_exists', `stream ${streamId} is open already`)
   }
 
   #takeRtpPort(ristPorts: readonly number[]): number {

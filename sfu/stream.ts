@@ -173,7 +173,7 @@ export class Stream implements AsyncDisposable {
    * @throws CodedError `stream_ended` (410)
    */
   attach<Source extends StreamSource>(make: (host: SourceHost) => Source): Source {
-    if (this.#closed) throw new CodedError('stream_ended', 'the stream was closed', { status: 410 })
+    if (this.#closed) throw new CodedError('stream_ended', 'the stream was closed')
     let source: Source | null = null
     const made = make(this.#hostOf(() => source !== null && this.#source === source && !this.#closed))
     source = made

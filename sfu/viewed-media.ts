@@ -278,9 +278,7 @@ export class ViewedMedia implements Disposable {
       if (error instanceof errors.UnsupportedError) return null
       // A TypeError: capabilities that make no sense.
       if (!(error instanceof TypeError)) throw error
-      throw new CodedError('codec_not_supported', `this browser can not receive ${codecOf(producer)}`, {
-        status: 415,
-      })
+      throw new CodedError('codec_not_supported', `this browser can not receive ${codecOf(producer)}`)
     })
     if (consumer === null) return null
     if (producer.kind === 'video' && capabilities !== estimation.capabilities) {

@@ -88,5 +88,5 @@ export class WebRtcEnd implements Disposable {
 
 /** A transport was closed while something was asked of it. */
 export function transportGone(): CodedError {
-  return new CodedError('gone', 'the transport was closed meanwhile', { status: 410 })
+  return new CodedError('gone', 'the transport was closed meanwhile')
 }

@@ -100,7 +100,7 @@ export class WorkerPool implements AsyncDisposable {
   get rtpCapabilities(): types.RtpCapabilities {
     this.#rtpCapabilities ??= this.slots[0]?.router.rtpCapabilities ?? null
     if (this.#rtpCapabilities) return this.#rtpCapabilities
-    throw new CodedError('no_worker', 'no media worker is up', { status: 503 })
+    throw new CodedError('no_worker', 'no media worker is up')
   }
 
   /**

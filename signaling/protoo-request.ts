@@ -6,7 +6,6 @@ export function parseData<Schema extends z.ZodType>(schema: Schema, data: unknow
   const parsed = parsedBy(schema, data)
   if (parsed?.success) return parsed.data
   throw new CodedError('bad_request', 'the request does not fit its schema', {
-    status: 400,
     details: parsed ? z.prettifyError(parsed.error).split('\n').slice(0, 10) : ['nested too deeply'],
   })
 }
@@ -28,7 +27,6 @@ export function handlerOf<Handlers extends object>(
 ): Handlers[keyof Handlers] {
   if (typeof method === 'string' && Object.hasOwn(handlers, method)) return handlers[method as keyof Handlers]
   throw new CodedError('unknown_method', `there is no request "${String(method).slice(0, 40)}"`, {
-    status: 404,
     details: [`allowed: ${Object.keys(handlers).join(', ')}`],
   })
 }

@@ -145,9 +145,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     data: async (data) => {
       const { payload, at_unix_ms } = parseData(publisherRequests.data, data)
       if (!this.#dataBudget.take(performance.now()))
-        throw new CodedError('too_much_data', `at most ${DATA_PER_SECOND} data messages a second`, {
-          status: 429,
-        })
+        throw new CodedError('too_much_data', `at most ${DATA_PER_SECOND} data messages a second`)
       this.#joined().stream.sendData({ payload, at_unix_ms })
       return {}
     },
@@ -195,7 +193,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     if (this.#closed) throw connectionGone()
     if (this.#place) {
       if (this.#place.contract.join.ticket === ticket) return this.#place
-      throw new CodedError('ticket_changed', 'this connection published with another ticket', { status: 409 })
+      throw new CodedError('ticket_changed', 'this connection published with another ticket')
     }
     const place = this.#admission.admit(ticket, publisherId, this)
     this.#place = place
@@ -239,7 +237,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   }
 
   #joined(): PublisherPlace {
-    if (!this.#place) throw new CodedError('not_publishing', 'send publish first', { status: 409 })
+    if (!this.#place) throw new CodedError('not_publishing', 'send publish first')
     return this.#place
   }
 
@@ -247,7 +245,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   #publisher(transportId?: string): Publisher {
     const { publisher } = this.#joined()
     if (!publisher || (transportId !== undefined && publisher.end.id !== transportId))
-      throw new CodedError('unknown_transport', 'that transport is gone: publish again', { status: 404 })
+      throw new CodedError('unknown_transport', 'that transport is gone: publish again')
     return publisher
   }
 

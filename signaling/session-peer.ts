@@ -93,5 +93,5 @@ export class SessionPeer<Notifications extends object> {
 
 /** The connection closed while something was asked on it. */
 export function connectionGone(): CodedError {
-  return new CodedError('gone', 'the connection closed', { status: 410 })
+  return new CodedError('gone', 'the connection closed')
 }

@@ -190,7 +190,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
         return {}
       }
       if (this.#viewer?.end.id !== transport_id)
-        throw new CodedError('unknown_transport', 'that transport is gone: join again', { status: 404 })
+        throw new CodedError('unknown_transport', 'that transport is gone: join again')
       await this.#viewer.end.connect(dtlsParameters)
       return {}
     },
@@ -198,7 +198,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
       const { consumer_id } = parseData(viewerRequests['request-keyframe'], data)
       this.#joinedViewer()
       const media = this.#all.map((watched) => watched.mediaOf(consumer_id)).find(Boolean)
-      if (!media) throw new CodedError('unknown_consumer', 'there is no such consumer', { status: 404 })
+      if (!media) throw new CodedError('unknown_consumer', 'there is no such consumer')
       await media.requestKeyframe(consumer_id)
       return {}
     },
@@ -251,7 +251,7 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
 
   #replace(watched: WatchedStream, ticket: string): WatchedStreamInfo {
     if (this.#watched.has(ticket))
-      throw new CodedError('ticket_in_use', 'this connection uses that ticket already', { status: 409 })
+      throw new CodedError('ticket_in_use', 'this connection uses that ticket already')
     watched.renew((listener) => {
       const admitted = this.#admission.admit(ticket, listener)
       if (admitted.stream === watched.stream) return admitted
@@ -259,9 +259,6 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
       throw new CodedError(
         'other_stream',
         'the ticket is for another stream: watch that stream beside this one',
-        {
-          status: 409,
-        },
       )
     })
     for (const [before, each] of this.#watched) if (each === watched) this.#watched.delete(before)
@@ -278,9 +275,6 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
       throw new CodedError(
         'too_many_streams',
         `one connection watches ${MAX_WATCHED_STREAMS} streams at most`,
-        {
-          status: 429,
-        },
       )
     const watched = new WatchedStream(this, (listener) => this.#admission.admit(ticket, listener), view)
     clearTimeout(this.#idleTimer)
@@ -345,13 +339,12 @@ export class ViewerSession implements ViewerListener, WatchingConnection {
 
   #watchedBy(contractId: string): WatchedStream {
     const watched = this.#all.find((each) => each.contractId === contractId)
-    if (!watched)
-      throw new CodedError('not_watched', 'this connection watches nothing by that contract', { status: 404 })
+    if (!watched) throw new CodedError('not_watched', 'this connection watches nothing by that contract')
     return watched
   }
 
   #joinedViewer(): Viewer {
-    if (!this.#viewer) throw new CodedError('not_joined', 'send join first', { status: 409 })
+    if (!this.#viewer) throw new CodedError('not_joined', 'send join first')
     return this.#viewer
   }
 

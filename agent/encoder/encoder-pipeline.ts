@@ -45,7 +45,7 @@ export function findVideoEncoder(): VideoEncoder {
   const found = VIDEO_ENCODERS.find((name) => hasElement(name))
   if (found && missing.length === 0) return found
   const what = found ? missing.join(', ') : VIDEO_ENCODERS.join(' or ')
-  throw new CodedError('gstreamer_missing', `GStreamer has no ${what} here`, { status: 503 })
+  throw new CodedError('gstreamer_missing', `GStreamer has no ${what} here`)
 }
 
 /**

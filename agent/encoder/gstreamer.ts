@@ -80,7 +80,6 @@ export function loadGstreamer(): Gstreamer {
     return gst
   } catch (thrown) {
     throw new CodedError('gstreamer_missing', 'GStreamer cannot be loaded', {
-      status: 503,
       details: [
         'on Debian and Ubuntu: apt-get install gstreamer1.0-plugins-base gstreamer1.0-plugins-ugly',
         messageOf(thrown),

@@ -151,7 +151,6 @@ export function openRistLibrary(name: string): RistLibrary {
     return bind(koffi.load(name))
   } catch (thrown) {
     throw new CodedError('rist_library_missing', `${name} cannot be loaded: RIST needs librist`, {
-      status: 503,
       details: ['on Debian and Ubuntu: apt-get install librist4', messageOf(thrown)],
       cause: thrown,
     })
@@ -214,9 +213,7 @@ const TEXT_BYTES = 128
 function encodeText(config: RistPointer, field: PeerConfigText, value: string): void {
   const bytes = Buffer.alloc(TEXT_BYTES)
   if (bytes.write(value, 0, TEXT_BYTES - 1, 'utf8') !== Buffer.byteLength(value)) {
-    throw new CodedError('rist_text_too_long', `${field} must be at most ${TEXT_BYTES - 1} bytes`, {
-      status: 400,
-    })
+    throw new CodedError('rist_text_too_long', `${field} must be at most ${TEXT_BYTES - 1} bytes`)
   }
   const offset = koffi.offsetof(peerConfigStruct, field)
   koffi.encode(config, offset, koffi.array('uint8_t', TEXT_BYTES, 'Typed'), bytes)
@@ -248,7 +245,7 @@ export function createPeer(context: RistPointer, url: string, fields: PeerConfig
     if (fields.texts.miface !== undefined) encodeText(config, 'miface', fields.texts.miface)
     const peer: [RistPointer | null] = [null]
     if (rist.peerCreate(context, peer, config) !== 0 || !peer[0]) {
-      throw new CodedError('rist_peer_failed', `librist cannot open ${url}`, { status: 503 })
+      throw new CodedError('rist_peer_failed', `librist cannot open ${url}`)
     }
     return peer[0]
   } finally {
@@ -265,8 +262,6 @@ export function createPeer(context: RistPointer, url: string, fields: PeerConfig
 export function enableSrp(peer: RistPointer, username: string, password: string): void {
   const result = loadRist().enableSrp(peer, username, password, null, null)
   if (result !== 0) {
-    throw new CodedError('rist_srp_failed', `librist refused the SRP credentials (code ${result})`, {
-      status: 400,
-    })
+    throw new CodedError('rist_srp_failed', `librist refused the SRP credentials (code ${result})`)
   }
 }

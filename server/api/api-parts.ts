@@ -1,8 +1,10 @@
+import type { ErrorCode } from '../../common/error-codes.ts'
 import type { Action } from '../../common/wire/ids.ts'
 import type { Authenticator } from '../auth/authenticate.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
 import type { About, Authorization } from '../policies/authorizer.ts'
+import type { FailureListener } from './error-answer.ts'
 import type { Route } from './route.ts'
 import type { YamlParser } from './yaml-parser.ts'
 
@@ -12,7 +14,7 @@ export interface AnsweredRequest {
   readonly requestId: string
   readonly status: number
   /** The error's code; null for an answer without error. */
-  readonly code: string | null
+  readonly code: ErrorCode | null
   /** The hub failed. An error with `failed` false is a refusal. */
   readonly failed: boolean
   /** Time from the request's head to its answer. */
@@ -33,7 +35,7 @@ export interface ApiParts {
   /** Called after each answer, for metrics. */
   readonly onAnswered?: (request: AnsweredRequest) => void
   /** The hub failed at a request: for the log and `errors_total`. */
-  readonly onFailure: (code: string, cause: unknown, requestId: string) => void
+  readonly onFailure: FailureListener
   /** For tests: checks each answer against its schema, and fails the request if the answer does not fit. */
   readonly validateAnswers?: boolean
 }

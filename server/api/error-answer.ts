@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http'
+import type { ErrorRequestHandler } from 'express'
 import { z } from 'zod'
+import type { ErrorCode } from '../../common/error-codes.ts'
 import { CodedError } from '../../common/errors.ts'
 import { challenge } from '../auth/auth-errors.ts'
-import { ApiError, type ErrorHints } from './api-error.ts'
-import { sendJson } from './json-answer.ts'
+import { requestIdOf, sendJson } from './json-answer.ts'
 
 /** Every answer that is an error. */
 export const errorAnswerSchema = z.strictObject({
@@ -22,31 +23,41 @@ export type ErrorAnswer = z.infer<typeof errorAnswerSchema>
 const RETRY_AFTER_SECONDS = 1
 
 /** 503s by which the hub says no as it was told to: nothing failed. */
-const REFUSALS: ReadonlySet<string> = new Set(['saturated', 'no_path', 'ports_exhausted', 'draining'])
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['saturated', 'no_path', 'ports_exhausted', 'draining'])
 
 /** Whether the hub failed; else it refused. */
 export function isFailure({ status, code }: Pick<CodedError, 'status' | 'code'>): boolean {
   return status >= 500 && !(status === 503 && REFUSALS.has(code))
 }
 
+/** Hears of each failure of the hub. */
+export type FailureListener = (code: ErrorCode, cause: unknown, requestId: string) => void
+
 /** What an error's answer said. */
 export interface AnsweredError {
   readonly status: number
-  readonly code: string
+  readonly code: ErrorCode
   /** The hub failed; else it refused. */
   readonly failed: boolean
 }
 
-/** The one place where what was thrown becomes an answer. */
+/** Answers what express and its handlers throw. */
+export function errorAnswers(onFailure: FailureListener): ErrorRequestHandler {
+  return (thrown, request, response, next) => {
+    if (response.headersSent) return next(thrown)
+    sendError(response, thrown, requestIdOf(request), onFailure)
+  }
+}
+
+/** The one place where what was thrown becomes an answer of HTTP. */
 export function sendError(
   response: ServerResponse,
   thrown: unknown,
   requestId: string,
-  onFailure: (code: string, cause: unknown, requestId: string) => void,
+  onFailure: FailureListener,
 ): AnsweredError {
   const error = codedError(thrown)
-  const { code, status, message, details } = error
-  const hints: ErrorHints = error instanceof ApiError ? error.hints : {}
+  const { code, status, message, details, hints } = error
   const failed = isFailure(error)
   if (failed) onFailure(code, thrown, requestId)
   const retryAfter = hints.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined)
@@ -78,6 +89,6 @@ function codedError(thrown: unknown): CodedError {
   return new CodedError(code, 'the hub failed; its log says why', { status: 500 })
 }
 
-function resourceOf(code: string): string {
+function resourceOf(code: ErrorCode): string {
   return /^(store|audit|database)_/.test(code) ? 'store' : code
 }

@@ -1,5 +1,5 @@
-import { badRequest } from './api-error.ts'
 import { MAX_DEPTH, PROTOTYPE_KEY_LENGTHS, refusePrototypeKey, tooDeep } from './plain-data.ts'
+import { badRequest } from './refusals.ts'
 
 /** Most values in a body: a full batch of telemetry has 15,000. Each value takes later parsers a microsecond. */
 const MAX_VALUES = 16_000
@@ -20,7 +20,7 @@ for (const byte of [QUOTE, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJE
 /**
  * Refuses JSON that would take long to parse, or that holds what no request of ours needs (see plain-data.ts). This
  * looks at bytes alone: a MiB takes 4 ms. The parser says later whether the bytes are JSON at all.
- * @throws ApiError 400
+ * @throws CodedError 400
  */
 export function refuseHostileJson(bytes: Buffer): void {
   let values = 1

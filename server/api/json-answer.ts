@@ -1,7 +1,16 @@
-import type { ServerResponse } from 'node:http'
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /** Nothing on the way may store an answer: the answer may hold secrets, and is out of date when it arrives. */
 const HEADERS = { 'cache-control': 'no-store' } as const
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
+
+/** The client's id, where its form is fit for a log line, or a new id. */
+export function requestIdOf({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id']
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+}
 
 export function sendJson(
   response: ServerResponse,

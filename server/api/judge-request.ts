@@ -1,10 +1,11 @@
+import { CodedError } from '../../common/errors.ts'
 import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 import { mayActIn } from '../../policy/tenancy.ts'
 import { ANONYMOUS, type AuthenticatedPrincipal, anonymousIn, isHubNode } from '../auth/principal.ts'
 import type { About } from '../policies/authorizer.ts'
 import { HUB_TENANT_ID } from '../store/store.ts'
-import { ApiError, notFound } from './api-error.ts'
 import type { ApiParts } from './api-parts.ts'
+import { notFound } from './refusals.ts'
 import type { Asking, Outcome, PreparedHead, Route, Scope } from './route.ts'
 
 /**
@@ -35,13 +36,13 @@ export function refuseBeforeBody(
   head.ok.admit?.({ principal: asking, tenantId, ask })
 }
 
-/** Who acts, and in which tenant. @throws ApiError 404 for a tenant in which the caller may not act */
+/** Who acts, and in which tenant. @throws CodedError 404 for a tenant in which the caller may not act */
 export function whoActs(principal: AuthenticatedPrincipal, scope: Scope) {
   const acts = tenantOf(principal, scope)
   return { asking: principal === ANONYMOUS ? anonymousIn(acts.tenantId) : principal, ...acts }
 }
 
-/** Asks the ACL about everything that a request names. @throws ApiError 401, 403, 404 */
+/** Asks the ACL about everything that a request names. @throws CodedError 401, 403, 404 */
 export function refuseByAcl(
   route: Route,
   parts: ApiParts,
@@ -95,13 +96,13 @@ function refuseUnlessAllowed(
 }
 
 /** 401 for a caller without a proof, 403 for everybody else. */
-export function refusal(principal: AuthenticatedPrincipal, rule: string, reason: string): ApiError {
+export function refusal(principal: AuthenticatedPrincipal, rule: string, reason: string): CodedError {
   if (principal.role === 'anonymous') return unauthenticated()
-  return new ApiError(403, 'denied', reason, { rule, details: [`rule: ${rule}`] })
+  return new CodedError('denied', reason, { rule, details: [`rule: ${rule}`] })
 }
 
-export function unauthenticated(): ApiError {
-  return new ApiError(401, 'unauthenticated', 'the request needs a bearer token', {
+export function unauthenticated(): CodedError {
+  return new CodedError('unauthenticated', 'the request needs a bearer token', {
     details: ['header Authorization: must be `Bearer` and a token of this hub'],
   })
 }

@@ -1,9 +1,10 @@
-import { type ErrorRequestHandler, type RequestHandler, Router } from 'express'
-import { ApiError, notFound } from './api-error.ts'
+import { type RequestHandler, Router } from 'express'
+import { CodedError } from '../../common/errors.ts'
 import type { ApiParts } from './api-parts.ts'
-import { sendError } from './error-answer.ts'
+import { errorAnswers } from './error-answer.ts'
+import { notFound } from './refusals.ts'
 import type { Route } from './route.ts'
-import { requestIdOf, serveRoute } from './serve-route.ts'
+import { serveRoute } from './serve-route.ts'
 
 /**
  * An express router with all routes. It passes on unknown paths, except below `/v1/…`, which belongs to the router. It
@@ -17,7 +18,8 @@ export function apiRouter(routes: readonly Route[], parts: ApiParts): Router {
     place.all(otherMethods(ofPath))
   }
   router.use('/v1', (_request, _response, next) => next(notFound('route')))
-  router.use(failures(parts))
+  // Errors thrown outside of a route: an unknown route, a path that can't be decoded.
+  router.use(errorAnswers(parts.onFailure))
   return router
 }
 
@@ -31,14 +33,6 @@ function otherMethods(routes: readonly Route[]): RequestHandler {
   const allow = [...new Set(['OPTIONS', ...methods, ...(methods.includes('GET') ? ['HEAD'] : [])])].sort()
   return (request, response, next) => {
     if (request.method === 'OPTIONS') return void response.writeHead(204, { allow: allow.join(', ') }).end()
-    next(new ApiError(405, 'method_not_allowed', `${allow.join(', ')} is what this path takes`, { allow }))
-  }
-}
-
-/** Errors thrown outside of a route: an unknown route, a path that can't be decoded. */
-function failures(parts: ApiParts): ErrorRequestHandler {
-  return (thrown, request, response, next) => {
-    if (response.headersSent) return next(thrown)
-    sendError(response, thrown, requestIdOf(request), parts.onFailure)
+    next(new CodedError('method_not_allowed', `${allow.join(', ')} is what this path takes`, { allow }))
   }
 }

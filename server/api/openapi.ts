@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type ErrorCode, statusOf } from '../../common/error-codes.ts'
 import { errorAnswerSchema } from './error-answer.ts'
 import type { HeaderSpec, Route } from './route.ts'
 
@@ -220,28 +221,25 @@ function originHeaders({ anyOrigin = false }: Route): Readonly<Record<string, Op
   return { 'Access-Control-Allow-Origin': origin }
 }
 
-/** The codes of every error that a route may give, by status: its own and the frame's. */
-export function errorsOf(route: Route): Map<number, string[]> {
-  const { action, role, identifies = false, body, params, query, ifMatch, errors = {} } = route
-  const all = new Map<number, string[]>()
-  const add = (status: number, ...codes: readonly string[]): void => {
-    all.set(status, [...new Set([...(all.get(status) ?? []), ...codes])])
-  }
-  add(400, 'bad_request')
-  if (action !== null || role !== undefined) add(401, 'unauthenticated')
-  if (action !== null || role !== undefined || identifies)
-    add(401, 'credentials_malformed', 'token_invalid', 'token_expired', 'token_revoked')
-  if (action !== null || role !== undefined) add(403, 'denied')
-  if ((action !== null || identifies) && (params ?? query ?? body) !== undefined) add(404, 'tenant_not_found')
-  if (body !== undefined) {
-    add(413, 'body_too_large')
-    add(415, 'unsupported_media_type')
-  }
-  if (ifMatch === 'required') add(428, 'precondition_required')
-  add(429, 'too_many_requests')
-  add(503, 'timeout', 'store_unavailable', 'store_saturated')
-  for (const [status, codes] of Object.entries(errors)) add(Number(status), ...codes)
-  return new Map([...all].sort(([a], [b]) => a - b))
+/** The codes of every error that a route may give, by status: the frame's and its own. */
+export function errorsOf(route: Route): Map<number, readonly string[]> {
+  const { action, role, identifies = false, body, params, query, ifMatch, errors = [] } = route
+  const known = action !== null || role !== undefined
+  const codes = new Set<ErrorCode>([
+    'bad_request',
+    ...(known ? (['unauthenticated', 'denied'] as const) : []),
+    ...(known || identifies
+      ? (['credentials_malformed', 'token_invalid', 'token_expired', 'token_revoked'] as const)
+      : []),
+    ...((action !== null || identifies) && (params ?? query ?? body) !== undefined
+      ? (['tenant_not_found'] as const)
+      : []),
+    ...(body === undefined ? [] : (['body_too_large', 'unsupported_media_type'] as const)),
+    ...(ifMatch === 'required' ? (['precondition_required'] as const) : []),
+    ...(['too_many_requests', 'timeout', 'store_unavailable', 'store_saturated'] as const),
+    ...errors,
+  ])
+  return new Map([...Map.groupBy(codes, statusOf)].sort(([a], [b]) => a - b))
 }
 
 function errorResponse(route: Route, status: number, codes: readonly string[]): OpenApiResponse {

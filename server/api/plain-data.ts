@@ -1,4 +1,4 @@
-import { badRequest } from './api-error.ts'
+import { badRequest } from './refusals.ts'
 
 /** Deepest nesting of arrays and objects in a body. */
 export const MAX_DEPTH = 32
@@ -10,7 +10,7 @@ export const PROTOTYPE_KEY_LENGTHS: ReadonlySet<number> = new Set([9, 11])
  * Refuses what no request of ours needs and what careless code trips over: nesting deeper than MAX_DEPTH, and prototype
  * keys anywhere.
  * @param value the result of a YAML parser; JSON is checked before it is parsed, see hostile-json.ts
- * @throws ApiError 400
+ * @throws CodedError 400
  */
 export function refuseHostileData(part: string, value: unknown): void {
   const waiting: { at: object; depth: number }[] = []
@@ -31,7 +31,7 @@ export function tooDeep(part: string): Error {
   return badRequest(`the ${part} is nested too deeply`, [`${part}: nested deeper than ${MAX_DEPTH} levels`])
 }
 
-/** @throws ApiError 400 */
+/** @throws CodedError 400 */
 export function refusePrototypeKey(part: string, key: string): void {
   if (PROTOTYPE_KEYS.has(key))
     throw badRequest(`the ${part} has a key that is not allowed`, [`${part}: no field may be named ${key}`])

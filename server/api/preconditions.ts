@@ -1,4 +1,5 @@
-import { ApiError, badRequest } from './api-error.ts'
+import { CodedError } from '../../common/errors.ts'
+import { badRequest } from './refusals.ts'
 
 /** Versions that `If-Match` names; -1 for a tag that no document of ours has. `*`: any version, if there is one. */
 export type EntityTags = '*' | readonly number[]
@@ -18,7 +19,7 @@ export const ETAG_HEADER = {
 
 /**
  * Reads `If-Match`, RFC 9110 section 13.1.1. A weak tag never matches there.
- * @throws ApiError 400 where the header is no list of entity tags
+ * @throws CodedError 400 where the header is no list of entity tags
  */
 export function readIfMatch(header: string | undefined): EntityTags | null {
   if (header === undefined) return null
@@ -33,11 +34,11 @@ export function readIfMatch(header: string | undefined): EntityTags | null {
   })
 }
 
-/** @throws ApiError 412 unless `tags` name `version`, which is 0 for a missing document. null matches anything. */
+/** @throws CodedError 412 unless `tags` name `version`, which is 0 for a missing document. null matches anything. */
 export function requireMatch(tags: EntityTags | null, version: number): void {
   const matches = tags === null || (tags === '*' ? version > 0 : tags.includes(version))
   if (!matches)
-    throw new ApiError(412, 'version_conflict', 'somebody changed it meanwhile', {
+    throw new CodedError('version_conflict', 'somebody changed it meanwhile', {
       details: [`the version is ${version}: read it again, and send its ETag as If-Match`],
     })
 }

@@ -1,13 +1,13 @@
 import { z } from 'zod'
-import { badRequest } from './api-error.ts'
 import { refusePrototypeKey } from './plain-data.ts'
+import { badRequest } from './refusals.ts'
 
 /** More fields than any route knows. */
 const MAX_FIELDS = 50
 
 /**
  * The query of a URL. A name that is given twice is refused, because parsers differ on which of the two counts.
- * @throws ApiError 400
+ * @throws CodedError 400
  */
 export function readQuery(url: string): Record<string, string> {
   const at = url.indexOf('?')

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import { ApiError, badRequest } from './api-error.ts'
+import { CodedError } from '../../common/errors.ts'
 import { refuseHostileJson } from './hostile-json.ts'
+import { badRequest } from './refusals.ts'
 import type { BodyType } from './route.ts'
 
 /** Longest body of any request, bytes. */
@@ -30,7 +31,7 @@ export function announcesBody({ headers }: IncomingMessage): boolean {
 
 /**
  * The declared type of the body.
- * @throws ApiError 415 for another type, another charset than UTF-8, or compression
+ * @throws CodedError 415 for another type, another charset than UTF-8, or compression
  */
 export function bodyTypeOf({ headers }: IncomingMessage, types: readonly BodyType[]): BodyType {
   const [name = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';')
@@ -46,7 +47,7 @@ export function bodyTypeOf({ headers }: IncomingMessage, types: readonly BodyTyp
   return type
 }
 
-/** @throws ApiError 413, 400; and the reason with which `signal` is aborted */
+/** @throws CodedError 413, 400; and the reason with which `signal` is aborted */
 export async function readBody(
   request: IncomingMessage,
   type: BodyType,
@@ -105,14 +106,14 @@ function parseJson(text: string): unknown {
   }
 }
 
-function tooLarge(limit: number): ApiError {
-  return new ApiError(413, 'body_too_large', `the body is longer than ${limit} bytes`, {
+function tooLarge(limit: number): CodedError {
+  return new CodedError('body_too_large', `the body is longer than ${limit} bytes`, {
     details: [`body: at most ${limit} bytes`],
   })
 }
 
-function unsupported(detail: string): ApiError {
-  return new ApiError(415, 'unsupported_media_type', 'this path does not take a body of this type', {
+function unsupported(detail: string): CodedError {
+  return new CodedError('unsupported_media_type', 'this path does not take a body of this type', {
     details: [detail],
   })
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { ErrorCode } from '../../common/error-codes.ts'
 import type { Action } from '../../common/wire/ids.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import type { CostClass } from '../auth/rate-limits.ts'
@@ -107,8 +108,8 @@ interface RouteFacts {
   readonly maxBodyBytes?: number
   /** Whether `If-Match` is read, and whether the header must be there (428 without). */
   readonly ifMatch?: 'optional' | 'required'
-  /** Codes that the route may give beside those of the frame (bad_request, unauthenticated, denied, …), by status. */
-  readonly errors?: Readonly<Record<number, readonly string[]>>
+  /** Codes that the route may give beside those of the frame (bad_request, unauthenticated, denied, …). */
+  readonly errors?: readonly ErrorCode[]
   /** The answer may wait for news. The wait ends when the caller's proof is revoked. */
   readonly holds?: boolean
   /** Pages of any origin may ask. Every answer and every error says so (doors/door-cors.ts). */

@@ -1,18 +1,18 @@
-import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import type { Request, RequestHandler, Response } from 'express'
+import type { ErrorCode } from '../../common/error-codes.ts'
+import { CodedError } from '../../common/errors.ts'
 import { isRefusal, type RefusalCode, refused } from '../auth/auth-errors.ts'
 import { credentialsOf } from '../auth/authenticate.ts'
 import { ANONYMOUS, type AuthenticatedPrincipal, limitKeyOf } from '../auth/principal.ts'
 import type { RateAnswer } from '../auth/rate-limits.ts'
-import { ApiError, badRequest } from './api-error.ts'
 import type { ApiParts } from './api-parts.ts'
 import { checkedAnswer } from './checked-answer.ts'
 import { sendError } from './error-answer.ts'
-import { send, sendJson } from './json-answer.ts'
+import { requestIdOf, send, sendJson } from './json-answer.ts'
 import { refusal, refuseBeforeBody, refuseByAcl, unauthenticated, whoActs } from './judge-request.ts'
 import { readIfMatch } from './preconditions.ts'
 import { readQuery, typedText } from './query.ts'
+import { badRequest } from './refusals.ts'
 import { announcesBody, type BodyRules, bodyTypeOf, MAX_BODY_BYTES, readBody } from './request-body.ts'
 import {
   type Prepared,
@@ -24,7 +24,6 @@ import {
 } from './route.ts'
 
 const TIMEOUT_MS = 10_000
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 
 /**
  * Answers the requests of one route. The order makes sure that a caller learns and costs no more than the caller may:
@@ -38,7 +37,7 @@ export function serveRoute(route: Route, parts: ApiParts): RequestHandler {
     // The caller's address, from a trusted proxy where there is one, else from the socket.
     const address = request.ip ?? request.socket.remoteAddress ?? ''
     const limit = timeLimit(response, route.timeoutMs ?? TIMEOUT_MS)
-    let answered: { status: number; code: string | null; failed: boolean }
+    let answered: { status: number; code: ErrorCode | null; failed: boolean }
     answered = { status: route.answer.status, code: null, failed: false }
     try {
       const answer = await limit.race(answerTo(route, parts, request, { requestId, address, limit }))
@@ -62,12 +61,6 @@ async function counted(thrown: unknown, { limits }: ApiParts, address: string): 
   } catch (tooMany) {
     return tooMany
   }
-}
-
-/** The client's id, where its form is fit for a log line, or a new id. */
-export function requestIdOf({ headers }: IncomingMessage): string {
-  const given = headers['x-request-id']
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
 }
 
 async function answerTo(
@@ -133,7 +126,7 @@ function letGo(parts: ApiParts, principal: AuthenticatedPrincipal, limit: TimeLi
   limit.defer(whileCurrent(parts, principal, (code) => limit.end(refused(code))))
   const { closing } = parts
   const stop = () =>
-    limit.end(new ApiError(503, 'draining', 'the hub is stopping: ask again', { resource: 'hub' }))
+    limit.end(new CodedError('draining', 'the hub is stopping: ask again', { resource: 'hub' }))
   closing?.addEventListener('abort', stop)
   limit.defer(() => closing?.removeEventListener('abort', stop))
 }
@@ -161,7 +154,7 @@ function readHead(route: Route, request: Request): RawHead {
 function readPrecondition({ ifMatch }: Route, request: Request): RouteContext['ifMatch'] {
   const tags = ifMatch === undefined ? null : readIfMatch(request.headers['if-match'])
   if (ifMatch !== 'required' || tags !== null) return tags
-  throw new ApiError(428, 'precondition_required', 'the request needs If-Match', {
+  throw new CodedError('precondition_required', 'the request needs If-Match', {
     details: ['header If-Match: must be the ETag of the version that is to be replaced'],
   })
 }
@@ -184,13 +177,13 @@ async function readInput(
   return outcome.ok
 }
 
-function malformed(wrong: readonly string[]): ApiError {
+function malformed(wrong: readonly string[]): CodedError {
   return badRequest('the request is not as it should be', wrong)
 }
 
 function refuseAbove(answer: RateAnswer): void {
   if (!answer.ok)
-    throw new ApiError(429, 'too_many_requests', 'too many requests', {
+    throw new CodedError('too_many_requests', 'too many requests', {
       retryAfterSeconds: answer.retry_after_s,
       details: [`room again in ${answer.retry_after_s} s`],
     })
@@ -223,7 +216,7 @@ function timeLimit(response: Response, ms: number): TimeLimit {
   const { signal } = controller
   const timer = setTimeout(() => {
     controller.abort(
-      new ApiError(503, 'timeout', `the hub did not come to an answer within ${ms} ms`, {
+      new CodedError('timeout', `the hub did not come to an answer within ${ms} ms`, {
         resource: 'time',
         details: ['the outcome is unknown: read before trying again'],
       }),

@@ -5,9 +5,9 @@ import {
   telemetryAnswerSchema,
   telemetryBodySchema,
 } from '../../common/wire/telemetry.ts'
-import { type TelemetryIntake, TelemetrySaturated } from '../telemetry/intake.ts'
+import type { TelemetryIntake } from '../telemetry/intake.ts'
 import { checkReports, reporterOf } from '../telemetry/reporter.ts'
-import { ApiError, badRequest } from './api-error.ts'
+import { badRequest } from './refusals.ts'
 import { defineRoute } from './route.ts'
 
 /** Most streams that one batch may be about. */
@@ -29,12 +29,7 @@ export const postTelemetry = (intake: Pick<TelemetryIntake, 'accept'>) =>
     query: z.strictObject({ tenant_id: tenantIdSchema.optional() }),
     body: telemetryBodySchema,
     answer: { status: 202, schema: telemetryAnswerSchema },
-    errors: {
-      400: ['stream_missing'],
-      403: ['not_your_node'],
-      404: ['tenant_not_found'],
-      429: ['telemetry_saturated'],
-    },
+    errors: ['stream_missing', 'not_your_node', 'tenant_not_found', 'telemetry_saturated'],
     bodyScope: { names: ['stream_id'], of: (body) => ({ streamIds: streamsIn(body) }) },
     units: ({ body }) => (Array.isArray(body) ? body.length : 1),
     handle: ({ principal, tenantId }, { body }) => {
@@ -42,18 +37,12 @@ export const postTelemetry = (intake: Pick<TelemetryIntake, 'accept'>) =>
       const shared = principal.node_id !== null && principal.tenant_id === null
       const reporter = reporterOf(principal, shared ? null : tenantId)
       checkReports(reporter, reports)
-      try {
-        intake.accept(reporter, reports)
-      } catch (error) {
-        if (!(error instanceof TelemetrySaturated)) throw error
-        const { code, message, details, retryAfterSeconds } = error
-        throw new ApiError(429, code, message, { details, retryAfterSeconds })
-      }
+      intake.accept(reporter, reports)
       return { accepted: reports.length }
     },
   })
 
-/** @throws ApiError 400 for too many streams: the ACL is asked about each */
+/** @throws CodedError 400 for too many streams: the ACL is asked about each */
 function streamsIn(body: TelemetryBody): (string | null)[] {
   const reports = Array.isArray(body) ? body : [body]
   const streams = [...new Set(reports.map(({ stream_id }) => stream_id ?? null))]

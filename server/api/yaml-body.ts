@@ -1,13 +1,13 @@
 import { type Document, isScalar, parseDocument, visit } from 'yaml'
-import { messageOf } from '../../common/errors.ts'
-import { ApiError, badRequest } from './api-error.ts'
+import { CodedError, messageOf } from '../../common/errors.ts'
+import { badRequest } from './refusals.ts'
 
 /** Nesting up to which YAML's recursive parser runs. Its result is checked against MAX_DEPTH afterwards. */
 const MAX_YAML_OPEN = 200
 
 /**
  * YAML 1.2, core schema: no tags that make objects, no merge keys, few aliases (a bomb is made of many).
- * @throws ApiError 400 with the line and its fault
+ * @throws CodedError 400 with the line and its fault
  */
 export function parseYaml(text: string): unknown {
   refuseDeepYaml(text)
@@ -29,7 +29,7 @@ export function parseYaml(text: string): unknown {
     refuseRepeatedKeys(document)
     return document.toJS({ maxAliasCount: 20 })
   } catch (error) {
-    if (error instanceof ApiError) throw error
+    if (error instanceof CodedError) throw error
     throw badRequest('the body is not YAML', [`body: ${messageOf(error).split('\n', 1)[0]}`])
   }
 }

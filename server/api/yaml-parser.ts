@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
+import { CodedError } from '../../common/errors.ts'
 import { ChildWatch } from '../../common/supervision/child-watch.ts'
-import { ApiError, badRequest } from './api-error.ts'
+import { badRequest } from './refusals.ts'
 
 /** Longest time for a body, ms. A usual body of MAX_YAML_BYTES takes some 100 ms, a hostile one takes seconds. */
 const LIMIT_MS = 1000
@@ -72,7 +73,7 @@ export class YamlParser implements AsyncDisposable {
   }
 
   /**
-   * @throws ApiError 400 with the faults, 429 or 503 where too many wait; and the reason with which `signal` is aborted
+   * @throws CodedError 400 with the faults, 429 or 503 where too many wait; and the reason with which `signal` is aborted
    */
   parse(text: string, sender: YamlSender): Promise<unknown> {
     const { caller, tenantId, signal } = sender
@@ -86,7 +87,7 @@ export class YamlParser implements AsyncDisposable {
         `${MAX_OF_TENANT} YAML bodies of a tenant at a time`,
       )
     if (this.#closed || this.#waiting.length >= MAX_WAITING)
-      throw new ApiError(503, 'saturated', 'too many YAML bodies wait', { resource: 'yaml' })
+      throw new CodedError('saturated', 'too many YAML bodies wait', { resource: 'yaml' })
     return new Promise((resolve, reject) => {
       const job: Job = { ...sender, text, resolve, reject }
       this.#waiting.push(job)
@@ -99,7 +100,7 @@ export class YamlParser implements AsyncDisposable {
     this.#closed = true
     clearTimeout(this.#idle)
     this.#watch?.[Symbol.dispose]()
-    const gone = new ApiError(503, 'draining', 'the hub is stopping: ask again', { resource: 'hub' })
+    const gone = new CodedError('draining', 'the hub is stopping: ask again', { resource: 'hub' })
     for (const job of [this.#running, ...this.#waiting.splice(0)]) job?.reject(gone)
     this.#running = undefined
     await this.#thread?.terminate()
@@ -192,8 +193,8 @@ export class YamlParser implements AsyncDisposable {
   }
 }
 
-function tooMany(what: string, bound: string): ApiError {
-  return new ApiError(429, 'too_many_requests', what, {
+function tooMany(what: string, bound: string): CodedError {
+  return new CodedError('too_many_requests', what, {
     retryAfterSeconds: 1,
     details: [`body: ${bound}; JSON has no such limit`],
   })

@@ -1,6 +1,5 @@
 import { parentPort } from 'node:worker_threads'
-import { messageOf } from '../../common/errors.ts'
-import { ApiError } from './api-error.ts'
+import { CodedError, messageOf } from '../../common/errors.ts'
 import { refuseHostileData } from './plain-data.ts'
 import { parseYaml } from './yaml-body.ts'
 
@@ -16,7 +15,7 @@ function answerTo(text: string): { json: string } | { message: string; details: 
     refuseHostileData('body', value)
     return { json: JSON.stringify(value) ?? 'null' }
   } catch (error) {
-    if (error instanceof ApiError) return { message: error.message, details: [...error.details] }
+    if (error instanceof CodedError) return { message: error.message, details: [...error.details] }
     return { message: 'the body is not YAML', details: [`body: ${messageOf(error).split('\n', 1)[0]}`] }
   }
 }

@@ -10,7 +10,6 @@ export function canonicalJson(value: unknown): string {
     return write(JSON.parse(JSON.stringify(value) ?? 'null'))
   } catch (error) {
     throw new CodedError('not_json', `can't be written as JSON: ${messageOf(error)}`, {
-      status: 400,
       cause: error,
     })
   }

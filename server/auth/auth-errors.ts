@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../common/error-codes.ts'
 import { CodedError } from '../../common/errors.ts'
 
 /**
@@ -19,7 +20,7 @@ const REFUSALS = {
 export type RefusalCode = keyof typeof REFUSALS
 
 export function refused(code: RefusalCode): CodedError {
-  return new CodedError(code, REFUSALS[code], { status: 401 })
+  return new CodedError(code, REFUSALS[code])
 }
 
 export function isRefusal(error: unknown): error is CodedError {
@@ -27,7 +28,7 @@ export function isRefusal(error: unknown): error is CodedError {
 }
 
 /** The `WWW-Authenticate` header that goes with a 401, RFC 6750 section 3. */
-export function challenge(code: string): string {
+export function challenge(code: ErrorCode): string {
   const error =
     code === 'credentials_malformed' ? 'invalid_request' : code.startsWith('token_') ? 'invalid_token' : null
   return error === null ? 'Bearer realm="lanecast"' : `Bearer realm="lanecast", error="${error}"`

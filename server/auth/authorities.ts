@@ -114,7 +114,7 @@ export class Authorities implements AsyncDisposable {
   async signer(id: string): Promise<Signer> {
     const document = this.#documents.get(id)
     if (!document || !this.isTrusted(id))
-      throw new CodedError('authority_not_found', 'there is no such certificate authority', { status: 404 })
+      throw new CodedError('authority_not_found', 'there is no such certificate authority')
     return await this.#signer(document)
   }
 
@@ -161,7 +161,6 @@ export class Authorities implements AsyncDisposable {
     const newest = this.#newest()
     if (newest) return newest
     throw new CodedError('authority_missing', 'there is no certificate authority to sign with', {
-      status: 503,
       details: ['restart the hub: it makes one'],
     })
   }

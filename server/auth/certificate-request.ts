@@ -48,7 +48,6 @@ function refuseOtherKeys({ algorithm }: PublicKey): void {
   if (algorithm.name === 'Ed25519') return
   if (algorithm.name === 'ECDSA' && 'namedCurve' in algorithm && algorithm.namedCurve === 'P-256') return
   throw new CodedError('csr_key', 'the hub does not take a key of this kind', {
-    status: 400,
     details: ['taken: EC on P-256 (prime256v1), Ed25519'],
   })
 }
@@ -62,5 +61,5 @@ async function signatureIsRight(request: Pkcs10CertificateRequest): Promise<bool
 }
 
 function invalid(why: string): CodedError {
-  return new CodedError('csr_invalid', `the certificate request can't be used: ${why}`, { status: 400 })
+  return new CodedError('csr_invalid', `the certificate request can't be used: ${why}`)
 }

@@ -43,5 +43,5 @@ function includes(own: Grants['actions'], action: Grants['actions'][number]): bo
 }
 
 function denied(why: string): CodedError {
-  return new CodedError('delegation_refused', why, { status: 403 })
+  return new CodedError('delegation_refused', why)
 }

@@ -120,13 +120,7 @@ export class Enrolment implements AsyncDisposable {
   /** @throws CodedError `token_lifetime` (400), `delegation_refused` (403) */
   async issue(wanted: NewEnrolment, seconds: number): Promise<{ token: string; info: EnrolmentInfo }> {
     if (!Number.isInteger(seconds) || seconds < 1 || seconds > MAX_ENROLMENT_SECONDS)
-      throw new CodedError(
-        'token_lifetime',
-        `an enrolment token lives 1 to ${MAX_ENROLMENT_SECONDS} seconds`,
-        {
-          status: 400,
-        },
-      )
+      throw new CodedError('token_lifetime', `an enrolment token lives 1 to ${MAX_ENROLMENT_SECONDS} seconds`)
     const { tenant_id, by, grants = ALL_GRANTS } = wanted
     if (by !== 'hub') refuseForeign(by, tenant_id, grants)
     const bearer = newBearerSecret()
@@ -159,7 +153,7 @@ export class Enrolment implements AsyncDisposable {
   async revoke(tenantId: string | null, id: string, by: Actor): Promise<void> {
     const record = await this.#records.find(id)
     if (record?.tenant_id !== ownerOf(tenantId))
-      throw new CodedError('token_not_found', 'there is no such enrolment token', { status: 404 })
+      throw new CodedError('token_not_found', 'there is no such enrolment token')
     const audit = [this.#audit(record.tenant_id, actorName(by), 'enrolment.revoke', id, {})]
     await this.#records.delete(record.tenant_id, id, { audit })
   }
@@ -244,14 +238,12 @@ export class Enrolment implements AsyncDisposable {
 function refuseBeyond({ roles, capabilities }: EnrolmentRecord, request: EnrolRequest): void {
   if (!roles.includes(request.role))
     throw new CodedError('enrolment_role', `the token is not for the role ${request.role}`, {
-      status: 403,
       details: [`it is for: ${roles.join(', ')}`],
     })
   if (capabilities.includes('*')) return
   const beyond = request.capabilities.filter((name) => !capabilities.includes(name))
   if (beyond.length > 0)
     throw new CodedError('enrolment_capability', 'the token does not allow all of these capabilities', {
-      status: 403,
       details: [`not allowed: ${beyond.join(', ')}`],
     })
 }
@@ -259,8 +251,7 @@ function refuseBeyond({ roles, capabilities }: EnrolmentRecord, request: EnrolRe
 function refuseForeign(by: Exclude<Actor, 'hub'>, tenantId: string | null, grants: Grants): void {
   const hubAdmin = by.role === 'admin' && by.tenant_id === null
   if (tenantId !== null) return refuseEscalation(by, { tenant_id: tenantId, role: 'node', grants })
-  if (!hubAdmin)
-    throw new CodedError('delegation_refused', "only an admin adds nodes of the hub's own", { status: 403 })
+  if (!hubAdmin) throw new CodedError('delegation_refused', "only an admin adds nodes of the hub's own")
 }
 
 function infoOf({ tenant_id, id, value }: Typed<EnrolmentRecord>): EnrolmentInfo {
@@ -269,5 +260,5 @@ function infoOf({ tenant_id, id, value }: Typed<EnrolmentRecord>): EnrolmentInfo
 }
 
 function used(): CodedError {
-  return new CodedError('enrolment_token_used', 'the enrolment token was used already', { status: 409 })
+  return new CodedError('enrolment_token_used', 'the enrolment token was used already')
 }

@@ -163,9 +163,7 @@ export class NodeCertificates implements AsyncDisposable {
   async renew(principal: AuthenticatedPrincipal, csr: string): Promise<RenewedCertificate> {
     const present = principal.token_id === null ? undefined : this.#records.get(principal.token_id)
     if (principal.credential !== 'certificate' || !present)
-      throw new CodedError('certificate_required', 'only a node with its present certificate can renew it', {
-        status: 403,
-      })
+      throw new CodedError('certificate_required', 'only a node with its present certificate can renew it')
     this.#refuse(present)
     const { node_id, node_role, grants } = present.value
     const tenant_id = tenantOf(present.tenant_id)
@@ -174,9 +172,6 @@ export class NodeCertificates implements AsyncDisposable {
       throw new CodedError(
         'too_many_certificates',
         `a node can't have more than ${MAX_PER_NODE} certificates`,
-        {
-          status: 429,
-        },
       )
     const issued_for = `certificate:${present.id}`
     const prepared = await this.prepare({ tenant_id, node_id, node_role, grants, issued_for }, csr)
@@ -202,7 +197,7 @@ export class NodeCertificates implements AsyncDisposable {
   async revoke(tenantId: string | null, serial: string, by: Actor, reason: RevocationReason): Promise<void> {
     const record = await this.#records.find(serial)
     if (record?.tenant_id !== ownerOf(tenantId))
-      throw new CodedError('certificate_not_found', 'there is no such certificate', { status: 404 })
+      throw new CodedError('certificate_not_found', 'there is no such certificate')
     const { plans, audit } = this.#planRevocation([record], by, reason)
     await writePlanned(this.#context.store, plans, [], audit)
   }
@@ -266,7 +261,7 @@ export class NodeCertificates implements AsyncDisposable {
       if (value.key_hash !== keyHash) continue
       const own = tenant_id === owner && value.node_id === nodeId
       if (own && (value.revoked_at === null || value.reason === 'superseded')) continue
-      throw new CodedError('csr_key_used', 'this key was certified before: make a new one', { status: 409 })
+      throw new CodedError('csr_key_used', 'this key was certified before: make a new one')
     }
   }
 

@@ -59,7 +59,6 @@ export class SigningKeys implements AsyncDisposable {
     const kid = this.#newest()
     if (kid === undefined)
       throw new CodedError('signing_key_missing', 'there is no key to sign tokens with', {
-        status: 503,
         details: ['restart the hub: it makes one'],
       })
     return { kid, key: this.#signingKey(kid) }

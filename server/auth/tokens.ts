@@ -97,7 +97,7 @@ export class Tokens implements AsyncDisposable {
    */
   async issueJwt(wanted: NewToken, seconds: number): Promise<IssuedToken> {
     if (!Number.isInteger(seconds) || seconds < 1 || seconds > this.maxSeconds)
-      throw new CodedError('token_lifetime', `a token lives 1 to ${this.maxSeconds} seconds`, { status: 400 })
+      throw new CodedError('token_lifetime', `a token lives 1 to ${this.maxSeconds} seconds`)
     const iat = Math.floor(this.#context.now() / 1000)
     const exp = iat + seconds
     const jti = randomId()
@@ -128,7 +128,7 @@ export class Tokens implements AsyncDisposable {
     together: readonly Change[] = [],
   ): Promise<IssuedToken> {
     if (expiresAt !== null && expiresAt <= this.#context.now())
-      throw new CodedError('token_lifetime', 'the API key would be expired already', { status: 400 })
+      throw new CodedError('token_lifetime', 'the API key would be expired already')
     const record = this.#record('api-key', wanted, expiresAt, hashSecret(bearer.secret))
     const info = await this.#add(bearer.id, wanted, record, together)
     return { token: bearerText(API_KEY_PREFIX, bearer), info }
@@ -170,7 +170,7 @@ export class Tokens implements AsyncDisposable {
   async revoke(tenantId: string | null, tokenId: string, by: Actor): Promise<TokenInfo> {
     const record = await this.#records.find(tokenId)
     if (record?.tenant_id !== ownerOf(tenantId))
-      throw new CodedError('token_not_found', 'there is no such token', { status: 404 })
+      throw new CodedError('token_not_found', 'there is no such token')
     if (record.value.revoked_at === null) await this.#revoke([record], by)
     return tokenInfo(this.#records.get(tokenId) ?? record)
   }
@@ -267,9 +267,7 @@ export class Tokens implements AsyncDisposable {
     hash: string | null,
   ): TokenRecord {
     if ((wanted.role === 'admin') !== (wanted.tenant_id === null))
-      throw new CodedError('token_tenant', 'an admin belongs to no tenant, and everybody else to one', {
-        status: 400,
-      })
+      throw new CodedError('token_tenant', 'an admin belongs to no tenant, and everybody else to one')
     const grants = wanted.grants ?? ALL_GRANTS
     if (wanted.by !== 'hub') refuseEscalation(wanted.by, { ...wanted, grants })
     return tokenRecordSchema.parse({

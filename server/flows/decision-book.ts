@@ -1,4 +1,5 @@
 import { type Clock, SYSTEM_CLOCK, wallOf } from '../../common/clock.ts'
+import { CodedError } from '../../common/errors.ts'
 import type { Decision, DecisionRequest, GrantedDecision, Principal } from '../../common/wire/decision.ts'
 import type { Transport } from '../../common/wire/ids.ts'
 import { anonymousCeiling, type Saturation } from '../../policy/capacity.ts'
@@ -12,7 +13,6 @@ import {
   type PeerFacts,
 } from '../../policy/facts.ts'
 import type { TopologySnapshot } from '../../policy/paths/graph.ts'
-import { ApiError } from '../api/api-error.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { addressKey } from '../auth/address-key.ts'
 import { actorOf } from '../auth/principal.ts'
@@ -172,7 +172,13 @@ export function grantedOrThrow(decision: Decision): GrantedDecision {
   if (decision.outcome !== 'refuse') return decision
   const { code, status, message, resource, rule } = decision.refusal
   const retryAfterSeconds = resource === 'node_draining' ? DRAINED_RETRY_S : undefined
-  throw new ApiError(status, code, message, { resource, rule, retryAfterSeconds, details: decision.reasons })
+  throw new CodedError(code, message, {
+    status,
+    resource,
+    rule,
+    retryAfterSeconds,
+    details: decision.reasons,
+  })
 }
 
 /** What `take` needs. */

@@ -1,3 +1,4 @@
+import { CodedError } from '../../common/errors.ts'
 import {
   type DecisionRequest,
   decisionRequestSchema,
@@ -6,7 +7,6 @@ import {
 } from '../../common/wire/decision.ts'
 import type { Endpoint, FlowContract, FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { PublishRequest } from '../../common/wire/flows-api.ts'
-import { ApiError } from '../api/api-error.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { type Taking, take } from './decision-book.ts'
 import { newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './new-contract.ts'
@@ -58,22 +58,17 @@ export async function publish(
   const owner = ownerOf(principal)
   const running = publishers.ofStream(tenantId, request.stream_id)
   if (running && running.owner !== owner)
-    throw new ApiError(409, 'stream_taken', `stream ${request.stream_id} has another publisher`, {
+    throw new CodedError('stream_taken', `stream ${request.stream_id} has another publisher`, {
       retryAfterSeconds: OTHERS_RETRY_S,
     })
   if (running) {
     const { transport } = running.contract
     const wanted = request.preferred_transports
     if (wanted.length > 0 && !wanted.includes(transport))
-      throw new ApiError(
-        409,
-        'stream_taken',
-        `stream ${request.stream_id} is published over ${transport} now`,
-        {
-          retryAfterSeconds: OTHERS_RETRY_S,
-          details: [`end contract ${running.contract.contract_id} first, or ask for ${transport}`],
-        },
-      )
+      throw new CodedError('stream_taken', `stream ${request.stream_id} is published over ${transport} now`, {
+        retryAfterSeconds: OTHERS_RETRY_S,
+        details: [`end contract ${running.contract.contract_id} first, or ask for ${transport}`],
+      })
     const renewed = await publishers.update(running.contract.contract_id, async (before) => {
       const { granted, record } = await take(deps, principal, question, before)
       const flow = { ...renewal(before, granted), requested_class: request.class, proof: proofOf(principal) }

@@ -167,7 +167,7 @@ export class PublisherFlows implements Disposable {
   async begin(flow: LivePublisherFlow, audit: AuditDraft): Promise<void> {
     const { tenant_id, stream_id, contract_id } = flow.contract
     if (this.ofStream(tenant_id, stream_id))
-      throw new CodedError('stream_taken', `stream ${stream_id} has a publisher already`, { status: 409 })
+      throw new CodedError('stream_taken', `stream ${stream_id} has a publisher already`)
     // Reserved before the first wait, so that two requests at once can't both get the stream.
     this.#beginning.add(contract_id)
     this.#add(flow)
@@ -326,7 +326,7 @@ export class PublisherFlows implements Disposable {
   /** @throws CodedError `contract_ended` (409) */
   #running(contractId: string): LivePublisherFlow {
     const flow = this.#flows.get(contractId)
-    if (!flow) throw new CodedError('contract_ended', 'the contract ended meanwhile', { status: 409 })
+    if (!flow) throw new CodedError('contract_ended', 'the contract ended meanwhile')
     return flow
   }
 

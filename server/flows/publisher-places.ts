@@ -7,7 +7,6 @@ import type {
   PublisherPlace,
   PublishingListener,
 } from '../../signaling/publisher-admission.ts'
-import { ApiError } from '../api/api-error.ts'
 import { contractOf } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 
@@ -87,12 +86,10 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
   admit(ticket: string, publisherId: string | null, listener: PublishingListener): PublisherPlace {
     const flow = this.#flows.ofTicket(ticket)
     if (!flow)
-      throw new CodedError('unknown_ticket', 'the ticket is unknown or its contract is over: publish again', {
-        status: 401,
-      })
+      throw new CodedError('unknown_ticket', 'the ticket is unknown or its contract is over: publish again')
     const { contract_id, tenant_id, stream_id } = flow.contract
     const stream = this.#findStream(tenant_id, stream_id)
-    if (!stream) throw new CodedError('stream_not_found', 'there is no such stream now', { status: 404 })
+    if (!stream) throw new CodedError('stream_not_found', 'there is no such stream now')
     const entry = this.#entryOf(contract_id, stream)
     const before = entry.holder
     if (before && !sameProgram(before, publisherId) && !this.#hasStopped(entry)) throw taken(stream_id)
@@ -214,8 +211,8 @@ function sameProgram({ publisherId }: Holder, other: string | null): boolean {
 }
 
 /** 409 where somebody already publishes by the same token. */
-export function taken(streamId: string): ApiError {
-  return new ApiError(409, 'stream_taken', `stream ${streamId} is being published already`, {
+export function taken(streamId: string): CodedError {
+  return new CodedError('stream_taken', `stream ${streamId} is being published already`, {
     retryAfterSeconds: ASK_AGAIN_S,
     details: ['whoever has the same token may take over as soon as its media stops'],
   })

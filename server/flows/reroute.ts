@@ -26,8 +26,7 @@ export async function reroute(
 ): Promise<FlowContract> {
   const { publishers } = deps
   const found = publishers.ofStream(tenantId, request.stream_id)
-  if (!found)
-    throw new CodedError('stream_not_found', `there is no stream "${request.stream_id}"`, { status: 404 })
+  if (!found) throw new CodedError('stream_not_found', `there is no stream "${request.stream_id}"`)
   const updated = await publishers.update(found.contract.contract_id, async (running) => {
     const question = decisionRequestSchema.parse({
       action: 'reroute',

@@ -177,20 +177,12 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     const contractId = this.#byTicket.get(hashOf(ticket))
     const entry = contractId === undefined ? undefined : this.#entries.get(contractId)
     if (!entry)
-      throw new CodedError(
-        'unknown_ticket',
-        'the ticket is unknown or its contract is over: subscribe again',
-        {
-          status: 401,
-        },
-      )
+      throw new CodedError('unknown_ticket', 'the ticket is unknown or its contract is over: subscribe again')
     if (entry.listener)
-      throw new CodedError('ticket_in_use', 'another connection uses this ticket: subscribe again', {
-        status: 409,
-      })
+      throw new CodedError('ticket_in_use', 'another connection uses this ticket: subscribe again')
     const { flow } = entry
     const stream = this.#streams.get(flow.tenantId, flow.streamId)
-    if (!stream) throw new CodedError('stream_not_found', 'there is no such stream now', { status: 404 })
+    if (!stream) throw new CodedError('stream_not_found', 'there is no such stream now')
     entry.listener = listener
     this.#unusedUntil.delete(flow.contractId)
     this.#apply(entry, this.#limits.get(listener) ?? entry.flow.limitKbps)

@@ -129,7 +129,6 @@ export class PolicyBook implements AsyncDisposable {
     const cost = aclCost(document.acl ?? [], MAX_ACL_COST)
     if (cost > MAX_ACL_COST)
       throw new CodedError('policy_invalid', 'the ACL has too many patterns', {
-        status: 400,
         details: [
           `acl: its streams and subjects cost more than ${MAX_ACL_COST}: a name or \`name-*\` costs 1 to 64, a part between two \`*\` 64, with \`?\` in it 64 for each character`,
         ],

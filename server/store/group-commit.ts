@@ -45,7 +45,6 @@ export class GroupCommit<W> implements AsyncDisposable {
     if (this.#waiting.length >= this.#options.maxWaiting)
       return Promise.reject(
         new CodedError('store_saturated', 'too many writes wait for the database', {
-          status: 503,
           details: [`${this.#waiting.length} writes wait; try again in a second`],
         }),
       )

@@ -81,7 +81,7 @@ export function postgresFailure(error: unknown): CodedError {
   if (state === '53100') return new CodedError('store_full', "the database's disk is full", options)
   // Classes 22, 23, 42, 54: the fault is in the statement or its values. No state at all: the connection broke.
   if (state !== undefined && /^(?:2[23]|42|54|P0)/.test(state))
-    return new CodedError('store_failed', 'the database refused', { ...options, status: 500 })
+    return new CodedError('store_failed', 'the database refused', { ...options })
   return new CodedError('store_unavailable', "the database can't be reached", options)
 }
 

@@ -73,11 +73,10 @@ function withinLimit(text: string, what: string): string {
   const bytes = Buffer.byteLength(text)
   if (bytes <= MAX_DOCUMENT_BYTES) return text
   throw new CodedError('document_too_large', `${what} is too large to be stored`, {
-    status: 413,
     details: [`it has ${bytes} bytes; allowed: ${MAX_DOCUMENT_BYTES}`],
   })
 }
 
 function bad(message: string): CodedError {
-  return new CodedError('bad_document', message, { status: 400 })
+  return new CodedError('bad_document', message)
 }

@@ -121,6 +121,6 @@ export function sqliteFailure(error: unknown): CodedError {
       // The hub's statements are right, so the tables are wrong.
       return databaseDamaged('the database is not as the hub made it', error)
     default:
-      return new CodedError('store_failed', 'the database refused', { ...options, status: 500 })
+      return new CodedError('store_failed', 'the database refused', { ...options })
   }
 }

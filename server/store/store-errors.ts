@@ -1,13 +1,12 @@
 import { CodedError } from '../../common/errors.ts'
 
 export function storeClosed(): CodedError {
-  return new CodedError('store_closed', 'the store is closed', { status: 503 })
+  return new CodedError('store_closed', 'the store is closed')
 }
 
 /** Nobody can tell whether the transaction was committed. */
 export function outcomeUnknown(cause: unknown): CodedError {
   return new CodedError('store_outcome_unknown', 'it is not known whether the write was made', {
-    status: 503,
     cause,
     details: ['the database went away meanwhile: read the document before trying again'],
   })
@@ -16,7 +15,6 @@ export function outcomeUnknown(cause: unknown): CodedError {
 /** Somebody removed the chain's head. New records could not be told from forged ones. */
 export function auditHeadMissing(): CodedError {
   return new CodedError('audit_head_missing', "the audit trail's head is gone from the database", {
-    status: 503,
     details: ['until the head is back the hub does nothing that must be recorded: see npm run audit:verify'],
   })
 }
@@ -41,7 +39,6 @@ export function databaseDamaged(
   of: 'sqlite' | 'postgres' = 'sqlite',
 ): CodedError {
   return new CodedError('database_damaged', what, {
-    status: 503,
     cause,
     details: of === 'sqlite' ? MEND_SQLITE : MEND_POSTGRES,
   })
@@ -50,7 +47,6 @@ export function databaseDamaged(
 /** A document's text differs from what was stored. */
 export function documentDamaged(name: string, cause: unknown): CodedError {
   return new CodedError('database_damaged', `the database is damaged: ${name} is no JSON`, {
-    status: 503,
     cause,
     details: [
       'somebody edited the database, or its disk failed: put a back-up in its place (docs/operations.md, "A damaged database")',

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../common/error-codes.ts'
 import type { AuditCut } from '../audit/audit-chain.ts'
 import type { PreparedAuditDraft } from '../audit/audit-record.ts'
 import { documentName } from './document-key.ts'
@@ -6,7 +7,7 @@ import type { DocumentKey } from './store.ts'
 
 /** Why one write of a batch can't be made: the parts of a CodedError, fit to cross threads. */
 export interface Refusal {
-  readonly code: string
+  readonly code: ErrorCode
   readonly message: string
   readonly status: number
   readonly details: readonly string[]

@@ -45,21 +45,6 @@ const STRIDE = 10
 const ASSUMED_RATE = 50_000
 const LONGEST_RETRY_S = 30
 
-/** A queue is full: come again in `retryAfterSeconds` (RFC 9110 section 10.2.3). */
-export class TelemetrySaturated extends CodedError {
-  readonly retryAfterSeconds: number
-
-  constructor(retryAfterSeconds: number, waiting: number) {
-    super('telemetry_saturated', `${waiting} reports wait`, {
-      status: 429,
-      details: [
-        `nothing of the batch was taken: send it again in ${retryAfterSeconds} s, or what is newest then`,
-      ],
-    })
-    this.retryAfterSeconds = retryAfterSeconds
-  }
-}
-
 interface Batch {
   readonly reporter: Reporter
   readonly reports: readonly TelemetryReport[]
@@ -105,7 +90,7 @@ export class TelemetryIntake implements Disposable {
 
   /**
    * Takes a whole batch, or nothing of it.
-   * @throws TelemetrySaturated (429)
+   * @throws CodedError `telemetry_saturated`, with when to come again (RFC 9110 section 10.2.3)
    */
   accept(reporter: Reporter, reports: readonly TelemetryReport[]): void {
     const { capacity, now, refused } = this.#options
@@ -115,7 +100,13 @@ export class TelemetryIntake implements Disposable {
     const full = this.#waiting + reports.length > capacity || ofTenant > capacity * TENANT_SHARE
     if (this.#closed || full) {
       refused()
-      throw new TelemetrySaturated(this.#retryAfter(), this.#waiting)
+      const retryAfterSeconds = this.#retryAfter()
+      throw new CodedError('telemetry_saturated', `${this.#waiting} reports wait`, {
+        retryAfterSeconds,
+        details: [
+          `nothing of the batch was taken: send it again in ${retryAfterSeconds} s, or what is newest then`,
+        ],
+      })
     }
     const batch = { reporter, reports, receivedAt: now(), next: 0 }
     if (lane) {

@@ -21,20 +21,17 @@ export function checkReports(reporter: Reporter, reports: readonly TelemetryRepo
     const where = `report ${index}`
     if (reporter.kind === 'node' && report.node_id !== reporter.nodeId) {
       throw new CodedError('not_your_node', 'a node reports for itself only', {
-        status: 403,
         details: [`${where}: node_id "${report.node_id}" is not you`],
       })
     }
     if (reporter.kind === 'viewer' && (report.link_id !== undefined || report.to !== undefined)) {
       throw new CodedError('not_your_node', 'links are reported by their nodes', {
-        status: 403,
         details: [`${where}: leave out link_id and to`],
       })
     }
     const aboutStream = reporter.kind === 'viewer' || report.glass_to_glass_ms !== undefined
     if (aboutStream && report.stream_id === undefined) {
       throw new CodedError('stream_missing', 'a report about what a viewer saw names its stream', {
-        status: 400,
         details: [`${where}: stream_id is missing`],
       })
     }

@@ -70,9 +70,7 @@ export class TenantBook implements AsyncDisposable {
   async put(tenantId: string, body: TenantBody, by: Actor, expectedVersion?: number): Promise<Tenant> {
     const present = this.#mirror.get(tenantId)
     if (!present && this.#mirror.size >= MAX_TENANTS)
-      throw new CodedError('too_many_tenants', `there are ${MAX_TENANTS} tenants, the most there may be`, {
-        status: 409,
-      })
+      throw new CodedError('too_many_tenants', `there are ${MAX_TENANTS} tenants, the most there may be`)
     const record = { ...body, created_at: present?.value.created_at ?? this.#options.now() }
     const action = present ? 'tenant.change' : 'tenant.create'
     await this.#mirror.put(HUB_TENANT_ID, tenantId, record, {
@@ -90,7 +88,7 @@ export class TenantBook implements AsyncDisposable {
     expectedVersion?: number,
   ): Promise<void> {
     if (tenantId === DEFAULT_TENANT)
-      throw new CodedError('tenant_needed', `the tenant ${DEFAULT_TENANT} can't be deleted`, { status: 409 })
+      throw new CodedError('tenant_needed', `the tenant ${DEFAULT_TENANT} can't be deleted`)
     const plan = this.#mirror.planDelete(HUB_TENANT_ID, tenantId, expectedVersion)
     const audit = [this.#audit(tenantId, by, 'tenant.delete', {})]
     await writePlanned(this.#options.store, [plan, ...(remains.plans ?? [])], remains.changes, audit)

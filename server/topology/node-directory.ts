@@ -91,7 +91,6 @@ export class NodeDirectory implements AsyncDisposable {
     const count = this.#perTenant.get(tenantId ?? HUB_TENANT_ID) ?? 0
     if (count < MAX_NODES_PER_TENANT) return
     throw new CodedError('too_many_nodes', `the tenant has ${count} nodes, the most there may be`, {
-      status: 409,
       details: ['remove nodes that are gone'],
     })
   }

@@ -114,7 +114,7 @@ function unmapped(address: string): string {
 }
 
 function badUrl(why: string): CodedError {
-  return new CodedError('webhook_url', `the URL can't be delivered to: ${why}`, { status: 400 })
+  return new CodedError('webhook_url', `the URL can't be delivered to: ${why}`)
 }
 
 /** Without the address: a tenant must not learn where a name points inside. */

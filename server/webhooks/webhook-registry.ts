@@ -64,7 +64,7 @@ export class WebhookRegistry implements AsyncDisposable {
   async find(tenantId: string, webhookId: string): Promise<StoredWebhook> {
     const record = await this.#records.find(webhookId)
     if (record?.tenant_id === tenantId) return record
-    throw new CodedError('webhook_not_found', 'there is no such webhook', { status: 404 })
+    throw new CodedError('webhook_not_found', 'there is no such webhook')
   }
 
   /** Returns the secret too, for the only time. @throws CodedError `webhook_url` (400), `too_many_webhooks` (409) */
@@ -72,9 +72,7 @@ export class WebhookRegistry implements AsyncDisposable {
     const { tenant_id, events, description = '', by } = wanted
     const url = this.#guard.checkUrl(wanted.url)
     if (this.list(tenant_id).length >= MAX_PER_TENANT)
-      throw new CodedError('too_many_webhooks', `a tenant has at most ${MAX_PER_TENANT} webhooks`, {
-        status: 409,
-      })
+      throw new CodedError('too_many_webhooks', `a tenant has at most ${MAX_PER_TENANT} webhooks`)
     const id = randomId()
     const secret = newSecret()
     const record: WebhookRecord = {

@@ -151,8 +151,7 @@ export class Webhooks implements AsyncDisposable {
    */
   async sendTest(tenantId: string, webhookId: string): Promise<string> {
     const webhook = await this.#registry.find(tenantId, webhookId)
-    if (!webhook.value.enabled)
-      throw new CodedError('webhook_disabled', 'the webhook is turned off', { status: 409 })
+    if (!webhook.value.enabled) throw new CodedError('webhook_disabled', 'the webhook is turned off')
     const event = this.#event({ event: 'webhook.test', tenant_id: tenantId, data: {} })
     await this.#enqueue([webhook], event)
     return event.event_id

@@ -32,7 +32,6 @@ export class PortRange {
       else foreign += 1
     if (ports.length < count)
       throw new CodedError('ports_exhausted', `${this.#name} ${this.#first}-${this.#last} has no port left`, {
-        status: 503,
         details: [
           `${count} needed; widen ${this.#name} or close streams`,
           ...(foreign > 0 ? [`other programs have ${foreign} of its ports (ss -lunp shows which)`] : []),

@@ -100,7 +100,7 @@ export function portUnavailable(address: string, port: number, cause: unknown): 
     ? ': another program has it (ss -lunp shows which); stop that program, or give one of the two other ports'
     : ''
   const what = `UDP port ${port} on ${address} can't be opened: ${why}${advice}`
-  return new CodedError('rist_port_unavailable', what, { status: 503, cause })
+  return new CodedError('rist_port_unavailable', what, { cause })
 }
 
 /**
@@ -130,13 +130,12 @@ export function guardPort(port: number, aesBits: 128 | 256): void {
     .map(Number)
     .find((candidate) => udpPortOf(candidate) === port)
   if (fd === undefined) {
-    throw new CodedError('rist_port_unavailable', `UDP port ${port} could not be opened`, { status: 503 })
+    throw new CodedError('rist_port_unavailable', `UDP port ${port} could not be opened`)
   }
   try {
     attachSocketFilter(fd, ristFilter(aesBits))
   } catch (thrown) {
     throw new CodedError('rist_filter_failed', `no packet filter on UDP port ${port}`, {
-      status: 503,
       details: [messageOf(thrown)],
       cause: thrown,
     })

@@ -46,7 +46,6 @@ export function publishedTracks(
   for (const kind of ['audio', 'video'] as const)
     if (sent.filter((section) => section.kind === kind).length > 1)
       throw new CodedError('too_many_tracks', `a stream has one track of ${kind}`, {
-        status: 422,
         details: [`the offer sends several of ${kind}: publish them as streams of their own`],
       })
   refuseRepeated(sent)
@@ -74,7 +73,6 @@ function trackOf(section: OfferedMedia, supported: types.RtpCapabilities, cname:
   const layers = ascending(section.sends)
   if (layers.length > MAX_LAYERS)
     throw new CodedError('too_many_layers', `at most ${MAX_LAYERS} layers of simulcast are taken`, {
-      status: 422,
       details: [`media section with mid ${section.mid}: a=simulcast names ${layers.length}`],
     })
   return {
@@ -134,7 +132,6 @@ function chosenCodec(section: OfferedMedia, supported: types.RtpCapabilities): O
       'no_common_codec',
       `the hub forwards none of the offered codecs of ${section.kind}`,
       {
-        status: 406,
         details: [
           `offered: ${describe(section.codecs, available)}`,
           `available: ${[...new Set(available.map(takenAs))].join(', ')}`,

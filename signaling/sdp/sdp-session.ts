@@ -116,7 +116,6 @@ export class SdpSession implements Disposable {
     if (this.#over) throw sessionNotFound()
     if (tags !== '*' && !tags.includes(this.#generation))
       throw new CodedError('ice_session_mismatch', 'ICE has restarted meanwhile', {
-        status: 412,
         details: [`header If-Match: must be "${this.#generation}" for candidates, * for an ICE restart`],
       })
     const { credentials } = readIceFragment(text)
@@ -133,5 +132,5 @@ export class SdpSession implements Disposable {
 
 /** The same 404 whether there never was such a session, the session is over, or the session is somebody else's. */
 export function sessionNotFound(): CodedError {
-  return new CodedError('session_not_found', 'there is no such session', { status: 404 })
+  return new CodedError('session_not_found', 'there is no such session')
 }

@@ -41,7 +41,7 @@ export class SdpSessions implements Disposable {
   ): Promise<SdpSession> {
     if (this.size >= this.#most) this.#makeRoom(anonymous)
     if (this.size >= this.#most)
-      throw new CodedError('saturated', 'too many sessions are open; try again later', { status: 503 })
+      throw new CodedError('saturated', 'too many sessions are open; try again later')
     this.#making += 1
     try {
       let session: SdpSession | null = null

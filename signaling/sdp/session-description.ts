@@ -163,7 +163,6 @@ export function readSessionDescription(text: string): SessionDescription {
 /** @param details a line for each fault: where, and what would be right */
 export function badSdp(details: readonly string[]): CodedError {
   return new CodedError('bad_sdp', 'the session description is not valid', {
-    status: 400,
     details,
   })
 }

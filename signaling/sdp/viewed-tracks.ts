@@ -92,7 +92,6 @@ function refuseWithoutCommonCodec(wanted: readonly OfferedMedia[], stream: Strea
   if (missing.length === 0 && servable && !nothing) return
   const has = (['video', 'audio'] as const).flatMap((kind) => stream[kind] ?? [])
   throw new CodedError('no_common_codec', 'the offer can receive nothing of what the stream has', {
-    status: 406,
     details: [
       `available: ${has.map(availableAs).join(', ') || 'none'}`,
       ...wanted.map((section) => `offered for ${section.kind}: ${describe(section.codecs, has)}`),

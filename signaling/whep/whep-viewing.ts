@@ -228,8 +228,9 @@ export class WhepViewing
           : null
     if (!codecs)
       throw new CodedError('stream_not_live', 'the stream has no media now, and nobody knows its codecs', {
-        status: 409,
         details: ['try again in a few seconds'],
+        // A stream without media often gets media a moment later.
+        retryAfterSeconds: 2,
       })
     const { headerExtensions = [] } = this.#deps.routerCapabilities()
     return viewedTracks(offer, codecs, headerExtensions, stream.spec.streamId)
@@ -248,8 +249,7 @@ export class WhepViewing
   }
 
   #refuseIfOver(): void {
-    if (this.#closed)
-      throw new CodedError('gone', 'the contract or the worker ended meanwhile', { status: 410 })
+    if (this.#closed) throw new CodedError('gone', 'the contract or the worker ended meanwhile')
   }
 
   #bound(abr: Abr): void {

@@ -64,7 +64,6 @@ export class WhipPublishing implements SessionMedia, PublishingListener, Publish
       const { stream, contract } = place
       if (contract.transport !== 'webrtc')
         throw new CodedError('other_transport', `the contract is for ${contract.transport}, not for WebRTC`, {
-          status: 409,
           details: ['ask for a contract with preferred_transports ["webrtc"]'],
         })
       const publisher = await Publisher.open(stream, contract.abr, listener)
@@ -72,8 +71,7 @@ export class WhipPublishing implements SessionMedia, PublishingListener, Publish
       await publisher.end.connect(offer.dtls)
       // One after the other: a publisher has one list of producers.
       for (const { kind, rtpParameters } of tracks) await publisher.produce(kind, rtpParameters)
-      if (early || !publisher.alive)
-        throw new CodedError('gone', 'the contract ended meanwhile', { status: 410 })
+      if (early || !publisher.alive) throw new CodedError('gone', 'the contract ended meanwhile')
       const answer = writeAnswer(
         offer,
         publisher.end.transport,

@@ -44,7 +44,7 @@ export const listAudit = ({ store }: Pick<AdministrationParts, 'store'>) =>
       status: 200,
       schema: z.object({ records: z.array(auditEntrySchema), next_seq: z.number().int().nullable() }),
     },
-    errors: { 404: ['tenant_not_found'] },
+    errors: ['tenant_not_found'],
     handle: async ({ tenantFilter, signal }, { query }) => {
       const { newest_first, limit } = query
       const records: AuditRecord[] = []

@@ -3,12 +3,8 @@ import type { PublisherJoin } from '../../../common/wire/flow-contract.ts'
 import type { Action } from '../../../common/wire/ids.ts'
 import type { SdpSession } from '../../../signaling/sdp/sdp-session.ts'
 import type { AuthenticatedPrincipal } from '../../auth/principal.ts'
-import { ApiError } from '../api-error.ts'
 import { entityTag } from '../preconditions.ts'
 import { type Asking, Reply } from '../route.ts'
-
-/** A stream without media often gets media a moment later, s. */
-const LIVE_SOON_S = 2
 
 const ICE_SESSION = {
   description: 'The ICE session, for `If-Match`; another after each restart.',
@@ -63,18 +59,13 @@ export function sessionMade(
 export function doorRefusal(error: unknown, principal: AuthenticatedPrincipal): unknown {
   if (!(error instanceof CodedError)) return error
   if (error.code === 'acl_denied' && principal.role === 'anonymous') return proofMissing()
-  if (error.code === 'stream_not_live')
-    return new ApiError(error.status, error.code, error.message, {
-      details: error.details,
-      retryAfterSeconds: LIVE_SOON_S,
-    })
   return error
 }
 
 /**
  * Asks the ACL before the offer is read, so that the hub does no work for callers who may not. A ticket was granted for
  * its stream and needs no question.
- * @throws ApiError 401, 403
+ * @throws CodedError 401, 403
  */
 export function refuseAtDoor(
   { principal, ask }: Asking,
@@ -83,16 +74,16 @@ export function refuseAtDoor(
 ): void {
   if (ticket !== undefined) {
     if (ticket.streamId === streamId) return
-    throw new ApiError(403, 'denied', 'the ticket is for another stream', { rule: 'ticket' })
+    throw new CodedError('denied', 'the ticket is for another stream', { rule: 'ticket' })
   }
   const { allow, rule, reason } = ask(action, streamId)
   if (allow) return
   if (principal.role === 'anonymous') throw proofMissing()
-  throw new ApiError(403, 'acl_denied', reason, { rule, details: [`rule: ${rule}`] })
+  throw new CodedError('acl_denied', reason, { rule, details: [`rule: ${rule}`] })
 }
 
-function proofMissing(): ApiError {
-  return new ApiError(401, 'unauthenticated', 'the request needs a bearer token', {
+function proofMissing(): CodedError {
+  return new CodedError('unauthenticated', 'the request needs a bearer token', {
     details: ['header Authorization: must be `Bearer` and a token of this hub, or the ticket of a contract'],
   })
 }

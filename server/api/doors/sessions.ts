@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { streamIdSchema } from '../../../common/wire/stream.ts'
 import { MAX_FRAGMENT_BYTES } from '../../../signaling/sdp/ice-fragment.ts'
 import type { SdpSessions } from '../../../signaling/sdp/sdp-sessions.ts'
-import { badRequest } from '../api-error.ts'
 import { entityTag } from '../preconditions.ts'
+import { badRequest } from '../refusals.ts'
 import { defineRoute, Reply, type Route } from '../route.ts'
 import { PATCHED_HEADERS } from './answers.ts'
 import type { DoorTickets } from './door-tickets.ts'
@@ -50,7 +50,7 @@ export function sessionRoutes(
         headers: PATCHED_HEADERS,
         orNothing: 'The candidates were taken.',
       },
-      errors: { 400: ['bad_sdp'], 404: ['session_not_found'], 412: ['ice_session_mismatch'] },
+      errors: ['bad_sdp', 'session_not_found', 'ice_session_mismatch'],
       handle: async ({ principal, ifMatch }, { params: { stream_id, session_id }, body }) => {
         const session = sessions.get(door, stream_id, session_id, tickets.ownerOf(principal))
         if (ifMatch === null) throw badRequest('If-Match is missing')
@@ -70,7 +70,7 @@ export function sessionRoutes(
       cost: 'read',
       params,
       answer: { status: 200, type: 'text/plain' },
-      errors: { 404: ['session_not_found'] },
+      errors: ['session_not_found'],
       handle: async ({ principal }, { params: { stream_id, session_id } }) => {
         await sessions.get(door, stream_id, session_id, tickets.ownerOf(principal)).leave()
         return ''

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { CodedError } from '../../../common/errors.ts'
+import { refusalCodes } from '../../../common/wire/decision.ts'
 import type { PublisherJoin } from '../../../common/wire/flow-contract.ts'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { streamIdSchema } from '../../../common/wire/stream.ts'
@@ -7,8 +9,6 @@ import { MAX_SDP_BYTES } from '../../../signaling/sdp/session-description.ts'
 import { type WhepDependencies, WhepViewing } from '../../../signaling/whep/whep-viewing.ts'
 import { KeptContract } from '../../flows/kept-contract.ts'
 import { type SubscribeDependencies, subscribe } from '../../flows/subscribe.ts'
-import { ApiError } from '../api-error.ts'
-import { errorsWithRefusals } from '../flows/refusals.ts'
 import { defineRoute, type Route, type RouteContext } from '../route.ts'
 import { doorRefusal, refuseAtDoor, SESSION_HEADERS, sessionMade } from './answers.ts'
 import { preflightRoutes } from './door-cors.ts'
@@ -62,15 +62,18 @@ function postOffer(deps: WhepRouteDependencies): Route {
     bodyTypes: ['application/sdp'],
     maxBodyBytes: MAX_SDP_BYTES,
     answer: { status: 201, type: 'application/sdp', headers: SESSION_HEADERS },
-    errors: errorsWithRefusals({
-      400: ['bad_sdp'],
-      401: ['unauthenticated', 'unknown_ticket'],
-      403: ['denied'],
-      406: ['no_common_codec'],
-      409: ['stream_not_live', 'ticket_in_use'],
-      410: ['gone'],
-      503: ['no_worker'],
-    }),
+    errors: [
+      ...refusalCodes,
+      'bad_sdp',
+      'unauthenticated',
+      'unknown_ticket',
+      'denied',
+      'no_common_codec',
+      'stream_not_live',
+      'ticket_in_use',
+      'gone',
+      'no_worker',
+    ],
     handle: async ({ principal, tenantId, fromPage, address }, { params: { stream_id }, query, body }) => {
       const offer = readOffer(body)
       const client = { offer, followsPayloadTypes: fromPage }
@@ -117,7 +120,7 @@ async function grant(
   const brought = tickets.of(principal)
   if (brought !== undefined) {
     if (viewers.ofTicket(brought)?.streamId !== streamId)
-      throw new ApiError(403, 'denied', 'the ticket is for another stream', { rule: 'ticket' })
+      throw new CodedError('denied', 'the ticket is for another stream', { rule: 'ticket' })
     return { ticket: brought, iceServers: [], keep() {}, [Symbol.dispose]() {} }
   }
   const request = {

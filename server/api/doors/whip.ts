@@ -1,5 +1,7 @@
 import type { types } from 'mediasoup'
 import { z } from 'zod'
+import { CodedError } from '../../../common/errors.ts'
+import { refusalCodes } from '../../../common/wire/decision.ts'
 import type { FlowContract } from '../../../common/wire/flow-contract.ts'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { streamClassSchema, streamIdSchema } from '../../../common/wire/stream.ts'
@@ -12,8 +14,6 @@ import { KeptContract } from '../../flows/kept-contract.ts'
 import { type PublishDependencies, publish } from '../../flows/publish.ts'
 import { contractOf, ownerOf } from '../../flows/publisher-flow.ts'
 import { taken } from '../../flows/publisher-places.ts'
-import { ApiError } from '../api-error.ts'
-import { errorsWithRefusals } from '../flows/refusals.ts'
 import { defineRoute, type Route } from '../route.ts'
 import { doorRefusal, refuseAtDoor, SESSION_HEADERS, sessionMade } from './answers.ts'
 import { preflightRoutes } from './door-cors.ts'
@@ -69,17 +69,24 @@ function postOffer(deps: WhipRouteDependencies): Route {
     bodyTypes: ['application/sdp'],
     maxBodyBytes: MAX_SDP_BYTES,
     answer: { status: 201, type: 'application/sdp', headers: SESSION_HEADERS },
-    errors: errorsWithRefusals({
-      400: ['bad_sdp', 'bad_rtp_parameters'],
-      401: ['unauthenticated', 'unknown_ticket'],
-      403: ['denied'],
-      406: ['no_common_codec'],
-      409: ['stream_taken', 'other_transport', 'contract_ended'],
-      410: ['gone', 'stream_ended'],
-      415: ['layers_not_supported'],
-      422: ['too_many_tracks', 'too_many_layers'],
-      503: ['no_worker'],
-    }),
+    errors: [
+      ...refusalCodes,
+      'bad_sdp',
+      'bad_rtp_parameters',
+      'unauthenticated',
+      'unknown_ticket',
+      'denied',
+      'no_common_codec',
+      'stream_taken',
+      'other_transport',
+      'contract_ended',
+      'gone',
+      'stream_ended',
+      'layers_not_supported',
+      'too_many_tracks',
+      'too_many_layers',
+      'no_worker',
+    ],
     handle: async ({ principal, tenantId }, { params: { stream_id }, query, body }) => {
       const offer = readOffer(body)
       const tracks = publishedTracks(offer, routerCapabilities(), stream_id)
@@ -128,7 +135,7 @@ async function grant(
   if (ticket !== undefined) {
     const flow = publishers.ofTicket(ticket)
     if (flow?.contract.stream_id !== streamId)
-      throw new ApiError(403, 'denied', 'the ticket is for another stream', { rule: 'ticket' })
+      throw new CodedError('denied', 'the ticket is for another stream', { rule: 'ticket' })
     return { contract: contractOf(flow), release: async () => {}, [Symbol.dispose]() {} }
   }
   const running = publishers.ofStream(tenantId, streamId)

@@ -22,12 +22,17 @@ export const initNode = (parts: AdministrationParts) =>
     maxBodyBytes: 128 * 1024,
     body: nodeInitSchema,
     answer: { status: 201, schema: nodeInitAnswerSchema },
-    errors: {
-      400: ['csr_invalid', 'csr_key'],
-      401: ['enrolment_token_invalid', 'enrolment_token_expired'],
-      403: ['enrolment_role', 'enrolment_capability'],
-      409: ['enrolment_token_used', 'csr_key_used', 'too_many_nodes'],
-    },
+    errors: [
+      'csr_invalid',
+      'csr_key',
+      'enrolment_token_invalid',
+      'enrolment_token_expired',
+      'enrolment_role',
+      'enrolment_capability',
+      'enrolment_token_used',
+      'csr_key_used',
+      'too_many_nodes',
+    ],
     handle: async ({ address, origin }, { body: { role, capabilities, enrollment_token, csr } }) => {
       const { auth, directory, policies, now, telemetryIntervalMs } = parts
       let entry: NodeEntry | undefined

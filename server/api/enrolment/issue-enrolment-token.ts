@@ -39,7 +39,7 @@ export const issueEnrolmentToken = ({
         ...enrolmentInfoSchema.shape,
       }),
     },
-    errors: { 400: ['token_lifetime'], 403: ['delegation_refused'], 404: ['tenant_not_found'] },
+    errors: ['token_lifetime', 'delegation_refused', 'tenant_not_found'],
     handle: async ({ principal, tenantFilter }, { body }) => {
       const { roles, capabilities, node_id, grants, label } = body
       const wanted = {

@@ -20,7 +20,7 @@ export const listEnrolmentTokens = ({ auth: { enrolment } }: Pick<Administration
       status: 200,
       schema: z.object({ enrolment_tokens: z.array(enrolmentInfoSchema), next: nextSchema }),
     },
-    errors: { 404: ['tenant_not_found'] },
+    errors: ['tenant_not_found'],
     handle: async ({ tenantFilter }, { query: { after, limit } }) => {
       const found = await enrolment.list(tenantFilter, { after, limit })
       return {

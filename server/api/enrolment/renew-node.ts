@@ -16,12 +16,7 @@ export const renewNode = ({ auth: { certificates } }: Pick<AdministrationParts, 
     maxBodyBytes: 16 * 1024,
     body: z.strictObject({ csr: csrSchema }),
     answer: { status: 201, schema: nodeCertificateGrantSchema },
-    errors: {
-      400: ['csr_invalid', 'csr_key'],
-      403: ['certificate_required'],
-      409: ['csr_key_used'],
-      429: ['too_many_certificates'],
-    },
+    errors: ['csr_invalid', 'csr_key', 'certificate_required', 'csr_key_used', 'too_many_certificates'],
     handle: async ({ principal }, { body }) => {
       const { certificate, authorities } = await certificates.renew(principal, body.csr)
       const { pem, serial, not_after } = certificate

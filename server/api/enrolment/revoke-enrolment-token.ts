@@ -15,7 +15,7 @@ export const revokeEnrolmentToken = ({ auth: { enrolment } }: Pick<Administratio
     params: z.strictObject({ enrolment_token_id: tokenIdSchema }),
     query: z.strictObject({ tenant_id: tenantIdSchema.optional() }),
     answer: { status: 204 },
-    errors: { 404: ['tenant_not_found', 'token_not_found'] },
+    errors: ['tenant_not_found', 'token_not_found'],
     handle: ({ tenantFilter, principal }, { params }) =>
       enrolment.revoke(tenantFilter, params.enrolment_token_id, principal),
   })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { CodedError } from '../../../common/errors.ts'
+import { refusalCodes } from '../../../common/wire/decision.ts'
 import { type FlowContract, flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import {
   type FlowEvent,
@@ -14,7 +15,6 @@ import { publish } from '../../flows/publish.ts'
 import { contractOf, type LivePublisherFlow, ownerOf } from '../../flows/publisher-flow.ts'
 import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import { defineRoute, type RouteContext, type Scope } from '../route.ts'
-import { errorsWithRefusals } from './refusals.ts'
 
 /** How long a sender's question for news is held open by default, ms. */
 const NEXT_WAITS_MS = 8000
@@ -28,13 +28,13 @@ export function flowRoutes(deps: FlowRouteDependencies) {
   const flowOf = ({ tenantFilter }: RouteContext, contractId: string): LivePublisherFlow => {
     const flow = publishers.get(contractId)
     if (!flow || !seenBy(tenantFilter, flow.contract))
-      throw new CodedError('contract_not_found', 'there is no such contract', { status: 404 })
+      throw new CodedError('contract_not_found', 'there is no such contract')
     return flow
   }
   const ownFlowOf = (context: RouteContext, contractId: string): LivePublisherFlow => {
     const flow = flowOf(context, contractId)
     if (flow.owner !== ownerOf(context.principal))
-      throw new CodedError('not_owner', 'only the publisher may do this', { status: 403 })
+      throw new CodedError('not_owner', 'only the publisher may do this')
     return flow
   }
 
@@ -80,7 +80,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       params: byContract,
       scope,
       answer: { status: 200, schema: flowSummarySchema },
-      errors: { 404: ['contract_not_found'] },
+      errors: ['contract_not_found'],
       handle: (context, { params }) => summaryOf(flowOf(context, params.contract_id)),
     }),
     defineRoute({
@@ -97,7 +97,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       scope,
       query: z.strictObject({ after_version: z.coerce.number().int().min(0).default(0) }),
       answer: { status: 200, schema: z.object({ event: flowEventSchema.nullable() }) },
-      errors: { 403: ['not_owner'], 404: ['contract_not_found'] },
+      errors: ['not_owner', 'contract_not_found'],
       handle: async (context, { params, query }) => {
         const flow = ownFlowOf(context, params.contract_id)
         if (flow.contract.version > query.after_version)
@@ -115,11 +115,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       params: byContract,
       scope,
       answer: { status: 200, schema: flowContractSchema },
-      errors: errorsWithRefusals({
-        403: ['not_owner'],
-        404: ['contract_not_found'],
-        409: ['contract_ended'],
-      }),
+      errors: [...refusalCodes, 'not_owner', 'contract_not_found', 'contract_ended'],
       handle: (context, { params }) => {
         const { contract, requested_class } = ownFlowOf(context, params.contract_id)
         const request = { stream_id: contract.stream_id, class: requested_class, preferred_transports: [] }
@@ -138,7 +134,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       params: byContract,
       scope,
       answer: { status: 204 },
-      errors: { 404: ['contract_not_found'] },
+      errors: ['contract_not_found'],
       handle: async (context, { params }) => {
         flowOf(context, params.contract_id)
         await publishers.end(params.contract_id, 'revoked', actorOf(context.principal), 'revoked by hand')

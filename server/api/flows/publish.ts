@@ -1,9 +1,9 @@
+import { refusalCodes } from '../../../common/wire/decision.ts'
 import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import { publishRequestSchema } from '../../../common/wire/flows-api.ts'
 import { publish } from '../../flows/publish.ts'
 import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import { defineRoute } from '../route.ts'
-import { errorsWithRefusals } from './refusals.ts'
 
 export const publishRoute = (deps: FlowRouteDependencies) =>
   defineRoute({
@@ -17,6 +17,6 @@ export const publishRoute = (deps: FlowRouteDependencies) =>
     cost: 'decide',
     body: publishRequestSchema,
     answer: { status: 200, schema: flowContractSchema },
-    errors: errorsWithRefusals({ 409: ['stream_taken', 'contract_ended'], 503: ['ports_exhausted'] }),
+    errors: [...refusalCodes, 'stream_taken', 'contract_ended', 'ports_exhausted'],
     handle: ({ principal, tenantId }, { body }) => publish(deps, principal, tenantId, body),
   })

@@ -1,10 +1,10 @@
+import { refusalCodes } from '../../../common/wire/decision.ts'
 import { openContractSchema } from '../../../common/wire/flow-contract.ts'
 import { rerouteRequestSchema } from '../../../common/wire/flows-api.ts'
 import { askAcl } from '../../../policy/acl.ts'
 import { reroute } from '../../flows/reroute.ts'
 import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import { defineRoute } from '../route.ts'
-import { errorsWithRefusals } from './refusals.ts'
 
 export const rerouteRoute = (deps: FlowRouteDependencies) =>
   defineRoute({
@@ -18,7 +18,7 @@ export const rerouteRoute = (deps: FlowRouteDependencies) =>
     cost: 'decide',
     body: rerouteRequestSchema,
     answer: { status: 200, schema: openContractSchema },
-    errors: errorsWithRefusals({ 409: ['contract_ended'] }),
+    errors: [...refusalCodes, 'contract_ended'],
     handle: async ({ principal, tenantId }, { body }) => {
       const { acl } = deps.policyOf(tenantId)
       // A caller with `control` overrules the rules against flapping paths. A sender that asks does not.

@@ -31,7 +31,7 @@ export function statisticsRoutes({ streams, publishers, viewers, limits, now }: 
   const viewerOf = ({ tenantFilter }: RouteContext, contractId: string): ViewerFlow => {
     const viewer = seen(tenantFilter, contractId)
     if (viewer) return viewer
-    throw new CodedError('contract_not_found', 'there is no such contract', { status: 404 })
+    throw new CodedError('contract_not_found', 'there is no such contract')
   }
   /** Rules about streams hold for the streams' viewers. */
   const scope = ({ params }: { readonly params: z.output<typeof byContract> }): Scope => ({
@@ -73,7 +73,7 @@ export function statisticsRoutes({ streams, publishers, viewers, limits, now }: 
       cost: 'read',
       params: byStream,
       answer: { status: 200, schema: streamStatisticsSchema },
-      errors: { 404: ['stream_not_found'] },
+      errors: ['stream_not_found'],
       handle: ({ tenantId }, { params }) => streamStatistics(streamOf(tenantId, params.stream_id)),
     }),
     defineRoute({
@@ -88,7 +88,7 @@ export function statisticsRoutes({ streams, publishers, viewers, limits, now }: 
       params: byStream,
       body: streamPrioritySchema,
       answer: { status: 200, schema: streamStatisticsSchema },
-      errors: { 404: ['stream_not_found'], 409: ['contract_ended'] },
+      errors: ['stream_not_found', 'contract_ended'],
       handle: async (context, { params, body }) => {
         const { stream_id } = params
         const stream = streamOf(context.tenantId, stream_id)
@@ -112,7 +112,7 @@ export function statisticsRoutes({ streams, publishers, viewers, limits, now }: 
       params: byContract,
       scope,
       answer: { status: 200, schema: viewerStatisticsSchema },
-      errors: { 404: ['contract_not_found'] },
+      errors: ['contract_not_found'],
       handle: (context, { params }) => viewerStatistics(viewerOf(context, params.contract_id)),
     }),
     defineRoute({
@@ -129,7 +129,7 @@ export function statisticsRoutes({ streams, publishers, viewers, limits, now }: 
       scope,
       body: viewerLimitsSchema,
       answer: { status: 200, schema: viewerStatisticsSchema },
-      errors: { 404: ['contract_not_found'] },
+      errors: ['contract_not_found'],
       handle: async (context, { params, body }) => {
         const viewer = viewerOf(context, params.contract_id)
         const object = `stream/${viewer.streamId}`
@@ -144,5 +144,5 @@ export function statisticsRoutes({ streams, publishers, viewers, limits, now }: 
 }
 
 function notFound(streamId: string): CodedError {
-  return new CodedError('stream_not_found', `there is no stream "${streamId}"`, { status: 404 })
+  return new CodedError('stream_not_found', `there is no stream "${streamId}"`)
 }

@@ -45,12 +45,11 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
       cost: 'read',
       params: z.strictObject({ stream_id: streamIdSchema }),
       answer: { status: 200, schema: streamSummarySchema },
-      errors: { 404: ['stream_not_found'] },
+      errors: ['stream_not_found'],
       handle: ({ tenantId }, { params }) => {
         const stream = streams.get(tenantId, params.stream_id)
         if (!stream)
           throw new CodedError('stream_not_found', `there is no stream "${params.stream_id}"`, {
-            status: 404,
             details: isAway?.(tenantId, params.stream_id)
               ? ['its contract was revoked by hand: it stays away until the next start of the hub']
               : [],
@@ -104,11 +103,11 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
         },
       }),
       answer: { status: 204 },
-      errors: { 404: ['contract_not_found'] },
+      errors: ['contract_not_found'],
       handle: ({ tenantFilter }, { params }) => {
         const viewer = viewers.get(params.contract_id)
         if (!viewer || (tenantFilter !== null && viewer.tenantId !== tenantFilter))
-          throw new CodedError('contract_not_found', 'there is no such contract', { status: 404 })
+          throw new CodedError('contract_not_found', 'there is no such contract')
         viewers.end(params.contract_id, 'revoked')
         return undefined
       },

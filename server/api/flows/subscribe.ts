@@ -1,8 +1,8 @@
+import { refusalCodes } from '../../../common/wire/decision.ts'
 import { subscribeAnswerSchema, subscribeRequestSchema } from '../../../common/wire/flows-api.ts'
 import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import { subscribe } from '../../flows/subscribe.ts'
 import { defineRoute } from '../route.ts'
-import { errorsWithRefusals } from './refusals.ts'
 
 export const subscribeRoute = (deps: FlowRouteDependencies) =>
   defineRoute({
@@ -18,7 +18,7 @@ export const subscribeRoute = (deps: FlowRouteDependencies) =>
     cost: 'decide',
     body: subscribeRequestSchema,
     answer: { status: 200, schema: subscribeAnswerSchema },
-    errors: errorsWithRefusals(),
+    errors: [...refusalCodes],
     handle: ({ principal, tenantId, address }, { body }) =>
       subscribe(deps, principal, tenantId, body, address),
   })

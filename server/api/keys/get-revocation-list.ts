@@ -18,7 +18,7 @@ export const getRevocationList = ({ auth: { certificates } }: Pick<Administratio
         .optional(),
     }),
     answer: { status: 200, type: 'application/pkix-crl' },
-    errors: { 404: ['authority_not_found'] },
+    errors: ['authority_not_found'],
     handle: async (_context, { query }) => {
       const { der } = await certificates.revocationList(query.authority)
       return new Reply(der, {})

@@ -1,8 +1,8 @@
 import type { NodeEntry, NodeView } from '../../../common/wire/topology.ts'
 import { ownerOf } from '../../auth/token-record.ts'
 import { type AdministrationParts, auditDraft } from '../administration-parts.ts'
-import { notFound } from '../api-error.ts'
 import { entityTag, requireMatch } from '../preconditions.ts'
+import { notFound } from '../refusals.ts'
 import { Reply, type RouteContext } from '../route.ts'
 import { viewOf, writableOwner } from './own-node.ts'
 

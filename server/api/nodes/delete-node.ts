@@ -3,8 +3,8 @@ import { ownerOf } from '../../auth/token-record.ts'
 import { writePlanned } from '../../store/mirror.ts'
 import { forgetState } from '../../topology/node-directory.ts'
 import { type AdministrationParts, auditDraft } from '../administration-parts.ts'
-import { notFound } from '../api-error.ts'
 import { requireMatch } from '../preconditions.ts'
+import { notFound } from '../refusals.ts'
 import { defineRoute } from '../route.ts'
 import { nodeParams, nodeQuery } from './node-params.ts'
 import { writableOwner } from './own-node.ts'
@@ -23,7 +23,7 @@ export const deleteNode = (
     params: nodeParams,
     query: nodeQuery,
     answer: { status: 204 },
-    errors: { 404: ['tenant_not_found', 'node_not_found'], 412: ['version_conflict'] },
+    errors: ['tenant_not_found', 'node_not_found', 'version_conflict'],
     handle: async (context, { params: { node_id } }) => {
       const { auth, directory, store, now } = parts
       const owner = writableOwner(parts, context, node_id)

@@ -19,6 +19,6 @@ export const drainNode = (parts: NodeChangeParts) =>
     query: nodeQuery,
     body: z.strictObject({ draining: z.boolean() }),
     answer: { status: 200, schema: nodeViewSchema, headers: ETAG_HEADER },
-    errors: { 404: ['tenant_not_found', 'node_not_found'], 412: ['version_conflict'] },
+    errors: ['tenant_not_found', 'node_not_found', 'version_conflict'],
     handle: (context, { params, body }) => changeNode(parts, context, params.node_id, 'node.drain', body),
   })

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { nodeEntrySchema, nodeViewSchema } from '../../../common/wire/topology.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { notFound } from '../api-error.ts'
 import { ETAG_HEADER, entityTag } from '../preconditions.ts'
+import { notFound } from '../refusals.ts'
 import { defineRoute, Reply } from '../route.ts'
 import { nodeParams, nodeQuery } from './node-params.ts'
 import { ownerOfNode, viewOf } from './own-node.ts'
@@ -25,7 +25,7 @@ export const getNode = (parts: Pick<AdministrationParts, 'topology' | 'directory
         declared: nodeEntrySchema.pick({ transports: true, serves: true, addresses: true, links: true }),
       }),
     },
-    errors: { 404: ['tenant_not_found', 'node_not_found'] },
+    errors: ['tenant_not_found', 'node_not_found'],
     handle: (context, { params: { node_id } }) => {
       const owner = ownerOfNode(parts, context, node_id)
       const document = parts.directory.get(owner, node_id)

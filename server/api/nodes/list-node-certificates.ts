@@ -28,7 +28,7 @@ export const listNodeCertificates = (parts: Pick<AdministrationParts, 'topology'
         ),
       }),
     },
-    errors: { 404: ['tenant_not_found', 'node_not_found'] },
+    errors: ['tenant_not_found', 'node_not_found'],
     handle: (context, { params: { node_id } }) => ({
       certificates: parts.auth.certificates.ofNode(writableOwner(parts, context, node_id), node_id),
     }),

@@ -23,7 +23,7 @@ export const listNodes = ({ topology }: Pick<AdministrationParts, 'topology'>) =
       up: z.boolean().optional(),
     }),
     answer: { status: 200, schema: z.object({ nodes: z.array(nodeViewSchema), next: nextSchema }) },
-    errors: { 404: ['tenant_not_found'] },
+    errors: ['tenant_not_found'],
     handle: ({ tenantFilter }, { query: { role, up, ...page } }) => {
       const wanted = visibleNodes(topology, tenantFilter, SYSTEM_CLOCK.steady()).filter(
         (node) => (role === undefined || node.role === role) && (up === undefined || node.up === up),

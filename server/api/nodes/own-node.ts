@@ -1,15 +1,16 @@
 import { SYSTEM_CLOCK } from '../../../common/clock.ts'
+import { CodedError } from '../../../common/errors.ts'
 import { DEFAULT_TENANT } from '../../../common/wire/stream.ts'
 import type { NodeView } from '../../../common/wire/topology.ts'
 import { nodeView } from '../../topology/views.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { ApiError, notFound } from '../api-error.ts'
+import { notFound } from '../refusals.ts'
 import type { RouteContext } from '../route.ts'
 
 /**
  * The owner of the named node (null: the hub itself). The tenant's own node comes before a shared node of the same
  * name. If the hub's admin names no tenant, the node is a shared node, else a node of the default tenant.
- * @throws ApiError `node_not_found` (404)
+ * @throws CodedError `node_not_found` (404)
  */
 export function ownerOfNode(
   { topology }: Pick<AdministrationParts, 'topology'>,
@@ -22,7 +23,7 @@ export function ownerOfNode(
   return owner
 }
 
-/** As `ownerOfNode`, for changes: only the admin changes shared nodes. @throws ApiError also `denied` (403) */
+/** As `ownerOfNode`, for changes: only the admin changes shared nodes. @throws CodedError also `denied` (403) */
 export function writableOwner(
   parts: Pick<AdministrationParts, 'topology'>,
   context: RouteContext,
@@ -30,7 +31,7 @@ export function writableOwner(
 ): string | null {
   const owner = ownerOfNode(parts, context, nodeId)
   if (owner === null && context.principal.role !== 'admin')
-    throw new ApiError(403, 'denied', "the node is the hub's own: only its admin changes it", {
+    throw new CodedError('denied', "the node is the hub's own: only its admin changes it", {
       rule: 'hub admin',
       details: ['rule: hub admin'],
     })
@@ -39,7 +40,7 @@ export function writableOwner(
 
 /**
  * @param reader the tenant that reads; null for the hub's admin
- * @throws ApiError `node_not_found` (404) when the node is gone by now
+ * @throws CodedError `node_not_found` (404) when the node is gone by now
  */
 export function viewOf(
   { topology }: Pick<AdministrationParts, 'topology'>,

@@ -26,7 +26,7 @@ export const patchNode = (parts: NodeChangeParts) =>
       })
       .refine((body) => Object.keys(body).length > 0, { message: 'must name something to change' }),
     answer: { status: 200, schema: nodeViewSchema, headers: ETAG_HEADER },
-    errors: { 404: ['tenant_not_found', 'node_not_found'], 412: ['version_conflict'] },
+    errors: ['tenant_not_found', 'node_not_found', 'version_conflict'],
     handle: (context, { params, body }) => {
       const { region, labels, max_flows, max_kbps } = body
       return changeNode(parts, context, params.node_id, 'node.change', {

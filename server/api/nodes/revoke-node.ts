@@ -18,7 +18,7 @@ export const revokeNode = (parts: Pick<AdministrationParts, 'topology' | 'auth'>
     query: nodeQuery,
     body: z.strictObject({ reason: z.enum(REVOCATION_REASONS).default('unspecified') }),
     answer: { status: 200, schema: z.object({ revoked: z.number().int() }) },
-    errors: { 404: ['tenant_not_found', 'node_not_found'] },
+    errors: ['tenant_not_found', 'node_not_found'],
     handle: async (context, { params: { node_id }, body }) => {
       const owner = writableOwner(parts, context, node_id)
       return { revoked: await parts.auth.revokeNode(owner, node_id, context.principal, body.reason) }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { policyVersionSchema } from '../../../common/wire/policy-version.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { notFound } from '../api-error.ts'
+import { notFound } from '../refusals.ts'
 import { defineRoute } from '../route.ts'
 
 export const getPolicyVersion = ({ policies }: Pick<AdministrationParts, 'policies'>) =>
@@ -18,7 +18,7 @@ export const getPolicyVersion = ({ policies }: Pick<AdministrationParts, 'polici
       version: z.number().int().min(1).max(1_000_000_000),
     }),
     answer: { status: 200, schema: policyVersionSchema },
-    errors: { 404: ['tenant_not_found', 'version_not_found'] },
+    errors: ['tenant_not_found', 'version_not_found'],
     handle: async ({ tenantId }, { params }) => {
       const found = await policies.version(tenantId, params.version)
       if (!found) throw notFound('version')

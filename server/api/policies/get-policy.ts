@@ -16,7 +16,7 @@ export const getPolicy = ({ policies }: Pick<AdministrationParts, 'policies'>) =
     cost: 'read',
     params: z.strictObject({ tenant_id: tenantIdSchema }),
     answer: { status: 200, schema: policyVersionSchema, headers: ETAG_HEADER },
-    errors: { 404: ['tenant_not_found'] },
+    errors: ['tenant_not_found'],
     handle: ({ tenantId }) => {
       const policy = policies.current(tenantId)
       return new Reply(policy, { etag: entityTag(policy.version) })

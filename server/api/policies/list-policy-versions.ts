@@ -26,7 +26,7 @@ export const listPolicyVersions = ({ policies }: Pick<AdministrationParts, 'poli
         next: z.number().int().nullable(),
       }),
     },
-    errors: { 404: ['tenant_not_found'] },
+    errors: ['tenant_not_found'],
     handle: async ({ tenantId }, { query }) => {
       const found = await policies.versions(tenantId, query)
       const next = found.length === query.limit ? (found.at(-1)?.version ?? null) : null

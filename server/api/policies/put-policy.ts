@@ -20,7 +20,7 @@ export const putPolicy = ({ policies }: Pick<AdministrationParts, 'policies'>) =
     params: z.strictObject({ tenant_id: tenantIdSchema }),
     body: policyDocumentSchema,
     answer: { status: 200, schema: policyVersionSchema, headers: ETAG_HEADER },
-    errors: { 400: ['policy_invalid'], 404: ['tenant_not_found'], 412: ['version_conflict'] },
+    errors: ['policy_invalid', 'tenant_not_found', 'version_conflict'],
     handle: async ({ tenantId, principal, ifMatch }, { body }) => {
       const { version } = policies.current(tenantId)
       requireMatch(ifMatch, version)

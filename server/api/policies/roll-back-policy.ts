@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { policyVersionSchema } from '../../../common/wire/policy-version.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { notFound } from '../api-error.ts'
 import { ETAG_HEADER, entityTag, requireMatch } from '../preconditions.ts'
+import { notFound } from '../refusals.ts'
 import { defineRoute, Reply } from '../route.ts'
 
 export const rollBackPolicy = ({ policies }: Pick<AdministrationParts, 'policies'>) =>
@@ -19,11 +19,7 @@ export const rollBackPolicy = ({ policies }: Pick<AdministrationParts, 'policies
     params: z.strictObject({ tenant_id: tenantIdSchema }),
     body: z.strictObject({ version: z.number().int().min(0).max(1_000_000_000) }),
     answer: { status: 200, schema: policyVersionSchema, headers: ETAG_HEADER },
-    errors: {
-      400: ['policy_invalid'],
-      404: ['tenant_not_found', 'version_not_found'],
-      412: ['version_conflict'],
-    },
+    errors: ['policy_invalid', 'tenant_not_found', 'version_not_found', 'version_conflict'],
     handle: async ({ tenantId, principal, ifMatch }, { body: { version: restored } }) => {
       const { version } = policies.current(tenantId)
       requireMatch(ifMatch, version)

@@ -23,7 +23,7 @@ export const validatePolicy = ({ policies }: Pick<AdministrationParts, 'policies
         replaces: z.number().int(),
       }),
     },
-    errors: { 400: ['policy_invalid'], 404: ['tenant_not_found'] },
+    errors: ['policy_invalid', 'tenant_not_found'],
     handle: ({ tenantId }, { body }) => {
       policies.check(tenantId, body)
       return { valid: true as const, replaces: policies.current(tenantId).version }

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { CodedError } from '../../../common/errors.ts'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import type { AdministrationParts, Dependants } from '../administration-parts.ts'
-import { ApiError, notFound } from '../api-error.ts'
 import { requireMatch } from '../preconditions.ts'
+import { notFound } from '../refusals.ts'
 import { defineRoute } from '../route.ts'
 
 export const deleteTenant = (
@@ -23,11 +24,7 @@ export const deleteTenant = (
     ifMatch: 'optional',
     params: z.strictObject({ tenant_id: tenantIdSchema }),
     answer: { status: 204 },
-    errors: {
-      404: ['tenant_not_found'],
-      409: ['tenant_in_use', 'tenant_needed'],
-      412: ['version_conflict'],
-    },
+    errors: ['tenant_not_found', 'tenant_in_use', 'tenant_needed', 'version_conflict'],
     handle: async ({ principal, ifMatch }, { params: { tenant_id } }) => {
       const tenant = parts.tenants.get(tenant_id)
       if (!tenant) throw notFound('tenant')
@@ -73,5 +70,5 @@ async function refuseWhileUsed(tenantId: string, dependants: readonly Dependants
   )
   const details = counts.filter(({ count }) => count > 0).map(({ what, count }) => `${what}: ${count}`)
   if (details.length > 0)
-    throw new ApiError(409, 'tenant_in_use', 'the tenant has things of its own: end them first', { details })
+    throw new CodedError('tenant_in_use', 'the tenant has things of its own: end them first', { details })
 }

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { tenantSchema } from '../../../common/wire/tenant.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { notFound } from '../api-error.ts'
 import { ETAG_HEADER, entityTag } from '../preconditions.ts'
+import { notFound } from '../refusals.ts'
 import { defineRoute, Reply } from '../route.ts'
 
 export const getTenant = ({ tenants }: Pick<AdministrationParts, 'tenants'>) =>
@@ -16,7 +16,7 @@ export const getTenant = ({ tenants }: Pick<AdministrationParts, 'tenants'>) =>
     cost: 'read',
     params: z.strictObject({ tenant_id: tenantIdSchema }),
     answer: { status: 200, schema: tenantSchema, headers: ETAG_HEADER },
-    errors: { 404: ['tenant_not_found'] },
+    errors: ['tenant_not_found'],
     handle: (_context, { params }) => {
       const tenant = tenants.get(params.tenant_id)
       if (!tenant) throw notFound('tenant')

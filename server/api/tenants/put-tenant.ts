@@ -18,7 +18,7 @@ export const putTenant = ({ tenants }: Pick<AdministrationParts, 'tenants'>) =>
     params: z.strictObject({ tenant_id: tenantIdSchema }),
     body: tenantBodySchema,
     answer: { status: 200, schema: tenantSchema, headers: ETAG_HEADER },
-    errors: { 409: ['too_many_tenants'], 412: ['version_conflict'] },
+    errors: ['too_many_tenants', 'version_conflict'],
     // The request is about the hub: the tenant itself need not exist yet.
     scope: () => ({}),
     handle: async ({ principal, ifMatch }, { params, body }) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { notFound } from '../api-error.ts'
+import { notFound } from '../refusals.ts'
 import { defineRoute } from '../route.ts'
 import { tokenIdSchema, tokenInfoSchema } from './token-schemas.ts'
 
@@ -17,7 +17,7 @@ export const getToken = ({ auth: { tokens } }: Pick<AdministrationParts, 'auth'>
     params: z.strictObject({ token_id: tokenIdSchema }),
     query: z.strictObject({ tenant_id: tenantIdSchema.optional() }),
     answer: { status: 200, schema: tokenInfoSchema },
-    errors: { 404: ['tenant_not_found', 'token_not_found'] },
+    errors: ['tenant_not_found', 'token_not_found'],
     handle: async ({ tenantFilter }, { params }) => {
       const found = await tokens.get(tenantFilter, params.token_id)
       if (!found) throw notFound('token')

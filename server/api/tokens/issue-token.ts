@@ -3,7 +3,7 @@ import { nodeIdSchema, principalIdSchema, tenantIdSchema } from '../../../common
 import { newGrantsSchema } from '../../auth/principal.ts'
 import { tokenRoleSchema } from '../../auth/token-record.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { badRequest } from '../api-error.ts'
+import { badRequest } from '../refusals.ts'
 import { defineRoute } from '../route.ts'
 import { tokenInfoSchema } from './token-schemas.ts'
 
@@ -33,11 +33,7 @@ export const issueToken = ({ auth: { tokens }, now }: Pick<AdministrationParts, 
       expires_in_seconds: z.number().int().min(1).max(315_360_000).optional(),
     }),
     answer: { status: 201, schema: z.object({ token: z.string(), ...tokenInfoSchema.shape }) },
-    errors: {
-      400: ['token_lifetime', 'token_tenant'],
-      403: ['delegation_refused'],
-      404: ['tenant_not_found'],
-    },
+    errors: ['token_lifetime', 'token_tenant', 'delegation_refused', 'tenant_not_found'],
     handle: async ({ principal, tenantId }, { body }) => {
       const { type, role, expires_in_seconds: seconds, tenant_id } = body
       if (role === 'admin' && tenant_id !== undefined)

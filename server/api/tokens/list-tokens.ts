@@ -17,7 +17,7 @@ export const listTokens = ({ auth: { tokens } }: Pick<AdministrationParts, 'auth
     cost: 'read',
     query: z.strictObject({ ...pageQuery, tenant_id: tenantIdSchema.optional() }),
     answer: { status: 200, schema: z.object({ tokens: z.array(tokenInfoSchema), next: nextSchema }) },
-    errors: { 404: ['tenant_not_found'] },
+    errors: ['tenant_not_found'],
     handle: async ({ tenantFilter }, { query: { after, limit } }) => {
       const found = await tokens.list(tenantFilter, { after, limit })
       return { tokens: found, next: nextOf(found, limit, ({ token_id }) => token_id) }

@@ -16,7 +16,7 @@ export const revokeToken = ({ auth: { tokens } }: Pick<AdministrationParts, 'aut
     params: z.strictObject({ token_id: tokenIdSchema }),
     query: z.strictObject({ tenant_id: tenantIdSchema.optional() }),
     answer: { status: 200, schema: tokenInfoSchema },
-    errors: { 404: ['tenant_not_found', 'token_not_found'] },
+    errors: ['tenant_not_found', 'token_not_found'],
     handle: ({ tenantFilter, principal }, { params }) =>
       tokens.revoke(tenantFilter, params.token_id, principal),
   })

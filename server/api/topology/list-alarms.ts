@@ -16,7 +16,7 @@ export const listAlarms = ({ alarms }: { readonly alarms: Pick<AlarmBook, 'list'
     cost: 'read',
     query: z.strictObject({ tenant_id: tenantIdSchema.optional(), kind: alarmKindSchema.optional() }),
     answer: { status: 200, schema: z.object({ alarms: z.array(alarmSchema) }) },
-    errors: { 404: ['tenant_not_found'] },
+    errors: ['tenant_not_found'],
     handle: ({ tenantFilter }, { query: { kind } }) => ({
       alarms: alarms
         .list(tenantFilter)

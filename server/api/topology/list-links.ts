@@ -31,7 +31,7 @@ export const listLinks = ({ topology, now }: LinkListParts) =>
       standing: z.enum(LINK_STANDINGS).optional(),
     }),
     answer: { status: 200, schema: z.object({ links: z.array(linkViewSchema), next: nextSchema }) },
-    errors: { 404: ['tenant_not_found'] },
+    errors: ['tenant_not_found'],
     handle: ({ tenantFilter }, { query: { node_id, standing, ...page } }) => {
       const wanted = visibleLinks(topology, tenantFilter, now()).filter(
         (link) =>

@@ -20,7 +20,7 @@ export const createWebhook = (webhooks: Pick<Webhooks, 'create'>) =>
       description: webhookFields.description.optional(),
     }),
     answer: { status: 201, schema: z.object({ secret: z.string(), ...webhookInfoSchema.shape }) },
-    errors: { 400: ['webhook_url'], 404: ['tenant_not_found'], 409: ['too_many_webhooks'] },
+    errors: ['webhook_url', 'tenant_not_found', 'too_many_webhooks'],
     handle: async ({ tenantId, principal }, { body: { url, events, description } }) => {
       const wanted = { tenant_id: tenantId, url, events, description, by: principal }
       const { webhook, secret } = await webhooks.create(wanted)

@@ -13,6 +13,6 @@ export const deleteWebhook = (webhooks: Pick<Webhooks, 'remove'>) =>
     params: webhookParams,
     query: webhookQuery,
     answer: { status: 204 },
-    errors: { 404: ['tenant_not_found', 'webhook_not_found'] },
+    errors: ['tenant_not_found', 'webhook_not_found'],
     handle: ({ tenantId, principal }, { params }) => webhooks.remove(tenantId, params.webhook_id, principal),
   })

@@ -14,7 +14,7 @@ export const getWebhook = (webhooks: Pick<Webhooks, 'get'>) =>
     params: webhookParams,
     query: webhookQuery,
     answer: { status: 200, schema: webhookInfoSchema, headers: ETAG_HEADER },
-    errors: { 404: ['tenant_not_found', 'webhook_not_found'] },
+    errors: ['tenant_not_found', 'webhook_not_found'],
     handle: async ({ tenantId }, { params }) => {
       const webhook = await webhooks.get(tenantId, params.webhook_id)
       return new Reply(webhook, { etag: entityTag(webhook.version) })

@@ -13,6 +13,6 @@ export const listWebhooks = (webhooks: Pick<Webhooks, 'list'>) =>
     cost: 'read',
     query: webhookQuery,
     answer: { status: 200, schema: z.object({ webhooks: z.array(webhookInfoSchema) }) },
-    errors: { 404: ['tenant_not_found'] },
+    errors: ['tenant_not_found'],
     handle: ({ tenantId }) => ({ webhooks: webhooks.list(tenantId) }),
   })

@@ -25,11 +25,7 @@ export const patchWebhook = (webhooks: Pick<Webhooks, 'get' | 'update'>) =>
       })
       .refine((body) => Object.keys(body).length > 0, { message: 'must name something to change' }),
     answer: { status: 200, schema: webhookInfoSchema, headers: ETAG_HEADER },
-    errors: {
-      400: ['webhook_url'],
-      404: ['tenant_not_found', 'webhook_not_found'],
-      412: ['version_conflict'],
-    },
+    errors: ['webhook_url', 'tenant_not_found', 'webhook_not_found', 'version_conflict'],
     handle: async ({ tenantId, principal, ifMatch }, { params: { webhook_id }, body }) => {
       const { version } = await webhooks.get(tenantId, webhook_id)
       requireMatch(ifMatch, version)

@@ -14,7 +14,7 @@ export const rotateWebhookSecret = (webhooks: Pick<Webhooks, 'rotateSecret'>) =>
     params: webhookParams,
     query: webhookQuery,
     answer: { status: 200, schema: z.object({ secret: z.string() }) },
-    errors: { 404: ['tenant_not_found', 'webhook_not_found'], 412: ['version_conflict'] },
+    errors: ['tenant_not_found', 'webhook_not_found', 'version_conflict'],
     handle: async ({ tenantId, principal }, { params }) => ({
       secret: await webhooks.rotateSecret(tenantId, params.webhook_id, principal),
     }),

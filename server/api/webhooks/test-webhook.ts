@@ -15,7 +15,7 @@ export const testWebhook = (webhooks: Pick<Webhooks, 'sendTest'>) =>
     params: webhookParams,
     query: webhookQuery,
     answer: { status: 202, schema: z.object({ event_id: z.string() }) },
-    errors: { 404: ['tenant_not_found', 'webhook_not_found'], 409: ['webhook_disabled'] },
+    errors: ['tenant_not_found', 'webhook_not_found', 'webhook_disabled'],
     handle: async ({ tenantId }, { params }) => ({
       event_id: await webhooks.sendTest(tenantId, params.webhook_id),
     }),

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { z } from 'zod'
+import { CodedError } from '../../../common/errors.ts'
 import { nodeEntrySchema } from '../../../common/wire/topology.ts'
-import { saturated } from '../../../server/api/api-error.ts'
 import { defineRoute, type Route } from '../../../server/api/route.ts'
 import { ALL_GRANTS, type AuthenticatedPrincipal } from '../../../server/auth/principal.ts'
 import { until } from '../../support/until.ts'
@@ -171,9 +171,12 @@ test('what is full is told with its name, and when to come again', async (t) => 
     path: '/v1/full',
     action: null,
     answer,
-    errors: { 503: ['saturated'] },
+    errors: ['saturated'],
     handle: () => {
-      throw saturated('worker_cpu', 'all workers are busy', 2)
+      throw new CodedError('saturated', 'all workers are busy', {
+        resource: 'worker_cpu',
+        retryAfterSeconds: 2,
+      })
     },
   })
   await using rig = await withRoutes(full)

@@ -141,7 +141,7 @@ test('of two at once one gets the stream, and the other is told', async (t) => {
 
 test('a store that fails leaves nothing running', async (t) => {
   const { flows, failing, media, watched, told, stored } = await rig(t)
-  failing.with = new CodedError('store_unavailable', 'no database', { status: 503 })
+  failing.with = new CodedError('store_unavailable', 'no database')
   await t.throwsAsync(flows.begin(flowOf('c1'), GRANTED), { message: 'no database' })
   t.deepEqual(media, [OPENED, 'close c1 revoked'])
   t.deepEqual(watched, ['c1 runs', 'c1 over'])
@@ -154,7 +154,7 @@ test('a store that fails leaves nothing running', async (t) => {
 
 test('media that can not start leaves nothing stored', async (t) => {
   const { flows, refuse, told, stored, outcomes } = await rig(t)
-  refuse.open = new CodedError('ports_exhausted', 'no port', { status: 503 })
+  refuse.open = new CodedError('ports_exhausted', 'no port')
   await t.throwsAsync(flows.begin(flowOf('c1'), GRANTED), { message: 'no port' })
   t.deepEqual([flows.list(), told, await stored(), await outcomes()], [[], [], [], []])
 })
@@ -197,7 +197,7 @@ test('a change is stored and told; changes at once are made one upon the other',
 test('a change that the store refuses, or its maker, changes nothing', async (t) => {
   const { flows, failing } = await rig(t)
   await flows.begin(flowOf('c1'), GRANTED)
-  failing.with = new CodedError('store_unavailable', 'no database', { status: 503 })
+  failing.with = new CodedError('store_unavailable', 'no database')
   const change = (version: number) =>
     flows.update('c1', async (running) => ({
       flow: { ...running, contract: { ...running.contract, version } },
@@ -205,7 +205,7 @@ test('a change that the store refuses, or its maker, changes nothing', async (t)
     }))
   await t.throwsAsync(change(2), { message: 'no database' })
   failing.with = null
-  const refusal = new CodedError('no_path', 'no path', { status: 503 })
+  const refusal = new CodedError('no_path', 'no path')
   await t.throwsAsync(
     flows.update('c1', async () => {
       throw refusal
@@ -250,7 +250,7 @@ test('what is revoked while it begins is not granted', async (t) => {
 
 test("a contract that fails after its end leaves its stream's next contract alone", async (t) => {
   const { flows, failing, media } = await rig(t)
-  failing.with = new CodedError('store_unavailable', 'no database', { status: 503 })
+  failing.with = new CodedError('store_unavailable', 'no database')
   const begun = flows.begin(flowOf('c1'), GRANTED)
   failing.with = null
   // Before its failure is known.
@@ -265,7 +265,7 @@ test("a contract that fails after its end leaves its stream's next contract alon
 test('an end carries through when the store fails, and is stored as soon as it can be', async (t) => {
   const { flows, failing, media, stored, outcomes } = await rig(t)
   await flows.begin(flowOf('c1'), GRANTED)
-  failing.with = new CodedError('store_unavailable', 'no database', { status: 503 })
+  failing.with = new CodedError('store_unavailable', 'no database')
   await t.throwsAsync(flows.end('c1', 'revoked', 'user:bob', 'because'), { message: 'no database' })
   t.is(flows.get('c1'), undefined)
   t.is(media.at(-1), 'close c1 revoked')
@@ -341,7 +341,7 @@ test('a contract that can not be taken up again blocks nobody', async (t) => {
   const { flows, open, refuse, errors, stored } = await rig(t)
   await flows.begin(flowOf('c1'), GRANTED)
   flows[Symbol.dispose]()
-  refuse.open = new CodedError('ports_exhausted', 'no port', { status: 503 })
+  refuse.open = new CodedError('ports_exhausted', 'no port')
   using again = open()
   await again.restore(Date.now())
   t.deepEqual([again.list(), errors, await stored()], [[], [refuse.open], []])

@@ -52,7 +52,7 @@ test('a store that fails changes nothing', async (t) => {
     get: store.get.bind(store),
     list: store.list.bind(store),
     write: async () => {
-      throw new CodedError('store_unavailable', 'no database', { status: 503 })
+      throw new CodedError('store_unavailable', 'no database')
     },
   }
   const limits = await ViewerLimits.open(failing)

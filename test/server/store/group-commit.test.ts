@@ -81,7 +81,7 @@ test('a batch whose outcome is unknown is never made twice', async (t) => {
     maxWaiting: 100,
     async commit() {
       calls += 1
-      throw new CodedError('store_outcome_unknown', 'gone', { status: 503 })
+      throw new CodedError('store_outcome_unknown', 'gone')
     },
   })
   const results = await Promise.allSettled([1, 2].map((write) => group.submit(write)))

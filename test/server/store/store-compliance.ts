@@ -1,4 +1,5 @@
 import type { ExecutionContext, TestFn } from 'ava'
+import type { ErrorCode } from '../../../common/error-codes.ts'
 import { CodedError } from '../../../common/errors.ts'
 import type { AuditDraft } from '../../../server/audit/audit-record.ts'
 import { verifyChain } from '../../../server/audit/verify-chain.ts'
@@ -35,7 +36,7 @@ export const draft = (action: string, tenant_id = 't1'): AuditDraft => ({
   detail: { zulu: 1, alpha: { y: [1, 'ü', null], x: '\u0000' } },
 })
 
-async function refusal(t: ExecutionContext, promise: Promise<unknown>, code: string): Promise<CodedError> {
+async function refusal(t: ExecutionContext, promise: Promise<unknown>, code: ErrorCode): Promise<CodedError> {
   const error = await t.throwsAsync(promise, { instanceOf: CodedError })
   t.is(error?.code, code)
   return error!

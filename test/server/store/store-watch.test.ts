@@ -54,7 +54,7 @@ function watched() {
   }
 }
 
-const full = new CodedError('store_full', "the database's disk is full", { status: 503 })
+const full = new CodedError('store_full', "the database's disk is full")
 
 test('a write that fails is known at once, and its end without anybody writing', async (t) => {
   const { watch, reports, write, writes, fail, pass } = watched()
@@ -92,7 +92,7 @@ test('a store that nobody writes to is tried seldom, and found out', async (t) =
 test('what refuses everything is no fault of what is written', async (t) => {
   const { watch, write, fail, pass } = watched()
   await using _watch = watch
-  fail(new CodedError('store_failed', 'the database refused', { status: 500 }))
+  fail(new CodedError('store_failed', 'the database refused'))
   await write()
   t.is(watch.failure, null, 'it may be that write')
   await pass(STORE_WATCH_RULES.idleMs + 250)

@@ -1,11 +1,7 @@
 import test from 'ava'
+import { CodedError } from '../../../common/errors.ts'
 import type { TelemetryReport } from '../../../common/wire/telemetry.ts'
-import {
-  type IntakeOptions,
-  type Reporter,
-  TelemetryIntake,
-  TelemetrySaturated,
-} from '../../../server/telemetry/intake.ts'
+import { type IntakeOptions, type Reporter, TelemetryIntake } from '../../../server/telemetry/intake.ts'
 import { Seeded } from '../../policy/seeded.ts'
 import { until } from '../../support/until.ts'
 import { T0 } from '../topology/world.ts'
@@ -62,7 +58,7 @@ function rig(options: Partial<IntakeOptions> = {}) {
       intake.accept(reporter(tenantId), batch)
       return true
     } catch (error) {
-      if (error instanceof TelemetrySaturated) return false
+      if (error instanceof CodedError && error.code === 'telemetry_saturated') return false
       throw error
     }
   }
@@ -93,10 +89,11 @@ test('a full queue turns a batch away as a whole, and says when to come again', 
   t.false(takes('c', reports(201)))
   t.is(intake.waiting, 800, 'nothing of a refused batch is taken')
   t.true(takes('c', reports(200)))
-  const error = t.throws(() => intake.accept(reporter(null), reports(1)), { instanceOf: TelemetrySaturated })
+  const error = t.throws(() => intake.accept(reporter(null), reports(1)), { instanceOf: CodedError })
   t.is(error.status, 429)
   t.is(error.code, 'telemetry_saturated')
-  t.true(error.retryAfterSeconds >= 1 && error.retryAfterSeconds <= 30)
+  const { retryAfterSeconds = 0 } = error.hints
+  t.true(retryAfterSeconds >= 1 && retryAfterSeconds <= 30)
   t.is(refused(), 3)
   while (step()) {}
   t.true(takes('a', reports(500)), 'there is room again')
