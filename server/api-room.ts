@@ -63,7 +63,13 @@ export function apiOf(options: ApiRoomOptions): Router {
     listLinks({ topology, now: SYSTEM_CLOCK.steady }),
     listAlarms({ alarms }),
     ...administrationRoutes({
-      ...{ store: state.store, auth, tenants, policies, directory, topology, webhooks },
+      store: state.store,
+      auth,
+      tenants,
+      policies,
+      directory,
+      topology,
+      webhooks,
       dependants: [
         {
           what: 'flows',

@@ -81,7 +81,10 @@ export function openDoors(options: DoorRoomOptions): DoorRoom {
       ...whepRoutes({
         ...shared,
         whep: {
-          ...{ admission: viewers, events, routers, routerCapabilities },
+          admission: viewers,
+          events,
+          routers,
+          routerCapabilities,
           expectedCodecs: ({ spec }) => {
             const flow = publishers.ofStream(spec.tenantId, spec.streamId)
             return flow?.contract.transport === 'rist' ? FIELD_CODECS : null

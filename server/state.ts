@@ -75,7 +75,12 @@ export function openArchiver(
 ): AuditArchiver | null {
   if (config.auditKeepDays === 0 || config.amnesia) return null
   return new AuditArchiver({
-    ...{ store, auditKey, logger, failed, hubId: config.hubId, now: Date.now },
+    store,
+    auditKey,
+    logger,
+    failed,
+    hubId: config.hubId,
+    now: Date.now,
     folder: archiveFolderOf(config),
     keepDays: config.auditKeepDays,
   })

@@ -103,7 +103,10 @@ export class FactBus<Body extends Kinded> {
   subscribe<Kind extends Body['kind']>(listener: Listener<Body, Kind>): Subscription {
     const { name, of, kinds, capacity } = listener
     const ear: Ear<Body> = {
-      ...{ name, kinds: new Set(kinds), capacity, buffers: new Map() },
+      name,
+      kinds: new Set(kinds),
+      capacity,
+      buffers: new Map(),
       // Only facts of the listener's kinds get into its buffers.
       take: ({ items, missed }) =>
         listener.take(items as readonly Fact<Extract<Body, { kind: Kind }>>[], missed),

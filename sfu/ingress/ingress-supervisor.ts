@@ -132,7 +132,9 @@ export class IngressSupervisor implements AsyncDisposable {
   #holdPorts(onKnock: () => void): KnockListener {
     const { address, links, aes_bits } = this.#spec.input()
     return new KnockListener({
-      ...{ address, links, aesBits: aes_bits },
+      address,
+      links,
+      aesBits: aes_bits,
       onKnock: (source) => {
         const answered = this.#knocks.answers(source, performance.now())
         if (answered) onKnock()

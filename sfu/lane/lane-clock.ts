@@ -155,8 +155,14 @@ export class LaneClock {
     const usual = Math.min(Math.max(track.deviation, -second), second)
     const ticks = Math.max(earliest, wall + usual)
     const mapping: Mapping = {
-      ...{ pts, ticks, fromPts: pts, latestPts: pts, latestAtMs: nowMs },
-      ...{ deviation: ticks - wall, madeAtMs: nowMs, interruptions: this.#interruptions },
+      pts,
+      ticks,
+      fromPts: pts,
+      latestPts: pts,
+      latestAtMs: nowMs,
+      deviation: ticks - wall,
+      madeAtMs: nowMs,
+      interruptions: this.#interruptions,
     }
     this.#previous = this.#newest
     this.#newest = mapping

@@ -21,7 +21,10 @@ export function createNalIndex(): NalIndex {
     // one more for the one that is open
     starts: new Int32Array(maxNals + 1),
     ends: new Int32Array(maxNals + 1),
-    ...{ count: 0, open: false, scanned: 0, damaged: false },
+    count: 0,
+    open: false,
+    scanned: 0,
+    damaged: false,
   }
 }
 

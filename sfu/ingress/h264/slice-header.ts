@@ -32,8 +32,18 @@ const reader = new BitReader(new Uint8Array(0), 0, 0)
 
 export function createSliceHeader(): SliceHeader {
   return {
-    ...{ idr: false, refIdc: 0, firstMacroblock: 0, type: 0, ppsId: 0, frameNum: 0, field: 0 },
-    ...{ idrPicId: 0, pocLsb: 0, pocDeltaBottom: 0, pocDelta0: 0, pocDelta1: 0 },
+    idr: false,
+    refIdc: 0,
+    firstMacroblock: 0,
+    type: 0,
+    ppsId: 0,
+    frameNum: 0,
+    field: 0,
+    idrPicId: 0,
+    pocLsb: 0,
+    pocDeltaBottom: 0,
+    pocDelta0: 0,
+    pocDelta1: 0,
   }
 }
 

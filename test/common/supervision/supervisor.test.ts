@@ -37,7 +37,11 @@ function supervise(
   })
   const supervisor: Supervisor<{ echo: string }, Said> = stack.use(
     new Supervisor<{ echo: string }, Said>({
-      ...{ name: 'test', program, said, pace: PACE, stopWithinMs: 1000 },
+      name: 'test',
+      program,
+      said,
+      pace: PACE,
+      stopWithinMs: 1000,
       silence: { watch, startMs: startMs, workMs: 1000 },
       trouble: (kind, what) => troubles.push(`${kind}: ${what}`),
       heard: (message) => {
