@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { MessageChannel } from './message-channel.ts'
 
-/** Where a child of our own finds its end of the channel: a descriptor beyond standard input, output and error. */
+/** The descriptor where a child of our own finds its end of the channel, beyond standard input, output and error. */
 const CHANNEL_FD = 3
 /** Names that descriptor in the child's environment. */
 export const CHANNEL_VARIABLE = 'LANECAST_CHANNEL'
-/** What a child said last is waited for so long after its exit, ms. */
+/** How long the last words of a child are awaited after its exit, ms. */
 const LAST_WORDS_MS = 200
 
 /** A program of our own: TypeScript that begins with `Parent.connect`. It has no standard input. */
@@ -16,15 +16,15 @@ export interface OurProgram {
   readonly nodeFlags?: readonly string[]
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>
-  /** Whether its standard output is read; else it goes nowhere. */
+  /** Whether its standard output is read. Otherwise the output goes nowhere. */
   readonly readsOutput?: boolean
 }
 
-/** Somebody else's program, on the PATH. It must end with its standard input, which closes when this process ends. */
+/** A foreign program on the PATH. It must end with its standard input, which closes when this process ends. */
 export interface ForeignProgram {
   readonly command: string
   readonly args: readonly string[]
-  /** All of its environment. */
+  /** Its whole environment. */
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -33,22 +33,26 @@ export type Program = OurProgram | ForeignProgram
 export interface ChildListener {
   /** Any JSON; only programs of our own speak. */
   heard(message: unknown): void
-  /** It broke the channel's rules and is ended. @param why in words, about the child */
+  /** The child broke the channel's rules and is ended. @param why in words, about the child */
   broken(why: string): void
 }
 
-/** One child process from start to exit. Whoever starts it ends it; it ends with this process even if that is killed. */
+/**
+ * One child process from start to exit. Its starter ends it. It also ends with this process, even if that is killed.
+ */
 export class Child implements AsyncDisposable {
-  /** Undefined where it could not be started. */
+  /** Undefined where the child could not be started. */
   readonly pid: number | undefined
-  /** Resolves when the process is gone and what it said was heard: a signal, `exit code 1`, or why it could not start. */
+  /**
+   * Resolves when the process is gone and its messages were heard: a signal, `exit code 1`, or why it never started.
+   */
   readonly ended: Promise<string>
   readonly #process: ChildProcess
   readonly #channel: MessageChannel | null
   readonly #stopWithinMs: number
   #gone = false
 
-  /** @param stopWithinMs how long it may take to end when it is asked to, ms; 0 asks nobody */
+  /** @param stopWithinMs how long the child may take to end when asked, ms; 0 kills without asking */
   constructor(program: Program, listener: ChildListener, stopWithinMs: number) {
     this.#stopWithinMs = stopWithinMs
     const child = 'entry' in program ? spawnOurs(program) : spawnForeign(program)
@@ -96,7 +100,7 @@ export class Child implements AsyncDisposable {
     return this.#process.stderr
   }
 
-  /** Says something; lost when it has ended. */
+  /** Sends a message. The message is lost when the child has ended. */
   send(message: unknown): void {
     if (!this.#gone) this.#channel?.send(message)
   }
@@ -105,7 +109,7 @@ export class Child implements AsyncDisposable {
     this.#process.kill('SIGKILL')
   }
 
-  /** Asks it to end: its channel, and its standard input, close. It is killed when it takes too long. */
+  /** Asks the child to end by closing its channel and its standard input. Kills it when it takes too long. */
   async stop(): Promise<void> {
     if (this.#gone) return
     if (this.#stopWithinMs === 0) this.kill()
@@ -122,7 +126,7 @@ export class Child implements AsyncDisposable {
 }
 
 function spawnOurs({ entry, nodeFlags = [], env, readsOutput = false }: OurProgram): ChildProcess {
-  // A debugger's port is this process's own.
+  // A debugger's port belongs to this process alone.
   const inherited = process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
   return spawn(process.execPath, [...inherited, ...nodeFlags, entry], {
     stdio: ['ignore', readsOutput ? 'pipe' : 'ignore', 'inherit', 'pipe'],

@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { CHANNEL_VARIABLE } from './child.ts'
 import { MessageChannel } from './message-channel.ts'
 
-/** What an orderly end may take, ms; whoever is killed for being slow has its own bound. */
+/** Longest orderly end, ms. A parent that kills slow children has its own limit. */
 const END_WITHIN_MS = 5000
 /** prctl(2). */
 const PR_SET_PDEATHSIG = 1
@@ -13,16 +13,16 @@ const SIGKILL = 9
 export interface ParentOptions<Told> {
   /** What the parent may tell. */
   readonly told: z.ZodType<Told>
-  /** @throws what it throws ends the process */
+  /** @throws anything, which ends the process */
   readonly hear: (message: Told) => void
-  /** The parent wants the process to end, or has ended: what is done before the exit. */
+  /** The parent wants the process to end, or has ended: work before the exit. */
   readonly stop?: () => void | Promise<void>
 }
 
 /**
- * The parent, as a child of {@link Child} sees it. The process ends when its parent says so or ends, also when the parent is
- * killed and when the process hangs itself. It takes no notice of SIGINT and SIGTERM, which a terminal and a service
- * manager send to the whole group: the parent decides when its children end, it may drain first.
+ * The parent, as a child of {@link Child} sees it. The process ends when its parent says so or ends, also when the
+ * parent is killed, and when the process itself hangs. The process ignores SIGINT and SIGTERM, which a terminal and a
+ * service manager send to the whole group: the parent decides when its children end, because it may drain first.
  */
 export class Parent<Says> {
   readonly #channel: MessageChannel
@@ -66,7 +66,7 @@ export class Parent<Says> {
     this.#channel.send(message)
   }
 
-  /** Says a last thing and ends the process, with exit code 1. */
+  /** Sends a last message and ends the process with exit code 1. */
   fail(message: Says): void {
     this.#channel.send(message, () => process.exit(1))
   }

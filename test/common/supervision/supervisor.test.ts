@@ -91,7 +91,7 @@ test.serial('the parent that stands still kills nobody', async (t) => {
   t.deepEqual(open.ends, [])
 })
 
-/** A process that behaves so is ended and replaced by one that speaks. */
+/** A process that behaves like this is ended and replaced by one that speaks. */
 const replaced = test.macro(
   async (t: ExecutionContext, behaves: string, how: RegExp, counts: object, startMs?: number) => {
     await using open = supervise([behaves, 'speaks'], startMs === undefined ? {} : { startMs })
