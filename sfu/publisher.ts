@@ -5,6 +5,7 @@ import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
 import type { PictureSize } from '../policy/viewed-stream.ts'
 import { ArrivalWatch, type SenderReport } from './arrival-watch.ts'
 import { refuseUnforwardable, spatialLayersOf } from './publisher-codecs.ts'
+import type { PublishedLane } from './relay/published-lane.ts'
 import type { Stream } from './stream.ts'
 import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
 import { transportGone, WebRtcEnd } from './web-rtc-end.ts'
@@ -23,8 +24,8 @@ export interface PublisherListener {
 }
 
 /**
- * One publisher's media on its stream's worker: a WebRTC transport with at most one producer of each kind. It is its
- * stream's source from the moment it is open; the producers go with it, and viewers wait for the next.
+ * One publisher's media on its stream's worker: a WebRTC transport with at most one producer of each kind, which feed the
+ * stream's lane. It is its stream's source from the moment it is open; the lane, and what viewers consume of it, outlive it.
  */
 export class Publisher implements StreamSource {
   readonly #stream: Stream
@@ -38,7 +39,8 @@ export class Publisher implements StreamSource {
   /** Whoever signals to the publisher now. */
   listener: PublisherListener
   readonly #watches = new Map<types.Producer, ArrivalWatch>()
-  #media: SourceMedia | null = null
+  readonly #lane: PublishedLane
+  #producers: readonly types.Producer[] = []
   /** When each encoding's clock was told last, by SSRC. */
   readonly #clockTold = new Map<number, number>()
   #demand: LayerDemand
@@ -54,6 +56,7 @@ export class Publisher implements StreamSource {
     listener: PublisherListener,
   ) {
     this.#stream = stream
+    this.#lane = stream.publishedLane
     this.#slot = slot
     this.end = end
     this.#host = host
@@ -72,6 +75,7 @@ export class Publisher implements StreamSource {
   static async open(stream: Stream, abr: Abr, listener: PublisherListener): Promise<Publisher> {
     const slot = stream.home()
     if (!slot) throw noWorker()
+    stream.publishedLane.prepare(slot)
     const lost = (error: unknown): never => {
       throw slot.router.closed ? noWorker() : error
     }
@@ -87,7 +91,11 @@ export class Publisher implements StreamSource {
   }
 
   get media(): SourceMedia | null {
-    return this.#closed ? null : this.#media
+    return this.#closed ? null : this.#lane.media
+  }
+
+  get arriving(): readonly types.Producer[] {
+    return this.#producers
   }
 
   /** The layers are halves of one another; nothing where the publisher has not told the largest. */
@@ -178,9 +186,14 @@ export class Publisher implements StreamSource {
     }).catch((error: unknown) => {
       throw this.#closed ? transportGone() : error
     })
+    await this.#lane.feed(this.#slot, producer).catch((error: unknown) => {
+      const lost = this.#closed || producer.closed
+      producer.close()
+      throw lost ? transportGone() : error
+    })
     if (this.#closed || producer.closed) throw transportGone()
     this.#watches.set(producer, watch)
-    this.#setProducers([...this.#producers, producer])
+    this.#producers = [...this.#producers, producer]
     producer.observer.once('close', () => this.#forget(producer))
     this.#tellState()
     return producer
@@ -193,7 +206,9 @@ export class Publisher implements StreamSource {
 
   /** Forwards nothing of a track until it is resumed. @throws CodedError `unknown_producer` (404) */
   async pause(producerId: string): Promise<void> {
-    await this.#producer(producerId).pause()
+    const producer = this.#producer(producerId)
+    await producer.pause()
+    await this.#lane.setPaused(producer.kind, true)
     this.#tellState()
   }
 
@@ -201,6 +216,7 @@ export class Publisher implements StreamSource {
   async resume(producerId: string): Promise<void> {
     const producer = this.#producer(producerId)
     await producer.resume()
+    await this.#lane.setPaused(producer.kind, false)
     this.#watches.get(producer)?.expect()
     this.#tellState()
   }
@@ -224,16 +240,6 @@ export class Publisher implements StreamSource {
     return Promise.resolve()
   }
 
-  get #producers(): readonly types.Producer[] {
-    return this.#media?.producers ?? []
-  }
-
-  #setProducers(producers: readonly types.Producer[]): void {
-    const [video, audio] = [byKind(producers, 'video'), byKind(producers, 'audio')]
-    this.#media = producers.length === 0 ? null : { slot: this.#slot, producers: [...video, ...audio] }
-    this.#host.mediaChanged()
-  }
-
   /** @throws CodedError `unknown_producer` (404) */
   #producer(producerId: string): types.Producer {
     const producer = this.#producers.find(({ id }) => id === producerId)
@@ -243,8 +249,10 @@ export class Publisher implements StreamSource {
 
   #forget(producer: types.Producer): void {
     this.#watches.delete(producer)
-    if (this.#closed) return
-    this.#setProducers(this.#producers.filter((other) => other !== producer))
+    // With its transport: viewers keep their consumers for the publisher's next one.
+    if (this.end.transport.closed) return
+    this.#producers = this.#producers.filter((other) => other !== producer)
+    this.#lane.end(producer.kind)
     this.#tellState()
   }
 
@@ -271,11 +279,13 @@ export class Publisher implements StreamSource {
     if (producer.kind !== 'video' || !encoding) return
     const now = performance.now()
     if (now - (this.#clockTold.get(ssrc) ?? Number.NEGATIVE_INFINITY) < CLOCK_EVERY_MS) return
+    const laneTimestamp = this.#lane.timestamp(producer.kind, encoding.encodingIdx, rtpTimestamp >>> 0)
+    if (laneTimestamp === null) return
     this.#clockTold.set(ssrc, now)
     const ahead = this.#clockAheadMs
     this.#host.captured({
       layer: encoding.encodingIdx,
-      rtp_timestamp: rtpTimestamp >>> 0,
+      rtp_timestamp: laneTimestamp,
       capture_unix_ms: ahead === null ? Date.now() : senderUnixMs - ahead,
       source: ahead === null ? 'arrival' : 'sender',
     })

@@ -4,6 +4,7 @@ import { ChildWatch } from '../common/supervision/child-watch.ts'
 import { StartGate } from '../common/supervision/start-gate.ts'
 import { FieldSource, type FieldSourceSpec } from './field-source.ts'
 import { PortRange } from './ingress/port-range.ts'
+import { Relays } from './relay/relays.ts'
 import { Stream, type StreamDependencies, type StreamSpec } from './stream.ts'
 import { isPortFree } from './udp-socket.ts'
 import type { WorkerSlot } from './worker-pool.ts'
@@ -13,7 +14,7 @@ export interface RegistryPorts {
   readonly rist: readonly [number, number]
   /** Local IP address that those listen on. */
   readonly ristIp: string
-  /** Loopback UDP ports that ingress processes send RTP from, both ends included. */
+  /** Loopback UDP ports that ingress and relay processes send RTP from, both ends included. */
   readonly rtp: readonly [number, number]
 }
 
@@ -30,7 +31,7 @@ interface Entry {
   readonly ports: { readonly rist: readonly number[]; readonly rtp: number } | null
 }
 
-export interface RegistryDependencies extends StreamDependencies {
+export interface RegistryDependencies extends Omit<StreamDependencies, 'relays'> {
   readonly logger: Logger
 }
 
@@ -42,6 +43,7 @@ export class StreamRegistry implements AsyncDisposable {
   readonly #rist: PortRange
   readonly #rtp: PortRange
   readonly #deps: RegistryDependencies
+  readonly #relays: Relays
   readonly #ingresses = { watch: new ChildWatch(), gate: new StartGate() }
 
   constructor(ports: RegistryPorts, deps: RegistryDependencies) {
@@ -55,6 +57,10 @@ export class StreamRegistry implements AsyncDisposable {
         takeForViewer: (has) => placement.takeForViewer(has),
       },
     }
+    this.#relays = new Relays(() => this.#rtp.take(1)[0]!, {
+      watch: this.#ingresses.watch,
+      trouble: (kind, what) => deps.events.error('relay', kind, what),
+    })
   }
 
   /**
@@ -86,7 +92,7 @@ export class StreamRegistry implements AsyncDisposable {
 
   #add(spec: StreamSpec, ports: Entry['ports']): Stream {
     this.#refuseSecond(spec.tenantId, spec.streamId)
-    const stream = new Stream(spec, this.#deps)
+    const stream = new Stream(spec, { ...this.#deps, relays: this.#relays })
     this.#streams.set(keyOf(spec.tenantId, spec.streamId), { stream, ports })
     return stream
   }
@@ -157,6 +163,7 @@ export class StreamRegistry implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.list().map(({ spec }) => this.close(spec.tenantId, spec.streamId)))
+    await this.#relays[Symbol.asyncDispose]()
     this.#ingresses.watch[Symbol.dispose]()
   }
 }

@@ -18,6 +18,8 @@ export interface SourceMedia {
 export interface StreamSource extends AsyncDisposable {
   /** Its producers now; null while there are none. */
   readonly media: SourceMedia | null
+  /** What arrives from the publisher, where that is not `media` itself: its link is measured there. */
+  readonly arriving?: readonly types.Producer[]
   /** Sizes of the pictures by spatial layer, ascending; left out where nobody knows. */
   readonly pictures?: readonly PictureSize[]
   /** It has yet to find out which layers there are: meanwhile all of them are to be sent. */

@@ -12,6 +12,8 @@ import { trackStatistics } from './media-statistics.ts'
 import { Outlets } from './outlets.ts'
 import { flows } from './picture-trouble.ts'
 import type { Place, Placement } from './placement.ts'
+import { PublishedLane } from './relay/published-lane.ts'
+import type { Relays } from './relay/relays.ts'
 import type {
   CaptureClock,
   PublisherControl,
@@ -39,6 +41,7 @@ export interface StreamDependencies {
   readonly placement: Pick<Placement, 'forLane' | 'takeForViewer'>
   readonly census: Pick<ConsumerCensus, 'consumersOf'>
   readonly events: MediaEvents
+  readonly relays: Relays
 }
 
 const NO_PRODUCERS: readonly types.Producer[] = []
@@ -66,6 +69,7 @@ export class Stream implements AsyncDisposable {
   readonly #observers = new Set<StreamObserver>()
   readonly #outlets: Outlets
   #source: StreamSource | null = null
+  #lane: PublishedLane | null = null
   #control: PublisherControl | null = null
   #state: StreamState = { state: 'waiting' }
   #demand: LayerDemand = ALL_WANTED
@@ -116,6 +120,12 @@ export class Stream implements AsyncDisposable {
     return this.#deps.placement.takeForViewer((slot) => slot === home || this.#outlets.has(slot.router))
   }
 
+  /** What its WebRTC publishers feed one after the other; made for the first of them. */
+  get publishedLane(): PublishedLane {
+    this.#lane ??= new PublishedLane(this.spec.streamId, this.#deps.relays, () => this.#producersChanged())
+    return this.#lane
+  }
+
   get viewers(): number {
     return this.#observers.size
   }
@@ -152,9 +162,9 @@ export class Stream implements AsyncDisposable {
       piped_to: this.#outlets.size,
       wanted: this.#demand,
       // A producer that closes meanwhile is none.
-      tracks: (await Promise.allSettled(this.producers().map(trackStatistics))).flatMap((track) =>
-        track.status === 'fulfilled' ? [track.value] : [],
-      ),
+      tracks: (
+        await Promise.allSettled((this.#source?.arriving ?? this.producers()).map(trackStatistics))
+      ).flatMap((track) => (track.status === 'fulfilled' ? [track.value] : [])),
     }
   }
 
@@ -254,6 +264,11 @@ export class Stream implements AsyncDisposable {
     this.meter[Symbol.dispose]()
     this.#outlets[Symbol.dispose]()
     await this.#source?.[Symbol.asyncDispose]()
+    this.#lane?.[Symbol.dispose]()
+  }
+
+  #producersChanged(): void {
+    for (const observer of this.#observers) observer.producersChanged()
   }
 
   #viewersChanged(): void {
@@ -262,7 +277,8 @@ export class Stream implements AsyncDisposable {
   }
 
   get #media(): SourceMedia | null {
-    return this.#source?.media ?? null
+    // A lane stays while its publisher is away.
+    return this.#source?.media ?? this.#lane?.media ?? null
   }
 
   #hostOf(isSource: () => boolean): SourceHost {
@@ -276,7 +292,7 @@ export class Stream implements AsyncDisposable {
         if (isSource()) stream.#setState(state)
       },
       mediaChanged() {
-        if (isSource()) for (const observer of stream.#observers) observer.producersChanged()
+        if (isSource()) stream.#producersChanged()
       },
       learningChanged() {
         if (isSource()) stream.#tellDemand()

@@ -2,6 +2,7 @@ import { STEADY_BASE_MS, SYSTEM_CLOCK, wallOf } from '../../common/clock.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { HubToIngress, IngressToHub, PictureState, RistInput } from '../../common/wire/ingress-ipc.ts'
 import type { Attach, Cursors } from '../../common/wire/lane-ipc.ts'
+import { isRtcp } from '../lane/rtcp-feedback.ts'
 import { RtpSocket } from '../lane/rtp-socket.ts'
 import { AacTranscoder } from './audio/aac-transcoder.ts'
 import { BufferTuner } from './buffer-tuner.ts'
@@ -285,9 +286,4 @@ export class IngressSession implements AsyncDisposable {
     } else if (now - this.#senderAt > (this.#senderProven ? AWAY_AFTER_MS : PROVE_WITHIN_MS))
       this.#tell({ type: 'unused', proven: this.#senderProven })
   }
-}
-
-/** RTP and RTCP share the port and are told apart by the second byte (RFC 5761 section 4). */
-function isRtcp(packet: Buffer): boolean {
-  return packet[1]! >= 192 && packet[1]! <= 223
 }

@@ -1,3 +1,5 @@
+const typeSenderReport = 200
+const senderReportBytes = 28
 const typeTransportFeedback = 205
 const typePayloadFeedback = 206
 const formatNack = 1
@@ -9,6 +11,24 @@ export interface FeedbackSink {
   nack(ssrc: number, sequence: number): void
   /** PLI or FIR: a keyframe is wanted (RFC 4585 section 6.3.1, RFC 5104 section 4.3.1). */
   keyframe(ssrc: number): void
+  /** A sender report of this SSRC begins at byte `at` (RFC 3550 section 6.4.1). */
+  senderReport?(ssrc: number, at: number): void
+}
+
+/** RTP and RTCP share a port and are told apart by the second byte (RFC 5761 section 4). */
+export function isRtcp(packet: Uint8Array): boolean {
+  return packet[1]! >= 192 && packet[1]! <= 223
+}
+
+/** A PLI (RFC 4585 section 6.3.1): `ssrc` asks `media` for a keyframe. */
+export function writeKeyframeRequest(ssrc: number, media: number): Buffer {
+  const packet = Buffer.alloc(12)
+  packet[0] = 0x80 | formatPli
+  packet[1] = typePayloadFeedback
+  packet.writeUInt16BE(2, 2)
+  packet.writeUInt32BE(ssrc, 4)
+  packet.writeUInt32BE(media, 8)
+  return packet
 }
 
 /** Reads the feedback out of a compound RTCP packet; everything else in it, and what is malformed, is skipped. */
@@ -25,7 +45,8 @@ export function readFeedback(data: Uint8Array, sink: FeedbackSink): void {
       else if (format === formatFir) {
         for (let entry = at + 12; entry + 8 <= end; entry += 8) sink.keyframe(readUint32(data, entry))
       }
-    }
+    } else if (type === typeSenderReport && end - at >= senderReportBytes)
+      sink.senderReport?.(readUint32(data, at + 4), at)
     at = end
   }
 }

@@ -3,8 +3,8 @@ import koffi from 'koffi'
 import { UdpSocket } from '../udp-socket.ts'
 import { DATAGRAM_BYTES, DatagramBatch } from './datagram-batch.ts'
 
-/** Room for a burst while the worker is busy; the kernel caps it at its own limit. */
-const SEND_BUFFER_BYTES = 4 * 1024 * 1024
+/** Room for a burst while the worker, or this process, is busy; the kernel caps it at its own limit. */
+const BUFFER_BYTES = { send: 4 * 1024 * 1024, receive: 4 * 1024 * 1024 }
 /** RTCP packets taken before everything else has its turn again. */
 const RTCP_PER_TURN = 64
 /** The payload of the largest UDP datagram fits. */
@@ -37,7 +37,7 @@ export class RtpSocket implements Disposable {
    * @throws Error such as `bind EADDRINUSE 127.0.0.1:5004` when the port is taken
    */
   static async open(port: number, onRtcp: (packet: Buffer) => void): Promise<RtpSocket> {
-    return new RtpSocket(UdpSocket.open('127.0.0.1', port, { send: SEND_BUFFER_BYTES }), onRtcp)
+    return new RtpSocket(UdpSocket.open('127.0.0.1', port, BUFFER_BYTES), onRtcp)
   }
 
   /** Sends to another lane transport from now on. @throws when it is no IPv4 address, or closed */

@@ -37,3 +37,22 @@ export function encodeSenderReport(report: SenderReport): Buffer {
   cname.copy(packet, 38)
   return packet
 }
+
+/** Copies of the sender reports of one SSRC for another, without report blocks. One object serves all of them. */
+export class SenderReportCopy {
+  readonly #copy = Buffer.alloc(28)
+
+  /**
+   * @param at where the report begins in `packet`
+   * @returns valid until the next call
+   */
+  of(packet: Uint8Array, at: number, ssrc: number, rtpTimestamp: number): Buffer {
+    const copy = this.#copy
+    copy.set(packet.subarray(at, at + copy.length))
+    copy[0] = 0x80
+    copy.writeUInt16BE(6, 2)
+    copy.writeUInt32BE(ssrc, 4)
+    copy.writeUInt32BE(rtpTimestamp, 16)
+    return copy
+  }
+}

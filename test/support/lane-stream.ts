@@ -4,6 +4,7 @@ import type { Placement } from '../../sfu/placement.ts'
 import { Stream } from '../../sfu/stream.ts'
 import type { WorkerPool } from '../../sfu/worker-pool.ts'
 import { LaneSource } from './lane-source.ts'
+import { openRelays } from './local-relays.ts'
 import { recordEvents } from './recorded-events.ts'
 
 export interface LaneStreamOptions {
@@ -24,7 +25,7 @@ export async function openLaneStream(options: LaneStreamOptions): Promise<LaneSt
   const { pool, placement, streamId, renditions } = options
   const stream = new Stream(
     { tenantId: 'default', streamId, streamClass: 'focus' },
-    { placement, census: pool.census, events: recordEvents().events },
+    { placement, relays: await openRelays(), census: pool.census, events: recordEvents().events },
   )
   const source = await LaneSource.open()
   const slot = stream.home()!

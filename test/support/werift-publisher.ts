@@ -47,6 +47,8 @@ export class WeriftPublisher implements AsyncDisposable {
     republish: [],
   }
   readonly connection: PublisherConnection
+  /** Of its producers, as the hub answered. */
+  readonly producerIds: string[] = []
   readonly #contract: FlowContract
   #peer: RTCPeerConnection | null = null
   #sending: NodeJS.Timeout | undefined
@@ -113,7 +115,9 @@ export class WeriftPublisher implements AsyncDisposable {
         rtcp: { cname: 'werift' },
       },
     })
-    return produceAnswer.parse(answer).producer_id
+    const { producer_id } = produceAnswer.parse(answer)
+    this.producerIds.push(producer_id)
+    return producer_id
   }
 
   /** Sends packets and sender reports until {@link silence}; each payload is `text` and a count. */

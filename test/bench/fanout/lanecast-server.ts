@@ -4,6 +4,7 @@ import { Stream } from '../../../sfu/stream.ts'
 import type { ViewingTerms } from '../../../sfu/viewed-media.ts'
 import { Viewer } from '../../../sfu/viewer.ts'
 import { receiveRtpParameters } from '../../../signaling/client/mediasoup-shapes.ts'
+import { openRelays } from '../../support/local-relays.ts'
 import { openWorkers, placementOn } from '../../support/local-workers.ts'
 import { recordEvents } from '../../support/recorded-events.ts'
 import { type OpenServer, START_KBPS } from './fanout-side.ts'
@@ -20,7 +21,12 @@ export const openLanecast: OpenServer = async (rtpPort, renditions) => {
   const pool = await openWorkers(1)
   const placement = placementOn(pool, 100_000)
   const spec = { tenantId: 'bench', streamId: 'fanout', streamClass: 'director' } as const
-  const stream = new Stream(spec, { placement, census: pool.census, events })
+  const stream = new Stream(spec, {
+    placement,
+    census: pool.census,
+    events,
+    relays: await openRelays(),
+  })
   const slot = stream.home()!
   const lane = await Lane.open(slot, { renditions, audio: false }, new LaneIdentity('fanout'), rtpPort)
   const media = { slot, producers: lane.producers }

@@ -12,6 +12,7 @@ import { WhepViewing } from '../../../signaling/whep/whep-viewing.ts'
 import { WhipPublishing } from '../../../signaling/whip/whip-publishing.ts'
 import { SeededRandom } from '../../fuzz/seeded-random.ts'
 import { openLaneStream } from '../../support/lane-stream.ts'
+import { openRelays } from '../../support/local-relays.ts'
 import { openWorkers, placementOn } from '../../support/local-workers.ts'
 import { GSTREAMER_OFFER, OBS_OFFER, PLAYER_OFFER, SIMULCAST_OFFER } from '../../support/offers.ts'
 import { recordEvents } from '../../support/recorded-events.ts'
@@ -65,6 +66,7 @@ test('spoilt offers are refused with a reason or taken, and leave nothing behind
   await using stack = new AsyncDisposableStack()
   const { events } = recordEvents()
   const pool = stack.use(await openWorkers(1))
+  const relays = stack.use(await openRelays())
   const placement = placementOn(pool)
   const watched = stack.use(
     await openLaneStream({ pool, placement, streamId: 'watched', renditions: 2 }),
@@ -72,7 +74,7 @@ test('spoilt offers are refused with a reason or taken, and leave nothing behind
   const published = stack.use(
     new Stream(
       { tenantId: 'default', streamId: 'published', streamClass: 'focus' },
-      { placement, census: pool.census, events },
+      { placement, census: pool.census, events, relays },
     ),
   )
   const routers = stack.use(new PayloadRouters({ idleMs: 0 }))
@@ -141,6 +143,9 @@ test('spoilt offers are refused with a reason or taken, and leave nothing behind
   t.true((outcomes.get('taken') ?? 0) > 20)
   t.true((outcomes.get('bad_sdp') ?? 0) > 20)
   await until(() => routers.size === 0, 'routers closed')
-  // Pipes to the routers go with them; what is left is what there was.
-  await until(async () => (await router.dump()).transportIds.length === transportsBefore, 'transports closed')
+  // Pipes to the routers go with them; what is left is what there was, and the way to the worker's relay process.
+  await until(
+    async () => (await router.dump()).transportIds.length === transportsBefore + 1,
+    'transports closed',
+  )
 })
