@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { SYSTEM_CLOCK } from '../common/clock.ts'
 import { CodedError, messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
@@ -10,10 +11,11 @@ import { AuditBursts } from './audit/audit-bursts.ts'
 import type { AuditDraft } from './audit/audit-record.ts'
 import type { Authenticator } from './auth/authenticate.ts'
 import type { Config } from './config/config.ts'
+import type { Reloadable } from './config/config-reload.ts'
 import type { TenantFact, TenantFacts } from './facts/fact.ts'
 import { DecisionBook } from './flows/decision-book.ts'
 import { hubMedia } from './flows/hub-media.ts'
-import { hubPolicies } from './flows/hub-policy.ts'
+import { HubPolicies, type HubRules } from './flows/hub-policy.ts'
 import type { PublishDoor } from './flows/publish.ts'
 import { ownerOf } from './flows/publisher-flow.ts'
 import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
@@ -22,6 +24,7 @@ import { watchedOf } from './flows/reconsider.ts'
 import { RevocationWatch } from './flows/revocation-watch.ts'
 import type { FlowRouteDependencies } from './flows/route-dependencies.ts'
 import {
+  changedStreams,
   publicStreamsRule,
   STANDING_PRINCIPAL,
   type StandingListener,
@@ -60,6 +63,8 @@ export interface FlowRoom extends AsyncDisposable {
   readonly ports: () => { readonly taken: number; readonly count: number }
   /** The machine's clock was set. */
   readonly clockStepped: () => void
+  /** The configuration's streams, and what tenants may have at most. */
+  readonly reloadable: Reloadable
 }
 
 /** Opens the contracts' room: those of before a restart go on, those of the configuration are asked for. */
@@ -104,17 +109,8 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
       findStream: (tenantId, streamId) => streams.get(tenantId, streamId),
     }),
   )
-  const policyOf = hubPolicies((tenantId) => policies.effective(tenantId), {
-    rule: publicStreamsRule(config.streams),
-    ceilings: {
-      maxStreams: config.streamsPerTenant,
-      maxStreamsPerToken: config.streamsPerToken,
-      maxViewers: config.viewersPerTenant,
-      maxViewersPerStream: config.viewersPerStream,
-      maxViewersPerAddress: config.viewersPerAddress,
-      uplinkKbps: null,
-    },
-  })
+  const hubPolicies = new HubPolicies((tenantId) => policies.effective(tenantId), rulesOf(config))
+  const policyOf = (tenantId: string) => hubPolicies.of(tenantId)
   const decisions = new DecisionBook({
     ...{
       hubId: config.hubId,
@@ -151,7 +147,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   await publishers.restore(Date.now())
   stack.use(new RevocationWatch({ authenticator: options.authenticator, publishers, viewers, onError }))
   standing = stack.use(new StandingStreams(routes, standingListener(options)))
-  await standing.start(config.streams)
+  await standing.keep(config.streams)
   const owned = stack.move()
   return {
     viewers,
@@ -172,7 +168,57 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
       publishers.clockStepped().catch(onError)
       standing?.clockStepped()
     },
+    reloadable: reloadable(config, hubPolicies, standing, onError),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** What the configuration says about policies. */
+function rulesOf(config: Config): HubRules {
+  return {
+    rule: publicStreamsRule(config.streams),
+    ceilings: {
+      maxStreams: config.streamsPerTenant,
+      maxStreamsPerToken: config.streamsPerToken,
+      maxViewers: config.viewersPerTenant,
+      maxViewersPerStream: config.viewersPerStream,
+      maxViewersPerAddress: config.viewersPerAddress,
+      uplinkKbps: null,
+    },
+  }
+}
+
+const RELOADABLE = [
+  'streams',
+  'streamsPerTenant',
+  'streamsPerToken',
+  'viewersPerTenant',
+  'viewersPerStream',
+  'viewersPerAddress',
+] as const
+
+function reloadable(
+  config: Config,
+  policies: HubPolicies,
+  standing: StandingStreams,
+  onError: (error: unknown) => void,
+): Reloadable {
+  let current = config
+  return {
+    settings: RELOADABLE,
+    prepare(next) {
+      const streams = changedStreams(current.streams, next.streams)
+      return {
+        changes: RELOADABLE.some((name) => !isDeepStrictEqual(current[name], next[name])),
+        says: streams,
+        async commit() {
+          current = next
+          policies.change(rulesOf(next))
+          // A store that is away keeps no contract alive: what was not noted is noted later.
+          await standing.keep(next.streams).catch(onError)
+        },
+      }
+    },
   }
 }
 
@@ -193,11 +239,14 @@ function standingListener({ logger, events, overlay: { alarms } }: FlowRoomOptio
         events.rejected({ tenantId: DEFAULT_TENANT, streamId: stream_id }, reason.code, reason.message)
       else events.error('flows', 'standing', reason)
     },
+    removed(stream_id) {
+      alarms.gone(nameOf(stream_id), SYSTEM_CLOCK.steady())
+    },
     revoked(stream_id) {
       alarms.gone(nameOf(stream_id), SYSTEM_CLOCK.steady())
       logger.warn(
         { stream_id },
-        'a stream of the configuration was revoked by hand: it stays away until the next start of the hub',
+        'a stream of the configuration was revoked by hand: it stays away until the next start of the hub, or until the configuration changes it',
       )
     },
   }

@@ -1,6 +1,6 @@
 import { ClockWatch, SYSTEM_CLOCK } from '../common/clock.ts'
 import { messageOf } from '../common/errors.ts'
-import type { Logger } from '../common/logger.ts'
+import { type Logger, levelOf, setLogLevel } from '../common/logger.ts'
 import { pause } from '../common/retry.ts'
 import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
 import { ViewerMover } from '../sfu/viewer-mover.ts'
@@ -12,6 +12,7 @@ import { LateAudit } from './audit/late-audit.ts'
 import type { FirstAdminToken } from './auth/admin-token.ts'
 import { openAuth } from './auth/open-auth.ts'
 import type { Config } from './config/config.ts'
+import { ConfigReload, type Reloadable } from './config/config-reload.ts'
 import { ConnectionBounds } from './connection-bounds.ts'
 import { Descriptors } from './descriptors.ts'
 import { openDoors } from './door-room.ts'
@@ -35,7 +36,7 @@ import { PolicyBook } from './policies/policy-book.ts'
 import { openArchiver, openState } from './state.ts'
 import { StoreWatch } from './store/store-watch.ts'
 import { TenantBook } from './tenants/tenant-book.ts'
-import { tlsFor } from './tls/open-tls.ts'
+import { reloadableTls, tlsFor } from './tls/open-tls.ts'
 import { openTopology, type TopologyParts } from './topology/open-topology.ts'
 import { webhookFacts } from './webhooks/webhook-facts.ts'
 import { Webhooks } from './webhooks/webhooks.ts'
@@ -47,6 +48,8 @@ export interface Hub extends AsyncDisposable {
   readonly workers: WorkerPool
   /** Set at the very first start: print it, once. */
   readonly firstAdminToken: FirstAdminToken | undefined
+  /** Reads the configuration again and puts it in force, all of it or nothing. Never rejects: it says what came of it. */
+  reload(read: () => Config): Promise<void>
   /** Takes nothing new; resolves when nothing runs any more, after `ms`, or when `signal` says so. */
   drain(ms: number, signal: AbortSignal): Promise<void>
 }
@@ -221,6 +224,16 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   stack.use(doors)
   const metricsUrl = await listen(metricsHttp, config.metrics, stack)
   stack.defer(() => closing.abort())
+  const reload = stack.use(
+    new ConfigReload({
+      config,
+      parts: [logLevelOf(logger), flows.reloadable, ...(tls ? [reloadableTls(tls)] : [])],
+      audit: (draft) => lateAudit.record(draft),
+      metrics,
+      logger,
+      now: Date.now,
+    }),
+  )
   const owned = stack.move()
   return {
     url,
@@ -233,6 +246,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       for (const end = performance.now() + ms; performance.now() < end && !signal.aborted && !idle(); )
         await pause(Math.min(LOOK_AGAIN_MS, end - performance.now()), signal).catch(() => {})
     },
+    reload: (read) => reload.reload(read),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
@@ -246,6 +260,16 @@ function lookAgain(
   boundByPolicy(viewers, routes.policyOf(tenantId))
   for (const { contract } of publishers.list())
     if (contract.tenant_id === tenantId) triggers.request(contract.contract_id, 'policy_changed')
+}
+
+function logLevelOf(logger: Logger): Reloadable {
+  return {
+    settings: ['logLevel'],
+    prepare: ({ logLevel }) => ({
+      changes: levelOf(logger) !== logLevel,
+      commit: () => setLogLevel(logger, logLevel),
+    }),
+  }
 }
 
 /** Where rooms tell what happened. A listener that misses something, or fails, is counted and said. */

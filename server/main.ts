@@ -5,6 +5,7 @@ import { createLogger } from '../common/logger.ts'
 import { type Command, type Config, loadConfig } from './config/config.ts'
 import { helpText } from './config/help.ts'
 import { requireNode } from './require-node.ts'
+import { terminalIsGone } from './terminal.ts'
 
 /** The hub must be gone this long after SIGTERM; what hangs is left to the system. */
 const STOP_WITHIN_MS = 4500
@@ -34,6 +35,12 @@ function configure(): Exclude<Command, { kind: 'help' }> {
   }
 }
 
+/** What a start would read now. @throws ConfigError */
+function readAgain(): Config {
+  const again = loadConfig(process.argv.slice(2), process.env)
+  return again.kind === 'help' ? config : again.config
+}
+
 async function printAdminToken({
   config,
   revokeOthers,
@@ -60,7 +67,12 @@ async function run(config: Config): Promise<void> {
 /** Runs the hub until it is told to stop, and closes it. */
 async function serve(config: Config, stop: AbortSignal): Promise<void> {
   const startedAt = performance.now()
-  await using hub = await Promise.race([openHub(config, process.env, logger), aborted(stop)])
+  const opening = openHub(config, process.env, logger)
+  // One that comes before the hub is up waits for it.
+  process.on('SIGHUP', () => {
+    if (!terminalIsGone()) opening.then((hub) => hub.reload(readAgain)).catch(() => {})
+  })
+  await using hub = await Promise.race([opening, aborted(stop)])
   // Stopped before it was up: children see their channels close and end by themselves.
   if (!hub) process.exit(0)
   logger.info(
@@ -92,6 +104,8 @@ async function serve(config: Config, stop: AbortSignal): Promise<void> {
 function nextStop(): AbortSignal {
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal))
+  // The terminal is gone, and with it whoever could press Ctrl-C. Other hang-ups ask for the configuration again.
+  process.on('SIGHUP', () => terminalIsGone() && stop.abort('SIGHUP'))
   // Whoever forked the hub is gone, and with it whoever would end it.
   process.once('disconnect', () => stop.abort('SIGTERM'))
   return stop.signal

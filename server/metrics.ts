@@ -30,6 +30,7 @@ export class Metrics {
   readonly reroutes: Counter<'class' | 'cause'>
   readonly reconsidered: Counter<'cause'>
   readonly alarmsRaised: Counter<'kind'>
+  readonly configReloads: Counter<'outcome'>
   readonly factsMissed: Counter<'listener'>
   readonly clockSteps: Counter<'direction'>
   readonly telemetryReports: Counter<'outcome'>
@@ -99,6 +100,12 @@ export class Metrics {
       name: 'lanecast_alarms_raised_total',
       help: 'Alarms raised',
       labelNames: ['kind'],
+      registers,
+    })
+    this.configReloads = new Counter({
+      name: 'lanecast_config_reloads_total',
+      help: 'Times that the configuration was read again: applied, unchanged or refused',
+      labelNames: ['outcome'],
       registers,
     })
     this.factsMissed = new Counter({

@@ -11,7 +11,8 @@ export function helpText(): string {
   return [
     'Usage: npm start -- [--config hub.toml] [options]',
     '',
-    `Runs the hub. ${PRECEDENCE} Only the file defines streams, so that their secrets are in no argument:`,
+    `Runs the hub. ${PRECEDENCE} Only the file defines streams, so that their secrets are in no argument.`,
+    'A running hub reads all of it again on SIGHUP (docs/operations.md).',
     '',
     '  [[streams]]',
     '  stream_id = "cam-1"        # viewers open /watch/cam-1',

@@ -13,22 +13,43 @@ export interface HubRules {
   readonly ceilings: TenantCeilings
 }
 
-/** The tenants' policies as they hold on this hub, made once for each version. */
-export function hubPolicies(
-  effective: (tenantId: string) => EffectivePolicy,
-  { rule, ceilings }: HubRules,
-): (tenantId: string) => EffectivePolicy {
-  const added = rule && compileAcl([rule], ACTIONS)
-  const made = new WeakMap<EffectivePolicy, EffectivePolicy>()
-  return (tenantId) => {
-    const policy = effective(tenantId)
-    const known = made.get(policy)
+/** The tenants' policies as they hold on this hub, made once for each version of policy and rules. */
+export class HubPolicies {
+  readonly #effective: (tenantId: string) => EffectivePolicy
+  #made = new WeakMap<EffectivePolicy, EffectivePolicy>()
+  #ceilings: TenantCeilings
+  #added: CompiledAcl | null
+
+  constructor(effective: (tenantId: string) => EffectivePolicy, rules: HubRules) {
+    this.#effective = effective
+    this.#ceilings = rules.ceilings
+    this.#added = compiled(rules)
+  }
+
+  /** Other rules hold from now on: for what is asked for and renewed; what runs stays. */
+  change(rules: HubRules): void {
+    this.#ceilings = rules.ceilings
+    this.#added = compiled(rules)
+    this.#made = new WeakMap()
+  }
+
+  of(tenantId: string): EffectivePolicy {
+    const policy = this.#effective(tenantId)
+    const known = this.#made.get(policy)
     if (known) return known
-    const acl = added && tenantId === DEFAULT_TENANT ? joined(policy.acl, added) : policy.acl
-    const here = { ...policy, acl, ceilings: lower(policy.ceilings, ceilings) }
-    made.set(policy, here)
+    const { acl } = policy
+    const here = {
+      ...policy,
+      acl: this.#added && tenantId === DEFAULT_TENANT ? joined(acl, this.#added) : acl,
+      ceilings: lower(policy.ceilings, this.#ceilings),
+    }
+    this.#made.set(policy, here)
     return here
   }
+}
+
+function compiled({ rule }: HubRules): CompiledAcl | null {
+  return rule && compileAcl([rule], ACTIONS)
 }
 
 function lower(one: TenantCeilings, other: TenantCeilings): TenantCeilings {

@@ -36,28 +36,54 @@ export function publicStreamsRule(streams: readonly ConfiguredStream[]): AclRule
       }
 }
 
+/** How one list of streams differs from another, by their ids; lists that are empty are left out. */
+export function changedStreams(
+  before: readonly ConfiguredStream[],
+  next: readonly ConfiguredStream[],
+): Readonly<Record<string, readonly string[]>> {
+  const [old, young] = [before, next].map((list) => new Map(list.map((stream) => [stream.stream_id, stream])))
+  const ids = (streams: readonly ConfiguredStream[]) => streams.map(({ stream_id }) => stream_id)
+  const differs = (stream: ConfiguredStream) => {
+    const was = old!.get(stream.stream_id)
+    return was !== undefined && !isDeepStrictEqual(was, stream)
+  }
+  const lists = {
+    streams_added: ids(next.filter(({ stream_id }) => !old!.has(stream_id))),
+    streams_removed: ids(before.filter(({ stream_id }) => !young!.has(stream_id))),
+    streams_changed: ids(next.filter(differs)),
+  }
+  return Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0))
+}
+
 /** News of the configuration's streams. None of these may throw. */
 export interface StandingListener {
   /** A stream has its contract; else `reason` says why it was refused, and the hub asks again. */
   standing(streamId: string, reason: unknown): void
   /** Somebody ended the stream's contract: the stream stays away. */
   revoked(streamId: string): void
+  /** The configuration has no such stream any more. */
+  removed(streamId: string): void
 }
 
 interface Kept {
-  readonly stream: ConfiguredStream
+  stream: ConfiguredStream
   timer: NodeJS.Timeout | undefined
   /** The contract that this stream listens to. */
   contractId: string | null
   stopListening: () => void
   /** Revoked by hand. */
   away: boolean
+  /** The configuration has no such stream any more, or has changed it. */
+  dropped: boolean
+  /** The last time that the contract was asked for; never rejects. */
+  asking: Promise<void>
 }
 
 /**
  * Keeps contracts for the streams of the configuration, like a sender that asks by itself: the same policy grants them,
  * they are renewed at half their life, and asked for again after a refusal or expiry. A stream that is revoked by hand
- * stays away until the next start of the hub, because an operator who ends a stream means it.
+ * stays away until the next start of the hub, or until the configuration changes the stream: an operator who ends a
+ * stream means it.
  */
 export class StandingStreams implements Disposable {
   readonly #deps: PublishDependencies
@@ -71,33 +97,35 @@ export class StandingStreams implements Disposable {
   }
 
   /**
-   * Asks for every stream's contract. Resolves when each was asked for once. Contracts from before a restart end where
-   * the configuration has other ports or keys now, or no such stream.
+   * Keeps these streams and no others. Contracts that do not fit these streams end; streams that did not change are left alone.
+   * Resolves when each new or changed stream was asked for once.
+   * @throws CodedError of the store where the end of a contract could not be stored: the contract is over all the same
    */
-  async start(streams: readonly ConfiguredStream[]): Promise<void> {
-    const { publishers } = this.#deps
-    const outdated = publishers.list().filter((flow) => {
-      const stream = streams.find(({ stream_id }) => stream_id === flow.contract.stream_id)
-      return (
-        flow.owner === ownerOf(STANDING_PRINCIPAL) && !(stream && runsAsConfigured(flow, fixedOf(stream)))
-      )
+  async keep(streams: readonly ConfiguredStream[]): Promise<void> {
+    const wanted = new Map(streams.map((stream) => [stream.stream_id, stream]))
+    const dropped = Array.from(this.#kept.values()).filter(({ stream }) => {
+      const next = wanted.get(stream.stream_id)
+      return !(next && isDeepStrictEqual(termsOf(stream), termsOf(next)))
     })
-    for (const { contract } of outdated)
-      await publishers.end(contract.contract_id, 'revoked', 'hub', 'the configuration has changed')
-    await Promise.all(
-      streams.map((stream) => {
-        const kept: Kept = {
-          ...{ stream, timer: undefined, contractId: null, stopListening: () => {}, away: false },
-        }
-        this.#kept.set(stream.stream_id, kept)
-        return this.#keep(kept, 0)
-      }),
+    for (const kept of dropped) this.#drop(kept, wanted.has(kept.stream.stream_id))
+    // What is being asked for meanwhile is a contract then, and ends with the others.
+    await Promise.all(dropped.map(({ asking }) => asking))
+    const ended = await Promise.allSettled(
+      this.#outdated(wanted).map((contractId) => this.#end(contractId, wanted)),
     )
+    const begun: Kept[] = []
+    for (const stream of streams) {
+      const kept = this.#kept.get(stream.stream_id)
+      if (kept) kept.stream = stream
+      else begun.push(this.#begin(stream))
+    }
+    await Promise.all(begun.map(({ asking }) => asking))
+    for (const { reason } of ended.filter((result) => result.status === 'rejected')) throw reason
   }
 
   /** The machine's clock was set: renews contracts now, so that the stored ends are right again. */
   clockStepped(): void {
-    for (const kept of this.#kept.values()) void this.#keep(kept, 0)
+    for (const kept of this.#kept.values()) this.#ask(kept, 0)
   }
 
   /** Whether a stream of the configuration stays away because somebody revoked it by hand. */
@@ -113,29 +141,76 @@ export class StandingStreams implements Disposable {
     }
   }
 
-  async #keep(kept: Kept, attempt: number): Promise<void> {
-    const { stream } = kept
+  #begin(stream: ConfiguredStream): Kept {
+    const kept: Kept = {
+      stream,
+      timer: undefined,
+      contractId: null,
+      stopListening: () => {},
+      away: false,
+      dropped: false,
+      asking: Promise.resolve(),
+    }
+    this.#kept.set(stream.stream_id, kept)
+    this.#ask(kept, 0)
+    return kept
+  }
+
+  #drop(kept: Kept, isChanged: boolean): void {
+    kept.dropped = true
     clearTimeout(kept.timer)
-    if (this.#closed || kept.away) return
+    kept.stopListening()
+    this.#kept.delete(kept.stream.stream_id)
+    if (!isChanged) this.#listener.removed(kept.stream.stream_id)
+  }
+
+  /** Contracts of the configuration that do not fit the streams it has: also those of before a restart. */
+  #outdated(wanted: ReadonlyMap<string, ConfiguredStream>): string[] {
+    return this.#deps.publishers.list().flatMap((flow) => {
+      const { stream_id, contract_id } = flow.contract
+      const stream = wanted.get(stream_id)
+      const fits = stream !== undefined && runsAsConfigured(flow, stream)
+      return flow.owner !== ownerOf(STANDING_PRINCIPAL) || fits ? [] : [contract_id]
+    })
+  }
+
+  async #end(contractId: string, wanted: ReadonlyMap<string, ConfiguredStream>): Promise<void> {
+    const { publishers } = this.#deps
+    const streamId = publishers.get(contractId)?.contract.stream_id ?? ''
+    const why = wanted.has(streamId)
+      ? 'the configuration of the stream has changed'
+      : 'the configuration has no such stream any more'
+    await publishers.end(contractId, 'revoked', 'hub', why)
+  }
+
+  #ask(kept: Kept, attempt: number): void {
+    clearTimeout(kept.timer)
+    kept.asking = kept.asking.then(() => this.#publish(kept, attempt))
+  }
+
+  async #publish(kept: Kept, attempt: number): Promise<void> {
+    if (this.#closed || kept.away || kept.dropped) return
+    const { stream } = kept
     let again = backoffMs(RETRY, attempt)
     let nextAttempt = attempt + 1
     try {
       const request = { stream_id: stream.stream_id, class: stream.class, preferred_transports: [] }
       const contract = await publish(this.#deps, STANDING_PRINCIPAL, DEFAULT_TENANT, request, fixedOf(stream))
+      if (kept.dropped) return
       this.#listen(kept, contract.contract_id)
       again = Math.max(1000, (contract.expires_at - this.#deps.now()) * RENEW_AT)
       nextAttempt = 0
       this.#listener.standing(stream.stream_id, null)
     } catch (error) {
-      if (!this.#closed && !kept.away) this.#listener.standing(stream.stream_id, error)
+      if (!this.#closed && !kept.away && !kept.dropped) this.#listener.standing(stream.stream_id, error)
     }
     this.#askAgain(kept, again, nextAttempt)
   }
 
   #askAgain(kept: Kept, afterMs: number, attempt: number): void {
     clearTimeout(kept.timer)
-    if (this.#closed || kept.away) return
-    kept.timer = setTimeout(() => void this.#keep(kept, attempt), afterMs)
+    if (this.#closed || kept.away || kept.dropped) return
+    kept.timer = setTimeout(() => this.#ask(kept, attempt), afterMs)
   }
 
   #listen(kept: Kept, contractId: string): void {
@@ -152,12 +227,23 @@ export class StandingStreams implements Disposable {
   }
 }
 
-function runsAsConfigured({ contract, keys }: LivePublisherFlow, fixed: Fixed): boolean {
+/** What a change of makes the stream another one; who may watch it is a rule beside its contract. */
+function termsOf({ public: _public, ...terms }: ConfiguredStream): Omit<ConfiguredStream, 'public'> {
+  return terms
+}
+
+function runsAsConfigured(
+  { contract, keys, requested_class }: LivePublisherFlow,
+  stream: ConfiguredStream,
+): boolean {
+  const fixed = fixedOf(stream)
   const ports = contract.endpoints.map(({ port }) => port)
   return (
+    requested_class === stream.class &&
     (typeof fixed.ports === 'number'
       ? ports.length === fixed.ports
-      : isDeepStrictEqual(ports, fixed.ports)) && isDeepStrictEqual(keys, fixed.keys)
+      : isDeepStrictEqual(ports, fixed.ports)) &&
+    isDeepStrictEqual(keys, fixed.keys)
   )
 }
 

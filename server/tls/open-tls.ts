@@ -1,8 +1,10 @@
 import { constants } from 'node:crypto'
 import type { SecureContextOptions, Server, TlsOptions } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
 import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { Authorities } from '../auth/authorities.ts'
+import type { PreparedChange, Reloadable } from '../config/config-reload.ts'
 import { FileIdentity } from './file-identity.ts'
 import { IssuedIdentity } from './issued-identity.ts'
 import type { ServerIdentity } from './server-identity.ts'
@@ -20,18 +22,40 @@ export interface Tls extends AsyncDisposable {
   readonly options: TlsOptions
   /** From now on keeps a server on the present certificate and CAs. Call the returned function to stop. */
   attach(server: Pick<Server, 'setSecureContext'>): () => void
+  /**
+   * Gets another certificate ready; files are read also where they have the same names.
+   * @throws CodedError `bad_config` naming the settings
+   */
+  prepare(certificate: CertificateSource): Promise<PreparedChange>
 }
 
 /** The TLS of the hub's listener; null where plain HTTP will do. @throws CodedError `bad_config` naming the settings */
 export async function tlsFor(
-  config: TlsConfig & { readonly bind: { readonly host: string } },
+  config: BoundTls,
   authorities: Authorities,
   logger: Logger,
 ): Promise<Tls | null> {
+  const certificate = certificateFor(config)
+  return certificate && (await openTls({ certificate, authorities, logger }))
+}
+
+/** The settings of the certificate, for a listener that shows one. */
+export function reloadableTls(tls: Tls): Reloadable {
+  return {
+    settings: ['tlsCertFile', 'tlsKeyFile', 'tlsNames'],
+    async prepare(next) {
+      const certificate = certificateFor(next)
+      return certificate ? await tls.prepare(certificate) : { changes: false, commit() {} }
+    },
+  }
+}
+
+type BoundTls = TlsConfig & { readonly bind: { readonly host: string } }
+
+function certificateFor(config: BoundTls): CertificateSource | null {
   const requirement = tlsRequirement(config.bind.host, config)
   if (requirement.kind === 'error') throw requirement.error
-  if (requirement.kind === 'plain') return null
-  return await openTls({ certificate: requirement.certificate, authorities, logger })
+  return requirement.kind === 'plain' ? null : requirement.certificate
 }
 
 /**
@@ -41,12 +65,12 @@ export async function tlsFor(
  * @throws CodedError `bad_config` naming the settings
  */
 export async function openTls({ certificate, authorities, logger }: OpenTlsOptions): Promise<Tls> {
-  await using stack = new AsyncDisposableStack()
-  const identity: ServerIdentity = stack.use(
-    certificate.from === 'files'
-      ? await FileIdentity.open({ ...certificate, logger })
-      : await IssuedIdentity.open({ ...certificate, authorities, logger }),
-  )
+  const open = (source: CertificateSource): Promise<ServerIdentity> =>
+    source.from === 'files'
+      ? FileIdentity.open({ ...source, logger })
+      : IssuedIdentity.open({ ...source, authorities, logger })
+  let source = certificate
+  let identity = await open(source)
   const attached = new Set<Pick<Server, 'setSecureContext'>>()
   const renew = () => {
     try {
@@ -59,9 +83,8 @@ export async function openTls({ certificate, authorities, logger }: OpenTlsOptio
       )
     }
   }
-  stack.defer(identity.onChange(renew))
-  stack.defer(authorities.onChange(renew))
-  const owned = stack.move()
+  identity.onChange(renew)
+  const unlisten = authorities.onChange(renew)
   return {
     get options() {
       return { ...contextOf(identity, authorities), requestCert: true, rejectUnauthorized: false }
@@ -71,7 +94,27 @@ export async function openTls({ certificate, authorities, logger }: OpenTlsOptio
       server.setSecureContext(contextOf(identity, authorities))
       return () => attached.delete(server)
     },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    async prepare(next) {
+      const isSame = isDeepStrictEqual(next, source)
+      if (isSame && next.from === 'authority') return { changes: false, commit() {} }
+      let other = await open(next)
+      return {
+        changes: !(isSame && isDeepStrictEqual(other.current, identity.current)),
+        says: { certificate: next.from },
+        commit() {
+          source = next
+          // The identity that is not used is the one that is disposed of.
+          ;[identity, other] = [other, identity]
+          identity.onChange(renew)
+          renew()
+        },
+        [Symbol.asyncDispose]: () => other[Symbol.asyncDispose](),
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      unlisten()
+      await identity[Symbol.asyncDispose]()
+    },
   }
 }
 

@@ -2,13 +2,14 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { policyDocumentSchema } from '../../common/wire/policy-document.ts'
 import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 import { type Enter, nodeIn } from './namespaces.ts'
+import { until } from './until.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../server/main.ts')
 
@@ -76,6 +77,8 @@ export interface TestHub extends AsyncDisposable {
   putPolicy(document: z.input<typeof policyDocumentSchema>, tenantId?: string): Promise<void>
   /** A token as `POST /v1/tokens` takes it; of the default tenant unless it names another. */
   issueToken(wanted: { role: string; subject?: string; tenant_id?: string; grants?: object }): Promise<string>
+  /** Changes the configuration's file and has it read again; answers what the hub's log says of that. */
+  reload(edit: (toml: string) => string): Promise<Record<string, unknown>>
   /** Log lines so far, parsed. */
   readonly log: readonly Record<string, unknown>[]
   /** Value of a Prometheus series, e.g. `rejected_total{reason="plaintext"}`; 0 while it does not exist. */
@@ -185,6 +188,14 @@ export async function startHub(
       return z.object({ token: z.string() }).parse(body).token
     },
     log,
+    async reload(edit) {
+      await writeFile(config, edit(await readFile(config, 'utf8')))
+      const from = log.length
+      child.kill('SIGHUP')
+      const said = () => log.slice(from).find(({ msg }) => String(msg).startsWith(READ_AGAIN))
+      await until(() => said() !== undefined, 'the configuration is read again')
+      return said()!
+    },
     stop,
     async metric(series) {
       const text = await (await fetch(`${ready.metrics_url}/metrics`)).text()
@@ -205,6 +216,8 @@ async function inTurn<T>(start: () => Promise<T>): Promise<T> {
   startsInTurn.push(started.catch(() => {}))
   return await started
 }
+
+const READ_AGAIN = 'the configuration was read again'
 
 const hubReady = z.object({
   type: z.literal('ready'),

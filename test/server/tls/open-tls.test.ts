@@ -8,6 +8,7 @@ import test from 'ava'
 import { FileIdentity } from '../../../server/tls/file-identity.ts'
 import { IssuedIdentity, subjectNames } from '../../../server/tls/issued-identity.ts'
 import { openTls } from '../../../server/tls/open-tls.ts'
+import type { CertificateSource } from '../../../server/tls/tls-requirement.ts'
 import { until } from '../../support/until.ts'
 import { authRig, Clock, logger } from '../auth/auth-rig.ts'
 import { codeOf } from '../auth/code-of.ts'
@@ -211,4 +212,36 @@ test('certificate files that are not usable are said at the start', async (t) =>
     { certFile: one.keyFile, keyFile: one.certFile },
   ])
     t.is(await codeOf(FileIdentity.open({ ...wrong, logger })), '500 bad_config')
+})
+
+test('another certificate is got ready, and shown once it is taken; one that can’t be changes nothing', async (t) => {
+  await using files = await folder()
+  await using rig = await authRig()
+  const { authorities } = rig.auth
+  const [one, two] = [await selfSigned(files.path, 'one'), await selfSigned(files.path, 'two')]
+  await using tls = await openTls({ certificate: { from: 'files', ...one }, authorities, logger })
+  await using served = await serveTls(tls, rig.auth)
+  const subject = async () => (await ask(served.port, { rejectUnauthorized: false })).subject
+  const take = async (certificate: CertificateSource, taken: boolean) => {
+    const change = await tls.prepare(certificate)
+    await using stack = new AsyncDisposableStack()
+    stack.defer(async () => change[Symbol.asyncDispose]?.())
+    if (taken) await change.commit()
+    return change.changes
+  }
+  t.true(await take({ from: 'files', ...two }, false))
+  t.is(await subject(), 'CN=one')
+  t.false(await take({ from: 'files', ...one }, false), 'the same files, with the same in them')
+  t.true(await take({ from: 'files', ...two }, true))
+  t.is(await subject(), 'CN=two')
+  t.is(await codeOf(tls.prepare({ from: 'files', ...one, keyFile: two.keyFile })), '500 bad_config')
+  t.is(await subject(), 'CN=two')
+  // Files of the same names that hold another certificate now.
+  await Promise.all([rename(one.certFile, two.certFile), rename(one.keyFile, two.keyFile)])
+  t.true(await take({ from: 'files', ...two }, true))
+  t.is(await subject(), 'CN=one')
+  const own = { from: 'authority', bind: '127.0.0.1', names: ['hub.example'] } as const
+  t.true(await take(own, true))
+  t.is(await subject(), 'CN=Lanecast hub')
+  t.false(await take(own, false))
 })
