@@ -132,9 +132,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   const bursts = stack.use(
     new AuditBursts({ write: audit, failed: (error) => events.error('audit', 'write', error) }),
   )
-  let standing: StandingStreams | null = null
-  const routes: FlowRouteDependencies = {
-    isAway: (tenantId, streamId) => tenantId === DEFAULT_TENANT && standing?.isAway(streamId) === true,
+  const deps: FlowRouteDependencies = {
     ...{ decisions, publishers, viewers, limits, door, streams, policyOf },
     audit,
     noteDecision: (draft, granted) => bursts.note(draft, granted),
@@ -146,14 +144,17 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   }
   await publishers.restore(Date.now())
   stack.use(new RevocationWatch({ authenticator: options.authenticator, publishers, viewers, onError }))
-  standing = stack.use(new StandingStreams(routes, standingListener(options)))
+  const standing = stack.use(new StandingStreams(deps, standingListener(options)))
   await standing.keep(config.streams)
   const owned = stack.move()
   return {
     viewers,
     publishers,
     places,
-    routes,
+    routes: {
+      ...deps,
+      isAway: (tenantId, streamId) => tenantId === DEFAULT_TENANT && standing.isAway(streamId),
+    },
     ports: () => {
       const [first, last] = config.ristPorts
       let [taken, fixed] = [0, 0]
@@ -166,7 +167,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     clockStepped: () => {
       viewers.clockStepped()
       publishers.clockStepped().catch(onError)
-      standing?.clockStepped()
+      standing.clockStepped()
     },
     reloadable: reloadable(config, hubPolicies, standing, onError),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -115,6 +115,12 @@ test('streams come, go and change by SIGHUP, and those that stay notice nothing'
     'refused',
   ])
 
+  // A ceiling holds for what begins.
+  const subscribe = async () => (await hub.api('POST', '/v1/subscribe', { stream_id: 'stays' })).status
+  t.is(await subscribe(), 200)
+  await hub.reload((toml) => `${toml.slice(0, toml.indexOf('[hub]'))}\n[media]\nviewers_per_stream = 1\n`)
+  t.is(await subscribe(), 503)
+
   await flows(600)
   t.deepEqual(viewer.rejoins, [])
   t.deepEqual([viewer.joins.length, viewer.tracks.length], [1, 2])
