@@ -97,7 +97,7 @@ export class StandingStreams implements Disposable {
   }
 
   /**
-   * Keeps these streams and no others. Contracts that do not fit these streams end; streams that did not change are left alone.
+   * Keeps these streams and no others; asked for one call after the other. Contracts that do not fit these streams end; streams that did not change are left alone.
    * Resolves when each new or changed stream was asked for once.
    * @throws CodedError of the store where the end of a contract could not be stored: the contract is over all the same
    */
