@@ -51,7 +51,8 @@ test('streams come, go and change by SIGHUP, and those that stay notice nothing'
   await using leaving = await WeriftViewer.open(hub.url, 'goes')
   const video = await viewer.track('video')
   const ingress = udpOwner(stays.ports[0]!, descendants(hub.pid))
-  const [before, changed] = [await contractOf(hub, 'stays'), await contractOf(hub, 'changes')]
+  const before = await contractOf(hub, 'stays')
+  const [changed, gone] = [await contractOf(hub, 'changes'), await contractOf(hub, 'goes')]
   const from = video.packets.length
   const flows = (packets: number) =>
     until(() => video.packets.length > from + packets, 'media after the change')
@@ -84,12 +85,8 @@ test('streams come, go and change by SIGHUP, and those that stay notice nothing'
       .sort(),
     [
       ['changes', 'the configuration of the stream has changed', changed?.contract_id],
-      ['goes', 'the configuration has no such stream any more', undefined],
-    ].map(([id, why, contract_id]) => [
-      `stream/${id}`,
-      'revoked',
-      { why, contract_id: contract_id ?? leaving.contract.contract_id },
-    ]),
+      ['goes', 'the configuration has no such stream any more', gone?.contract_id],
+    ].map(([id, why, contract_id]) => [`stream/${id}`, 'revoked', { why, contract_id }]),
     'each end has its reason',
   )
   await flows(300)
