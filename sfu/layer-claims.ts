@@ -6,39 +6,38 @@ const OFF_AFTER_MS = 8_000
 const LAYERS = 4
 
 export interface ClaimedLayers {
-  /** The highest spatial layer that this viewer would take; null for no picture now. Lower ones are its fallback. */
+  /** The highest spatial layer that this subscriber would take; null for no picture now. Lower ones are its fallback. */
   readonly spatial: number | null
   readonly audio: boolean
 }
 
-/** The wish of one viewer. Disposing of it ends the wish. */
+/** The wish of one subscriber. Disposing of it ends the wish. */
 export interface LayerClaim extends Disposable {
   want(layers: ClaimedLayers): void
 }
 
-const EVERYTHING: ClaimedLayers = { spatial: LAYERS - 1, audio: true }
+/** The highest spatial layer there can be. */
+export const TOP_LAYER = LAYERS - 1
 
 /**
- * Which layers of a stream anybody wants, by the claims of all viewers. A layer is on at once, and off after a while.
- * The lowest layer is always on, so that a new viewer has a picture at once. Without any viewer sound is on, too.
+ * Which layers of a stream anybody wants, by the claims of all subscribers. A layer is on at once, and off after a while.
+ * Who makes no claim wants nothing. The lowest layer is always on, so that a new viewer has a picture at once. Without any
+ * claim sound is on, too.
  */
 export class LayerClaims implements Disposable {
   readonly #claims = new Map<object, ClaimedLayers>()
-  readonly #watching: () => number
   readonly #demanded: (demand: LayerDemand) => void
   #off: NodeJS.Timeout | undefined
   #demand: LayerDemand = { video: new Array(LAYERS).fill(true), audio: true }
 
-  /** @param watching number of viewers; those without a claim want everything */
-  constructor(watching: () => number, demanded: (demand: LayerDemand) => void) {
-    this.#watching = watching
+  constructor(demanded: (demand: LayerDemand) => void) {
     this.#demanded = demanded
   }
 
-  /** Adds a viewer, which wants everything until it says what. */
-  add(): LayerClaim {
+  /** Adds a subscriber, with what it wants until it says otherwise. */
+  add(first: ClaimedLayers): LayerClaim {
     const key = {}
-    this.#claims.set(key, EVERYTHING)
+    this.#claims.set(key, first)
     this.changed()
     return {
       want: (layers) => {
@@ -53,7 +52,7 @@ export class LayerClaims implements Disposable {
     }
   }
 
-  /** A claim, or the number of viewers, has changed. */
+  /** Tells what is wanted now, where that is something else. */
   changed(): void {
     const wanted = this.#wanted()
     const { video, audio } = this.#demand
@@ -70,7 +69,6 @@ export class LayerClaims implements Disposable {
 
   #wanted(): LayerDemand {
     const claims = [...this.#claims.values()]
-    if (this.#watching() > claims.length) claims.push(EVERYTHING)
     const highest = claims.reduce((most, { spatial }) => Math.max(most, spatial ?? 0), 0)
     return {
       video: this.#demand.video.map((_, layer) => layer <= highest),

@@ -27,14 +27,14 @@ export interface StreamSpec extends StreamName {
   readonly streamClass: StreamClass
 }
 
-/** Whoever watches a stream. Calls come in order; none of them may throw. */
+/** Whoever hears what happens to a stream, of these what it wants to. Calls come in order; none of them may throw. */
 export interface StreamObserver {
   /** The input's state changed. */
-  stateChanged(state: StreamState): void
+  stateChanged?(state: StreamState): void
   /** The producers are other ones now (first input, new layout, new publisher, new worker): consume `producersOn()`. */
-  producersChanged(): void
-  captureClock(clock: CaptureClock): void
-  dataArrived(data: TimedData): void
+  producersChanged?(): void
+  captureClock?(clock: CaptureClock): void
+  dataArrived?(data: TimedData): void
 }
 
 export interface StreamDependencies {
@@ -55,11 +55,8 @@ const ALL_WANTED: LayerDemand = { video: [true, true, true, true], audio: true }
  */
 export class Stream implements AsyncDisposable {
   readonly spec: StreamSpec
-  /** What viewers ask of the publisher: whoever watches without a claim counts as wanting everything. */
-  readonly claims = new LayerClaims(
-    () => this.viewers,
-    (demand) => this.setDemand(demand),
-  )
+  /** What subscribers ask of the publisher. */
+  readonly claims = new LayerClaims((demand) => this.setDemand(demand))
   /** What each layer of the video takes. */
   readonly meter = new LayerMeter(
     () => this.producers(),
@@ -68,6 +65,7 @@ export class Stream implements AsyncDisposable {
   readonly #deps: StreamDependencies
   readonly #observers = new Set<StreamObserver>()
   readonly #outlets: Outlets
+  #viewers = 0
   #source: StreamSource | null = null
   #lane: PublishedLane | null = null
   #control: PublisherControl | null = null
@@ -126,8 +124,24 @@ export class Stream implements AsyncDisposable {
     return this.#lane
   }
 
+  /** People who watch now; a subscription of the hub's own is none. */
   get viewers(): number {
-    return this.#observers.size
+    return this.#viewers
+  }
+
+  /** One viewer more; dispose of what is returned when it leaves. */
+  addViewer(): Disposable {
+    this.#countViewers(1)
+    this.#deps.events.viewerJoined(this.spec)
+    let here = true
+    return {
+      [Symbol.dispose]: () => {
+        if (!here) return
+        here = false
+        this.#countViewers(-1)
+        this.#deps.events.viewerLeft(this.spec)
+      },
+    }
   }
 
   /** The producers, video first; empty while there are none. */
@@ -168,13 +182,10 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /** Watches from now on; call what is returned to stop. */
+  /** Tells an observer what happens from now on; call what is returned to stop. */
   observe(observer: StreamObserver): () => void {
     this.#observers.add(observer)
-    this.#viewersChanged()
-    return () => {
-      if (this.#observers.delete(observer)) this.#viewersChanged()
-    }
+    return () => void this.#observers.delete(observer)
   }
 
   /**
@@ -243,7 +254,7 @@ export class Stream implements AsyncDisposable {
 
   /** Passes timed metadata on to everybody who watches. */
   sendData(data: TimedData): void {
-    for (const observer of this.#observers) observer.dataArrived(data)
+    for (const observer of this.#observers) observer.dataArrived?.(data)
   }
 
   /** Somebody needs an IDR of one rendition (0 is the smallest), or of all; browsers hear it by RTCP anyway. */
@@ -268,12 +279,12 @@ export class Stream implements AsyncDisposable {
   }
 
   #producersChanged(): void {
-    for (const observer of this.#observers) observer.producersChanged()
+    for (const observer of this.#observers) observer.producersChanged?.()
   }
 
-  #viewersChanged(): void {
-    this.claims.changed()
-    this.#control?.viewersChanged(this.viewers)
+  #countViewers(by: number): void {
+    this.#viewers += by
+    this.#control?.viewersChanged(this.#viewers)
   }
 
   get #media(): SourceMedia | null {
@@ -303,7 +314,7 @@ export class Stream implements AsyncDisposable {
       captured(clock) {
         if (!isSource()) return
         stream.#captureClocks.set(clock.layer ?? 0, clock)
-        for (const observer of stream.#observers) observer.captureClock(clock)
+        for (const observer of stream.#observers) observer.captureClock?.(clock)
       },
     }
   }
@@ -316,6 +327,6 @@ export class Stream implements AsyncDisposable {
     if (before.state !== state.state || before.reason !== state.reason)
       this.#deps.events.streamState(this.spec, state)
     this.#control?.stateChanged(state)
-    for (const observer of this.#observers) observer.stateChanged(state)
+    for (const observer of this.#observers) observer.stateChanged?.(state)
   }
 }

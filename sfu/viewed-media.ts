@@ -1,42 +1,28 @@
 import { isDeepStrictEqual } from 'node:util'
-import { errors, type types } from 'mediasoup'
-import { CodedError } from '../common/errors.ts'
+import type { types } from 'mediasoup'
 import type { Abr } from '../common/wire/flow-contract.ts'
-import type { ConsumerInfo } from '../common/wire/viewer-protocol.ts'
+import type { ConsumerInfo, HubNews, HubNotifications } from '../common/wire/viewer-protocol.ts'
 import type { Share, ShareMemory } from '../policy/share-bandwidth.ts'
 import type { StreamView, ViewedStream } from '../policy/viewed-stream.ts'
 import { type Estimation, isEstimated } from './estimation.ts'
-import type { LayerClaim } from './layer-claims.ts'
+import { TOP_LAYER } from './layer-claims.ts'
 import type { Stream } from './stream.ts'
+import { codecOf, type Demand, Subscription, type SubscriptionOptions } from './subscription.ts'
 
-/** A consumer as the browser is told of it, without the contract that it is under. */
-export type NewConsumer = Omit<ConsumerInfo, 'contract_id'>
-
-/** A track that a viewer has no decoder for, by what it said of itself. */
-export interface UnplayableTrack {
-  readonly kind: types.MediaKind
-  readonly mime_type: string
+/** The program at a viewer's end. None of these may throw. */
+export interface ViewingClient {
+  /** Tells it a fact, now or never. */
+  tell(...news: HubNews): void
+  /** Asks it to receive a consumer. Rejects when it does not answer. */
+  offer(consumer: ConsumerInfo): Promise<void>
 }
 
-/** Facts about one stream of a viewer, for whoever signals to the browser. */
-export interface ViewedMediaListener {
-  /** What of the stream it can't receive is something else now; empty for nothing. */
-  unplayable(tracks: readonly UnplayableTrack[]): void
-  consumerClosed(consumerId: string): void
-  /** Consumers were closed to be made anew: `consume` again. */
-  consumersDue(): void
-  /** mediasoup forwards another layer now; null for none. */
-  layerChanged(consumerId: string, spatialLayer: number | null): void
-  /** The picture pauses or plays, or is held to a lower layer, and why. */
-  pictureChanged(picture: PictureState): void
-}
-
-export interface PictureState {
-  readonly paused: boolean
-  readonly reason: Share['reason']
-}
+type Unplayable = HubNotifications['unplayable']['tracks']
+/** The picture pauses or plays, or is held to a lower layer, and why. */
+type Picture = Pick<HubNotifications['picture'], 'paused' | 'reason'>
 
 export interface ViewingTerms {
+  readonly contractId: string
   readonly abr: Abr
   /** 1 to 255, the more the earlier it is served. */
   readonly priority: number
@@ -46,27 +32,19 @@ export interface ViewingTerms {
 /** A publisher that hears of it sends a keyframe within about so long, ms. */
 const KEYFRAME_WITHIN_MS = 80
 
-/** Why a viewer's consumers changed, to whoever shares the bandwidth out again. */
-type Changed = () => void
-
-export interface ViewedMediaOptions {
-  readonly stream: Stream
-  readonly transport: types.WebRtcTransport
-  readonly router: types.Router
+export interface ViewedMediaOptions
+  extends Pick<SubscriptionOptions, 'stream' | 'transport' | 'router' | 'kinds' | 'mids'> {
   readonly estimation: Estimation
-  /** Producers of other kinds are left alone. */
-  readonly kinds: readonly types.MediaKind[]
-  /** What packets of each kind have as mid; mediasoup counts up where none is given. */
-  readonly mids: Readonly<Partial<Record<types.MediaKind, string>>>
   readonly terms: ViewingTerms
-  readonly listener: ViewedMediaListener
-  readonly failed: (error: unknown) => void
-  readonly changed: Changed
+  readonly client: ViewingClient
+  readonly failed: (kind: 'consume' | 'media', error: unknown) => void
+  /** What the bandwidth is shared over has changed. */
+  readonly changed: () => void
 }
 
 /**
- * One stream on a viewer's transport: a consumer for each of its producers, and what the viewer does with it.
- * Disposing of it closes the consumers.
+ * One stream on a viewer's transport: a subscription whose demand follows from what the page shows and what the link
+ * carries. Disposing of it closes the consumers.
  */
 export class ViewedMedia implements Disposable {
   readonly stream: Stream
@@ -74,28 +52,34 @@ export class ViewedMedia implements Disposable {
   /** What the last decision on bandwidth wants to be told at the next one. */
   memory: ShareMemory | null = null
   readonly #options: ViewedMediaOptions
-  readonly #claim: LayerClaim
-  readonly #stopMeter: () => void
-  readonly #consumers = new Map<string, types.Consumer>()
-  /** Which consumers the worker was last told to send; mediasoup's own `paused` is what it has answered. */
-  readonly #sending = new Set<string>()
-  /** Consumers that the browser does not know yet: what they would send would be lost. */
-  readonly #unanswered = new Set<string>()
-  #producersSeen: readonly types.Producer[] = []
-  #unplayable: readonly UnplayableTrack[] = []
+  readonly #subscription: Subscription
+  readonly #stack = new DisposableStack()
   #share: Share | null = null
-  /** While its picture is held back until a queue has drained. */
-  #held: NodeJS.Timeout | undefined
-  #told = ''
+  #picture: Picture | null = null
+  #unplayable: Unplayable = []
   #estimated = false
-  #closed = false
+  #following = false
 
   constructor(options: ViewedMediaOptions) {
+    const { stream, terms, client, estimation } = options
     this.#options = options
-    this.stream = options.stream
-    this.terms = options.terms
-    this.#claim = this.stream.claims.add()
-    this.#stopMeter = this.stream.meter.watch(options.changed)
+    this.stream = stream
+    this.terms = terms
+    this.#subscription = this.#stack.use(
+      new Subscription({
+        ...options,
+        capabilities: () => estimation.capabilities,
+        demand: this.#demand(),
+        owner: {
+          consuming: (producers) => estimation.consider(producers),
+          made: (consumer) => this.#made(consumer),
+          gone: ({ id }) =>
+            client.tell('consumer-closed', { contract_id: this.terms.contractId, consumer_id: id }),
+          failed: (error) => options.failed('media', error),
+        },
+      }),
+    )
+    this.#stack.defer(stream.meter.watch(options.changed))
   }
 
   /**
@@ -103,28 +87,42 @@ export class ViewedMedia implements Disposable {
    * which a browser that is connected already needs.
    * @throws CodedError `codec_not_supported` (415) when the browser's capabilities make no sense
    */
-  async consume(unanswered: boolean): Promise<NewConsumer[]> {
-    const { stream } = this
-    this.#producersSeen = stream.producers()
-    const producers = await stream.producersOn(this.#options.router)
-    const consumed = new Set(Array.from(this.#consumers.values(), ({ producerId }) => producerId))
-    const { kinds } = this.#options
-    const wanted = producers.filter(({ id, kind }) => !consumed.has(id) && kinds.includes(kind))
-    this.#options.estimation.consider(producers)
-    const infos = await Promise.all(wanted.map((producer) => this.#consume(producer, unanswered)))
-    this.#tellUnplayable(wanted.filter((_producer, index) => infos[index] === null))
+  async consume(unanswered: boolean): Promise<ConsumerInfo[]> {
+    const { consumers, unplayable } = await this.#subscription.consume(unanswered)
+    this.#tellUnplayable(unplayable)
     this.#options.changed()
-    return infos.filter((info) => info !== null)
+    return consumers.map(({ id, producerId, kind, rtpParameters }) => {
+      if (kind === 'video') this.#estimated = isEstimated(rtpParameters)
+      return {
+        contract_id: this.terms.contractId,
+        consumer_id: id,
+        producer_id: producerId,
+        kind,
+        rtp_parameters: { ...rtpParameters },
+      }
+    })
   }
 
-  /** Whether it consumes just what the stream has now; producers that change while a consumer is made are missed. */
+  /** Offers by itself, from now on, what is not consumed yet: what came since the first `consume`, and what comes. */
+  follow(): void {
+    if (this.#stack.disposed || this.#following) return
+    this.#following = true
+    this.#stack.defer(this.stream.observe({ producersChanged: () => this.#catchUp() }))
+    if (!this.complete) this.#catchUp()
+  }
+
+  /** Whether it consumes just what the stream has now. */
   get complete(): boolean {
-    return this.#producersSeen === this.stream.producers()
+    return this.#subscription.complete
   }
 
   /** The consumer of the video there is now. */
   get video(): types.Consumer | undefined {
-    return [...this.#consumers.values()].findLast(({ kind }) => kind === 'video')
+    return this.#subscription.video
+  }
+
+  get consumers(): readonly types.Consumer[] {
+    return this.#subscription.consumers
   }
 
   /** Whether its picture counts in what the worker estimates of the transport. */
@@ -132,23 +130,22 @@ export class ViewedMedia implements Disposable {
     return this.#estimated
   }
 
+  /** What the client was told of its picture; null before the first decision. */
+  get picture(): Picture | null {
+    return this.#picture
+  }
+
   has(consumerId: string): boolean {
-    return this.#consumers.has(consumerId)
+    return this.#subscription.has(consumerId)
   }
 
   /** The browser receives it from now on. */
   resume(consumerId: string): void {
-    this.#unanswered.delete(consumerId)
-    this.#apply()
+    this.#subscription.resume(consumerId)
   }
 
-  async requestKeyframe(consumerId: string): Promise<void> {
-    await this.#consumers.get(consumerId)?.requestKeyFrame()
-  }
-
-  /** Its consumers now. */
-  get consumers(): readonly types.Consumer[] {
-    return [...this.#consumers.values()]
+  requestKeyframe(consumerId: string): Promise<void> {
+    return this.#subscription.requestKeyframe(consumerId)
   }
 
   setPriority(priority: number): void {
@@ -158,8 +155,7 @@ export class ViewedMedia implements Disposable {
 
   setView(view: StreamView): void {
     this.terms = { ...this.terms, view }
-    this.#claimLayers()
-    this.#apply()
+    this.#subscription.want(this.#demand())
     this.#options.changed()
   }
 
@@ -173,7 +169,7 @@ export class ViewedMedia implements Disposable {
   /** What its picture takes now, kb/s; 0 while it is paused or nobody knows. */
   get videoKbps(): number {
     const { video } = this
-    if (!video || !this.#sending.has(video.id)) return 0
+    if (!video || !this.#subscription.sends('video')) return 0
     const { spatialLayer = 0, temporalLayer = 0 } = video.currentLayers ?? {}
     const steps = this.stream.meter.steps
     return (
@@ -184,9 +180,7 @@ export class ViewedMedia implements Disposable {
   }
 
   get hasSound(): boolean {
-    return Array.from(this.#consumers.values()).some(
-      ({ kind, id }) => kind === 'audio' && this.#sending.has(id),
-    )
+    return this.#subscription.sends('audio')
   }
 
   /**
@@ -196,25 +190,15 @@ export class ViewedMedia implements Disposable {
   take(share: Share, priority: number): boolean {
     this.#share = share
     this.memory = share.memory
-    this.#claimLayers()
     const { video } = this
-    if (!video) {
-      this.#apply()
-      return false
-    }
-    const step = share.step === null ? undefined : this.stream.meter.steps[share.step]
-    const lower = step !== undefined && step.spatial < (video.currentLayers?.spatialLayer ?? 0)
-    if (step && video.type !== 'simple') {
-      const { preferredLayers } = video
-      const same =
-        preferredLayers?.spatialLayer === step.spatial && preferredLayers.temporalLayer === step.temporal
-      if (!same)
-        this.#send(video.setPreferredLayers({ spatialLayer: step.spatial, temporalLayer: step.temporal }))
-    }
-    if (video.priority !== priority) this.#send(video.setPriority(priority))
-    this.#apply()
-    this.#tell({ paused: share.step === null, reason: share.reason })
-    return lower && this.#sending.has(video.id)
+    const demand = this.#demand()
+    const sentLayer = video?.currentLayers?.spatialLayer ?? 0
+    this.#subscription.want(demand)
+    if (!video) return false
+    this.#subscription.prioritize(priority)
+    this.#tellPicture({ paused: share.step === null, reason: share.reason })
+    const lower = demand.layers !== undefined && demand.layers.spatialLayer < sentLayer
+    return lower && this.#subscription.sends('video')
   }
 
   /**
@@ -223,154 +207,73 @@ export class ViewedMedia implements Disposable {
    * would stand in the queue, or be lost at its end, and everything after it would be as late.
    */
   cut(drainingMs: number): void {
-    const { video } = this
-    if (!video || !this.#sending.has(video.id)) return
-    // Paused, a consumer forgets what it could retransmit: else a congested link is flooded with that as well.
-    this.#send(video.pause())
-    clearTimeout(this.#held)
-    this.#held = undefined
-    const holdMs = this.stream.answersKeyframes ? drainingMs - KEYFRAME_WITHIN_MS : 0
-    if (holdMs > 0) this.#held = setTimeout(() => this.#release(), holdMs)
-    else this.#send(video.resume())
-  }
-
-  /** The consumer may be another one by now. */
-  #release(): void {
-    this.#held = undefined
-    const { video } = this
-    if (video && this.#sending.has(video.id)) this.#send(video.resume())
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#closed) return
-    this.#closed = true
-    clearTimeout(this.#held)
-    this.#claim[Symbol.dispose]()
-    this.#stopMeter()
-    for (const consumer of this.#consumers.values()) consumer.close()
-    this.#consumers.clear()
+    this.#subscription.cut(this.stream.answersKeyframes ? drainingMs - KEYFRAME_WITHIN_MS : 0)
   }
 
   /** Its picture is to count in the transport's estimate from now on: consumers made without that are made anew. */
   joinEstimate(): void {
-    const outside = [...this.#consumers.values()].filter(
-      (consumer) => consumer.kind === 'video' && !isEstimated(consumer.rtpParameters),
-    )
-    for (const consumer of outside) {
-      consumer.close()
-      this.#forget(consumer)
-    }
-    if (outside.length > 0) this.#options.listener.consumersDue()
+    if (this.#subscription.drop(({ rtpParameters }) => !isEstimated(rtpParameters))) this.#catchUp()
   }
 
-  /** null where the browser has no decoder for it. */
-  async #consume(producer: types.Producer, unanswered: boolean): Promise<NewConsumer | null> {
-    const { transport, estimation, mids, listener } = this.#options
-    const mid = mids[producer.kind]
-    const capabilities = estimation.capabilities
-    const consuming = transport.consume({
-      producerId: producer.id,
-      rtpCapabilities: ofKind(capabilities, producer.kind),
-      ...(mid !== undefined && { mid }),
-      paused: unanswered || !this.#plays(producer.kind),
-    })
-    const consumer = await consuming.catch((error) => {
-      if (error instanceof errors.UnsupportedError) return null
-      // A TypeError: capabilities that make no sense.
-      if (!(error instanceof TypeError)) throw error
-      throw new CodedError('codec_not_supported', `this browser can not receive ${codecOf(producer)}`)
-    })
-    if (consumer === null) return null
-    if (producer.kind === 'video' && capabilities !== estimation.capabilities) {
-      // A layered stream came in between.
-      consumer.close()
-      return this.#consume(producer, unanswered)
-    }
-    if (this.#closed) consumer.close()
-    else this.#consumers.set(consumer.id, consumer)
-    if (unanswered) this.#unanswered.add(consumer.id)
-    if (!consumer.paused) this.#sending.add(consumer.id)
-    consumer.once('producerclose', () => this.#forget(consumer))
-    consumer.on('layerschange', (layers) => listener.layerChanged(consumer.id, layers?.spatialLayer ?? null))
-    // Read once: mediasoup copies them at each reading.
-    const { rtpParameters } = consumer
-    if (consumer.kind === 'video') {
-      this.#estimated = isEstimated(rtpParameters)
-      consumer.on('score', this.#options.changed)
-    }
+  [Symbol.dispose](): void {
+    this.#stack.dispose()
+  }
+
+  /** By what the page shows, as far as the link carries it. */
+  #demand(): Demand {
+    const { view } = this.terms
+    const share = this.#share
+    const steps = this.stream.meter.steps
+    const shown = view.video && view.visible
+    const step = steps[share?.step ?? -1]
+    const wanted = steps[share?.wanted ?? -1] ?? steps.at(-1)
     return {
-      consumer_id: consumer.id,
-      producer_id: producer.id,
-      kind: consumer.kind,
-      rtp_parameters: { ...rtpParameters },
+      audio: view.audio,
+      video: shown && (share === null || share.step !== null),
+      layers: step && { spatialLayer: step.spatial, temporalLayer: step.temporal },
+      claim: shown ? (wanted?.spatial ?? (share === null ? TOP_LAYER : 0)) : null,
+    }
+  }
+
+  #made(consumer: types.Consumer): void {
+    const { client, changed } = this.#options
+    consumer.on('layerschange', (layers) =>
+      client.tell('consumer-layer', {
+        contract_id: this.terms.contractId,
+        consumer_id: consumer.id,
+        spatial_layer: layers?.spatialLayer ?? null,
+      }),
+    )
+    if (consumer.kind === 'video') consumer.on('score', changed)
+  }
+
+  #catchUp(): void {
+    if (!this.#following) return
+    this.#offerNew().catch((error) => {
+      // A viewer that leaves or joins anew while it is being offered something is no failure.
+      if (!this.#stack.disposed) this.#options.failed('consume', error)
+    })
+  }
+
+  async #offerNew(): Promise<void> {
+    for (const consumer of await this.consume(true)) {
+      await this.#options.client.offer(consumer)
+      this.resume(consumer.consumer_id)
     }
   }
 
   #tellUnplayable(producers: readonly types.Producer[]): void {
     const tracks = producers.map((producer) => ({ kind: producer.kind, mime_type: codecOf(producer) }))
-    if (this.#closed || isDeepStrictEqual(tracks, this.#unplayable)) return
+    if (this.#stack.disposed || isDeepStrictEqual(tracks, this.#unplayable)) return
     this.#unplayable = tracks
-    this.#options.listener.unplayable(tracks)
+    this.#options.client.tell('unplayable', { contract_id: this.terms.contractId, tracks })
   }
 
-  #forget({ id }: types.Consumer): void {
-    this.#consumers.delete(id)
-    this.#unanswered.delete(id)
-    this.#sending.delete(id)
-    this.#options.listener.consumerClosed(id)
-  }
-
-  /** Whether anything of this kind is to be sent now. */
-  #plays(kind: types.MediaKind): boolean {
-    const { view } = this.terms
-    if (kind === 'audio') return view.audio
-    return view.video && view.visible && (this.#share === null || this.#share.step !== null)
-  }
-
-  #apply(): void {
-    for (const consumer of this.#consumers.values()) {
-      const { id, kind } = consumer
-      const plays = this.#plays(kind) && !this.#unanswered.has(id)
-      if (plays === this.#sending.has(id)) continue
-      if (plays) this.#sending.add(id)
-      else this.#sending.delete(id)
-      if (!plays) this.#send(consumer.pause())
-      else if (kind !== 'video' || this.#held === undefined) this.#send(consumer.resume())
-    }
-  }
-
-  #claimLayers(): void {
-    const { view } = this.terms
-    const wanted = this.#share?.wanted ?? null
-    const steps = this.stream.meter.steps
-    const top = steps.at(-1)?.spatial ?? 0
-    const spatial =
-      !view.video || !view.visible ? null : wanted === null ? top : (steps[wanted]?.spatial ?? top)
-    this.#claim.want({ spatial, audio: view.audio })
-  }
-
-  #tell(picture: PictureState): void {
-    const told = JSON.stringify(picture)
-    if (told === this.#told) return
+  #tellPicture(picture: Picture): void {
+    if (isDeepStrictEqual(picture, this.#picture)) return
     // That nothing is held back goes without saying.
-    const quiet = this.#told === '' && picture.reason === 'all'
-    this.#told = told
-    if (!quiet) this.#options.listener.pictureChanged(picture)
+    const quiet = this.#picture === null && picture.reason === 'all'
+    this.#picture = picture
+    if (!quiet) this.#options.client.tell('picture', { contract_id: this.terms.contractId, ...picture })
   }
-
-  #send(request: Promise<void>): void {
-    request.catch((error) => {
-      if (!this.#closed && !this.#options.transport.closed) this.#options.failed(error)
-    })
-  }
-}
-
-function codecOf({ kind, rtpParameters }: types.Producer): string {
-  return rtpParameters.codecs[0]?.mimeType ?? kind
-}
-
-/** What of a receiver's capabilities can matter for media of this kind: mediasoup copies all that it is given. */
-function ofKind({ codecs = [], headerExtensions = [] }: types.RtpCapabilities, kind: types.MediaKind) {
-  const same = (one: { readonly kind?: types.MediaKind }) => one.kind === kind
-  return { codecs: codecs.filter(same), headerExtensions: headerExtensions.filter(same) }
 }

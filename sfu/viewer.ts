@@ -6,7 +6,7 @@ import { Estimation } from './estimation.ts'
 import { viewerStatistics } from './media-statistics.ts'
 import type { Place } from './placement.ts'
 import type { Stream } from './stream.ts'
-import { ViewedMedia, type ViewedMediaListener, type ViewingTerms } from './viewed-media.ts'
+import { ViewedMedia, type ViewingClient, type ViewingTerms } from './viewed-media.ts'
 import { WebRtcEnd } from './web-rtc-end.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
@@ -14,8 +14,8 @@ import type { WorkerSlot } from './worker-pool.ts'
 export interface ViewerListener {
   /** The worker died under the transport, or ICE consent or DTLS failed for good. */
   transportLost(reason: string): void
-  /** An operation on its media failed and was contained. */
-  mediaFailed(error: unknown): void
+  /** An operation on its media failed and was contained; `consume` leaves it without media that came new. */
+  mediaFailed(kind: 'consume' | 'media', error: unknown): void
 }
 
 /** How one receiver takes its media. */
@@ -62,7 +62,7 @@ export class Viewer implements Disposable {
     this.#bandwidth = new BandwidthManager(
       end.transport,
       () => [...this.#media],
-      (error) => listener.mediaFailed(error),
+      (error) => listener.mediaFailed('media', error),
     )
     end.onLost((reason) => {
       this.#release()
@@ -113,17 +113,17 @@ export class Viewer implements Disposable {
   }
 
   /** Carries one more stream, of any worker; `consume` on what is returned begins. */
-  add(stream: Stream, terms: ViewingTerms, listener: ViewedMediaListener): ViewedMedia {
+  add(stream: Stream, terms: ViewingTerms, client: ViewingClient): ViewedMedia {
     const media = new ViewedMedia({
       stream,
       terms,
-      listener,
+      client,
       transport: this.end.transport,
       router: this.#router,
       estimation: this.#estimation,
-      kinds: this.#receiver.kinds ?? ['audio', 'video'],
-      mids: this.#receiver.mids ?? {},
-      failed: (error) => this.#listener.mediaFailed(error),
+      kinds: this.#receiver.kinds,
+      mids: this.#receiver.mids,
+      failed: (kind, error) => this.#listener.mediaFailed(kind, error),
       changed: this.#bandwidth.changed,
     })
     this.#media.add(media)

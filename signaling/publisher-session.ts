@@ -13,13 +13,14 @@ import {
 } from '../common/wire/publisher-protocol.ts'
 import type { StreamState } from '../common/wire/stream.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
-import { Publisher, type PublisherListener } from '../sfu/publisher.ts'
+import type { Publisher } from '../sfu/publisher.ts'
 import type { PublisherControl } from '../sfu/stream-source.ts'
 import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
-import type { PublisherAdmission, PublisherPlace, PublishingListener } from './publisher-admission.ts'
+import type { PublisherAdmission, PublisherPlace } from './publisher-admission.ts'
+import { Publishing, type PublishingClient } from './publishing.ts'
 import { RequestBudget } from './request-budget.ts'
-import { connectionGone, SessionPeer } from './session-peer.ts'
+import { SessionPeer } from './session-peer.ts'
 import { ViewerCount } from './viewer-count.ts'
 
 /** Requests and notifications a publisher may send: 40 a second, 120 at once. */
@@ -38,24 +39,23 @@ export interface PublisherSessionDependencies {
  * One publisher's protoo connection: of a browser, whose media comes over a transport of the hub, or of a field sender,
  * which only hears what is wanted. Its first request, `publish`, shows the ticket of a contract.
  */
-export class PublisherSession implements PublisherControl, PublisherListener, PublishingListener {
+export class PublisherSession implements PublisherControl, PublishingClient {
   readonly #peer: SessionPeer<HubToPublisher>
-  readonly #admission: PublisherAdmission
   readonly #events: MediaEvents
   readonly #dataBudget = new RequestBudget(DATA_PER_SECOND, DATA_BURST, performance.now())
   readonly #viewers = new ViewerCount((count) => this.#peer.notify('viewers', { count }))
   answersKeyframes = true
   /** Browsers and encoders leave out what nobody watches, when they are told. */
   readonly sendsAlways = false
-  #place: PublisherPlace | null = null
-  #contract: FlowContract | null = null
-  #control: Disposable | null = null
-  #publishing: Promise<unknown> = Promise.resolve()
-  #closed = false
+  readonly #stack = new DisposableStack()
+  readonly #publishing: Publishing
+  /** The last `publish`; never rejects. */
+  #work: Promise<unknown> = Promise.resolve()
 
   constructor(peer: Peer, { admission, events }: PublisherSessionDependencies) {
-    this.#admission = admission
     this.#events = events
+    this.#publishing = this.#stack.use(new Publishing(admission, this))
+    this.#stack.use(this.#viewers)
     const session = this
     this.#peer = new SessionPeer(peer, {
       role: 'publisher',
@@ -65,9 +65,9 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
       burst: REQUEST_BURST,
       events,
       get streamName() {
-        return session.#place?.stream.spec ?? null
+        return session.#publishing.place?.stream.spec ?? null
       },
-      closed: () => this.#close(),
+      closed: () => this.#stack.dispose(),
     })
   }
 
@@ -87,11 +87,15 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     this.#peer.notify('stream', state)
   }
 
+  admitted({ stream }: PublisherPlace): void {
+    this.#stack.use(stream.controlledBy(this))
+  }
+
+  mediaFailed(error: unknown): void {
+    this.#events.error('signaling', 'publisher_abr', error)
+  }
+
   contractChanged(contract: FlowContract): void {
-    this.#contract = contract
-    this.#place?.publisher
-      ?.bound(contract.abr)
-      .catch((error) => this.#events.error('signaling', 'publisher_abr', error))
     this.#peer.notify('contract-changed', { contract })
   }
 
@@ -101,7 +105,7 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   }
 
   takenOver(): void {
-    this.#leave()
+    this.#stack.dispose()
     this.#peer.close()
   }
 
@@ -113,8 +117,8 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     publish: async (data) => {
       const request = parseData(publisherRequests.publish, data)
       // One after the other: a publisher that asks twice gets only the second transport.
-      const published = this.#publishing.then(() => this.#publish(request))
-      this.#publishing = published.catch(() => {})
+      const published = this.#work.then(() => this.#publish(request))
+      this.#work = published.catch(() => {})
       return published
     },
     'connect-transport': async (data) => {
@@ -171,13 +175,10 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     transport_id,
     keyframes_on_request = true,
   }: PublisherRequests['publish']): Promise<PublishAnswer> {
-    if (!this.#place) await this.#admission.look(ticket, publisher_id ?? null)
-    const place = this.#admit(ticket, publisher_id ?? null)
     this.answersKeyframes = keyframes_on_request
+    const asked = { ticket, publisherId: publisher_id ?? null, transportId: transport_id }
+    const { place, contract, publisher } = await this.#publishing.publish(asked)
     const { stream } = place
-    const contract = this.#contract ?? place.contract
-    const publisher =
-      contract.transport === 'webrtc' ? await this.#mediaOf(place, contract, transport_id) : null
     return {
       contract,
       transport: publisher?.end.describe() ?? null,
@@ -188,44 +189,9 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     }
   }
 
-  /** The place of the ticket. The first ticket decides for the whole connection. */
-  #admit(ticket: string, publisherId: string | null): PublisherPlace {
-    if (this.#closed) throw connectionGone()
-    if (this.#place) {
-      if (this.#place.contract.join.ticket === ticket) return this.#place
-      throw new CodedError('ticket_changed', 'this connection published with another ticket')
-    }
-    const place = this.#admission.admit(ticket, publisherId, this)
-    this.#place = place
-    this.#contract = place.contract
-    this.#control = place.stream.controlledBy(this)
-    return place
-  }
-
-  /** The transport that the publisher still has, or a new one. */
-  async #mediaOf(
-    place: PublisherPlace,
-    { abr }: FlowContract,
-    transportId: string | undefined,
-  ): Promise<Publisher> {
-    const kept = place.publisher
-    if (kept && kept.end.id === transportId) {
-      kept.listener = this
-      return kept
-    }
-    place.publisher = null
-    const publisher = await Publisher.open(place.stream, abr, this)
-    if (this.#closed || this.#place !== place) {
-      await publisher[Symbol.asyncDispose]()
-      throw connectionGone()
-    }
-    place.publisher = publisher
-    return publisher
-  }
-
   #onReport(data: unknown): boolean {
     const report = publisherNotifications.report.safeParse(data).data
-    const place = this.#place
+    const { place } = this.#publishing
     if (!report || !place) return false
     const { publisher } = place
     if (publisher) {
@@ -237,8 +203,9 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
   }
 
   #joined(): PublisherPlace {
-    if (!this.#place) throw new CodedError('not_publishing', 'send publish first')
-    return this.#place
+    const { place } = this.#publishing
+    if (!place) throw new CodedError('not_publishing', 'send publish first')
+    return place
   }
 
   /** @throws CodedError `not_publishing` (409), `unknown_transport` (404) */
@@ -247,20 +214,5 @@ export class PublisherSession implements PublisherControl, PublisherListener, Pu
     if (!publisher || (transportId !== undefined && publisher.end.id !== transportId))
       throw new CodedError('unknown_transport', 'that transport is gone: publish again')
     return publisher
-  }
-
-  /** Gives the place back. Its media goes on for a while. */
-  #leave(): void {
-    this.#viewers[Symbol.dispose]()
-    this.#control?.[Symbol.dispose]()
-    this.#control = null
-    this.#place?.[Symbol.dispose]()
-    this.#place = null
-  }
-
-  #close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#leave()
   }
 }

@@ -1,11 +1,11 @@
-import type { HubNotifications } from '../common/wire/viewer-protocol.ts'
-import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
+import type { MediaEvents } from '../sfu/media-events.ts'
 import type { Place } from '../sfu/placement.ts'
-import type { Receiver, Viewer, ViewerListener } from '../sfu/viewer.ts'
+import type { ViewingClient } from '../sfu/viewed-media.ts'
+import type { ViewerListener } from '../sfu/viewer.ts'
 import type { MovableViewer } from '../sfu/viewer-mover.ts'
 import type { WorkerSlot } from '../sfu/worker-pool.ts'
 import { ViewerMove } from './viewer-move.ts'
-import type { WatchedStream } from './watched-stream.ts'
+import type { Watching } from './watching.ts'
 
 /** Of what a viewer gets its other transport is taken to carry this much at first: nothing is to be smaller after a move. */
 const START_MARGIN = 1.2
@@ -13,27 +13,13 @@ const START_MARGIN = 1.2
 /** A viewer whose pictures came late has no room on its link for everything twice; so long after, it may have, ms. */
 const AFTER_LATE_MS = 30_000
 
-/** What a session has that can be moved. */
-export interface Carried {
-  readonly viewer: Viewer
-  readonly receiver: Receiver
-  /** One at least. */
-  readonly watched: readonly WatchedStream[]
-  readonly name: StreamName
-}
-
 /** The session that is moved. */
 export interface MovedSession extends ViewerListener {
-  /** Null while it joins, waits for a request, or has nothing. */
-  readonly carried: Carried | null
-  /** Whether this is still the transport that it has. */
-  has(viewer: Viewer): boolean
-  /** Goes on by this transport. */
-  take(viewer: Viewer): void
-  /** Has no transport any more, and lets go of the streams' media. */
-  drop(): void
+  readonly watching: Watching
+  /** It joins, or a request of it is under way. */
+  readonly busy: boolean
   request(method: string, data: unknown): Promise<unknown>
-  notify<Method extends keyof HubNotifications>(method: Method, data: HubNotifications[Method]): void
+  readonly tell: ViewingClient['tell']
   readonly events: Pick<MediaEvents, 'viewerMoved'>
 }
 
@@ -75,21 +61,20 @@ export class SessionMoves implements MovableViewer {
   }
 
   get consumers(): number {
-    const watched = this.#session.carried?.watched ?? []
-    return watched.reduce((sum, { consumers }) => sum + consumers, 0)
+    return this.#session.watching.all.reduce((sum, { media }) => sum + (media?.consumers.length ?? 0), 0)
   }
 
   get movableFrom(): WorkerSlot | null {
     if (performance.now() - this.#lateAt < AFTER_LATE_MS) return null
-    const viewer = this.#move ? undefined : this.#session.carried?.viewer
+    const { busy, watching } = this.#session
+    if (this.#move || busy || watching.all.length === 0) return null
     // Both transports send for a moment: not over a link that is short of bandwidth as it is.
-    return viewer && viewer.goalKbps === null ? viewer.slot : null
+    return watching.viewer?.goalKbps === null ? watching.viewer.slot : null
   }
 
   moveTo(place: Place): Promise<boolean> {
-    const { carried } = this.#session
-    if (carried && this.movableFrom !== null) {
-      const moving = this.#moveTo(place, carried)
+    if (this.movableFrom !== null) {
+      const moving = this.#moveTo(place)
       this.#done = moving
       return moving
     }
@@ -97,21 +82,25 @@ export class SessionMoves implements MovableViewer {
     return Promise.resolve(false)
   }
 
-  async #moveTo(place: Place, { viewer: before, receiver, watched, name }: Carried): Promise<boolean> {
+  async #moveTo(place: Place): Promise<boolean> {
     const session = this.#session
+    const { watching } = session
+    const { viewer: before, receiver } = watching.joined
+    const watched = watching.all
+    const name = watched[0]!.stream.spec
     const move = new ViewerMove({
       watched,
       request: (method: string, data: unknown) => session.request(method, data),
       transportLost: (reason) => session.transportLost(reason),
-      mediaFailed: (error) => session.mediaFailed(error),
+      mediaFailed: (kind, error) => session.mediaFailed(kind, error),
       moved: (moved) => session.events.viewerMoved(name, { from: before.slot.index, ...moved }),
     })
     this.#move = move
     const startKbps = Math.max(before.videoKbps * START_MARGIN, watched[0]!.abr.start_kbps)
     const outcome = await move.run(place, startKbps, receiver)
     this.#move = null
-    if (outcome.kind === 'moved' && session.has(before)) {
-      session.take(outcome.viewer)
+    if (outcome.kind === 'moved' && watching.viewer === before) {
+      watching.take(outcome.viewer)
       before[Symbol.dispose]()
       return true
     }
@@ -119,11 +108,11 @@ export class SessionMoves implements MovableViewer {
       // The transport of before was lost at the last moment: the page was asked to join anew.
       outcome.viewer[Symbol.dispose]()
       for (const each of watched) each.lostTransport()
-    } else if (outcome.kind === 'broken' && session.has(before)) {
-      session.drop()
-      session.notify('rejoin', { reason: 'move_failed' })
-    } else if (session.has(before) && move.transportId !== null)
-      session.notify('move-ended', { transport_id: move.transportId })
+    } else if (outcome.kind === 'broken' && watching.viewer === before) {
+      watching.drop()
+      session.tell('rejoin', { reason: 'move_failed' })
+    } else if (watching.viewer === before && move.transportId !== null)
+      session.tell('move-ended', { transport_id: move.transportId })
     return false
   }
 }

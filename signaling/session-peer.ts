@@ -5,6 +5,10 @@ import { hasVanished } from './protoo-goodbye.ts'
 import { handlerOf, refusalText } from './protoo-request.ts'
 import { RequestBudget } from './request-budget.ts'
 
+type NewsOf<Notifications> = {
+  [Method in keyof Notifications & string]: [method: Method, data: Notifications[Method]]
+}[keyof Notifications & string]
+
 /** What a session makes of its connection. */
 export interface SessionPeerOwner {
   readonly role: 'viewer' | 'publisher'
@@ -55,7 +59,7 @@ export class SessionPeer<Notifications extends object> {
     return this.#peer.id
   }
 
-  notify<Method extends keyof Notifications & string>(method: Method, data: Notifications[Method]): void {
+  notify(...[method, data]: NewsOf<Notifications>): void {
     if (!this.#peer.closed)
       // A WebSocket that can't be written is gone, and will report that any moment.
       this.#peer.notify(method, data).catch(() => this.#peer.close())

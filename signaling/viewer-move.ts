@@ -104,8 +104,8 @@ export class ViewerMove implements ViewerListener {
     else this.#ended.reject(new Error(`the other transport: ${reason}`))
   }
 
-  mediaFailed(error: unknown): void {
-    this.#session.mediaFailed(error)
+  mediaFailed(kind: 'consume' | 'media', error: unknown): void {
+    this.#session.mediaFailed(kind, error)
   }
 
   /** Rejects where the move was ended meanwhile. */

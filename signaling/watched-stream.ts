@@ -1,36 +1,25 @@
 import type { Abr } from '../common/wire/flow-contract.ts'
-import type { TimedData } from '../common/wire/publisher-protocol.ts'
-import type { ViewerMediaStatistics } from '../common/wire/statistics-api.ts'
-import type { StreamState } from '../common/wire/stream.ts'
-import type {
-  ConsumerInfo,
-  HubNotifications,
-  View,
-  WatchedStream as WatchedStreamInfo,
-} from '../common/wire/viewer-protocol.ts'
+import type { View, WatchedStream as WatchedStreamInfo } from '../common/wire/viewer-protocol.ts'
 import type { PileUp } from '../policy/link-queue.ts'
 import type { StreamView } from '../policy/viewed-stream.ts'
-import type { Stream, StreamObserver } from '../sfu/stream.ts'
+import type { Stream } from '../sfu/stream.ts'
 import type { CaptureClock } from '../sfu/stream-source.ts'
-import type { PictureState, UnplayableTrack, ViewedMedia, ViewedMediaListener } from '../sfu/viewed-media.ts'
+import type { ViewedMedia, ViewingClient } from '../sfu/viewed-media.ts'
 import type { Viewer } from '../sfu/viewer.ts'
 import type { AdmittedViewer, ContractListener } from './viewer-admission.ts'
 
-/** What a page that says nothing does with a stream. */
+/** What a client that says nothing does with a stream. */
 const SHOWN: StreamView = { tile: null, visible: true, focused: false, audio: true, video: true }
 
-/** The connection that a stream is watched on. */
-export interface WatchingConnection {
-  notify<Method extends keyof HubNotifications>(method: Method, data: HubNotifications[Method]): void
-  /** Asks the browser to receive a consumer. Rejects when it does not answer. */
-  offer(consumer: ConsumerInfo): Promise<void>
-  /** The contract of this stream is over; its media has stopped. */
-  ended(watched: WatchedStream): void
+export interface WatchedStreamOptions {
+  /** Lets it in by its ticket; throws the refusal. */
+  readonly admit: (listener: ContractListener) => AdmittedViewer
+  readonly client: ViewingClient
+  readonly view: View
   /** What a move is about has changed. */
-  disturbed(): void
-  failed(kind: string, error: unknown): void
-  /** The browser has no decoder for these codecs. */
-  unplayable(codecs: string): void
+  readonly disturbed: () => void
+  /** Its contract is over, and its media has stopped. */
+  readonly ended: (watched: WatchedStream) => void
 }
 
 interface Carried {
@@ -38,39 +27,39 @@ interface Carried {
   readonly media: ViewedMedia
 }
 
-/**
- * One stream on a viewer's connection, by one contract: turns its facts into notifications, and holds its media on the
- * transport that the connection has now.
- */
-export class WatchedStream implements StreamObserver, ContractListener, ViewedMediaListener, Disposable {
+/** One stream that a client watches, by one contract, and its media on the transport that the client has now. */
+export class WatchedStream implements Disposable {
   readonly stream: Stream
-  readonly #connection: WatchingConnection
-  readonly #stopObserving: () => void
+  readonly #options: WatchedStreamOptions
+  readonly #stack: DisposableStack
   #admitted: AdmittedViewer
   #abr: Abr
   #priority: number
   #view: StreamView = SHOWN
   #carried: Carried | null = null
-  /** On the transport that the connection is moving to, beside the one of now. */
+  /** On the transport that the client is moving to, beside the one of now. */
   #moving: Carried | null = null
-  /** What it said of its picture there. */
-  #pictureThere: PictureState | null = null
-  #closed = false
 
-  /** @param admit lets it in by its ticket; throws the refusal */
-  constructor(
-    connection: WatchingConnection,
-    admit: (listener: ContractListener) => AdmittedViewer,
-    view: View | undefined,
-  ) {
-    this.#connection = connection
-    this.#admitted = admit(this)
-    this.#admitted.connected()
+  constructor(options: WatchedStreamOptions) {
+    this.#options = options
+    using stack = new DisposableStack()
+    this.#admitted = options.admit(this.#contract)
+    stack.defer(() => this.#admitted[Symbol.dispose]())
     this.stream = this.#admitted.stream
     this.#abr = this.#admitted.abr
     this.#priority = this.#admitted.priority
-    this.#mergeView(view ?? {})
-    this.#stopObserving = this.stream.observe(this)
+    this.#mergeView(options.view)
+    stack.use(this.stream.addViewer())
+    stack.defer(
+      this.stream.observe({
+        stateChanged: (state) => options.client.tell('stream', { contract_id: this.contractId, ...state }),
+        captureClock: (clock) => this.#tellClock(clock),
+        dataArrived: (data) => options.client.tell('data', { contract_id: this.contractId, ...data }),
+        producersChanged: () => this.#disturb(),
+      }),
+    )
+    stack.defer(() => this.#drop())
+    this.#stack = stack.move()
   }
 
   get contractId(): string {
@@ -81,34 +70,47 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     return this.#abr
   }
 
+  get over(): boolean {
+    return this.#stack.disposed
+  }
+
+  /** What it has on the transport of now. */
+  get media(): ViewedMedia | undefined {
+    return this.#carried?.media
+  }
+
+  /** Somebody is at the other end of the transport: until then the place gives way where there are too many. */
+  connected(): void {
+    this.#admitted.connected()
+  }
+
   /**
-   * Goes on over the transport of a join: the browser is not connected to it yet, so all may start at once.
+   * Goes on over the transport of a join: the client is not connected to it yet, so all may start at once.
    * @throws CodedError `codec_not_supported` (415)
    */
   async joinOn(viewer: Viewer): Promise<WatchedStreamInfo> {
     const media = this.#carry(viewer)
     const consumers = await media.consume(false)
-    // Nobody was there to be told of producers that changed meanwhile; their consumers follow this answer.
-    if (!media.complete) setImmediate(() => this.producersChanged())
-    return this.describe(consumers.map((consumer) => this.#named(consumer)))
+    // What came meanwhile is offered when this answer has left.
+    setImmediate(() => media.follow())
+    return this.describe(consumers)
   }
 
   /** Goes on over a transport that is in use already: its consumers are offered when this answer has left. */
   addTo(viewer: Viewer): WatchedStreamInfo {
-    this.#carry(viewer)
-    setImmediate(() => this.producersChanged())
+    const media = this.#carry(viewer)
+    setImmediate(() => media.follow())
     return this.describe([])
   }
 
   /** Goes on over another transport beside the one of now, until {@link moved} or {@link stayed}. */
   async moveTo(viewer: Viewer): Promise<WatchedStreamInfo> {
-    this.#pictureThere = null
-    const media = this.#addTo(viewer, this.#listenThere)
+    const media = this.#addTo(viewer, this.#clientThere)
     this.#moving = { viewer, media }
     viewer.bound()
     const consumers = await media.consume(false)
-    if (!media.complete) this.#connection.disturbed()
-    return this.describe(consumers.map((consumer) => this.#named(consumer)))
+    if (!media.complete) this.#disturb()
+    return this.describe(consumers)
   }
 
   /** The transport that it moved to is the one of now. */
@@ -120,12 +122,13 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     this.#carried = { viewer, media }
     this.#moving = null
     before?.viewer.remove(before.media)
-    // What changed since the page was told to switch.
-    media.terms = { ...media.terms, abr: this.#abr, priority: this.#priority }
+    // What changed since the client was told to switch.
+    media.terms = { ...media.terms, contractId: this.contractId, abr: this.#abr, priority: this.#priority }
     media.setView(this.#view)
     viewer.bound()
-    if (this.#pictureThere) this.pictureChanged(this.#pictureThere)
-    if (!media.complete) this.producersChanged()
+    const { picture } = media
+    if (picture) this.#options.client.tell('picture', { contract_id: this.contractId, ...picture })
+    media.follow()
   }
 
   /** The transport of now is kept. */
@@ -134,7 +137,7 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     this.#moving = null
   }
 
-  describe(consumers: ConsumerInfo[]): WatchedStreamInfo {
+  describe(consumers: WatchedStreamInfo['consumers']): WatchedStreamInfo {
     const { tenantId, streamId } = this.stream.spec
     const { keyframeEveryMs } = this.stream
     return {
@@ -149,34 +152,22 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
   }
 
   /** Goes on under another contract on the same stream; the one before gives its place back. */
-  renew(admit: (listener: ContractListener) => AdmittedViewer): void {
+  renew(admit: WatchedStreamOptions['admit']): void {
     const before = this.#admitted
-    this.#admitted = admit(this)
-    this.#admitted.connected()
+    this.#admitted = admit(this.#contract)
     before.leave()
     this.#bound(this.#admitted.abr)
   }
 
   setView(view: View): void {
     this.#mergeView(view)
-    if (this.#moving) this.#connection.disturbed()
+    this.#disturb()
     this.#carried?.media.setView(this.#view)
   }
 
-  /** Its pictures pile up in front of the browser's link. */
+  /** Its pictures pile up in front of the client's link. */
   congested(seen: PileUp): void {
     this.#carried?.viewer.congested(seen)
-  }
-
-  /** How many consumers it has. */
-  get consumers(): number {
-    return this.#carried?.media.consumers.length ?? 0
-  }
-
-  /** The media of it that has this consumer. */
-  mediaOf(consumerId: string): ViewedMedia | undefined {
-    const media = this.#carried?.media
-    return media?.has(consumerId) ? media : undefined
   }
 
   /** The transport is gone; another one carries it on. */
@@ -184,144 +175,86 @@ export class WatchedStream implements StreamObserver, ContractListener, ViewedMe
     this.#carried = null
   }
 
-  stateChanged(state: StreamState): void {
-    this.#connection.notify('stream', { contract_id: this.contractId, ...state })
-  }
-
-  consumersDue(): void {
-    this.producersChanged()
-  }
-
-  producersChanged(): void {
-    if (this.#moving) this.#connection.disturbed()
-    const carried = this.#carried
-    if (carried)
-      this.#offerNew(carried.media).catch((error) => {
-        // A viewer that leaves or joins anew while it is being offered something is no failure.
-        if (this.#carried === carried) this.#connection.failed('consume', error)
-      })
-  }
-
-  captureClock(clock: CaptureClock): void {
-    this.#connection.notify('capture-clock', { contract_id: this.contractId, ...clock })
-  }
-
-  dataArrived(data: TimedData): void {
-    this.#connection.notify('data', { contract_id: this.contractId, ...data })
-  }
-
-  abrChanged(abr: Abr, reasons: readonly string[]): void {
-    this.#bound(abr)
-    this.#connection.notify('abr-changed', { contract_id: this.contractId, abr, reasons: [...reasons] })
-  }
-
-  priorityChanged(priority: number): void {
-    if (this.#moving) this.#connection.disturbed()
-    this.#priority = priority
-    this.#carried?.media.setPriority(priority)
-  }
-
-  async statistics(): Promise<ViewerMediaStatistics | null> {
-    const carried = this.#carried
-    return carried ? carried.viewer.statistics(carried.media) : null
-  }
-
-  contractEnded(reason: 'expired' | 'revoked'): void {
-    this.#drop()
-    this.#connection.notify('contract-ended', { contract_id: this.contractId, reason })
-    this.#connection.ended(this)
-  }
-
-  unplayable(tracks: readonly UnplayableTrack[]): void {
-    if (tracks.length > 0) this.#connection.unplayable(tracks.map(({ mime_type }) => mime_type).join(', '))
-    this.#connection.notify('unplayable', { contract_id: this.contractId, tracks: [...tracks] })
-  }
-
-  consumerClosed(consumerId: string): void {
-    this.#connection.notify('consumer-closed', { contract_id: this.contractId, consumer_id: consumerId })
-  }
-
-  layerChanged(consumerId: string, spatialLayer: number | null): void {
-    this.#connection.notify('consumer-layer', {
-      contract_id: this.contractId,
-      consumer_id: consumerId,
-      spatial_layer: spatialLayer,
-    })
-  }
-
-  pictureChanged({ paused, reason }: PictureState): void {
-    this.#connection.notify('picture', { contract_id: this.contractId, paused, reason })
-  }
-
   /** Its viewer is done with it. */
   leave(): void {
-    if (!this.#closed) this.#admitted.leave()
+    if (!this.over) this.#admitted.leave()
     this[Symbol.dispose]()
   }
 
   [Symbol.dispose](): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#drop()
-    this.#stopObserving()
-    this.#admitted[Symbol.dispose]()
+    this.#stack.dispose()
   }
 
-  async #offerNew(media: ViewedMedia): Promise<void> {
-    for (const consumer of await media.consume(true)) {
-      await this.#connection.offer(this.#named(consumer))
-      media.resume(consumer.consumer_id)
-    }
+  readonly #contract: ContractListener = {
+    abrChanged: (abr, reasons) => {
+      this.#bound(abr)
+      const about = { contract_id: this.contractId, abr, reasons: [...reasons] }
+      this.#options.client.tell('abr-changed', about)
+    },
+    priorityChanged: (priority) => {
+      this.#disturb()
+      this.#priority = priority
+      this.#carried?.media.setPriority(priority)
+    },
+    statistics: async () => {
+      const carried = this.#carried
+      return carried ? carried.viewer.statistics(carried.media) : null
+    },
+    contractEnded: (reason) => {
+      this.#drop()
+      this.#options.client.tell('contract-ended', { contract_id: this.contractId, reason })
+      this.#options.ended(this)
+    },
   }
 
   #bound(abr: Abr): void {
-    if (this.#moving) this.#connection.disturbed()
+    this.#disturb()
     this.#abr = abr
     const carried = this.#carried
     if (!carried) return
-    carried.media.terms = { ...carried.media.terms, abr }
+    carried.media.terms = { ...carried.media.terms, contractId: this.contractId, abr }
     carried.viewer.bound()
   }
 
   #carry(viewer: Viewer): ViewedMedia {
     this.#drop()
-    const media = this.#addTo(viewer)
+    const media = this.#addTo(viewer, this.#options.client)
     this.#carried = { viewer, media }
     viewer.bound()
-    for (const clock of this.stream.captureClocks) this.captureClock(clock)
+    for (const clock of this.stream.captureClocks) this.#tellClock(clock)
     return media
   }
 
-  #addTo(viewer: Viewer, listener: ViewedMediaListener = this): ViewedMedia {
-    return viewer.add(this.stream, { abr: this.#abr, priority: this.#priority, view: this.#view }, listener)
+  #addTo(viewer: Viewer, client: ViewingClient): ViewedMedia {
+    const terms = { contractId: this.contractId, abr: this.#abr, priority: this.#priority, view: this.#view }
+    return viewer.add(this.stream, terms, client)
   }
 
-  /** Of media that a move is about: until it is what is shown, the page is told nothing of its picture. */
-  readonly #listenThere: ViewedMediaListener = {
-    unplayable: (tracks) => this.unplayable(tracks),
-    consumerClosed: (id) => {
-      if (this.#moving) this.#connection.disturbed()
-      else this.consumerClosed(id)
-    },
-    consumersDue: () => this.consumersDue(),
-    layerChanged: (id, layer) => this.layerChanged(id, layer),
-    pictureChanged: (picture) => {
-      if (!this.#moving) return this.pictureChanged(picture)
-      this.#pictureThere = picture
+  /** Of media that a move is about: until it is what is shown, the client is told nothing of its picture. */
+  readonly #clientThere: ViewingClient = {
+    offer: (consumer) => this.#options.client.offer(consumer),
+    tell: (...news) => {
+      const [method, data] = news
+      if (!this.#moving || (method !== 'consumer-closed' && method !== 'picture'))
+        return this.#options.client.tell(...news)
       // Both together are too much for the link: the viewer would be without a picture there.
-      if (picture.paused && picture.reason === 'bandwidth') this.#connection.disturbed()
+      if (method === 'consumer-closed' || (data.paused && data.reason === 'bandwidth')) this.#disturb()
     },
+  }
+
+  #disturb(): void {
+    if (this.#moving) this.#options.disturbed()
   }
 
   #drop(): void {
-    if (this.#moving) this.#connection.disturbed()
+    this.#disturb()
     this.stayed()
     this.#carried?.viewer.remove(this.#carried.media)
     this.#carried = null
   }
 
-  #named(consumer: Omit<ConsumerInfo, 'contract_id'>): ConsumerInfo {
-    return { ...consumer, contract_id: this.contractId }
+  #tellClock(clock: CaptureClock): void {
+    this.#options.client.tell('capture-clock', { contract_id: this.contractId, ...clock })
   }
 
   #mergeView({ width, height, visible, focused, audio, video }: View): void {

@@ -245,3 +245,7 @@ export const hubNotifications = {
 export type HubNotifications = {
   [Method in keyof typeof hubNotifications]: z.infer<(typeof hubNotifications)[Method]>
 }
+/** One of them, as its method and data. */
+export type HubNews = {
+  [Method in keyof HubNotifications]: [method: Method, data: HubNotifications[Method]]
+}[keyof HubNotifications]

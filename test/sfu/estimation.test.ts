@@ -1,13 +1,16 @@
 import test from 'ava'
 import type { types } from 'mediasoup'
 import { z } from 'zod'
-import type { NewConsumer, ViewedMediaListener, ViewingTerms } from '../../sfu/viewed-media.ts'
+import type { ConsumerInfo } from '../../common/wire/viewer-protocol.ts'
+import type { ViewingClient, ViewingTerms } from '../../sfu/viewed-media.ts'
 import { Viewer } from '../../sfu/viewer.ts'
 import { openLaneStream } from '../support/lane-stream.ts'
 import { openWorkers, placementOn } from '../support/local-workers.ts'
+import { until } from '../support/until.ts'
 
 const TRANSPORT_CC = 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01'
 const TERMS: ViewingTerms = {
+  contractId: 'c-1',
   abr: { min_kbps: 100, start_kbps: 1000, max_kbps: 5000 },
   priority: 100,
   view: { video: true, audio: true, visible: true, focused: false, tile: null },
@@ -37,15 +40,18 @@ async function openRig() {
 }
 
 /** What happens to one stream of a viewer, in order. */
-function listener(): ViewedMediaListener & { readonly heard: string[] } {
-  const heard: string[] = []
+function listener(): ViewingClient & { readonly heard: string[]; readonly offered: ConsumerInfo[] } {
+  const [heard, offered]: [string[], ConsumerInfo[]] = [[], []]
   return {
     heard,
-    unplayable: () => {},
-    consumerClosed: (id) => heard.push(`closed ${id}`),
-    consumersDue: () => heard.push('due'),
-    layerChanged: () => {},
-    pictureChanged: () => {},
+    offered,
+    tell: (...[method, data]) => {
+      if (method === 'consumer-closed') heard.push(`closed ${data.consumer_id}`)
+    },
+    offer: async (consumer) => {
+      heard.push(`offered ${consumer.consumer_id}`)
+      offered.push(consumer)
+    },
   }
 }
 
@@ -56,7 +62,7 @@ const openViewer = (stream: Parameters<typeof Viewer.open>[0], capabilities: typ
     { capabilities },
     {
       transportLost: () => {},
-      mediaFailed: (error) => {
+      mediaFailed: (_kind, error) => {
         throw error
       },
     },
@@ -70,7 +76,7 @@ const estimated = (info: { rtp_parameters: unknown }): boolean => {
   return extension
 }
 
-const videos = (infos: readonly NewConsumer[]) => infos.filter(({ kind }) => kind === 'video')
+const videos = (infos: readonly ConsumerInfo[]) => infos.filter(({ kind }) => kind === 'video')
 
 test('a viewer of a single layer has no bandwidth estimation, and retransmission all the same', async (t) => {
   await using rig = await openRig()
@@ -101,9 +107,11 @@ test('with a layered stream beside it, a single layer counts in the estimate, wh
   const ears = listener()
   const single = viewer.add(rig.single, TERMS, ears)
   const [before, sound] = await single.consume(false)
+  single.follow()
   await viewer.add(rig.layered, TERMS, listener()).consume(false)
-  t.deepEqual(ears.heard, [`closed ${before!.consumer_id}`, 'due'])
-  const [after, ...more] = await single.consume(false)
+  await until(() => ears.offered.length > 0, 'the single layer is consumed anew')
+  const [after, ...more] = ears.offered
+  t.deepEqual(ears.heard, [`closed ${before!.consumer_id}`, `offered ${after!.consumer_id}`])
   t.true(estimated(after!))
   t.deepEqual(more, [], 'sound is not interrupted')
   t.true(single.has(sound!.consumer_id))

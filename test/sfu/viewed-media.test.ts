@@ -1,24 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import type { PublisherControl } from '../../sfu/stream-source.ts'
-import type { ViewedMediaListener, ViewingTerms } from '../../sfu/viewed-media.ts'
+import type { ViewingTerms } from '../../sfu/viewed-media.ts'
 import { Viewer } from '../../sfu/viewer.ts'
 import { openLaneStream } from '../support/lane-stream.ts'
 import { openWorkers, placementOn } from '../support/local-workers.ts'
 import { until } from '../support/until.ts'
 
 const TERMS: ViewingTerms = {
+  contractId: 'c-1',
   abr: { min_kbps: 100, start_kbps: 1000, max_kbps: 5000 },
   priority: 100,
   view: { video: true, audio: true, visible: true, focused: false, tile: null },
 }
-const LISTENER: ViewedMediaListener = {
-  unplayable: () => {},
-  consumerClosed: () => {},
-  consumersDue: () => {},
-  layerChanged: () => {},
-  pictureChanged: () => {},
-}
+const CLIENT = { tell: () => {}, offer: async () => {} }
 const CONTROL: PublisherControl = {
   answersKeyframes: true,
   requestKeyframe: () => {},
@@ -37,18 +32,18 @@ async function openRig(renditions = 2) {
     stack.use(await openLaneStream({ pool, placement, streamId, renditions })).stream
   const stream = await openStream('watched', renditions)
   const capabilities = pool.slots[0]!.router.rtpCapabilities
-  const failed = (error: unknown) => {
+  const failed = (_kind: string, error: unknown) => {
     throw error
   }
   const hears = { transportLost: () => {}, mediaFailed: failed }
   const viewer = stack.use(await Viewer.open(stream, 1000, { capabilities }, hears))
-  const media = viewer.add(stream, TERMS, LISTENER)
+  const media = viewer.add(stream, TERMS, CLIENT)
   await media.consume(false)
   const happened: { what: string; at: number }[] = []
   for (const what of ['pause', 'resume'] as const)
     media.video!.observer.on(what, () => happened.push({ what, at: performance.now() }))
   /** Watches a stream of layers, too: then single layers are consumed anew, to count in the estimate. */
-  const watchLayers = async () => viewer.add(await openStream('layered', 2), TERMS, LISTENER).consume(false)
+  const watchLayers = async () => viewer.add(await openStream('layered', 2), TERMS, CLIENT).consume(false)
   return { stream, media, happened, watchLayers, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 

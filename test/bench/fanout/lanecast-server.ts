@@ -10,6 +10,7 @@ import { recordEvents } from '../../support/recorded-events.ts'
 import { type OpenServer, START_KBPS } from './fanout-side.ts'
 
 const TERMS: ViewingTerms = {
+  contractId: 'bench',
   abr: { min_kbps: 100, start_kbps: START_KBPS, max_kbps: 10_000 },
   priority: 100,
   view: { video: true, audio: true, visible: true, focused: false, tile: null },
@@ -48,7 +49,7 @@ export const openLanecast: OpenServer = async (rtpPort, renditions) => {
           transportLost: (reason) => {
             throw new Error(reason)
           },
-          mediaFailed: (error) => {
+          mediaFailed: (_kind, error) => {
             throw error
           },
         },
@@ -70,10 +71,4 @@ export const openLanecast: OpenServer = async (rtpPort, renditions) => {
   }
 }
 
-const quiet = {
-  unplayable: () => {},
-  consumerClosed: () => {},
-  consumersDue: () => {},
-  layerChanged: () => {},
-  pictureChanged: () => {},
-}
+const quiet = { tell: () => {}, offer: async () => {} }
