@@ -29,7 +29,13 @@ export type ClassAttempt =
 export function attemptClass(asked: AttemptQuestion, streamClass: EffectiveClass): ClassAttempt {
   const { request, facts, outside } = asked
   const capabilities = outside?.facts.transports ?? facts.peer.transports
-  const transports = transportCandidates(capabilities, request, streamClass.name, streamClass.encryption)
+  const transports = transportCandidates(
+    capabilities,
+    request,
+    streamClass.name,
+    streamClass.encryption,
+    outside === null && facts.peer.hostNodeId !== null,
+  )
   const wishesWire = typeof request.intent === 'object' && request.intent.mode === 'deterministic-wired'
   const deterministic = streamClass.deterministic || wishesWire
 

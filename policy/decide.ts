@@ -83,10 +83,12 @@ function outsideNode(
 function overQuota(request: DecisionRequest, facts: DecisionFacts, policy: EffectivePolicy): Refusal | null {
   if (facts.current !== null || facts.renews || request.action === 'reroute') return null
   const { floor } = policy.classes[request.class].profile.videoKbps
+  // A program of the hub's own is no viewer, and takes no viewer's place.
   const full =
-    fullOfViewers(request, facts) ??
-    saturatedQuota(policy.ceilings, facts.usage, request.action, floor, facts.anonymous) ??
-    facts.workersFull
+    (facts.peer.hostNodeId === null
+      ? (fullOfViewers(request, facts) ??
+        saturatedQuota(policy.ceilings, facts.usage, request.action, floor, facts.anonymous))
+      : null) ?? facts.workersFull
   return (
     full && {
       code: 'saturated',

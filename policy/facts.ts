@@ -27,6 +27,8 @@ export interface PeerFacts {
   }[]
   /** Direct paths to the peer failed: its media goes through a relay. */
   readonly needsRelay: boolean
+  /** It is a program on the machine of this node, whose loopback its media does not leave; null for everybody else. */
+  readonly hostNodeId: string | null
 }
 
 /** A browser of which nothing else is known. */
@@ -36,6 +38,17 @@ export const BROWSER: PeerFacts = {
   region: null,
   reach: [],
   needsRelay: false,
+  hostNodeId: null,
+}
+
+/** A program of a node's own, on its machine: a recorder, or what sends a stream on. It is nobody's viewer. */
+export function programOn(nodeId: string): PeerFacts {
+  return {
+    ...BROWSER,
+    transports: [{ transport: 'rtp', keying: 'none', aes_bits: 128 }],
+    reach: [{ nodeId, rttMs: 0, jitterMs: 0, loss: 0 }],
+    hostNodeId: nodeId,
+  }
 }
 
 /** What a running flow already uses. */

@@ -24,6 +24,7 @@ export function transportCandidates(
   request: Pick<DecisionRequest, 'action' | 'preferred_transports' | 'preference'>,
   streamClass: StreamClass,
   rules: EncryptionRules,
+  samePlace = false,
 ): TransportCandidates {
   const usual = request.action === 'subscribe' ? OUT_OF_THE_OVERLAY : INTO_THE_OVERLAY[streamClass]
   const order = [...new Set([...wishes(request), ...usual])]
@@ -35,7 +36,7 @@ export function transportCandidates(
       reasons.push(`${transport} is preferred, but this end does not speak it`)
     }
     for (const way of ways) {
-      const alone = chooseEncryption(way, way, rules)
+      const alone = chooseEncryption(way, way, rules, samePlace)
       if (alone.met) candidates.push(way)
       else reasons.push(`${transport} rejected: ${alone.reason}`)
     }

@@ -30,6 +30,7 @@ import {
   type StandingListener,
   StandingStreams,
 } from './flows/standing-streams.ts'
+import { StandingSubscriptions } from './flows/standing-subscriptions.ts'
 import { ViewerFlows } from './flows/viewer-flows.ts'
 import { ViewerLimits } from './flows/viewer-limits.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
@@ -56,6 +57,7 @@ export interface FlowRoomOptions {
 /** Contracts of senders and viewers, and what their routes need. */
 export interface FlowRoom extends AsyncDisposable {
   readonly viewers: ViewerFlows
+  readonly subscriptions: StandingSubscriptions
   readonly publishers: PublisherFlows
   readonly places: PublisherPlaces
   readonly routes: FlowRouteDependencies
@@ -80,7 +82,10 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
       priorityOf: (tenantId, streamId) => publishers.priorityOf(tenantId, streamId),
     }),
   )
-  const media = hubMedia({ streams, viewers, ristIp: config.ristIp, onError })
+  const subscriptions = stack.use(
+    new StandingSubscriptions({ store: state.store, hubId: config.hubId, streams, onError }),
+  )
+  const media = hubMedia({ streams, viewers, subscriptions, ristIp: config.ristIp, onError })
   const watcher = flowWatcher(overlay, facts)
   const publishers: PublisherFlows = stack.use(
     new PublisherFlows({
@@ -143,12 +148,15 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     },
   }
   await publishers.restore(Date.now())
-  stack.use(new RevocationWatch({ authenticator: options.authenticator, publishers, viewers, onError }))
+  await subscriptions.start(deps)
+  const { authenticator } = options
+  stack.use(new RevocationWatch({ authenticator, publishers, viewers, subscriptions, onError }))
   const standing = stack.use(new StandingStreams(deps, standingListener(options)))
   await standing.keep(config.streams)
   const owned = stack.move()
   return {
     viewers,
+    subscriptions,
     publishers,
     places,
     routes: {

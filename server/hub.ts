@@ -24,6 +24,7 @@ import { factLines } from './facts/fact-lines.ts'
 import { mediaFacts } from './facts/media-facts.ts'
 import { type FlowRoom, openFlowRoom } from './flow-room.ts'
 import { reconsider } from './flows/reconsider.ts'
+import type { StandingSubscriptions } from './flows/standing-subscriptions.ts'
 import { boundByPolicy } from './flows/viewer-bounds.ts'
 import { Health } from './health.ts'
 import { httpApp } from './http-app.ts'
@@ -46,6 +47,8 @@ export interface Hub extends AsyncDisposable {
   readonly url: string
   readonly metricsUrl: string
   readonly workers: WorkerPool
+  /** For the hub's own programs, which take streams by subscriptions that stand. */
+  readonly subscriptions: StandingSubscriptions
   /** Set at the very first start: print it, once. */
   readonly firstAdminToken: FirstAdminToken | undefined
   /** Reads the configuration again and puts it in force, all of it or nothing. Never rejects: it says what came of it. */
@@ -239,6 +242,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     url,
     metricsUrl,
     workers,
+    subscriptions: flows.subscriptions,
     firstAdminToken: auth.firstAdminToken,
     async drain(ms, signal) {
       place.drain(true)
@@ -253,11 +257,12 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
 
 /** A tenant's policy changed: what runs is held to the new one. */
 function lookAgain(
-  { publishers, viewers, routes }: FlowRoom,
+  { publishers, viewers, subscriptions, routes }: FlowRoom,
   { triggers }: TopologyParts,
   tenantId: string,
 ): void {
   boundByPolicy(viewers, routes.policyOf(tenantId))
+  subscriptions.policyChanged(tenantId)
   for (const { contract } of publishers.list())
     if (contract.tenant_id === tenantId) triggers.request(contract.contract_id, 'policy_changed')
 }

@@ -18,6 +18,8 @@ export interface PathDemand {
   /** What the end outside the overlay speaks, and how that must be encrypted. */
   readonly capability: TransportCapability
   readonly encryption: EncryptionRules
+  /** The node whose machine that end is on; null where it is on another machine. */
+  readonly hostNodeId: string | null
   /** `in` for media that enters the overlay, `out` for media that leaves it. */
   readonly direction: 'in' | 'out'
   /** Region of hubs, edges and relays; null for any. */
@@ -81,6 +83,10 @@ export function isOverlay({ facts: { role } }: GraphNode): boolean {
 
 /** How the end outside can speak to this hub or edge, encrypted as demanded; null where it can't. */
 export function enter(node: GraphNode, demand: PathDemand): EncryptionChoice | null {
+  if (node.facts.nodeId === demand.hostNodeId) {
+    const answer = chooseEncryption(demand.capability, demand.capability, demand.encryption, true)
+    return answer.met ? answer.choice : null
+  }
   for (const capability of demand.direction === 'in' ? node.facts.transports : node.facts.serves) {
     const answer = chooseEncryption(demand.capability, capability, demand.encryption)
     if (answer.met) return answer.choice

@@ -4,7 +4,7 @@ import type { PlanQuestion } from './plan-question.ts'
 
 /** The hard constraints of a request: tenancy, class, encryption, capacity, region, TSN. */
 export function demandOf(question: PlanQuestion): PathDemand {
-  const { request, policy, streamClass, outside, capability, deterministic } = question
+  const { request, facts, policy, streamClass, outside, capability, deterministic } = question
   const { videoKbps, glassToGlassMs, uplinks } = streamClass.profile
   const shared = uplinks !== 'duplicate' && outside !== null ? Math.max(1, outside.arcs.length) : 1
   return {
@@ -15,6 +15,7 @@ export function demandOf(question: PlanQuestion): PathDemand {
     deterministic,
     capability,
     encryption: streamClass.encryption,
+    hostNodeId: outside === null ? facts.peer.hostNodeId : null,
     direction: request.action === 'subscribe' ? 'out' : 'in',
     region: policy.requireRegion,
     settled: settledOf(question),

@@ -11,6 +11,7 @@ import {
   type CurrentFlow,
   type DecisionFacts,
   type PeerFacts,
+  programOn,
 } from '../../policy/facts.ts'
 import type { TopologySnapshot } from '../../policy/paths/graph.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
@@ -52,6 +53,16 @@ export interface DecisionSources {
   readonly clock?: Clock
 }
 
+/** What of whoever asks is known beside their token. */
+export interface Asking {
+  /** The flow that a reroute or renewal is about. */
+  readonly current?: LivePublisherFlow | null
+  /** Where a viewer's request came from. */
+  readonly address?: string
+  /** A program of the hub's own subscribes: it is no viewer. `renews`: it has a contract, and asks for the next one. */
+  readonly program?: { readonly renews: boolean }
+}
+
 /** Asks the policy, with everything the hub knows at that moment. */
 export class DecisionBook {
   readonly #sources: DecisionSources
@@ -60,24 +71,14 @@ export class DecisionBook {
     this.#sources = sources
   }
 
-  /**
-   * The decision and why; changes nothing.
-   * @param current the flow that a reroute or renewal is about
-   * @param address where the request came from, of a subscribe
-   */
-  ask(
-    principal: Principal,
-    request: DecisionRequest,
-    current: LivePublisherFlow | null,
-    address = '',
-  ): Decision {
+  /** The decision and why; changes nothing. */
+  ask(principal: Principal, request: DecisionRequest, asking: Asking = {}): Decision {
     const { clock = SYSTEM_CLOCK } = this.#sources
     const policy = this.#sources.policyOf(request.tenant_id)
-    const holder = placeHolderOf(principal, address)
     // Evidence and switches are as old as the steady clock says; a contract's end is shown and stored.
     const decision = decide(
       { principal, request },
-      this.#facts(principal, request, current, holder),
+      this.#facts(principal, request, asking),
       policy,
       clock.steady(),
     )
@@ -104,13 +105,17 @@ export class DecisionBook {
   #facts(
     principal: Principal,
     request: DecisionRequest,
-    current: LivePublisherFlow | null,
-    holder: PlaceHolder,
+    { current = null, address = '', program }: Asking,
   ): DecisionFacts {
     const asker = ownerOf(principal)
     const { hubId, topology, publishers, viewers, connections, workersFull } = this.#sources
     const { tenant_id, stream_id } = request
-    const seeker = { tenantId: tenant_id, streamId: stream_id, holder }
+    const seeker = {
+      tenantId: tenant_id,
+      streamId: stream_id,
+      holder: placeHolderOf(principal, address),
+    }
+    const views = request.action === 'subscribe' && !program
     const places = viewers.taken(seeker)
     const published = publishers.ofStream(tenant_id, stream_id)
     const others = publishers
@@ -126,8 +131,9 @@ export class DecisionBook {
             upstream: published.contract.latency,
           }
         : null,
-      peer:
-        request.action === 'subscribe'
+      peer: program
+        ? programOn(hubId)
+        : views
           ? BROWSER
           : unknownSender(current ? [current.contract.transport] : request.preferred_transports),
       usage: {
@@ -137,9 +143,9 @@ export class DecisionBook {
         viewersOfStream: places.viewersOfStream,
         uplinkKbps: others.reduce((sum, { contract }) => sum + contract.abr.max_kbps, 0),
       },
-      renews: request.action === 'subscribe' && viewers.isRenewal(seeker),
+      renews: program?.renews ?? (views && viewers.isRenewal(seeker)),
       anonymous: places.anonymous ?? undefined,
-      connections: request.action === 'subscribe' ? connections?.() : undefined,
+      connections: views ? connections?.() : undefined,
       workersFull: workersFull(),
       measured: {},
       current: current && currentFlow(current),
@@ -202,7 +208,7 @@ export async function take(
   current: LivePublisherFlow | null,
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<{ readonly granted: GrantedDecision; readonly record: AuditDraft }> {
-  const decision = decisions.ask(principal, request, current)
+  const decision = decisions.ask(principal, request, { current })
   const about = auditOf(principal, request, decision)
   const record = { ...about, detail: { ...about.detail, ...more } }
   if (decision.outcome === 'refuse') await noteDecision(record, false)

@@ -3,28 +3,33 @@ import { CLASS_PROFILES } from '../../policy/classes.ts'
 import type { StreamRegistry } from '../../sfu/stream-registry.ts'
 import type { LivePublisherFlow } from './publisher-flow.ts'
 import type { PublisherMedia } from './publisher-flows.ts'
+import type { StandingSubscriptions } from './standing-subscriptions.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
 
 export interface HubMediaOptions {
   readonly streams: StreamRegistry
   readonly viewers: ViewerFlows
+  readonly subscriptions: Pick<StandingSubscriptions, 'streamOpened' | 'streamClosed'>
   /** Address that RIST ports listen on. */
   readonly ristIp: string
   readonly onError: (error: unknown) => void
 }
 
 /** A contract's media on this hub: its stream listens exactly as long as the contract runs. */
-export function hubMedia({ streams, viewers, ristIp, onError }: HubMediaOptions): PublisherMedia {
+export function hubMedia(options: HubMediaOptions): PublisherMedia {
+  const { streams, viewers, subscriptions, ristIp, onError } = options
   return {
     open(flow: LivePublisherFlow) {
       const { tenant_id: tenantId, stream_id: streamId, class: streamClass, transport } = flow.contract
       if (transport === 'webrtc') streams.open({ tenantId, streamId, streamClass })
       else streams.openField({ tenantId, streamId, streamClass, ...ristOf(flow, ristIp) })
+      subscriptions.streamOpened(tenantId, streamId)
     },
     async close({ contract }: LivePublisherFlow, reason) {
       // Viewers first see the stream's last state (`ended`), then their contracts end.
       const closed = streams.close(contract.tenant_id, contract.stream_id)
       viewers.endAll(contract.tenant_id, contract.stream_id, reason)
+      subscriptions.streamClosed(contract.tenant_id, contract.stream_id)
       await closed.catch(onError)
     },
   }

@@ -40,7 +40,7 @@ export async function reconsider(
       preferred_transports: [running.contract.transport],
       ...(running.node_id !== null && { node_id: running.node_id }),
     })
-    const decision = decisions.ask(HUB, question, running)
+    const decision = decisions.ask(HUB, question, { current: running })
     const about = auditOf(HUB, question, decision)
     const record = { ...about, detail: { ...about.detail, cause } }
     if (decision.outcome === 'refuse') {

@@ -1,5 +1,6 @@
 import type { Authenticator } from '../auth/authenticate.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
+import type { StandingSubscriptions } from './standing-subscriptions.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
 
 /** How often contracts are searched at most, ms: tokens change often, and few changes end contracts. */
@@ -11,6 +12,7 @@ export interface RevocationWatchOptions {
   readonly authenticator: Pick<Authenticator, 'isRevoked' | 'onChange'>
   readonly publishers: Pick<PublisherFlows, 'list' | 'end'>
   readonly viewers: Pick<ViewerFlows, 'list' | 'end'>
+  readonly subscriptions: Pick<StandingSubscriptions, 'list' | 'end'>
   readonly onError: (error: unknown) => void
 }
 
@@ -43,7 +45,7 @@ export class RevocationWatch implements Disposable {
 
   #look(): void {
     this.#timer = undefined
-    const { authenticator, publishers, viewers, onError } = this.#options
+    const { authenticator, publishers, viewers, subscriptions, onError } = this.#options
     for (const { proof, contract } of publishers.list())
       if (proof && authenticator.isRevoked(proof))
         publishers
@@ -51,5 +53,8 @@ export class RevocationWatch implements Disposable {
           .catch(onError)
     for (const { proof, contractId } of viewers.list())
       if (proof && authenticator.isRevoked(proof)) viewers.end(contractId, 'revoked')
+    for (const { proof, subscriptionId } of subscriptions.list())
+      if (proof && authenticator.isRevoked(proof))
+        subscriptions.end(subscriptionId, 'hub', `its ${proof.credential} was revoked`).catch(onError)
   }
 }

@@ -40,7 +40,7 @@ export async function subscribe(
     ...(principal.node_id !== null && { node_id: principal.node_id }),
     ...(request.preference !== undefined && { preference: request.preference }),
   })
-  const decision = decisions.ask(principal, question, null, address)
+  const decision = decisions.ask(principal, question, { address })
   const recorded = noteDecision(auditOf(principal, question, decision), decision.outcome !== 'refuse')
   if (decision.outcome === 'refuse') await recorded
   const granted = grantedOrThrow(decision)

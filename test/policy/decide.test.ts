@@ -1,6 +1,7 @@
 import test from 'ava'
 import { type Decision, decisionSchema } from '../../common/wire/decision.ts'
-import { BROWSER } from '../../policy/facts.ts'
+import type { PolicyDocument } from '../../common/wire/policy-document.ts'
+import { BROWSER, programOn } from '../../policy/facts.ts'
 import { type NodeFacts, TopologyGraph } from '../../policy/paths/graph.ts'
 import { ask, link, node, proves, RIST, SRT, T0, TENANT, WEBRTC } from './makers.ts'
 
@@ -261,6 +262,32 @@ test('a viewer gets the nearest hub or edge that serves it', (t) => {
   t.like(ask(overlay(), { request: { ...viewer, preference: { max_kbps: 900 } } }), {
     abr: { max_kbps: 900 },
   })
+})
+
+test("a program of the hub's own takes a stream on loopback, and no viewer's place", (t) => {
+  const asked = { request: viewer, facts: { peer: programOn('hub-1') } } as const
+  const usage = { streams: 1, streamsOfToken: 0, viewers: 9, viewersOfStream: 9, uplinkKbps: 0 }
+  const full = { admission: { max_viewers: 9, max_viewers_per_stream: 9 } }
+  const connections = { used: 8, anonymous: 0, most: 8 }
+  const crowd = { ...asked, facts: { ...asked.facts, usage, connections }, policy: full }
+  t.is(told(ask(overlay(), { ...crowd, facts: { usage, connections } })), 'saturated', 'a viewer')
+  t.is(told(ask(overlay(), crowd)), 'grant focus')
+  t.like(ask(overlay(), crowd), {
+    transport: 'rtp',
+    encryption: { scheme: 'plain RTP on loopback', authentication: 'loopback' },
+    overlay: { path: ['hub-1'], edge: 'hub-1', bindings: [] },
+  })
+  const workersFull = { resource: 'worker_cpu', words: 'all of them' }
+  t.is(told(ask(overlay(), { ...crowd, facts: { ...crowd.facts, workersFull } })), 'saturated')
+  // Who is on another machine gets no plain RTP, nor does the tenant that forbids it.
+  t.is(
+    told(ask(overlay(), { ...asked, facts: { peer: { ...programOn('hub-1'), hostNodeId: null } } })),
+    'no_transport',
+  )
+  const forbidding: PolicyDocument = { encryption: { forbid_transports: ['rtp'] } }
+  t.is(told(ask(overlay(), { ...asked, policy: forbidding })), 'no_transport')
+  const others = { tenant_id: 'other' }
+  t.is(told(ask(overlay(), { ...asked, principal: others })), 'stream_not_found')
 })
 
 test("a viewer's class must fit on top of its stream's latency", (t) => {

@@ -27,6 +27,7 @@ function costsOf(
     deterministic: false,
     capability: RIST,
     encryption,
+    hostNodeId: null,
     direction: 'in',
     region: null,
     settled: new Set(),

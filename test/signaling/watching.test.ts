@@ -7,9 +7,10 @@ import { LaneIdentity } from '../../sfu/lane/lane-identity.ts'
 import { Stream } from '../../sfu/stream.ts'
 import type { SourceHost } from '../../sfu/stream-source.ts'
 import { Watching, type WatchingClient } from '../../signaling/watching.ts'
-import { freeUdpPorts } from '../support/hub.ts'
+import { openRelays } from '../support/local-relays.ts'
 import { openWorkers, placementOn } from '../support/local-workers.ts'
 import { recordEvents } from '../support/recorded-events.ts'
+import { freeUdpPorts } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 
 /** A client that takes whatever it is offered, and what it heard. */
@@ -36,6 +37,7 @@ async function openRig() {
   const pool = stack.use(await openWorkers(1))
   const slot = pool.slots[0]!
   const placement = placementOn(pool)
+  const relays = stack.use(await openRelays())
   const { events, recorded } = recordEvents()
   const streams = new Map<string, Stream>()
   const flows = stack.use(
@@ -44,7 +46,7 @@ async function openRig() {
   let count = 0
   const openStream = (streamId: string) => {
     const spec = { tenantId: 'default', streamId, streamClass: 'focus' } as const
-    const stream = stack.use(new Stream(spec, { placement, census: pool.census, events }))
+    const stream = stack.use(new Stream(spec, { placement, relays, census: pool.census, events }))
     streams.set(streamId, stream)
     let lane: Lane | null = null
     let host: SourceHost | null = null

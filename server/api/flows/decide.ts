@@ -20,6 +20,7 @@ export const decideRoute = (deps: FlowRouteDependencies) =>
     handle: ({ principal, tenantId, address }, { body }) => {
       const request = { ...body, tenant_id: tenantId }
       const running = deps.publishers.ofStream(tenantId, request.stream_id) ?? null
-      return deps.decisions.ask(principal, request, request.action === 'subscribe' ? null : running, address)
+      const current = request.action === 'subscribe' ? null : running
+      return deps.decisions.ask(principal, request, { current, address })
     },
   })

@@ -1,0 +1,375 @@
+import { isDeepStrictEqual } from 'node:util'
+import { z } from 'zod'
+import { type Clock, SYSTEM_CLOCK, steadyOf, wallOf } from '../../common/clock.ts'
+import { CodedError } from '../../common/errors.ts'
+import { backoffMs } from '../../common/retry.ts'
+import {
+  type Decision,
+  type DecisionRequest,
+  decisionRequestSchema,
+  principalSchema,
+} from '../../common/wire/decision.ts'
+import type { Abr } from '../../common/wire/flow-contract.ts'
+import { nodeIdSchema } from '../../common/wire/ids.ts'
+import { streamClassSchema, streamIdSchema } from '../../common/wire/stream.ts'
+import { mayActIn } from '../../policy/tenancy.ts'
+import type { Stream } from '../../sfu/stream.ts'
+import type { AuditDraft } from '../audit/audit-record.ts'
+import type { AuthenticatedPrincipal } from '../auth/principal.ts'
+import { Collection } from '../store/collection.ts'
+import type { Store } from '../store/store.ts'
+import { Deadlines } from './deadlines.ts'
+import { auditOf, grantedOrThrow, type Taking } from './decision-book.ts'
+import { newContractId } from './new-contract.ts'
+import { type Proof, proofOf, proofSchema } from './proof.ts'
+import { ownerOf } from './publisher-flow.ts'
+
+/** Renewed when this share of the contract's life is over. */
+const RENEW_AT = 0.5
+const RETRY = { initialMs: 1000, maxMs: 30_000, factor: 2 }
+/** How long after a failure the store is asked again to delete what ended, ms. */
+const DELETE_AGAIN_MS = 1000
+/** Most that a tenant may have. */
+const MOST_OF_TENANT = 200
+
+const wishSchema = z.object({
+  stream_id: streamIdSchema,
+  /** Which of the hub's programs takes it: `record`, for instance. */
+  purpose: z.string().min(1).max(32),
+  class: streamClassSchema,
+  /** Of pictures at most, kb/s; null leaves that to the class. */
+  max_kbps: z.number().int().min(50).max(200_000).nullable(),
+})
+export type SubscriptionWish = z.infer<typeof wishSchema>
+
+const storedSchema = wishSchema.extend({
+  /** Who asked, by whose rights it stands. */
+  principal: principalSchema,
+  /** Revoked, it ends the subscription; a token that merely expired does not. */
+  proof: proofSchema.nullable(),
+  hub_id: nodeIdSchema,
+})
+type Stored = z.infer<typeof storedSchema>
+
+/** A subscription as it stands now. */
+export interface StandingSubscription extends SubscriptionWish {
+  readonly subscriptionId: string
+  readonly tenantId: string
+  /** Who asked (see `ownerOf`). */
+  readonly owner: string
+  readonly proof: Proof | null
+  /** null while it is refused, or its stream is not there. */
+  readonly contract: { readonly abr: Abr; readonly expiresAt: number } | null
+  /** Why it has no contract; null while it has one. */
+  readonly refusal: string | null
+  /** Its media runs. */
+  readonly running: boolean
+}
+
+/** Media of one subscription while it has a contract. */
+export interface Taken extends Disposable {
+  /** Other bitrate bounds from now on. */
+  bound(abr: Abr): void
+}
+
+/** A program of the hub's that takes streams; what it throws is noted, and it is asked again. */
+export type Taker = (stream: Stream, abr: Abr, subscription: StandingSubscription) => Taken
+
+export interface StandingSubscriptionsOptions {
+  readonly store: Store
+  /** Hubs that share a database leave each other's alone. */
+  readonly hubId: string
+  readonly streams: { get(tenantId: string, streamId: string): Stream | undefined }
+  readonly onError: (error: unknown) => void
+  readonly clock?: Clock
+}
+
+interface Kept {
+  readonly subscriptionId: string
+  readonly tenantId: string
+  readonly stored: Stored
+  /** The store has it: what is not stored does not run. */
+  standing: boolean
+  /** By the steady clock, unix ms. */
+  contract: { readonly abr: Abr; readonly endsAt: number } | null
+  refusal: string | null
+  taken: { readonly stream: Stream; readonly media: Taken; abr: Abr } | null
+  attempt: number
+  timer: NodeJS.Timeout | undefined
+}
+
+/**
+ * Subscriptions that stand until somebody ends them: kept in the store, granted by the same policy as a viewer's and
+ * renewed by themselves, and nobody's viewer. While one is refused, or its stream is away, it waits and asks again.
+ */
+export class StandingSubscriptions implements Disposable {
+  readonly #options: StandingSubscriptionsOptions
+  readonly #clock: Clock
+  readonly #documents: Collection<Stored>
+  readonly #kept = new Map<string, Kept>()
+  readonly #takers = new Map<string, Taker>()
+  readonly #expiry: Deadlines
+  /** Ended ones that the store did not take yet. */
+  readonly #deletions = new Set<NodeJS.Timeout>()
+  #taking: Pick<Taking, 'decisions' | 'noteDecision'> | null = null
+
+  constructor(options: StandingSubscriptionsOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? SYSTEM_CLOCK
+    this.#documents = new Collection(options.store, 'subscription', storedSchema)
+    this.#expiry = new Deadlines((id) => this.#expired(id), this.#clock.steady)
+  }
+
+  /** Takes up those of before a restart. @throws CodedError of the store */
+  async start(taking: Pick<Taking, 'decisions' | 'noteDecision'>): Promise<void> {
+    this.#taking = taking
+    for (const { id, tenant_id, value } of await this.#documents.list(null)) {
+      if (value.hub_id !== this.#options.hubId) continue
+      const kept = this.#keep(id, tenant_id, value)
+      kept.standing = true
+      this.#ask(kept)
+    }
+  }
+
+  /** Lets a program take what is subscribed to for its purpose, from now on; dispose of what is returned to stop. */
+  serve(purpose: string, taker: Taker): Disposable {
+    this.#takers.set(purpose, taker)
+    const applyAll = () => {
+      for (const kept of this.#kept.values()) if (kept.stored.purpose === purpose) this.#apply(kept)
+    }
+    applyAll()
+    return {
+      [Symbol.dispose]: () => {
+        this.#takers.delete(purpose)
+        applyAll()
+      },
+    }
+  }
+
+  /**
+   * Stores a subscription and the record of it. Its stream need not be there yet.
+   * @throws CodedError `denied` (403) for whoever has no token, the refusal of the policy, `saturated` (503), and those
+   *   of the store
+   */
+  async add(
+    principal: AuthenticatedPrincipal,
+    tenantId: string,
+    wish: SubscriptionWish,
+  ): Promise<StandingSubscription> {
+    const { id, role, tenant_id, node_id, grants } = principal
+    if (role === 'anonymous') throw new CodedError('denied', 'a subscription that stands needs a token')
+    const stored: Stored = {
+      ...wishSchema.parse(wish),
+      principal: { id, role, tenant_id, node_id, grants },
+      proof: proofOf(principal),
+      hub_id: this.#options.hubId,
+    }
+    const others = Array.from(this.#kept.values()).filter((kept) => kept.tenantId === tenantId)
+    if (others.length >= MOST_OF_TENANT)
+      throw new CodedError('saturated', `the tenant has ${MOST_OF_TENANT} subscriptions that stand`)
+    // Held before the first wait, so that two at once can't both be the last one.
+    const kept = this.#keep(newContractId(), tenantId, stored)
+    try {
+      const { decision, record } = this.#decide(kept)
+      const missing = decision.outcome === 'refuse' && decision.refusal.code === 'stream_not_found'
+      if (!(missing && mayActIn(principal, tenantId))) grantedOrThrow(decision)
+      const change = this.#documents.putChange(tenantId, kept.subscriptionId, stored, 0)
+      await this.#options.store.write([change], [record])
+    } catch (error) {
+      this.#kept.delete(kept.subscriptionId)
+      throw error
+    }
+    kept.standing = true
+    this.#ask(kept)
+    return this.#shown(kept)
+  }
+
+  list(): readonly StandingSubscription[] {
+    return Array.from(this.#kept.values()).flatMap((kept) => (kept.standing ? [this.#shown(kept)] : []))
+  }
+
+  /**
+   * Ends a subscription, and its media at once. False when there is none.
+   * @throws CodedError of the store: it is over all the same, and the store is asked until it has noted that
+   */
+  async end(subscriptionId: string, actor: string, why: string): Promise<boolean> {
+    const kept = this.#kept.get(subscriptionId)
+    if (!kept?.standing) return false
+    this.#kept.delete(subscriptionId)
+    clearTimeout(kept.timer)
+    this.#lose(kept)
+    const record: AuditDraft = {
+      tenant_id: kept.tenantId,
+      at: this.#clock.wall(),
+      actor,
+      action: 'subscription.end',
+      object: `stream/${kept.stored.stream_id}`,
+      outcome: 'revoked',
+      detail: { subscription_id: subscriptionId, purpose: kept.stored.purpose, why },
+    }
+    try {
+      await this.#delete(kept, record)
+    } catch (error) {
+      // Else it would be back after a restart.
+      this.#deleteLater(kept, record)
+      throw error
+    }
+    return true
+  }
+
+  /** A stream can be subscribed to from now on. */
+  streamOpened(tenantId: string, streamId: string): void {
+    // Its publisher's contract is taken up in the same turn of the event loop.
+    setImmediate(() => this.#askAll(({ stored, ...kept }) => isOf(kept.tenantId, stored, tenantId, streamId)))
+  }
+
+  /** A stream is over, and so are the contracts on it; those who subscribed wait for the next one of its name. */
+  streamClosed(tenantId: string, streamId: string): void {
+    for (const kept of this.#kept.values())
+      if (isOf(kept.tenantId, kept.stored, tenantId, streamId)) this.#lose(kept)
+  }
+
+  /** A tenant's policy changed: its subscriptions are held to the new one. */
+  policyChanged(tenantId: string): void {
+    this.#askAll((kept) => kept.tenantId === tenantId)
+  }
+
+  [Symbol.dispose](): void {
+    this.#taking = null
+    this.#expiry[Symbol.dispose]()
+    for (const timer of this.#deletions) clearTimeout(timer)
+    for (const kept of this.#kept.values()) {
+      clearTimeout(kept.timer)
+      kept.taken?.media[Symbol.dispose]()
+    }
+    this.#kept.clear()
+  }
+
+  #keep(subscriptionId: string, tenantId: string, stored: Stored): Kept {
+    const kept: Kept = {
+      subscriptionId,
+      tenantId,
+      stored,
+      standing: false,
+      contract: null,
+      refusal: null,
+      taken: null,
+      attempt: 0,
+      timer: undefined,
+    }
+    this.#kept.set(subscriptionId, kept)
+    return kept
+  }
+
+  #askAll(wanted: (kept: Kept) => boolean): void {
+    for (const kept of this.#kept.values()) if (wanted(kept)) this.#ask(kept)
+  }
+
+  /** Asks the policy for its contract, or the next one, and says when to ask again. */
+  #ask(kept: Kept): void {
+    if (!this.#taking || !kept.standing) return
+    const { decision, record } = this.#decide(kept)
+    this.#taking.noteDecision(record, decision.outcome !== 'refuse').catch(this.#options.onError)
+    let againMs = backoffMs(RETRY, kept.attempt)
+    if (decision.outcome === 'refuse') {
+      kept.refusal = decision.refusal.message
+      kept.attempt += 1
+    } else {
+      const endsAt = steadyOf(this.#clock, decision.expires_at)
+      kept.contract = { abr: decision.abr, endsAt }
+      kept.refusal = null
+      kept.attempt = 0
+      this.#expiry.set(kept.subscriptionId, endsAt)
+      againMs = (endsAt - this.#clock.steady()) * RENEW_AT
+    }
+    clearTimeout(kept.timer)
+    kept.timer = setTimeout(() => this.#ask(kept), againMs).unref()
+    this.#apply(kept)
+  }
+
+  #decide({ tenantId, stored, contract }: Kept): {
+    readonly decision: Decision
+    readonly record: AuditDraft
+  } {
+    const { principal, stream_id, class: streamClass, max_kbps } = stored
+    const request: DecisionRequest = decisionRequestSchema.parse({
+      action: 'subscribe',
+      tenant_id: tenantId,
+      stream_id,
+      class: streamClass,
+      ...(max_kbps !== null && { preference: { max_kbps } }),
+    })
+    if (!this.#taking) throw new CodedError('internal', 'subscriptions are not taken up yet')
+    const decision = this.#taking.decisions.ask(principal, request, {
+      program: { renews: contract !== null },
+    })
+    const about = auditOf(principal, request, decision)
+    return { decision, record: { ...about, detail: { ...about.detail, purpose: stored.purpose } } }
+  }
+
+  /** Its media runs while there are a contract, a stream and a program that takes it. */
+  #apply(kept: Kept): void {
+    const { tenantId, stored, contract, taken } = kept
+    const stream = contract ? this.#options.streams.get(tenantId, stored.stream_id) : undefined
+    const taker = this.#takers.get(stored.purpose)
+    if (contract && stream && taker && taken?.stream === stream) {
+      if (isDeepStrictEqual(taken.abr, contract.abr)) return
+      taken.abr = contract.abr
+      return taken.media.bound(contract.abr)
+    }
+    taken?.media[Symbol.dispose]()
+    kept.taken = null
+    if (!contract || !stream || !taker) return
+    try {
+      const media = taker(stream, contract.abr, this.#shown(kept))
+      kept.taken = { stream, media, abr: contract.abr }
+    } catch (error) {
+      this.#options.onError(error)
+      clearTimeout(kept.timer)
+      kept.timer = setTimeout(() => this.#ask(kept), backoffMs(RETRY, kept.attempt++)).unref()
+    }
+  }
+
+  #expired(subscriptionId: string): void {
+    const kept = this.#kept.get(subscriptionId)
+    if (kept) this.#lose(kept)
+  }
+
+  /** It has no contract any more. */
+  #lose(kept: Kept): void {
+    this.#expiry.delete(kept.subscriptionId)
+    kept.contract = null
+    this.#apply(kept)
+  }
+
+  #shown(kept: Kept): StandingSubscription {
+    const { principal, proof, hub_id: _, ...wish } = kept.stored
+    const { contract, subscriptionId, tenantId, refusal, taken } = kept
+    return {
+      ...wish,
+      subscriptionId,
+      tenantId,
+      owner: ownerOf(principal),
+      proof,
+      contract: contract && { abr: contract.abr, expiresAt: wallOf(this.#clock, contract.endsAt) },
+      refusal: contract ? null : refusal,
+      running: taken !== null,
+    }
+  }
+
+  #delete({ tenantId, subscriptionId }: Kept, record: AuditDraft): Promise<void> {
+    return this.#documents.delete(tenantId, subscriptionId, { audit: [record] })
+  }
+
+  #deleteLater(kept: Kept, record: AuditDraft): void {
+    const timer = setTimeout(() => {
+      this.#deletions.delete(timer)
+      this.#delete(kept, record).catch(() => this.#deleteLater(kept, record))
+    }, DELETE_AGAIN_MS)
+    this.#deletions.add(timer)
+  }
+}
+
+function isOf(ownTenant: string, { stream_id }: Stored, tenantId: string, streamId: string): boolean {
+  return ownTenant === tenantId && stream_id === streamId
+}
