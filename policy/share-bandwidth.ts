@@ -26,8 +26,8 @@ export interface Share {
 }
 
 export interface Bandwidth {
-  /** What the viewer's connection carries for pictures, kb/s; null where nobody knows. */
-  readonly availableKbps: number | null
+  /** What a viewer's connection carries, kb/s. */
+  readonly availableKbps: number
   /** More than this is never estimated, kb/s: as high as that, a higher step needs no headroom. */
   readonly limitKbps: number
 }
@@ -56,14 +56,10 @@ export function shareBandwidth(
   nowMs: number,
 ): Map<string, Share> {
   const claims = streams.toSorted(byImportance).map((stream) => new Claim(stream, memories.get(stream.id)))
-  if (availableKbps === null) {
-    for (const claim of claims) claim.takeAll()
-  } else {
-    const headroomOf = availableKbps < limitKbps * 0.97 ? availableKbps : 0
-    let left = availableKbps
-    for (const claim of claims) left -= claim.raise(claim.floorStep, left, headroomOf)
-    for (const claim of claims) left -= claim.raise(claim.wanted, left, headroomOf)
-  }
+  const headroomOf = availableKbps < limitKbps * 0.97 ? availableKbps : 0
+  let left = availableKbps
+  for (const claim of claims) left -= claim.raise(claim.floorStep, left, headroomOf)
+  for (const claim of claims) left -= claim.raise(claim.wanted, left, headroomOf)
   return new Map(claims.map((claim) => [claim.stream.id, claim.settle(nowMs)]))
 }
 
@@ -97,10 +93,6 @@ class Claim {
     this.#reason = reason
     const floor = stream.steps.findIndex(({ kbps }) => kbps !== null && kbps >= stream.floorKbps)
     this.floorStep = step === null ? null : floor < 0 ? step : Math.min(floor, step)
-  }
-
-  takeAll(): void {
-    this.#step = this.wanted
   }
 
   /** Goes up as far as `left` kb/s pay for, `to` at most; answers what that takes more than before, kb/s. */

@@ -1,10 +1,5 @@
 import type { types } from 'mediasoup'
-import {
-  type DeliveryReport,
-  estimateFromReport,
-  freshBandwidth,
-  type ReportedBandwidth,
-} from '../policy/reported-bandwidth.ts'
+import type { DeliveryReport } from '../policy/reported-bandwidth.ts'
 
 /** Receivers report about once a second. */
 const LOOK_EVERY_MS = 1000
@@ -12,20 +7,17 @@ const LOOK_EVERY_MS = 1000
 export interface ReportedViewer {
   /** The consumer that decides. */
   readonly video: () => types.Consumer | undefined
-  /** The bitrate that would let the viewer have its next layer, kb/s; null while it has what it wants. */
-  readonly goalKbps: () => number | null
-  /** Gets each estimate, kb/s. */
-  readonly estimated: (availableKbps: number) => void
+  /** Hears how the pictures of the last `passedMs` arrived. */
+  readonly delivered: (report: DeliveryReport, passedMs: number) => void
 }
 
 /**
- * Estimates what a viewer's link carries from its RTCP reports, where its receiver has other ids for the header
- * extensions of the worker's own estimate. Once a second it reads the statistics of one consumer.
+ * Tells how a viewer's pictures arrive by its RTCP reports, where its receiver has other ids for the header extensions
+ * of the worker's own estimate. Once a second it reads the statistics of one consumer.
  */
 export class ReportedEstimate implements Disposable {
   readonly #viewer: ReportedViewer
   readonly #timer: NodeJS.Timeout
-  #bandwidth: ReportedBandwidth
   #seen: {
     readonly consumer: types.Consumer
     readonly sent: types.ConsumerStat
@@ -34,8 +26,7 @@ export class ReportedEstimate implements Disposable {
   #looking = false
   #closed = false
 
-  constructor(startKbps: number, viewer: ReportedViewer) {
-    this.#bandwidth = freshBandwidth(startKbps)
+  constructor(viewer: ReportedViewer) {
     this.#viewer = viewer
     this.#timer = setInterval(() => void this.#look(), LOOK_EVERY_MS).unref()
   }
@@ -59,9 +50,7 @@ export class ReportedEstimate implements Disposable {
     this.#seen = { consumer, sent, at: now }
     if (!before) return
     const passedMs = now - before.at
-    const report = reportOf(sent, before.sent, passedMs)
-    this.#bandwidth = estimateFromReport(this.#bandwidth, report, passedMs, now, this.#viewer.goalKbps())
-    this.#viewer.estimated(this.#bandwidth.availableKbps)
+    this.#viewer.delivered(reportOf(sent, before.sent, passedMs), passedMs)
   }
 }
 

@@ -120,6 +120,11 @@ export class Subscription implements Disposable {
     return this.#consumers.has(consumerId)
   }
 
+  /** Whether the receiver knows a consumer: nothing is sent of it before. */
+  answered(consumerId: string): boolean {
+    return !this.#unanswered.has(consumerId)
+  }
+
   /** Whether anything of this kind is sent. */
   sends(kind: types.MediaKind): boolean {
     return this.consumers.some((consumer) => consumer.kind === kind && this.#sending.has(consumer.id))

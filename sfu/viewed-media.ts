@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { types } from 'mediasoup'
 import type { Abr } from '../common/wire/flow-contract.ts'
 import type { ConsumerInfo, HubNews, HubNotifications } from '../common/wire/viewer-protocol.ts'
-import type { Share, ShareMemory } from '../policy/share-bandwidth.ts'
-import type { StreamView, ViewedStream } from '../policy/viewed-stream.ts'
+import type { GivenShare, LinkStream } from '../policy/link/link-terms.ts'
+import type { StreamView } from '../policy/viewed-stream.ts'
 import { type Estimation, isEstimated } from './estimation.ts'
 import { TOP_LAYER } from './layer-claims.ts'
 import type { Stream } from './stream.ts'
@@ -49,15 +49,12 @@ export interface ViewedMediaOptions
 export class ViewedMedia implements Disposable {
   readonly stream: Stream
   terms: ViewingTerms
-  /** What the last decision on bandwidth wants to be told at the next one. */
-  memory: ShareMemory | null = null
   readonly #options: ViewedMediaOptions
   readonly #subscription: Subscription
   readonly #stack = new DisposableStack()
-  #share: Share | null = null
+  #share: GivenShare | null = null
   #picture: Picture | null = null
   #unplayable: Unplayable = []
-  #estimated = false
   #following = false
 
   constructor(options: ViewedMediaOptions) {
@@ -91,16 +88,13 @@ export class ViewedMedia implements Disposable {
     const { consumers, unplayable } = await this.#subscription.consume(unanswered)
     this.#tellUnplayable(unplayable)
     this.#options.changed()
-    return consumers.map(({ id, producerId, kind, rtpParameters }) => {
-      if (kind === 'video') this.#estimated = isEstimated(rtpParameters)
-      return {
-        contract_id: this.terms.contractId,
-        consumer_id: id,
-        producer_id: producerId,
-        kind,
-        rtp_parameters: { ...rtpParameters },
-      }
-    })
+    return consumers.map(({ id, producerId, kind, rtpParameters }) => ({
+      contract_id: this.terms.contractId,
+      consumer_id: id,
+      producer_id: producerId,
+      kind,
+      rtp_parameters: { ...rtpParameters },
+    }))
   }
 
   /** Offers by itself, from now on, what is not consumed yet: what came since the first `consume`, and what comes. */
@@ -123,11 +117,6 @@ export class ViewedMedia implements Disposable {
 
   get consumers(): readonly types.Consumer[] {
     return this.#subscription.consumers
-  }
-
-  /** Whether its picture counts in what the worker estimates of the transport. */
-  get estimated(): boolean {
-    return this.#estimated
   }
 
   /** What the client was told of its picture; null before the first decision. */
@@ -160,45 +149,31 @@ export class ViewedMedia implements Disposable {
   }
 
   /** What a decision on bandwidth goes by. */
-  facts(id: string): ViewedStream {
+  facts(id: string): LinkStream {
     const { abr, priority, view } = this.terms
-    const steps = this.video ? this.stream.meter.steps : []
-    return { id, steps, floorKbps: abr.min_kbps, ceilingKbps: abr.max_kbps, priority, view }
-  }
-
-  /** What its picture takes now, kb/s; 0 while it is paused or nobody knows. */
-  get videoKbps(): number {
     const { video } = this
-    if (!video || !this.#subscription.sends('video')) return 0
-    const { spatialLayer = 0, temporalLayer = 0 } = video.currentLayers ?? {}
-    const steps = this.stream.meter.steps
-    return (
-      steps.find(({ spatial, temporal }) => spatial === spatialLayer && temporal === temporalLayer)?.kbps ??
-      steps[this.memory?.step ?? -1]?.kbps ??
-      0
-    )
+    const { spatialLayer = 0, temporalLayer = 0 } = video?.currentLayers ?? {}
+    return {
+      id,
+      steps: video ? this.stream.meter.steps : [],
+      floorKbps: abr.min_kbps,
+      ceilingKbps: abr.max_kbps,
+      priority,
+      view,
+      ready: video !== undefined && this.#subscription.answered(video.id),
+      layer: { spatial: spatialLayer, temporal: temporalLayer },
+      sound: this.#subscription.sends('audio'),
+      score: video?.score?.score ?? null,
+    }
   }
 
-  get hasSound(): boolean {
-    return this.#subscription.sends('audio')
-  }
-
-  /**
-   * Takes its share; `priority` by the importance among the viewer's streams, for what the worker decides itself.
-   * @returns whether that is a lower layer than the one that is sent, which goes on until a keyframe of the lower one
-   */
-  take(share: Share, priority: number): boolean {
+  /** Takes its share; `priority` by the importance among the viewer's streams, for what the worker decides itself. */
+  take(share: GivenShare, priority: number): void {
     this.#share = share
-    this.memory = share.memory
-    const { video } = this
-    const demand = this.#demand()
-    const sentLayer = video?.currentLayers?.spatialLayer ?? 0
-    this.#subscription.want(demand)
-    if (!video) return false
+    this.#subscription.want(this.#demand())
+    if (!this.video) return
     this.#subscription.prioritize(priority)
     this.#tellPicture({ paused: share.step === null, reason: share.reason })
-    const lower = demand.layers !== undefined && demand.layers.spatialLayer < sentLayer
-    return lower && this.#subscription.sends('video')
   }
 
   /**

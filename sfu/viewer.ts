@@ -1,6 +1,7 @@
 import type { types } from 'mediasoup'
 import type { ViewerMediaStatistics } from '../common/wire/statistics-api.ts'
 import type { PileUp } from '../policy/link-queue.ts'
+import type { DeliveryReport } from '../policy/reported-bandwidth.ts'
 import { BandwidthManager } from './bandwidth-manager.ts'
 import { Estimation } from './estimation.ts'
 import { viewerStatistics } from './media-statistics.ts'
@@ -40,7 +41,7 @@ export class Viewer implements Disposable {
   readonly end: WebRtcEnd
   readonly #receiver: Receiver
   readonly #listener: ViewerListener
-  readonly #bandwidth: BandwidthManager
+  readonly #bandwidth: BandwidthManager<ViewedMedia>
   readonly #estimation: Estimation
   readonly #media = new Set<ViewedMedia>()
 
@@ -48,6 +49,7 @@ export class Viewer implements Disposable {
     place: Place,
     router: types.Router,
     end: WebRtcEnd,
+    startKbps: number,
     receiver: Receiver,
     listener: ViewerListener,
   ) {
@@ -57,10 +59,12 @@ export class Viewer implements Disposable {
     this.#receiver = receiver
     this.#listener = listener
     this.#estimation = new Estimation(receiver.capabilities, () => {
+      this.#bandwidth.estimates()
       for (const media of this.#media) media.joinEstimate()
     })
     this.#bandwidth = new BandwidthManager(
       end.transport,
+      startKbps,
       () => [...this.#media],
       (error) => listener.mediaFailed('media', error),
     )
@@ -101,7 +105,7 @@ export class Viewer implements Disposable {
     try {
       const router = (await receiver.routerOn?.(place.slot)) ?? place.slot.router
       const end = await WebRtcEnd.open({ slot: place.slot, router, startKbps })
-      return new Viewer(place, router, end, receiver, listener)
+      return new Viewer(place, router, end, startKbps, receiver, listener)
     } catch (error) {
       place[Symbol.dispose]()
       throw error
@@ -137,7 +141,7 @@ export class Viewer implements Disposable {
 
   remove(media: ViewedMedia): void {
     media[Symbol.dispose]()
-    if (this.#media.delete(media)) this.#bandwidth.bound()
+    if (this.#media.delete(media)) this.#bandwidth.changed()
   }
 
   /**
@@ -145,17 +149,17 @@ export class Viewer implements Disposable {
    * is served with first; the estimate is not held up to them, which would only flood a link that carries less.
    */
   bound(): void {
-    this.#bandwidth.bound()
+    this.#bandwidth.changed()
   }
 
-  /** What its link carries of pictures, kb/s, where the worker makes no estimate. */
-  estimated(picturesKbps: number): void {
-    this.#bandwidth.estimated(picturesKbps)
+  /** The receiver reported how the pictures of the last `passedMs` arrived, where the worker can't estimate. */
+  delivered(report: DeliveryReport, passedMs: number): void {
+    this.#bandwidth.tell({ kind: 'delivered', report, passedMs })
   }
 
   /** What is sent to it of pictures, kb/s. */
   get videoKbps(): number {
-    return Array.from(this.#media).reduce((sum, { videoKbps }) => sum + videoKbps, 0)
+    return this.#bandwidth.picturesKbps
   }
 
   /** What would let it have its next layer, kb/s of pictures; null while it has what it wants. */
@@ -165,13 +169,12 @@ export class Viewer implements Disposable {
 
   /** Pictures pile up in front of the browser's link. */
   congested(seen: PileUp): void {
-    // Single layers are judged by what is lost for good: there is nothing less to send, and no estimate to put right.
-    if (this.#estimation.needed) this.#bandwidth.congested(seen)
+    this.#bandwidth.tell({ kind: 'piled_up', ...seen })
   }
 
   /** The browser's page reports what it sees. */
   reported(): void {
-    this.#bandwidth.reported()
+    this.#bandwidth.tell({ kind: 'heard' })
   }
 
   [Symbol.dispose](): void {

@@ -141,10 +141,9 @@ export class WhepViewing implements SessionMedia, WatchingClient {
     this.#refuseIfOver()
     if (!canEstimate(tracks.capabilities))
       this.#stack.use(
-        new ReportedEstimate(watched.abr.start_kbps, {
+        new ReportedEstimate({
           video: () => watched.media?.video,
-          goalKbps: () => viewer.goalKbps,
-          estimated: (kbps) => viewer.estimated(kbps),
+          delivered: (report, passedMs) => viewer.delivered(report, passedMs),
         }),
       )
     if (this.#followsPayloadTypes) return writeAnswer(offer, transport, tracks.answers)
