@@ -1,5 +1,5 @@
 import type { types } from 'mediasoup'
-import type { DeliveryReport } from '../policy/reported-bandwidth.ts'
+import type { DeliveryReport } from '../policy/link/reported-bandwidth.ts'
 
 /** Receivers report about once a second. */
 const LOOK_EVERY_MS = 1000

@@ -1,17 +1,17 @@
 import type { types } from 'mediasoup'
 
-/** What is bounded: a transport of mediasoup, bits per second. */
+/** A transport of mediasoup whose estimate is bounded, bits per second. */
 type BoundedTransport = Pick<
   types.WebRtcTransport,
   'closed' | 'setMinOutgoingBitrate' | 'setMaxOutgoingBitrate'
 >
 
-/** mediasoup takes no ceiling of 0, and none below what it needs to live; kb/s. */
+/** mediasoup takes no ceiling of 0, and needs this much itself, kb/s. */
 const LEAST_KBPS = 40
 
 /**
- * The bounds that the worker's estimate of a transport moves between. Setting them is also how the estimate is moved:
- * a ceiling takes it down at once, a floor holds it up, and a ceiling that rises makes the worker probe for it.
+ * The bounds that the worker's estimate of a transport moves between. The bounds also move the estimate: a ceiling takes
+ * the estimate down at once, a floor holds it up, and a ceiling that rises makes the worker probe.
  */
 export class TransportBounds {
   readonly #transport: BoundedTransport
@@ -24,7 +24,7 @@ export class TransportBounds {
     this.#failed = failed
   }
 
-  /** Of all contracts together; what is set here never goes above it. */
+  /** The ceiling of all contracts together. No bound goes above it. */
   get ceilingKbps(): number {
     return this.#ceilingKbps
   }
@@ -42,18 +42,18 @@ export class TransportBounds {
     this.#min(Math.min(minKbps, maxKbps))
   }
 
-  /** The estimate does not fall below this, kb/s; 0 lets it fall as far as it will. Small changes are left out. */
+  /** Keeps the estimate from falling below this, kb/s; 0 lets it fall. Small changes are left out. */
   keep(minKbps: number): void {
     if (minKbps > 0 && Math.abs(minKbps - this.#sent.min) < minKbps * 0.1) return
     this.#min(minKbps)
   }
 
   /**
-   * Makes the worker send two short bursts at `goalKbps`, more than the `estimateKbps` that it told last: if they get
-   * through, the estimate is there at once. A ceiling that rises makes it probe, but for no more than the ceiling of
-   * before; and it takes no rise that is near 1.35 times the bitrate of all layers, where its ceiling goes by itself.
-   * A lower one it always takes. So: down to the estimate, up a little beyond the goal, and down to it, where the
-   * ceiling then stays until {@link open}.
+   * Makes the worker send two short bursts at `goalKbps`, more than the `estimateKbps` that it told last. If the bursts
+   * get through, the estimate is there at once. A ceiling that rises makes the worker probe, but for no more than the
+   * ceiling before. And the worker ignores a rise to near 1.35 times the bitrate of all layers, because its ceiling goes
+   * there by itself. It never ignores a lower ceiling. So the ceiling goes down to the estimate, up a little beyond the
+   * goal, and down to the goal, where it stays until {@link open}.
    */
   probe(goalKbps: number, estimateKbps: number): void {
     const goal = Math.min(Math.round(goalKbps), this.#ceilingKbps - 1)
@@ -62,7 +62,7 @@ export class TransportBounds {
     this.#max(goal)
   }
 
-  /** Nothing is to be found out: only the contracts bound the estimate. */
+  /** Leaves only the contracts to bound the estimate: there is nothing to find out. */
   open(): void {
     this.#max(this.#ceilingKbps)
   }

@@ -1,8 +1,8 @@
 import { drainingMs, type PileUp } from '../link-queue.ts'
-import { estimateFromReport, freshBandwidth, type ReportedBandwidth } from '../reported-bandwidth.ts'
-import { type Bandwidth, byImportance, type Share } from '../share-bandwidth.ts'
 import type { LinkAction, LinkFact, LinkSeen, LinkStream } from './link-terms.ts'
+import { estimateFromReport, freshBandwidth, type ReportedBandwidth } from './reported-bandwidth.ts'
 import { allAtLowest, KEEP_MARGIN, leastKbps, sentKbps, soundKbps, sum } from './sent.ts'
+import { type Bandwidth, byImportance, type Share } from './share-bandwidth.ts'
 import { byDelivery, type StreamMemory, shareOut } from './shares.ts'
 import { afterCongestion, atTheTop, climb, FRESH_WAY_UP, feltProbe, goalOf, type WayUp } from './way-up.ts'
 

@@ -1,7 +1,7 @@
 import type { PileUp } from '../link-queue.ts'
-import type { DeliveryReport } from '../reported-bandwidth.ts'
-import type { Share } from '../share-bandwidth.ts'
 import type { ViewedStream } from '../viewed-stream.ts'
+import type { DeliveryReport } from './reported-bandwidth.ts'
+import type { Share } from './share-bandwidth.ts'
 
 /** One of the streams on a viewer's link, and what is sent of it now. */
 export interface LinkStream extends ViewedStream {

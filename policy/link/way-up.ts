@@ -1,6 +1,6 @@
-import { byImportance, RAISE_HEADROOM, RESUME_HEADROOM } from '../share-bandwidth.ts'
 import type { ViewedStream } from '../viewed-stream.ts'
 import type { GivenShare } from './link-terms.ts'
+import { byImportance, RAISE_HEADROOM, RESUME_HEADROOM } from './share-bandwidth.ts'
 
 /** What is to be found out about a link, kb/s of all pictures together. */
 export interface Goal {

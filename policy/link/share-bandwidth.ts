@@ -1,6 +1,6 @@
-import { type ViewedStream, type WantedReason, wantedStep } from './viewed-stream.ts'
+import { type ViewedStream, type WantedReason, wantedStep } from '../viewed-stream.ts'
 
-/** What a stream got, and since when: what keeps the next decision from going back and forth. */
+/** What a stream got, and since when. It keeps the next decision from going back and forth. */
 export interface ShareMemory {
   /** Index of the step in use; null while the picture is paused. */
   readonly step: number | null
@@ -15,39 +15,40 @@ export interface ShareMemory {
 export interface Share {
   /** Index of the step to forward at most; null pauses the picture. */
   readonly step: number | null
-  /** The step this viewer would take with bandwidth for all; the publisher is to send up to it. */
+  /** The step that this viewer would take with bandwidth for all. The publisher is to send up to it. */
   readonly wanted: number | null
-  /** The step that bandwidth pays for, which is waited for where it is higher; null for none. */
+  /** The step that bandwidth pays for; null for none. A higher step than now is waited for. */
   readonly affordable: number | null
-  /** Why it is no more than this: `bandwidth`, or what {@link wantedStep} found. */
+  /** Why the step is no higher: `bandwidth`, or what {@link wantedStep} found. */
   readonly reason: WantedReason | 'bandwidth'
-  /** To be given back with the next decision; null where nothing of the past counts. */
+  /** The next decision needs it; null where nothing of the past counts. */
   readonly memory: ShareMemory | null
 }
 
 export interface Bandwidth {
   /** What a viewer's connection carries, kb/s. */
   readonly availableKbps: number
-  /** More than this is never estimated, kb/s: as high as that, a higher step needs no headroom. */
+  /** The estimate never gets above this, kb/s. An estimate this high says that a step up needs no headroom. */
   readonly limitKbps: number
 }
 
-/** A step up must leave this share of all that is available, which wavers as a whole, by up to 3 % either way. */
+/** A step up must leave this share of all that is available: estimate and bitrates waver by up to 3 %. */
 export const RAISE_HEADROOM = 0.07
-/** A picture that was paused must fit well before it comes back. */
+/** A paused picture comes back when it leaves this share of all that is available. */
 export const RESUME_HEADROOM = 0.25
-/** How long a step up must have fitted, ms. */
+/** A step up must have fitted for this time, ms. */
 const RAISE_AFTER_MS = 400
 const RESUME_AFTER_MS = 2_000
-/** Not up again so soon after a step down, ms. */
+/** After a step down, the next step up waits for this time, ms. */
 const RAISE_AGAIN_MS = 4_000
-/** An estimate may dip: the picture is only paused when its lowest step did not fit for so long, ms. */
+/** An estimate may dip. A picture pauses when its lowest step did not fit for this time, ms. */
 const PAUSE_AFTER_MS = 1_500
 
 /**
- * Shares a viewer's bandwidth over its streams. The focused one is served first, then by priority, then by size on
- * the screen. Everybody's floor comes before anybody's more; below its floor a stream only goes when those after it
- * have nothing left that would help. Down at once, up with headroom and after a while. `nowMs` by any steady clock.
+ * Shares a viewer's bandwidth over its streams. The focused stream is served first, then by priority, then by size on
+ * the screen. The floors of all streams come before more for any stream. A stream goes below its floor only when the
+ * streams after it have nothing left that would help. Down at once, up with headroom and after a while. `nowMs` is of
+ * any steady clock.
  */
 export function shareBandwidth(
   { availableKbps, limitKbps }: Bandwidth,
@@ -63,7 +64,7 @@ export function shareBandwidth(
   return new Map(claims.map((claim) => [claim.stream.id, claim.settle(nowMs)]))
 }
 
-/** Whom the bandwidth goes to first. */
+/** Sorts the stream first that bandwidth goes to first. */
 export function byImportance(a: ViewedStream, b: ViewedStream): number {
   return (
     Number(b.view.focused) - Number(a.view.focused) ||
@@ -79,7 +80,7 @@ const area = ({ view: { tile } }: ViewedStream): number => (tile === null ? 0 : 
 class Claim {
   readonly stream: ViewedStream
   readonly wanted: number | null
-  /** The step that its floor asks for, as far as it is wanted. */
+  /** The step that the floor asks for, no higher than the step that is wanted. */
   readonly floorStep: number | null
   readonly #reason: WantedReason
   readonly #memory: ShareMemory | undefined
@@ -95,11 +96,11 @@ class Claim {
     this.floorStep = step === null ? null : floor < 0 ? step : Math.min(floor, step)
   }
 
-  /** Goes up as far as `left` kb/s pay for, `to` at most; answers what that takes more than before, kb/s. */
+  /** Goes up as far as `left` kb/s pay for, to step `to` at most. Returns the kb/s that this takes more than before. */
   raise(to: number | null, left: number, headroomOf: number): number {
     if (to === null) return 0
     const { steps } = this.stream
-    // Nothing was measured yet: the worker finds its layer by itself, and this is put right in a second.
+    // Nothing is measured yet. The worker finds its layer by itself, and the next decision puts this right in a second.
     if (this.#unmeasured) {
       this.#step = this.wanted
       return 0
@@ -124,7 +125,7 @@ class Claim {
     const target = this.#step
     if (wanted === null) return { step: null, wanted, affordable: null, reason: this.#reason, memory: null }
     if (target === null) return this.#broke(nowMs)
-    // A step that was taken before anything was measured is none that bandwidth takes away.
+    // A step that was taken before anything was measured is not taken away by bandwidth.
     if (memory === undefined && this.#unmeasured)
       return { step: target, wanted, affordable: target, reason: this.#reason, memory: null }
     const before = memory === undefined ? target : memory.step
@@ -143,13 +144,13 @@ class Claim {
     const since = memory?.affordableSince ?? nowMs
     const waited = nowMs - since >= (before === null ? RESUME_AFTER_MS : RAISE_AFTER_MS)
     const rested = fresh.loweredAt === null || nowMs - fresh.loweredAt >= RAISE_AGAIN_MS
-    // What the page asked for less of comes back at once: only bandwidth is waited for.
+    // A step that the page gave up comes back at once: only bandwidth is waited for.
     const limited = fresh.loweredAt !== null || before === null
     if (limited && !(waited && rested)) return this.#share({ ...fresh, affordableSince: since })
     return this.#share({ ...fresh, step: target, loweredAt: target === wanted ? null : fresh.loweredAt })
   }
 
-  /** Not even the lowest step fits: it stays for a moment, as far as the worker gets it through, then it pauses. */
+  /** Not even the lowest step fits. It is sent for a moment, as far as the worker gets it through, then it pauses. */
   #broke(nowMs: number): Share {
     const memory = this.#memory
     const brokeSince = memory?.brokeSince ?? nowMs

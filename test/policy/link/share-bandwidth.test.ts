@@ -1,9 +1,9 @@
 import test from 'ava'
-import { FRESH_DELIVERY, judgeDelivery } from '../../policy/judge-delivery.ts'
-import { goalOf } from '../../policy/link/way-up.ts'
-import { byImportance, type ShareMemory, shareBandwidth } from '../../policy/share-bandwidth.ts'
-import { type LayerStep, type ViewedStream, wantedStep } from '../../policy/viewed-stream.ts'
-import { Seeded } from './seeded.ts'
+import { byImportance, type ShareMemory, shareBandwidth } from '../../../policy/link/share-bandwidth.ts'
+import { FRESH_DELIVERY, judgeDelivery } from '../../../policy/link/shares.ts'
+import { goalOf } from '../../../policy/link/way-up.ts'
+import { type LayerStep, type ViewedStream, wantedStep } from '../../../policy/viewed-stream.ts'
+import { Seeded } from '../seeded.ts'
 
 const NO_MEMORY: ReadonlyMap<string, ShareMemory> = new Map()
 const unlimited = (availableKbps: number) => ({ availableKbps, limitKbps: 100_000 })

@@ -1,45 +1,45 @@
-/** What a receiver's reports (RTCP, RFC 3550) tell about one viewer's pictures since the last look. */
+/** A receiver's reports (RTCP, RFC 3550) on one viewer's pictures since the last look. */
 export interface DeliveryReport {
   /** What was sent, kb/s. */
   readonly sentKbps: number
   /** Share that was lost for good, 0 to 1. */
   readonly loss: number
-  /** Share that had to be sent again, 0 to 1; it counts as received once it is, and is not in the loss. */
+  /** Share that had to be sent again, 0 to 1. What arrives the second time counts as received, not as lost. */
   readonly resent: number
   /** Round trip, ms; null while nobody knows. */
   readonly rttMs: number | null
 }
 
-/** What the next estimate is made from. Times in ms of any steady clock. */
+/** The memory of the estimate. Times in ms of any steady clock. */
 export interface ReportedBandwidth {
   readonly availableKbps: number
-  /** The shortest round trip lately, which grows slowly: paths change. */
+  /** The shortest round trip lately, ms. It grows slowly, because paths change. */
   readonly baseRttMs: number | null
   /** Whether the last report told of a queue. */
   readonly queued: boolean
-  /** What reports tell before is about what was sent before less was taken to fit. */
+  /** Until then, reports are about media that was sent before the estimate fell. */
   readonly drainUntil: number
-  /** Nothing more is tried before. */
+  /** Until then, the estimate does not grow. */
   readonly holdUntil: number
-  /** What more was tried and failed, in a row. */
+  /** How often in a row the estimate grew too far. */
   readonly failures: number
 }
 
-/** Above this share of loss less is sent; below the lower one more is tried. */
+/** Above this share of loss the estimate falls. Below the lower share it grows. */
 const LOSS_HIGH = 0.08
 const LOSS_LOW = 0.02
-/** Above this share that is sent again a link is full; a radio link's single losses are below, and are repaired. */
+/** A link is full where more than this share is sent again. The single losses of a radio link stay below. */
 const RESENT_HIGH = 0.15
-/** A queue that grows by so much over the shortest round trip is congestion, ms: in two reports, for one may be late. */
+/** Congestion is a round trip this much above the shortest, ms, in two reports: one report may be late. */
 const QUEUE_MS = 150
-/** How much the shortest round trip may grow, ms a second. */
+/** The shortest round trip may grow by this much, ms a second. */
 const DRIFT_MS_PER_S = 2
-/** Each second without loss, so much more is taken to be there. */
+/** Each second without loss, the estimate grows by this factor. */
 const GROWTH = 1.2
-/** What was never sent can't be known to fit: at most so many times what is, or what the next layer takes. */
+/** The estimate grows to this many times what is sent, or to what the next layer takes: more was never seen to fit. */
 const BEYOND_SENT = 4
 const LEAST_KBPS = 100
-/** One report of a queue that ran over tells more loss than there will be: so much is taken to get through. */
+/** A queue that ran over makes one report tell too much loss. At least this share is taken to get through. */
 const LEAST_THROUGH = 0.5
 const DRAIN_MS = 1_500
 const HOLD_MS = 6_000
@@ -57,9 +57,9 @@ export function freshBandwidth(startKbps: number): ReportedBandwidth {
 }
 
 /**
- * What a link carries, by what its receiver reports of loss and of the way there and back, for receivers that no
- * finer estimate can be made for. Down at once; up while all goes well, and more rarely the more often that failed.
- * `goalKbps` is what would let the viewer have its next layer; null while it has what it wants.
+ * Estimates what a link carries from its receiver's reports of loss and round trip, for receivers that the worker can't
+ * estimate. Down at once; up while all goes well, and more rarely the more often that failed. `goalKbps` is what would
+ * let the viewer have its next layer; null while the viewer has what it wants.
  */
 export function estimateFromReport(
   memory: ReportedBandwidth,
@@ -88,7 +88,7 @@ export function estimateFromReport(
   if (loss > LOSS_LOW || queued || nowMs < memory.holdUntil) return seen
   const most = Math.max(memory.availableKbps, sentKbps * BEYOND_SENT, goalKbps ?? 0)
   const availableKbps = Math.min(most, memory.availableKbps * GROWTH ** seconds)
-  // What was tried has held for as long as the last failure kept it from being tried.
+  // The growth has held for as long as the last failure kept the estimate from growing.
   const proven = nowMs > memory.holdUntil + HOLD_MS * 2
   return { ...seen, availableKbps, failures: proven ? 0 : memory.failures }
 }

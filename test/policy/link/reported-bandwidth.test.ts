@@ -4,7 +4,7 @@ import {
   estimateFromReport,
   freshBandwidth,
   type ReportedBandwidth,
-} from '../../policy/reported-bandwidth.ts'
+} from '../../../policy/link/reported-bandwidth.ts'
 
 /** A link of this bitrate behind a queue: excess packets wait, and are lost when they wait too long. */
 function link(kbps: number, rttMs = 20) {
