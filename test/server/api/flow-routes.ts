@@ -28,6 +28,7 @@ import { PortRange } from '../../../sfu/ingress/port-range.ts'
 import { StreamRegistry } from '../../../sfu/stream-registry.ts'
 import { openWorkers, placementOn } from '../../support/local-workers.ts'
 import { recordEvents } from '../../support/recorded-events.ts'
+import { freeUdpPorts } from '../../support/udp-ports.ts'
 import type { RigParts } from './api-rig.ts'
 
 const HUB = {
@@ -56,9 +57,11 @@ export async function flowRoutes() {
     if (name === 'error') failures.push(cause)
   })
   const pool = stack.use(await openWorkers(1))
+  // For the worker's relay process.
+  const [rtpPort] = await freeUdpPorts(1)
   const streams = stack.use(
     new StreamRegistry(
-      { rist: [0, 0], ristIp: '127.0.0.1', rtp: [0, 0] },
+      { rist: [0, 0], ristIp: '127.0.0.1', rtp: [rtpPort!, rtpPort!] },
       { placement: placementOn(pool, 1000), census: pool.census, events, logger: createLogger('fatal') },
     ),
   )
