@@ -11,13 +11,13 @@ import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
 import { transportGone, WebRtcEnd } from './web-rtc-end.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
-/** A browser asks for consent to send every 2.5 s or oftener (RFC 7675); after this without one it is gone. */
+/** A browser asks for consent at least every 2.5 s (RFC 7675). Without consent for this long it is gone, s. */
 const ICE_CONSENT_S = 10
 
 /** How often viewers are told an encoding's clock, ms. */
 const CLOCK_EVERY_MS = 5000
 
-/** What a publisher's media does by itself; facts for whoever signals to it. */
+/** What a publisher's media does by itself: facts for the room that signals to the publisher. */
 export interface PublisherListener {
   /** The worker died, or ICE consent or DTLS was lost: nothing comes any more. */
   transportLost(reason: string): void
@@ -34,9 +34,9 @@ export class Publisher implements StreamSource {
   readonly #host: SourceHost
   /** WebRTC carries PLI. */
   readonly answersKeyframes = true
-  /** Size of the largest layer, as the publisher says. */
+  /** Size of the largest layer, as the publisher reports it. */
   picture: PictureSize | null = null
-  /** Whoever signals to the publisher now. */
+  /** The room that signals to the publisher now. */
   listener: PublisherListener
   readonly #watches = new Map<types.Producer, ArrivalWatch>()
   readonly #lane: PublishedLane
@@ -44,7 +44,7 @@ export class Publisher implements StreamSource {
   /** When each encoding's clock was told last, by SSRC. */
   readonly #clockTold = new Map<number, number>()
   #demand: LayerDemand
-  /** What the publisher's clock is ahead of ours, ms; null where nobody compared them. */
+  /** How far the publisher's clock is ahead of ours, ms; null where nobody compared them. */
   #clockAheadMs: number | null = null
   #closed = false
 
@@ -69,7 +69,8 @@ export class Publisher implements StreamSource {
   }
 
   /**
-   * Makes the transport, bounded by the contract's ceiling, and becomes the stream's source: whoever was it is closed.
+   * Makes the transport, bounded by the contract's ceiling, and becomes the stream's source. The former source is
+   * closed.
    * @throws CodedError `no_worker` (503) while no worker is up or when it dies meanwhile, `stream_ended` (410)
    */
   static async open(stream: Stream, abr: Abr, listener: PublisherListener): Promise<Publisher> {
@@ -98,7 +99,7 @@ export class Publisher implements StreamSource {
     return this.#producers
   }
 
-  /** The layers are halves of one another; nothing where the publisher has not told the largest. */
+  /** Each layer has half the size of the next. Empty where the publisher has not told the largest size. */
   get pictures(): readonly PictureSize[] {
     const { picture } = this
     const video = this.#producers.find(({ kind }) => kind === 'video')
@@ -116,20 +117,20 @@ export class Publisher implements StreamSource {
   }
 
   /**
-   * Media should come, and none does: what is muted need not, nor what nobody watches.
-   * @param sendsAlways its client sends what nobody watches, too
+   * Whether media should come and none does. Media that is muted or that nobody watches need not come.
+   * @param sendsAlways its client also sends what nobody watches
    */
   isSilent(sendsAlways: boolean): boolean {
     const expected = this.#expected(sendsAlways)
     return expected.length > 0 && !expected.some((each) => this.#watches.get(each)?.arriving)
   }
 
-  /** RTP packets of what should come that have come so far; null where nothing should. */
+  /** RTP packets so far of the media that should come; null where none should. */
   async packetsExpected(sendsAlways: boolean): Promise<number | null> {
     const expected = this.#expected(sendsAlways)
     if (expected.length === 0) return null
     const statistics = await Promise.all(
-      // One that closes meanwhile has nothing to tell.
+      // A producer that closes meanwhile counts for nothing.
       expected.map((producer) => producer.getStats().catch((): types.ProducerStat[] => [])),
     )
     return statistics.flat().reduce((sum, { packetCount }) => sum + packetCount, 0)
@@ -144,13 +145,13 @@ export class Publisher implements StreamSource {
   }
 
   /**
-   * Media that arrives, kb/s, by encoding. Padding is not in it: browsers that pad send old packets again by RTX, which
-   * mediasoup counts where they repair something.
+   * Arriving media, kb/s, by encoding, without padding: browsers pad by sending old packets again by RTX, which
+   * mediasoup counts only where they repair something.
    */
   async receivedKbps(): Promise<{ readonly video: readonly number[]; readonly audio: number }> {
     const of = async (kind: types.MediaKind): Promise<number[]> => {
       const [producer] = byKind(this.#producers, kind)
-      // One that closes meanwhile receives nothing.
+      // A producer that closes meanwhile receives nothing.
       const stats = (await producer?.getStats().catch(() => [])) ?? []
       const encodings = producer?.rtpParameters.encodings ?? []
       return encodings.map(({ rid, ssrc }) => {
@@ -162,15 +163,15 @@ export class Publisher implements StreamSource {
     return { video, audio }
   }
 
-  /** Another ceiling while it runs. */
+  /** Takes a new ceiling while it runs. */
   async bound(abr: Abr): Promise<void> {
     await this.end.transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
   }
 
   /**
-   * Takes one track in; viewers are offered it at once.
+   * Takes one track; viewers are offered it at once.
    * @throws CodedError `already_producing` (409), `codec_not_supported` or `layers_not_supported` (415),
-   *   `bad_rtp_parameters` (400), `gone` (410) when the transport is closed meanwhile
+   * `bad_rtp_parameters` (400), `gone` (410) when the transport is closed meanwhile
    */
   async produce(kind: types.MediaKind, rtpParameters: types.RtpParameters): Promise<types.Producer> {
     if (this.#closed) throw transportGone()
@@ -221,7 +222,7 @@ export class Publisher implements StreamSource {
     this.#tellState()
   }
 
-  /** What the publisher's clock is ahead of the hub's, ms, as the publisher found by comparing them. */
+  /** How far the publisher's clock is ahead of the hub's, ms, as the publisher found by comparing. */
   set clockAheadMs(ms: number | null) {
     this.#clockAheadMs = ms
   }
@@ -231,10 +232,10 @@ export class Publisher implements StreamSource {
     for (const watch of this.#watches.values()) watch.expect()
   }
 
-  /** The publisher hears that its transport is gone and makes another. */
+  /** The publisher hears that its transport is gone, and makes another. */
   workerReplaced(): void {}
 
-  /** Its owner is done with it: the stream goes on without. */
+  /** Its owner is done with it. The stream goes on without a source. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#close()
     return Promise.resolve()
@@ -260,7 +261,7 @@ export class Publisher implements StreamSource {
     if (this.#closed) return
     const producers = this.#producers
     const arriving = producers.some((producer) => this.#watches.get(producer)?.arriving)
-    // What is muted, or what nobody watches, need not arrive.
+    // Muted media, and media that nobody watches, need not arrive.
     const expected = producers.filter((producer) => !producer.paused && this.#isWanted(producer.kind))
     const missing = !arriving && (producers.length === 0 || expected.length > 0)
     if (!arriving && this.#host.state.state !== 'live') return
@@ -273,7 +274,7 @@ export class Publisher implements StreamSource {
     return kind === 'audio' ? this.#demand.audio : this.#demand.video.includes(true)
   }
 
-  /** A report of each layer now and then: their RTP clocks are their own, and do not drift. */
+  /** Reports the clock of each layer now and then. Each layer has its own RTP clock, which does not drift. */
   #onReport(producer: types.Producer, { ssrc, senderUnixMs, rtpTimestamp }: SenderReport): void {
     const encoding = producer.score.find((score) => score.ssrc === ssrc)
     if (producer.kind !== 'video' || !encoding) return
@@ -307,7 +308,7 @@ function noWorker(): CodedError {
   return new CodedError('no_worker', 'no media worker is up; try again in a second')
 }
 
-/** mediasoup's own refusals of what a publisher sent, with their status. */
+/** mediasoup's refusals of a publisher's parameters, with a status. */
 function refusalOf(error: unknown): unknown {
   const name = error instanceof Error ? error.name : ''
   if (name === 'UnsupportedError') return new CodedError('codec_not_supported', messageOf(error))

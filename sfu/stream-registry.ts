@@ -10,7 +10,7 @@ import { isPortFree } from './udp-socket.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 export interface RegistryPorts {
-  /** UDP ports field senders push RIST to, both ends included. */
+  /** UDP ports to which field senders push RIST, both ends included. */
   readonly rist: readonly [number, number]
   /** Local IP address that those listen on. */
   readonly ristIp: string
@@ -18,16 +18,16 @@ export interface RegistryPorts {
   readonly rtp: readonly [number, number]
 }
 
-/** What opens a field sender's stream; ports that are not given are taken from the registry's ranges. */
+/** The request for a field sender's stream. Ports that are not given are taken from the registry's ranges. */
 export type FieldStreamRequest = Omit<FieldSourceSpec, 'rtpPort' | 'input'> & {
   readonly input: Omit<FieldSourceSpec['input'], 'links'>
-  /** How many links the sender may bond, 1 to 16, or the very ports to listen on. */
+  /** How many links the sender may bond, 1 to 16, or the exact ports to listen on. */
   readonly links: number | readonly number[]
 }
 
 interface Entry {
   readonly stream: Stream
-  /** What its ingress listens on and sends from; null where it has none. */
+  /** The ports of the stream's ingress; null for a stream without one. */
   readonly ports: { readonly rist: readonly number[]; readonly rtp: number } | null
 }
 
@@ -35,10 +35,10 @@ export interface RegistryDependencies extends Omit<StreamDependencies, 'relays'>
   readonly logger: Logger
 }
 
-/** Every stream of this hub by its tenant and id: the one place where publishers and viewers meet. */
+/** Every stream of this hub by tenant and id: the one place where publishers and viewers meet. */
 export class StreamRegistry implements AsyncDisposable {
   readonly #streams = new Map<string, Entry>()
-  /** Streams whose ports something may listen on still. */
+  /** Closing streams whose ports may still be in use. */
   readonly #closing = new Set<Entry>()
   readonly #rist: PortRange
   readonly #rtp: PortRange
@@ -117,8 +117,8 @@ export class StreamRegistry implements AsyncDisposable {
   }
 
   /**
-   * Gives ports back that no stream was opened on. One that was gives its own back when it has closed, and another may be
-   * open on them.
+   * Gives back ports on which no stream was opened. A stream that was opened gives its own ports back when it has
+   * closed, and another may be open on them by then.
    */
   giveRistPorts(ports: readonly number[]): void {
     const entries = [...this.#streams.values(), ...this.#closing]
@@ -134,12 +134,12 @@ export class StreamRegistry implements AsyncDisposable {
     return Array.from(this.#streams.values(), ({ stream }) => stream)
   }
 
-  /** How many lanes live on a worker, with those that were promised to it and wait for input. */
+  /** Number of lanes on a worker, with those that were promised to it and wait for input. */
   lanesOn(slot: WorkerSlot): number {
     return this.list().filter((stream) => stream.place === slot).length
   }
 
-  /** A dead worker's successor is up: lanes that died are made anew. */
+  /** A dead worker's successor is up: rebuilds the lanes that died. */
   workerReplaced(): void {
     for (const stream of this.list()) stream.workerReplaced()
   }

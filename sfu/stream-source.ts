@@ -10,49 +10,49 @@ export type { CaptureClock }
 /** A stream's media inside the SFU: its producers, video first, on one worker. */
 export interface SourceMedia {
   readonly slot: WorkerSlot
-  /** The array is another one whenever a producer is. */
+  /** A change of any producer gives a new array. */
   readonly producers: readonly types.Producer[]
 }
 
 /** Where a stream's media comes from: a field sender's ingress, or a publisher over WebRTC. The stream closes it. */
 export interface StreamSource extends AsyncDisposable {
-  /** Its producers now; null while there are none. */
+  /** The source's producers now; null while there are none. */
   readonly media: SourceMedia | null
   /** What arrives from the publisher, where that is not `media` itself: its link is measured there. */
   readonly arriving?: readonly types.Producer[]
-  /** Sizes of the pictures by spatial layer, ascending; left out where nobody knows. */
+  /** Sizes of the pictures by spatial layer, ascending; left out where nobody knows them. */
   readonly pictures?: readonly PictureSize[]
-  /** It has yet to find out which layers there are: meanwhile all of them are to be sent. */
+  /** The source does not know its layers yet. Until it does, the publisher sends all of them. */
   readonly learning?: boolean
-  /** Its media's own way back, RTCP, tells it that a keyframe is needed. */
+  /** RTCP, on the media's own way back, tells the source that a keyframe is needed. */
   readonly answersKeyframes?: boolean
-  /** How far apart its keyframes come by themselves, ms; left out or null where nobody knows. */
+  /** Time between keyframes that come unasked, ms; left out or null where nobody knows. */
   readonly keyframeEveryMs?: number | null
-  /** A dead worker's successor is up: what lived there is made anew, where the source can do so by itself. */
+  /** A dead worker's successor is up. The source rebuilds what lived there, if it can do so by itself. */
   workerReplaced(): void
-  /** What viewers consume now changed. */
+  /** What viewers consume has changed. */
   demanded(demand: LayerDemand): void
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** What a source tells its stream. Of a source that was replaced nothing is heard any more. */
+/** What a source tells its stream. A replaced source can no longer change its stream. */
 export interface SourceHost {
-  /** The worker to be on; undefined while none is up. */
+  /** The worker for the source; undefined while none is up. */
   home(): WorkerSlot | undefined
   readonly state: StreamState
   setState(state: StreamState): void
-  /** `media` is another one now: whoever watches consumes anew. */
+  /** The producers changed. Watchers must consume again. */
   mediaChanged(): void
-  /** `learning` is another now. */
+  /** `learning` has changed. */
   learningChanged(): void
   /** An IDR is needed: of one rendition (0 is the smallest), or of all. */
   keyframeRequested(rendition: number | null): void
   captured(clock: CaptureClock): void
 }
 
-/** The publisher at the other end, where it can be told what is wanted of it. None of these may throw. */
+/** The publisher at the other end, if it can be told what is wanted. None of these may throw. */
 export interface PublisherControl {
-  /** It makes an IDR when it is asked for one. */
+  /** The publisher makes an IDR on request. */
   readonly answersKeyframes: boolean
   /** Somebody needs an IDR of one rendition (0 is the smallest), or of all. */
   requestKeyframe(rendition: number | null): void

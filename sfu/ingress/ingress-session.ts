@@ -17,20 +17,20 @@ import type { FlowStats } from './rist-stats.ts'
 
 type Start = Extract<HubToIngress, { type: 'start' }>
 
-/** How often the hub hears where sequence numbers and clock stand; also this process's sign of life. */
+/** How often the hub gets the positions of sequence numbers and clock, ms; also this process's sign of life. */
 const CURSORS_EVERY_MS = 100
 const REPORT_EVERY_MS = 1000
-/** Nothing sent for this long is input lost, unless the stream makes pauses. */
+/** Input is lost when nothing came for this long, ms, unless the stream makes pauses. */
 const SILENT_AFTER_MS = 1000
 
-/** Who has not proved to be the stream's sender by then is none. */
+/** A sender that has not proved itself within this time is none, ms. */
 const PROVE_WITHIN_MS = 10_000
-/** A sender that was away for so long may knock anew. */
+/** A sender that was away for this long may knock again, ms. */
 const AWAY_AFTER_MS = 60_000
 
 const NO_CURSORS: Cursors = { sequences: [], clock: null }
 
-/** One stream inside its ingress process: receiver, pipeline and socket, and what the hub is told about them. */
+/** One stream inside its ingress process: receiver, pipeline and socket, and the reports about them to the hub. */
 export class IngressSession implements AsyncDisposable {
   readonly #input: RistInput
   readonly #lines = new RistLogLines()
@@ -52,7 +52,7 @@ export class IngressSession implements AsyncDisposable {
   #closed = false
   #attached = false
   #flowing = false
-  /** When its sender was last there, or could have begun to be. */
+  /** When the sender was last there, or the earliest time when it could have come. */
   #senderAt = performance.now()
   #senderProven = false
   #dataCame = false
@@ -79,7 +79,7 @@ export class IngressSession implements AsyncDisposable {
         rtp: (packet) => this.#send(packet),
         program: (program) => this.#onProgram(program),
         refused: ({ code, message }) => {
-          // Nothing leaves from here on; what leaves once it is mended is told anew, however soon that is.
+          // Nothing leaves from now on. The next packet after a repair is reported again, however soon it comes.
           this.#flowing = false
           tell({ type: 'refused', code, message })
         },
@@ -87,7 +87,7 @@ export class IngressSession implements AsyncDisposable {
         capture: ({ rtp90k, captureUnixMs, source }) =>
           tell({
             ...{ type: 'capture', rtp90k, source },
-            // Lanes go by the steady clock. What is compared with other machines' clocks goes by the wall.
+            // Lanes go by the steady clock. What other machines compare with their clocks goes by the wall clock.
             capture_unix_ms: source === 'arrival' ? wallOf(SYSTEM_CLOCK, captureUnixMs) : captureUnixMs,
           }),
         issue: (kind) => this.#issue(kind),
@@ -101,7 +101,7 @@ export class IngressSession implements AsyncDisposable {
   }
 
   /**
-   * Listens on every link port and on the RTP port. `fail` is told what ends the session later on.
+   * Listens on every link port and on the RTP port. `fail` is called with what later ends the session.
    * @throws CodedError when librist is missing or a port is taken
    */
   static async open(
@@ -179,7 +179,7 @@ export class IngressSession implements AsyncDisposable {
     this.#relisten().catch(this.#fail)
   }
 
-  /** librist fixes the buffer when it opens: the receiver is closed and opened with the one that fits. */
+  /** librist fixes the buffer when it opens: closes the receiver and opens it again with the right buffer. */
   async #relisten(): Promise<void> {
     await this.#receiver?.[Symbol.asyncDispose]()
     this.#receiver = null

@@ -5,16 +5,17 @@ import { DATAGRAM_BYTES, DatagramBatch } from './datagram-batch.ts'
 
 /** Room for a burst while the worker, or this process, is busy; the kernel caps it at its own limit. */
 const BUFFER_BYTES = { send: 4 * 1024 * 1024, receive: 4 * 1024 * 1024 }
-/** RTCP packets taken before everything else has its turn again. */
+/** RTCP packets read before everything else has its turn again. */
 const RTCP_PER_TURN = 64
 /** The payload of the largest UDP datagram fits. */
 const RTCP_BYTES = 65_536
 
 /**
- * The loopback UDP socket between an ingress process and a lane's plain transport. The lane knows its peer by the
- * local port, so a successor process binds the same one and goes on.
+ * The loopback UDP socket between an ingress process and a lane's plain transport. The lane knows its peer by the local
+ * port, so a successor process binds the same port and goes on.
  *
- * Packets of one turn of the event loop leave together: one system call for a picture instead of one for each packet.
+ * The packets of one turn of the event loop leave together: one system call for a picture instead of one for each
+ * packet.
  */
 export class RtpSocket implements Disposable {
   readonly #socket: UdpSocket
@@ -33,14 +34,14 @@ export class RtpSocket implements Disposable {
 
   /**
    * @param port of loopback, 1 to 65535
-   * @param onRtcp gets what the lane sends, valid only during the call
+   * @param onRtcp gets the lane's packets, which are valid only during the call
    * @throws Error such as `bind EADDRINUSE 127.0.0.1:5004` when the port is taken
    */
   static async open(port: number, onRtcp: (packet: Buffer) => void): Promise<RtpSocket> {
     return new RtpSocket(UdpSocket.open('127.0.0.1', port, BUFFER_BYTES), onRtcp)
   }
 
-  /** Sends to another lane transport from now on. @throws when it is no IPv4 address, or closed */
+  /** Sends to another lane transport from now on. @throws when it is no IPv4 address, or the socket is closed */
   async connect(target: { ip: string; port: number }): Promise<void> {
     this.disconnect()
     this.#socket.connect(target.ip, target.port)
@@ -55,14 +56,14 @@ export class RtpSocket implements Disposable {
   }
 
   /**
-   * Sends a copy of one packet in this turn of the event loop, in order; dropped while there is no lane, and by the
-   * kernel where it has no room.
+   * Sends a copy of one packet in this turn of the event loop, in order. Without a lane the packet is dropped, and the
+   * kernel drops it where it has no room.
    */
   send(packet: Uint8Array): void {
     if (!this.#connected) return
     if (packet.length > DATAGRAM_BYTES) {
       this.#flush()
-      // As in a batch: what an earlier packet is answered may show here.
+      // As in a batch: the answer to an earlier packet may show here.
       if (this.#socket.send(packet) < 0) this.#socket.send(packet)
       return
     }
@@ -70,8 +71,8 @@ export class RtpSocket implements Disposable {
     if (this.#batch.full) this.#flush()
     else if (!this.#flushing) {
       this.#flushing = true
-      // Right after the events of this turn. A microtask would not be sure to run then: koffi calls us from outside
-      // of what Node takes for a callback (uv_poll).
+      // Runs right after the events of this turn. A microtask might not run then: koffi calls us from outside of what
+      // Node takes for a callback (uv_poll).
       setImmediate(this.#onTurnEnd)
     }
   }
@@ -87,16 +88,17 @@ export class RtpSocket implements Disposable {
 
   readonly #sendMany = (messages: number, count: number): number => this.#socket.sendMany(messages, count)
 
-  /** @param status libuv's, 0 when all is well: koffi's types leave it out */
+  /** @param status libuv's, 0 when all is well; koffi's types leave it out */
   readonly #onReadable = (status: unknown): void => {
     for (let count = 0; count < RTCP_PER_TURN; count++) {
       const length = this.#socket.receive(this.#incoming)
       if (length === -constants.errno.EAGAIN) break
-      // Anything else that fails is the ICMP answer of a dead worker's port: the lane is made anew, nothing to do.
+      // Any other failure is the ICMP answer of a dead worker's port. The lane is being rebuilt, so there is nothing to
+      // do.
       if (length > 0) this.#onRtcp(this.#incoming.subarray(0, length))
       if (this.#socket.descriptor < 0) return
     }
-    // That answer wakes us as an error, and libuv stops watching then; reading has cleared it.
+    // That answer wakes us as an error, and libuv then stops watching. Reading has cleared the error.
     if (status !== 0) this.#poll.start({ readable: true }, this.#onReadable)
   };
 

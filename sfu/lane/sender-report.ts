@@ -9,7 +9,7 @@ export interface SenderReport {
   /** Canonical name that all SSRCs of a lane share, up to 255 bytes of UTF-8. */
   readonly cname: string
   readonly unixMs: number
-  /** RTP timestamp of that moment; its low 32 bits are sent. */
+  /** RTP timestamp of that moment. Its low 32 bits are sent. */
   readonly rtpTimestamp: number
   readonly packets: number
   readonly octets: number

@@ -44,7 +44,7 @@ const CONTRACT: FlowContract = {
   expires_at: 0,
 }
 
-/** A place as contracts give it: what it holds is closed with it. */
+/** A place as contracts give it. Its media is closed with it. */
 function placeOn(stream: Stream): PublisherPlace {
   let held: Publisher | null = null
   return {
