@@ -46,9 +46,9 @@ export interface FlowRoomOptions {
   readonly facts: Pick<TenantFacts, 'tell' | 'subscribe'>
   readonly streams: StreamRegistry
   readonly authenticator: Authenticator
-  /** Viewer connections in use now, and those of them that are for nobody with a token. */
+  /** Viewer connections in use now, and how many of them have no token behind them. */
   readonly connections: () => { readonly used: number; readonly anonymous: number }
-  /** What keeps one more viewer or stream from the media workers. */
+  /** What keeps the media workers from taking one more viewer or stream. */
   readonly workersFull: () => Saturation | null
   readonly events: MediaEvents
   readonly logger: Logger
@@ -61,7 +61,7 @@ export interface FlowRoom extends AsyncDisposable {
   readonly publishers: PublisherFlows
   readonly places: PublisherPlaces
   readonly routes: FlowRouteDependencies
-  /** RIST ports: how many there are beside those of the configuration's streams, and how many of them are taken. */
+  /** RIST ports: their number without those of the configuration's streams, and how many are taken. */
   readonly ports: () => { readonly taken: number; readonly count: number }
   /** The machine's clock was set. */
   readonly clockStepped: () => void
@@ -69,7 +69,7 @@ export interface FlowRoom extends AsyncDisposable {
   readonly reloadable: Reloadable
 }
 
-/** Opens the contracts' room: those of before a restart go on, those of the configuration are asked for. */
+/** Opens the room of contracts: those from before a restart go on, and those of the configuration are asked for. */
 export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> {
   const { config, state, policies, overlay, facts, streams, workersFull, events } = options
   await using stack = new AsyncDisposableStack()
@@ -231,7 +231,7 @@ function reloadable(
   }
 }
 
-/** The configuration's streams: one without its contract is an alarm, and asked for again. */
+/** For the configuration's streams: a stream without its contract is an alarm, and the contract is asked for again. */
 function standingListener({ logger, events, overlay: { alarms } }: FlowRoomOptions): StandingListener {
   const nameOf = (streamId: string) =>
     ({ kind: 'stream_without_contract', tenantId: DEFAULT_TENANT, subject: `stream:${streamId}` }) as const
@@ -261,7 +261,7 @@ function standingListener({ logger, events, overlay: { alarms } }: FlowRoomOptio
   }
 }
 
-/** What arrived over a stream's links in the last second, where its sender is a node of the directory: they deliver. */
+/** Notes which links of a stream delivered in the last second, if its sender is a node of the directory. */
 function noteArrivals(
   { body: { stream, stats } }: TenantFact<'input'>,
   publishers: PublisherFlows,
@@ -277,7 +277,7 @@ function noteArrivals(
   }
 }
 
-/** Contracts are watched while they run, and what becomes of them is told. */
+/** Watches running contracts, and tells what happens to them. */
 function flowWatcher(
   { triggers, loads }: FlowRoomOptions['overlay'],
   facts: Pick<TenantFacts, 'tell'>,

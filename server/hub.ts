@@ -43,26 +43,26 @@ import { webhookFacts } from './webhooks/webhook-facts.ts'
 import { Webhooks } from './webhooks/webhooks.ts'
 
 export interface Hub extends AsyncDisposable {
-  /** Where HTTP listens, e.g. `http://127.0.0.1:9415`. */
+  /** Where HTTP listens, for instance `http://127.0.0.1:9415`. */
   readonly url: string
   readonly metricsUrl: string
   readonly workers: WorkerPool
   /** For the hub's own programs, which take streams by subscriptions that stand. */
   readonly subscriptions: StandingSubscriptions
-  /** Set at the very first start: print it, once. */
+  /** Set only at the very first start: print it once. */
   readonly firstAdminToken: FirstAdminToken | undefined
   /** Reads the configuration again and puts it in force, all of it or nothing. Never rejects: it says what came of it. */
   reload(read: () => Config): Promise<void>
-  /** Takes nothing new; resolves when nothing runs any more, after `ms`, or when `signal` says so. */
+  /** Takes nothing new. Resolves when nothing runs any more, after `ms`, or when `signal` aborts. */
   drain(ms: number, signal: AbortSignal): Promise<void>
 }
 
-/** How often a hub that is drained looks whether it is idle, ms. */
+/** How often a draining hub looks whether it is idle, ms. */
 const LOOK_AGAIN_MS = 100
 
 /**
- * Puts the hub together and starts it; what is returned owns everything and closes it in reverse order. Half
- * started is never left behind: when a part fails, those before it are closed and the error is thrown.
+ * Puts the hub together and starts it. The returned hub owns everything and closes it in reverse order. Nothing half
+ * started stays: when a part fails, the parts before it are closed and the error is thrown.
  */
 export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Logger): Promise<Hub> {
   await using stack = new AsyncDisposableStack()
@@ -72,7 +72,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const events = mediaFacts(mediaEvents(metrics, logger), facts)
   const doors = new Doors()
   const { hubId, maxConnections, trustedProxies } = config
-  // With several hubs on one database, what the others changed is looked for this often.
+  // With several hubs on one database: how often to look for changes by the other hubs, ms.
   const refreshMs = config.databaseUrl === '' ? undefined : 1000
   const [state, media] = await Promise.all([
     openState(config, env, logger).then((opened) => stack.use(opened)),
@@ -97,7 +97,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
       logger,
       now: Date.now,
       hubId,
-      // Where the hub listens says nothing about who asks: behind a proxy it listens on loopback to everybody.
+      // The listening address says nothing about the callers: behind a proxy the hub listens on loopback for everybody.
       allowedNetworks: config.webhookNetworks,
     }),
   )
@@ -255,7 +255,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   }
 }
 
-/** A tenant's policy changed: what runs is held to the new one. */
+/** A tenant's policy changed: running flows are held to the new policy. */
 function lookAgain(
   { publishers, viewers, subscriptions, routes }: FlowRoom,
   { triggers }: TopologyParts,
@@ -277,7 +277,7 @@ function logLevelOf(logger: Logger): Reloadable {
   }
 }
 
-/** Where rooms tell what happened. A listener that misses something, or fails, is counted and said. */
+/** The bus on which rooms tell facts. A listener that misses facts, or fails, is counted and logged. */
 function openFacts(metrics: Metrics, logger: Logger): FactBus<FactBody> {
   const facts = new FactBus<FactBody>({
     missed(listener, tenant_id, { count, from }) {

@@ -7,11 +7,11 @@ import { helpText } from './config/help.ts'
 import { requireNode } from './require-node.ts'
 import { terminalIsGone } from './terminal.ts'
 
-/** The hub must be gone this long after SIGTERM; what hangs is left to the system. */
+/** The hub must be gone this long after SIGTERM. What hangs is left to the system. */
 const STOP_WITHIN_MS = 4500
 
 requireNode()
-// What Node makes of the sources is kept: a third of the start is spent on that, and 26 MB by what strips the types.
+// Keeps the compiled sources: compiling takes a third of the start, and the type stripper 26 MB.
 enableCompileCache(join(import.meta.dirname, '../.cache/compile'))
 const command = configure()
 const { config } = command
@@ -23,7 +23,7 @@ const [{ openHub }, { adminTokenNotice }] = await Promise.all([
 if (command.kind === 'run') await run(config)
 else await printAdminToken(command)
 
-/** The configuration, or the end of the process with what is wrong, in words. */
+/** The configuration. On a fault, ends the process and says in words what is wrong. */
 function configure(): Exclude<Command, { kind: 'help' }> {
   try {
     const command = loadConfig(process.argv.slice(2), process.env)
@@ -81,7 +81,7 @@ async function serve(config: Config, stop: AbortSignal): Promise<void> {
   )
   flushCompileCache()
   const { firstAdminToken } = hub
-  // Whoever forked the hub gets the token over the channel; a person gets it on the terminal, once.
+  // A process that forked the hub gets the token over the channel, a person gets it once on the terminal.
   if (process.send)
     process.send({
       type: 'ready',
@@ -92,7 +92,7 @@ async function serve(config: Config, stop: AbortSignal): Promise<void> {
   else if (firstAdminToken) process.stdout.write(`${adminTokenNotice(firstAdminToken)}\n`)
   await aborted(stop)
   logger.info({ signal: stop.reason, drain_ms: config.drainMs }, 'hub is stopping')
-  // Whoever asks a second time does not want to wait for what runs.
+  // A second signal means: do not wait for running flows.
   if (config.drainMs > 0) await hub.drain(config.drainMs, nextStop())
   setTimeout(() => {
     logger.error('hub did not stop in time')
@@ -100,13 +100,13 @@ async function serve(config: Config, stop: AbortSignal): Promise<void> {
   }, STOP_WITHIN_MS).unref()
 }
 
-/** Aborts when the hub is told to stop, the next time; the reason is the signal's name. */
+/** Aborts when the hub is told to stop the next time. The reason is the signal's name. */
 function nextStop(): AbortSignal {
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal))
   // The terminal is gone, and with it whoever could press Ctrl-C. Other hang-ups ask for the configuration again.
   process.on('SIGHUP', () => terminalIsGone() && stop.abort('SIGHUP'))
-  // Whoever forked the hub is gone, and with it whoever would end it.
+  // The process that forked the hub is gone, and nobody else would end the hub.
   process.once('disconnect', () => stop.abort('SIGTERM'))
   return stop.signal
 }

@@ -31,7 +31,7 @@ export interface StreamSpec extends StreamName {
 export interface StreamObserver {
   /** The input's state changed. */
   stateChanged?(state: StreamState): void
-  /** The producers are other ones now (first input, new layout, new publisher, new worker): consume `producersOn()`. */
+  /** The producers have changed (first input, new layout, new publisher, new worker): consume `producersOn()`. */
   producersChanged?(): void
   captureClock?(clock: CaptureClock): void
   dataArrived?(data: TimedData): void
@@ -50,14 +50,14 @@ const NO_PRODUCERS: readonly types.Producer[] = []
 const ALL_WANTED: LayerDemand = { video: [true, true, true, true], audio: true }
 
 /**
- * One stream: where its media comes from, and those who watch. Sources come and go (a field sender's ingress stays for
- * the life of its contract, publishers over WebRTC connect anew); the stream closes the one it has.
+ * One stream: its source, and its watchers. Sources come and go: a field sender's ingress stays for the life of its
+ * contract, publishers over WebRTC connect again. The stream closes its present source.
  */
 export class Stream implements AsyncDisposable {
   readonly spec: StreamSpec
   /** What subscribers ask of the publisher. */
   readonly claims = new LayerClaims((demand) => this.setDemand(demand))
-  /** What each layer of the video takes. */
+  /** The bitrate of each layer of the video. */
   readonly meter = new LayerMeter(
     () => this.producers(),
     () => this.#source?.pictures ?? [],
@@ -91,17 +91,17 @@ export class Stream implements AsyncDisposable {
     return [...this.#captureClocks.values()]
   }
 
-  /** Where the producers live now, if there are any. */
+  /** The worker of the producers, if there are any. */
   get slot(): WorkerSlot | undefined {
     return this.#media?.slot
   }
 
-  /** Where the producers live or were promised to live; undefined while they have no place. */
+  /** The worker where the producers live or were promised to live; undefined while they have no place. */
   get place(): WorkerSlot | undefined {
     return this.slot ?? (this.#home?.worker.closed ? undefined : this.#home)
   }
 
-  /** Where the producers live, or will live once there is input; undefined while no worker is up. */
+  /** The worker where the producers live, or will live once there is input; undefined while no worker is up. */
   home(): WorkerSlot | undefined {
     const place = this.place
     if (!place) this.#home = this.#deps.placement.forLane()
@@ -109,8 +109,8 @@ export class Stream implements AsyncDisposable {
   }
 
   /**
-   * A place for one more viewer: near the lane, or on another worker when that one has much to do; `producersOn` its
-   * router then pipes the stream there.
+   * A place for one more viewer: near the lane, or on another worker if the lane's worker is busy. `producersOn` the
+   * place's router then pipes the stream there.
    * @throws CodedError `no_worker` or `saturated` (503)
    */
   takeViewerPlace(): Place {
@@ -150,9 +150,9 @@ export class Stream implements AsyncDisposable {
   }
 
   /**
-   * The stream's producers on any router of any worker, video first, piped there where it is not their own; empty
-   * while there are none. They close with those they are piped from, and where nobody consumes them for seconds; ask
-   * again at `producersChanged`.
+   * The stream's producers on any router of any worker, video first, piped there from the stream's own router; empty
+   * while there are none. They close with their sources, and when nobody consumes them for seconds. Ask again at
+   * `producersChanged`.
    * @throws when the router closes meanwhile
    */
   async producersOn(router: types.Router): Promise<readonly types.Producer[]> {
@@ -164,18 +164,18 @@ export class Stream implements AsyncDisposable {
       return await this.#outlets.on(router, { router: slot.router, producers })
     } catch (error) {
       if (this.producers() === producers || router.closed) throw error
-      // They were replaced, or died, while they were being piped.
+      // The producers were replaced or died while they were being piped.
       return this.producersOn(router)
     }
   }
 
-  /** What arrives of it now, and where. */
+  /** What arrives of the stream now, and where. */
   async statistics(): Promise<Pick<StreamStatisticsAnswer, 'worker' | 'piped_to' | 'wanted' | 'tracks'>> {
     return {
       worker: this.slot?.index ?? null,
       piped_to: this.#outlets.size,
       wanted: this.#demand,
-      // A producer that closes meanwhile is none.
+      // A producer that closes meanwhile is left out.
       tracks: (
         await Promise.allSettled((this.#source?.arriving ?? this.producers()).map(trackStatistics))
       ).flatMap((track) => (track.status === 'fulfilled' ? [track.value] : [])),
@@ -189,8 +189,8 @@ export class Stream implements AsyncDisposable {
   }
 
   /**
-   * Takes its media from another source from now on; the one before is closed.
-   * @param make gets what the source is to tell the stream by
+   * Takes media from another source from now on. The former source is closed.
+   * @param make gets the host to which the source reports
    * @throws CodedError `stream_ended` (410)
    */
   attach<Source extends StreamSource>(make: (host: SourceHost) => Source): Source {
@@ -205,17 +205,17 @@ export class Stream implements AsyncDisposable {
     return made
   }
 
-  /** Goes on without this source, where it still has it. The source is the caller's to close. */
+  /** Goes on without this source, if it is still the stream's source. The caller closes it. */
   detach(source: StreamSource): void {
     if (this.#source !== source) return
     this.#source = null
     if (flows(this.#state)) this.#setState({ state: 'input_lost' })
   }
 
-  /** Tells a publisher from now on what is wanted of it; dispose of what is returned to stop. The last one counts. */
+  /** From now on tells a publisher what is wanted, until the result is disposed of. The last publisher counts. */
   controlledBy(control: PublisherControl): Disposable {
     this.#control = control
-    // Nobody may have come since: then there is less to send.
+    // If nobody has come since, there is less to send.
     this.claims.changed()
     return {
       [Symbol.dispose]: () => {
@@ -224,17 +224,17 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /** Whether its publisher makes a keyframe when one is needed; else viewers wait for the next one by itself. */
+  /** Whether the publisher makes a keyframe on request. Otherwise viewers wait for the next one. */
   get answersKeyframes(): boolean {
     return this.#source?.answersKeyframes ?? this.#control?.answersKeyframes ?? false
   }
 
-  /** How long who comes may wait for the first picture, ms: null where a keyframe comes when it is asked for. */
+  /** How long a new viewer may wait for the first picture, ms; null where a keyframe comes on request. */
   get keyframeEveryMs(): number | null {
     return this.answersKeyframes ? null : (this.#source?.keyframeEveryMs ?? null)
   }
 
-  /** What viewers consume now; the publisher need not send the rest. */
+  /** What viewers consume now. The publisher need not send the rest. */
   get demand(): LayerDemand {
     return this.#source?.learning ? ALL_WANTED : this.#demand
   }
@@ -252,17 +252,17 @@ export class Stream implements AsyncDisposable {
     this.#control?.demanded(demand)
   }
 
-  /** Passes timed metadata on to everybody who watches. */
+  /** Passes timed metadata on to every viewer. */
   sendData(data: TimedData): void {
     for (const observer of this.#observers) observer.dataArrived?.(data)
   }
 
-  /** Somebody needs an IDR of one rendition (0 is the smallest), or of all; browsers hear it by RTCP anyway. */
+  /** Somebody needs an IDR of one rendition (0 is the smallest), or of all. Browsers get this by RTCP anyway. */
   requestKeyframe(rendition: number | null): void {
     this.#control?.requestKeyframe(rendition)
   }
 
-  /** A worker's successor is up: what died is made anew. */
+  /** A worker's successor is up: rebuilds what died. */
   workerReplaced(): void {
     this.#source?.workerReplaced()
   }
@@ -323,7 +323,7 @@ export class Stream implements AsyncDisposable {
     if (isDeepStrictEqual(state, this.#state)) return
     const before = this.#state
     this.#state = state
-    // To mute is between publisher and viewers; nothing has happened to the stream.
+    // Muting is between publisher and viewers: nothing has happened to the stream.
     if (before.state !== state.state || before.reason !== state.reason)
       this.#deps.events.streamState(this.spec, state)
     this.#control?.stateChanged(state)

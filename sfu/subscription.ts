@@ -16,7 +16,7 @@ export interface Demand {
 
 /** What happens to a subscription's consumers. */
 export interface SubscriptionOwner {
-  /** These are about to be consumed. */
+  /** These producers are about to be consumed. */
   consuming?(producers: readonly types.Producer[]): void
   made?(consumer: types.Consumer): void
   /** It closed with its producer, or was closed to be made anew. */
@@ -36,7 +36,7 @@ export interface SubscriptionOptions {
   readonly demand: Demand
   /** Producers of other kinds are left alone; both kinds by default. */
   readonly kinds?: readonly types.MediaKind[] | undefined
-  /** What packets of each kind have as mid; mediasoup counts up where none is given. */
+  /** The mid in packets of each kind; mediasoup counts up where none is given. */
   readonly mids?: Readonly<Partial<Record<types.MediaKind, string>>> | undefined
   readonly owner: SubscriptionOwner
 }
@@ -57,7 +57,7 @@ export class Subscription implements Disposable {
   readonly #options: SubscriptionOptions
   readonly #claim: LayerClaim
   readonly #consumers = new Map<string, types.Consumer>()
-  /** Which consumers the worker was last told to send; mediasoup's own `paused` is what it has answered. */
+  /** Consumers that the worker was last told to send. mediasoup's own `paused` is the worker's answer. */
   readonly #sending = new Set<string>()
   /** Consumers that the receiver does not know yet: what they would send would be lost. */
   readonly #unanswered = new Set<string>()
@@ -102,12 +102,12 @@ export class Subscription implements Disposable {
     }
   }
 
-  /** Whether it consumes just what the stream has now; producers that change while a consumer is made are missed. */
+  /** Whether it consumes exactly what the stream has now. Changes of producers while a consumer is made are missed. */
   get complete(): boolean {
     return this.#producersSeen === this.stream.producers()
   }
 
-  /** The consumer of the video there is now. */
+  /** The consumer of the present video. */
   get video(): types.Consumer | undefined {
     return this.consumers.findLast(({ kind }) => kind === 'video')
   }
@@ -167,7 +167,7 @@ export class Subscription implements Disposable {
   cut(holdMs: number): void {
     const { video } = this
     if (!video || !this.#sending.has(video.id)) return
-    // Paused, a consumer forgets what it could retransmit: else a congested link is flooded with that as well.
+    // A paused consumer forgets what it could retransmit. Otherwise that would flood a congested link as well.
     this.#send(video.pause())
     clearTimeout(this.#held)
     this.#held = undefined
@@ -209,7 +209,7 @@ export class Subscription implements Disposable {
     })
     const consumer = await consuming.catch((error) => {
       if (error instanceof errors.UnsupportedError) return null
-      // A TypeError: capabilities that make no sense.
+      // A TypeError means capabilities that make no sense.
       if (!(error instanceof TypeError)) throw error
       throw new CodedError('codec_not_supported', `this receiver can not take ${codecOf(producer)}`)
     })
@@ -247,7 +247,7 @@ export class Subscription implements Disposable {
     }
   }
 
-  /** The consumer may be another one by now. */
+  /** The consumer may have been replaced by now. */
   #release(): void {
     this.#held = undefined
     const { video } = this
@@ -265,7 +265,7 @@ export function codecOf({ kind, rtpParameters }: types.Producer): string {
   return rtpParameters.codecs[0]?.mimeType ?? kind
 }
 
-/** What of a receiver's capabilities can matter for media of this kind: mediasoup copies all that it is given. */
+/** The receiver's capabilities for media of this kind: mediasoup copies everything that it is given. */
 function ofKind({ codecs = [], headerExtensions = [] }: types.RtpCapabilities, kind: types.MediaKind) {
   const same = (one: { readonly kind?: types.MediaKind }) => one.kind === kind
   return { codecs: codecs.filter(same), headerExtensions: headerExtensions.filter(same) }

@@ -18,18 +18,18 @@ export interface ViewingClient {
 }
 
 type Unplayable = HubNotifications['unplayable']['tracks']
-/** The picture pauses or plays, or is held to a lower layer, and why. */
+/** The picture pauses or plays, or is held to a lower layer, with the reason. */
 type Picture = Pick<HubNotifications['picture'], 'paused' | 'reason'>
 
 export interface ViewingTerms {
   readonly contractId: string
   readonly abr: Abr
-  /** 1 to 255, the more the earlier it is served. */
+  /** 1 to 255. The higher priority is served first. */
   readonly priority: number
   readonly view: StreamView
 }
 
-/** A publisher that hears of it sends a keyframe within about so long, ms. */
+/** A publisher that gets the request sends a keyframe within about this time, ms. */
 const KEYFRAME_WITHIN_MS = 80
 
 export interface ViewedMediaOptions
@@ -80,8 +80,8 @@ export class ViewedMedia implements Disposable {
   }
 
   /**
-   * Consumes whatever of the stream is not consumed yet and can be received. `unanswered` consumers wait for `resume`,
-   * which a browser that is connected already needs.
+   * Consumes everything of the stream that is not consumed yet and can be received. `unanswered` consumers wait for
+   * `resume`, which a browser that is already connected needs.
    * @throws CodedError `codec_not_supported` (415) when the browser's capabilities make no sense
    */
   async consume(unanswered: boolean): Promise<ConsumerInfo[]> {
@@ -110,7 +110,7 @@ export class ViewedMedia implements Disposable {
     return this.#subscription.complete
   }
 
-  /** The consumer of the video there is now. */
+  /** The consumer of the present video. */
   get video(): types.Consumer | undefined {
     return this.#subscription.video
   }
@@ -128,7 +128,7 @@ export class ViewedMedia implements Disposable {
     return this.#subscription.has(consumerId)
   }
 
-  /** The browser receives it from now on. */
+  /** The browser receives the consumer from now on. */
   resume(consumerId: string): void {
     this.#subscription.resume(consumerId)
   }
@@ -148,7 +148,7 @@ export class ViewedMedia implements Disposable {
     this.#options.changed()
   }
 
-  /** What a decision on bandwidth goes by. */
+  /** The facts for a decision on bandwidth. */
   facts(id: string): LinkStream {
     const { abr, priority, view } = this.terms
     const { video } = this
@@ -177,15 +177,15 @@ export class ViewedMedia implements Disposable {
   }
 
   /**
-   * Leaves out what is still to come of the layer that is sent, until the next keyframe of the one that was taken. Where
-   * that comes when it is asked for, it is asked for when a queue that takes `drainingMs` has drained: sent at once, it
-   * would stand in the queue, or be lost at its end, and everything after it would be as late.
+   * Leaves out the rest of the present layer, until the next keyframe of the taken layer. Where a keyframe comes on
+   * request, it is requested when a queue of `drainingMs` has drained: sent at once, it would wait in the queue, or be
+   * lost at its end, and everything after it would be as late.
    */
   cut(drainingMs: number): void {
     this.#subscription.cut(this.stream.answersKeyframes ? drainingMs - KEYFRAME_WITHIN_MS : 0)
   }
 
-  /** Its picture is to count in the transport's estimate from now on: consumers made without that are made anew. */
+  /** From now on the picture must count in the transport's estimate: consumers made before are replaced. */
   joinEstimate(): void {
     if (this.#subscription.drop(({ rtpParameters }) => !isEstimated(rtpParameters))) this.#catchUp()
   }
@@ -225,7 +225,7 @@ export class ViewedMedia implements Disposable {
   #catchUp(): void {
     if (!this.#following) return
     this.#offerNew().catch((error) => {
-      // A viewer that leaves or joins anew while it is being offered something is no failure.
+      // It is no failure when a viewer leaves or joins again while a consumer is offered.
       if (!this.#stack.disposed) this.#options.failed('consume', error)
     })
   }
@@ -246,7 +246,7 @@ export class ViewedMedia implements Disposable {
 
   #tellPicture(picture: Picture): void {
     if (isDeepStrictEqual(picture, this.#picture)) return
-    // That nothing is held back goes without saying.
+    // Nothing held back is the usual case, and is not told.
     const quiet = this.#picture === null && picture.reason === 'all'
     this.#picture = picture
     if (!quiet) this.#options.client.tell('picture', { contract_id: this.terms.contractId, ...picture })

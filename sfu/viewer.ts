@@ -11,7 +11,7 @@ import { ViewedMedia, type ViewingClient, type ViewingTerms } from './viewed-med
 import { WebRtcEnd } from './web-rtc-end.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
-/** What a viewer's transport does by itself; facts for whoever signals to the browser. */
+/** What a viewer's transport does by itself: facts for the room that signals to the browser. */
 export interface ViewerListener {
   /** The worker died under the transport, or ICE consent or DTLS failed for good. */
   transportLost(reason: string): void
@@ -22,18 +22,18 @@ export interface ViewerListener {
 /** How one receiver takes its media. */
 export interface Receiver {
   readonly capabilities: types.RtpCapabilities
-  /** Where on the worker that it is placed on it gets its media from; the worker's own router by default. */
+  /** The router on its worker from which it gets its media; by default the worker's own router. */
   readonly routerOn?: (slot: WorkerSlot) => Promise<types.Router>
-  /** What it takes at all; both by default. */
+  /** The kinds that it takes at all; both by default. */
   readonly kinds?: readonly types.MediaKind[]
-  /** The mid that is written into the packets of each kind, where the receiver named one. */
+  /** The mid for the packets of each kind, where the receiver named one. */
   readonly mids?: Readonly<Partial<Record<types.MediaKind, string>>>
 }
 
 /**
- * One browser's media on one worker: a WebRTC transport, the streams it carries, and the manager that shares its
- * bandwidth over them. Closing it closes all; when the worker or the transport dies, the listener hears of it once
- * and makes another.
+ * One browser's media on one worker: a WebRTC transport, its streams, and the manager that shares its bandwidth over
+ * them. Closing it closes all of these. When the worker or the transport dies, the listener hears of it once and makes
+ * another viewer.
  */
 export class Viewer implements Disposable {
   readonly #place: Place
@@ -75,8 +75,8 @@ export class Viewer implements Disposable {
   }
 
   /**
-   * Makes the transport on a worker that has room, near the stream's producers; its estimate starts at `startKbps`.
-   * @throws CodedError `no_worker` (503) while one with room is away, `saturated` (503) when all are full
+   * Makes the transport on a worker with room, near the stream's producers. Its estimate starts at `startKbps`.
+   * @throws CodedError `no_worker` (503) while a worker with room is away, `saturated` (503) when all are full
    */
   static async open(
     stream: Stream,
@@ -95,7 +95,7 @@ export class Viewer implements Disposable {
     }
   }
 
-  /** Makes the transport on a place that was taken; where that fails, the place is given back. */
+  /** Makes the transport on a taken place. If that fails, the place is given back. */
   static async openOn(
     place: Place,
     startKbps: number,
@@ -116,7 +116,7 @@ export class Viewer implements Disposable {
     return this.#place.slot
   }
 
-  /** Carries one more stream, of any worker; `consume` on what is returned begins. */
+  /** Carries one more stream, of any worker. `consume` on the returned media begins. */
   add(stream: Stream, terms: ViewingTerms, client: ViewingClient): ViewedMedia {
     const media = new ViewedMedia({
       stream,
@@ -145,8 +145,8 @@ export class Viewer implements Disposable {
   }
 
   /**
-   * The contracts are other ones. The estimate stays below their ceilings together. Their floors are what each stream
-   * is served with first; the estimate is not held up to them, which would only flood a link that carries less.
+   * The contracts have changed. The estimate stays below the sum of their ceilings. Each stream's floor is served
+   * first. The estimate is not held up to the floors, which would only flood a link that carries less.
    */
   bound(): void {
     this.#bandwidth.changed()
@@ -157,12 +157,12 @@ export class Viewer implements Disposable {
     this.#bandwidth.tell({ kind: 'delivered', report, passedMs })
   }
 
-  /** What is sent to it of pictures, kb/s. */
+  /** Bitrate of the pictures that are sent to the viewer, kb/s. */
   get videoKbps(): number {
     return this.#bandwidth.picturesKbps
   }
 
-  /** What would let it have its next layer, kb/s of pictures; null while it has what it wants. */
+  /** The bitrate that would let the viewer have its next layer, kb/s of pictures; null while it has what it wants. */
   get goalKbps(): number | null {
     return this.#bandwidth.goalKbps
   }

@@ -8,7 +8,7 @@ import { connectionGone } from './session-peer.ts'
 export interface PublishingClient extends PublishingListener, PublisherListener {
   /** It was let in: nobody else publishes the stream now. */
   admitted?(place: PublisherPlace): void
-  /** An operation on its media failed and was contained. */
+  /** An operation on the viewer's media failed and was contained. */
   mediaFailed(error: unknown): void
 }
 
@@ -85,7 +85,7 @@ export class Publishing implements Disposable {
     this.#leave()
   }
 
-  /** The place that the ticket is for; the first one decides for the whole connection. */
+  /** The place of the ticket. The first ticket decides for the whole connection. */
   #admit(ticket: string, publisherId: string | null): PublisherPlace {
     if (this.#closed) throw connectionGone()
     if (this.#place) {

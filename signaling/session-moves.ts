@@ -7,10 +7,10 @@ import type { WorkerSlot } from '../sfu/worker-pool.ts'
 import { ViewerMove } from './viewer-move.ts'
 import type { Watching } from './watching.ts'
 
-/** Of what a viewer gets its other transport is taken to carry this much at first: nothing is to be smaller after a move. */
+/** A new transport is taken to carry this much more than the viewer gets, so that nothing is smaller after a move. */
 const START_MARGIN = 1.2
 
-/** A viewer whose pictures came late has no room on its link for everything twice; so long after, it may have, ms. */
+/** A viewer whose pictures came late has no room on its link for everything twice, for this long, ms. */
 const AFTER_LATE_MS = 30_000
 
 /** The session that is moved. */
@@ -34,27 +34,27 @@ export class SessionMoves implements MovableViewer {
     this.#session = session
   }
 
-  /** Resolves when the move that runs is over. Never rejects. */
+  /** Resolves when the running move is over. Never rejects. */
   get done(): Promise<unknown> {
     return this.#done
   }
 
-  /** The move that has this transport, which the page is to connect. */
+  /** The move with this transport, which the page is about to connect. */
   of(transportId: string): ViewerMove | null {
     return this.#move?.transportId === transportId ? this.#move : null
   }
 
-  /** The page was told to switch, and has not answered yet: it lets go of the transport of before. */
+  /** The page was told to switch and has not answered yet: it is closing the first transport. */
   get switching(): boolean {
     return this.#move?.switching ?? false
   }
 
-  /** Ends the move that runs, unless the page was told to switch. */
+  /** Ends the running move, unless the page was told to switch. */
   end(): void {
     this.#move?.end('something changed meanwhile')
   }
 
-  /** The page reports that pictures come late: it is not moved now, and a move that runs ends. */
+  /** The page reports that pictures come late: it is not moved now, and a running move ends. */
   late(): void {
     this.#lateAt = performance.now()
     this.#move?.end('pictures came late')
@@ -68,7 +68,7 @@ export class SessionMoves implements MovableViewer {
     if (performance.now() - this.#lateAt < AFTER_LATE_MS) return null
     const { busy, watching } = this.#session
     if (this.#move || busy || watching.all.length === 0) return null
-    // Both transports send for a moment: not over a link that is short of bandwidth as it is.
+    // Both transports send for a moment: not over a link that is already short of bandwidth.
     return watching.viewer?.goalKbps === null ? watching.viewer.slot : null
   }
 
@@ -105,7 +105,7 @@ export class SessionMoves implements MovableViewer {
       return true
     }
     if (outcome.kind === 'moved') {
-      // The transport of before was lost at the last moment: the page was asked to join anew.
+      // The first transport was lost at the last moment: the page was asked to join again.
       outcome.viewer[Symbol.dispose]()
       for (const each of watched) each.lostTransport()
     } else if (outcome.kind === 'broken' && watching.viewer === before) {

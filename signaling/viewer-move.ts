@@ -5,28 +5,28 @@ import type { Place } from '../sfu/placement.ts'
 import { type Receiver, Viewer, type ViewerListener } from '../sfu/viewer.ts'
 import type { WatchedStream } from './watched-stream.ts'
 
-/** A page that has no picture on the other transport within this time stays where it is, ms. */
+/** A page without a picture on the second transport within this time stays on the first, ms. */
 const READY_WITHIN_MS = 8_000
-/** A page that is told to switch does so at once; one that does not answer is taken for broken, ms. */
+/** A page that is told to switch does so at once. A page that does not answer in this time counts as broken, ms. */
 const SWITCH_WITHIN_MS = 3_000
 
 /** What a move needs of its session. */
 export interface MovingSession extends ViewerListener {
   readonly watched: readonly WatchedStream[]
   request(method: 'move' | 'switch', data: JoinAnswer | { readonly transport_id: string }): Promise<unknown>
-  /** How it came out. */
+  /** The outcome of the move. */
   moved(move: Omit<ViewerMoved, 'from'>): void
 }
 
-/** How a move came out: `broken` where the page may have switched or not. */
+/** The outcome of a move. `broken`: the page may have switched or not. */
 export type MoveOutcome =
   | { readonly kind: 'moved'; readonly viewer: Viewer }
   | { readonly kind: 'stayed' | 'broken'; readonly reason: string }
 
 /**
- * One viewer's move to another worker. A second transport is made there, beside the one of now; when the page has decoded
- * pictures of it, the page is told to switch, and then the one of before is its session's to close. Until the page is
- * told, anything else that happens to the session ends the move, and nothing was lost by it.
+ * One viewer's move to another worker. A second transport is made there. When the page has decoded pictures of the
+ * second transport, it is told to switch; after that the session closes the first transport. Until the page is told,
+ * anything else that happens to the session ends the move, and nothing is lost by that.
  */
 export class ViewerMove implements ViewerListener {
   readonly #session: MovingSession
@@ -36,7 +36,7 @@ export class ViewerMove implements ViewerListener {
 
   constructor(session: MovingSession) {
     this.#session = session
-    // Whoever waits hears of it.
+    // Those who wait get the rejection.
     this.#ended.promise.catch(() => {})
   }
 
@@ -49,12 +49,12 @@ export class ViewerMove implements ViewerListener {
     return this.#stage === 'switching'
   }
 
-  /** Connects the page's other transport. */
+  /** Connects the page's second transport. */
   async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
     await this.#viewer?.end.connect(dtlsParameters)
   }
 
-  /** Never rejects. What is left of the other transport is closed where it did not become the viewer's. */
+  /** Never rejects. The second transport is closed, unless it became the viewer's. */
   async run(place: Place, startKbps: number, receiver: Receiver): Promise<MoveOutcome> {
     const begun = performance.now()
     const outcome = await this.#run(place, startKbps, receiver)
@@ -108,7 +108,7 @@ export class ViewerMove implements ViewerListener {
     this.#session.mediaFailed(kind, error)
   }
 
-  /** Rejects where the move was ended meanwhile. */
+  /** Rejects if the move was ended meanwhile. */
   #unlessEnded(): Promise<void> {
     return Promise.race([this.#ended.promise, Promise.resolve()])
   }

@@ -24,7 +24,7 @@ import { Watching, type WatchingClient } from './watching.ts'
 const REQUESTS_PER_SECOND = 20
 const REQUEST_BURST = 60
 
-/** A connection that does not join within this time is closed, and one that watches nothing any more. */
+/** A connection that does not join within this time is closed, and so is one that watches nothing any more. */
 const JOIN_WITHIN_MS = 15_000
 const IDLE_MS = 60_000
 
@@ -34,7 +34,7 @@ const ANSWER_WITHIN_MS = 10_000
 export interface ViewerSessionDependencies {
   readonly admission: ViewerAdmission
   readonly events: MediaEvents
-  /** Moves viewers from worker to worker; left out, all stay. */
+  /** Moves viewers from worker to worker. Left out, all viewers stay. */
   readonly mover?: Pick<ViewerMover, 'add'>
 }
 
@@ -49,11 +49,11 @@ export class ViewerSession implements WatchingClient {
   readonly #watching: Watching
   readonly #mover: Pick<ViewerMover, 'add'> | undefined
   readonly #moves: SessionMoves
-  /** While its page can go on over another transport. */
+  /** Set while the page can go on over another transport. */
   #movable: Disposable | null = null
   #idleTimer: NodeJS.Timeout
   #work: Promise<unknown> = Promise.resolve()
-  /** Requests that wait for each other, the running one with them. */
+  /** Number of requests that run in turn, the running one included. */
   #waiting = 0
   #closed = false
 
@@ -114,8 +114,8 @@ export class ViewerSession implements WatchingClient {
   }
 
   transportLost(reason: string): void {
-    // The page's word that it switched may come after the end of the transport that it let go of. Where it did not
-    // switch, the move asks it to join anew.
+    // The page's word that it switched may come after the end of its first transport. If the page did not switch, the
+    // move asks it to join again.
     if (this.#moves.switching) return
     this.disturbed()
     this.#watching.lost()
@@ -189,7 +189,7 @@ export class ViewerSession implements WatchingClient {
     },
   }
 
-  /** Requests that change what is watched run one after the other: of two joins the second one's transport counts. */
+  /** Requests that change what is watched run one after the other: of two joins the second transport counts. */
   #inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
     this.disturbed()
     this.#waiting++
@@ -203,7 +203,7 @@ export class ViewerSession implements WatchingClient {
     return done
   }
 
-  /** Each answers whether the notification made sense. */
+  /** Each returns whether the notification made sense. */
   readonly #notified: { [Method in keyof typeof viewerNotifications]: (data: unknown) => boolean } = {
     report: (data) => {
       const report = viewerNotifications.report.safeParse(data).data
@@ -234,7 +234,7 @@ export class ViewerSession implements WatchingClient {
     clearTimeout(this.#idleTimer)
     this.#movable?.[Symbol.dispose]()
     this.disturbed()
-    // Whoever vanished may come back by the same ticket; whoever left asks for another.
+    // A viewer that vanished may come back with the same ticket. A viewer that left asks for another.
     if (vanished) this.#watching[Symbol.dispose]()
     else this.#watching.leave()
   }

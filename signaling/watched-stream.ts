@@ -16,7 +16,7 @@ export interface WatchedStreamOptions {
   readonly admit: (listener: ContractListener) => AdmittedViewer
   readonly client: ViewingClient
   readonly view: View
-  /** What a move is about has changed. */
+  /** Something changed that a running move depends on. */
   readonly disturbed: () => void
   /** Its contract is over, and its media has stopped. */
   readonly ended: (watched: WatchedStream) => void
@@ -96,14 +96,14 @@ export class WatchedStream implements Disposable {
     return this.describe(consumers)
   }
 
-  /** Goes on over a transport that is in use already: its consumers are offered when this answer has left. */
+  /** Goes on over a transport that is in use already: its consumers are offered after this answer has left. */
   addTo(viewer: Viewer): WatchedStreamInfo {
     const media = this.#carry(viewer)
     setImmediate(() => media.follow())
     return this.describe([])
   }
 
-  /** Goes on over another transport beside the one of now, until {@link moved} or {@link stayed}. */
+  /** Goes on over a second transport, until {@link moved} or {@link stayed}. */
   async moveTo(viewer: Viewer): Promise<WatchedStreamInfo> {
     const media = this.#addTo(viewer, this.#clientThere)
     this.#moving = { viewer, media }
@@ -113,9 +113,9 @@ export class WatchedStream implements Disposable {
     return this.describe(consumers)
   }
 
-  /** The transport that it moved to is the one of now. */
+  /** The second transport replaces the first. */
   moved(): void {
-    // Whoever stopped to watch meanwhile has nothing to go on with.
+    // A stream that is no longer watched has nothing to go on with.
     if (this.#moving === null) return
     const before = this.#carried
     const { viewer, media } = this.#moving
@@ -131,7 +131,7 @@ export class WatchedStream implements Disposable {
     media.follow()
   }
 
-  /** The transport of now is kept. */
+  /** The first transport stays. */
   stayed(): void {
     this.#moving?.viewer.remove(this.#moving.media)
     this.#moving = null
@@ -151,7 +151,7 @@ export class WatchedStream implements Disposable {
     }
   }
 
-  /** Goes on under another contract on the same stream; the one before gives its place back. */
+  /** Goes on under another contract on the same stream. The former contract gives its place back. */
   renew(admit: WatchedStreamOptions['admit']): void {
     const before = this.#admitted
     this.#admitted = admit(this.#contract)
@@ -170,12 +170,12 @@ export class WatchedStream implements Disposable {
     this.#carried?.viewer.congested(seen)
   }
 
-  /** The transport is gone; another one carries it on. */
+  /** The transport is gone. Another one will carry the stream on. */
   lostTransport(): void {
     this.#carried = null
   }
 
-  /** Its viewer is done with it. */
+  /** The viewer is done with the stream. */
   leave(): void {
     if (!this.over) this.#admitted.leave()
     this[Symbol.dispose]()
@@ -237,7 +237,7 @@ export class WatchedStream implements Disposable {
       const [method, data] = news
       if (!this.#moving || (method !== 'consumer-closed' && method !== 'picture'))
         return this.#options.client.tell(...news)
-      // Both together are too much for the link: the viewer would be without a picture there.
+      // Both transports together are too much for the link: the viewer would have no picture on the second one.
       if (method === 'consumer-closed' || (data.paused && data.reason === 'bandwidth')) this.#disturb()
     },
   }

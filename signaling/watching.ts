@@ -34,7 +34,7 @@ export interface Joined {
 export class Watching implements Disposable {
   readonly #admission: ViewerAdmission
   readonly #client: WatchingClient
-  /** By the ticket that each was let in with. */
+  /** By the ticket that admitted each stream. */
   readonly #watched = new Map<string, WatchedStream>()
   #joined: Omit<Joined, 'streams'> | null = null
   #closed = false
@@ -58,7 +58,7 @@ export class Watching implements Disposable {
     using stack = new DisposableStack()
     stack.defer(() => this.#forgetMedia())
     const viewer = stack.use(await Viewer.open(first.stream, first.abr.start_kbps, receiver, this.#client))
-    // One after the other: each of them raises the ceiling of the transport by its own.
+    // One after the other: each raises the transport's ceiling by its own.
     const streams: WatchedStreamInfo[] = []
     for (const watched of this.all) if (!watched.over) streams.push(await watched.joinOn(viewer))
     if (this.#closed) throw connectionGone()

@@ -105,7 +105,7 @@ export function linkStep(state: LinkState, fact: LinkFact, seen: LinkSeen): Link
 function piledUp(state: LinkState, pileUp: PileUp, seen: LinkSeen): LinkStep {
   const { nowMs, streams } = seen
   const unmoved = { state, actions: [] }
-  // Single layers are judged by what is lost for good: there is nothing less to send, and no estimate to put right.
+  // Single layers are judged by what is lost for good: there is nothing less to send, and no estimate to correct.
   if (!seen.estimates) return unmoved
   const sent = sentKbps(state.streams, streams)
   if (sent === 0 || nowMs - state.congestedAt < DRAINING_MS) return unmoved

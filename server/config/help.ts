@@ -38,11 +38,11 @@ export function helpText(): string {
   ].join('\n')
 }
 
-/** Which of the places that a setting may come from wins, for the help of every program that reads settings. */
+/** The order in which places of a setting win, for the help of every program that reads settings. */
 export const PRECEDENCE =
   'Each setting comes from its default, then the TOML file, then the environment, then its flag;\nthe last one wins.'
 
-/** The options of another program that reads the hub's settings: its own, and those of the hub that it looks at. */
+/** The options of another program that reads the hub's settings: its own options and the hub's. */
 export function programOptions(own: readonly Row[], names: readonly (keyof typeof SETTINGS)[]): string[] {
   return aligned([HELP_ROW, CONFIG_ROW, ...own, ...names.map((name) => rowOf(SETTINGS[name]))])
 }

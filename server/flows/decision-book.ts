@@ -22,13 +22,13 @@ import type { PublisherFlows } from './publisher-flows.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
 import type { PlaceCeilings, PlaceHolder } from './viewer-places.ts'
 
-/** A sender of which nothing is known but that it speaks RIST, as ristsender and our agent do. */
+/** A sender of which only RIST is known, as ristsender and our agent speak it. */
 const RIST_SENDER: PeerFacts = {
   ...BROWSER,
   transports: [{ transport: 'rist', profile: 'main', authentication: 'srp', aes_bits: 256 }],
 }
 
-/** Someone of whom nothing is known but the transports it would like: it speaks those of them that the hub takes in. */
+/** A peer of which only its wished transports are known: it speaks those of them that the hub accepts. */
 function unknownSender(wanted: readonly Transport[]): PeerFacts {
   if (!wanted.includes('webrtc')) return RIST_SENDER
   return wanted.includes('rist')
@@ -36,11 +36,11 @@ function unknownSender(wanted: readonly Transport[]): PeerFacts {
     : BROWSER
 }
 
-/** When to come again to a node that is being drained, seconds: not before somebody had time to act. */
+/** When to come again to a draining node, seconds: an operator needs time to act. */
 const DRAINED_RETRY_S = 10
 
 export interface DecisionSources {
-  /** The hub's own node, which its streams live on. */
+  /** The hub's own node, on which its streams live. */
   readonly hubId: string
   readonly topology: TopologySnapshot
   readonly policyOf: (tenantId: string) => EffectivePolicy
@@ -48,7 +48,7 @@ export interface DecisionSources {
   readonly viewers: ViewerFlows
   /** The hub's viewer connections; left out where nobody counts them. */
   readonly connections?: () => ConnectionUsage
-  /** What keeps one more viewer or stream from the media workers. */
+  /** What keeps the media workers from taking one more viewer or stream. */
   readonly workersFull: () => Saturation | null
   readonly clock?: Clock
 }
@@ -63,7 +63,7 @@ export interface Asking {
   readonly program?: { readonly renews: boolean }
 }
 
-/** Asks the policy, with everything the hub knows at that moment. */
+/** Asks policy, with everything that the hub knows at that moment. */
 export class DecisionBook {
   readonly #sources: DecisionSources
 
@@ -75,7 +75,8 @@ export class DecisionBook {
   ask(principal: Principal, request: DecisionRequest, asking: Asking = {}): Decision {
     const { clock = SYSTEM_CLOCK } = this.#sources
     const policy = this.#sources.policyOf(request.tenant_id)
-    // Evidence and switches are as old as the steady clock says; a contract's end is shown and stored.
+    // Evidence and switches age by the steady clock. A contract's end is shown and stored, so it goes by the wall
+    // clock.
     const decision = decide(
       { principal, request },
       this.#facts(principal, request, asking),
@@ -153,7 +154,7 @@ export class DecisionBook {
   }
 }
 
-/** Who holds the place that somebody is given. */
+/** The holder of a place. */
 export function placeHolderOf(
   principal: Pick<Principal, 'role' | 'id' | 'tenant_id' | 'node_id'>,
   address: string,
@@ -173,7 +174,7 @@ function currentFlow({ contract, links, history }: LivePublisherFlow): CurrentFl
   }
 }
 
-/** The granted decision, or the refusal as an error with its status and its reasons. */
+/** The granted decision. Throws a refusal as an error with its status and its reasons. */
 export function grantedOrThrow(decision: Decision): GrantedDecision {
   if (decision.outcome !== 'refuse') return decision
   const { code, status, message, resource, rule } = decision.refusal
@@ -190,15 +191,15 @@ export function grantedOrThrow(decision: Decision): GrantedDecision {
 /** What `take` needs. */
 export interface Taking {
   readonly decisions: DecisionBook
-  /** Puts a decision that changes nothing stored on the audit trail, floods of them as one record. */
+  /** Records a decision that changes nothing stored on the audit trail; a flood becomes one record. */
   readonly noteDecision: (draft: AuditDraft, granted: boolean) => Promise<void>
   readonly now: () => number
 }
 
 /**
- * The granted decision, and what is to be noted when it is carried out. A refusal is noted here.
- * @param current the flow that a reroute or renewal is about
- * @param more goes on record with it
+ * The granted decision, with the record to write when it is carried out. A refusal is recorded here.
+ * @param current the flow of a reroute or renewal
+ * @param more further details of the record
  * @throws CodedError of the refusal
  */
 export async function take(
@@ -215,7 +216,7 @@ export async function take(
   return { granted: grantedOrThrow(decision), record }
 }
 
-/** What the audit trail keeps of a decision. */
+/** A decision's record for the audit trail. */
 export function auditOf(principal: Principal, request: DecisionRequest, decision: Decision): AuditDraft {
   const about = { class: request.class, rule: decision.rule, reasons: decision.reasons }
   return {

@@ -24,10 +24,10 @@ import { newContractId } from './new-contract.ts'
 import { type Proof, proofOf, proofSchema } from './proof.ts'
 import { ownerOf } from './publisher-flow.ts'
 
-/** Renewed when this share of the contract's life is over. */
+/** A contract is renewed when this share of its life is over. */
 const RENEW_AT = 0.5
 const RETRY = { initialMs: 1000, maxMs: 30_000, factor: 2 }
-/** How long after a failure the store is asked again to delete what ended, ms. */
+/** How long after a failure the store is asked again to delete ended contracts, ms. */
 const DELETE_AGAIN_MS = 1000
 /** Most that a tenant may have. */
 const MOST_OF_TENANT = 200
@@ -210,7 +210,7 @@ export class StandingSubscriptions implements Disposable {
     try {
       await this.#delete(kept, record)
     } catch (error) {
-      // Else it would be back after a restart.
+      // Otherwise the contract would be back after a restart.
       this.#deleteLater(kept, record)
       throw error
     }

@@ -21,7 +21,7 @@ export interface WhepDependencies {
   readonly events: MediaEvents
   readonly routers: PayloadRouters
   readonly routerCapabilities: () => types.RtpCapabilities
-  /** What a stream that has no media yet will have; null where nobody can know. */
+  /** The codecs that a stream without media will have; null where nobody can know. */
   readonly expectedCodecs: (stream: Stream) => StreamCodecs | null
 }
 
@@ -29,16 +29,17 @@ export interface WhepDependencies {
 export interface WhepClient {
   readonly offer: Offer
   /**
-   * Whether it takes an SSRC that was never declared for what its payload type says (RFC 9143 section 9.2): browsers
-   * do, others may know none but those of the answer.
+   * Whether the client takes an undeclared SSRC for what its payload type says (RFC 9143 section 9.2). Browsers do;
+   * other clients may know only the SSRCs of the answer.
    */
   readonly followsPayloadTypes: boolean
 }
 
 /**
- * A WHEP client's media: one stream in the client's own payload types, for as long as its contract lasts. The client
- * can't be told of other tracks: what comes new is sent in the sections that it offered, and ends the session where
- * the client would not take it: in a codec that it did not agree on, or by an SSRC that it does not know.
+ * A WHEP client's media: one stream in the client's own payload types, as long as its contract lasts. The client can't
+ * be told of other tracks: new tracks are sent in the sections that the client offered. A new track ends the session
+ * where the client would not take it: in a codec on which they did not agree, or by an SSRC that the client does not
+ * know.
  */
 export class WhepViewing implements SessionMedia, WatchingClient {
   readonly #deps: WhepDependencies
@@ -84,7 +85,7 @@ export class WhepViewing implements SessionMedia, WatchingClient {
     return this.#end?.transport.dtlsState === 'connected'
   }
 
-  /** Goes on under another contract on the same stream; the one before gives its place back. */
+  /** Goes on under another contract on the same stream. The former contract gives its place back. */
   renew(ticket: string): void {
     const [watched] = this.#watching.all
     if (watched) this.#watching.renew(watched.contractId, ticket)
@@ -124,7 +125,7 @@ export class WhepViewing implements SessionMedia, WatchingClient {
     const watched = this.#watching.admit(ticket, {})
     const tracks = this.#tracksOf(offer, watched.stream)
     const has = (kind: types.MediaKind) => tracks.answers.some((answer) => answer.kind === kind)
-    // What the client offered no section for is not sent.
+    // Kinds for which the client offered no section are not sent.
     watched.setView({ audio: has('audio'), video: has('video') })
     const { viewer, streams } = await this.#watching.join(ticket, {}, () => ({
       capabilities: tracks.capabilities,

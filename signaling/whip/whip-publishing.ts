@@ -14,7 +14,7 @@ export interface WhipDependencies {
   readonly events: MediaEvents
 }
 
-/** A WHIP client's media: it holds the place of its contract and a transport with its producers; RFC 9725. */
+/** A WHIP client's media: the place of its contract, and a transport with its producers; RFC 9725. */
 export class WhipPublishing implements SessionMedia, PublishingClient {
   readonly sendsAlways = true
   readonly #events: MediaEvents

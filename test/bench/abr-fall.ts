@@ -7,31 +7,33 @@ import { rounded } from './bench.ts'
 
 /** How long the narrow link is watched, ms: a freeze counts when the picture after it is shown. */
 const WATCHED_MS = 8_000
-/** The best layer is back within so long, ms, and is shown at least so long before the next fall. */
+/** The best layer comes back within this time, ms, and is shown at least this long before the next fall. */
 const BACK_WITHIN_MS = 60_000
 const REST_MS = 6_000
-/** Chromium answers with what it read before for 50 ms: who reads often makes the page see a queue later. */
+/**
+ * Time between readings, ms. Chromium repeats its values for 50 ms: frequent readings make the page see a queue later.
+ */
 const READ_EVERY_MS = 500
 
 export interface Fall {
   readonly fromKbps: number
   readonly toKbps: number
   readonly times: number
-  /** Of the best picture: it has to be back before the next fall. */
+  /** Lines of the best picture, which must be back before the next fall. */
   readonly lines: number
-  /** Each fall comes at any moment of a stretch of this length. */
+  /** Each fall comes at a random moment of a stretch of this length. */
   readonly anyMomentOfMs: number
 }
 
-/** What falls of a link did to the picture, of all of them together; times in ms. */
+/** What falls of a link did to the picture, all falls together; times in ms. */
 export interface FallResult {
   readonly from_kbps: number
   readonly kbps: number
-  /** Freezes of each fall together (W3C webrtc-stats, `totalFreezesDuration`), in the order of the falls. */
+  /** Freeze time of each fall (W3C webrtc-stats, `totalFreezesDuration`), in the order of the falls. */
   readonly frozen_ms: readonly number[]
   readonly frozen_p50_ms: number
   readonly frozen_max_ms: number
-  /** The longest time without a new picture in each fall: the one in the middle, and the longest of all. */
+  /** The longest time without a new picture in each fall: the middle one, and the longest of all. */
   readonly gap_p50_ms: number
   readonly gap_max_ms: number
   /** From the fall until a picture of fewer lines is shown. */
@@ -93,7 +95,7 @@ async function fallOnce(
   await delay(WATCHED_MS)
   const receptions = await takeReceptions(page)
   const shown = await takeShown(page)
-  // The first is the last one that came before the fall.
+  // The first entry is the last picture before the fall.
   const pictures = shown.slice(Math.max(0, shown.findIndex(({ at }) => at >= from) - 1))
   const gaps = pictures.slice(1).map(({ at }, index) => at - pictures[index]!.at)
   const lowered = pictures.find(({ height }) => height < pictures[0]!.height)

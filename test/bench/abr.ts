@@ -10,7 +10,7 @@ import { openContractRig } from './contract-rig.ts'
 import type { Progress } from './progress.ts'
 import { renditionClip } from './rendition-clip.ts'
 
-/** Of a field sender: what it is granted is split by pixels, and its IDRs come when they are asked for, or after 10 s. */
+/** Renditions of a field sender: its grant is split by pixels, and its IDRs come on request, or after 10 s. */
 const FIELD_RENDITIONS = [
   { width: 320, height: 180, kbps: 280 },
   { width: 560, height: 314, kbps: 850 },
@@ -18,7 +18,7 @@ const FIELD_RENDITIONS = [
 ]
 const FIELD_KBPS = 6000
 const FIELD_GOP_SECONDS = 10
-/** Of somebody else's sender: a clip with an IDR in all of them every half second, and none when one is asked for. */
+/** Renditions of somebody else's sender: a clip with an IDR in all of them every half second, and none on request. */
 const CLIP_RENDITIONS = [
   { width: 320, height: 180, kbps: 270 },
   { width: 640, height: 360, kbps: 900 },
@@ -27,20 +27,22 @@ const CLIP_RENDITIONS = [
 /** Sound and what RTP adds, kb/s. */
 const BESIDE_KBPS = 75
 const STEPS_KBPS = [6000, 1200, 400, 6000]
-/** At last a link that the field sender's middle rendition fills to nine tenths, after one that carries only the lowest. */
+/** The last link, which the field sender's middle rendition fills to nine tenths, after a link for the lowest alone. */
 const TIGHT_KBPS = [400, 1030]
 const STEP_SECONDS = 15
-/** And a link that falls at once from what carries the best to what carries only the lowest, at any moment. */
+/** A link falls at once from carrying the best rendition to carrying only the lowest, at a random moment. */
 const FALL_TO_KBPS = 500
 const FALLS = 8
-/** Whatever repeats while the best layer is shown does so within this time. */
+/** Everything that repeats while the best layer is shown does so within this time, ms. */
 const ANY_MOMENT_MS = 3_000
-/** The estimate starts low on purpose: what is measured begins when it has found the link. */
+/** The estimate starts low on purpose: measuring begins when it has found the link. */
 const SETTLE_SECONDS = 10
 
 interface Step {
   readonly kbps: number
-  /** From the change of the link until the picture has the size that it keeps; null where that is not the best that fits. */
+  /**
+   * Time from the change of the link until the picture keeps its size; null where that size is not the best that fits.
+   */
   readonly settle_ms: number | null
   readonly utilisation: number
   readonly freezes_ms: number
@@ -61,7 +63,7 @@ export const abr: Bench = {
   },
 }
 
-/** A sender as the demo's are: it hears which rendition is needed, and that an IDR is. */
+/** A sender like the demo's: it hears which rendition is needed, and when an IDR is. */
 async function watchFieldSender(progress: Progress, seconds: number) {
   const [rtcPort] = await freeUdpPorts(1)
   await using chromium = await Chromium.launch()
@@ -91,7 +93,7 @@ async function watchFieldSender(progress: Progress, seconds: number) {
   return { steps, freezes_ms: frozen(steps), tight: seen.at(-1)!, falls }
 }
 
-/** A sender with a port set of the configuration and no control channel. */
+/** A sender with fixed ports of the configuration and no control channel. */
 async function watchOtherSender(progress: Progress, seconds: number) {
   const length = (STEPS_KBPS.length + 1) * seconds + 2 * SETTLE_SECONDS
   progress.say('making the clip')

@@ -29,7 +29,7 @@ function told(decision: Decision): string {
   return decision.outcome === 'refuse' ? decision.refusal.code : `${decision.outcome} ${decision.class}`
 }
 
-/** Every answer is one that the wire can carry, and gives its reasons. */
+/** Every answer fits the wire, and gives its reasons. */
 function checkWire(decision: Decision): void {
   decisionSchema.parse(decision)
   if (decision.reasons.length === 0) throw new Error('no reasons')

@@ -23,7 +23,9 @@ const CONTROL: PublisherControl = {
 }
 const DRAINING_MS = 700
 
-/** A viewer of a stream of so many layers on a real worker, and when its picture was paused and resumed, ms. */
+/**
+ * A viewer of a stream with this many layers on a real worker, and the times when its picture paused and resumed, ms.
+ */
 async function openRig(renditions = 2) {
   const stack = new AsyncDisposableStack()
   const pool = stack.use(await openWorkers(1))
@@ -42,7 +44,7 @@ async function openRig(renditions = 2) {
   const happened: { what: string; at: number }[] = []
   for (const what of ['pause', 'resume'] as const)
     media.video!.observer.on(what, () => happened.push({ what, at: performance.now() }))
-  /** Watches a stream of layers, too: then single layers are consumed anew, to count in the estimate. */
+  /** Watches a layered stream, too: then single layers are consumed again, to count in the estimate. */
   const watchLayers = async () => viewer.add(await openStream('layered', 2), TERMS, CLIENT).consume(false)
   return { stream, media, happened, watchLayers, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }

@@ -12,8 +12,8 @@ import { longestTurnMs } from '../support/turn-probe.ts'
 const MESSAGE_BYTES = 64 * 1024
 const LIMIT_MS = 20
 /**
- * Tried so often before a turn counts as too long: code that runs for the first time, garbage, and what else this machine
- * does cost more than what is looked for. One turn that is short enough shows that it can be.
+ * Number of tries before a turn counts as too long: code that runs for the first time, garbage collection and other
+ * work of this machine take longer than the fault in question. One short turn shows that a short turn is possible.
  */
 const TRIES = 20
 
@@ -27,7 +27,7 @@ const VALUES = [
   `${'['.repeat(30_000)}${']'.repeat(30_000)}`,
 ]
 
-/** The value in each field of a schema, and in each field of those that are objects. */
+/** The value in each field of a schema, also in the fields of nested objects. */
 function messagesOf(schema: z.ZodType, value: string, depth = 0): string[] {
   const fields = 'shape' in schema ? Object.entries(schema.shape as Record<string, z.ZodType>) : []
   return [

@@ -35,18 +35,18 @@ export interface TestHubOptions {
   readonly bind?: string
   /** WebRTC port of the first worker; a free one by default. */
   readonly rtcPort?: number
-  /** Folder of the hub's state; without one it keeps all of it in memory (AMNESIA). */
+  /** Folder of the hub's state; without one the hub keeps all state in memory (AMNESIA). */
   readonly dataDir?: string
   readonly args?: readonly string[]
-  /** What is started in place of `server/main.ts`. */
+  /** The program to start instead of `server/main.ts`. */
   readonly main?: string
-  /** The network namespace that it runs in; this process's own by default. */
+  /** The network namespace of the hub; this process's own by default. */
   readonly enter?: Enter
-  /** More of its environment: secrets, which are no arguments. */
+  /** Further environment: secrets, which are no arguments. */
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** What the API answered. */
+/** An answer of the API. */
 export interface ApiAnswer {
   readonly status: number
   readonly headers: Headers
@@ -54,7 +54,7 @@ export interface ApiAnswer {
   readonly body: unknown
 }
 
-/** A stream of a test hub with all that a sender needs. */
+/** A stream of a test hub with everything that a sender needs. */
 export interface OpenStream {
   readonly streamId: string
   readonly ports: readonly number[]
@@ -69,13 +69,16 @@ export interface TestHub extends AsyncDisposable {
   readonly pid: number
   readonly process: ChildProcess
   readonly streams: ReadonlyMap<string, OpenStream>
-  /** The hub's own admin's token; empty at a later start on the same state, which can't tell it any more. */
+  /**
+   * The token of the hub's own admin; empty at a later start on the same state, when the hub can't tell the token
+   * again.
+   */
   readonly adminToken: string
   /** A request of the REST API, as the admin or with `token`; `null` asks as nobody. */
   api(method: string, path: string, body?: unknown, token?: string | null): Promise<ApiAnswer>
-  /** Puts a tenant's policy in force, whatever it was. */
+  /** Puts a tenant's policy in force, whatever it was before. */
   putPolicy(document: z.input<typeof policyDocumentSchema>, tenantId?: string): Promise<void>
-  /** A token as `POST /v1/tokens` takes it; of the default tenant unless it names another. */
+  /** A token as `POST /v1/tokens` makes it; of the default tenant unless it names another. */
   issueToken(wanted: { role: string; subject?: string; tenant_id?: string; grants?: object }): Promise<string>
   /** Changes the configuration's file and has it read again; answers what the hub's log says of that. */
   reload(edit: (toml: string) => string): Promise<Record<string, unknown>>
@@ -87,7 +90,7 @@ export interface TestHub extends AsyncDisposable {
   stop(): Promise<{ code: number | null; signal: NodeJS.Signals | null; ms: number }>
 }
 
-/** Starts the real hub as its users do, in a process of its own on free ports, with these streams. */
+/** Starts the real hub as users do, in a process of its own on free ports, with these streams. */
 export async function startHub(
   streams: readonly TestStream[],
   options: TestHubOptions = {},
@@ -264,7 +267,7 @@ function collectLog(child: ChildProcess, log: Record<string, unknown>[]): void {
   })
 }
 
-/** UDP ports that are free now: even ones, whose odd neighbour is free too. */
+/** UDP ports that are free now: even ports whose odd neighbour is free too. */
 export async function freeUdpPorts(count: number): Promise<number[]> {
   const ports: number[] = []
   while (ports.length < count) {

@@ -12,8 +12,8 @@ import { LARGEST_POLICY, numbered, worstBodiesOf } from './worst-bodies.ts'
 /** Nothing that a request carries holds the event loop for longer, ms on a machine of the speed that this was set for. */
 const LIMIT_MS = 20
 /**
- * Tried so often before a turn counts as too long: code that runs for the first time, garbage, and what else this machine
- * does cost more than what is looked for. One turn that is short enough shows that it can be.
+ * Number of tries before a turn counts as too long: code that runs for the first time, garbage collection and other
+ * work of this machine take longer than the fault in question. One short turn shows that a short turn is possible.
  */
 const TRIES = 20
 
@@ -47,7 +47,7 @@ const PATHS: readonly string[] = [
   `/${'%41'.repeat(4600)}`,
 ]
 
-/** What holds the event loop for too long, of what is asked for. */
+/** Requests that hold the event loop for too long. */
 class Slow {
   readonly found: string[] = []
   /** The longest turns, for the log. */
