@@ -1,10 +1,15 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { z } from 'zod'
-import { flatbuffersSchemas, ninjaFile, workerSources } from '../../tools/setup/worker/ninja-file.ts'
+import {
+  flatbuffersSchemas,
+  ninjaFile,
+  workerSources,
+  workerUnits,
+} from '../../tools/setup/worker/ninja-file.ts'
 
 const run = promisify(execFile)
 const repository = join(import.meta.dirname, '..', '..')
@@ -45,31 +50,32 @@ test('package-lock.json names every optional package of every package, or `npm c
   )
 })
 
-test('every source and schema that the installed worker lists exists and is compiled once', (t) => {
+test('every source and schema that the installed worker lists exists and is compiled once, in few units', (t) => {
   const text = (file: string) => readFileSync(join(worker, file), 'utf8')
   const sources = workerSources(text('meson.build'), text('deps/libwebrtc/meson.build'))
   const schemas = flatbuffersSchemas(text('fbs/meson.build'))
   t.true(sources.length > 200)
-  t.is(new Set(sources).size, sources.length)
   t.deepEqual(
     [...sources, ...schemas.map((schema) => `fbs/${schema}`)].filter(
       (file) => !existsSync(join(worker, file)),
     ),
     [],
   )
+  const units = workerUnits(sources, (file) => statSync(join(worker, file)).size)
+  t.deepEqual(units.flatMap((unit) => unit.sources).toSorted(), [...new Set(sources)].toSorted())
+  t.is(new Set(units.map((unit) => unit.name)).size, units.length)
+  t.true(units.length < 80, `${units.length} units`)
 })
 
-test('paths with spaces, colons and dollars survive in the Ninja file', (t) => {
+test('no path in the Ninja file tells where it is, so that its objects serve every clone', (t) => {
   const build = {
-    source: '/a b/$c:d',
-    shims: '/shims',
-    out: '/out',
     compiler: 'c++',
-    flags: [],
-    cflags: [],
-    libs: [],
+    flags: ['-O2'],
+    cflags: ['-Isrtp/include'],
+    libs: ['srtp/libsrtp2.a', '-luv'],
   }
-  const text = ninjaFile(build, ['src/main.cpp'], ['common.fbs'])
-  t.true(text.includes("-I'/a b/$$c:d/include'"))
-  t.true(text.includes('build obj/src/main.cpp.o: cxx /a$ b/$$c$:d/src/main.cpp || headers'))
+  const text = ninjaFile(build, [{ name: 'src-0', sources: ['src/main.cpp'] }], ['common.fbs'])
+  t.true(text.includes('-Ishims/include -Isource/include'))
+  t.true(text.includes('build obj/src-0.o: cxx units/src-0.cpp || headers'))
+  t.notRegex(text, /(^|[\s=I'"])\//m)
 })

@@ -57,8 +57,8 @@ mediasoup_worker_provide() {
   worker_cache
   local built="$cache/mediasoup-worker"
   if ! worker_starts "$built"; then
-    # Several clones may want the same binary at once: one provides it, the others wait for it here.
-    exec 8>"$cache/lock"
+    # Several clones may want a binary at once: one provides it, and uses the objects; the others wait for it here.
+    exec 8>"${cache%/*}/lock"
     flock --nonblock 8 || step "waiting for another set-up that provides the mediasoup worker" flock --timeout 1800 8
     worker_starts "$built" || worker_fetch || worker_build
     exec 8>&-
@@ -86,8 +86,8 @@ worker_fetch_attempt() {
 
 worker_build() {
   build_packages_install
-  step "building the mediasoup worker from source (4 to 10 minutes, once)" \
-    node_modules/.bin/node "$here/worker/build-worker.ts" node_modules/mediasoup "$built"
+  step "building the mediasoup worker from source (2 to 7 minutes, once)" \
+    node_modules/.bin/node "$here/worker/build-worker.ts" node_modules/mediasoup "${cache%/*}/objects" "$built"
   worker_starts "$built" || give_up "the mediasoup worker was built but does not start: run $built to see why"
   say "  mediasoup worker built with $(<"$built.txt")"
 }

@@ -1,15 +1,26 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { flatbuffersSchemas, ninjaFile, workerBinaryName, workerSources } from './ninja-file.ts'
+import {
+  flatbuffersSchemas,
+  ninjaFile,
+  unitText,
+  workerBinaryName,
+  workerSources,
+  workerUnits,
+} from './ninja-file.ts'
 import { buildOpensslSrtp, type SrtpLibrary } from './openssl-srtp.ts'
 
 /**
  * Builds the mediasoup worker from the package's own source against the distribution's libraries:
- * `node build-worker.ts <mediasoup package folder> <where the binary goes>`. The binary appears under its name only
- * when it is whole. Ninja's `[done/all]` lines go to stdout.
+ * `node build-worker.ts <mediasoup package folder> <folder of objects> <where the binary goes>`. The binary appears
+ * under its name only when it is whole. Ninja's `[done/all]` lines go to stdout.
+ *
+ * The folder of objects may hold those of an earlier build, of any clone: what has not changed since is not compiled
+ * again. One build at a time may use it.
  */
 const run = promisify(execFile)
 
@@ -26,31 +37,36 @@ const flags = [
 /** pkg-config modules: what the shims and libwebrtc include */
 const abseil = ['absl_flat_hash_map', 'absl_flat_hash_set', 'absl_hash', 'absl_strings', 'absl_optional']
 
-const [packageFolder, target] = process.argv.slice(2)
-if (packageFolder === undefined || target === undefined) {
-  throw new Error('usage: build-worker.ts <mediasoup package folder> <where the binary goes>')
+const [packageFolder, objects, target] = process.argv.slice(2)
+if (packageFolder === undefined || objects === undefined || target === undefined) {
+  throw new Error(
+    'usage: build-worker.ts <mediasoup package folder> <folder of objects> <where the binary goes>',
+  )
 }
-await build(resolve(packageFolder), resolve(target))
+await build(resolve(packageFolder), resolve(objects), resolve(target))
 
-async function build(mediasoup: string, binary: string): Promise<void> {
-  const out = `${dirname(binary)}/build`
-  await rm(out, { recursive: true, force: true })
+async function build(mediasoup: string, out: string, binary: string): Promise<void> {
   await mkdir(out, { recursive: true })
   say('getting libsrtp2 with OpenSSL')
   const srtp = await srtpLibrary(join(out, 'srtp'))
   say(`SRTP library: ${srtp.name}`)
-  const source = join(mediasoup, 'worker')
+  const source = join(out, 'source')
   const text = (file: string) => readFile(join(source, file), 'utf8')
+  const worker = join(mediasoup, 'worker')
+  for (const folder of ['src', 'include', 'fbs', 'deps/libwebrtc']) {
+    await mirror(join(worker, folder), join(source, folder))
+  }
+  await mirror(join(import.meta.dirname, 'shims'), join(out, 'shims'))
+  await put(join(source, 'meson.build'), await readFile(join(worker, 'meson.build')))
   const sources = workerSources(await text('meson.build'), await text('deps/libwebrtc/meson.build'))
   const schemas = flatbuffersSchemas(await text('fbs/meson.build'))
+  const units = workerUnits(sources, (file) => statSync(join(source, file)).size)
+  for (const unit of units) await put(join(out, 'units', `${unit.name}.cpp`), Buffer.from(unitText(unit)))
   await writeFile(
     join(out, 'build.ninja'),
     ninjaFile(
       {
-        source,
-        shims: join(import.meta.dirname, 'shims'),
-        out,
-        compiler: process.env.CXX ?? 'c++',
+        compiler: process.env.CXX ?? ((await onPath('ccache')) ? 'ccache c++' : 'c++'),
         flags,
         cflags: [...srtp.cflags, ...(await pkgConfig('--cflags', ['libuv', 'openssl', ...abseil]))],
         libs: [
@@ -62,16 +78,35 @@ async function build(mediasoup: string, binary: string): Promise<void> {
           '-ldl',
         ],
       },
-      sources,
+      units,
       schemas,
     ),
   )
   await ninja(out)
-  await run('strip', [join(out, workerBinaryName)])
-  await copyFile(join(out, workerBinaryName), `${binary}.partial`)
+  await run('strip', ['-o', `${binary}.partial`, join(out, workerBinaryName)])
   await writeFile(`${binary}.txt`, `${srtp.name}\n`)
   await rename(`${binary}.partial`, binary)
-  await rm(out, { recursive: true, force: true })
+}
+
+/** Makes `to` hold the files of `from`. A file that is the same already stays untouched: Ninja goes by its age. */
+async function mirror(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true })
+  const entries = await readdir(from, { withFileTypes: true })
+  const names = new Set(entries.map((entry) => entry.name))
+  for (const gone of await readdir(to)) {
+    if (!names.has(gone)) await rm(join(to, gone), { recursive: true })
+  }
+  for (const entry of entries) {
+    const [original, copy] = [join(from, entry.name), join(to, entry.name)]
+    await (entry.isDirectory() ? mirror(original, copy) : put(copy, await readFile(original)))
+  }
+}
+
+async function put(file: string, content: Buffer): Promise<void> {
+  const old = await readFile(file).catch(() => undefined)
+  if (old?.equals(content)) return
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, content)
 }
 
 async function srtpLibrary(folder: string): Promise<SrtpLibrary> {
@@ -85,6 +120,13 @@ async function srtpLibrary(folder: string): Promise<SrtpLibrary> {
       libs: ['-lsrtp2'],
     }
   }
+}
+
+async function onPath(program: string): Promise<boolean> {
+  return run('which', [program]).then(
+    () => true,
+    () => false,
+  )
 }
 
 async function pkgConfig(what: '--cflags' | '--libs', modules: readonly string[]): Promise<string[]> {
