@@ -117,14 +117,12 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   const hubPolicies = new HubPolicies((tenantId) => policies.effective(tenantId), rulesOf(config))
   const policyOf = (tenantId: string) => hubPolicies.of(tenantId)
   const decisions = new DecisionBook({
-    ...{
-      hubId: config.hubId,
-      topology: overlay.topology.snapshot,
-      policyOf,
-      publishers,
-      viewers,
-      workersFull,
-    },
+    hubId: config.hubId,
+    topology: overlay.topology.snapshot,
+    policyOf,
+    publishers,
+    viewers,
+    workersFull,
     connections: () => ({ ...options.connections(), most: config.maxConnections }),
   })
   const door: PublishDoor = {
@@ -138,7 +136,13 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     new AuditBursts({ write: audit, failed: (error) => events.error('audit', 'write', error) }),
   )
   const deps: FlowRouteDependencies = {
-    ...{ decisions, publishers, viewers, limits, door, streams, policyOf },
+    decisions,
+    publishers,
+    viewers,
+    limits,
+    door,
+    streams,
+    policyOf,
     audit,
     noteDecision: (draft, granted) => bursts.note(draft, granted),
     now: Date.now,

@@ -115,7 +115,10 @@ export function workerStatistics(sources: WorkerStatisticsSources): WorkersAnswe
       // A worker that dies meanwhile is not up.
       if (max_rss_mb === null) return []
       return {
-        ...{ index: slot.index, pid: slot.worker.pid, cpu: cpu.loadOf(slot.index), max_rss_mb },
+        index: slot.index,
+        pid: slot.worker.pid,
+        cpu: cpu.loadOf(slot.index),
+        max_rss_mb,
         streams: streams.lanesOn(slot),
         viewers: placement.viewersOn(slot),
         viewers_moved_here: mover.movedOf(slot.index).here,

@@ -1,9 +1,10 @@
 import type { types } from 'mediasoup'
 
-/** All streams between two routers share one socket each way, and pictures arrive at once. */
+/** Many streams share one socket each way, and pictures arrive at once. */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 
-const LISTEN_INFO: types.TransportListenInfo = {
+/** Of pipes on this machine: between two routers, and between a worker and its relay process. */
+export const LOOPBACK: types.TransportListenInfo = {
   protocol: 'udp',
   ip: '127.0.0.1',
   recvBufferSize: SOCKET_BUFFER_BYTES,
@@ -73,7 +74,7 @@ function pipeBetween(from: types.Router, to: types.Router): Promise<Pipe> {
 
 async function openPipe(from: types.Router, to: types.Router): Promise<Pipe> {
   const opening = [from, to].map((router) =>
-    router.createPipeTransport({ listenInfo: LISTEN_INFO, enableSctp: false }),
+    router.createPipeTransport({ listenInfo: LOOPBACK, enableSctp: false }),
   )
   const opened = await Promise.allSettled(opening)
   const ends = opened.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))

@@ -1,7 +1,7 @@
 import type { types } from 'mediasoup'
 import type { ViewerMediaStatistics } from '../common/wire/statistics-api.ts'
+import type { PileUp } from '../policy/link/queue.ts'
 import type { DeliveryReport } from '../policy/link/reported-bandwidth.ts'
-import type { PileUp } from '../policy/link-queue.ts'
 import { BandwidthManager } from './bandwidth-manager.ts'
 import { Estimation } from './estimation.ts'
 import { viewerStatistics } from './media-statistics.ts'

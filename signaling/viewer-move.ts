@@ -59,7 +59,9 @@ export class ViewerMove implements ViewerListener {
     const begun = performance.now()
     const outcome = await this.#run(place, startKbps, receiver)
     this.#session.moved({
-      ...{ outcome: outcome.kind, to: place.slot.index, tookMs: performance.now() - begun },
+      outcome: outcome.kind,
+      to: place.slot.index,
+      tookMs: performance.now() - begun,
       ...(outcome.kind !== 'moved' && { reason: outcome.reason }),
     })
     return outcome

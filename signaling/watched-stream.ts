@@ -1,6 +1,6 @@
 import type { Abr } from '../common/wire/flow-contract.ts'
 import type { View, WatchedStream as WatchedStreamInfo } from '../common/wire/viewer-protocol.ts'
-import type { PileUp } from '../policy/link-queue.ts'
+import type { PileUp } from '../policy/link/queue.ts'
 import type { StreamView } from '../policy/viewed-stream.ts'
 import type { Stream } from '../sfu/stream.ts'
 import type { CaptureClock } from '../sfu/stream-source.ts'

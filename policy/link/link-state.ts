@@ -1,5 +1,5 @@
-import { drainingMs, type PileUp } from '../link-queue.ts'
 import type { LinkAction, LinkFact, LinkSeen, LinkStream } from './link-terms.ts'
+import { drainingMs, type PileUp } from './queue.ts'
 import { estimateFromReport, freshBandwidth, type ReportedBandwidth } from './reported-bandwidth.ts'
 import { allAtLowest, KEEP_MARGIN, leastKbps, sentKbps, soundKbps, sum } from './sent.ts'
 import { type Bandwidth, byImportance, type Share } from './share-bandwidth.ts'

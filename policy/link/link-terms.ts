@@ -1,5 +1,5 @@
-import type { PileUp } from '../link-queue.ts'
 import type { ViewedStream } from '../viewed-stream.ts'
+import type { PileUp } from './queue.ts'
 import type { DeliveryReport } from './reported-bandwidth.ts'
 import type { Share } from './share-bandwidth.ts'
 

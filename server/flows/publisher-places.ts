@@ -94,7 +94,9 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
     const before = entry.holder
     if (before && !sameProgram(before, publisherId) && !this.#hasStopped(entry)) throw taken(stream_id)
     const holder: Holder = {
-      ...{ publisherId, listener, since: this.#now() },
+      publisherId,
+      listener,
+      since: this.#now(),
       stopListening: this.#flows.listen(contract_id, (event) => {
         if (event.type === 'contract') listener.contractChanged(event.contract)
         else this.#over(contract_id, entry, listener, event.reason)

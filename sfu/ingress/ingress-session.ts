@@ -86,7 +86,9 @@ export class IngressSession implements AsyncDisposable {
         recovered: () => tell({ type: 'recovered' }),
         capture: ({ rtp90k, captureUnixMs, source }) =>
           tell({
-            ...{ type: 'capture', rtp90k, source },
+            type: 'capture',
+            rtp90k,
+            source,
             // Lanes go by the steady clock. What other machines compare with their clocks goes by the wall clock.
             capture_unix_ms: source === 'arrival' ? wallOf(SYSTEM_CLOCK, captureUnixMs) : captureUnixMs,
           }),

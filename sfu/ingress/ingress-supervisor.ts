@@ -10,13 +10,11 @@ import {
   ingressToHubSchema,
   type RistInput,
 } from '../../common/wire/ingress-ipc.ts'
-import { compileCacheEnv, fillCompileCache } from './compile-cache.ts'
+import { fillCompileCache, packetProcess } from '../packet-process.ts'
 import { KnockGate } from './knock-gate.ts'
 import { KnockListener } from './knock-listener.ts'
 
 const ENTRY = fileURLToPath(new URL('./ingress-main.ts', import.meta.url))
-/** Media is in buffers outside the heap. The young generation needs little room, but takes up to 48 MB by default. */
-const NODE_FLAGS = ['--max-semi-space-size=1']
 const PACE = { initialMs: 50, maxMs: 5000, factor: 2, healthyMs: 10_000 }
 /** The process reports its cursors ten times a second. A new process has more to do before it listens. */
 const SILENCE = { startMs: 10_000, workMs: 3000 }
@@ -79,7 +77,7 @@ export class IngressSupervisor implements AsyncDisposable {
     this.#logger = logger.child({ room: 'sfu', stream_id: spec.streamId })
     this.#supervisor = new Supervisor<HubToIngress, IngressToHub>({
       name: 'ingress',
-      program: () => ({ entry: ENTRY, nodeFlags: NODE_FLAGS, env: compileCacheEnv }),
+      program: () => packetProcess(ENTRY),
       said: ingressToHubSchema,
       pace: PACE,
       silence: { ...SILENCE, watch: shared.watch },

@@ -3,10 +3,15 @@ import { machineMs } from '../../common/clock.ts'
 import type { Cursors, LaneClockState } from '../../common/wire/lane-ipc.ts'
 
 /**
- * Sequence numbers skipped past the last reported cursor after a crash: more than any ingress sends between two
- * reports, and fewer than mediasoup takes for a new stream (3000, RFC 3550 appendix A.1 MAX_DROPOUT).
+ * Sequence numbers skipped past the last reported position after a crash: more than any process sends of an SSRC
+ * between two reports, and fewer than mediasoup takes for a new stream (3000, RFC 3550 appendix A.1 MAX_DROPOUT).
  */
-const CRASH_SEQUENCE_GAP = 600
+const CRASH_GAP = 600
+
+/** A sequence number behind everything that a process may have sent since it reported `sequence` and died. */
+export function afterCrash(sequence: number): number {
+  return (sequence + CRASH_GAP) & 0xffff
+}
 
 /**
  * What stays the same for a lane's viewers while everything under the lane is replaced: SSRCs, sequence numbers and the
@@ -54,8 +59,7 @@ export class LaneIdentity {
 
   /** An ingress process died after its last report: skips everything that it may still have sent. */
   skipUnreported(): void {
-    for (const [ssrc, next] of this.#sequences)
-      this.#sequences.set(ssrc, (next + CRASH_SEQUENCE_GAP) & 0xffff)
+    for (const [ssrc, next] of this.#sequences) this.#sequences.set(ssrc, afterCrash(next))
   }
 }
 

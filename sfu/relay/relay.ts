@@ -8,18 +8,15 @@ import {
   type RelayTrack,
   relayToHubSchema,
 } from '../../common/wire/relay-ipc.ts'
-import { compileCacheEnv } from '../ingress/compile-cache.ts'
+import { packetProcess } from '../packet-process.ts'
+import { LOOPBACK } from '../router-pipes.ts'
 import { skipUnreported } from './relayed-track.ts'
 
 const ENTRY = fileURLToPath(new URL('./relay-main.ts', import.meta.url))
-/** Packets live outside the heap; the young generation needs little room and takes up to 48 MB unasked. */
-const NODE_FLAGS = ['--max-semi-space-size=1']
 const PACE = { initialMs: 50, maxMs: 5000, factor: 2, healthyMs: 10_000 }
 const STOP_WITHIN_MS = 1500
 /** The process reports twice a second. */
 const SILENCE = { startMs: 10_000, workMs: 3000 }
-/** All publishers of a worker share one socket each way, and pictures arrive at once. */
-const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 
 export interface RelayDependencies {
   readonly watch: ChildWatch
@@ -45,7 +42,7 @@ export class Relay implements AsyncDisposable {
     this.#port = port
     this.#supervisor = new Supervisor({
       name: 'relay',
-      program: () => ({ entry: ENTRY, nodeFlags: NODE_FLAGS, env: compileCacheEnv }),
+      program: () => packetProcess(ENTRY),
       said: relayToHubSchema,
       pace: PACE,
       stopWithinMs: STOP_WITHIN_MS,
@@ -100,14 +97,7 @@ export class Relay implements AsyncDisposable {
   }
 
   async #open(router: types.Router): Promise<types.PipeTransport> {
-    const transport = await router.createPipeTransport({
-      listenInfo: {
-        protocol: 'udp',
-        ip: '127.0.0.1',
-        recvBufferSize: SOCKET_BUFFER_BYTES,
-        sendBufferSize: SOCKET_BUFFER_BYTES,
-      },
-    })
+    const transport = await router.createPipeTransport({ listenInfo: LOOPBACK })
     try {
       await transport.connect({ ip: '127.0.0.1', port: this.#port })
       this.#target = { ip: '127.0.0.1', port: transport.tuple.localPort }

@@ -1,5 +1,6 @@
 import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
 import type { RelayPosition, RelayTrack } from '../../common/wire/relay-ipc.ts'
+import { afterCrash } from '../lane/lane-identity.ts'
 import { PictureIds } from './picture-ids.ts'
 
 const HEADER_BYTES = 12
@@ -7,10 +8,6 @@ const MARKER = 0x80
 const TICKS_PER_MS = 90
 /** The least step between the pictures of two inputs: one frame at 30 per second. */
 const STEP_S = 1 / 30
-
-/** More than any process sends of an SSRC between two reports, and fewer than mediasoup takes for a new stream (3000,
- * RFC 3550 appendix A.1 MAX_DROPOUT). */
-const CRASH_SEQUENCE_GAP = 600
 
 /** Where an SSRC begins that never sent: at numbers of chance, as RFC 3550 section 5.1 wants. */
 export function firstPosition(
@@ -37,7 +34,7 @@ export function firstPosition(
  * anchored from now on steps over whatever the process may have sent since.
  */
 export function skipUnreported({ position: { last } }: RelayTrack): void {
-  last.sequence = (last.sequence + CRASH_SEQUENCE_GAP) & 0xffff
+  last.sequence = afterCrash(last.sequence)
 }
 
 /** One object serves all tracks: nothing is allocated per packet. */

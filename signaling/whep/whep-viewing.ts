@@ -2,10 +2,10 @@ import type { types } from 'mediasoup'
 import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 import type { ConsumerInfo, HubNews } from '../../common/wire/viewer-protocol.ts'
+import { DeliveryReports } from '../../sfu/delivery-reports.ts'
 import { canEstimate } from '../../sfu/estimation.ts'
 import type { MediaEvents } from '../../sfu/media-events.ts'
 import type { PayloadRouters } from '../../sfu/payload-routers.ts'
-import { ReportedEstimate } from '../../sfu/reported-estimate.ts'
 import type { Stream } from '../../sfu/stream.ts'
 import type { WebRtcEnd } from '../../sfu/web-rtc-end.ts'
 import type { WorkerSlot } from '../../sfu/worker-pool.ts'
@@ -142,7 +142,7 @@ export class WhepViewing implements SessionMedia, WatchingClient {
     this.#refuseIfOver()
     if (!canEstimate(tracks.capabilities))
       this.#stack.use(
-        new ReportedEstimate({
+        new DeliveryReports({
           video: () => watched.media?.video,
           delivered: (report, passedMs) => viewer.delivered(report, passedMs),
         }),

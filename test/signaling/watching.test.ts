@@ -91,7 +91,13 @@ async function openRig() {
   const capabilities: types.RtpCapabilities = slot.router.rtpCapabilities
   const transports = async () => (await slot.router.dump()).transportIds.length
   return {
-    ...{ pool, flows, recorded, openStream, grant, transports, receiver: () => ({ capabilities }) },
+    pool,
+    flows,
+    recorded,
+    openStream,
+    grant,
+    transports,
+    receiver: () => ({ capabilities }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

@@ -8,7 +8,7 @@ const RECORDED = resolve(import.meta.dirname, '../recorded')
 
 /**
  * Links of the `abr` bench, recorded with the bandwidth manager that decided before this machine: what the manager did
- * is what the machine is to do. Only how long a queue drains is by today's `policy/link-queue.ts`.
+ * is what the machine is to do. Only how long a queue drains is by today's `policy/link/queue.ts`.
  */
 for (const name of readdirSync(RECORDED).filter((each) => each.endsWith('.jsonl')))
   test(`on a recorded link it decides as was decided then: ${name}`, (t) => {

@@ -15,7 +15,7 @@ export interface ReportedViewer {
  * Tells how a viewer's pictures arrive by its RTCP reports, where its receiver has other ids for the header extensions
  * of the worker's own estimate. Once a second it reads the statistics of one consumer.
  */
-export class ReportedEstimate implements Disposable {
+export class DeliveryReports implements Disposable {
   readonly #viewer: ReportedViewer
   readonly #timer: NodeJS.Timeout
   #seen: {

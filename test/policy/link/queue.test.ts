@@ -1,5 +1,5 @@
 import test from 'ava'
-import { drainingMs } from '../../policy/link-queue.ts'
+import { drainingMs } from '../../../policy/link/queue.ts'
 
 test('a queue is as long as the last picture was late, and what came on top since', (t) => {
   // 4.8 Mb/s on 1.2: a picture seen 160 ms late was sent 210 ms ago, and each of these ms made the queue 3 ms longer.

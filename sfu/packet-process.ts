@@ -1,20 +1,28 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { Child } from '../../common/supervision/child.ts'
+import { Child, type OurProgram } from '../common/supervision/child.ts'
 
-const ROOT = resolve(import.meta.dirname, '../..')
+const ROOT = resolve(import.meta.dirname, '..')
 const FOLDER = join(ROOT, '.cache/compile')
 /** Records for which sources the cache is complete. */
 const STAMP = join(FOLDER, 'ingress.stamp')
-/** Where the TypeScript of an ingress process is. */
-const SOURCES = ['sfu/ingress', 'common']
+/** Where the TypeScript of these processes is. */
+const SOURCES = ['sfu', 'common']
 /** Filling takes 0.3 s, more on a busy machine. Everything also works without the cache. */
 const FILL_WITHIN_MS = 10_000
 const STOP_WITHIN_MS = 2000
 
+/** Packets are in buffers outside the heap. The young generation needs little room, but takes up to 48 MB by default. */
+const NODE_FLAGS = ['--max-semi-space-size=1']
+
+/** A process that only handles packets: an ingress or a relay. */
+export function packetProcess(entry: string): OurProgram {
+  return { entry, nodeFlags: NODE_FLAGS, env: compileCacheEnv }
+}
+
 /**
- * Makes Node keep the compiled source of an ingress process. Without the cache every such process loads Node's type
+ * Makes Node keep the compiled source of a process. Without the cache every such process loads Node's type
  * stripper, a WebAssembly program that runs for a quarter of a second and keeps 26 MB for good.
  */
 export const compileCacheEnv = { NODE_COMPILE_CACHE: FOLDER } as const
