@@ -7,6 +7,7 @@ import { Collection } from '../store/collection.ts'
 import type { Sealer } from '../store/sealing.ts'
 import type { Store } from '../store/store.ts'
 import { Deadlines } from './deadlines.ts'
+import { LateDeletions } from './late-deletions.ts'
 import {
   contractOf,
   flowSecretsSchema,
@@ -18,9 +19,6 @@ import {
   USUAL_PRIORITY,
 } from './publisher-flow.ts'
 import { hashOf } from './ticket.ts'
-
-/** How long after a failure the store is asked again to delete ended contracts, ms. */
-const DELETE_AGAIN_MS = 1000
 
 /** Starts and stops media with its contract. */
 export interface PublisherMedia {
@@ -82,7 +80,7 @@ export class PublisherFlows implements Disposable {
   /** Contracts of which nobody was told yet. */
   readonly #beginning = new Set<string>()
   /** Ended contracts that the store has not deleted yet. */
-  readonly #deletions = new Set<NodeJS.Timeout>()
+  readonly #deletions = new LateDeletions()
   /** Ends of contracts by the steady clock, unix ms. */
   readonly #endsAt = new Map<string, number>()
   readonly #expiry: Deadlines
@@ -248,7 +246,7 @@ export class PublisherFlows implements Disposable {
       await this.#delete(flow, record)
     } catch (error) {
       // Otherwise the contract would be back after a restart.
-      this.#deleteLater(flow, record)
+      this.#deletions.add(() => this.#delete(flow, record))
       throw error
     } finally {
       await closed
@@ -294,19 +292,11 @@ export class PublisherFlows implements Disposable {
 
   [Symbol.dispose](): void {
     this.#expiry[Symbol.dispose]()
-    for (const timer of this.#deletions) clearTimeout(timer)
+    this.#deletions[Symbol.dispose]()
   }
 
   #delete({ contract }: PublisherFlow, audit: AuditDraft): Promise<void> {
     return this.#stored.delete(contract.tenant_id, contract.contract_id, { audit: [audit] })
-  }
-
-  #deleteLater(flow: PublisherFlow, audit: AuditDraft): void {
-    const timer = setTimeout(() => {
-      this.#deletions.delete(timer)
-      this.#delete(flow, audit).catch(() => this.#deleteLater(flow, audit))
-    }, DELETE_AGAIN_MS)
-    this.#deletions.add(timer)
   }
 
   #inTurn<T>(contractId: string, change: () => Promise<T>): Promise<T> {

@@ -20,6 +20,7 @@ import { Collection } from '../store/collection.ts'
 import type { Store } from '../store/store.ts'
 import { Deadlines } from './deadlines.ts'
 import { auditOf, grantedOrThrow, type Taking } from './decision-book.ts'
+import { LateDeletions } from './late-deletions.ts'
 import { newContractId } from './new-contract.ts'
 import { type Proof, proofOf, proofSchema } from './proof.ts'
 import { ownerOf } from './publisher-flow.ts'
@@ -27,8 +28,6 @@ import { ownerOf } from './publisher-flow.ts'
 /** A contract is renewed when this share of its life is over. */
 const RENEW_AT = 0.5
 const RETRY = { initialMs: 1000, maxMs: 30_000, factor: 2 }
-/** How long after a failure the store is asked again to delete ended contracts, ms. */
-const DELETE_AGAIN_MS = 1000
 /** Most that a tenant may have. */
 const MOST_OF_TENANT = 200
 
@@ -110,7 +109,7 @@ export class StandingSubscriptions implements Disposable {
   readonly #takers = new Map<string, Taker>()
   readonly #expiry: Deadlines
   /** Ended ones that the store did not take yet. */
-  readonly #deletions = new Set<NodeJS.Timeout>()
+  readonly #deletions = new LateDeletions()
   #taking: Pick<Taking, 'decisions' | 'noteDecision'> | null = null
 
   constructor(options: StandingSubscriptionsOptions) {
@@ -211,7 +210,7 @@ export class StandingSubscriptions implements Disposable {
       await this.#delete(kept, record)
     } catch (error) {
       // Otherwise the contract would be back after a restart.
-      this.#deleteLater(kept, record)
+      this.#deletions.add(() => this.#delete(kept, record))
       throw error
     }
     return true
@@ -237,7 +236,7 @@ export class StandingSubscriptions implements Disposable {
   [Symbol.dispose](): void {
     this.#taking = null
     this.#expiry[Symbol.dispose]()
-    for (const timer of this.#deletions) clearTimeout(timer)
+    this.#deletions[Symbol.dispose]()
     for (const kept of this.#kept.values()) {
       clearTimeout(kept.timer)
       kept.taken?.media[Symbol.dispose]()
@@ -359,14 +358,6 @@ export class StandingSubscriptions implements Disposable {
 
   #delete({ tenantId, subscriptionId }: Kept, record: AuditDraft): Promise<void> {
     return this.#documents.delete(tenantId, subscriptionId, { audit: [record] })
-  }
-
-  #deleteLater(kept: Kept, record: AuditDraft): void {
-    const timer = setTimeout(() => {
-      this.#deletions.delete(timer)
-      this.#delete(kept, record).catch(() => this.#deleteLater(kept, record))
-    }, DELETE_AGAIN_MS)
-    this.#deletions.add(timer)
   }
 }
 
