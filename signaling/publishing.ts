@@ -8,7 +8,7 @@ import { connectionGone } from './session-peer.ts'
 export interface PublishingClient extends PublishingListener, PublisherListener {
   /** It was let in: nobody else publishes the stream now. */
   admitted?(place: PublisherPlace): void
-  /** An operation on the viewer's media failed and was contained. */
+  /** An operation on the publisher's media failed and was contained. */
   mediaFailed(error: unknown): void
 }
 
