@@ -196,8 +196,17 @@ function unknownKeys(file: Record<string, unknown>): string[] {
 
 function streamProblems(streams: readonly ConfiguredStream[]): string[] {
   const seen = new Set<string>()
-  return streams.flatMap(({ stream_id, authentication, username, password }, index) => {
+  const portOf = new Map<number, string>()
+  return streams.flatMap(({ stream_id, ports, authentication, username, password }, index) => {
     const problems: string[] = []
+    for (const port of ports ?? []) {
+      const other = portOf.get(port)
+      if (other !== undefined)
+        problems.push(
+          `streams.${index}.ports (config file): ${port} is a port of "${other}" already; each link needs a port of its own`,
+        )
+      portOf.set(port, stream_id)
+    }
     if (seen.has(stream_id))
       problems.push(`streams.${index}.stream_id (config file): "${stream_id}" stands there twice`)
     seen.add(stream_id)

@@ -106,6 +106,16 @@ test('bad streams are named by their place, never by their secrets', (t) => {
   t.regex(problems(['--config', file(STREAM + STREAM)])[0]!, /streams\.1\.stream_id .*twice/)
 })
 
+test('each link of each stream has a port of its own', (t) => {
+  const withPorts = (id: string, ports: string) =>
+    `${STREAM.replace('cam-1', id).trimEnd()}\nports = [${ports}]\n`
+  const found = problems(['--config', file(withPorts('a', '9500, 9502') + withPorts('b', '9504, 9502'))])
+  t.deepEqual(found, [
+    'streams.1.ports (config file): 9502 is a port of "a" already; each link needs a port of its own',
+  ])
+  t.regex(problems(['--config', file(withPorts('a', '9500, 9500'))])[0]!, /9500 is a port of "a" already/)
+})
+
 test('SRP is mandatory unless a stream says otherwise', (t) => {
   const bare = STREAM.replace('username = "field"', '')
   t.regex(problems(['--config', file(bare)])[0]!, /^streams\.0 .*username and password are needed/)

@@ -99,10 +99,12 @@ export async function startHub(
   const config = join(folder, 'hub.toml')
   const opened = new Map<string, OpenStream>()
   const tables: string[] = []
+  // All at once: ports that are asked for one after the other may be the same.
+  const free = await freeUdpPorts(streams.reduce((sum, { links = 2 }) => sum + links, 0))
   for (const { streamId, streamClass = 'focus', links = 2, authentication = 'srp', ...access } of streams) {
     const stream: OpenStream = {
       streamId,
-      ports: access.ports ?? (await freeUdpPorts(links)),
+      ports: access.ports ?? free.splice(0, links),
       passphrase: randomBytes(18).toString('base64url'),
       username: `user-${streamId}`,
       password: randomBytes(18).toString('base64url'),
