@@ -40,6 +40,8 @@ test('a second rendition gives viewers new consumers on the same transport, also
   )
   for (const one of [viewer, ...others]) {
     const [newVideo, newAudio] = [await one.track('video'), await one.track('audio')]
+    const { timestamp } = newVideo.packets[0]!
+    await until(() => newVideo.packets.some((packet) => packet.timestamp !== timestamp), 'a whole picture')
     t.true(accessUnitTypes(newVideo.packets, 0).includes(IDR))
     t.true(newAudio.packets.length > 0)
     t.is(one.tracks.filter(open).length, 2, 'one consumer of each kind')
