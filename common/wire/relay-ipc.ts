@@ -21,6 +21,11 @@ export const relayPositionSchema = z.strictObject({
   from: ssrc,
   shift: pictureIds.extend({ sequence: uint16, timestamp: uint32 }),
   last: pictureIds.extend({ sequence: uint16, timestamp: uint32, marker: z.boolean() }),
+  /**
+   * Of `machineMs`: the process that reported this has died, and its last report, of whatever track, was then. What left
+   * afterwards is unknown. Null while the process runs.
+   */
+  reported_ms: z.number().nullable(),
 })
 export type RelayPosition = z.infer<typeof relayPositionSchema>
 
@@ -31,6 +36,8 @@ export const relayTrackSchema = z.strictObject({
   clock_rate: z.union([z.literal(48_000), z.literal(90_000)]),
   /** Whether the payload has picture ids, and in which form. */
   picture_ids: z.enum(['vp8', 'vp9']).nullable(),
+  /** Whether the track is one of several layers: after a silence, viewers go on with a keyframe and numbers of their own. */
+  layered: z.boolean(),
   /** The last that was heard of it. */
   position: relayPositionSchema,
   clock: laneClockSchema,
@@ -50,7 +57,12 @@ export type HubToRelay = z.infer<typeof hubToRelaySchema>
 export const relayToHubSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready') }),
   /** Twice a second: a sign of life, with the tracks that sent something since. */
-  z.strictObject({ type: z.literal('positions'), positions: z.array(relayPositionSchema) }),
+  z.strictObject({
+    type: z.literal('positions'),
+    /** Of `machineMs`. */
+    at_ms: z.number(),
+    positions: z.array(relayPositionSchema),
+  }),
   z.strictObject({ type: z.literal('failed'), message: z.string() }),
 ])
 export type RelayToHub = z.infer<typeof relayToHubSchema>

@@ -102,6 +102,7 @@ export class PublishedLane implements Disposable {
       from: encodings[index]!.ssrc!,
       clock_rate: CLOCK_RATES[kind],
       picture_ids: pictureIdsOf(rtpParameters),
+      layered: producer.type !== 'simple',
       position: this.#positionOf(ssrc, kind),
       clock: this.#identity.clock,
     }))

@@ -1,3 +1,4 @@
+import { machineMs } from '../../common/clock.ts'
 import { messageOf } from '../../common/errors.ts'
 import { Parent } from '../../common/supervision/parent.ts'
 import { type HubToRelay, hubToRelaySchema, type RelayToHub } from '../../common/wire/relay-ipc.ts'
@@ -26,7 +27,10 @@ async function handle(message: HubToRelay): Promise<void> {
     case 'start': {
       const opened = await RelaySession.open(message.rtp_port)
       session = opened
-      setInterval(() => hub.tell({ type: 'positions', positions: opened.positions() }), POSITIONS_EVERY_MS)
+      setInterval(
+        () => hub.tell({ type: 'positions', at_ms: machineMs(), positions: opened.positions() }),
+        POSITIONS_EVERY_MS,
+      )
       return hub.tell({ type: 'ready' })
     }
     case 'connect':

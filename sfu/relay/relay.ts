@@ -10,7 +10,7 @@ import {
 } from '../../common/wire/relay-ipc.ts'
 import { packetProcess } from '../packet-process.ts'
 import { LOOPBACK } from '../router-pipes.ts'
-import { skipUnreported } from './relayed-track.ts'
+import { noteDeath } from './relayed-track.ts'
 
 const ENTRY = fileURLToPath(new URL('./relay-main.ts', import.meta.url))
 const PACE = { initialMs: 50, maxMs: 5000, factor: 2, healthyMs: 10_000 }
@@ -34,6 +34,8 @@ export class Relay implements AsyncDisposable {
   readonly #tracks = new Map<number, RelayTrack>()
   #transport: Promise<types.PipeTransport> | null = null
   #router: types.Router | null = null
+  /** When the process reported last, of `machineMs`. */
+  #reportedMs = 0
   /** Where the worker listens; null before the first transport. */
   #target: { readonly ip: string; readonly port: number } | null = null
 
@@ -51,7 +53,7 @@ export class Relay implements AsyncDisposable {
       started: (child) => this.#begin((message) => child.send(message)),
       heard: (message) => this.#heard(message, trouble),
       ended: ({ how }) => {
-        for (const track of this.#tracks.values()) skipUnreported(track)
+        for (const { position } of this.#tracks.values()) noteDeath(position, this.#reportedMs)
         trouble('died', `relay process: ${how}`)
       },
     })
@@ -119,10 +121,12 @@ export class Relay implements AsyncDisposable {
   #heard(message: RelayToHub, trouble: RelayDependencies['trouble']): void {
     if (message.type === 'ready') this.#supervisor.working()
     else if (message.type === 'failed') trouble('failed', message.message)
-    else
+    else {
+      this.#reportedMs = message.at_ms
       for (const position of message.positions) {
         const track = this.#tracks.get(position.ssrc)
         if (track) track.position = position
       }
+    }
   }
 }

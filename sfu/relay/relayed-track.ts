@@ -26,16 +26,28 @@ export function firstPosition(
       base_layer: ssrc & 0xff,
       marker: true,
     },
+    reported_ms: null,
   }
 }
 
 /**
- * A relay process died after its last report. An input whose shift was reported goes on exactly where it was. What is
- * anchored from now on steps over whatever the process may have sent since.
+ * A relay process died after it had reported `position`; its last report, of whatever track, was at `reportedMs` of
+ * `machineMs`. Two deaths without a report between them leave twice as much unknown.
  */
-export function skipUnreported({ position: { last } }: RelayTrack): void {
-  last.sequence = afterCrash(last.sequence)
+export function noteDeath(position: RelayPosition, reportedMs: number): void {
+  if (position.reported_ms !== null) position.last.sequence = afterCrash(position.last.sequence)
+  position.reported_ms = reportedMs
 }
+
+/**
+ * After this without a packet, ms, mediasoup takes a stream for inactive: consumers of one of several layers drop it, and go
+ * on at a keyframe with numbers of their own (RtpStreamRecv, InactivityCheckIntervalMs).
+ */
+const SILENT_MS = 1500
+/** A process that dies has reported this long ago at most, ms: twice a second, and late by as much. */
+const UNREPORTED_MS = 1000
+/** A retransmission comes fewer packets late than this. */
+const LATE_PACKETS = 4096
 
 /** One object serves all tracks: nothing is allocated per packet. */
 const ids = new PictureIds()
@@ -52,12 +64,16 @@ export class RelayedTrack {
   #anchored: boolean
   /** Something left since `takePosition` was asked last. */
   #moved = false
+  /** When the last packet came, of the clock of `restamp`; infinite before the first. */
+  #cameMs = Number.POSITIVE_INFINITY
+  /** The input's sequence number at the end of its last silence: what comes from before it is too late. -1 without one. */
+  #floor = -1
 
   constructor(track: RelayTrack) {
     this.#track = track
     const { ssrc, from, position } = track
     this.#anchored = position.from === from
-    this.#position = { ssrc, from, shift: { ...position.shift }, last: { ...position.last } }
+    this.#position = { ...position, ssrc, from, shift: { ...position.shift }, last: { ...position.last } }
   }
 
   get ssrc(): number {
@@ -87,7 +103,7 @@ export class RelayedTrack {
   /**
    * Makes an RTP packet of the input the lane's, in place.
    * @param nowMs of the clock that the lane's position is in
-   * @returns false for what is no RTP packet
+   * @returns false for what is no RTP packet, and for what comes from before a silence
    */
   restamp(packet: Buffer, nowMs: number): boolean {
     const payload = payloadAt(packet)
@@ -100,7 +116,8 @@ export class RelayedTrack {
     if (!this.#anchored) {
       this.#anchored = true
       // A picture that the input before left unfinished is to look unfinished.
-      shift.sequence = (last.sequence + (last.marker ? 1 : 2) - sequence) & 0xffff
+      const left = this.#position.reported_ms === null ? last.sequence : afterCrash(last.sequence)
+      shift.sequence = (left + (last.marker ? 1 : 2) - sequence) & 0xffff
       const now = laneTime(this.#track.clock, this.#track.clock_rate, nowMs)
       const least = (last.timestamp + Math.round(STEP_S * this.#track.clock_rate)) >>> 0
       shift.timestamp = ((isAfter32(now, least) ? now : least) - timestamp) >>> 0
@@ -108,6 +125,13 @@ export class RelayedTrack {
         shift.picture = (last.picture + 1 - ids.picture(packet)) & 0x7fff
         shift.base_layer = (last.base_layer + 1 - ids.baseLayer(packet)) & 0xff
       }
+    }
+    if (this.#wasSilent(nowMs)) this.#closeGap(sequence)
+    this.#cameMs = nowMs
+    this.#position.reported_ms = null
+    if (this.#floor >= 0) {
+      if (isBefore16(sequence, this.#floor)) return false
+      if (((sequence - this.#floor) & 0xffff) > LATE_PACKETS) this.#floor = -1
     }
     const outSequence = (sequence + shift.sequence) & 0xffff
     const outTimestamp = (timestamp + shift.timestamp) >>> 0
@@ -122,7 +146,7 @@ export class RelayedTrack {
       baseLayer = (ids.baseLayer(packet) + shift.base_layer) & 0xff
       ids.write(packet, picture, baseLayer)
     }
-    if (((outSequence - last.sequence) & 0xffff) < 0x8000) {
+    if (!isBefore16(outSequence, last.sequence)) {
       last.sequence = outSequence
       last.marker = (packet[1]! & MARKER) !== 0 || !this.isVideo
       if (isAfter32(outTimestamp, last.timestamp)) {
@@ -133,6 +157,28 @@ export class RelayedTrack {
     }
     this.#moved = true
     return true
+  }
+
+  /**
+   * Whether viewers' consumers have dropped the track, so that nothing is owed to the numbers of before. Of a silence that
+   * began under a process that died, the first part is not known.
+   */
+  #wasSilent(nowMs: number): boolean {
+    const { reported_ms } = this.#position
+    if (reported_ms === null) return nowMs - this.#cameMs > SILENT_MS
+    return this.#track.layered && nowMs - reported_ms > SILENT_MS + UNREPORTED_MS
+  }
+
+  /**
+   * Goes on behind the last number after a silence. The numbers that the input lost would count as packets lost by the lane,
+   * for which mediasoup switches all layers off once more, for a second. One number stays empty: decoders are to see that
+   * pictures are missing.
+   */
+  #closeGap(sequence: number): void {
+    const { shift, last } = this.#position
+    if (isBefore16((sequence + shift.sequence) & 0xffff, last.sequence)) return
+    shift.sequence = (last.sequence + 2 - sequence) & 0xffff
+    this.#floor = sequence
   }
 
   /** An RTP timestamp of the input in the lane's time; null before the input's first packet. */
@@ -153,6 +199,11 @@ function payloadAt(packet: Buffer): number {
   if ((packet[0]! & 0x10) === 0) return at
   if (at + 4 > packet.length) return packet.length + 1
   return at + 4 + ((packet[at + 2]! << 8) | packet[at + 3]!) * 4
+}
+
+/** Whether `a` comes before `b` modulo 2^16. */
+function isBefore16(a: number, b: number): boolean {
+  return ((a - b) & 0xffff) >= 0x8000
 }
 
 /** Whether `a` comes after `b` modulo 2^32. */

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { type RelayPosition, type RelayTrack, relayPositionSchema } from '../../../common/wire/relay-ipc.ts'
-import { firstPosition, RelayedTrack, skipUnreported } from '../../../sfu/relay/relayed-track.ts'
+import { firstPosition, noteDeath, RelayedTrack } from '../../../sfu/relay/relayed-track.ts'
 import { SeededRandom } from '../../fuzz/seeded-random.ts'
 
 /** What a lane makes of its inputs' packets, without I/O. */
@@ -15,6 +15,7 @@ function trackOf(from: number, over: Partial<RelayTrack> = {}): RelayTrack {
     from,
     clock_rate: 90_000,
     picture_ids: null,
+    layered: false,
     position: firstPosition(LANE, CLOCK, 90_000),
     clock: CLOCK,
     ...over,
@@ -108,7 +109,7 @@ test('any sequence of inputs, losses, reordering and crashes gives one stream th
         if (random.below(25) === 0) {
           // The process dies; its successor knows what was reported last.
           track = { ...track, position: structuredClone(position) }
-          skipUnreported(track)
+          noteDeath(track.position, nowMs)
           position = track.position
           // An input that was anchored but not reported is anchored again.
           if (track.position.from !== from) inputLast = null
@@ -224,5 +225,49 @@ test('nothing is made of what is no RTP packet, and payloads without ids are lef
     const packet = packetOf({ sequence: 1, timestamp: 1, payload })
     t.true(track.restamp(packet, 1))
     t.deepEqual([...packet.subarray(12)], payload)
+  }
+})
+
+/** Packets of a picture of an input at some moment; each picture has one packet. */
+function runner(track: RelayedTrack) {
+  return (sequence: number, nowMs: number): { sequence: number; timestamp: number } | null => {
+    const packet = packetOf({ sequence, timestamp: nowMs * 90, marker: true })
+    return track.restamp(packet, nowMs) ? read(packet) : null
+  }
+}
+
+test('a silence leaves a hole of one number, not of all that the input lost, and time goes on', (t) => {
+  for (const sequence of [1000, 65_400, 65_535]) {
+    const run = runner(new RelayedTrack(trackOf(1)))
+    const before = run(sequence, 2_000)!
+    const short = run(sequence + 100, 3_400)!
+    t.is(after16(short.sequence, before.sequence), 100, 'what is short is a loss, which may be repaired')
+    const long = run(sequence + 400, 6_400)!
+    t.is(after16(long.sequence, short.sequence), 2)
+    t.is(after32(long.timestamp, short.timestamp), 3_000 * 90)
+    t.is(run(sequence + 399, 6_410), null, 'a retransmission of before would take a number that was used')
+    t.is(after16(run(sequence + 401, 6_420)!.sequence, long.sequence), 1)
+    let last = run(sequence + 402, 6_430)!
+    for (let packet = 403; packet < 70_000; packet++) {
+      const next = run(sequence + packet, 6_430 + packet)
+      t.is(next && after16(next.sequence, last.sequence), 1)
+      last = next!
+    }
+  }
+})
+
+test('a successor of a process that hung goes on behind what was reported, where viewers have dropped the layer', (t) => {
+  for (const [layered, tookMs, step] of [
+    [true, 3_400, 2],
+    [false, 3_400, 300],
+    [true, 600, 300],
+  ] as const) {
+    const before = new RelayedTrack(trackOf(1, { layered }))
+    const left = runner(before)(20, 2_000)!
+    const position = { ...structuredClone(before.takePosition()!), reported_ms: 2_000 }
+    const goOn = runner(new RelayedTrack(trackOf(1, { layered, position })))
+    const first = goOn(320, 2_000 + tookMs)!
+    t.is(after16(first.sequence, left.sequence), step, JSON.stringify({ layered, tookMs }))
+    t.is(after16(goOn(321, 2_010 + tookMs)!.sequence, first.sequence), 1)
   }
 })
