@@ -241,5 +241,40 @@ function crossChecks(config: Config): string[] {
     problems.push(`${SETTINGS.rtcIp.env}: "${config.rtcIp}" must be an IP address`)
   if (isIP(config.ristIp) === 0)
     problems.push(`${SETTINGS.ristIp.env}: "${config.ristIp}" must be an IP address`)
+  problems.push(...sharedPorts(config))
   return problems
+}
+
+/** A UDP port has one use: what else would take it is named here, not when it fails to start. */
+function sharedPorts({ ristPorts, rtpPorts, rtcPort, workers, streams }: Config): string[] {
+  const rtc = [rtcPort, rtcPort + workers - 1] as const
+  const uses = [
+    { of: SETTINGS.rtpPorts.env, ports: rtpPorts },
+    ...(rtcPort === 0
+      ? []
+      : [{ of: `${SETTINGS.rtcPort.env} and the ports of further workers`, ports: rtc }]),
+  ]
+  const written = ([first, last]: readonly [number, number]) => (first === last ? first : `${first}-${last}`)
+  const ranges = [...uses, { of: SETTINGS.ristPorts.env, ports: ristPorts }]
+  return [
+    ...ranges.flatMap((one, index) =>
+      ranges
+        .slice(index + 1)
+        .filter(({ ports }) => ports[0] <= one.ports[1] && one.ports[0] <= ports[1])
+        .map(
+          (other) =>
+            `${other.of}: ${written(other.ports)} shares UDP ports with ${one.of}, ${written(one.ports)}; each needs ports of its own`,
+        ),
+    ),
+    ...streams.flatMap(({ ports = [] }, index) =>
+      ports.flatMap((port) =>
+        uses
+          .filter((use) => port >= use.ports[0] && port <= use.ports[1])
+          .map(
+            (use) =>
+              `streams.${index}.ports (config file): ${port} belongs to ${use.of}, ${written(use.ports)}; a link needs a port of its own`,
+          ),
+      ),
+    ),
+  ]
 }

@@ -2,7 +2,7 @@ import { createLogger } from '../../common/logger.ts'
 import { ChildWatch } from '../../common/supervision/child-watch.ts'
 import { StartGate } from '../../common/supervision/start-gate.ts'
 import { IngressSupervisor } from '../../sfu/ingress/ingress-supervisor.ts'
-import { freeUdpPorts } from '../support/hub.ts'
+import { freeUdpPorts } from '../support/udp-ports.ts'
 import { attachment } from './ingest-attachment.ts'
 import { AES_BITS, BUFFER_MS, type IngestRoute, type IngestSide } from './ingest-side.ts'
 

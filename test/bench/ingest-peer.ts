@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { freeUdpPorts } from '../support/hub.ts'
+import { freeUdpPorts } from '../support/udp-ports.ts'
 import {
   AES_BITS,
   AUDIO_PAYLOAD_TYPE,

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
-import { freeUdpPorts } from '../support/hub.ts'
+import { freeUdpPorts } from '../support/udp-ports.ts'
 import { type SenderStart, type SenderStream, type Sent, sentSchema } from './paced-sender-protocol.ts'
 
 const MAIN = resolve(import.meta.dirname, 'paced-sender-main.ts')

@@ -15,7 +15,7 @@ import {
 } from '../../common/wire/viewer-protocol.ts'
 import { DEFAULT_ACL } from '../../policy/default-acl.ts'
 import { DemoHub } from '../../tools/demo/demo-hub.ts'
-import { freeUdpPorts } from '../support/hub.ts'
+import { freeUdpRange } from '../support/udp-ports.ts'
 import { blocksOf, checkCalls, isDoor, runBlocks } from './run-blocks.ts'
 
 /** docs/protocol.md works as printed: this test runs its lines against a hub like the demo's. */
@@ -25,8 +25,8 @@ const DOCUMENT = resolve(import.meta.dirname, '../../docs/protocol.md')
 const STREAMS = ['studio', 'field']
 /** A hub as the demo starts it: default tenant, one policy, two streams that somebody publishes. */
 async function demoHub(folder: string): Promise<DemoHub> {
-  const [rist = 0] = await freeUdpPorts(1)
-  const [rtp = 0] = await freeUdpPorts(1)
+  const rist = await freeUdpRange(40)
+  const rtp = await freeUdpRange(20)
   Object.assign(process.env, {
     RTC_PORT: '0',
     MEDIA_WORKERS: '1',

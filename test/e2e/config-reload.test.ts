@@ -1,11 +1,12 @@
 import test from 'ava'
 import { z } from 'zod'
 import { startClipSender } from '../support/clip-sender.ts'
-import { freeUdpPorts, startHub, type TestHub } from '../support/hub.ts'
+import { startHub, type TestHub } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
 import { descendants } from '../support/processes.ts'
 import { steps, TICKS_PER_MS } from '../support/rtp-timeline.ts'
 import { udpOwner } from '../support/udp-owner.ts'
+import { freeUdpPorts } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 import { WeriftViewer } from '../support/werift-viewer.ts'
 

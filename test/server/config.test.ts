@@ -116,6 +116,28 @@ test('each link of each stream has a port of its own', (t) => {
   t.regex(problems(['--config', file(withPorts('a', '9500, 9500'))])[0]!, /9500 is a port of "a" already/)
 })
 
+test('ports of the media and of the links are apart', (t) => {
+  t.deepEqual(problems(['--rist-ports', '9500-9899', '--rtp-ports', '9899-9950']), [
+    'RIST_PORTS: 9500-9899 shares UDP ports with RTP_PORTS, 9899-9950; each needs ports of its own',
+  ])
+  t.regex(
+    problems(['--rtc-port', '9499', '--workers', '2'])[0]!,
+    /^RIST_PORTS: 9500-9899 .* RTC_PORT .*9499-9500/,
+  )
+  t.regex(
+    problems(['--rtc-port', '9900', '--workers', '1'])[0]!,
+    /^RTC_PORT .*: 9900 shares UDP ports with RTP_PORTS/,
+  )
+  const withPort = (port: number) => file(`${STREAM.trimEnd()}\nports = [${port}]\n`)
+  t.deepEqual(problems(['--config', withPort(9950)]), [
+    'streams.0.ports (config file): 9950 belongs to RTP_PORTS, 9900-9999; a link needs a port of its own',
+  ])
+  t.regex(
+    problems(['--config', withPort(9421), '--workers', '2'])[0]!,
+    /9421 belongs to RTC_PORT .*, 9420-9421/,
+  )
+})
+
 test('SRP is mandatory unless a stream says otherwise', (t) => {
   const bare = STREAM.replace('username = "field"', '')
   t.regex(problems(['--config', file(bare)])[0]!, /^streams\.0 .*username and password are needed/)

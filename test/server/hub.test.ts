@@ -10,6 +10,7 @@ import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { knock } from '../support/knock.ts'
 import { descendants, programOf } from '../support/processes.ts'
+import { freeUdpRange } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 import { joinWith } from './flows/join-with.ts'
 
@@ -135,9 +136,9 @@ test('the hub is unready before it is full, says why, and recovers', async (t) =
 })
 
 test('ports of other programs are not granted; where a stream must have one, the hub says so until it does', async (t) => {
-  const other = createSocket('udp4').bind(0, '127.0.0.1')
+  const port = await freeUdpRange(21)
+  const other = createSocket('udp4').bind(port, '127.0.0.1')
   await once(other, 'listening')
-  const { port } = other.address()
   await using hub = await startHub([{ streamId: 'cam-1', ports: [port] }], {
     workers: 1,
     args: ['--rist-ports', `${port}-${port + 20}`],

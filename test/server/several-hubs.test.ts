@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { flowContractSchema } from '../../common/wire/flow-contract.ts'
-import { freeUdpPorts, startHub } from '../support/hub.ts'
+import { startHub } from '../support/hub.ts'
 import { startPostgres } from '../support/postgres.ts'
+import { freeUdpRange } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 
 test('hubs on one PostgreSQL share policies and tokens, and each has its own contracts', async (t) => {
@@ -15,7 +16,7 @@ test('hubs on one PostgreSQL share policies and tokens, and each has its own con
   const folder = await mkdtemp(join(tmpdir(), 'lanecast-hubs-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const start = async (id: string) => {
-    const [rist = 0] = await freeUdpPorts(1)
+    const rist = await freeUdpRange(10)
     const args = ['--hub-id', id, '--rist-ports', `${rist}-${rist + 9}`, '--data-dir', join(folder, id)]
     return startHub([], {
       workers: 1,

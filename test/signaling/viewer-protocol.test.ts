@@ -13,7 +13,7 @@ import { hubNotifications, joinAnswer } from '../../common/wire/viewer-protocol.
 import { loadConfig } from '../../server/config/config.ts'
 import { type Hub, openHub } from '../../server/hub.ts'
 import { askHub } from '../../signaling/client/hub-request.ts'
-import { freeUdpPorts } from '../support/hub.ts'
+import { freeUdpPorts } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 
 /** What viewers may say at the WebSocket door, and what the hub does about everything else. */

@@ -6,8 +6,9 @@ import { DEFAULT_ACL } from '../../policy/default-acl.ts'
 import { DtlsClients } from '../bench/dtls-client.ts'
 import { startClipSender } from '../support/clip-sender.ts'
 import { startFieldSender } from '../support/field-sender.ts'
-import { freeUdpPorts, type OpenStream, startHub, type TestHub } from '../support/hub.ts'
+import { type OpenStream, startHub, type TestHub } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
+import { freeUdpRange } from '../support/udp-ports.ts'
 import { CENSUS_ENV } from './census.ts'
 import { KeptSender } from './kept-sender.ts'
 
@@ -42,8 +43,8 @@ export async function openSoakRig(): Promise<SoakRig> {
   }
   const streams = [...Object.keys(KEPT), COMING_STREAM].map((streamId) => ({ streamId }))
   // Another hub on this machine may have the ports that a hub grants by default.
-  const [rist = 0] = await freeUdpPorts(1)
-  const env = { ...CENSUS_ENV, RIST_PORTS: `${rist}-${Math.min(rist + 39, 65_535)}` }
+  const rist = await freeUdpRange(40)
+  const env = { ...CENSUS_ENV, RIST_PORTS: `${rist}-${rist + 39}` }
   const hub = stack.use(
     await startHub(streams, { workers: 2, logLevel: 'warn', dataDir: join(folder, 'data'), env }),
   )

@@ -1,6 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,6 +8,7 @@ import { z } from 'zod'
 import type { policyDocumentSchema } from '../../common/wire/policy-document.ts'
 import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 import { type Enter, nodeIn } from './namespaces.ts'
+import { freeUdpPorts, freeUdpRange } from './udp-ports.ts'
 import { until } from './until.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../server/main.ts')
@@ -99,12 +99,10 @@ export async function startHub(
   const config = join(folder, 'hub.toml')
   const opened = new Map<string, OpenStream>()
   const tables: string[] = []
-  // All at once: ports that are asked for one after the other may be the same.
-  const free = await freeUdpPorts(streams.reduce((sum, { links = 2 }) => sum + links, 0))
   for (const { streamId, streamClass = 'focus', links = 2, authentication = 'srp', ...access } of streams) {
     const stream: OpenStream = {
       streamId,
-      ports: access.ports ?? free.splice(0, links),
+      ports: access.ports ?? (await freeUdpPorts(links)),
       passphrase: randomBytes(18).toString('base64url'),
       username: `user-${streamId}`,
       password: randomBytes(18).toString('base64url'),
@@ -125,7 +123,8 @@ export async function startHub(
     )
   }
   await writeFile(config, `${tables.join('\n\n')}\n`, { mode: 0o600 })
-  const [rtp] = await freeUdpPorts(1)
+  const rtpPorts = 41 + streams.length
+  const rtp = await freeUdpRange(rtpPorts)
   const args = [
     '--config',
     config,
@@ -135,7 +134,7 @@ export async function startHub(
     String(options.rtcPort ?? 0),
   ]
   args.push('--workers', String(options.workers ?? 2), '--log-level', options.logLevel ?? 'info')
-  args.push('--rtp-ports', `${rtp}-${rtp! + 40 + streams.length}`, ...(options.args ?? []))
+  args.push('--rtp-ports', `${rtp}-${rtp + rtpPorts - 1}`, ...(options.args ?? []))
   const { dataDir } = options
   const env = {
     ...process.env,
@@ -267,18 +266,4 @@ function collectLog(child: ChildProcess, log: Record<string, unknown>[]): void {
     }
     if (process.env['LANECAST_TEST_LOG']) process.stderr.write(text)
   })
-}
-
-/** UDP ports that are free now: even ports whose odd neighbour is free too. */
-export async function freeUdpPorts(count: number): Promise<number[]> {
-  const ports: number[] = []
-  while (ports.length < count) {
-    const socket = createSocket('udp4').bind(0, '127.0.0.1')
-    await once(socket, 'listening')
-    const { port } = socket.address()
-    socket.close()
-    await once(socket, 'close')
-    if (port % 2 === 0 && !ports.includes(port)) ports.push(port)
-  }
-  return ports
 }

@@ -1,14 +1,36 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 
-/** UDP ports on 127.0.0.1 that were free a moment ago, all different. */
+/** Below what systems give to sockets that ask for any port: such a socket can't take one of these meanwhile. */
+const FIRST = 10_000
+const LAST = 32_767
+
+/** No port is given to two callers of this process. */
+const given = new Set<number>()
+
+/** UDP ports of 127.0.0.1 that were free a moment ago, all different and even, each with the next one free too. */
 export async function freeUdpPorts(count: number): Promise<number[]> {
-  const sockets = Array.from({ length: count }, () => createSocket('udp4'))
-  for (const socket of sockets) {
-    socket.bind(0, '127.0.0.1')
-    await once(socket, 'listening')
-  }
-  const ports = sockets.map((socket) => socket.address().port)
-  for (const socket of sockets) socket.close()
+  const ports: number[] = []
+  while (ports.length < count) ports.push(await freeUdpRange(2))
   return ports
+}
+
+/** The first, an even one, of so many UDP ports of 127.0.0.1 in a row that were free a moment ago. */
+export async function freeUdpRange(count: number): Promise<number> {
+  for (;;) {
+    const first = FIRST + 2 * Math.floor((Math.random() * (LAST - FIRST - count)) / 2)
+    const ports = Array.from({ length: count }, (_, index) => first + index)
+    if (ports.some((port) => given.has(port)) || !(await areFree(ports))) continue
+    for (const port of ports) given.add(port)
+    return first
+  }
+}
+
+async function areFree(ports: readonly number[]): Promise<boolean> {
+  const sockets = ports.map(() => createSocket('udp4'))
+  const bound = await Promise.allSettled(
+    sockets.map((socket, index) => once(socket.bind(ports[index], '127.0.0.1'), 'listening')),
+  )
+  for (const socket of sockets) socket.close()
+  return bound.every(({ status }) => status === 'fulfilled')
 }

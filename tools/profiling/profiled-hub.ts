@@ -7,7 +7,7 @@ import { type Config, loadConfig } from '../../server/config/config.ts'
 import { openHub } from '../../server/hub.ts'
 import type { SenderStream } from '../../test/bench/paced-sender-protocol.ts'
 import { newSenderStreams } from '../../test/bench/paced-senders.ts'
-import { freeUdpPorts } from '../../test/support/hub.ts'
+import { freeUdpRange } from '../../test/support/udp-ports.ts'
 import { profileThisProcessOnly, secondsToWatch, startLoad } from './load.ts'
 
 /** The hub as clinic runs it: opened as `server/main.ts` does, fed for a while, and closed so that nothing is left. */
@@ -28,7 +28,7 @@ async function configure(streams: readonly SenderStream[]): Promise<Config> {
   try {
     const file = join(folder, 'hub.toml')
     await writeFile(file, streams.map(table).join('\n\n'), { mode: 0o600 })
-    const [rtp = 0] = await freeUdpPorts(1)
+    const rtp = await freeUdpRange(41)
     const flags = [
       '--config',
       file,

@@ -5,7 +5,7 @@ import { createLogger } from '../../common/logger.ts'
 import { IngressSession } from '../../sfu/ingress/ingress-session.ts'
 import { attachment } from '../../test/bench/ingest-attachment.ts'
 import { newSenderStreams } from '../../test/bench/paced-senders.ts'
-import { freeUdpPorts } from '../../test/support/hub.ts'
+import { freeUdpPorts } from '../../test/support/udp-ports.ts'
 import { BUFFER_MS, profileThisProcessOnly, secondsToWatch, startLoad } from './load.ts'
 
 /** The work of an ingress process, inside the process that clinic runs. Its RTP goes to a socket that nobody reads. */

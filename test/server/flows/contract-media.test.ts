@@ -5,7 +5,8 @@ import test, { type ExecutionContext } from 'ava'
 import { type FlowContract, flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import { streamSummarySchema } from '../../../common/wire/flows-api.ts'
 import { startFieldSender } from '../../support/field-sender.ts'
-import { freeUdpPorts, startHub, type TestHub } from '../../support/hub.ts'
+import { startHub, type TestHub } from '../../support/hub.ts'
+import { freeUdpRange } from '../../support/udp-ports.ts'
 import { until } from '../../support/until.ts'
 import { type ReceivedTrack, WeriftViewer } from '../../support/werift-viewer.ts'
 
@@ -22,7 +23,7 @@ const STOPS_WITHIN_MS = 2000
 const QUIET_MS = 500
 
 const ristPorts = async () => {
-  const [first = 0] = await freeUdpPorts(1)
+  const first = await freeUdpRange(20)
   return ['--rist-ports', `${first}-${first + 19}`]
 }
 

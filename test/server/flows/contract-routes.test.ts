@@ -6,7 +6,8 @@ import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import { flowEventSchema, flowSummarySchema, subscribeAnswerSchema } from '../../../common/wire/flows-api.ts'
 import { hubErrorSchema } from '../../../common/wire/hub-error.ts'
 import type { policyDocumentSchema } from '../../../common/wire/policy-document.ts'
-import { type ApiAnswer, freeUdpPorts, startHub, type TestHub } from '../../support/hub.ts'
+import { type ApiAnswer, startHub, type TestHub } from '../../support/hub.ts'
+import { freeUdpRange } from '../../support/udp-ports.ts'
 import { joinWith } from './join-with.ts'
 
 /** The routes of contracts on a real hub that keeps its state in memory; no media is sent. */
@@ -21,7 +22,7 @@ const QUESTION_ARRIVES_MS = 500
 
 let hub: TestHub
 test.before(async () => {
-  const [first = 0] = await freeUdpPorts(1)
+  const first = await freeUdpRange(PORTS)
   hub = await startHub([], { workers: 1, args: ['--rist-ports', `${first}-${first + PORTS - 1}`] })
 })
 test.after.always(() => hub?.[Symbol.asyncDispose]())

@@ -8,7 +8,8 @@ import { z } from 'zod'
 import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import { streamStatisticsSchema } from '../../../common/wire/statistics-api.ts'
 import { startFieldSender } from '../../support/field-sender.ts'
-import { freeUdpPorts, startHub, type TestHub, type TestHubOptions } from '../../support/hub.ts'
+import { startHub, type TestHub, type TestHubOptions } from '../../support/hub.ts'
+import { freeUdpRange } from '../../support/udp-ports.ts'
 import { until } from '../../support/until.ts'
 
 const MAIN = resolve(import.meta.dirname, 'subscribing-hub-main.ts')
@@ -85,7 +86,7 @@ test('a subscription stands over restarts and kill -9, by itself, until its toke
   const folder = await mkdtemp(join(tmpdir(), 'lanecast-subscriptions-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   using receiver = await openReceiver()
-  const [port = 0] = await freeUdpPorts(1)
+  const port = await freeUdpRange(20)
   const options: TestHubOptions = {
     main: MAIN,
     workers: 1,
