@@ -8,12 +8,18 @@ import { descendants } from '../support/processes.ts'
 import { listen, RIST_SECRETS } from '../support/rist-bench.ts'
 import { until } from '../support/until.ts'
 
-/** TEMI stamps in whole TS packets: PID and the continuity counter. */
+/** An adaptation field without PCR, which would put other bytes there, that begins with a TEMI descriptor. */
+const EXTENSION_ALONE = 0x01
+
+/** The PIDs of TEMI stamps, which have TS packets of their own. */
 function stampPids(chunks: readonly Buffer[]): number[] {
   const pids: number[] = []
   const bytes = Buffer.concat(chunks)
   for (let offset = 0; offset + 188 <= bytes.length; offset += 188) {
-    const stampOnly = (bytes[offset + 3]! & 0x30) === 0x20 && bytes[offset + 8] === 0x04
+    const stampOnly =
+      (bytes[offset + 3]! & 0x30) === 0x20 &&
+      bytes[offset + 5] === EXTENSION_ALONE &&
+      bytes[offset + 8] === 0x04
     if (stampOnly) pids.push(bytes.readUInt16BE(offset + 1) & 0x1fff)
   }
   return pids

@@ -1,6 +1,8 @@
 import test from 'ava'
+import { sampleOf } from '../../common/supervision/thread-sample.ts'
 import { WorkerCpu } from '../../sfu/worker-cpu.ts'
 import { openWorkers } from '../support/local-workers.ts'
+import { until } from '../support/until.ts'
 
 test("a busy worker's load is seen, and is gone with the worker", async (t) => {
   await using pool = await openWorkers(1)
@@ -23,6 +25,7 @@ test('a worker that hangs holds up nobody', async (t) => {
   const cpu = new WorkerCpu()
   const [hangs, other] = pool.slots as [(typeof pool.slots)[number], (typeof pool.slots)[number]]
   process.kill(hangs.worker.pid, 'SIGSTOP')
+  await until(() => sampleOf(hangs.worker.pid)?.state === 'T', 'it stands still')
   cpu.sample(pool.slots)
   for (let round = 0; round < 20; round += 1)
     await Promise.all(Array.from({ length: 100 }, () => other.worker.dump()))
