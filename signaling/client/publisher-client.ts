@@ -9,7 +9,7 @@ import {
 import type { StreamState } from '../../common/wire/stream.ts'
 import { ClockOffset, localUnixMs } from './clock-offset.ts'
 import { compareClocks } from './compare-clocks.ts'
-import type { Closing } from './hub-socket.ts'
+import { type Closing, webSocketUrl } from './hub-socket.ts'
 import { PublishedTrack, type TrackWishes } from './published-track.ts'
 import { PublisherConnection } from './publisher-connection.ts'
 import { PublisherContract, type PublisherOptions } from './publisher-contract.ts'
@@ -21,7 +21,6 @@ import type { PublisherStatistics } from './send-statistics.ts'
 import { SendingDevice } from './sending-device.ts'
 import { SendingMedia, type SendingMediaOwner } from './sending-media.ts'
 import { TypedEmitter } from './typed-emitter.ts'
-import { webSocketUrl } from './web-socket-url.ts'
 
 export interface PublisherEvents {
   state: PublisherState

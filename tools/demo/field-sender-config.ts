@@ -41,7 +41,6 @@ const contractConfig = z.strictObject({
 /** The configuration of a simulated field sender: one message, or one line on standard input. It holds secrets. */
 export const fieldSenderConfig = z.union([explicitConfig, contractConfig])
 export type FieldSenderConfig = z.input<typeof fieldSenderConfig>
-export type ContractConfig = z.output<typeof contractConfig>
 
 /** Commands while it runs, over the process's message channel; only without a contract. */
 export const fieldSenderCommand = z.strictObject({

@@ -1,21 +1,17 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
-import { BondedSender } from '../../agent/bonded-sender.ts'
-import { ContractKeeper } from '../../agent/contract-keeper.ts'
-import { ContractSender, type ContractSenderOptions } from '../../agent/contract-sender.ts'
-import type { Encoder } from '../../agent/encoder/encoder.ts'
-import { HubClient } from '../../agent/hub-client.ts'
-import { captureTimeOfWallClockPts, TsStamper } from '../../agent/ts-stamper.ts'
+import {
+  type Agent,
+  type AgentEvents,
+  type ContractWay,
+  type FixedWay,
+  startAgent,
+} from '../../agent/agent.ts'
 import { messageOf } from '../../common/errors.ts'
 import { createLogger, type Logger } from '../../common/logger.ts'
 import { startCardEncoder } from './card-encoder.ts'
-import {
-  type ContractConfig,
-  type FieldSenderReport,
-  fieldSenderCommand,
-  fieldSenderConfig,
-} from './field-sender-config.ts'
+import { type FieldSenderReport, fieldSenderCommand, fieldSenderConfig } from './field-sender-config.ts'
 
 /**
  * A simulated field sender in a process of its own: a test card, encoded live, stamped with capture times and sent over
@@ -42,116 +38,53 @@ async function receiveConfig(): Promise<Config> {
   throw new Error('no configuration came on standard input')
 }
 
-/**
- * Reports `sending` once, when the first link that has authenticated carries packets.
- * @param authenticated called whenever a link has authenticated
- */
-function startReporting(
-  logger: Logger,
-  authenticated: () => void,
-): Pick<ContractSenderOptions, 'onLog' | 'onStats'> {
-  let sending = false
-  return {
-    onLog: (line) => {
-      logger.debug({ librist: line.message }, 'librist')
-      if (line.level === 'error') logger.warn({ librist: line.message }, 'librist reports a problem')
-      if (!line.message.includes('receiver name is now')) return
-      authenticated()
-      if (sending) return
-      sending = true
-      logger.info('sending')
-      report({ type: 'sending' })
-    },
-    onStats: (stats) => report({ type: 'stats', ...stats }),
-  }
+/** Where to send, as the configuration says. */
+function wayOf(config: Config): ContractWay | FixedWay {
+  if (!('hub_url' in config)) return config
+  const { hub_url, token, stream_id, class: streamClass } = config
+  return { hubUrl: hub_url, token, streamId: stream_id, streamClass }
 }
 
-function takeCommands(sender: BondedSender, logger: Logger): void {
+const events: AgentEvents = {
+  sending: () => report({ type: 'sending' }),
+  stats: (stats) => report({ type: 'stats', ...stats }),
+  contract: (contract) => report({ type: 'contract', ...contract }),
+  contractEnded: (reason) => report({ type: 'contract-ended', reason }),
+  refused: ({ code, message }) => report({ type: 'refused', code, message }),
+  demanded: (demand) => report({ type: 'demand', video: [...demand.video], audio: demand.audio }),
+}
+
+function takeCommands(agent: Agent, logger: Logger): void {
   process.on('message', (message) => {
     const command = fieldSenderCommand.safeParse(message)
     if (!command.success) return
-    sender.setWeight(command.data.link, command.data.weight).catch((thrown: unknown) => {
+    agent.setWeight(command.data.link, command.data.weight).catch((thrown: unknown) => {
       logger.warn({ reason: messageOf(thrown) }, 'weight not changed')
     })
   })
 }
 
-/** Sends by contract as long as the hub grants one: over its links, at its bitrate. */
-function keepContract(
-  { hub_url, token, stream_id, class: streamClass }: ContractConfig,
-  sender: ContractSender,
-  encoder: Encoder,
-  logger: Logger,
-): ContractKeeper {
-  const client = new HubClient({ hubUrl: hub_url, token })
-  return new ContractKeeper(
-    client,
-    { stream_id, class: streamClass },
-    {
-      granted: (contract) => {
-        const { contract_id, version } = contract
-        logger.info({ contract_id, version }, 'contract')
-        encoder.setTarget(contract.pacing.target_kbps)
-        sender.apply(contract).then(
-          () => report({ type: 'contract', contract_id, version }),
-          (thrown: unknown) => logger.error({ reason: messageOf(thrown) }, 'contract can not be kept'),
-        )
-      },
-      ended: (reason) => {
-        logger.warn({ reason }, 'contract ended')
-        sender.stop().then(
-          () => report({ type: 'contract-ended', reason }),
-          (thrown: unknown) => logger.error({ reason: messageOf(thrown) }, 'sender did not stop'),
-        )
-      },
-      ...(encoder.requestKeyframe && {
-        keyframeRequested: (rendition) => encoder.requestKeyframe?.(rendition),
-      }),
-      demanded: (demand) => {
-        encoder.setDemand(demand)
-        report({ type: 'demand', ...demand })
-      },
-      refused: ({ code, message }, again_ms) => {
-        logger.warn({ code, reason: message, again_ms: Math.round(again_ms) }, 'no answer from the hub')
-        report({ type: 'refused', code, message })
-      },
-    },
-  )
-}
-
 async function run(config: Config): Promise<number> {
-  const logger = createLogger(config.logLevel).child({ room: 'field-sender', name: config.card.name })
-  await using stack = new AsyncDisposableStack()
-  const { nullPacketDeletion } = config
-  let requestKeyframe = (): void => {}
-  // The receiver has heard nothing before: with a long GOP it would wait for its first picture.
-  const reporting = startReporting(logger, () => requestKeyframe())
-  const sender = stack.use(
-    'links' in config
-      ? await BondedSender.open({ ...config, ...reporting })
-      : new ContractSender({ ...reporting, nullPacketDeletion }),
-  )
-  const stamper = new TsStamper({
-    captureUnixMs: (pts) => captureTimeOfWallClockPts(pts, Date.now()),
-    onPackets: (packets) => sender.write(packets),
-  })
-  const { card, encoder: choice } = config
-  const { encoder, kind, ended } = await startCardEncoder({
-    card,
-    choice,
+  const { card, encoder: choice, nullPacketDeletion } = config
+  const logger = createLogger(config.logLevel).child({ room: 'field-sender', name: card.name })
+  const encoderEnded = Promise.withResolvers<'ended'>()
+  await using agent = await startAgent({
+    way: wayOf(config),
+    nullPacketDeletion,
+    startEncoder: async (onData) => {
+      const { encoder, kind, ended } = await startCardEncoder({ card, choice, logger, onData })
+      report({ type: 'encoder', encoder: kind })
+      void ended.then(() => encoderEnded.resolve('ended'))
+      return encoder
+    },
+    events,
     logger,
-    onData: (chunk) => stamper.push(chunk),
   })
-  stack.use(encoder)
-  requestKeyframe = () => encoder.requestKeyframe?.(null)
-  report({ type: 'encoder', encoder: kind })
-  if (sender instanceof BondedSender) takeCommands(sender, logger)
-  else if ('hub_url' in config) stack.use(keepContract(config, sender, encoder, logger))
-
+  takeCommands(agent, logger)
   const stopped = new Promise<'stopped'>((resolve) => {
     for (const event of ['SIGTERM', 'SIGINT', 'disconnect']) process.on(event, () => resolve('stopped'))
   })
-  const how = await Promise.race([stopped, ended])
+  const how = await Promise.race([stopped, encoderEnded.promise])
   if (how === 'stopped') return 0
   logger.error('ffmpeg ended')
   return 1

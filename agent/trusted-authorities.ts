@@ -1,9 +1,0 @@
-import { getCACertificates, setDefaultCACertificates } from 'node:tls'
-
-/**
- * Makes all TLS in this process trust the hub's own CAs beside those of the system: a WebSocket can't be given any.
- * @param authorities PEM
- */
-export function trustAuthorities(authorities: readonly string[]): void {
-  setDefaultCACertificates([...new Set([...getCACertificates('default'), ...authorities])])
-}
