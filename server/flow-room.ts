@@ -79,7 +79,6 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     new ViewerFlows({
       limitOf: (viewer) => limits.of(viewer),
       get: (tenantId, streamId) => streams.get(tenantId, streamId),
-      priorityOf: (tenantId, streamId) => publishers.priorityOf(tenantId, streamId),
     }),
   )
   const subscriptions = stack.use(
@@ -87,7 +86,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   )
   const media = hubMedia({ streams, viewers, subscriptions, ristIp: config.ristIp, onError })
   const watcher = flowWatcher(overlay, facts)
-  const publishers: PublisherFlows = stack.use(
+  const publishers = stack.use(
     new PublisherFlows({
       store: state.store,
       sealer: state.sealer,

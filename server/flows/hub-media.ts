@@ -23,6 +23,7 @@ export function hubMedia(options: HubMediaOptions): PublisherMedia {
       const { tenant_id: tenantId, stream_id: streamId, class: streamClass, transport } = flow.contract
       if (transport === 'webrtc') streams.open({ tenantId, streamId, streamClass })
       else streams.openField({ tenantId, streamId, streamClass, ...ristOf(flow, ristIp) })
+      viewers.prioritize(tenantId, streamId, flow.priority)
       subscriptions.streamOpened(tenantId, streamId)
     },
     async close({ contract }: LivePublisherFlow, reason) {

@@ -8,6 +8,7 @@ import type { Stream } from '../../sfu/stream.ts'
 import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../signaling/viewer-admission.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Proof } from './proof.ts'
+import { USUAL_PRIORITY } from './publisher-flow.ts'
 import { hashOf, newTicket } from './ticket.ts'
 import type { LimitedViewer } from './viewer-limits.ts'
 import {
@@ -43,8 +44,6 @@ export type ViewerGrant = Omit<ViewerFlow, 'limitKbps'>
 /** The streams that can be watched now. */
 export interface WatchedStreams {
   get(tenantId: string, streamId: string): Stream | undefined
-  /** Priority among the streams of one viewer, 1 to 255: the higher one gets its bandwidth first. */
-  priorityOf(tenantId: string, streamId: string): number
   /** The ceiling that somebody set by hand for a new viewer, kb/s; null without one. */
   limitOf?(viewer: LimitedViewer): number | null
 }
@@ -87,6 +86,8 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   readonly #byTicket = new Map<string, string>()
   /** Ceilings set by hand for viewers without a token. They stay with the connection. */
   readonly #limits = new WeakMap<ContractListener, number>()
+  /** Of streams, among those of one viewer. */
+  readonly #priorities = new Map<string, number>()
   readonly #unusedUntil: Deadlines
   readonly #expiry: Deadlines
   readonly #streams: WatchedStreams
@@ -191,7 +192,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       anonymous: flow.holder.anonymous,
       stream,
       abr: entry.flow.abr,
-      priority: this.#streams.priorityOf(flow.tenantId, flow.streamId),
+      priority: this.#priorities.get(streamKey(flow.tenantId, flow.streamId)) ?? USUAL_PRIORITY,
       connected: () => {
         if (entry.listener === listener && this.#entries.get(flow.contractId) === entry)
           this.#places.used(flow)
@@ -220,8 +221,9 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     return ended
   }
 
-  /** Ends every contract on a stream. */
+  /** A stream is over, and with it every contract on it. */
   endAll(tenantId: string, streamId: string, reason: 'expired' | 'revoked'): void {
+    this.#priorities.delete(streamKey(tenantId, streamId))
     for (const { flow } of Array.from(this.#entries.values()))
       if (flow.tenantId === tenantId && flow.streamId === streamId) this.end(flow.contractId, reason)
   }
@@ -259,8 +261,12 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     }
   }
 
-  /** Tells a stream's viewers of its new priority. */
+  /**
+   * A stream's priority among the streams of one viewer from now on, 1 to 255: the higher one gets its bandwidth first. Its
+   * viewers are told.
+   */
   prioritize(tenantId: string, streamId: string, priority: number): void {
+    this.#priorities.set(streamKey(tenantId, streamId), priority)
     for (const { flow, listener } of this.#entries.values())
       if (flow.tenantId === tenantId && flow.streamId === streamId) listener?.priorityChanged(priority)
   }
@@ -317,3 +323,5 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     return true
   }
 }
+
+const streamKey = (tenantId: string, streamId: string): string => `${tenantId}/${streamId}`

@@ -40,9 +40,7 @@ async function openRig() {
   const relays = stack.use(await openRelays())
   const { events, recorded } = recordEvents()
   const streams = new Map<string, Stream>()
-  const flows = stack.use(
-    new ViewerFlows({ get: (_tenantId, streamId) => streams.get(streamId), priorityOf: () => 100 }),
-  )
+  const flows = stack.use(new ViewerFlows({ get: (_tenantId, streamId) => streams.get(streamId) }))
   let count = 0
   const openStream = (streamId: string) => {
     const spec = { tenantId: 'default', streamId, streamClass: 'focus' } as const

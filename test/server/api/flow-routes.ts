@@ -73,7 +73,6 @@ export async function flowRoutes() {
     new ViewerFlows(
       {
         get: (tenantId, streamId) => streams.get(tenantId, streamId),
-        priorityOf: (tenantId, streamId) => opened.publishers!.priorityOf(tenantId, streamId),
       },
       { wall: () => openedAt, steady: () => openedAt },
     ),

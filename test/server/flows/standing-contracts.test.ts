@@ -86,7 +86,7 @@ async function openRig(t: ExecutionContext) {
     onError: (error) => errors.push(error),
   })
   t.teardown(() => publishers[Symbol.dispose]())
-  const viewers = new ViewerFlows({ get: () => undefined, priorityOf: () => 100 }, clock)
+  const viewers = new ViewerFlows({ get: () => undefined }, clock)
   t.teardown(() => viewers[Symbol.dispose]())
   const decisions = new DecisionBook({
     hubId: 'hub',

@@ -60,7 +60,7 @@ async function rig(t: ExecutionContext) {
       onError: (error) => told.push(String(error)),
     }),
   )
-  const viewers = stack.use(new ViewerFlows({ get: () => undefined, priorityOf: () => 100 }))
+  const viewers = stack.use(new ViewerFlows({ get: () => undefined }))
   const allowed = { is: true }
   const gate = { opens: Promise.resolve() }
   const policies = [true, false].map((publish) =>

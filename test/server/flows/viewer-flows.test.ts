@@ -20,13 +20,11 @@ const UNBOUND: PlaceCeilings = {
 function rig() {
   const clock = { now: 1_000_000, ahead: 0 }
   const published = new Set(['t1/cam-1', 't1/cam-2', 't2/cam-1'])
-  const priorities = new Map<string, number>()
   const limits = new Map<string, number>()
   const viewers = new ViewerFlows(
     {
       get: (tenantId, streamId) => (published.has(`${tenantId}/${streamId}`) ? STREAM : undefined),
       limitOf: ({ holder }) => (holder.anonymous ? null : (limits.get(holder.name) ?? null)),
-      priorityOf: (tenantId, streamId) => priorities.get(`${tenantId}/${streamId}`) ?? 100,
     },
     { wall: () => clock.now + clock.ahead, steady: () => clock.now },
   )
@@ -54,7 +52,6 @@ function rig() {
   return {
     clock,
     published,
-    priorities,
     limits,
     viewers,
     grant,
@@ -276,11 +273,16 @@ test("a stream's priority reaches present and future viewers", (t) => {
   const [mine, other] = [connection(), connection()]
   it.viewers.admit(it.grant('c1'), mine.listener)
   it.viewers.admit(it.grant('c2', { tenantId: 't2' }), other.listener)
-  it.priorities.set('t1/cam-1', 200)
   it.viewers.prioritize('t1', 'cam-1', 200)
   t.deepEqual([mine.told, other.told], [[{ priority: 200 }], []])
   t.is(it.viewers.admit(it.grant('c3'), connection().listener).priority, 200)
   t.is(it.viewers.admit(it.grant('c4', { streamId: 'cam-2' }), connection().listener).priority, 100)
+  it.viewers.endAll('t1', 'cam-1', 'revoked')
+  t.is(
+    it.viewers.admit(it.grant('c5'), connection().listener).priority,
+    100,
+    'the next stream of that name begins anew',
+  )
 })
 
 test('a ceiling set by hand is for all that a subject watches of the stream, now and later', (t) => {
