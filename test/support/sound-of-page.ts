@@ -11,7 +11,10 @@ export interface PlayedSound {
   /** Most tracks that played together after any task of the page. */
   readonly mostTracks: number
   readonly longestSilenceMs: number
-  /** Effective values of blocks of 21 ms, 0 to 1: the loudest, and the middle one. */
+  /**
+   * Effective values, 0 to 1: of the loudest two blocks of 21 ms in a row, and of the middle block. A task that adds a track
+   * and removes another may be held up in between for some ms, and the sound goes on meanwhile.
+   */
   readonly loudest: number
   readonly usual: number
 }
@@ -99,13 +102,14 @@ function listen(): void {
       longest = Math.max(longest, silent)
     }
     const sorted = blocks.toSorted((a, b) => a - b)
+    const pairs = blocks.slice(1).map((level, index) => Math.hypot(level, blocks[index]!) / Math.SQRT2)
     const taken = {
       seconds: (blocks.length * BLOCK) / 48_000,
       exchanges,
       exchangedAt,
       mostTracks,
       longestSilenceMs: (longest * BLOCK) / 48,
-      loudest: sorted.at(-1) ?? 0,
+      loudest: pairs.reduce((most, level) => Math.max(most, level), 0),
       usual: sorted[sorted.length >> 1] ?? 0,
     }
     levels = []

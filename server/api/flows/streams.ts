@@ -51,7 +51,9 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
         if (!stream)
           throw new CodedError('stream_not_found', `there is no stream "${params.stream_id}"`, {
             details: isAway?.(tenantId, params.stream_id)
-              ? ['its contract was revoked by hand: it stays away until the next start of the hub']
+              ? [
+                  'its contract was revoked by hand: it stays away until the next start of the hub, or until the configuration changes it',
+                ]
               : [],
           })
         return summaryOf(stream)

@@ -125,7 +125,7 @@ test.serial('a stream of the configuration that is revoked by hand stays away, a
   const gone = await hub.api('GET', '/v1/streams/cam-1')
   t.is(gone.status, 404)
   t.deepEqual(hubErrorSchema.parse(gone.body).error.details, [
-    'its contract was revoked by hand: it stays away until the next start of the hub',
+    'its contract was revoked by hand: it stays away until the next start of the hub, or until the configuration changes it',
   ])
   t.is((await fetch(new URL('/readyz', hub.url))).status, 200)
 })
