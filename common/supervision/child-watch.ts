@@ -12,7 +12,7 @@ export interface WatchedChild extends Disposable {
 }
 
 interface Watched {
-  readonly pid: number | null
+  readonly pid: number
   readonly patience: Patience
   readonly onHung: () => void
 }
@@ -34,11 +34,10 @@ export class ChildWatch implements Disposable {
   }
 
   /**
-   * @param pid null for a thread, which is judged by its silence alone
    * @param limitMs how much silence of its own is allowed, until `spoke` says otherwise
    * @param onHung called at each look while the child hangs
    */
-  watch(pid: number | null, limitMs: number, onHung: () => void): WatchedChild {
+  watch(pid: number, limitMs: number, onHung: () => void): WatchedChild {
     const patience = new Patience(limitMs, this.#lookEveryMs, performance.now())
     const child = { pid, patience, onHung }
     this.#children.add(child)
@@ -59,6 +58,6 @@ export class ChildWatch implements Disposable {
   #look(): void {
     const now = performance.now()
     for (const { pid, patience, onHung } of this.#children)
-      if (patience.look(now, () => (pid === null ? null : sampleOf(pid)))) onHung()
+      if (patience.look(now, () => sampleOf(pid))) onHung()
   }
 }

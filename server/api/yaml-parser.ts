@@ -1,10 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
-import { ChildWatch } from '../../common/supervision/child-watch.ts'
 import { badRequest } from './refusals.ts'
 
-/** Longest time for a body, ms. A usual body of MAX_YAML_BYTES takes some 100 ms, a hostile one takes seconds. */
+/** Most CPU time for a body, ms: on a busy machine a body only takes longer. A usual body of MAX_YAML_BYTES takes some 100 ms, a hostile one takes seconds. */
 const LIMIT_MS = 1000
 const LOOK_EVERY_MS = 50
 /** Most bodies that wait for the thread. */
@@ -55,8 +54,8 @@ export class YamlParser implements AsyncDisposable {
   readonly #waiting: Job[] = []
   #running: Job | undefined
   #thread: Worker | undefined
-  /** Of the body that is being read. A hub that stood still meanwhile has not heard its end. */
-  #watch: ChildWatch | undefined
+  /** Looks how much CPU time the body that is being read has taken. */
+  #watch: NodeJS.Timeout | undefined
   /** Until the thread ends. */
   #idle: NodeJS.Timeout | undefined
   #closed = false
@@ -99,7 +98,7 @@ export class YamlParser implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     clearTimeout(this.#idle)
-    this.#watch?.[Symbol.dispose]()
+    clearInterval(this.#watch)
     const gone = new CodedError('draining', 'the hub is stopping: ask again', { resource: 'hub' })
     for (const job of [this.#running, ...this.#waiting.splice(0)]) job?.reject(gone)
     this.#running = undefined
@@ -141,11 +140,8 @@ export class YamlParser implements AsyncDisposable {
       execArgv: [],
     })
     thread.on('message', (message: unknown) => {
-      // The body's time runs from here, not from the start of the thread.
-      if (message === 'begun') {
-        this.#watch = new ChildWatch(LOOK_EVERY_MS)
-        this.#watch.watch(null, this.#limitMs, () => this.#giveUp('takes too long to read'))
-      } else this.#settle(message)
+      if (message === 'begun') this.#meter(thread)
+      else this.#settle(message)
     })
     thread.on('error', (error: unknown) => {
       const outOfMemory =
@@ -156,16 +152,30 @@ export class YamlParser implements AsyncDisposable {
     return thread
   }
 
+  /** The body's time runs from here, not from the start of the thread. */
+  #meter(thread: Worker): void {
+    const job = this.#running
+    const before = thread.cpuUsage()
+    const look = async () => {
+      const { user, system } = await thread.cpuUsage(await before)
+      if (this.#running === job && this.#thread === thread && (user + system) / 1000 > this.#limitMs)
+        this.#giveUp('takes too long to read')
+    }
+    // A thread that ended meanwhile is told by its own event.
+    this.#watch = setInterval(() => void look().catch(() => {}), LOOK_EVERY_MS).unref()
+    before.catch(() => {})
+  }
+
   #fail(error: unknown): void {
     this.#end()
-    this.#watch?.[Symbol.dispose]()
+    clearInterval(this.#watch)
     this.#running?.reject(error)
     this.#running = undefined
     this.#next()
   }
 
   #settle(message: unknown): void {
-    this.#watch?.[Symbol.dispose]()
+    clearInterval(this.#watch)
     const job = this.#running
     this.#running = undefined
     try {

@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import { YamlParser } from '../../../server/api/yaml-parser.ts'
 import { until } from '../../support/until.ts'
@@ -48,6 +50,23 @@ test('time in which the hub itself stands still is not held against a body', asy
     for (const end = performance.now() + 1500; performance.now() < end; );
   })
   t.is((await refused)?.message, 'the body is not YAML')
+})
+
+test('only CPU time counts: beside busy threads a body takes longer, and is read', async (t) => {
+  const loops = Array.from(
+    { length: 4 * availableParallelism() },
+    () => new Worker('for (;;);', { eval: true }),
+  )
+  try {
+    await using yaml = new YamlParser({ limitMs: 800 })
+    await yaml.parse('a: 1', ME)
+    const text = `[${'{a: [b]},'.repeat(1500)}]`
+    const from = performance.now()
+    t.is(((await yaml.parse(text, ME)) as unknown[]).length, 1500)
+    t.log(`${Math.round(performance.now() - from)} ms`)
+  } finally {
+    await Promise.all(loops.map((loop) => loop.terminate()))
+  }
 })
 
 test('what takes too much memory is refused as well', async (t) => {
