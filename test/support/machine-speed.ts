@@ -5,8 +5,12 @@ import { isMainThread, parentPort, Worker } from 'node:worker_threads'
 /** {@link coreSpeed} of an idle core of the slowest machine that the tests' bounds were proved on; it has two of them. */
 const PROVED_SPEED = 2
 const PROVED_CORES = 2
-/** Two files with media seldom want most at the same moment, so twice the cores is more than enough for them. */
-const FOR_TWO_FILES = 1.6
+/**
+ * A further file needs this share of the machine that one file was proved on. Two files on that machine left it idle seven
+ * tenths of the time: files seldom want most at the same moment.
+ */
+const FURTHER_FILE = 0.7
+const MOST_FILES = 4
 
 /** What is read over and over: it takes memory and garbage collection as the hub's own work does. */
 const TEXT = JSON.stringify(
@@ -48,14 +52,15 @@ export function slowness(): number {
 }
 
 /**
- * How many test files with media this machine can run at a time now: two where its cores together get that much more
- * done than those on which one file at a time was proved to be in time. Takes a tenth of a second.
+ * How many test files with media this machine can run at a time now, by what its cores together get done beside those on
+ * which one file at a time was proved to be in time. Takes a tenth of a second.
  */
 export async function mediaFilesAtOnce(): Promise<number> {
   const cores = Array.from({ length: availableParallelism() }, () => new Worker(import.meta.filename))
   const speeds = await Promise.all(cores.map(async (core) => Number((await once(core, 'message'))[0])))
   const sum = speeds.reduce((total, speed) => total + speed, 0)
-  return sum >= FOR_TWO_FILES * PROVED_SPEED * PROVED_CORES ? 2 : 1
+  const machines = sum / (PROVED_SPEED * PROVED_CORES)
+  return Math.min(MOST_FILES, 1 + Math.max(0, Math.floor((machines - 1) / FURTHER_FILE)))
 }
 
 if (!isMainThread) parentPort?.postMessage(coreSpeed(() => performance.now()))
