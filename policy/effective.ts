@@ -9,12 +9,8 @@ import { CLASS_PROFILES, type ClassProfile } from './classes.ts'
 import { DEFAULT_ACL } from './default-acl.ts'
 import type { EncryptionRules } from './encryption.ts'
 import type { SwitchRules } from './hysteresis.ts'
-import { bandwidth } from './paths/bandwidth.ts'
-import { hops } from './paths/hops.ts'
 import { DEFAULT_WEIGHTS, hybrid } from './paths/hybrid.ts'
-import { latency } from './paths/latency.ts'
-import { reputation } from './paths/reputation.ts'
-import type { CostStrategy } from './paths/strategy.ts'
+import { bandwidth, type CostStrategy, hops, latency, reputation } from './paths/strategies.ts'
 
 /** A class with the tenant's own values. */
 export interface EffectiveClass {

@@ -11,7 +11,7 @@ import {
 import type { Arc, GraphLink, GraphNode, TopologySnapshot } from './graph.ts'
 import { newLinkView, readLink } from './link-view.ts'
 import { nextStamp, type Scratch, scratchOf } from './scratch.ts'
-import type { CostStrategy } from './strategy.ts'
+import type { CostStrategy } from './strategies.ts'
 
 export interface CostQuestion {
   readonly snapshot: TopologySnapshot

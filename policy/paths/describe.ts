@@ -5,7 +5,7 @@ import { byLinkId, type GraphNode } from './graph.ts'
 import { newLinkView, readLink } from './link-view.ts'
 import type { NoPlan, Plan } from './plan.ts'
 import type { FoundPath } from './search.ts'
-import type { CostStrategy } from './strategy.ts'
+import type { CostStrategy } from './strategies.ts'
 
 /** Most links of one node that are named singly. Of nodes with more links only numbers are given. */
 const TOLD_APART = 8

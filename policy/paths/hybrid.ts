@@ -1,7 +1,4 @@
-import { bandwidth } from './bandwidth.ts'
-import { latency } from './latency.ts'
-import { reputation } from './reputation.ts'
-import type { CostStrategy } from './strategy.ts'
+import { bandwidth, type CostStrategy, latency, reputation } from './strategies.ts'
 
 /** How much each concern counts; 0 leaves it out. */
 export interface HybridWeights {

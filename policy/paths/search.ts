@@ -2,7 +2,7 @@ import { passesOn } from './constraints.ts'
 import type { Costs, Trust } from './costs.ts'
 import type { Arc, GraphLink, GraphNode, TopologySnapshot } from './graph.ts'
 import { nextStamp, scratchOf } from './scratch.ts'
-import type { CostStrategy } from './strategy.ts'
+import type { CostStrategy } from './strategies.ts'
 
 export interface SearchQuestion {
   readonly costs: Costs
