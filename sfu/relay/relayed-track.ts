@@ -46,6 +46,8 @@ export function noteDeath(position: RelayPosition, reportedMs: number): void {
 const SILENT_MS = 1500
 /** A process that dies has reported this long ago at most, ms: twice a second, and late by as much. */
 const UNREPORTED_MS = 1000
+/** A smaller hole is a loss that retransmission repairs, in a stream with a picture now and then. */
+const REPAIRED_PACKETS = 16
 /** A retransmission comes fewer packets late than this. */
 const LATE_PACKETS = 4096
 
@@ -176,7 +178,8 @@ export class RelayedTrack {
    */
   #closeGap(sequence: number): void {
     const { shift, last } = this.#position
-    if (isBefore16((sequence + shift.sequence) & 0xffff, last.sequence)) return
+    const gap = (sequence + shift.sequence - last.sequence) & 0xffff
+    if (gap <= REPAIRED_PACKETS || gap >= 0x8000) return
     shift.sequence = (last.sequence + 2 - sequence) & 0xffff
     this.#floor = sequence
   }

@@ -256,6 +256,19 @@ test('a silence leaves a hole of one number, not of all that the input lost, and
   }
 })
 
+test('a picture now and then has no hole where nothing was lost, and is repaired where little was', (t) => {
+  const run = runner(new RelayedTrack(trackOf(1, { layered: true })))
+  let last = run(1000, 2_000)!
+  const steps = [1, 1, 2, 12, 1]
+  for (const [index, step] of steps.entries()) {
+    const sequence = 1000 + steps.slice(0, index + 1).reduce((sum, each) => sum + each)
+    const next = run(sequence, 5_000 + 3_000 * index)!
+    t.is(after16(next.sequence, last.sequence), step)
+    if (step > 1) t.is(after16(run(sequence - 1, 5_050 + 3_000 * index)!.sequence, next.sequence), 0xffff)
+    last = next
+  }
+})
+
 test('a successor of a process that hung goes on behind what was reported, where viewers have dropped the layer', (t) => {
   for (const [layered, tookMs, step] of [
     [true, 3_400, 2],
