@@ -169,7 +169,7 @@ export class FieldSource implements StreamSource {
   }
 
   #onIngressDied(how: string): void {
-    this.#identity.skipUnreported()
+    this.#identity.processDied()
     this.#pointedAt = null
     this.#events.ingressDied(this.spec, how)
     this.#setLearning(true)
@@ -217,6 +217,7 @@ export class FieldSource implements StreamSource {
   #point(lane: Lane): void {
     if (this.#pointedAt === lane) return
     this.#pointedAt = lane
+    this.#identity.resume(lane.layout.renditions > 1)
     this.#ingress.send(lane.attachment(CLASS_PROFILES[this.spec.streamClass].playoutDelayMs))
     // The ingress sends from the next IDR on.
     this.#host.keyframeRequested(null)

@@ -1,6 +1,6 @@
 import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
 import type { RelayPosition, RelayTrack } from '../../common/wire/relay-ipc.ts'
-import { afterCrash } from '../lane/lane-identity.ts'
+import { afterCrash, HOLE, SILENT_MS } from '../lane/lane-identity.ts'
 import { PictureIds } from './picture-ids.ts'
 
 const HEADER_BYTES = 12
@@ -39,11 +39,6 @@ export function noteDeath(position: RelayPosition, reportedMs: number): void {
   position.reported_ms = reportedMs
 }
 
-/**
- * After this without a packet, ms, mediasoup takes a stream for inactive: consumers of one of several layers drop it, and go
- * on at a keyframe with numbers of their own (RtpStreamRecv, InactivityCheckIntervalMs).
- */
-const SILENT_MS = 1500
 /** A process that dies has reported this long ago at most, ms: twice a second, and late by as much. */
 const UNREPORTED_MS = 1000
 /** A smaller hole is a loss that retransmission repairs, in a stream with a picture now and then. */
@@ -173,14 +168,13 @@ export class RelayedTrack {
 
   /**
    * Goes on behind the last number after a silence. The numbers that the input lost would count as packets lost by the lane,
-   * for which mediasoup switches all layers off once more, for a second. One number stays empty: decoders are to see that
-   * pictures are missing.
+   * for which mediasoup switches all layers off once more, for a second.
    */
   #closeGap(sequence: number): void {
     const { shift, last } = this.#position
     const gap = (sequence + shift.sequence - last.sequence) & 0xffff
     if (gap <= REPAIRED_PACKETS || gap >= 0x8000) return
-    shift.sequence = (last.sequence + 2 - sequence) & 0xffff
+    shift.sequence = (last.sequence + HOLE - sequence) & 0xffff
     this.#floor = sequence
   }
 
