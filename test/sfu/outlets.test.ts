@@ -149,14 +149,18 @@ test('one keyframe request goes to the sender however many viewers join before i
   await until(() => warm.every(({ packets }) => packets.length > 0), 'a picture everywhere')
   rig.source.answering = false
   const asked = rig.source.keyframeRequests
+  const askedAt = performance.now()
+  // A request without an answer is repeated each second (mediasoup's KeyFrameRequestManager).
+  const isOne = () =>
+    t.true(rig.source.keyframeRequests - asked <= 1 + Math.floor((performance.now() - askedAt) / 1000))
   const viewers = await Promise.all(
     routers.flatMap((router, index) => Array.from({ length: 10 }, () => consume(router, producers[index]!))),
   )
   await until(() => rig.source.keyframeRequests > asked, 'a request')
-  t.is(rig.source.keyframeRequests, asked + 1)
+  isOne()
   rig.source.keyframe()
   await until(() => viewers.every(({ packets }) => packets.length > 0), 'a picture for every viewer')
-  t.is(rig.source.keyframeRequests, asked + 1)
+  isOne()
   t.true(viewers.every(({ packets }) => packets[0]!.subarray(20).includes(0x67)))
 })
 
