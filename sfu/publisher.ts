@@ -8,7 +8,7 @@ import { refuseUnforwardable, spatialLayersOf } from './publisher-codecs.ts'
 import type { PublishedLane } from './relay/published-lane.ts'
 import type { Stream } from './stream.ts'
 import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
-import { transportGone, WebRtcEnd } from './web-rtc-end.ts'
+import { WebRtcEnd } from './web-rtc-end.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 /** A browser asks for consent at least every 2.5 s (RFC 7675). Without consent for this long it is gone, s. */
@@ -171,28 +171,28 @@ export class Publisher implements StreamSource {
   /**
    * Takes one track; viewers are offered it at once.
    * @throws CodedError `already_producing` (409), `codec_not_supported` or `layers_not_supported` (415),
-   * `bad_rtp_parameters` (400), `gone` (410) when the transport is closed meanwhile
+   * `bad_rtp_parameters` (400), `gone` (410) when the transport is closed meanwhile, `no_worker` (503) when its worker dies
    */
   async produce(kind: types.MediaKind, rtpParameters: types.RtpParameters): Promise<types.Producer> {
-    if (this.#closed) throw transportGone()
+    if (this.#closed) throw this.end.gone
     if (this.#producers.some((producer) => producer.kind === kind))
       throw new CodedError('already_producing', `there is a producer of ${kind} already: close it first`)
     refuseUnforwardable(kind, rtpParameters)
     const producer = await this.end.transport.produce({ kind, rtpParameters }).catch((error) => {
-      throw this.#closed ? transportGone() : refusalOf(error)
+      throw this.#closed ? this.end.gone : refusalOf(error)
     })
     const watch = await ArrivalWatch.of(producer, {
       changed: () => this.#tellState(),
       reported: (report) => this.#onReport(producer, report),
     }).catch((error: unknown) => {
-      throw this.#closed ? transportGone() : error
+      throw this.#closed ? this.end.gone : error
     })
     await this.#lane.feed(this.#slot, producer).catch((error: unknown) => {
       const lost = this.#closed || producer.closed
       producer.close()
-      throw lost ? transportGone() : error
+      throw lost ? this.end.gone : error
     })
-    if (this.#closed || producer.closed) throw transportGone()
+    if (this.#closed || producer.closed) throw this.end.gone
     this.#watches.set(producer, watch)
     this.#producers = [...this.#producers, producer]
     producer.observer.once('close', () => this.#forget(producer))

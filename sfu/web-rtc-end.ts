@@ -1,6 +1,7 @@
 import type { types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
 import type { WebRtcTransportInfo } from '../common/wire/web-rtc-shapes.ts'
+import { workerLost } from './worker-loss.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 export interface WebRtcEndOptions {
@@ -18,10 +19,14 @@ export class WebRtcEnd implements Disposable {
   readonly transport: types.WebRtcTransport
   #onLost: ((reason: string) => void) | null = null
   #closed = false
+  #workerDied = false
 
   private constructor(transport: types.WebRtcTransport) {
     this.transport = transport
-    transport.observer.once('close', () => this.#lost('worker_lost'))
+    transport.observer.once('close', () => {
+      this.#workerDied = !this.#closed
+      this.#lost('worker_lost')
+    })
     transport.on('dtlsstatechange', (state) => {
       if (state === 'failed' || state === 'closed') this.#lost(`dtls_${state}`)
     })
@@ -59,10 +64,20 @@ export class WebRtcEnd implements Disposable {
     }
   }
 
-  /** @throws CodedError `gone` (410) when the transport is closed meanwhile */
+  /** Its worker died before its owner closed it. */
+  get workerDied(): boolean {
+    return this.#workerDied
+  }
+
+  /** Why nothing more can be asked of it once it is closed. */
+  get gone(): CodedError {
+    return this.#workerDied ? workerLost() : new CodedError('gone', 'the transport was closed meanwhile')
+  }
+
+  /** @throws CodedError `gone` (410) when the transport is closed meanwhile, `no_worker` (503) when its worker dies */
   async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
     await this.transport.connect({ dtlsParameters }).catch((error: unknown) => {
-      throw this.#closed ? transportGone() : error
+      throw this.#closed ? this.gone : error
     })
   }
 
@@ -84,9 +99,4 @@ export class WebRtcEnd implements Disposable {
     this[Symbol.dispose]()
     this.#onLost?.(reason)
   }
-}
-
-/** A transport was closed while something was asked of it. */
-export function transportGone(): CodedError {
-  return new CodedError('gone', 'the transport was closed meanwhile')
 }

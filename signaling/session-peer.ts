@@ -1,6 +1,7 @@
 import type { Peer, ProtooRequest } from 'protoo-server'
 import { CodedError } from '../common/errors.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
+import { orNoWorker } from '../sfu/worker-loss.ts'
 import { hasVanished } from './protoo-goodbye.ts'
 import { handlerOf, refusalText } from './protoo-request.ts'
 import { RequestBudget } from './request-budget.ts'
@@ -41,7 +42,8 @@ export class SessionPeer<Notifications extends object> {
     this.#budget = new RequestBudget(owner.perSecond, owner.burst, performance.now())
     peer.on('close', () => owner.closed(hasVanished(peer)))
     peer.on('request', (request, accept, reject) => {
-      this.#answer(request).then(accept, (error) => {
+      this.#answer(request).then(accept, (thrown) => {
+        const error = orNoWorker(thrown)
         const coded = error instanceof CodedError ? error : new CodedError('internal', 'the hub failed')
         if (coded === error) this.rejected(coded.code, coded.message)
         else owner.events.error('signaling', owner.role === 'viewer' ? 'request' : 'publisher', error)

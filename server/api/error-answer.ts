@@ -3,6 +3,7 @@ import type { ErrorRequestHandler } from 'express'
 import { z } from 'zod'
 import type { ErrorCode } from '../../common/error-codes.ts'
 import { CodedError } from '../../common/errors.ts'
+import { orNoWorker } from '../../sfu/worker-loss.ts'
 import { challenge } from '../auth/auth-errors.ts'
 import { requestIdOf, sendJson } from './json-answer.ts'
 
@@ -56,10 +57,11 @@ export function sendError(
   requestId: string,
   onFailure: FailureListener,
 ): AnsweredError {
-  const error = codedError(thrown)
+  const known = orNoWorker(thrown)
+  const error = codedError(known)
   const { code, status, message, details, hints } = error
   const failed = isFailure(error)
-  if (failed) onFailure(code, thrown, requestId)
+  if (failed) onFailure(code, known, requestId)
   const retryAfter = hints.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined)
   const body: ErrorAnswer = {
     error: {

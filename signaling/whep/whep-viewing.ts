@@ -184,7 +184,9 @@ export class WhepViewing implements SessionMedia, WatchingClient {
   }
 
   #refuseIfOver(): void {
-    if (this.#stack.disposed) throw new CodedError('gone', 'the contract or the worker ended meanwhile')
+    if (!this.#stack.disposed) return
+    if (this.#end?.workerDied) throw this.#end.gone
+    throw new CodedError('gone', 'the contract ended meanwhile')
   }
 }
 

@@ -1,7 +1,7 @@
 import type { types } from 'mediasoup'
 import { CodedError } from '../../common/errors.ts'
 import type { MediaEvents } from '../../sfu/media-events.ts'
-import { transportGone, type WebRtcEnd } from '../../sfu/web-rtc-end.ts'
+import type { WebRtcEnd } from '../../sfu/web-rtc-end.ts'
 import type { PublisherAdmission } from '../publisher-admission.ts'
 import { Publishing, type PublishingClient } from '../publishing.ts'
 import { writeAnswer } from '../sdp/answer.ts'
@@ -91,7 +91,7 @@ export class WhipPublishing implements SessionMedia, PublishingClient {
     await publisher.end.connect(offer.dtls)
     // One after the other: a publisher has one list of producers.
     for (const { kind, rtpParameters } of tracks) await publisher.produce(kind, rtpParameters)
-    if (this.#stack.disposed || !publisher.alive) throw transportGone()
+    if (this.#stack.disposed || !publisher.alive) throw publisher.end.gone
     return writeAnswer(
       offer,
       publisher.end.transport,

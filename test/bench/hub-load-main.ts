@@ -31,6 +31,7 @@ async function load(order: LoadOrder): Promise<LoadResult> {
       if (performance.now() >= until) return
       const askedAt = performance.now()
       const status = await ask(order, agents[caller]!, caller, turn)
+      if (status === order.mayRefuse) continue
       times.push(performance.now() - askedAt)
       if (status !== order.expect) others[status] = (others[status] ?? 0) + 1
     }

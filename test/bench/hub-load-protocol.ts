@@ -11,6 +11,8 @@ export const loadOrderSchema = z.strictObject({
   /** Bodies that take turns, ready to be sent; `"$NOW"` becomes the time of sending, Unix ms. */
   bodies: z.array(z.string()).min(1),
   expect: z.int(),
+  /** An answer that does not count, and is no fault: the hub says that it is full. */
+  mayRefuse: z.int().optional(),
   connections: z.int().min(1).max(256),
   seconds: z.number().positive(),
   /** Most requests a second; without it, each connection asks again as soon as it is answered. */

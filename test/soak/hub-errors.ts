@@ -7,7 +7,7 @@ const EXPECTED: readonly RegExp[] = [
   // What was under way on a worker when it was killed: mediasoup's words for a channel that is gone.
   /^(signaling|whip|whep|lane|stream|sfu) \w+: (write after end|(Channel|Worker|Router|Transport|Producer|Consumer) closed|.*request timeout)$/,
   // Who asked while all workers were gone.
-  /^(http|signaling|whip|whep) no_worker: (no media worker is up|a media worker is being restarted)/,
+  /^(http|signaling|whip|whep) no_worker: (no media worker is up|a media worker is being restarted|a media worker died meanwhile)/,
   // librist's own words, which it prints past every log: garbage at its port, a sender that is gone, a receiver stopped.
   /^(Packet too small|stream is dead|Dropped N|Discontinuity, expected|Lost N packets)/,
 ]
