@@ -25,14 +25,14 @@ const DEFAULT_SECONDS = 8
 const SETTLE_MS = 3000
 const BUFFER_MS = 60
 const CONNECTIONS = 16
-const TOKENS = 8
+const TOKENS = 4
 /** Nodes that report, links of each, and reports in a batch. */
 const NODES = 20
 const LINKS = 5
 const BATCH = NODES * LINKS
 /** RTP clock of video. */
 const TICKS_PER_MS = 90
-/** More than the hub can do, and half of what its rate limits allow eight callers. */
+/** More than the hub can do, and no more than its rate limits allow four callers. */
 const MOST = { subscribes: 4000, batches: 400 }
 /** The rates that the hub must hold at the same time, plus a tenth. */
 const RATED = { subscribes: 550, batches: 55 }
