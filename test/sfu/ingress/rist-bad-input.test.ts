@@ -67,21 +67,25 @@ test('garbage that looks like RIST crashes nothing', async (t) => {
   t.is(missing(receiver.chunks), 0)
 })
 
-test('a flood of garbage on one link for 5 s disturbs neither the other link nor another stream', async (t) => {
-  await using flooded = await listen(2)
-  await using other = await listen(1)
-  await using _good = await sendCounting(flooded.ports)
-  await using _neighbour = await sendCounting(other.ports)
-  await until(() => flooded.chunks.length > 50 && other.chunks.length > 50, 'data of both')
-  const program = fileURLToPath(new URL('../../support/udp-flood.ts', import.meta.url))
-  const flood = fork(program, [String(flooded.ports[0]), '5000'], { execArgv: [], stdio: 'inherit' })
-  const [sent] = await once(flood, 'message')
-  t.log(`${sent} packets in 5 s`)
-  t.true(Number(sent) > 10_000)
-  t.is(missing(flooded.chunks), 0)
-  t.is(missing(other.chunks), 0)
-  t.true(flooded.reasons().includes('garbage'))
-  t.deepEqual(other.rejections, [])
-  const before = flooded.chunks.length
-  await until(() => flooded.chunks.length > before + 100, 'data after the flood')
-})
+// Alone: librist's threads of both receivers need a core that eight other receivers do not want as well.
+test.serial(
+  'a flood of garbage on one link for 5 s disturbs neither the other link nor another stream',
+  async (t) => {
+    await using flooded = await listen(2)
+    await using other = await listen(1)
+    await using _good = await sendCounting(flooded.ports)
+    await using _neighbour = await sendCounting(other.ports)
+    await until(() => flooded.chunks.length > 50 && other.chunks.length > 50, 'data of both')
+    const program = fileURLToPath(new URL('../../support/udp-flood.ts', import.meta.url))
+    const flood = fork(program, [String(flooded.ports[0]), '5000'], { execArgv: [], stdio: 'inherit' })
+    const [sent] = await once(flood, 'message')
+    t.log(`${sent} packets in 5 s`)
+    t.true(Number(sent) > 10_000)
+    t.is(missing(flooded.chunks), 0)
+    t.is(missing(other.chunks), 0)
+    t.true(flooded.reasons().includes('garbage'))
+    t.deepEqual(other.rejections, [])
+    const before = flooded.chunks.length
+    await until(() => flooded.chunks.length > before + 100, 'data after the flood')
+  },
+)
