@@ -65,20 +65,22 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     // The receiver has heard nothing before: with a long GOP it would wait for its first picture.
     onLog: authenticationWatch(logger, events.sending, () => encoder?.requestKeyframe?.(null)),
   }
-  const byContract = 'hubUrl' in way ? new ContractSender(told) : null
-  const fixed = 'hubUrl' in way ? null : await BondedSender.open({ ...way, ...told })
-  const sender = stack.use(byContract ?? fixed!)
+  const sender = stack.use(
+    'hubUrl' in way ? new ContractSender(told) : await BondedSender.open({ ...way, ...told }),
+  )
   const stamper = new TsStamper({
     captureUnixMs: (pts) => captureTimeOfWallClockPts(pts, Date.now()),
     onPackets: (packets) => sender.write(packets),
   })
   encoder = stack.use(await startEncoder((chunk) => stamper.push(chunk)))
-  if (byContract) stack.use(keepContract(way as ContractWay, byContract, encoder, options))
+  if ('hubUrl' in way && sender instanceof ContractSender)
+    stack.use(keepContract(way, sender, encoder, options))
   const running = stack.move()
   return {
     async setWeight(link, weight) {
-      if (!fixed) throw new CodedError('rist_weight_invalid', 'the contract says the weights of the links')
-      await fixed.setWeight(link, weight)
+      if (sender instanceof ContractSender)
+        throw new CodedError('rist_weight_invalid', 'the contract says the weights of the links')
+      await sender.setWeight(link, weight)
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }

@@ -71,23 +71,20 @@ export class Publisher implements StreamSource {
   /**
    * Makes the transport, bounded by the contract's ceiling, and becomes the stream's source. The former source is
    * closed.
-   * @throws CodedError `no_worker` (503) while no worker is up or when it dies meanwhile, `stream_ended` (410)
+   * @throws CodedError `no_worker` (503) while no worker is up, `stream_ended` (410), and what mediasoup throws when the worker dies
    */
   static async open(stream: Stream, abr: Abr, listener: PublisherListener): Promise<Publisher> {
     const slot = stream.home()
-    if (!slot) throw noWorker()
+    if (!slot) throw new CodedError('no_worker', 'no media worker is up; try again in a second')
     stream.publishedLane.prepare(slot)
-    const lost = (error: unknown): never => {
-      throw slot.router.closed ? noWorker() : error
-    }
     const { router } = slot
-    const end = await WebRtcEnd.open({ slot, router, consentWithinS: ICE_CONSENT_S }).catch(lost)
+    const end = await WebRtcEnd.open({ slot, router, consentWithinS: ICE_CONSENT_S })
     try {
       await end.transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
       return stream.attach((host) => new Publisher(stream, slot, end, host, listener))
     } catch (error) {
       end[Symbol.dispose]()
-      return lost(error)
+      throw error
     }
   }
 
@@ -174,25 +171,25 @@ export class Publisher implements StreamSource {
    * `bad_rtp_parameters` (400), `gone` (410) when the transport is closed meanwhile, `no_worker` (503) when its worker dies
    */
   async produce(kind: types.MediaKind, rtpParameters: types.RtpParameters): Promise<types.Producer> {
-    if (this.#closed) throw this.end.gone
+    if (this.#closed) throw this.end.gone()
     if (this.#producers.some((producer) => producer.kind === kind))
       throw new CodedError('already_producing', `there is a producer of ${kind} already: close it first`)
     refuseUnforwardable(kind, rtpParameters)
     const producer = await this.end.transport.produce({ kind, rtpParameters }).catch((error) => {
-      throw this.#closed ? this.end.gone : refusalOf(error)
+      throw this.#closed ? this.end.gone() : refusalOf(error)
     })
     const watch = await ArrivalWatch.of(producer, {
       changed: () => this.#tellState(),
       reported: (report) => this.#onReport(producer, report),
     }).catch((error: unknown) => {
-      throw this.#closed ? this.end.gone : error
+      throw this.#closed ? this.end.gone() : error
     })
     await this.#lane.feed(this.#slot, producer).catch((error: unknown) => {
       const lost = this.#closed || producer.closed
       producer.close()
-      throw lost ? this.end.gone : error
+      throw lost ? this.end.gone() : error
     })
-    if (this.#closed || producer.closed) throw this.end.gone
+    if (this.#closed || producer.closed) throw this.end.gone()
     this.#watches.set(producer, watch)
     this.#producers = [...this.#producers, producer]
     producer.observer.once('close', () => this.#forget(producer))
@@ -302,10 +299,6 @@ export class Publisher implements StreamSource {
 
 function byKind(producers: readonly types.Producer[], kind: types.MediaKind): types.Producer[] {
   return producers.filter((producer) => producer.kind === kind)
-}
-
-function noWorker(): CodedError {
-  return new CodedError('no_worker', 'no media worker is up; try again in a second')
 }
 
 /** mediasoup's refusals of a publisher's parameters, with a status. */

@@ -64,20 +64,15 @@ export class WebRtcEnd implements Disposable {
     }
   }
 
-  /** Its worker died before its owner closed it. */
-  get workerDied(): boolean {
-    return this.#workerDied
-  }
-
-  /** Why nothing more can be asked of it once it is closed. */
-  get gone(): CodedError {
-    return this.#workerDied ? workerLost() : new CodedError('gone', 'the transport was closed meanwhile')
+  /** Why nothing more can be asked of it once it is closed. @param otherwise where its worker did not die */
+  gone(otherwise = new CodedError('gone', 'the transport was closed meanwhile')): CodedError {
+    return this.#workerDied ? workerLost() : otherwise
   }
 
   /** @throws CodedError `gone` (410) when the transport is closed meanwhile, `no_worker` (503) when its worker dies */
   async connect(dtlsParameters: types.DtlsParameters): Promise<void> {
     await this.transport.connect({ dtlsParameters }).catch((error: unknown) => {
-      throw this.#closed ? this.gone : error
+      throw this.#closed ? this.gone() : error
     })
   }
 

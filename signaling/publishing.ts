@@ -68,7 +68,7 @@ export class Publishing implements Disposable {
     const publisher = await Publisher.open(place.stream, contract.abr, this.#client)
     if (this.#place !== place) {
       await publisher[Symbol.asyncDispose]()
-      throw publisher.end.workerDied ? publisher.end.gone : connectionGone()
+      throw publisher.end.gone(connectionGone())
     }
     place.publisher = publisher
     return { place, contract, publisher }

@@ -61,7 +61,7 @@ export class Watching implements Disposable {
     // One after the other: each raises the transport's ceiling by its own.
     const streams: WatchedStreamInfo[] = []
     for (const watched of this.all) if (!watched.over) streams.push(await watched.joinOn(viewer))
-    if (this.#closed) throw viewer.end.workerDied ? viewer.end.gone : connectionGone()
+    if (this.#closed) throw viewer.end.gone(connectionGone())
     stack.move()
     this.#joined = { viewer, receiver }
     return { viewer, receiver, streams }

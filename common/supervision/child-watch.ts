@@ -1,6 +1,7 @@
 import { Patience } from './patience.ts'
 import { sampleOf } from './thread-sample.ts'
 
+/** How often silent children are looked at, ms. */
 const LOOK_EVERY_MS = 250
 
 /** A child that is watched until this is disposed of. */
@@ -23,14 +24,11 @@ interface Watched {
  */
 export class ChildWatch implements Disposable {
   readonly #children = new Set<Watched>()
-  readonly #lookEveryMs: number
   readonly #timer: NodeJS.Timeout
 
-  /** @param lookEveryMs how often silent children are looked at */
-  constructor(lookEveryMs = LOOK_EVERY_MS) {
-    this.#lookEveryMs = lookEveryMs
+  constructor() {
     // Timers come before input in a turn of the event loop: waiting input is heard before any child is judged.
-    this.#timer = setInterval(() => setImmediate(() => this.#look()), lookEveryMs).unref()
+    this.#timer = setInterval(() => setImmediate(() => this.#look()), LOOK_EVERY_MS).unref()
   }
 
   /**
@@ -38,7 +36,7 @@ export class ChildWatch implements Disposable {
    * @param onHung called at each look while the child hangs
    */
   watch(pid: number, limitMs: number, onHung: () => void): WatchedChild {
-    const patience = new Patience(limitMs, this.#lookEveryMs, performance.now())
+    const patience = new Patience(limitMs, LOOK_EVERY_MS, performance.now())
     const child = { pid, patience, onHung }
     this.#children.add(child)
     return {

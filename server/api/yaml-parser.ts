@@ -3,7 +3,10 @@ import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 import { badRequest } from './refusals.ts'
 
-/** Most CPU time for a body, ms: on a busy machine a body only takes longer. A usual body of MAX_YAML_BYTES takes some 100 ms, a hostile one takes seconds. */
+/**
+ * Most CPU time for a body, ms: on a busy machine a body only takes longer. A usual body of MAX_YAML_BYTES takes some
+ * 100 ms, a hostile one takes seconds.
+ */
 const LIMIT_MS = 1000
 const LOOK_EVERY_MS = 50
 /** Most bodies that wait for the thread. */

@@ -9,6 +9,7 @@ import { isLoopback } from '../tls/loopback.ts'
 import { tlsRequirement } from '../tls/tls-requirement.ts'
 import type { Setting, Source } from './setting.ts'
 import { SETTINGS } from './settings.ts'
+import { sharedPorts } from './shared-ports.ts'
 
 type Values = {
   [Name in keyof typeof SETTINGS]: (typeof SETTINGS)[Name] extends Setting<infer T> ? T : never
@@ -196,17 +197,8 @@ function unknownKeys(file: Record<string, unknown>): string[] {
 
 function streamProblems(streams: readonly ConfiguredStream[]): string[] {
   const seen = new Set<string>()
-  const portOf = new Map<number, string>()
-  return streams.flatMap(({ stream_id, ports, authentication, username, password }, index) => {
+  return streams.flatMap(({ stream_id, authentication, username, password }, index) => {
     const problems: string[] = []
-    for (const port of ports ?? []) {
-      const other = portOf.get(port)
-      if (other !== undefined)
-        problems.push(
-          `streams.${index}.ports (config file): ${port} is a port of "${other}" already; each link needs a port of its own`,
-        )
-      portOf.set(port, stream_id)
-    }
     if (seen.has(stream_id))
       problems.push(`streams.${index}.stream_id (config file): "${stream_id}" stands there twice`)
     seen.add(stream_id)
@@ -243,38 +235,4 @@ function crossChecks(config: Config): string[] {
     problems.push(`${SETTINGS.ristIp.env}: "${config.ristIp}" must be an IP address`)
   problems.push(...sharedPorts(config))
   return problems
-}
-
-/** A UDP port has one use: what else would take it is named here, not when it fails to start. */
-function sharedPorts({ ristPorts, rtpPorts, rtcPort, workers, streams }: Config): string[] {
-  const rtc = [rtcPort, rtcPort + workers - 1] as const
-  const uses = [
-    { of: SETTINGS.rtpPorts.env, ports: rtpPorts },
-    ...(rtcPort === 0
-      ? []
-      : [{ of: `${SETTINGS.rtcPort.env} and the ports of further workers`, ports: rtc }]),
-  ]
-  const written = ([first, last]: readonly [number, number]) => (first === last ? first : `${first}-${last}`)
-  const ranges = [...uses, { of: SETTINGS.ristPorts.env, ports: ristPorts }]
-  return [
-    ...ranges.flatMap((one, index) =>
-      ranges
-        .slice(index + 1)
-        .filter(({ ports }) => ports[0] <= one.ports[1] && one.ports[0] <= ports[1])
-        .map(
-          (other) =>
-            `${other.of}: ${written(other.ports)} shares UDP ports with ${one.of}, ${written(one.ports)}; each needs ports of its own`,
-        ),
-    ),
-    ...streams.flatMap(({ ports = [] }, index) =>
-      ports.flatMap((port) =>
-        uses
-          .filter((use) => port >= use.ports[0] && port <= use.ports[1])
-          .map(
-            (use) =>
-              `streams.${index}.ports (config file): ${port} belongs to ${use.of}, ${written(use.ports)}; a link needs a port of its own`,
-          ),
-      ),
-    ),
-  ]
 }

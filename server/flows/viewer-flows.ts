@@ -16,6 +16,7 @@ import {
   type PlaceHolder,
   type PlacesTaken,
   type Seeker,
+  streamOf,
   ViewerPlaces,
 } from './viewer-places.ts'
 
@@ -192,7 +193,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       anonymous: flow.holder.anonymous,
       stream,
       abr: entry.flow.abr,
-      priority: this.#priorities.get(streamKey(flow.tenantId, flow.streamId)) ?? USUAL_PRIORITY,
+      priority: this.#priorities.get(streamOf(flow)) ?? USUAL_PRIORITY,
       connected: () => {
         if (entry.listener === listener && this.#entries.get(flow.contractId) === entry)
           this.#places.used(flow)
@@ -223,7 +224,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
 
   /** A stream is over, and with it every contract on it. */
   endAll(tenantId: string, streamId: string, reason: 'expired' | 'revoked'): void {
-    this.#priorities.delete(streamKey(tenantId, streamId))
+    this.#priorities.delete(streamOf({ tenantId, streamId }))
     for (const { flow } of Array.from(this.#entries.values()))
       if (flow.tenantId === tenantId && flow.streamId === streamId) this.end(flow.contractId, reason)
   }
@@ -266,7 +267,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
    * viewers are told.
    */
   prioritize(tenantId: string, streamId: string, priority: number): void {
-    this.#priorities.set(streamKey(tenantId, streamId), priority)
+    this.#priorities.set(streamOf({ tenantId, streamId }), priority)
     for (const { flow, listener } of this.#entries.values())
       if (flow.tenantId === tenantId && flow.streamId === streamId) listener?.priorityChanged(priority)
   }
@@ -323,5 +324,3 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     return true
   }
 }
-
-const streamKey = (tenantId: string, streamId: string): string => `${tenantId}/${streamId}`

@@ -192,7 +192,8 @@ const ANONYMOUS = ' anonymous'
 const NAMED = ' named'
 const ADDRESS = ' address '
 
-const streamOf = ({ tenantId, streamId }: Pick<Place, 'tenantId' | 'streamId'>): string =>
+/** One text for a stream of a tenant. */
+export const streamOf = ({ tenantId, streamId }: Pick<Place, 'tenantId' | 'streamId'>): string =>
   `${tenantId}/${streamId}`
 const anonymousIn = (scope: string): string => `${scope}${ANONYMOUS}`
 const namedIn = (scope: string): string => `${scope}${NAMED}`

@@ -184,9 +184,8 @@ export class WhepViewing implements SessionMedia, WatchingClient {
   }
 
   #refuseIfOver(): void {
-    if (!this.#stack.disposed) return
-    if (this.#end?.workerDied) throw this.#end.gone
-    throw new CodedError('gone', 'the contract ended meanwhile')
+    const over = new CodedError('gone', 'the contract ended meanwhile')
+    if (this.#stack.disposed) throw this.#end?.gone(over) ?? over
   }
 }
 

@@ -91,7 +91,7 @@ export class WhipPublishing implements SessionMedia, PublishingClient {
     await publisher.end.connect(offer.dtls)
     // One after the other: a publisher has one list of producers.
     for (const { kind, rtpParameters } of tracks) await publisher.produce(kind, rtpParameters)
-    if (this.#stack.disposed || !publisher.alive) throw publisher.end.gone
+    if (this.#stack.disposed || !publisher.alive) throw publisher.end.gone()
     return writeAnswer(
       offer,
       publisher.end.transport,
