@@ -1,13 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { percentile } from '../support/frame-reader.ts'
 import { type Bench, type BenchContext, rounded } from './bench.ts'
 import { openBareMediasoup } from './fanout/bare-mediasoup.ts'
-import { FanoutSide, type Window } from './fanout/fanout-side.ts'
+import { FanoutSide, type OpenServer, type Window } from './fanout/fanout-side.ts'
 import { FanoutViewers } from './fanout/fanout-viewers.ts'
+import { withFewerViewers } from './fanout/fewer-viewers.ts'
 import { openLanecast } from './fanout/lanecast-server.ts'
+import { syscallUs } from './syscall-cost.ts'
 
-/** As many viewers as two cores can play beside the worker without any loss. */
-const VIEWERS = 80
+/** As many viewers as two fast cores can play beside the worker without any loss, and the fewest that say anything. */
+const VIEWERS = { most: 80, least: 10 }
 const ROUNDS = 5
 const WINDOW_MS = 2000
 /** Estimates settle on the top layer. Every round begins with a keyframe within 2 s. */
@@ -16,12 +17,16 @@ const SETTLE_MS = 700
 /** Packets of 2.5 Mb/s a second, to one viewer. */
 const PACKETS_PER_SECOND = (2500 * 125) / 1100
 
-/** Worker CPU for a packet to a viewer, ours and bare mediasoup's, in turns under the same load. */
+/** CPU for a packet to a viewer, ours and bare mediasoup's, in turns under the same load. */
 export const fanout: Bench = {
   about: 'viewers of one 2.5 Mb/s stream that one worker holds, against bare mediasoup',
   async run(context) {
-    const simulcast = await compare('simulcast', 2, context)
-    const single = await compare('single', 1, context)
+    const say = context.progress.say.bind(context.progress)
+    const { result, viewers, halved } = await withFewerViewers(VIEWERS, say, async (count) => ({
+      simulcast: await compare('simulcast', { renditions: 2, count }, context),
+      single: await compare('single', { renditions: 1, count }, context),
+    }))
+    const { simulcast, single } = result
     return {
       bench: 'fanout',
       viewers_per_core: viewersPerCore(simulcast.ours),
@@ -34,7 +39,9 @@ export const fanout: Bench = {
       single_layer_ratio: single.ratio,
       us_per_packet: rounded(median(simulcast.ours), 2),
       single_layer_us_per_packet: rounded(median(single.ours), 2),
-      viewers: VIEWERS,
+      syscall_us: rounded(syscallUs(), 2),
+      viewers,
+      halved,
     }
   },
 }
@@ -48,20 +55,24 @@ interface Compared {
   readonly rssMb: number
 }
 
-async function compare(name: string, renditions: number, { progress }: BenchContext): Promise<Compared> {
+async function compare(
+  name: string,
+  { renditions, count }: { renditions: number; count: number },
+  { progress }: BenchContext,
+): Promise<Compared> {
   await using stack = new AsyncDisposableStack()
   const viewers = stack.use(await FanoutViewers.open())
-  const open = async (side: string, server: typeof openLanecast) => {
-    progress.say(`${name}: ${VIEWERS} viewers join ${side}`)
-    return stack.use(await FanoutSide.open(side, server, { viewers, count: VIEWERS, renditions }))
+  const open = async (side: string, server: OpenServer) => {
+    progress.say(`${name}: ${count} viewers join ${side}`)
+    return stack.use(await FanoutSide.open(side, server, { viewers, count, renditions }))
   }
   const ours = await open('ours', openLanecast)
   const bare = await open('bare mediasoup', openBareMediasoup)
-  for (const side of [ours, bare]) await side.measure(FIRST_SETTLE_MS, SETTLE_MS, delay)
+  for (const side of [ours, bare]) await side.play(FIRST_SETTLE_MS)
   const rounds: { ours: Window; bare: Window }[] = []
   for (let round = 0; round < ROUNDS; round += 1) {
     progress.say(`${name}: round ${round + 1} of ${ROUNDS}`)
-    const window = (side: FanoutSide) => side.measure(SETTLE_MS, WINDOW_MS, delay)
+    const window = (side: FanoutSide) => side.measure(SETTLE_MS, WINDOW_MS)
     // The second side finds a warmer machine, so the sides take turns.
     if (round % 2 === 0) rounds.push({ ours: await window(ours), bare: await window(bare) })
     else {

@@ -2,6 +2,7 @@ import { createWorker } from 'mediasoup'
 import { ROUTER_CODECS } from '../../../sfu/router-codecs.ts'
 import { workerBinary } from '../../../sfu/worker-binary.ts'
 import { type OpenServer, START_KBPS } from './fanout-side.ts'
+import { mediasoupInputs, mediasoupViewer } from './mediasoup-viewer.ts'
 import { EXTENSIONS } from './picture-source.ts'
 
 const PAYLOAD_TYPE = 102
@@ -29,8 +30,8 @@ export const openBareMediasoup: OpenServer = async (rtpPort, renditions) => {
     },
   })
   return {
-    worker,
-    input: { ip: '127.0.0.1', port: plain.tuple.localPort, producer },
+    pid: worker.pid,
+    inputs: mediasoupInputs(producer, { ip: '127.0.0.1', port: plain.tuple.localPort }),
     async addViewer(dtlsParameters) {
       const transport = await router.createWebRtcTransport({
         listenInfos: [{ protocol: 'udp', ip: '127.0.0.1' }],
@@ -41,11 +42,7 @@ export const openBareMediasoup: OpenServer = async (rtpPort, renditions) => {
         producerId: producer.id,
         rtpCapabilities: router.rtpCapabilities,
       })
-      return {
-        ice: transport.iceParameters,
-        candidate: transport.iceCandidates[0]!,
-        video: consumer.rtpParameters,
-      }
+      return mediasoupViewer(transport, consumer.rtpParameters)
     },
     async [Symbol.asyncDispose]() {
       worker.close()

@@ -3,18 +3,24 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import {
   DtlsClient,
+  keyLength,
   ProtectionProfileAeadAes128Gcm,
+  ProtectionProfileAes128CmHmacSha1_80,
   type RTCCertificate,
   SrtcpSession,
+  saltLength,
   type Transport,
 } from 'werift'
 import { bindingRequest } from '../stun-binding.ts'
-import type { ViewerOrder } from './fanout-protocol.ts'
+import type { SrtpProfile, ViewerOrder } from './fanout-protocol.ts'
 import { TransportFeedback } from './transport-feedback.ts'
 
-/** AEAD_AES_128_GCM (RFC 7714 section 12): lengths of master key and salt, bytes. */
-const KEY_BYTES = 16
-const SALT_BYTES = 12
+/** What a viewer offers, the wanted one first. */
+const OFFERED = [ProtectionProfileAeadAes128Gcm, ProtectionProfileAes128CmHmacSha1_80] as const
+const NAMES: Readonly<Record<(typeof OFFERED)[number], SrtpProfile>> = {
+  [ProtectionProfileAeadAes128Gcm]: 'AEAD_AES_128_GCM',
+  [ProtectionProfileAes128CmHmacSha1_80]: 'AES128_CM_HMAC_SHA1_80',
+}
 const RECEIVE_BUFFER_BYTES = 1024 * 1024
 /** How often Chromium reports at this bitrate: as often as it ever does. */
 const FEEDBACK_MS = 50
@@ -22,15 +28,19 @@ const FEEDBACK_MS = 50
 const CONSENT_MS = 5000
 
 /**
- * The least WebRTC viewer that makes a worker do all its work: ICE, a real DTLS-SRTP handshake with AES-GCM, and
+ * The least WebRTC viewer that makes a worker do all its work: ICE, a real DTLS-SRTP handshake, and
  * transport-wide feedback where it was negotiated. Packets are counted, not decrypted.
  */
 export class BenchViewer implements Disposable {
   /** RTP packets so far. */
   received = 0
+  /** Packets of the video that are missing between those that came. */
+  lost = 0
   readonly #socket: Socket
   readonly #order: ViewerOrder
   readonly #timers: NodeJS.Timeout[] = []
+  #crypto: SrtpProfile | null = null
+  #lastSequence: number | null = null
   #feedback: TransportFeedback | null = null
   #onDtls: ((datagram: Buffer) => void) | null = null
 
@@ -52,13 +62,19 @@ export class BenchViewer implements Disposable {
     viewer.#ask()
     viewer.#timers.push(setInterval(() => viewer.#ask(), CONSENT_MS))
     const srtcp = await viewer.#handshake(certificate)
-    if (order.feedback) viewer.#giveFeedback(srtcp, order.feedback.ssrc)
+    if (order.feedback) viewer.#giveFeedback(srtcp, order.ssrc)
     return viewer
   }
 
   [Symbol.dispose](): void {
     for (const timer of this.#timers) clearInterval(timer)
     this.#socket.close()
+  }
+
+  /** What the handshake agreed on. */
+  get crypto(): SrtpProfile {
+    if (!this.#crypto) throw new Error('no SRTP was negotiated')
+    return this.#crypto
   }
 
   #ask(): void {
@@ -80,7 +96,7 @@ export class BenchViewer implements Disposable {
       cert: certPem,
       key: privateKey,
       signatureHash,
-      srtpProfiles: [ProtectionProfileAeadAes128Gcm],
+      srtpProfiles: [...OFFERED],
       extendedMasterSecret: true,
     })
     const connected = new Promise<void>((resolve, reject) => {
@@ -89,8 +105,13 @@ export class BenchViewer implements Disposable {
     })
     dtls.connect().catch(() => {})
     await connected
-    if (dtls.srtp.srtpProfile !== ProtectionProfileAeadAes128Gcm) throw new Error('no AES-GCM was negotiated')
-    const { localKey, localSalt, remoteKey, remoteSalt } = dtls.extractSessionKeys(KEY_BYTES, SALT_BYTES)
+    const profile = OFFERED.find((offered) => offered === dtls.srtp.srtpProfile)
+    if (profile === undefined) throw new Error('no SRTP was negotiated')
+    this.#crypto = NAMES[profile]
+    const { localKey, localSalt, remoteKey, remoteSalt } = dtls.extractSessionKeys(
+      keyLength(profile),
+      saltLength(profile),
+    )
     return new SrtcpSession({
       keys: {
         localMasterKey: localKey,
@@ -98,7 +119,7 @@ export class BenchViewer implements Disposable {
         remoteMasterKey: remoteKey,
         remoteMasterSalt: remoteSalt,
       },
-      profile: ProtectionProfileAeadAes128Gcm,
+      profile,
     })
   }
 
@@ -121,7 +142,14 @@ export class BenchViewer implements Disposable {
     const type = datagram[1]!
     if (type >= 192 && type <= 223) return
     this.received += 1
+    if (datagram.readUInt32BE(8) === this.#order.ssrc) this.#noteLoss(datagram.readUInt16BE(2))
     if (this.#feedback) this.#noteExtensions(datagram, this.#feedback)
+  }
+
+  /** Loopback changes no order, and nothing is asked for again: a gap is a loss. */
+  #noteLoss(sequence: number): void {
+    if (this.#lastSequence !== null) this.lost += (sequence - this.#lastSequence - 1) & 0xffff
+    this.#lastSequence = sequence
   }
 
   /** The transport-wide sequence number and the time of sending, out of one-byte header extensions (RFC 8285 section 4.2). */

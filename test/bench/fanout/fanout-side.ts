@@ -1,42 +1,46 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { types } from 'mediasoup'
-import { z } from 'zod'
+import { cpuMs } from '../cpu-clock.ts'
 import { rssMb } from '../process-usage.ts'
+import type { SrtpProfile, ViewerOrder } from './fanout-protocol.ts'
 import type { FanoutViewers } from './fanout-viewers.ts'
-import { PictureSource, RENDITION_KBPS } from './picture-source.ts'
+import { TooManyViewers } from './fewer-viewers.ts'
+import { PictureSource, RENDITION_KBPS, type RenditionTarget } from './picture-source.ts'
 
-const TRANSPORT_CC = 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01'
-const SEND_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time'
-
-/** Start of estimates: enough for the top layer at once, on either side, kb/s. */
+/** Start of estimates: enough for the top layer at once, on all sides, kb/s. */
 export const START_KBPS = 6000
 
-/** One of the two compared sides: a worker with one stream, and a way for viewers to get onto it. */
+/** More than this share of the packets lost, and the viewers are too many. */
+const MOST_LOST = 0.03
+/** Viewers that are this much behind at the end of a window don't keep up: share of the window's packets. */
+const MOST_BEHIND = 0.1
+
+/** One of the compared sides: a process with one stream, and a way for viewers to get onto it. */
 export interface FanoutServer extends AsyncDisposable {
-  readonly worker: types.Worker
-  /** Where the stream's RTP goes; one encoding a rendition, ascending. */
-  readonly input: { readonly ip: string; readonly port: number; readonly producer: types.Producer }
+  /** The process that sends. */
+  readonly pid: number
+  /** Where the stream's RTP goes: one a rendition, ascending. */
+  readonly inputs: readonly Omit<RenditionTarget, 'kbps'>[]
   addViewer(dtlsParameters: types.DtlsParameters): Promise<FanoutViewer>
 }
 
-export interface FanoutViewer {
-  readonly ice: types.IceParameters
-  readonly candidate: Pick<types.IceCandidate, 'ip' | 'port'>
-  readonly video: types.RtpParameters
-}
+/** What a viewer must know. */
+export type FanoutViewer = Omit<ViewerOrder, 'type' | 'id' | 'group'>
 
+/** @param rtpPort of loopback, from which the stream's RTP comes */
 export type OpenServer = (rtpPort: number, renditions: number) => Promise<FanoutServer>
 
 export interface Window {
-  /** CPU of the worker for one packet to one viewer, microseconds. */
+  /** CPU of the sending process for one packet to one viewer, microseconds. */
   readonly usPerPacket: number
   readonly rssMb: number
 }
 
-const encodings = z.array(z.object({ ssrc: z.number() })).min(1)
-
 /** A server with its viewers, and the means to measure it. */
 export class FanoutSide implements AsyncDisposable {
   readonly name: string
+  /** What all its viewers negotiated. */
+  readonly crypto: SrtpProfile
   readonly #server: FanoutServer
   readonly #source: PictureSource
   readonly #viewers: FanoutViewers
@@ -45,6 +49,7 @@ export class FanoutSide implements AsyncDisposable {
 
   private constructor(
     name: string,
+    crypto: SrtpProfile,
     server: FanoutServer,
     source: PictureSource,
     viewers: FanoutViewers,
@@ -52,6 +57,7 @@ export class FanoutSide implements AsyncDisposable {
     owned: AsyncDisposableStack,
   ) {
     this.name = name
+    this.crypto = crypto
     this.#server = server
     this.#source = source
     this.#viewers = viewers
@@ -68,63 +74,52 @@ export class FanoutSide implements AsyncDisposable {
     await using stack = new AsyncDisposableStack()
     const source = stack.use(await PictureSource.open())
     const server = stack.use(await openServer(source.port, renditions))
-    const { producer, ip, port } = server.input
-    const ssrcs = encodings.parse(producer.rtpParameters.encodings).map(({ ssrc }) => ssrc)
-    const [{ payloadType }] = producer.rtpParameters.codecs as [types.RtpCodecParameters]
     const kbps = [RENDITION_KBPS.low, RENDITION_KBPS.top].slice(-renditions)
-    source.feed(
-      { ip, port },
-      ssrcs.map((ssrc, index) => ({ ssrc, payloadType, kbps: kbps[index]! })),
-    )
+    source.feed(server.inputs.map((input, index) => ({ ...input, kbps: kbps[index]! })))
+    const negotiated = new Set<SrtpProfile>()
     for (let index = 0; index < count; index += 1) {
-      const { ice, candidate, video } = await server.addViewer(viewers.dtlsParameters)
-      const idOf = (wanted: string) => video.headerExtensions?.find(({ uri }) => uri === wanted)?.id
-      const [sequenceId, sendTimeId] = [idOf(TRANSPORT_CC), idOf(SEND_TIME)]
-      const [{ ssrc }] = encodings.parse(video.encodings) as [{ ssrc: number }]
-      await viewers.watch({
-        group: name,
-        ip: candidate.ip,
-        port: candidate.port,
-        ice: { usernameFragment: ice.usernameFragment, password: ice.password },
-        feedback:
-          sequenceId !== undefined && sendTimeId !== undefined ? { sequenceId, sendTimeId, ssrc } : null,
-      })
+      const viewer = await server.addViewer(viewers.dtlsParameters)
+      negotiated.add(await viewers.watch({ group: name, ...viewer }))
     }
-    return new FanoutSide(name, server, source, viewers, count, stack.move())
+    const [crypto] = negotiated
+    if (!crypto || negotiated.size > 1)
+      throw new Error(`${name}: viewers negotiated ${[...negotiated].join(' and ')}`)
+    return new FanoutSide(name, crypto, server, source, viewers, count, stack.move())
   }
 
-  /** Runs the stream for this time, of which the first part is not measured, ms. */
-  async measure(
-    settleMs: number,
-    windowMs: number,
-    pause: (ms: number) => Promise<unknown>,
-  ): Promise<Window> {
+  /** Runs the stream for this time and measures nothing, ms. */
+  async play(forMs: number): Promise<void> {
     this.#source.playing = true
-    await pause(settleMs)
-    const [cpuBefore, before, sentBefore] = [
-      await this.#cpuMs(),
-      await this.#received(),
-      this.#source.topSent,
-    ]
-    await pause(windowMs)
-    const [sent, cpuMs, after] = [this.#source.topSent, await this.#cpuMs(), await this.#received()]
+    await delay(forMs)
     this.#source.playing = false
-    const [packets, expected] = [after - before, (sent - sentBefore) * this.#count]
-    if (packets < expected * 0.97)
-      throw new Error(`${this.name}: viewers got ${packets} of ${expected} packets of the top layer`)
-    return { usPerPacket: ((cpuMs - cpuBefore) * 1000) / packets, rssMb: rssMb(this.#server.worker.pid) }
+  }
+
+  /**
+   * Runs the stream for this time, of which the first part is not measured, ms.
+   * @throws TooManyViewers
+   */
+  async measure(settleMs: number, windowMs: number): Promise<Window> {
+    const { pid } = this.#server
+    this.#source.playing = true
+    await delay(settleMs)
+    const [cpuBefore, before, sentBefore] = [cpuMs(pid), await this.#counted(), this.#source.topSent]
+    await delay(windowMs)
+    const [sent, cpuAfter, after] = [this.#source.topSent, cpuMs(pid), await this.#counted()]
+    this.#source.playing = false
+    const [received, lost] = [after.received - before.received, after.lost - before.lost]
+    const expected = (sent - sentBefore) * this.#count
+    if (lost > expected * MOST_LOST || received + lost < expected * (1 - MOST_BEHIND))
+      throw new TooManyViewers(
+        `${this.name}: viewers got ${received} of ${expected} packets of the top layer in time, and lost ${lost}`,
+      )
+    return { usPerPacket: ((cpuAfter - cpuBefore) * 1000) / received, rssMb: rssMb(pid) }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#owned.disposeAsync()
   }
 
-  async #cpuMs(): Promise<number> {
-    const { ru_utime, ru_stime } = await this.#server.worker.getResourceUsage()
-    return ru_utime + ru_stime
-  }
-
-  #received(): Promise<number> {
+  #counted() {
     return this.#viewers.count(this.name)
   }
 }

@@ -13,12 +13,14 @@ process.on('message', (raw) => {
   const order = toViewersSchema.parse(raw)
   const group = groups.get(order.group) ?? []
   groups.set(order.group, group)
-  if (order.type === 'count')
-    return tell({ type: 'counted', received: group.reduce((sum, { received }) => sum + received, 0) })
+  if (order.type === 'count') {
+    const sum = (of: (viewer: BenchViewer) => number) => group.reduce((all, viewer) => all + of(viewer), 0)
+    return tell({ type: 'counted', received: sum(({ received }) => received), lost: sum(({ lost }) => lost) })
+  }
   BenchViewer.open(order, certificate).then(
     (viewer) => {
       group.push(viewer)
-      tell({ type: 'viewing', id: order.id })
+      tell({ type: 'viewing', id: order.id, crypto: viewer.crypto })
     },
     (error) => tell({ type: 'failed', id: order.id, why: String(error) }),
   )

@@ -2,7 +2,13 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import type { types } from 'mediasoup'
-import { type FromViewers, fromViewersSchema, type ViewerOrder } from './fanout-protocol.ts'
+import {
+  type Counted,
+  type FromViewers,
+  fromViewersSchema,
+  type SrtpProfile,
+  type ViewerOrder,
+} from './fanout-protocol.ts'
 
 const MAIN = resolve(import.meta.dirname, 'fanout-viewers-main.ts')
 
@@ -10,8 +16,8 @@ const MAIN = resolve(import.meta.dirname, 'fanout-viewers-main.ts')
 export class FanoutViewers implements AsyncDisposable {
   readonly dtlsParameters: types.DtlsParameters
   readonly #child: ChildProcess
-  readonly #waiting = new Map<number, PromiseWithResolvers<void>>()
-  #counted: PromiseWithResolvers<number> | null = null
+  readonly #waiting = new Map<number, PromiseWithResolvers<SrtpProfile>>()
+  #counted: PromiseWithResolvers<Counted> | null = null
   #lastId = 0
 
   private constructor(child: ChildProcess, fingerprint: string) {
@@ -27,18 +33,18 @@ export class FanoutViewers implements AsyncDisposable {
     return new FanoutViewers(child, ready.fingerprint)
   }
 
-  /** Makes one more viewer watch. Resolves when its handshake is done. */
-  async watch(order: Omit<ViewerOrder, 'type' | 'id'>): Promise<void> {
+  /** Makes one more viewer watch. Resolves when its handshake is done, to what was negotiated. */
+  async watch(order: Omit<ViewerOrder, 'type' | 'id'>): Promise<SrtpProfile> {
     const id = ++this.#lastId
-    const viewing = Promise.withResolvers<void>()
+    const viewing = Promise.withResolvers<SrtpProfile>()
     this.#waiting.set(id, viewing)
     this.#child.send({ type: 'view', id, ...order })
-    await viewing.promise
+    return viewing.promise
   }
 
-  /** RTP packets that all viewers of a group have received. One question at a time. */
-  async count(group: string): Promise<number> {
-    this.#counted = Promise.withResolvers<number>()
+  /** RTP packets that all viewers of a group have received and lost. One question at a time. */
+  async count(group: string): Promise<Counted> {
+    this.#counted = Promise.withResolvers<Counted>()
     this.#child.send({ type: 'count', group })
     return this.#counted.promise
   }
@@ -51,11 +57,11 @@ export class FanoutViewers implements AsyncDisposable {
   }
 
   #onMessage(message: FromViewers): void {
-    if (message.type === 'counted') return this.#counted?.resolve(message.received)
+    if (message.type === 'counted') return this.#counted?.resolve(message)
     if (message.type === 'ready') return
     const waiting = this.#waiting.get(message.id)
     this.#waiting.delete(message.id)
-    if (message.type === 'viewing') waiting?.resolve()
+    if (message.type === 'viewing') waiting?.resolve(message.crypto)
     else waiting?.reject(new Error(`viewer ${message.id}: ${message.why}`))
   }
 }

@@ -8,6 +8,7 @@ import { openRelays } from '../../support/local-relays.ts'
 import { openWorkers, placementOn } from '../../support/local-workers.ts'
 import { recordEvents } from '../../support/recorded-events.ts'
 import { type OpenServer, START_KBPS } from './fanout-side.ts'
+import { mediasoupInputs, mediasoupViewer } from './mediasoup-viewer.ts'
 
 const TERMS: ViewingTerms = {
   contractId: 'bench',
@@ -38,8 +39,8 @@ export const openLanecast: OpenServer = async (rtpPort, renditions) => {
     [Symbol.asyncDispose]: async () => lane.close(),
   }))
   return {
-    worker: slot.worker,
-    input: { ...lane.attachment(null).target, producer: lane.video! },
+    pid: slot.worker.pid,
+    inputs: mediasoupInputs(lane.video!, lane.attachment(null).target),
     async addViewer(dtlsParameters) {
       const viewer = await Viewer.open(
         stream,
@@ -57,12 +58,7 @@ export const openLanecast: OpenServer = async (rtpPort, renditions) => {
       const [consumer] = await viewer.add(stream, TERMS, quiet).consume(false)
       await viewer.bound()
       await viewer.end.connect(dtlsParameters)
-      const { iceParameters, iceCandidates } = viewer.end.transport
-      return {
-        ice: iceParameters,
-        candidate: iceCandidates[0]!,
-        video: receiveRtpParameters.parse(consumer!.rtp_parameters),
-      }
+      return mediasoupViewer(viewer.end.transport, receiveRtpParameters.parse(consumer!.rtp_parameters))
     },
     async [Symbol.asyncDispose]() {
       await stream[Symbol.asyncDispose]()

@@ -23,12 +23,14 @@ const HEADER_BYTES = 32
 
 /** Where one rendition goes. */
 export interface RenditionTarget {
+  readonly ip: string
+  readonly port: number
   readonly ssrc: number
   readonly kbps: number
   readonly payloadType: number
 }
 
-/** One H.264 stream in RTP with pictures of noise, at an even bitrate, to one plain transport. */
+/** One H.264 stream in RTP with pictures of noise, at an even bitrate, from one socket. */
 export class PictureSource implements AsyncDisposable {
   /** Playing: at its bitrate. Otherwise a packet now and then, so that no rendition counts as gone. */
   playing = false
@@ -40,7 +42,6 @@ export class PictureSource implements AsyncDisposable {
   readonly #sequences = new Map<number, number>()
   readonly #startedAt = performance.now()
   #renditions: readonly RenditionTarget[] = []
-  #target: { ip: string; port: number } | null = null
   #picture = 0
   #owed = new Map<number, number>()
 
@@ -59,8 +60,7 @@ export class PictureSource implements AsyncDisposable {
     return this.#socket.address().port
   }
 
-  feed(target: { ip: string; port: number }, renditions: readonly RenditionTarget[]): void {
-    this.#target = target
+  feed(renditions: readonly RenditionTarget[]): void {
     this.#renditions = renditions
   }
 
@@ -78,7 +78,7 @@ export class PictureSource implements AsyncDisposable {
   }
 
   #sendPicture(): void {
-    for (const rendition of this.#target ? this.#renditions : []) {
+    for (const rendition of this.#renditions) {
       // Without these reports mediasoup can't relate the renditions' timestamps, and does not switch.
       if (this.#picture % FPS === 0) this.#sendReport(rendition)
       const owed = (this.#owed.get(rendition.ssrc) ?? 0) + (rendition.kbps * 125) / FPS / PAYLOAD_BYTES
@@ -89,12 +89,12 @@ export class PictureSource implements AsyncDisposable {
     }
   }
 
-  #sendReport({ ssrc }: RenditionTarget): void {
+  #sendReport({ ssrc, ...to }: RenditionTarget): void {
     const packets = this.#sequences.get(ssrc) ?? 0
     const octets = packets * PAYLOAD_BYTES
     const unixMs = this.#captureMs
     const report = { ssrc, cname: 'bench', unixMs, rtpTimestamp: this.#rtpTimestamp, packets, octets }
-    this.#send(encodeSenderReport(report))
+    this.#send(encodeSenderReport(report), to)
   }
 
   /** As the ingress writes them: RFC 8285 section 4.2. */
@@ -114,11 +114,11 @@ export class PictureSource implements AsyncDisposable {
     return ((this.#picture * 90_000) / FPS) >>> 0
   }
 
-  #send(packet: Buffer): void {
-    this.#socket.send(packet, this.#target!.port, this.#target!.ip)
+  #send(packet: Buffer, { ip, port }: { ip: string; port: number }): void {
+    this.#socket.send(packet, port, ip)
   }
 
-  #sendPacket({ ssrc, payloadType }: RenditionTarget, first: boolean, last: boolean): void {
+  #sendPacket({ ssrc, payloadType, ...to }: RenditionTarget, first: boolean, last: boolean): void {
     const sequence = this.#sequences.get(ssrc) ?? 1
     this.#sequences.set(ssrc, sequence + 1)
     if (ssrc === this.#renditions.at(-1)!.ssrc) this.topSent += 1
@@ -131,6 +131,6 @@ export class PictureSource implements AsyncDisposable {
     this.#noise.copy(packet, HEADER_BYTES)
     const start = first && this.#picture % KEYFRAME_EVERY === 0 ? KEYFRAME_START : DELTA_START
     start.copy(packet, HEADER_BYTES)
-    this.#send(packet)
+    this.#send(packet, to)
   }
 }
