@@ -11,7 +11,7 @@ import {
   saltLength,
   type Transport,
 } from 'werift'
-import { bindingRequest } from '../stun-binding.ts'
+import { bindingRequest, bindingResponse, isBindingRequest } from '../stun-binding.ts'
 import type { SrtpProfile, ViewerOrder } from './fanout-protocol.ts'
 import { TransportFeedback } from './transport-feedback.ts'
 
@@ -54,7 +54,8 @@ export class BenchViewer implements Disposable {
 
   static async open(order: ViewerOrder, certificate: RTCCertificate): Promise<BenchViewer> {
     const socket = createSocket({ type: 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES })
-    socket.bind(0, '127.0.0.1')
+    // A server on this machine has its own address for its viewers, too: loopback, or the one that it offers.
+    socket.bind(0, order.ip)
     await once(socket, 'listening')
     socket.connect(order.port, order.ip)
     await once(socket, 'connect')
@@ -84,13 +85,13 @@ export class BenchViewer implements Disposable {
   async #handshake({ certPem, privateKey, signatureHash }: RTCCertificate): Promise<SrtcpSession> {
     const transport: Transport = {
       type: 'bench',
-      address: { address: '127.0.0.1', family: 'IPv4', port: this.#socket.address().port },
+      address: { ...this.#socket.address(), family: 'IPv4' },
       closed: false,
       onData: () => {},
       send: async (bytes: Buffer) => this.#socket.send(bytes),
       close: async () => {},
     }
-    this.#onDtls = (datagram) => transport.onData(datagram, ['127.0.0.1', this.#order.port])
+    this.#onDtls = (datagram) => transport.onData(datagram, [this.#order.ip, this.#order.port])
     const dtls = new DtlsClient({
       transport,
       cert: certPem,
@@ -138,6 +139,10 @@ export class BenchViewer implements Disposable {
   #receive(datagram: Buffer): void {
     const first = datagram[0]!
     if (first >= 20 && first <= 63) return this.#onDtls?.(datagram)
+    if (isBindingRequest(datagram)) {
+      const { ip, port } = this.#order
+      return void this.#socket.send(bindingResponse(datagram, { address: ip, port }))
+    }
     if (first < 128 || first > 191) return
     const type = datagram[1]!
     if (type >= 192 && type <= 223) return

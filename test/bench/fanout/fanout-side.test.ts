@@ -2,12 +2,18 @@ import test from 'ava'
 import { openBareMediasoup } from './bare-mediasoup.ts'
 import { FanoutSide, type OpenServer } from './fanout-side.ts'
 import { FanoutViewers } from './fanout-viewers.ts'
+import { janusProgram } from './janus-process.ts'
+import { openJanus } from './janus-server.ts'
 import { openLanecast } from './lanecast-server.ts'
 
-const SIDES: Readonly<Record<string, OpenServer>> = {
+const SIDES: Record<string, OpenServer> = {
   ours: openLanecast,
   'bare mediasoup': openBareMediasoup,
 }
+
+const janus = janusProgram()
+// Set-up installs no Janus: it is only compared with.
+if (janus !== null) SIDES.janus = openJanus(janus)
 
 for (const [name, server] of Object.entries(SIDES)) {
   test(`${name} sends to all viewers, and a packet has its price`, async (t) => {

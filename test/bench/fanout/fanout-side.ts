@@ -10,6 +10,8 @@ import { PictureSource, RENDITION_KBPS, type RenditionTarget } from './picture-s
 /** Start of estimates: enough for the top layer at once, on all sides, kb/s. */
 export const START_KBPS = 6000
 
+/** How many viewers join at a time. */
+const JOIN_AT_ONCE = 16
 /** More than this share of the packets lost, and the viewers are too many. */
 const MOST_LOST = 0.03
 /** Viewers that are this much behind at the end of a window don't keep up: share of the window's packets. */
@@ -77,9 +79,11 @@ export class FanoutSide implements AsyncDisposable {
     const kbps = [RENDITION_KBPS.low, RENDITION_KBPS.top].slice(-renditions)
     source.feed(server.inputs.map((input, index) => ({ ...input, kbps: kbps[index]! })))
     const negotiated = new Set<SrtpProfile>()
-    for (let index = 0; index < count; index += 1) {
-      const viewer = await server.addViewer(viewers.dtlsParameters)
-      negotiated.add(await viewers.watch({ group: name, ...viewer }))
+    for (let joined = 0; joined < count; joined += JOIN_AT_ONCE) {
+      const joining = Array.from({ length: Math.min(JOIN_AT_ONCE, count - joined) }, async () =>
+        viewers.watch({ group: name, ...(await server.addViewer(viewers.dtlsParameters)) }),
+      )
+      for (const crypto of await Promise.all(joining)) negotiated.add(crypto)
     }
     const [crypto] = negotiated
     if (!crypto || negotiated.size > 1)
