@@ -5,6 +5,7 @@ import { workerStatistics } from '../sfu/media-statistics.ts'
 import { Placement } from '../sfu/placement.ts'
 import { StreamRegistry } from '../sfu/stream-registry.ts'
 import type { ViewerMover } from '../sfu/viewer-mover.ts'
+import { workerBinary, workerSends } from '../sfu/worker-binary.ts'
 import { WorkerCpu } from '../sfu/worker-cpu.ts'
 import { WorkerPool } from '../sfu/worker-pool.ts'
 import type { Config } from './config/config.ts'
@@ -12,6 +13,7 @@ import type { Config } from './config/config.ts'
 export type MediaConfig = Pick<
   Config,
   | 'workers'
+  | 'batchedSends'
   | 'rtcIp'
   | 'rtcAnnounced'
   | 'rtcPort'
@@ -38,10 +40,22 @@ export async function openMedia(
   logger: Logger,
 ): Promise<MediaRoom> {
   await using stack = new AsyncDisposableStack()
-  const { workers: count, rtcIp, rtcAnnounced, rtcPort, ristPorts, rtpPorts, consumersPerWorker } = config
+  const {
+    workers: count,
+    batchedSends,
+    rtcIp,
+    rtcAnnounced,
+    rtcPort,
+    ristPorts,
+    rtpPorts,
+    consumersPerWorker,
+  } = config
   const announcedAddress = rtcAnnounced === '' ? null : rtcAnnounced
   const webRtc = { ip: rtcIp, announcedAddress, basePort: rtcPort }
-  const workers = stack.use(await WorkerPool.open({ count, webRtc, events }))
+  const workers = stack.use(await WorkerPool.open({ count, webRtc, batchedSends, events }))
+  const sends = workerSends(workerBinary())
+  if (batchedSends && !sends.batched)
+    logger.info({ why: sends.why }, 'packets of media workers leave one by one, which costs more CPU')
   const cpu = new WorkerCpu()
   const placement = new Placement({
     size: workers.size,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createWorker, type types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
 import type { ChildWatch } from '../common/supervision/child-watch.ts'
-import { workerBinary } from './worker-binary.ts'
+import { workerBinary, workerSends } from './worker-binary.ts'
 
 const LAUNCHER = join(import.meta.dirname, 'worker-launcher.sh')
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
@@ -13,16 +13,18 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const
  * Starts a mediasoup worker. mediasoup alone waits for ever for a worker that stops before its first message, and
  * closes its workers when the hub gets a signal, so that nothing could drain. Here such a worker is ended, and a signal
  * closes nothing.
+ * @param batchedSends whether the worker's packets may leave many at a time, where set-up proved that
  * @param startWithinMs how long the worker may be silent by its own fault until it runs, ms
  * @throws CodedError `worker_silent` when the worker sent nothing; the signal's reason when it is aborted first
  */
 export async function startMediaWorker(
   watch: ChildWatch,
+  batchedSends: boolean,
   startWithinMs: number,
   signal: AbortSignal,
 ): Promise<types.Worker> {
   signal.throwIfAborted()
-  const { created, child } = create()
+  const { created, child } = create(batchedSends)
   let silent = false
   using _watched =
     child?.pid === undefined
@@ -49,13 +51,14 @@ export async function startMediaWorker(
 }
 
 /** mediasoup makes the process and its listeners at once, and gives them out only after the worker's first message. */
-function create(): { created: Promise<types.Worker>; child: ChildProcess | undefined } {
+function create(batchedSends: boolean): { created: Promise<types.Worker>; child: ChildProcess | undefined } {
   let child: ChildProcess | undefined
   const onChild = (message: unknown) => {
     child = (message as { readonly process: ChildProcess }).process
   }
   const listening = SIGNALS.map((signal) => new Set(process.listeners(signal)))
-  process.env.LANECAST_WORKER = workerBinary()
+  const forLauncher = launcherEnv(batchedSends)
+  Object.assign(process.env, forLauncher)
   subscribe('child_process', onChild)
   try {
     const created = createWorker({
@@ -69,5 +72,15 @@ function create(): { created: Promise<types.Worker>; child: ChildProcess | undef
     return { created, child }
   } finally {
     unsubscribe('child_process', onChild)
+    for (const name of Object.keys(forLauncher)) delete process.env[name]
   }
+}
+
+/** What worker-launcher.sh and the worker's shim read. mediasoup gives a worker the environment of this process. */
+function launcherEnv(batchedSends: boolean): Record<string, string> {
+  const binary = workerBinary()
+  const sends = workerSends(binary)
+  if (!batchedSends || !sends.batched) return { LANECAST_WORKER: binary }
+  const library = sends.library === null ? {} : { LANECAST_WORKER_LIBRARY: sends.library }
+  return { LANECAST_WORKER: binary, LANECAST_BATCHED_SENDS: 'on', ...library }
 }

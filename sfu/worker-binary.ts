@@ -1,9 +1,9 @@
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { workerBin } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
 
-/** Where `npm run setup` puts a link to the worker that it fetched or built. */
+/** Where `npm run setup` puts the worker that it fetched or built. */
 const setUp = join(import.meta.dirname, '..', 'node_modules', '.lanecast', 'mediasoup-worker')
 
 /**
@@ -18,6 +18,28 @@ export function workerBinary(): string {
   }
   for (const path of [setUp, workerBin]) if (executable(path)) return path
   throw missing('there is no mediasoup worker yet')
+}
+
+/** How the packets of a worker leave: many by one system call, or each by its own. */
+export type WorkerSends =
+  /** `library` is loaded into the worker; null where the worker has its code linked in. */
+  | { readonly batched: true; readonly library: string | null }
+  | { readonly batched: false; readonly why: string }
+
+/** How this worker may send, as set-up proved it on this machine; set-up wrote it beside the binary. */
+export function workerSends(binary: string): WorkerSends {
+  const proved = textOf(`${binary}.sends`)
+  if (proved === 'linked') return { batched: true, library: null }
+  if (proved === 'loaded') return { batched: true, library: `${binary}.so` }
+  return { batched: false, why: proved ?? 'set-up has not proved them with this worker' }
+}
+
+function textOf(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch {
+    return null
+  }
 }
 
 function missing(what: string): CodedError {

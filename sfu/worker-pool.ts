@@ -18,6 +18,8 @@ export interface WorkerPoolOptions {
     readonly announcedAddress: string | null
     readonly basePort: number
   }
+  /** Whether packets may leave many at a time, where set-up proved that. */
+  readonly batchedSends: boolean
   readonly events: MediaEvents
 }
 
@@ -159,7 +161,8 @@ export class WorkerPool implements AsyncDisposable {
 
   /** Starts a worker. A worker that sends no first message is replaced once. */
   async #startWorker(): Promise<types.Worker> {
-    const start = () => startMediaWorker(this.#watch, START_WITHIN_MS, this.#closing.signal)
+    const { batchedSends } = this.#options
+    const start = () => startMediaWorker(this.#watch, batchedSends, START_WITHIN_MS, this.#closing.signal)
     try {
       return await start()
     } catch (error) {

@@ -210,6 +210,13 @@ export const SETTINGS = {
     1,
     256,
   ),
+  batchedSends: flag({
+    env: 'BATCHED_SENDS',
+    flag: 'batched-sends',
+    key: 'media.batched_sends',
+    default: 'true',
+    help: 'workers hand many packets to the kernel at once, where set-up proved that this works',
+  }),
   rtcIp: host({
     env: 'RTC_IP',
     flag: 'rtc-ip',

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { DtlsClients } from '../support/dtls-client.ts'
 import { type ContractRig, openContractRig } from './contract-rig.ts'
-import { DtlsClients } from './dtls-client.ts'
 import { LightViewer } from './light-viewer.ts'
 
 /** Wait between two crowds, ms: the last IDR is old by then, and the hub has released the last crowd. */

@@ -5,8 +5,8 @@ import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import { hubNotifications, joinAnswer, type ViewerRequests } from '../../common/wire/viewer-protocol.ts'
 import { askHub } from '../../signaling/client/hub-request.ts'
 import { iceCandidates, iceParameters } from '../../signaling/client/mediasoup-shapes.ts'
-import type { DtlsClients, DtlsHandshake } from './dtls-client.ts'
-import { bindingRequest, type IceCredentials } from './stun-binding.ts'
+import type { DtlsClients, DtlsHandshake } from '../support/dtls-client.ts'
+import { bindingRequest, type IceCredentials } from '../support/stun-binding.ts'
 
 /** How often to ask an unanswered candidate again, ms. */
 const ASK_AGAIN_MS = 50

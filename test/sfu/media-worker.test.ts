@@ -35,7 +35,7 @@ async function beginWith(lines: string) {
 test.serial('a signal to the hub or to its group closes no worker', async (t) => {
   using watch = new ChildWatch()
   const listeners = process.listenerCount('SIGTERM')
-  const worker = await startMediaWorker(watch, 5000, forever)
+  const worker = await startMediaWorker(watch, true, 5000, forever)
   t.is(process.listenerCount('SIGTERM'), listeners)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.kill(worker.pid, signal)
   for (let asked = 0; asked < 3; asked += 1) t.truthy(await worker.getResourceUsage())
@@ -47,7 +47,7 @@ test.serial('a signal to the hub or to its group closes no worker', async (t) =>
 test.serial('a worker that stops before it speaks is ended, and who waits for it hears so', async (t) => {
   await using _ = await beginWith('kill -STOP $$')
   using watch = new ChildWatch()
-  await t.throwsAsync(startMediaWorker(watch, WITHIN_MS, forever), { code: 'worker_silent' })
+  await t.throwsAsync(startMediaWorker(watch, true, WITHIN_MS, forever), { code: 'worker_silent' })
   await until(() => descendants(process.pid).length === 0, 'no worker is left')
 })
 
@@ -55,7 +55,7 @@ test.serial('a caller that gives up waits for no stopped worker', async (t) => {
   await using _ = await beginWith('kill -STOP $$')
   using watch = new ChildWatch()
   const closing = new AbortController()
-  const started = t.throwsAsync(startMediaWorker(watch, 60_000, closing.signal), { name: 'AbortError' })
+  const started = t.throwsAsync(startMediaWorker(watch, true, 60_000, closing.signal), { name: 'AbortError' })
   await until(() => descendants(process.pid).length > 0, 'it is there')
   closing.abort()
   await started
@@ -65,5 +65,5 @@ test.serial('a caller that gives up waits for no stopped worker', async (t) => {
 test.serial('a worker that ends before it speaks fails at once', async (t) => {
   await using _ = await beginWith('exit 7')
   using watch = new ChildWatch()
-  await t.throwsAsync(startMediaWorker(watch, 60_000, forever), { message: /code:7/ })
+  await t.throwsAsync(startMediaWorker(watch, true, 60_000, forever), { message: /code:7/ })
 })

@@ -70,6 +70,7 @@ test('every source and schema that the installed worker lists exists and is comp
 test('no path in the Ninja file tells where it is, so that its objects serve every clone', (t) => {
   const build = {
     compiler: 'c++',
+    cCompiler: 'cc',
     flags: ['-O2'],
     cflags: ['-Isrtp/include'],
     libs: ['srtp/libsrtp2.a', '-luv'],

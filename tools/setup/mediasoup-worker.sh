@@ -9,7 +9,7 @@ mediasoup_worker_ready() {
       give_up "MEDIASOUP_WORKER_BIN names $MEDIASOUP_WORKER_BIN, which does not start as a mediasoup worker"
     return 0
   fi
-  [[ -x "$worker" && -r "$worker.key" ]] || return 1
+  [[ -x "$worker" && -r "$worker.key" && -r "$worker.sends" ]] || return 1
   worker_key
   [[ "$(<"$worker.key")" == "$key" ]] && worker_starts "$worker"
 }
@@ -31,7 +31,7 @@ worker_key() {
     grep -E '^(ID|VERSION_ID)=' "$release" || true
     echo "$HOSTTYPE"
     cd "$here/worker"
-    cat build-worker.ts ninja-file.ts openssl-srtp.ts shims/*.cpp shims/include/*.h shims/include/*/*.h
+    cat build-worker.ts ninja-file.ts openssl-srtp.ts prove-batched-sends.ts shims/*.c shims/*.cpp shims/include/*.h shims/include/*/*.h
   } | sha256sum)"
   key="${key:0:16}"
 }
@@ -65,6 +65,7 @@ mediasoup_worker_provide() {
   fi
   cp "$built" "$worker.partial"
   mv "$worker.partial" "$worker"
+  worker_sends_find
   printf '%s\n' "$key" >"$worker.key"
 }
 
@@ -90,4 +91,33 @@ worker_build() {
     node_modules/.bin/node "$here/worker/build-worker.ts" node_modules/mediasoup "${cache%/*}/objects" "$built"
   worker_starts "$built" || give_up "the mediasoup worker was built but does not start: run $built to see why"
   say "  mediasoup worker built with $(<"$built.txt")"
+}
+
+# Finds out how the worker's packets may leave, for sfu/worker-binary.ts: many by one system call, where that is proved
+# on this machine, else each by its own. The worker that is built here has the code for it, a prebuilt one loads it.
+worker_sends_find() {
+  local how=linked why=''
+  rm -f "$worker.so"
+  if [[ "$(<"$built.txt")" == 'mediasoup prebuilt' ]]; then
+    how=loaded
+    has_command cc || ! can_be_root || (missing=(gcc libc6-dev) && install_missing) || true
+    if has_command cc; then
+      cc -std=c11 -O2 -shared -fPIC -fvisibility=hidden -o "$worker.so" "$here/worker/shims/batched-sends.c" ||
+        why='the library for batches does not compile'
+    else
+      why='there is no C compiler: install gcc and libc6-dev, remove node_modules/.lanecast, and run set-up again'
+    fi
+  fi
+  if [[ -z "$why" ]] && why="$(worker_sends_prove "$how" 2>&1)"; then
+    printf '%s\n' "$how" >"$worker.sends"
+  else
+    say "  packets of the worker leave one by one, which costs more CPU: $why"
+    printf '%s\n' "$why" >"$worker.sends"
+  fi
+}
+
+worker_sends_prove() {
+  local library=''
+  [[ "$1" == linked ]] || library="$worker.so"
+  LANECAST_WORKER_LIBRARY="$library" node_modules/.bin/node "$here/worker/prove-batched-sends.ts" "$worker"
 }

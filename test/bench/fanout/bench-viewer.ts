@@ -11,7 +11,7 @@ import {
   saltLength,
   type Transport,
 } from 'werift'
-import { bindingRequest, bindingResponse, isBindingRequest } from '../stun-binding.ts'
+import { bindingRequest, bindingResponse, isBindingRequest } from '../../support/stun-binding.ts'
 import type { SrtpProfile, ViewerOrder } from './fanout-protocol.ts'
 import { TransportFeedback } from './transport-feedback.ts'
 

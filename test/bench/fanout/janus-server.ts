@@ -1,6 +1,6 @@
 import { parse, type SessionDescription, write } from 'sdp-transform'
 import { z } from 'zod'
-import { OWN_ICE } from '../stun-binding.ts'
+import { OWN_ICE } from '../../support/stun-binding.ts'
 import type { FanoutViewer, OpenServer } from './fanout-side.ts'
 import { JanusProcess } from './janus-process.ts'
 import { JanusSession } from './janus-session.ts'

@@ -62,11 +62,13 @@ async function build(mediasoup: string, out: string, binary: string): Promise<vo
   const schemas = flatbuffersSchemas(await text('fbs/meson.build'))
   const units = workerUnits(sources, (file) => statSync(join(source, file)).size)
   for (const unit of units) await put(join(out, 'units', `${unit.name}.cpp`), Buffer.from(unitText(unit)))
+  const cached = await onPath('ccache')
   await writeFile(
     join(out, 'build.ninja'),
     ninjaFile(
       {
-        compiler: process.env.CXX ?? ((await onPath('ccache')) ? 'ccache c++' : 'c++'),
+        compiler: process.env.CXX ?? (cached ? 'ccache c++' : 'c++'),
+        cCompiler: process.env.CC ?? (cached ? 'ccache cc' : 'cc'),
         flags,
         cflags: [...srtp.cflags, ...(await pkgConfig('--cflags', ['libuv', 'openssl', ...abseil]))],
         libs: [

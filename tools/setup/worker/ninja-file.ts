@@ -2,8 +2,10 @@ import { posix } from 'node:path'
 
 /** What one build of the worker is made of. Its folder holds `source` (mediasoup's worker) and `shims`, see below. */
 export interface WorkerBuild {
-  /** the command that compiles and links */
+  /** the command that compiles C++, and links */
   compiler: string
+  /** the command that compiles C */
+  cCompiler: string
   flags: readonly string[]
   /** include and library flags of Debian's libraries */
   cflags: readonly string[]
@@ -58,6 +60,9 @@ const alone = new Set([
   'deps/libwebrtc/libwebrtc/modules/congestion_controller/goog_cc/trendline_estimator.cc',
 ])
 
+/** Calls that go to the shims: of the worker to OpenSSL, and of libuv to the kernel. */
+const WRAPPED = '-Wl,--wrap=BIO_set_callback_ex -Wl,--wrap=uv__sendmmsg'
+
 /** Bytes of source in a unit. More makes fewer units, which busy many cores less well. */
 const unitBytes = 90_000
 
@@ -111,6 +116,7 @@ export function ninjaFile(
     ...units.map(({ name }) => ({ input: `units/${name}.cpp`, object: `obj/${name}.o` })),
     { input: 'shims/ktls-off.cpp', object: 'obj/ktls-off.o' },
   ]
+  const objects = [...compiled.map(({ object }) => object), 'obj/batched-sends.o']
   return `${[
     'ninja_required_version = 1.8',
     `flags = ${ninjaValue([...includes, ...build.flags, ...build.cflags].join(' '))}`,
@@ -123,15 +129,21 @@ export function ninjaFile(
     '  depfile = $out.d',
     '  deps = gcc',
     '  description = compile $out',
+    'rule cc',
+    `  command = ${build.cCompiler} -std=c11 -O2 -MD -MF $out.d -c $in -o $out`,
+    '  depfile = $out.d',
+    '  deps = gcc',
+    '  description = compile $out',
     'rule link',
-    `  command = ${build.compiler} -Wl,--wrap=BIO_set_callback_ex -Wl,--as-needed -o $out @$out.rsp ${ninjaValue(build.libs.join(' '))}`,
+    `  command = ${build.compiler} ${WRAPPED} -Wl,--as-needed -o $out @$out.rsp ${ninjaValue(build.libs.join(' '))}`,
     '  rspfile = $out.rsp',
     '  rspfile_content = $in',
     '  description = link $out',
     `build ${headers.join(' ')}: flatc ${schemas.map((schema) => `source/fbs/${schema}`).join(' ')}`,
     `build headers: phony ${headers.join(' ')}`,
     ...compiled.map(({ input, object }) => `build ${object}: cxx ${input} || headers`),
-    `build ${workerBinaryName}: link ${compiled.map(({ object }) => object).join(' ')}`,
+    'build obj/batched-sends.o: cc shims/batched-sends.c',
+    `build ${workerBinaryName}: link ${objects.join(' ')}`,
     `default ${workerBinaryName}`,
   ].join('\n')}\n`
 }

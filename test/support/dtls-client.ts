@@ -33,6 +33,9 @@ function bind() {
     setConnect: ssl.func('void SSL_set_connect_state(void *ssl)'),
     setBio: ssl.func('void SSL_set_bio(void *ssl, void *from, void *to)'),
     handshake: ssl.func('int SSL_do_handshake(void *ssl)'),
+    exportKeys: ssl.func(
+      'int SSL_export_keying_material(void *ssl, _Out_ uint8_t *out, size_t length, const char *label, size_t labelLength, void *context, size_t contextLength, int useContext)',
+    ),
     bioNew: crypto.func('void *BIO_new(void *type)'),
     bioMemory: crypto.func('void *BIO_s_mem(void)'),
     bioWrite: crypto.func('int BIO_write(void *bio, const uint8_t *data, int length)'),
@@ -103,6 +106,18 @@ export class DtlsHandshake implements Disposable {
     if (this.done) return
     this.#openssl.bioWrite(this.#incoming, datagram, datagram.length)
     this.#step()
+  }
+
+  /**
+   * Of a handshake that is done, the keying material for SRTP (RFC 5764 section 4.2).
+   * @throws where there is none yet
+   */
+  srtpKeys(bytes: number): Buffer {
+    const keys = Buffer.alloc(bytes)
+    const label = 'EXTRACTOR-dtls_srtp'
+    const args = [this.#ssl, keys, bytes, label, label.length, null, 0, 0] as const
+    if (this.#openssl.exportKeys(...args) !== 1) throw new Error('the handshake is not done: it has no keys')
+    return keys
   }
 
   [Symbol.dispose](): void {
