@@ -13,7 +13,7 @@ export interface ErrorHints {
 }
 
 export interface CodedErrorOptions extends ErrorHints {
-  /** Where it is not the status of the code. */
+  /** HTTP status of this error, where it differs from the status of its code. */
   readonly status?: number
   readonly details?: readonly string[]
   readonly cause?: unknown

@@ -10,9 +10,9 @@ export interface UpgradeDoor {
 
 /** The connections that admission counts. */
 export interface InUse {
-  /** Those that would not give way to others. */
+  /** Connections that would not give way to others. */
   readonly used: number
-  /** Of those, the ones without a token behind them. */
+  /** How many of these connections have no token behind them. */
   readonly anonymous: number
 }
 

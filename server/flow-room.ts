@@ -69,7 +69,7 @@ export interface FlowRoom extends AsyncDisposable {
   readonly reloadable: Reloadable
 }
 
-/** Opens the room of contracts: those from before a restart go on, and those of the configuration are asked for. */
+/** Opens the room of contracts. Contracts from before a restart go on, and the configuration's streams ask for theirs. */
 export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> {
   const { config, state, policies, overlay, facts, streams, workersFull, events } = options
   await using stack = new AsyncDisposableStack()
@@ -226,7 +226,7 @@ function reloadable(
         async commit() {
           current = next
           policies.change(rulesOf(next))
-          // A store that is away keeps no contract alive: what was not noted is noted later.
+          // A store that is away keeps no contract alive. The end is recorded later.
           await standing.keep(next.streams).catch(onError)
         },
       }
@@ -234,7 +234,7 @@ function reloadable(
   }
 }
 
-/** For the configuration's streams: a stream without its contract is an alarm, and the contract is asked for again. */
+/** Watches the configuration's streams: a stream without its contract raises an alarm, and asks again. */
 function standingListener({ logger, events, overlay: { alarms } }: FlowRoomOptions): StandingListener {
   const nameOf = (streamId: string) =>
     ({ kind: 'stream_without_contract', tenantId: DEFAULT_TENANT, subject: `stream:${streamId}` }) as const

@@ -29,7 +29,7 @@ type StateConfig = Pick<Config, 'amnesia' | 'dataDir' | 'databaseUrl' | 'keysFil
 
 /**
  * Opens the store that the configuration names: memory (AMNESIA), PostgreSQL, or SQLite.
- * @param as `beside` a hub: without taking the hub's id. On SQLite there is no beside.
+ * @param as `beside`: beside a running hub, without taking the hub's id. On SQLite nothing can run beside a hub.
  * @throws CodedError `database_unusable`, `database_too_new`, `bad_keys`, `data_folder_in_use`, `hub_id_taken`
  */
 export async function openState(

@@ -158,7 +158,7 @@ export class FieldSource implements StreamSource {
         return events.ingressFailed(name, message.code, message.message)
       case 'loaded':
       case 'unused':
-        // Between the process and its supervisor.
+        // These messages are for the supervisor.
         return
     }
   }

@@ -20,9 +20,9 @@ export interface LayerClaim extends Disposable {
 export const TOP_LAYER = LAYERS - 1
 
 /**
- * Which layers of a stream anybody wants, by the claims of all subscribers. A layer is on at once, and off after a while.
- * Who makes no claim wants nothing. The lowest layer is always on, so that a new viewer has a picture at once. Without any
- * claim sound is on, too.
+ * Which layers of a stream anybody wants, by the claims of all subscribers. A claimed layer is on at once. A layer without
+ * claims is off after a while. A subscriber without a claim wants nothing. The lowest layer is always on, so that a new
+ * viewer has a picture at once. While there are no claims, sound is on too.
  */
 export class LayerClaims implements Disposable {
   readonly #claims = new Map<object, ClaimedLayers>()
@@ -52,7 +52,7 @@ export class LayerClaims implements Disposable {
     }
   }
 
-  /** Tells what is wanted now, where that is something else. */
+  /** Tells what is wanted now, if that has changed. */
   changed(): void {
     const wanted = this.#wanted()
     const { video, audio } = this.#demand

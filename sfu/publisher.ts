@@ -25,14 +25,14 @@ export interface PublisherListener {
 
 /**
  * One publisher's media on its stream's worker: a WebRTC transport with at most one producer of each kind, which feed the
- * stream's lane. It is its stream's source from the moment it is open; the lane, and what viewers consume of it, outlive it.
+ * stream's lane. An open publisher is its stream's source. The lane and the viewers' consumers outlive the publisher.
  */
 export class Publisher implements StreamSource {
   readonly #stream: Stream
   readonly #slot: WorkerSlot
   readonly end: WebRtcEnd
   readonly #host: SourceHost
-  /** WebRTC carries PLI. */
+  /** Always true: RTCP of WebRTC carries keyframe requests (PLI). */
   readonly answersKeyframes = true
   /** Size of the largest layer, as the publisher reports it. */
   picture: PictureSize | null = null
@@ -232,7 +232,7 @@ export class Publisher implements StreamSource {
   /** The publisher hears that its transport is gone, and makes another. */
   workerReplaced(): void {}
 
-  /** Its owner is done with it. The stream goes on without a source. */
+  /** The owner is done with the publisher. The stream goes on without a source. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#close()
     return Promise.resolve()
@@ -247,7 +247,7 @@ export class Publisher implements StreamSource {
 
   #forget(producer: types.Producer): void {
     this.#watches.delete(producer)
-    // With its transport: viewers keep their consumers for the publisher's next one.
+    // The producer closed with its transport: viewers keep their consumers for the publisher's next transport.
     if (this.end.transport.closed) return
     this.#producers = this.#producers.filter((other) => other !== producer)
     this.#lane.end(producer.kind)

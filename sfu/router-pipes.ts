@@ -3,7 +3,7 @@ import type { types } from 'mediasoup'
 /** Many streams share one socket each way, and pictures arrive at once. */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 
-/** Of pipes on this machine: between two routers, and between a worker and its relay process. */
+/** Where pipes on this machine listen: pipes between two routers, and between a worker and its relay process. */
 export const LOOPBACK: types.TransportListenInfo = {
   protocol: 'udp',
   ip: '127.0.0.1',
@@ -41,10 +41,10 @@ export async function pipeProducer(
     const copy = await pipe.to.produce({ kind, rtpParameters, paused })
     copy.observer.once('close', () => consumer.close())
     consumer.observer.once('close', () => copy.close())
-    // What happened while the copy was made.
+    // The producer may have closed, paused or resumed while the copy was made.
     if (consumer.closed) throw new Error('the producer was closed while it was piped')
     if (consumer.producerPaused !== paused) await pause(copy, consumer.producerPaused)
-    // A copy that closes meanwhile needs neither.
+    // A copy that closes meanwhile fails, and needs neither pause nor resume.
     consumer.on('producerpause', () => void pause(copy, true).catch(() => {}))
     consumer.on('producerresume', () => void pause(copy, false).catch(() => {}))
     return copy

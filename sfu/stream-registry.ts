@@ -12,7 +12,7 @@ import type { WorkerSlot } from './worker-pool.ts'
 export interface RegistryPorts {
   /** UDP ports to which field senders push RIST, both ends included. */
   readonly rist: readonly [number, number]
-  /** Local IP address that those listen on. */
+  /** Local IP address of the RIST ports. */
   readonly ristIp: string
   /** Loopback UDP ports that ingress and relay processes send RTP from, both ends included. */
   readonly rtp: readonly [number, number]
@@ -117,8 +117,8 @@ export class StreamRegistry implements AsyncDisposable {
   }
 
   /**
-   * Gives back ports on which no stream was opened. A stream that was opened gives its own ports back when it has
-   * closed, and another may be open on them by then.
+   * Gives back ports on which no stream was opened. An opened stream gives back its own ports when it has closed, and
+   * another stream may have opened on them since.
    */
   giveRistPorts(ports: readonly number[]): void {
     const entries = [...this.#streams.values(), ...this.#closing]

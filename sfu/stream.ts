@@ -27,7 +27,7 @@ export interface StreamSpec extends StreamName {
   readonly streamClass: StreamClass
 }
 
-/** Whoever hears what happens to a stream, of these what it wants to. Calls come in order; none of them may throw. */
+/** Hears what happens to a stream. An observer leaves out what it need not hear. Calls come in order; none may throw. */
 export interface StreamObserver {
   /** The input's state changed. */
   stateChanged?(state: StreamState): void
@@ -46,7 +46,7 @@ export interface StreamDependencies {
 
 const NO_PRODUCERS: readonly types.Producer[] = []
 
-/** Until somebody says what is consumed, everything is. */
+/** Used until a subscriber says what it consumes: everything. */
 const ALL_WANTED: LayerDemand = { video: [true, true, true, true], audio: true }
 
 /**
@@ -118,18 +118,18 @@ export class Stream implements AsyncDisposable {
     return this.#deps.placement.takeForViewer((slot) => slot === home || this.#outlets.has(slot.router))
   }
 
-  /** What its WebRTC publishers feed one after the other; made for the first of them. */
+  /** The lane that WebRTC publishers feed one after the other; made for the first publisher. */
   get publishedLane(): PublishedLane {
     this.#lane ??= new PublishedLane(this.spec.streamId, this.#deps.relays, () => this.#producersChanged())
     return this.#lane
   }
 
-  /** People who watch now; a subscription of the hub's own is none. */
+  /** Number of present viewers. Subscriptions of the hub's own programs do not count. */
   get viewers(): number {
     return this.#viewers
   }
 
-  /** One viewer more; dispose of what is returned when it leaves. */
+  /** Counts one more viewer. Dispose of the returned object when the viewer leaves. */
   addViewer(): Disposable {
     this.#countViewers(1)
     this.#deps.events.viewerJoined(this.spec)
@@ -169,7 +169,7 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /** What arrives of the stream now, and where. */
+  /** The media that arrives now, and its worker. */
   async statistics(): Promise<Pick<StreamStatisticsAnswer, 'worker' | 'piped_to' | 'wanted' | 'tracks'>> {
     return {
       worker: this.slot?.index ?? null,
@@ -182,7 +182,7 @@ export class Stream implements AsyncDisposable {
     }
   }
 
-  /** Tells an observer what happens from now on; call what is returned to stop. */
+  /** Tells an observer what happens from now on. Call the returned function to stop. */
   observe(observer: StreamObserver): () => void {
     this.#observers.add(observer)
     return () => void this.#observers.delete(observer)
@@ -215,7 +215,7 @@ export class Stream implements AsyncDisposable {
   /** From now on tells a publisher what is wanted, until the result is disposed of. The last publisher counts. */
   controlledBy(control: PublisherControl): Disposable {
     this.#control = control
-    // If nobody has come since, there is less to send.
+    // If no other publisher has come since, there is less to send.
     this.claims.changed()
     return {
       [Symbol.dispose]: () => {
@@ -323,7 +323,7 @@ export class Stream implements AsyncDisposable {
     if (isDeepStrictEqual(state, this.#state)) return
     const before = this.#state
     this.#state = state
-    // Muting is between publisher and viewers: nothing has happened to the stream.
+    // Muting concerns publisher and viewers. The stream itself has not changed.
     if (before.state !== state.state || before.reason !== state.reason)
       this.#deps.events.streamState(this.spec, state)
     this.#control?.stateChanged(state)

@@ -3,7 +3,7 @@ import { backoffMs } from '../common/retry.ts'
 import type { Stream } from './stream.ts'
 import { type Demand, Subscription } from './subscription.ts'
 
-/** A transport that was lost is opened anew after so long. */
+/** Waits before a lost transport is opened again, ms. */
 const AGAIN = { initialMs: 50, maxMs: 2_000, factor: 2 }
 
 export interface SubscriberOptions {
@@ -11,21 +11,21 @@ export interface SubscriberOptions {
   /** Makes its transport on this router: plain, pipe or direct, connected. The subscriber closes it. */
   readonly connect: (router: types.Router) => Promise<types.Transport>
   readonly demand: Demand
-  /** These are its consumers from now on. New ones are paused until this resolves. */
+  /** Gets all present consumers after each change. New consumers are paused until this resolves. */
   readonly consuming: (consumers: readonly types.Consumer[]) => Promise<void> | void
-  /** An operation failed; it is tried again. */
+  /** An operation failed. The subscriber tries again. */
   readonly failed: (error: unknown) => void
 }
 
 /**
- * A program of the hub's own that takes a stream, as a recorder does: it is nobody's viewer. Consumers follow the stream's
- * producers, and the transport the worker that the stream lives on.
+ * A program of the hub's own that takes a stream, for instance a recorder. It does not count as a viewer. When the
+ * stream's producers change, the consumers change too. When the stream moves to another worker, so does the transport.
  */
 export class Subscriber implements Disposable {
   readonly #options: SubscriberOptions
   readonly #stopObserving: () => void
   #demand: Demand
-  /** The subscription of now with its transport. */
+  /** The present subscription with its transport. */
   #stack = new DisposableStack()
   #subscription: Subscription | null = null
   /** The last `consume`; never rejects. */
@@ -41,13 +41,13 @@ export class Subscriber implements Disposable {
     void this.#open()
   }
 
-  /** What it wants from now on. */
+  /** Changes what the program wants. */
   want(demand: Demand): void {
     this.#demand = demand
     this.#subscription?.want(demand)
   }
 
-  /** Asks for a keyframe of the pictures, as for a packet that was lost. */
+  /** Asks the publisher for a keyframe, as a receiver does that lost a packet. */
   async requestKeyframe(): Promise<void> {
     await this.#subscription?.video?.requestKeyFrame()
   }
@@ -88,7 +88,7 @@ export class Subscriber implements Disposable {
       this.#subscription = subscription
       this.#catchUp()
     } catch (error) {
-      // The death of its worker is no failure of its own.
+      // If the worker died, the subscriber itself has not failed.
       if (!this.#closed && stream.home()?.router.closed === false) failed(error)
       this.#openAgain()
     }

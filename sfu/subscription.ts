@@ -8,7 +8,7 @@ export interface Demand {
   /** Whether pictures are sent. */
   readonly video: boolean
   readonly audio: boolean
-  /** The highest layer that is sent, where pictures have several. Left out, it stays: at first it is the highest there is. */
+  /** The highest layer to send, where pictures have several. Left out, the layer stays; at first it is the highest. */
   readonly layers?: Required<types.ConsumerLayers> | undefined
   /** The highest spatial layer that the publisher is asked to send, from 0; null for no picture. */
   readonly claim: number | null
@@ -19,7 +19,7 @@ export interface SubscriptionOwner {
   /** These producers are about to be consumed. */
   consuming?(producers: readonly types.Producer[]): void
   made?(consumer: types.Consumer): void
-  /** It closed with its producer, or was closed to be made anew. */
+  /** The consumer closed with its producer, or was closed to be made anew. */
   gone?(consumer: types.Consumer): void
   /** A request to the worker failed. */
   failed(error: unknown): void
@@ -31,7 +31,7 @@ export interface SubscriptionOptions {
   readonly transport: types.Transport
   /** The router of the transport. The stream is piped there from another worker. */
   readonly router: types.Router
-  /** What the receiver can take. Another object says that video is to be consumed anew. */
+  /** What the receiver can take. When this returns another object, video must be consumed anew. */
   readonly capabilities: () => types.RtpCapabilities
   readonly demand: Demand
   /** Producers of other kinds are left alone; both kinds by default. */
@@ -41,7 +41,7 @@ export interface SubscriptionOptions {
   readonly owner: SubscriptionOwner
 }
 
-/** What one `consume` made of the producers that were not consumed yet. */
+/** The result of one `consume` for the producers that were not consumed yet. */
 export interface Consumed {
   readonly consumers: readonly types.Consumer[]
   /** The receiver has no decoder for these. */
@@ -49,7 +49,7 @@ export interface Consumed {
 }
 
 /**
- * One stream on one transport: a consumer for each producer, by what the subscriber demands. It knows nothing of who
+ * One stream on one transport: a consumer for each producer, as the subscriber demands. A subscription does not know who
  * receives. Disposing of it closes the consumers.
  */
 export class Subscription implements Disposable {
@@ -59,13 +59,13 @@ export class Subscription implements Disposable {
   readonly #consumers = new Map<string, types.Consumer>()
   /** Consumers that the worker was last told to send. mediasoup's own `paused` is the worker's answer. */
   readonly #sending = new Set<string>()
-  /** Consumers that the receiver does not know yet: what they would send would be lost. */
+  /** Consumers that the receiver does not know yet: their packets would be lost. */
   readonly #unanswered = new Set<string>()
   #demand: Demand
   /** The last `consume`; never rejects. */
   #consuming: Promise<unknown> = Promise.resolve()
   #producersSeen: readonly types.Producer[] = []
-  /** While pictures are held back until a queue has drained. */
+  /** Runs while pictures are held back until a queue has drained. */
   #held: NodeJS.Timeout | undefined
   #closed = false
 
@@ -77,8 +77,8 @@ export class Subscription implements Disposable {
   }
 
   /**
-   * Consumes whatever of the stream is not consumed yet and can be received. `unanswered` consumers wait for `resume`,
-   * which a receiver that is connected already needs.
+   * Consumes the producers that are not consumed yet and that the receiver can take. `unanswered` consumers wait for
+   * `resume`: a receiver that is already connected must first know them.
    * @throws CodedError `codec_not_supported` (415) when the receiver's capabilities make no sense
    */
   consume(unanswered: boolean): Promise<Consumed> {
@@ -102,7 +102,7 @@ export class Subscription implements Disposable {
     }
   }
 
-  /** Whether it consumes exactly what the stream has now. Changes of producers while a consumer is made are missed. */
+  /** Whether exactly the stream's present producers are consumed: one may have changed while a consumer was made. */
   get complete(): boolean {
     return this.#producersSeen === this.stream.producers()
   }
@@ -120,7 +120,7 @@ export class Subscription implements Disposable {
     return this.#consumers.has(consumerId)
   }
 
-  /** Whether the receiver knows a consumer: nothing is sent of it before. */
+  /** Whether the receiver knows a consumer. Before that, the consumer sends nothing. */
   answered(consumerId: string): boolean {
     return !this.#unanswered.has(consumerId)
   }
@@ -154,7 +154,7 @@ export class Subscription implements Disposable {
     this.#apply()
   }
 
-  /** For what the worker decides itself: 1 to 255, the more the earlier the pictures are served on their transport. */
+  /** 1 to 255. For the worker's own decisions: pictures with a higher priority are served first on their transport. */
   prioritize(priority: number): void {
     const { video } = this
     if (video && video.priority !== priority) this.#send(video.setPriority(priority))
@@ -175,7 +175,7 @@ export class Subscription implements Disposable {
     else this.#send(video.resume())
   }
 
-  /** Closes video consumers that were made by other capabilities; `consume` makes them anew. Answers whether there were any. */
+  /** Closes video consumers of other capabilities. `consume` makes them anew. Returns whether there were any. */
   drop(isOutdated: (consumer: types.Consumer) => boolean): boolean {
     const outdated = this.consumers.filter((consumer) => consumer.kind === 'video' && isOutdated(consumer))
     for (const consumer of outdated) {

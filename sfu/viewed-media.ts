@@ -38,7 +38,7 @@ export interface ViewedMediaOptions
   readonly terms: ViewingTerms
   readonly client: ViewingClient
   readonly failed: (kind: 'consume' | 'media', error: unknown) => void
-  /** What the bandwidth is shared over has changed. */
+  /** Something changed that the sharing of bandwidth depends on. */
   readonly changed: () => void
 }
 
@@ -80,8 +80,8 @@ export class ViewedMedia implements Disposable {
   }
 
   /**
-   * Consumes everything of the stream that is not consumed yet and can be received. `unanswered` consumers wait for
-   * `resume`, which a browser that is already connected needs.
+   * Consumes the producers that are not consumed yet and that the browser can receive. `unanswered` consumers wait for
+   * `resume`: a browser that is already connected must first know them.
    * @throws CodedError `codec_not_supported` (415) when the browser's capabilities make no sense
    */
   async consume(unanswered: boolean): Promise<ConsumerInfo[]> {
@@ -97,7 +97,7 @@ export class ViewedMedia implements Disposable {
     }))
   }
 
-  /** Offers by itself, from now on, what is not consumed yet: what came since the first `consume`, and what comes. */
+  /** From now on offers every producer that is not consumed yet, also those that came since the first `consume`. */
   follow(): void {
     if (this.#stack.disposed || this.#following) return
     this.#following = true
@@ -105,7 +105,7 @@ export class ViewedMedia implements Disposable {
     if (!this.complete) this.#catchUp()
   }
 
-  /** Whether it consumes just what the stream has now. */
+  /** Whether exactly the stream's present producers are consumed. */
   get complete(): boolean {
     return this.#subscription.complete
   }
@@ -167,7 +167,7 @@ export class ViewedMedia implements Disposable {
     }
   }
 
-  /** Takes its share; `priority` by the importance among the viewer's streams, for what the worker decides itself. */
+  /** Takes a share. The worker uses `priority`, the rank among the viewer's streams, for its own decisions. */
   take(share: GivenShare, priority: number): void {
     this.#share = share
     this.#subscription.want(this.#demand())
@@ -194,7 +194,7 @@ export class ViewedMedia implements Disposable {
     this.#stack.dispose()
   }
 
-  /** By what the page shows, as far as the link carries it. */
+  /** The demand: what the page shows, as far as the link carries it. */
   #demand(): Demand {
     const { view } = this.terms
     const share = this.#share
@@ -246,7 +246,7 @@ export class ViewedMedia implements Disposable {
 
   #tellPicture(picture: Picture): void {
     if (isDeepStrictEqual(picture, this.#picture)) return
-    // Nothing held back is the usual case, and is not told.
+    // As a rule nothing is held back, and the client need not hear that.
     const quiet = this.#picture === null && picture.reason === 'all'
     this.#picture = picture
     if (!quiet) this.#options.client.tell('picture', { contract_id: this.terms.contractId, ...picture })

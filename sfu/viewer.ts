@@ -15,16 +15,16 @@ import type { WorkerSlot } from './worker-pool.ts'
 export interface ViewerListener {
   /** The worker died under the transport, or ICE consent or DTLS failed for good. */
   transportLost(reason: string): void
-  /** An operation on its media failed and was contained; `consume` leaves it without media that came new. */
+  /** An operation on the media failed and was contained. After a failed `consume` the viewer lacks the new media. */
   mediaFailed(kind: 'consume' | 'media', error: unknown): void
 }
 
 /** How one receiver takes its media. */
 export interface Receiver {
   readonly capabilities: types.RtpCapabilities
-  /** The router on its worker from which it gets its media; by default the worker's own router. */
+  /** The router that sends the receiver's media, on the receiver's worker; by default the worker's own router. */
   readonly routerOn?: (slot: WorkerSlot) => Promise<types.Router>
-  /** The kinds that it takes at all; both by default. */
+  /** The kinds of media that the receiver takes; both by default. */
   readonly kinds?: readonly types.MediaKind[]
   /** The mid for the packets of each kind, where the receiver named one. */
   readonly mids?: Readonly<Partial<Record<types.MediaKind, string>>>
@@ -89,7 +89,7 @@ export class Viewer implements Disposable {
       try {
         return await Viewer.openOn(place, startKbps, receiver, listener)
       } catch (error) {
-        // The worker died meanwhile: there may be another.
+        // The worker died meanwhile. Another worker may have room.
         if (!place.slot.worker.closed) throw error
       }
     }
@@ -134,7 +134,7 @@ export class Viewer implements Disposable {
     return media
   }
 
-  /** What one of its streams gets now. */
+  /** Statistics of one of the viewer's streams. */
   statistics({ consumers }: ViewedMedia): Promise<ViewerMediaStatistics> {
     return viewerStatistics(this.slot, this.end.transport, consumers)
   }

@@ -64,7 +64,7 @@ export class WebRtcEnd implements Disposable {
     }
   }
 
-  /** Why nothing more can be asked of it once it is closed. @param otherwise where its worker did not die */
+  /** The error for a request after the transport has closed. @param otherwise the error where the worker did not die */
   gone(otherwise = new CodedError('gone', 'the transport was closed meanwhile')): CodedError {
     return this.#workerDied ? workerLost() : otherwise
   }

@@ -1,4 +1,4 @@
 import { FineWall } from '../common/clock.ts'
 
-/** The clock that browsers compare with theirs: contracts end, and pictures were captured, by the machine's clock. */
+/** The clock that browsers compare with theirs: the machine's clock, by which contracts end and pictures are captured. */
 export const HUB_CLOCK = new FineWall()

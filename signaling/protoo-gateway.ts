@@ -102,7 +102,7 @@ export class ProtooGateway implements Disposable {
     return this.#room.peers.length
   }
 
-  /** Connections by a contract, which may not be turned out for others, and those of them without a token. */
+  /** Connections with a contract, which never give way to others, and how many of them have no token. */
   get inUse(): { readonly used: number; readonly anonymous: number } {
     return { used: this.connections - this.#strangers.size, anonymous: this.#anonymous.size }
   }

@@ -4,7 +4,7 @@ import type { Stream } from '../sfu/stream.ts'
 
 /** How the granter of the contract reaches the connection that publishes by it. */
 export interface PublishingListener {
-  /** The client can't be told what nobody watches, and sends everything: if its media does not come, it has stopped. */
+  /** The client can't hear which media nobody watches, and sends everything. If media does not come, it has stopped. */
   readonly sendsAlways: boolean
   contractChanged(contract: FlowContract): void
   /** The contract is over: its media has stopped. */

@@ -4,9 +4,9 @@ import { Publisher, type PublisherListener } from '../sfu/publisher.ts'
 import type { PublisherAdmission, PublisherPlace, PublishingListener } from './publisher-admission.ts'
 import { connectionGone } from './session-peer.ts'
 
-/** Whoever publishes, as it can be spoken to: by protoo, or hardly at all by WHIP. */
+/** The client that publishes. A protoo client hears all of this, a WHIP client hears next to nothing. */
 export interface PublishingClient extends PublishingListener, PublisherListener {
-  /** It was let in: nobody else publishes the stream now. */
+  /** The client was let in. Nobody else publishes the stream now. */
   admitted?(place: PublisherPlace): void
   /** An operation on the publisher's media failed and was contained. */
   mediaFailed(error: unknown): void
@@ -14,23 +14,23 @@ export interface PublishingClient extends PublishingListener, PublisherListener 
 
 export interface PublishRequest {
   readonly ticket: string
-  /** Tells the same program on a new connection from another one; null is always another one. */
+  /** Tells the same program on a new connection from another program; null is always another program. */
   readonly publisherId: string | null
-  /** Of the transport that the client still has; another one is made where that is gone. */
+  /** Id of the transport that the client still has. If that transport is gone, a new one is made. */
   readonly transportId?: string | undefined
 }
 
 export interface Published {
   readonly place: PublisherPlace
-  /** As it is now. */
+  /** The contract's present version. */
   readonly contract: FlowContract
   /** null where the contract's media does not come over WebRTC. */
   readonly publisher: Publisher | null
 }
 
 /**
- * What one client publishes, by one contract. Disposing of it gives the place back; media that the place holds goes on for
- * a while, so that a publisher who comes back finds it.
+ * What one client publishes, by one contract. Disposing of it gives the place back. The media of the place goes on for a
+ * while, so that a publisher who comes back finds it.
  */
 export class Publishing implements Disposable {
   readonly #admission: PublisherAdmission
@@ -49,12 +49,12 @@ export class Publishing implements Disposable {
   }
 
   /**
-   * The way of a publish, from the ticket of a contract to the source of its stream.
+   * Publishes: from the ticket of a contract to the source of its stream.
    * @throws CodedError `unknown_ticket` (401), `stream_not_found` (404), `stream_taken` or `ticket_changed` (409), `gone`
    *   (410), `no_worker` (503)
    */
   async publish({ ticket, publisherId, transportId }: PublishRequest): Promise<Published> {
-    // Whoever has the place keeps it while media arrives; to see that takes most of a second.
+    // The holder of the place keeps it while media arrives. Finding that out takes most of a second.
     if (!this.#place) await this.#admission.look(ticket, publisherId)
     const place = this.#admit(ticket, publisherId)
     const contract = this.#contract ?? place.contract
@@ -74,7 +74,7 @@ export class Publishing implements Disposable {
     return { place, contract, publisher }
   }
 
-  /** Closes its media, too, and gives the place back. */
+  /** Closes the media and gives the place back. */
   stop(): void {
     if (this.#place) this.#place.publisher = null
     this[Symbol.dispose]()

@@ -7,7 +7,7 @@ import type { WorkerSlot } from '../sfu/worker-pool.ts'
 import { ViewerMove } from './viewer-move.ts'
 import type { Watching } from './watching.ts'
 
-/** A new transport is taken to carry this much more than the viewer gets, so that nothing is smaller after a move. */
+/** A new transport's estimate starts this much above what the viewer gets, so that no picture is smaller after a move. */
 const START_MARGIN = 1.2
 
 /** A viewer whose pictures came late has no room on its link for everything twice, for this long, ms. */
@@ -16,7 +16,7 @@ const AFTER_LATE_MS = 30_000
 /** The session that is moved. */
 export interface MovedSession extends ViewerListener {
   readonly watching: Watching
-  /** It joins, or a request of it is under way. */
+  /** The session joins, or one of its requests is under way. */
   readonly busy: boolean
   request(method: string, data: unknown): Promise<unknown>
   readonly tell: ViewingClient['tell']

@@ -10,7 +10,7 @@ type NewsOf<Notifications> = {
   [Method in keyof Notifications & string]: [method: Method, data: Notifications[Method]]
 }[keyof Notifications & string]
 
-/** What a session makes of its connection. */
+/** How a session uses its connection. */
 export interface SessionPeerOwner {
   readonly role: 'viewer' | 'publisher'
   /** Handlers of requests by method. Whatever they throw is the refusal. */

@@ -8,17 +8,17 @@ import type { ViewedMedia, ViewingClient } from '../sfu/viewed-media.ts'
 import type { Viewer } from '../sfu/viewer.ts'
 import type { AdmittedViewer, ContractListener } from './viewer-admission.ts'
 
-/** What a client that says nothing does with a stream. */
+/** How a client shows a stream as long as it says nothing. */
 const SHOWN: StreamView = { tile: null, visible: true, focused: false, audio: true, video: true }
 
 export interface WatchedStreamOptions {
-  /** Lets it in by its ticket; throws the refusal. */
+  /** Lets the client in by its ticket; throws the refusal. */
   readonly admit: (listener: ContractListener) => AdmittedViewer
   readonly client: ViewingClient
   readonly view: View
   /** Something changed that a running move depends on. */
   readonly disturbed: () => void
-  /** Its contract is over, and its media has stopped. */
+  /** The contract is over, and the media has stopped. */
   readonly ended: (watched: WatchedStream) => void
 }
 
@@ -37,7 +37,7 @@ export class WatchedStream implements Disposable {
   #priority: number
   #view: StreamView = SHOWN
   #carried: Carried | null = null
-  /** On the transport that the client is moving to, beside the one of now. */
+  /** The media on the transport to which the client is moving. The present transport still carries the stream. */
   #moving: Carried | null = null
 
   constructor(options: WatchedStreamOptions) {
@@ -74,29 +74,29 @@ export class WatchedStream implements Disposable {
     return this.#stack.disposed
   }
 
-  /** What it has on the transport of now. */
+  /** The media on the present transport. */
   get media(): ViewedMedia | undefined {
     return this.#carried?.media
   }
 
-  /** Somebody is at the other end of the transport: until then the place gives way where there are too many. */
+  /** Somebody is at the other end of the transport. Until then the place gives way where there are too many. */
   connected(): void {
     this.#admitted.connected()
   }
 
   /**
-   * Goes on over the transport of a join: the client is not connected to it yet, so all may start at once.
+   * Goes on over the transport of a join. The client is not connected to it yet, so all consumers may start at once.
    * @throws CodedError `codec_not_supported` (415)
    */
   async joinOn(viewer: Viewer): Promise<WatchedStreamInfo> {
     const media = this.#carry(viewer)
     const consumers = await media.consume(false)
-    // What came meanwhile is offered when this answer has left.
+    // Producers that came meanwhile are offered when this answer has left.
     setImmediate(() => media.follow())
     return this.describe(consumers)
   }
 
-  /** Goes on over a transport that is in use already: its consumers are offered after this answer has left. */
+  /** Goes on over a transport that is in use already. Consumers are offered after this answer has left. */
   addTo(viewer: Viewer): WatchedStreamInfo {
     const media = this.#carry(viewer)
     setImmediate(() => media.follow())
@@ -122,7 +122,7 @@ export class WatchedStream implements Disposable {
     this.#carried = { viewer, media }
     this.#moving = null
     before?.viewer.remove(before.media)
-    // What changed since the client was told to switch.
+    // Terms and view may have changed since the client was told to switch.
     media.terms = { ...media.terms, contractId: this.contractId, abr: this.#abr, priority: this.#priority }
     media.setView(this.#view)
     viewer.bound()
@@ -165,7 +165,7 @@ export class WatchedStream implements Disposable {
     this.#carried?.media.setView(this.#view)
   }
 
-  /** Its pictures pile up in front of the client's link. */
+  /** Pictures pile up in front of the client's link. */
   congested(seen: PileUp): void {
     this.#carried?.viewer.congested(seen)
   }
@@ -230,7 +230,7 @@ export class WatchedStream implements Disposable {
     return viewer.add(this.stream, terms, client)
   }
 
-  /** Of media that a move is about: until it is what is shown, the client is told nothing of its picture. */
+  /** The client, for media on a second transport: it hears nothing of that media's picture until it shows the media. */
   readonly #clientThere: ViewingClient = {
     offer: (consumer) => this.#options.client.offer(consumer),
     tell: (...news) => {

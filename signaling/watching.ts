@@ -11,13 +11,13 @@ import { connectionGone } from './session-peer.ts'
 import type { ViewerAdmission } from './viewer-admission.ts'
 import { WatchedStream } from './watched-stream.ts'
 
-/** Whoever watches, as it can be spoken to: by protoo, or hardly at all by WHEP. */
+/** The client that watches. A protoo client hears all of this, a WHEP client hears next to nothing. */
 export interface WatchingClient extends ViewingClient, ViewerListener {
-  /** Somebody is at the other end: until then its places give way where there are too many. */
+  /** Somebody is at the other end. Until then the client's places give way where there are too many. */
   readonly present: boolean
-  /** The contract of all that it watched is over, and so is its media. */
+  /** The last contract of the client is over, and its media has stopped. */
   over(): void
-  /** What a move between workers is about has changed. */
+  /** Something changed that a running move between workers depends on. */
   disturbed(): void
 }
 
@@ -29,7 +29,7 @@ export interface Joined {
 
 /**
  * What one client watches: streams by the tickets of their contracts, on one transport. Disposing of it closes the
- * transport and frees the places; whoever comes with the same tickets finds them for a while.
+ * transport and frees the places. For a while the places can be taken again with the same tickets.
  */
 export class Watching implements Disposable {
   readonly #admission: ViewerAdmission
@@ -45,8 +45,7 @@ export class Watching implements Disposable {
   }
 
   /**
-   * The way of a subscribe, from the ticket of a contract to consumers. All that the client watches goes over to the
-   * new transport.
+   * Subscribes: from the ticket of a contract to consumers. All streams of the client go over to the new transport.
    * @param receiverOf how the client takes the media of the stream that the ticket is for
    * @throws CodedError `unknown_ticket` (401), `stream_not_found` (404), `ticket_in_use` (409), `gone` (410),
    *   `codec_not_supported` (415), `too_many_streams` (429), `no_worker` or `saturated` (503)
@@ -58,7 +57,7 @@ export class Watching implements Disposable {
     using stack = new DisposableStack()
     stack.defer(() => this.#forgetMedia())
     const viewer = stack.use(await Viewer.open(first.stream, first.abr.start_kbps, receiver, this.#client))
-    // One after the other: each raises the transport's ceiling by its own.
+    // One after the other, because each stream adds its ceiling to the transport's ceiling.
     const streams: WatchedStreamInfo[] = []
     for (const watched of this.all) if (!watched.over) streams.push(await watched.joinOn(viewer))
     if (this.#closed) throw viewer.end.gone(connectionGone())
@@ -68,7 +67,7 @@ export class Watching implements Disposable {
   }
 
   /**
-   * Watches one more stream, on the transport that there is.
+   * Watches one more stream, on the present transport.
    * @throws CodedError `not_joined` (409), and those of `join` about tickets
    */
   watch(ticket: string, view: View): WatchedStreamInfo {
@@ -84,7 +83,7 @@ export class Watching implements Disposable {
 
   /**
    * Goes on under the next contract on the same stream.
-   * @param contractId the contract before, which gives its place back
+   * @param contractId the previous contract, which gives its place back
    * @throws CodedError `unknown_ticket` (401), `not_watched` (404), `not_joined`, `ticket_in_use` or `other_stream` (409)
    */
   renew(contractId: string, ticket: string): WatchedStreamInfo {
@@ -107,7 +106,7 @@ export class Watching implements Disposable {
     return watched.describe([])
   }
 
-  /** The stream that the ticket is for; one that the client was let in with already stays as it is. */
+  /** Lets the client in by a ticket. A ticket that the client has used already gives the same watched stream again. */
   admit(ticket: string, view: View): WatchedStream {
     if (this.#closed) throw connectionGone()
     const known = this.#watched.get(ticket)
@@ -134,7 +133,7 @@ export class Watching implements Disposable {
     return watched
   }
 
-  /** Does not watch it any more; its place is free for whoever comes with the same ticket. */
+  /** Stops watching a stream. Its place can be taken again with the same ticket. */
   forget(watched: WatchedStream): void {
     for (const [ticket, each] of this.#watched) if (each === watched) this.#watched.delete(ticket)
     watched[Symbol.dispose]()
@@ -161,25 +160,25 @@ export class Watching implements Disposable {
     return this.#joined
   }
 
-  /** Goes on by this transport, which all of its streams moved to. */
+  /** All streams have moved to this transport. */
   take(viewer: Viewer): void {
     this.#joined = { ...this.joined, viewer }
   }
 
-  /** The transport is gone by itself. */
+  /** The transport was lost. */
   lost(): void {
     this.#joined = null
     this.#forgetMedia()
   }
 
-  /** Closes the transport; what is watched waits for the next one. */
+  /** Closes the transport. The watched streams wait for the next transport. */
   drop(): void {
     this.#forgetMedia()
     this.#joined?.viewer[Symbol.dispose]()
     this.#joined = null
   }
 
-  /** Its client is done: the places are given back at once. */
+  /** The client is done. Its places are given back at once. */
   leave(): void {
     this.drop()
     for (const watched of this.all) watched.leave()

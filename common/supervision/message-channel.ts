@@ -121,7 +121,7 @@ export class MessageChannel {
 
   #break(why: string): void {
     this.#broken = true
-    // First of all: the other end is not to notice, and to end in another way.
+    // This comes first. Otherwise the other end would notice, and end in another way.
     this.#listener.broken(why)
     this.destroy()
   }

@@ -22,15 +22,15 @@ export const relayPositionSchema = z.strictObject({
   shift: pictureIds.extend({ sequence: uint16, timestamp: uint32 }),
   last: pictureIds.extend({ sequence: uint16, timestamp: uint32, marker: z.boolean() }),
   /**
-   * Of `machineMs`: the process that reported this has died, and its last report, of whatever track, was then. What left
-   * afterwards is unknown. Null while the process runs.
+   * Null while the process that reported this runs. After its death: the time of its last report about any track, by
+   * `machineMs`. Nobody knows what the process sent after that report.
    */
   reported_ms: z.number().nullable(),
 })
 export type RelayPosition = z.infer<typeof relayPositionSchema>
 
 export const relayTrackSchema = z.strictObject({
-  /** The lane's, and the input's that feeds it from now on. */
+  /** `ssrc` is the lane's own SSRC, and `from` the SSRC of the input that feeds the lane from now on. */
   ssrc,
   from: ssrc,
   clock_rate: z.union([z.literal(48_000), z.literal(90_000)]),
@@ -38,14 +38,14 @@ export const relayTrackSchema = z.strictObject({
   picture_ids: z.enum(['vp8', 'vp9']).nullable(),
   /** Whether the track is one of several layers: after a silence, viewers go on with a keyframe and numbers of their own. */
   layered: z.boolean(),
-  /** The last that was heard of it. */
+  /** The last reported position. */
   position: relayPositionSchema,
   clock: laneClockSchema,
 })
 export type RelayTrack = z.infer<typeof relayTrackSchema>
 
 export const hubToRelaySchema = z.discriminatedUnion('type', [
-  /** RTP leaves from this port of loopback; it outlives the process, so that the worker knows its successor. */
+  /** RTP leaves from this loopback port. A successor uses the same port, by which the worker knows it. */
   z.strictObject({ type: z.literal('start'), rtp_port: port }),
   /** The transport that inputs come from and lanes go to. */
   z.strictObject({ type: z.literal('connect'), ip: z.string(), port }),
@@ -59,7 +59,7 @@ export const relayToHubSchema = z.discriminatedUnion('type', [
   /** Twice a second: a sign of life, with the tracks that sent something since. */
   z.strictObject({
     type: z.literal('positions'),
-    /** Of `machineMs`. */
+    /** Time of the report, by `machineMs`. */
     at_ms: z.number(),
     positions: z.array(relayPositionSchema),
   }),

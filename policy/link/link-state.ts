@@ -58,14 +58,14 @@ const REPORTS_WITHIN_MS = 12_000
 const GOOD_SCORE = 8
 /** What the viewer saw its link carry holds for this time, ms. The worker's estimate needs as long to settle. */
 const PIN_MS = 3_000
-/** Of what a congested link was seen to carry, this share is used. */
+/** The share that is used of what a congested link was seen to carry. */
 const USE_OF_SEEN = 0.95
 /** Where the link carries less than this share of what is sent, the next keyframe is not waited for. */
 const SEVERE = 0.6
 /** At this share of the pace and above, a queue hardly grows. */
 const MILD = 0.8
 const CUT_EVERY_MS = 1_000
-/** For this long after a queue was seen, what still stands in the queue arrives late and says nothing new, ms. */
+/** For this long after a queue was seen, the rest of that queue arrives late and says nothing new, ms. */
 const DRAINING_MS = 2_500
 /** A picture that may not fit is played for this time, ms. */
 const TRY_FOR_MS = 4_000
@@ -105,7 +105,7 @@ export function linkStep(state: LinkState, fact: LinkFact, seen: LinkSeen): Link
 function piledUp(state: LinkState, pileUp: PileUp, seen: LinkSeen): LinkStep {
   const { nowMs, streams } = seen
   const unmoved = { state, actions: [] }
-  // Single layers are judged by what is lost for good: there is nothing less to send, and no estimate to correct.
+  // Single layers are judged by the packets that are lost for good: no lower layer exists, and no estimate to correct.
   if (!seen.estimates) return unmoved
   const sent = sentKbps(state.streams, streams)
   if (sent === 0 || nowMs - state.congestedAt < DRAINING_MS) return unmoved
@@ -204,7 +204,7 @@ function goUp(
 
 /**
  * What reaches the viewer for certain, kb/s: its page watches the link and has reported no queue. The worker's estimate
- * also falls by a probe of its own, and no layer is given up for that.
+ * also falls after a probe of its own, and that is no reason to give up a layer.
  */
 function keepsKbps(state: LinkState, { streams, nowMs }: LinkSeen): number {
   if (!watchesItself(state, nowMs)) return 0

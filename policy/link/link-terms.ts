@@ -56,11 +56,11 @@ export type LinkAction =
     }
   /** The estimate is held between these. */
   | { readonly do: 'pin'; readonly minKbps: number; readonly maxKbps: number }
-  /** Leaves out what is still to come of the layer that is sent; a queue before it drains in `drainingMs`. */
+  /** Stops the layer that is sent now, until the next keyframe. The queue in front of the link drains in `drainingMs`. */
   | { readonly do: 'cut'; readonly id: string; readonly drainingMs: number }
-  /** Nothing is to be found out: only the ceiling bounds the estimate. */
+  /** Nothing needs to be found out: only the ceiling bounds the estimate. */
   | { readonly do: 'open' }
   /** A short burst at `goalKbps`, more than the `estimateKbps` told last: what gets through is the new estimate. */
   | { readonly do: 'probe'; readonly goalKbps: number; readonly estimateKbps: number }
-  /** The fact `changed` is due after this time, ms, at the latest; it takes the place of an earlier `look`. */
+  /** Send the fact `changed` after this time at the latest, ms. This `look` replaces an earlier `look`. */
   | { readonly do: 'look'; readonly afterMs: number }

@@ -12,8 +12,8 @@ export function picturesKbps(memories: Memories, streams: readonly LinkStream[])
 }
 
 /**
- * What the lowest layers take while any picture has a higher layer, kb/s. That a higher layer does not get through says
- * too little about the link to give up the lowest layer as well: the lowest layer is tried first.
+ * Bitrate of the lowest layers while any picture has a higher layer, kb/s. When a higher layer does not get through, the
+ * lowest layer may still fit. So the lowest layer is tried before the picture is given up.
  */
 export function leastKbps(memories: Memories, streams: readonly LinkStream[]): number {
   if (allAtLowest(memories, streams)) return 0

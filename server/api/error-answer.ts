@@ -20,10 +20,10 @@ export const errorAnswerSchema = z.strictObject({
 })
 export type ErrorAnswer = z.infer<typeof errorAnswerSchema>
 
-/** When nobody says when to come again, seconds. */
+/** The value of Retry-After where nobody says when to come again, seconds. */
 const RETRY_AFTER_SECONDS = 1
 
-/** 503s by which the hub says no as it was told to: nothing failed. */
+/** Codes with status 503 that are no failure: the hub refuses as it was told to. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set(['saturated', 'no_path', 'ports_exhausted', 'draining'])
 
 /** Whether the hub failed; else it refused. */
@@ -50,7 +50,7 @@ export function errorAnswers(onFailure: FailureListener): ErrorRequestHandler {
   }
 }
 
-/** The one place where what was thrown becomes an answer of HTTP. */
+/** The one place that turns a thrown error into an HTTP answer. */
 export function sendError(
   response: ServerResponse,
   thrown: unknown,
@@ -83,7 +83,7 @@ export function sendError(
 /** Details of what went wrong inside stay in the log. */
 function codedError(thrown: unknown): CodedError {
   if (thrown instanceof CodedError && (thrown.status < 500 || thrown.status === 503)) return thrown
-  // express puts the client's faults in `status`; its own words repeat what the client sent.
+  // express puts the client's faults in `status`. Its messages are not used, because they repeat what the client sent.
   const status = typeof thrown === 'object' && thrown !== null ? Reflect.get(thrown, 'status') : undefined
   if (!(thrown instanceof CodedError) && typeof status === 'number' && status >= 400 && status < 500)
     return new CodedError('bad_request', 'the request is malformed', { status })

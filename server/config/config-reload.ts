@@ -20,18 +20,18 @@ export interface Reloadable {
   prepare(next: Config): Promise<PreparedChange> | PreparedChange
 }
 
-/** Is disposed of when the change is in force, or when there will be none. */
+/** A change that is ready. It is disposed of when it is in force, or when it was refused. */
 export interface PreparedChange extends Partial<AsyncDisposable> {
   /** Whether anything changes. */
   readonly changes: boolean
   /** What changes, for the log and the audit trail; holds no secrets. */
   readonly says?: Readonly<Record<string, unknown>>
-  /** Puts the change in force. What fails afterwards is for the part to mend: the change stays. */
+  /** Puts the change in force. If something fails afterwards, the part must mend that: the change stays. */
   commit(): Promise<void> | void
 }
 
 export interface ConfigReloadOptions {
-  /** What is in force. */
+  /** The configuration in force. */
   readonly config: Config
   readonly parts: readonly Reloadable[]
   /** Puts a record on the audit trail; neither waits nor throws. */
@@ -57,9 +57,9 @@ export class ConfigReload implements AsyncDisposable {
   }
 
   /**
-   * Reads the configuration again, and puts it in force. One comes after the other; those that are asked for while one
-   * waits are the same. Never rejects: what comes of it is in the log, on the audit trail and in the metrics.
-   * @param read what a start would read now; throws what is wrong with it
+   * Reads the configuration again, and puts it in force. Changes run one after the other. A call while another call waits
+   * for its turn joins the waiting call. Never rejects: log, audit trail and metrics tell the outcome.
+   * @param read returns the configuration that a start would read now; throws its faults
    */
   reload(read: () => Config): Promise<void> {
     if (this.#waiting || this.#closed) return this.#turn
@@ -92,7 +92,7 @@ export class ConfigReload implements AsyncDisposable {
     if (fixed.length > 0)
       return this.#refuse(fixed.map((name) => `${nameOf(name)}: can't change while the hub runs`))
     await using stack = new AsyncDisposableStack()
-    // Also where no setting has changed: files that settings name may have.
+    // Parts prepare even if no setting has changed: a file that a setting names may have changed.
     const changes: PreparedChange[] = []
     for (const part of parts) {
       const change = await part.prepare(next)
@@ -104,7 +104,7 @@ export class ConfigReload implements AsyncDisposable {
       logger.info('the configuration was read again: nothing has changed')
       return this.#note('unchanged', {})
     }
-    // From here on nothing is refused any more.
+    // From here on the change can't be refused.
     await Promise.all(changes.map((change) => change.commit()))
     this.#config = next
     const settings = changed.filter((name) => name !== 'streams').map(nameOf)
@@ -136,7 +136,7 @@ function changedSettings(before: Config, next: Config): (keyof Config)[] {
   return names.filter((name) => !isDeepStrictEqual(before[name], next[name]))
 }
 
-/** As the operator knows it: in the environment and in the file. */
+/** The names of a setting in the environment and in the file. */
 function nameOf(name: keyof Config): string {
   return name === 'streams' ? 'streams' : `${SETTINGS[name].env} (${SETTINGS[name].key})`
 }

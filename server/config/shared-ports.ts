@@ -2,7 +2,7 @@ import { SETTINGS } from './settings.ts'
 
 type Range = readonly [first: number, last: number]
 
-/** All of a configuration that takes UDP ports. */
+/** The parts of a configuration that take UDP ports. */
 export interface UdpPorts {
   readonly ristPorts: Range
   readonly rtpPorts: Range
@@ -14,14 +14,14 @@ export interface UdpPorts {
 const written = ([first, last]: Range): string => (first === last ? `${first}` : `${first}-${last}`)
 
 /**
- * A UDP port has one use: what else would take it is named when the configuration is read, not when it fails to start.
+ * A UDP port has one use. A second use is reported when the configuration is read, before any part fails to start.
  * @returns a line for each port or range that has two uses
  */
 export function sharedPorts({ ristPorts, rtpPorts, rtcPort, workers, streams }: UdpPorts): string[] {
   const media: { readonly of: string; readonly ports: Range }[] = [
     { of: SETTINGS.rtpPorts.env, ports: rtpPorts },
   ]
-  // 0 takes free ones.
+  // With 0 the system chooses free ports.
   if (rtcPort > 0)
     media.push({
       of: `${SETTINGS.rtcPort.env} and the ports of further workers`,

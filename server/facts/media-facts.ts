@@ -20,7 +20,7 @@ export function mediaFacts(events: MediaEvents, facts: Pick<TenantFacts, 'tell'>
       const subject = `stream:${stream.streamId}`
       const died = `the ingress process ended (${how}) and is replaced`
       facts.tell(stream.tenantId, { kind: 'child', subject, died })
-      // The stream's state shows how the successor fares. The alarm lasts as long as processes die.
+      // The stream's state shows how the successor does. The alarm lasts as long as processes die.
       facts.tell(stream.tenantId, { kind: 'child', subject, died: null })
     },
     portsTaken(stream, taken) {

@@ -53,7 +53,7 @@ export interface DecisionSources {
   readonly clock?: Clock
 }
 
-/** What of whoever asks is known beside their token. */
+/** What is known about the asker beside the token. */
 export interface Asking {
   /** The flow that a reroute or renewal is about. */
   readonly current?: LivePublisherFlow | null

@@ -26,7 +26,7 @@ export class HubPolicies {
     this.#added = compiled(rules)
   }
 
-  /** Other rules hold from now on: for what is asked for and renewed; what runs stays. */
+  /** Puts other rules in force for new requests and renewals. Running flows stay. */
   change(rules: HubRules): void {
     this.#ceilings = rules.ceilings
     this.#added = compiled(rules)

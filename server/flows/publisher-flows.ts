@@ -34,8 +34,8 @@ export interface FlowWatcher {
   running(flow: LivePublisherFlow): void
   over(flow: LivePublisherFlow): void
   /**
-   * News for all others. They come when they are true: a grant or a change when media listens and the store has it, an
-   * end when media has stopped, and nothing of a contract that could not begin.
+   * News for everybody else, told only once they are true. A grant or a change is told when media listens and the store
+   * has the contract, an end when media has stopped. A contract that could not begin is never told.
    */
   tell(flow: PublisherFlow, news: ContractNews): void
 }
@@ -77,7 +77,7 @@ export class PublisherFlows implements Disposable {
   readonly #listeners = new Map<string, Set<FlowListener>>()
   /** The last change of each contract that is under way; never rejects. */
   readonly #changing = new Map<string, Promise<unknown>>()
-  /** Contracts of which nobody was told yet. */
+  /** Contracts whose grant was not told yet. */
   readonly #beginning = new Set<string>()
   /** Ended contracts that the store has not deleted yet. */
   readonly #deletions = new LateDeletions()

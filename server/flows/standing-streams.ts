@@ -36,7 +36,7 @@ export function publicStreamsRule(streams: readonly ConfiguredStream[]): AclRule
       }
 }
 
-/** How one list of streams differs from another, by their ids; lists that are empty are left out. */
+/** The ids by which two lists of streams differ. Empty lists are left out. */
 export function changedStreams(
   before: readonly ConfiguredStream[],
   next: readonly ConfiguredStream[],
@@ -75,7 +75,7 @@ interface Kept {
   away: boolean
   /** The configuration has no such stream any more, or has changed it. */
   dropped: boolean
-  /** The last time that the contract was asked for; never rejects. */
+  /** The last request for the contract; never rejects. */
   asking: Promise<void>
 }
 
@@ -97,8 +97,8 @@ export class StandingStreams implements Disposable {
   }
 
   /**
-   * Keeps these streams and no others; asked for one call after the other. Contracts that do not fit these streams end; streams that did not change are left alone.
-   * Resolves when each new or changed stream was asked for once.
+   * Keeps these streams and no others. Contracts that do not fit these streams end, and unchanged streams are left alone.
+   * Calls run one after the other. Resolves when each new or changed stream was asked for once.
    * @throws CodedError of the store where the end of a contract could not be stored: the contract is over all the same
    */
   async keep(streams: readonly ConfiguredStream[]): Promise<void> {
@@ -108,7 +108,7 @@ export class StandingStreams implements Disposable {
       return !(next && isDeepStrictEqual(termsOf(stream), termsOf(next)))
     })
     for (const kept of dropped) this.#drop(kept, wanted.has(kept.stream.stream_id))
-    // What is being asked for meanwhile is a contract then, and ends with the others.
+    // A contract that is being asked for is granted by then, and ends with the others.
     await Promise.all(dropped.map(({ asking }) => asking))
     const ended = await Promise.allSettled(
       this.#outdated(wanted).map((contractId) => this.#end(contractId, wanted)),
@@ -164,7 +164,7 @@ export class StandingStreams implements Disposable {
     if (!isChanged) this.#listener.removed(kept.stream.stream_id)
   }
 
-  /** Contracts of the configuration that do not fit the streams it has: also those of before a restart. */
+  /** The hub's own contracts that fit no stream of the configuration. Some may be from before a restart. */
   #outdated(wanted: ReadonlyMap<string, ConfiguredStream>): string[] {
     return this.#deps.publishers.list().flatMap((flow) => {
       const { stream_id, contract_id } = flow.contract
@@ -227,7 +227,7 @@ export class StandingStreams implements Disposable {
   }
 }
 
-/** What a change of makes the stream another one; who may watch it is a rule beside its contract. */
+/** A change of any of these makes another stream. Who may watch is not among them: that is a rule, no term. */
 function termsOf({ public: _public, ...terms }: ConfiguredStream): Omit<ConfiguredStream, 'public'> {
   return terms
 }

@@ -28,55 +28,55 @@ import { ownerOf } from './publisher-flow.ts'
 /** A contract is renewed when this share of its life is over. */
 const RENEW_AT = 0.5
 const RETRY = { initialMs: 1000, maxMs: 30_000, factor: 2 }
-/** Most that a tenant may have. */
+/** Most subscriptions of a tenant. */
 const MOST_OF_TENANT = 200
 
 const wishSchema = z.object({
   stream_id: streamIdSchema,
-  /** Which of the hub's programs takes it: `record`, for instance. */
+  /** The hub's program that takes the stream, for instance `record`. */
   purpose: z.string().min(1).max(32),
   class: streamClassSchema,
-  /** Of pictures at most, kb/s; null leaves that to the class. */
+  /** Highest bitrate of the pictures, kb/s; null leaves that to the class. */
   max_kbps: z.number().int().min(50).max(200_000).nullable(),
 })
 export type SubscriptionWish = z.infer<typeof wishSchema>
 
 const storedSchema = wishSchema.extend({
-  /** Who asked, by whose rights it stands. */
+  /** The caller who asked. The subscription stands by that caller's rights. */
   principal: principalSchema,
-  /** Revoked, it ends the subscription; a token that merely expired does not. */
+  /** When the proof is revoked, the subscription ends. When the proof merely expires, the subscription stays. */
   proof: proofSchema.nullable(),
   hub_id: nodeIdSchema,
 })
 type Stored = z.infer<typeof storedSchema>
 
-/** A subscription as it stands now. */
+/** A subscription and its present state. */
 export interface StandingSubscription extends SubscriptionWish {
   readonly subscriptionId: string
   readonly tenantId: string
-  /** Who asked (see `ownerOf`). */
+  /** The caller who asked (see `ownerOf`). */
   readonly owner: string
   readonly proof: Proof | null
-  /** null while it is refused, or its stream is not there. */
+  /** null while the policy refuses, or the stream is not there. */
   readonly contract: { readonly abr: Abr; readonly expiresAt: number } | null
-  /** Why it has no contract; null while it has one. */
+  /** Why there is no contract; null while there is one. */
   readonly refusal: string | null
-  /** Its media runs. */
+  /** Media runs. */
   readonly running: boolean
 }
 
 /** Media of one subscription while it has a contract. */
 export interface Taken extends Disposable {
-  /** Other bitrate bounds from now on. */
+  /** Changes the bitrate bounds. */
   bound(abr: Abr): void
 }
 
-/** A program of the hub's that takes streams; what it throws is noted, and it is asked again. */
+/** A program of the hub's that takes streams. An error that it throws is reported, and the program is asked again. */
 export type Taker = (stream: Stream, abr: Abr, subscription: StandingSubscription) => Taken
 
 export interface StandingSubscriptionsOptions {
   readonly store: Store
-  /** Hubs that share a database leave each other's alone. */
+  /** Hubs that share a database leave each other's subscriptions alone. */
   readonly hubId: string
   readonly streams: { get(tenantId: string, streamId: string): Stream | undefined }
   readonly onError: (error: unknown) => void
@@ -87,9 +87,9 @@ interface Kept {
   readonly subscriptionId: string
   readonly tenantId: string
   readonly stored: Stored
-  /** The store has it: what is not stored does not run. */
+  /** The store has the subscription. A subscription that is not stored does not run. */
   standing: boolean
-  /** By the steady clock, unix ms. */
+  /** `endsAt` is by the steady clock, unix ms. */
   contract: { readonly abr: Abr; readonly endsAt: number } | null
   refusal: string | null
   taken: { readonly stream: Stream; readonly media: Taken; abr: Abr } | null
@@ -98,8 +98,9 @@ interface Kept {
 }
 
 /**
- * Subscriptions that stand until somebody ends them: kept in the store, granted by the same policy as a viewer's and
- * renewed by themselves, and nobody's viewer. While one is refused, or its stream is away, it waits and asks again.
+ * Subscriptions that stand until somebody ends them. The store keeps them, the policy grants them like a viewer's, and they
+ * renew themselves. They do not count as viewers. While a subscription is refused, or its stream is away, it waits and
+ * asks again.
  */
 export class StandingSubscriptions implements Disposable {
   readonly #options: StandingSubscriptionsOptions
@@ -108,7 +109,7 @@ export class StandingSubscriptions implements Disposable {
   readonly #kept = new Map<string, Kept>()
   readonly #takers = new Map<string, Taker>()
   readonly #expiry: Deadlines
-  /** Ended ones that the store did not take yet. */
+  /** Ended subscriptions that the store has not deleted yet. */
   readonly #deletions = new LateDeletions()
   #taking: Pick<Taking, 'decisions' | 'noteDecision'> | null = null
 
@@ -119,7 +120,7 @@ export class StandingSubscriptions implements Disposable {
     this.#expiry = new Deadlines((id) => this.#expired(id), this.#clock.steady)
   }
 
-  /** Takes up those of before a restart. @throws CodedError of the store */
+  /** Goes on with the subscriptions from before a restart. @throws CodedError of the store */
   async start(taking: Pick<Taking, 'decisions' | 'noteDecision'>): Promise<void> {
     this.#taking = taking
     for (const { id, tenant_id, value } of await this.#documents.list(null)) {
@@ -130,7 +131,7 @@ export class StandingSubscriptions implements Disposable {
     }
   }
 
-  /** Lets a program take what is subscribed to for its purpose, from now on; dispose of what is returned to stop. */
+  /** From now on a program takes the subscriptions with its purpose. Dispose of the returned object to stop. */
   serve(purpose: string, taker: Taker): Disposable {
     this.#takers.set(purpose, taker)
     const applyAll = () => {
@@ -146,9 +147,9 @@ export class StandingSubscriptions implements Disposable {
   }
 
   /**
-   * Stores a subscription and the record of it. Its stream need not be there yet.
-   * @throws CodedError `denied` (403) for whoever has no token, the refusal of the policy, `saturated` (503), and those
-   *   of the store
+   * Stores a subscription and its audit record. Its stream need not be there yet.
+   * @throws CodedError `denied` (403) for a caller without a token, the refusal of the policy, `saturated` (503), and
+   *   errors of the store
    */
   async add(
     principal: AuthenticatedPrincipal,
@@ -166,7 +167,7 @@ export class StandingSubscriptions implements Disposable {
     const others = Array.from(this.#kept.values()).filter((kept) => kept.tenantId === tenantId)
     if (others.length >= MOST_OF_TENANT)
       throw new CodedError('saturated', `the tenant has ${MOST_OF_TENANT} subscriptions that stand`)
-    // Held before the first wait, so that two at once can't both be the last one.
+    // Added before the first wait, so that of two calls at once only one gets the last place.
     const kept = this.#keep(newContractId(), tenantId, stored)
     try {
       const { decision, record } = this.#decide(kept)
@@ -188,8 +189,9 @@ export class StandingSubscriptions implements Disposable {
   }
 
   /**
-   * Ends a subscription, and its media at once. False when there is none.
-   * @throws CodedError of the store: it is over all the same, and the store is asked until it has noted that
+   * Ends a subscription, and its media at once. Returns false when there is no such subscription.
+   * @throws CodedError of the store. The subscription is over all the same, and the store is asked until it has recorded
+   *   that.
    */
   async end(subscriptionId: string, actor: string, why: string): Promise<boolean> {
     const kept = this.#kept.get(subscriptionId)
@@ -209,26 +211,26 @@ export class StandingSubscriptions implements Disposable {
     try {
       await this.#delete(kept, record)
     } catch (error) {
-      // Otherwise the contract would be back after a restart.
+      // Otherwise the subscription would be back after a restart.
       this.#deletions.add(() => this.#delete(kept, record))
       throw error
     }
     return true
   }
 
-  /** A stream can be subscribed to from now on. */
+  /** A stream was opened. */
   streamOpened(tenantId: string, streamId: string): void {
-    // Its publisher's contract is taken up in the same turn of the event loop.
+    // The publisher's contract is taken up later in this turn of the event loop.
     setImmediate(() => this.#askAll(({ stored, ...kept }) => isOf(kept.tenantId, stored, tenantId, streamId)))
   }
 
-  /** A stream is over, and so are the contracts on it; those who subscribed wait for the next one of its name. */
+  /** A stream is over, and so are the contracts on it. Its subscriptions wait for the next stream of that name. */
   streamClosed(tenantId: string, streamId: string): void {
     for (const kept of this.#kept.values())
       if (isOf(kept.tenantId, kept.stored, tenantId, streamId)) this.#lose(kept)
   }
 
-  /** A tenant's policy changed: its subscriptions are held to the new one. */
+  /** A tenant's policy changed: the tenant's subscriptions are held to the new policy. */
   policyChanged(tenantId: string): void {
     this.#askAll((kept) => kept.tenantId === tenantId)
   }
@@ -264,7 +266,7 @@ export class StandingSubscriptions implements Disposable {
     for (const kept of this.#kept.values()) if (wanted(kept)) this.#ask(kept)
   }
 
-  /** Asks the policy for its contract, or the next one, and says when to ask again. */
+  /** Asks the policy for a contract, or for the next contract, and sets the time of the next question. */
   #ask(kept: Kept): void {
     if (!this.#taking || !kept.standing) return
     const { decision, record } = this.#decide(kept)
@@ -306,7 +308,7 @@ export class StandingSubscriptions implements Disposable {
     return { decision, record: { ...about, detail: { ...about.detail, purpose: stored.purpose } } }
   }
 
-  /** Its media runs while there are a contract, a stream and a program that takes it. */
+  /** Starts or stops media: it runs while there are a contract, a stream and a program that takes the stream. */
   #apply(kept: Kept): void {
     const { tenantId, stored, contract, taken } = kept
     const stream = contract ? this.#options.streams.get(tenantId, stored.stream_id) : undefined
@@ -334,7 +336,7 @@ export class StandingSubscriptions implements Disposable {
     if (kept) this.#lose(kept)
   }
 
-  /** It has no contract any more. */
+  /** The subscription has no contract any more. */
   #lose(kept: Kept): void {
     this.#expiry.delete(kept.subscriptionId)
     kept.contract = null

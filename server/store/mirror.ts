@@ -10,14 +10,14 @@ export interface MirrorOptions<T> {
   readonly kind: string
   readonly schema: z.ZodType<T>
   /**
-   * How often to look for what other hubs on the same database wrote, ms. Left out where this hub is alone, which is
-   * so for SQLite: its own writes are seen at once.
+   * How often to look for writes of other hubs on the same database, ms. Left out where this hub is alone, as on SQLite:
+   * the hub sees its own writes at once.
    */
   readonly refreshMs?: number | undefined
   readonly logger: Logger
 }
 
-/** A change and what the mirror does when the store has made it. */
+/** A planned change, and what the mirror does before and after the store makes it. */
 export interface Planned {
   readonly change: Change
   readonly applied: (version: number) => void
@@ -29,9 +29,8 @@ const PAGE = 1000
 const REFRESH_ATTEMPTS = 5
 
 /**
- * All documents of one kind, of all tenants, in memory as well: what every request asks is answered without the
- * database, and still answered while that is away. Ids of these kinds are unique across tenants. Writes go to the
- * store first.
+ * All documents of one kind, of all tenants, in memory as well. Requests are answered without the database, also while the
+ * database is away. Ids of these kinds are unique across tenants. Writes go to the store first.
  */
 export class Mirror<T> implements AsyncDisposable {
   readonly #options: MirrorOptions<T>
@@ -40,9 +39,9 @@ export class Mirror<T> implements AsyncDisposable {
   readonly #timer: NodeJS.Timeout | undefined
   #documents = new Map<string, Typed<T>>()
   #refreshing: Promise<void> | undefined
-  /** When it was last looked for, found or not. */
+  /** Time of the last look into the database, whatever it found. */
   #refreshedAt = Number.NEGATIVE_INFINITY
-  /** Counts the writes' beginnings and ends, so that a listing that a write overlapped is not taken. */
+  /** Counts beginnings and ends of writes, so that a listing during a write is discarded. */
   #writes = 0
   #underWay = 0
 
@@ -67,7 +66,7 @@ export class Mirror<T> implements AsyncDisposable {
     return this.#documents.get(id)
   }
 
-  /** As `get`; what is not there is looked for in the database, at most once each `refreshMs`. */
+  /** As `get`, but looks for a missing document in the database, at most once each `refreshMs`. */
   async find(id: string): Promise<Typed<T> | undefined> {
     const present = this.get(id)
     const { refreshMs } = this.#options
@@ -80,7 +79,7 @@ export class Mirror<T> implements AsyncDisposable {
     return this.#documents.values()
   }
 
-  /** Called after each change, be it this hub's or another's. Answers a function that ends it. */
+  /** Calls `listener` after each change of this hub or of another. Call the returned function to stop. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -112,7 +111,7 @@ export class Mirror<T> implements AsyncDisposable {
     })
   }
 
-  /** Takes over what the database holds now. */
+  /** Takes over the present content of the database. */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#list().finally(() => {
       this.#refreshing = undefined
@@ -178,7 +177,7 @@ export class Mirror<T> implements AsyncDisposable {
   }
 }
 
-/** Makes planned changes, of several mirrors perhaps, and others, all or nothing. @throws CodedError see Store.write */
+/** Makes planned changes of any mirrors, and other changes, all or nothing. @throws CodedError see Store.write */
 export async function writePlanned(
   store: Pick<Store, 'write'>,
   planned: readonly Planned[],

@@ -23,7 +23,7 @@ export interface Tls extends AsyncDisposable {
   /** From now on keeps a server on the present certificate and CAs. Call the returned function to stop. */
   attach(server: Pick<Server, 'setSecureContext'>): () => void
   /**
-   * Gets another certificate ready; files are read also where they have the same names.
+   * Gets another certificate ready. Files are read again even if their names are the same.
    * @throws CodedError `bad_config` naming the settings
    */
   prepare(certificate: CertificateSource): Promise<PreparedChange>
@@ -103,7 +103,7 @@ export async function openTls({ certificate, authorities, logger }: OpenTlsOptio
         says: { certificate: next.from },
         commit() {
           source = next
-          // The identity that is not used is the one that is disposed of.
+          // Whichever identity is not in use is disposed of.
           ;[identity, other] = [other, identity]
           identity.onChange(renew)
           renew()

@@ -184,7 +184,7 @@ export class Webhooks implements AsyncDisposable {
     await this.#registry[Symbol.asyncDispose]()
   }
 
-  /** Work that only the end of the hub waits for. */
+  /** Runs work in the background. Only the end of the hub waits for it. */
   #behind(work: Promise<unknown>, failure: string): Promise<void> {
     const tracked = work
       .then(() => {})
@@ -275,7 +275,7 @@ export class Webhooks implements AsyncDisposable {
         outcome === 'gone' ? reason : `nothing arrived for long: ${reason}`,
       )
     } catch (error) {
-      // Changed by somebody at this moment, or no database: the next attempt notes it.
+      // Somebody changed the webhook at this moment, or the database is away: the next attempt notes it.
       logger.debug({ webhook_id: id, reason: messageOf(error) }, 'the state of a webhook could not be stored')
       return true
     }
@@ -291,7 +291,7 @@ export class Webhooks implements AsyncDisposable {
     try {
       await this.#pending.delete(event.tenant_id, `${id}.${event.event_id}`)
     } catch (error) {
-      // It comes again after the next start: at least once.
+      // The delivery is made again after the next start: deliveries are at least once.
       logger.debug({ webhook_id: id, reason: messageOf(error) }, 'a finished delivery could not be deleted')
     }
   }

@@ -8,19 +8,19 @@ import type { Cursors, LaneClockState } from '../../common/wire/lane-ipc.ts'
  */
 const CRASH_GAP = 600
 
-/** A sequence number behind everything that a process may have sent since it reported `sequence` and died. */
+/** A process reported `sequence`, sent more, and died: a sequence number after everything that it may have sent. */
 export function afterCrash(sequence: number): number {
   return (sequence + CRASH_GAP) & 0xffff
 }
 
 /**
- * After this without a packet, ms, mediasoup takes a stream for inactive: consumers of one of several layers drop it, and go
- * on at a keyframe with numbers of their own (RtpStreamRecv, InactivityCheckIntervalMs).
+ * mediasoup takes a stream without packets for inactive after this time, ms. Consumers of a stream with several layers then
+ * drop the layer, and go on at a keyframe with numbers of their own (RtpStreamRecv, InactivityCheckIntervalMs).
  */
 export const SILENT_MS = 1500
-/** Where numbers go on behind the last one that is known: decoders are to see that pictures are missing. */
+/** Numbers go on this far after the last known number, so that decoders see that pictures are missing. */
 export const HOLE = 2
-/** An ingress process reports its positions ten times a second, and late by as much. */
+/** The last report of a dead ingress process is at most this old, ms: it reports ten times a second, maybe as late. */
 const REPORTED_WITHIN_MS = 200
 
 /**
@@ -32,7 +32,7 @@ export class LaneIdentity {
   readonly #videoSsrcs: number[] = []
   readonly #audioSsrc = newSsrc()
   readonly #sequences = new Map<number, number>()
-  /** When the last positions came, of the steady clock. */
+  /** Arrival of the last positions, by the steady clock. */
   #reportedAt = 0
   /** A process died after its last report, and may have sent more. */
   #unreported = false
@@ -72,15 +72,15 @@ export class LaneIdentity {
     if (cursors.clock) this.#clock = cursors.clock
   }
 
-  /** An ingress process died: what it sent after its last report is unknown. */
+  /** An ingress process died. Nobody knows what it sent after its last report. */
   processDied(): void {
     this.#unreported = true
   }
 
   /**
-   * Another ingress process goes on: its numbers begin behind everything that its predecessor may have sent. Not so for
-   * layers that were silent for long: their consumers have numbers of their own, and a wide hole would count as loss, for
-   * which mediasoup switches them off once more.
+   * A new ingress process takes over. Its numbers begin after everything that its predecessor may have sent. Layers that
+   * were silent for long are an exception: their consumers have numbers of their own. There a wide hole would count as
+   * loss, and mediasoup would switch the layers off once more.
    */
   resume(layered: boolean, nowMs = performance.now()): void {
     if (!this.#unreported) return

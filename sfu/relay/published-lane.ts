@@ -8,9 +8,9 @@ import type { Relay } from './relay.ts'
 import { firstPosition } from './relayed-track.ts'
 import type { Relays } from './relays.ts'
 
-/** A publisher that comes back sends all its tracks within this, ms; a track that it does not send any more ends then. */
+/** A publisher that comes back sends all its tracks within this time, ms. Then a track without input ends. */
 const STALE_AFTER_MS = 5000
-/** Of all codecs that the hub forwards, Hz. */
+/** RTP clock rates of all codecs that the hub forwards, Hz. */
 const CLOCK_RATES = { video: 90_000, audio: 48_000 } as const
 
 interface LaneTrack {
@@ -19,13 +19,13 @@ interface LaneTrack {
   /** What viewers consume. */
   readonly producer: types.Producer
   readonly shape: Shape
-  /** What feeds it; closed while the publisher is away. */
+  /** The publisher's producer that feeds the track; closed while the publisher is away. */
   input: types.Producer
-  /** One for each encoding. */
+  /** A relayed track for each encoding. */
   tracks: readonly RelayTrack[]
 }
 
-/** What an input must have in common with the one before for viewers to keep their consumers. */
+/** Viewers keep their consumers if the new input equals the previous input in this. */
 interface Shape {
   readonly codecs: readonly types.RtpCodecParameters[]
   readonly extensions: readonly types.RtpHeaderExtensionParameters[]
@@ -48,7 +48,7 @@ export class PublishedLane implements Disposable {
   #stale: NodeJS.Timeout | undefined
   #closed = false
 
-  /** @param changed the producers are other ones now */
+  /** @param changed called when a producer was added, replaced or closed */
   constructor(cname: string, relays: Relays, changed: () => void) {
     this.#identity = new LaneIdentity(cname)
     this.#relays = relays
@@ -60,14 +60,14 @@ export class PublishedLane implements Disposable {
     return this.#media
   }
 
-  /** Has a publisher's worker start what it takes to feed a lane there. @throws CodedError `ports_exhausted` (503) */
+  /** Starts the relay of a publisher's worker, if it does not run yet. @throws CodedError `ports_exhausted` (503) */
   prepare(slot: WorkerSlot): void {
     this.#relays.at(slot)
   }
 
   /**
-   * Feeds the lane's track of this kind by a publisher's producer from its next keyframe on.
-   * @throws CodedError `ports_exhausted` (503); whatever mediasoup throws when the producer or the worker closes meanwhile
+   * From the next keyframe on, feeds the lane's track of this kind from a publisher's producer.
+   * @throws CodedError `ports_exhausted` (503); what mediasoup throws when the producer or the worker closes meanwhile
    */
   async feed(slot: WorkerSlot, input: types.Producer): Promise<void> {
     const relay = this.#relays.at(slot)
@@ -124,13 +124,13 @@ export class PublishedLane implements Disposable {
     this.#changed()
   }
 
-  /** Forwards nothing of this kind until it is resumed, as its input does. */
+  /** Pauses or resumes the lane's track of this kind, together with its input. */
   async setPaused(kind: types.MediaKind, paused: boolean): Promise<void> {
     const producer = this.#tracks.get(kind)?.producer
     await (paused ? producer?.pause() : producer?.resume())
   }
 
-  /** The lane's time of an RTP timestamp of the input; null where nobody knows yet. @param layer of simulcast */
+  /** An RTP timestamp of the input in the lane's time; null before the first packet. @param layer simulcast layer */
   timestamp(kind: types.MediaKind, layer: number, timestamp: number): number | null {
     const track = this.#tracks.get(kind)?.tracks[layer]
     if (!track || track.position.from !== track.from) return null
@@ -149,7 +149,7 @@ export class PublishedLane implements Disposable {
     return this.#positions.get(ssrc) ?? firstPosition(ssrc, this.#identity.clock, CLOCK_RATES[kind])
   }
 
-  /** Tracks of a publisher that is gone, which the one that came after it does not send. */
+  /** Ends the tracks of the previous publisher that the present publisher does not send. */
   #endStale(): void {
     const tracks = [...this.#tracks]
     if (tracks.every(([, { input }]) => input.closed)) return

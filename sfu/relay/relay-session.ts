@@ -35,7 +35,7 @@ export class RelaySession implements Disposable {
     this.#askForKeyframes(this.#byInput.values())
   }
 
-  /** Each track's lane is fed by this input from now on, and by no other. */
+  /** From now on each track's lane gets the RTP of this input alone. */
   feed(tracks: readonly RelayTrack[]): void {
     const fed = tracks.map((track) => {
       const before = this.#byLane.get(track.ssrc)
@@ -58,7 +58,7 @@ export class RelaySession implements Disposable {
     }
   }
 
-  /** Of the tracks that sent something since the last call. */
+  /** Positions of the tracks that sent a packet since the last call. */
   positions(): RelayPosition[] {
     return Array.from(this.#byLane.values()).flatMap((track) => track.takePosition() ?? [])
   }

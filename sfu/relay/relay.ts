@@ -20,13 +20,13 @@ const SILENCE = { startMs: 10_000, workMs: 3000 }
 
 export interface RelayDependencies {
   readonly watch: ChildWatch
-  /** A process is at fault, or `died` without being asked to: its successor is on the way. */
+  /** A process is at fault, or has `died` without being asked to. Its successor is on the way. */
   readonly trouble: (kind: string, what: string) => void
 }
 
 /**
- * One worker's relay process as the hub has it: the transport that connects both, and the tracks that the process feeds. A
- * process that dies is replaced, and its successor feeds the same tracks from the same port.
+ * The hub's side of one worker's relay process: the transport between worker and process, and the tracks that the process
+ * feeds. A process that dies is replaced, and its successor feeds the same tracks from the same port.
  */
 export class Relay implements AsyncDisposable {
   readonly #port: number
@@ -34,12 +34,12 @@ export class Relay implements AsyncDisposable {
   readonly #tracks = new Map<number, RelayTrack>()
   #transport: Promise<types.PipeTransport> | null = null
   #router: types.Router | null = null
-  /** When the process reported last, of `machineMs`. */
+  /** Time of the process's last report, by `machineMs`. */
   #reportedMs = 0
   /** Where the worker listens; null before the first transport. */
   #target: { readonly ip: string; readonly port: number } | null = null
 
-  /** @param port of loopback, for the process */
+  /** @param port the process's loopback port */
   constructor(port: number, { watch, trouble }: RelayDependencies) {
     this.#port = port
     this.#supervisor = new Supervisor({
@@ -65,7 +65,7 @@ export class Relay implements AsyncDisposable {
   }
 
   /**
-   * The transport on the worker's router that inputs are consumed from and lanes are produced on.
+   * The transport on the worker's router: it consumes the inputs and produces the lanes.
    * @throws when the worker dies meanwhile
    */
   async transport(router: types.Router): Promise<types.PipeTransport> {
@@ -80,7 +80,7 @@ export class Relay implements AsyncDisposable {
     return this.#transport!
   }
 
-  /** The process feeds each track's lane by its input from now on. The positions of these very objects follow it. */
+  /** From now on the process feeds each track's lane from the track's input, and updates `position` of these objects. */
   feed(tracks: readonly RelayTrack[]): void {
     for (const track of tracks) this.#tracks.set(track.ssrc, track)
     this.#supervisor.tell({ type: 'feed', tracks: [...tracks] })

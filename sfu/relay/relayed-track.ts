@@ -9,7 +9,7 @@ const TICKS_PER_MS = 90
 /** The least step between the pictures of two inputs: one frame at 30 per second. */
 const STEP_S = 1 / 30
 
-/** Where an SSRC begins that never sent: at numbers of chance, as RFC 3550 section 5.1 wants. */
+/** The first position of a new SSRC. Its numbers are random (RFC 3550 section 5.1). */
 export function firstPosition(
   ssrc: number,
   clock: LaneClockState,
@@ -31,19 +31,19 @@ export function firstPosition(
 }
 
 /**
- * A relay process died after it had reported `position`; its last report, of whatever track, was at `reportedMs` of
- * `machineMs`. Two deaths without a report between them leave twice as much unknown.
+ * Notes that a relay process died after it had reported `position`. The process made its last report about any track at
+ * `reportedMs`, by `machineMs`. After two deaths without a report in between, twice as many packets are unknown.
  */
 export function noteDeath(position: RelayPosition, reportedMs: number): void {
   if (position.reported_ms !== null) position.last.sequence = afterCrash(position.last.sequence)
   position.reported_ms = reportedMs
 }
 
-/** A process that dies has reported this long ago at most, ms: twice a second, and late by as much. */
+/** The last report of a process that dies is at most this old, ms: reports come twice a second, and may be as late. */
 const UNREPORTED_MS = 1000
-/** A smaller hole is a loss that retransmission repairs, in a stream with a picture now and then. */
+/** A smaller hole in a stream of slow pictures is a loss, which retransmission repairs. */
 const REPAIRED_PACKETS = 16
-/** A retransmission comes fewer packets late than this. */
+/** A retransmission is late by fewer packets than this. */
 const LATE_PACKETS = 4096
 
 /** One object serves all tracks: nothing is allocated per packet. */
@@ -51,19 +51,19 @@ const ids = new PictureIds()
 
 /**
  * One SSRC of a lane that an RTP input feeds. Packets keep their payload and their distances; SSRC, sequence number,
- * timestamp and picture ids become the lane's, so that a receiver sees one stream whatever the input is. A new input goes on
- * behind the last packet, at the lane's time of that moment. Pure: no clock, no I/O.
+ * timestamp and picture ids become the lane's, so that a receiver sees one stream whatever the input is. The numbers of a
+ * new input follow the last packet, and its timestamps follow the lane's clock. Pure: no clock, no I/O.
  */
 export class RelayedTrack {
   readonly #track: RelayTrack
   readonly #position: RelayPosition
-  /** The input's numbers are known: at its first packet, or from the process before. */
+  /** The input's numbers are known, from its first packet or from the previous process. */
   #anchored: boolean
-  /** Something left since `takePosition` was asked last. */
+  /** A packet has left since the last call of `takePosition`. */
   #moved = false
-  /** When the last packet came, of the clock of `restamp`; infinite before the first. */
+  /** Arrival of the last packet, by the clock of `restamp`; infinite before the first packet. */
   #cameMs = Number.POSITIVE_INFINITY
-  /** The input's sequence number at the end of its last silence: what comes from before it is too late. -1 without one. */
+  /** The input's sequence number at the end of its last silence; -1 without a silence. Earlier packets come too late. */
   #floor = -1
 
   constructor(track: RelayTrack) {
@@ -85,7 +85,7 @@ export class RelayedTrack {
     return this.#track.clock_rate === 90_000
   }
 
-  /** The position, once after each time that something left; else null. */
+  /** The position, if a packet has left since the last call; else null. */
   takePosition(): RelayPosition | null {
     if (!this.#moved) return null
     this.#moved = false
@@ -99,8 +99,8 @@ export class RelayedTrack {
 
   /**
    * Makes an RTP packet of the input the lane's, in place.
-   * @param nowMs of the clock that the lane's position is in
-   * @returns false for what is no RTP packet, and for what comes from before a silence
+   * @param nowMs by the clock of the lane's position
+   * @returns false for a packet that is not RTP, and for a packet from before a silence
    */
   restamp(packet: Buffer, nowMs: number): boolean {
     const payload = payloadAt(packet)
@@ -112,7 +112,7 @@ export class RelayedTrack {
     const timestamp = packet.readUInt32BE(4)
     if (!this.#anchored) {
       this.#anchored = true
-      // A picture that the input before left unfinished is to look unfinished.
+      // A picture that the previous input left unfinished must look unfinished.
       const left = this.#position.reported_ms === null ? last.sequence : afterCrash(last.sequence)
       shift.sequence = (left + (last.marker ? 1 : 2) - sequence) & 0xffff
       const now = laneTime(this.#track.clock, this.#track.clock_rate, nowMs)
@@ -157,8 +157,8 @@ export class RelayedTrack {
   }
 
   /**
-   * Whether viewers' consumers have dropped the track, so that nothing is owed to the numbers of before. Of a silence that
-   * began under a process that died, the first part is not known.
+   * Whether viewers' consumers have dropped the track. Then the numbers need not follow the earlier numbers. If the
+   * silence began under a process that died, nobody knows exactly when it began.
    */
   #wasSilent(nowMs: number): boolean {
     const { reported_ms } = this.#position
@@ -167,8 +167,8 @@ export class RelayedTrack {
   }
 
   /**
-   * Goes on behind the last number after a silence. The numbers that the input lost would count as packets lost by the lane,
-   * for which mediasoup switches all layers off once more, for a second.
+   * After a silence, makes the lane's numbers follow its last number. Numbers that the input skipped would look like packets
+   * that the lane lost, and mediasoup would switch all layers off once more, for a second.
    */
   #closeGap(sequence: number): void {
     const { shift, last } = this.#position

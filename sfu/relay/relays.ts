@@ -7,7 +7,7 @@ export class Relays implements AsyncDisposable {
   readonly #takePort: () => number
   readonly #deps: RelayDependencies
 
-  /** @param takePort of loopback, for one process */
+  /** @param takePort takes a loopback port for one process */
   constructor(takePort: () => number, deps: RelayDependencies) {
     this.#takePort = takePort
     this.#deps = deps

@@ -30,8 +30,8 @@ export class WhipPublishing implements SessionMedia, PublishingClient {
   }
 
   /**
-   * Takes an offer in, by the ticket of a contract.
-   * @param tracks what of the offer is taken
+   * Publishes an offer by the ticket of a contract.
+   * @param tracks the accepted tracks of the offer
    * @param over called once, when the media ends
    * @throws CodedError `bad_rtp_parameters` (400), `unknown_ticket` (401), `stream_taken` or `other_transport` (409),
    *   `gone` (410), `layers_not_supported` (415), `no_worker` (503)
