@@ -1,8 +1,7 @@
 import { CodedError } from '../../common/errors.ts'
 import type { Principal } from '../../common/wire/decision.ts'
 import type { PrincipalRole } from '../../common/wire/ids.ts'
-import { matchesAll } from '../../policy/glob.ts'
-import { patternCovers } from './pattern-cover.ts'
+import { matchesAll, patternCovers } from '../../policy/glob.ts'
 import type { Grants } from './principal.ts'
 
 /** Rights that somebody wants to give to a new token. */

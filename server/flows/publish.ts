@@ -8,15 +8,16 @@ import {
 import type { Endpoint, FlowContract, FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { PublishRequest } from '../../common/wire/flows-api.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
+import { newContractId, newFlowKeys, newTicket } from './contract-secrets.ts'
 import { type Taking, take } from './decision-book.ts'
-import { newContractId, newFlowKeys, UNKNOWN_SENDER_LINKS } from './new-contract.ts'
 import { proofOf } from './proof.ts'
 import { contractOf, type LivePublisherFlow, ownerOf, USUAL_PRIORITY } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
-import { newTicket } from './ticket.ts'
 
 /** When to ask again for somebody else's stream, s: nobody knows when its contract ends. */
 const OTHERS_RETRY_S = 5
+/** Most links for a sender that the directory does not know. */
+const UNKNOWN_SENDER_LINKS = 2
 
 /** Where senders reach the hub, and the free ports. */
 export interface PublishDoor {

@@ -6,6 +6,7 @@ import type { ContractNews } from '../facts/fact.ts'
 import { Collection } from '../store/collection.ts'
 import type { Sealer } from '../store/sealing.ts'
 import type { Store } from '../store/store.ts'
+import { hashOf } from './contract-secrets.ts'
 import { Deadlines } from './deadlines.ts'
 import { LateDeletions } from './late-deletions.ts'
 import {
@@ -18,7 +19,6 @@ import {
   storedPublisherFlowSchema,
   USUAL_PRIORITY,
 } from './publisher-flow.ts'
-import { hashOf } from './ticket.ts'
 
 /** Starts and stops media with its contract. */
 export interface PublisherMedia {

@@ -6,10 +6,10 @@ import type { ViewerMediaStatistics } from '../../common/wire/statistics-api.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
 import type { Stream } from '../../sfu/stream.ts'
 import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../signaling/viewer-admission.ts'
+import { hashOf, newTicket } from './contract-secrets.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Proof } from './proof.ts'
 import { USUAL_PRIORITY } from './publisher-flow.ts'
-import { hashOf, newTicket } from './ticket.ts'
 import type { LimitedViewer } from './viewer-limits.ts'
 import {
   type PlaceCeilings,

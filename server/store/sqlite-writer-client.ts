@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { CodedError } from '../../common/errors.ts'
 import type { PreparedWrite } from './prepared-write.ts'
-import type { FromWriter, ToWriter, WriterSetup } from './sqlite-writer-protocol.ts'
+import type { FromWriter, ToWriter, WriterSetup } from './sqlite-writer-thread.ts'
 import { outcomeUnknown } from './store-errors.ts'
 import type { Outcomes } from './write-plan.ts'
 

@@ -7,8 +7,7 @@ import {
   publishAnswer,
 } from '../../common/wire/publisher-protocol.ts'
 import type { StreamState } from '../../common/wire/stream.ts'
-import { ClockOffset, localUnixMs } from './clock-offset.ts'
-import { compareClocks } from './compare-clocks.ts'
+import { ClockOffset, compareClocks, localUnixMs } from './clock-offset.ts'
 import { type Closing, webSocketUrl } from './hub-socket.ts'
 import { PublishedTrack, type TrackWishes } from './published-track.ts'
 import { PublisherConnection } from './publisher-connection.ts'

@@ -3,8 +3,7 @@ import {
   type ReceivedAnswer,
   receivedAnswer,
 } from '../../common/wire/publisher-protocol.ts'
-import type { ClockOffset } from './clock-offset.ts'
-import { compareClocks } from './compare-clocks.ts'
+import { type ClockOffset, compareClocks } from './clock-offset.ts'
 import type { PublisherConnection } from './publisher-connection.ts'
 import {
   type PublisherStatistics,

@@ -9,8 +9,7 @@ import {
   watchedStream,
 } from '../../common/wire/viewer-protocol.ts'
 import { ArrivalPoll, type ArrivingStream } from './arrival-poll.ts'
-import { ClockOffset } from './clock-offset.ts'
-import { compareClocks } from './compare-clocks.ts'
+import { ClockOffset, compareClocks } from './clock-offset.ts'
 import { HubConnection } from './hub-connection.ts'
 import type { Closing } from './hub-socket.ts'
 import type { MediaSession } from './media-session.ts'

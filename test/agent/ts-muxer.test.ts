@@ -3,7 +3,6 @@ import { TsMuxer } from '../../agent/encoder/ts-muxer.ts'
 import { readOpusAccessUnit } from '../../sfu/ingress/audio/opus-access-unit.ts'
 import { Demuxer } from '../../sfu/ingress/mpegts/demuxer.ts'
 import { elementaryCodec } from '../../sfu/ingress/mpegts/elementary-codec.ts'
-import { readPcr } from '../support/pcr.ts'
 
 const NOW = 1_800_000_000_123
 const ns = (unixMs: number): bigint => BigInt(unixMs) * 1_000_000n
@@ -88,3 +87,10 @@ test('tables and clock go on while nothing is sent, the clock behind the picture
   t.is(clocks[0], ((NOW - 300) * 90) % 2 ** 33)
   t.is(clocks[1]! - clocks[0]!, 80 * 90)
 })
+
+/** The clock of a TS packet in ticks of 90 kHz, where it has one (ISO/IEC 13818-1 section 2.4.3.5). */
+function readPcr(packet: Buffer): number | undefined {
+  const hasAdaptation = (packet[3]! & 0x20) !== 0
+  if (!hasAdaptation || packet[4] === 0 || (packet[5]! & 0x10) === 0) return undefined
+  return packet.readUInt32BE(6) * 2 + (packet[10]! >> 7)
+}

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { auditEntrySchema } from '../../../common/wire/audit.ts'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import type { AuditRecord } from '../../audit/audit-record.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
@@ -30,6 +29,25 @@ const querySchema = z.strictObject({
   until: time.optional(),
 })
 type Query = z.output<typeof querySchema>
+
+/**
+ * A record of the audit trail. `hash` covers all else, `prev_hash` included. `npm run audit:verify` checks the hashes.
+ */
+const auditEntrySchema = z.object({
+  /** Counts over all tenants. */
+  seq: z.number().int().min(1),
+  /** `_hub` for records about the hub itself. */
+  tenant_id: z.string(),
+  /** Unix milliseconds. */
+  at: z.number(),
+  actor: z.string(),
+  action: z.string(),
+  object: z.string(),
+  outcome: z.string(),
+  detail: z.record(z.string(), z.unknown()),
+  prev_hash: z.string(),
+  hash: z.string(),
+})
 
 export const listAudit = ({ store }: Pick<AdministrationParts, 'store'>) =>
   defineRoute({

@@ -1,5 +1,5 @@
 import { ANONYMOUS, type AuthenticatedPrincipal } from '../../auth/principal.ts'
-import { hashOf } from '../../flows/ticket.ts'
+import { hashOf } from '../../flows/contract-secrets.ts'
 import type { ApiParts } from '../api-parts.ts'
 
 const TICKET = /^Bearer +([A-Za-z0-9_-]{32})$/i

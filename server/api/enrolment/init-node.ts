@@ -1,14 +1,17 @@
 import {
+  type ClassDefaults,
   type NodeCapabilities,
+  type NodeInitAnswer,
   nodeInitAnswerSchema,
   nodeInitSchema,
 } from '../../../common/wire/enrolment.ts'
 import type { NodeEntry } from '../../../common/wire/topology.ts'
+import { CLASS_PROFILES, type ClassProfile } from '../../../policy/classes.ts'
 import { addressKey } from '../../auth/address-key.ts'
 import type { EnrollingNode } from '../../auth/enrolment.ts'
+import type { PolicyBook } from '../../policies/policy-book.ts'
 import { type AdministrationParts, hubEndpoints } from '../administration-parts.ts'
 import { defineRoute } from '../route.ts'
-import { classDefaults } from './class-defaults.ts'
 
 export const initNode = (parts: AdministrationParts) =>
   defineRoute({
@@ -87,4 +90,24 @@ function entryOf(
 /** An IPv4 address without the `::ffff:` of a dual-stack socket. */
 function plain(address: string): string {
   return address.startsWith('::ffff:') ? addressKey(address) : address
+}
+
+/** The classes with the tenant's values; with the product's values for a node of the hub itself (null). */
+function classDefaults(
+  policies: Pick<PolicyBook, 'effective'>,
+  tenantId: string | null,
+): NodeInitAnswer['class_defaults'] {
+  const classes = tenantId === null ? null : policies.effective(tenantId).classes
+  const of = (name: keyof typeof CLASS_PROFILES) => numbers(classes?.[name].profile ?? CLASS_PROFILES[name])
+  return { focus: of('focus'), director: of('director'), record: of('record'), bulk: of('bulk') }
+}
+
+function numbers({ glassToGlassMs, videoKbps, ristBuffer, uplinks }: ClassProfile): ClassDefaults {
+  const { rttMultiple, minMs, maxMs } = ristBuffer
+  return {
+    glass_to_glass_ms: glassToGlassMs,
+    video_kbps: { ...videoKbps },
+    rist_buffer: { rtt_multiple: rttMultiple, min_ms: minMs, max_ms: maxMs },
+    uplinks,
+  }
 }

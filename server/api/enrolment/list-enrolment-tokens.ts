@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
-import { nextSchema, pageQuery } from '../../../common/wire/page.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { nextOf } from '../list-page.ts'
+import { nextOf, nextSchema, pageQuery } from '../list-page.ts'
 import { defineRoute } from '../route.ts'
 import { enrolmentInfoSchema } from './enrolment-schemas.ts'
 

@@ -6,8 +6,7 @@ import { type AdministrationParts, auditDraft } from '../administration-parts.ts
 import { requireMatch } from '../preconditions.ts'
 import { notFound } from '../refusals.ts'
 import { defineRoute } from '../route.ts'
-import { nodeParams, nodeQuery } from './node-params.ts'
-import { writableOwner } from './own-node.ts'
+import { nodeParams, nodeQuery, writableOwner } from './own-node.ts'
 
 export const deleteNode = (
   parts: Pick<AdministrationParts, 'topology' | 'directory' | 'auth' | 'store' | 'now'>,

@@ -3,7 +3,7 @@ import { nodeViewSchema } from '../../../common/wire/topology.ts'
 import { ETAG_HEADER } from '../preconditions.ts'
 import { defineRoute } from '../route.ts'
 import { changeNode, type NodeChangeParts } from './change-node.ts'
-import { nodeParams, nodeQuery } from './node-params.ts'
+import { nodeParams, nodeQuery } from './own-node.ts'
 
 export const drainNode = (parts: NodeChangeParts) =>
   defineRoute({

@@ -4,8 +4,7 @@ import type { AdministrationParts } from '../administration-parts.ts'
 import { ETAG_HEADER, entityTag } from '../preconditions.ts'
 import { notFound } from '../refusals.ts'
 import { defineRoute, Reply } from '../route.ts'
-import { nodeParams, nodeQuery } from './node-params.ts'
-import { ownerOfNode, viewOf } from './own-node.ts'
+import { nodeParams, nodeQuery, ownerOfNode, viewOf } from './own-node.ts'
 
 export const getNode = (parts: Pick<AdministrationParts, 'topology' | 'directory' | 'now'>) =>
   defineRoute({

@@ -3,8 +3,7 @@ import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { nodeCertificateSchema } from '../../auth/node-certificate-record.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
 import { defineRoute } from '../route.ts'
-import { nodeParams, nodeQuery } from './node-params.ts'
-import { writableOwner } from './own-node.ts'
+import { nodeParams, nodeQuery, writableOwner } from './own-node.ts'
 
 export const listNodeCertificates = (parts: Pick<AdministrationParts, 'topology' | 'auth'>) =>
   defineRoute({

@@ -1,11 +1,10 @@
 import { z } from 'zod'
 import { SYSTEM_CLOCK } from '../../../common/clock.ts'
 import { nodeRoleSchema, tenantIdSchema } from '../../../common/wire/ids.ts'
-import { nextSchema, pageQuery } from '../../../common/wire/page.ts'
 import { nodeViewSchema } from '../../../common/wire/topology.ts'
 import { visibleNodes } from '../../topology/views.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { pageOf } from '../list-page.ts'
+import { nextSchema, pageOf, pageQuery } from '../list-page.ts'
 import { defineRoute } from '../route.ts'
 
 export const listNodes = ({ topology }: Pick<AdministrationParts, 'topology'>) =>

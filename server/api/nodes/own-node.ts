@@ -1,11 +1,17 @@
+import { z } from 'zod'
 import { SYSTEM_CLOCK } from '../../../common/clock.ts'
 import { CodedError } from '../../../common/errors.ts'
+import { nodeIdSchema, tenantIdSchema } from '../../../common/wire/ids.ts'
 import { DEFAULT_TENANT } from '../../../common/wire/stream.ts'
 import type { NodeView } from '../../../common/wire/topology.ts'
 import { nodeView } from '../../topology/views.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
 import { notFound } from '../refusals.ts'
 import type { RouteContext } from '../route.ts'
+
+export const nodeParams = z.strictObject({ node_id: nodeIdSchema })
+/** The tenant of the node, from the hub's admin. For everybody else the node is one of their own tenant. */
+export const nodeQuery = z.strictObject({ tenant_id: tenantIdSchema.optional() })
 
 /**
  * The owner of the named node (null: the hub itself). The tenant's own node comes before a shared node of the same

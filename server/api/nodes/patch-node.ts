@@ -3,7 +3,7 @@ import { nodeEntrySchema, nodeLabelsSchema, nodeViewSchema } from '../../../comm
 import { ETAG_HEADER } from '../preconditions.ts'
 import { defineRoute } from '../route.ts'
 import { changeNode, type NodeChangeParts } from './change-node.ts'
-import { nodeParams, nodeQuery } from './node-params.ts'
+import { nodeParams, nodeQuery } from './own-node.ts'
 
 export const patchNode = (parts: NodeChangeParts) =>
   defineRoute({

@@ -2,8 +2,7 @@ import { z } from 'zod'
 import { REVOCATION_REASONS } from '../../auth/revocation-list.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
 import { defineRoute } from '../route.ts'
-import { nodeParams, nodeQuery } from './node-params.ts'
-import { writableOwner } from './own-node.ts'
+import { nodeParams, nodeQuery, writableOwner } from './own-node.ts'
 
 export const revokeNode = (parts: Pick<AdministrationParts, 'topology' | 'auth'>) =>
   defineRoute({

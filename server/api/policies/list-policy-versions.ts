@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
-import { pageQuery } from '../../../common/wire/page.ts'
 import { policyVersionInfoSchema } from '../../../common/wire/policy-version.ts'
 import { KEPT_VERSIONS } from '../../policies/policy-book.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
+import { pageQuery } from '../list-page.ts'
 import { defineRoute } from '../route.ts'
 
 export const listPolicyVersions = ({ policies }: Pick<AdministrationParts, 'policies'>) =>

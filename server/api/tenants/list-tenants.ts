@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { nextSchema, pageQuery } from '../../../common/wire/page.ts'
 import { tenantSchema } from '../../../common/wire/tenant.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
-import { pageOf } from '../list-page.ts'
+import { nextSchema, pageOf, pageQuery } from '../list-page.ts'
 import { defineRoute } from '../route.ts'
 
 export const listTenants = ({ tenants }: Pick<AdministrationParts, 'tenants'>) =>

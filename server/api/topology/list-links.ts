@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { nodeIdSchema, tenantIdSchema } from '../../../common/wire/ids.ts'
-import { nextSchema, pageQuery } from '../../../common/wire/page.ts'
 import { LINK_STANDINGS, linkViewSchema } from '../../../common/wire/topology.ts'
 import type { Topology } from '../../topology/graph.ts'
 import { visibleLinks } from '../../topology/views.ts'
-import { pageOf } from '../list-page.ts'
+import { nextSchema, pageOf, pageQuery } from '../list-page.ts'
 import { defineRoute } from '../route.ts'
 
 export interface LinkListParts {
