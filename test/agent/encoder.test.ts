@@ -34,7 +34,26 @@ async function startEncoder(picture: EncoderConfig['picture'] = { test_card: 'en
   return { encoder, reader }
 }
 
-test.serial('an IDR comes when it is asked for, of the rendition that it is asked of', async (t) => {
+/** Encoders whose processes are signalled by pid: started one by one, because a process does not name its encoder. */
+let killed: Awaited<ReturnType<typeof startWithPid>>
+let stopped: Awaited<ReturnType<typeof startWithPid>>
+const stack = new AsyncDisposableStack()
+
+async function startWithPid() {
+  const before = new Set(descendants(process.pid))
+  const started = await startEncoder()
+  stack.use(started.encoder)
+  const [pid] = descendants(process.pid).filter((one) => !before.has(one))
+  return { ...started, pid: pid! }
+}
+
+test.before(async () => {
+  killed = await startWithPid()
+  stopped = await startWithPid()
+})
+test.after.always(() => stack.disposeAsync())
+
+test('an IDR comes when it is asked for, of the rendition that it is asked of', async (t) => {
   const { encoder, reader } = await startEncoder()
   await using _ = encoder
   await until(() => reader.units(SMALL).length > 10 && reader.units(LARGE).length > 10, 'pictures')
@@ -51,26 +70,23 @@ test.serial('an IDR comes when it is asked for, of the rendition that it is aske
   }, 'an IDR of both')
 })
 
-test.serial(
-  'what nobody wants stops, what is wanted again begins with an IDR, sound goes its own way',
-  async (t) => {
-    const { encoder, reader } = await startEncoder()
-    await using _ = encoder
-    await until(() => reader.units(LARGE).length > 5 && reader.opus > 5, 'pictures and sound')
-    encoder.setDemand({ video: [true], audio: false })
-    const before = reader.units(SMALL).length
-    await until(() => reader.units(SMALL).length > before + 10, 'the small one goes on')
-    const stopped = { large: reader.units(LARGE).length, opus: reader.opus }
-    await until(() => reader.units(SMALL).length > before + 30, 'for another while')
-    t.deepEqual({ large: reader.units(LARGE).length, opus: reader.opus }, stopped)
-    encoder.setDemand({ video: [true, true], audio: true })
-    await until(() => reader.units(LARGE).length > stopped.large, 'the large one is back')
-    t.true(reader.units(LARGE)[stopped.large]!.keyframe)
-    await until(() => reader.opus > stopped.opus, 'sound is back')
-  },
-)
+test('what nobody wants stops, what is wanted again begins with an IDR, sound goes its own way', async (t) => {
+  const { encoder, reader } = await startEncoder()
+  await using _ = encoder
+  await until(() => reader.units(LARGE).length > 5 && reader.opus > 5, 'pictures and sound')
+  encoder.setDemand({ video: [true], audio: false })
+  const before = reader.units(SMALL).length
+  await until(() => reader.units(SMALL).length > before + 10, 'the small one goes on')
+  const stopped = { large: reader.units(LARGE).length, opus: reader.opus }
+  await until(() => reader.units(SMALL).length > before + 30, 'for another while')
+  t.deepEqual({ large: reader.units(LARGE).length, opus: reader.opus }, stopped)
+  encoder.setDemand({ video: [true, true], audio: true })
+  await until(() => reader.units(LARGE).length > stopped.large, 'the large one is back')
+  t.true(reader.units(LARGE)[stopped.large]!.keyframe)
+  await until(() => reader.opus > stopped.opus, 'sound is back')
+})
 
-test.serial('the bitrate falls while it encodes, and stays in the budget', async (t) => {
+test('the bitrate falls while it encodes, and stays in the budget', async (t) => {
   const { encoder, reader } = await startEncoder()
   await using _ = encoder
   // By media time, which no busy machine distorts.
@@ -88,13 +104,11 @@ test.serial('the bitrate falls while it encodes, and stays in the budget', async
   t.true(low <= (TARGET_KBPS / 4) * 1.2, `${low} kb/s of ${TARGET_KBPS / 4}`)
 })
 
-test.serial('an encoder process that is killed is replaced, and goes on as it was told', async (t) => {
-  const { encoder, reader } = await startEncoder()
-  await using _ = encoder
+test('an encoder process that is killed is replaced, and goes on as it was told', async (t) => {
+  const { encoder, reader, pid } = killed
   encoder.setDemand({ video: [true, false], audio: true })
   await until(() => reader.units(SMALL).length > 5, 'pictures')
-  const [pid] = descendants(process.pid).filter((one) => one !== process.pid)
-  process.kill(pid!, 'SIGKILL')
+  process.kill(pid, 'SIGKILL')
   const before = reader.units(SMALL).length
   await until(() => reader.units(SMALL).length > before + 20, 'pictures of the successor')
   const large = reader.units(LARGE).length
@@ -103,21 +117,19 @@ test.serial('an encoder process that is killed is replaced, and goes on as it wa
   t.is(reader.units(LARGE).length, large)
 })
 
-test.serial('an encoder process that was stopped is replaced', async (t) => {
-  const { encoder, reader } = await startEncoder()
-  await using _ = encoder
+test('an encoder process that was stopped is replaced', async (t) => {
+  const { reader, pid } = stopped
   await until(() => reader.units(SMALL).length > 5, 'pictures')
-  const [pid] = descendants(process.pid)
-  process.kill(pid!, 'SIGSTOP')
+  process.kill(pid, 'SIGSTOP')
   const stoppedAt = performance.now()
-  await until(() => !descendants(process.pid).includes(pid!), 'it is ended')
+  await until(() => !descendants(process.pid).includes(pid), 'it is ended')
   t.log(`ended after ${Math.round(performance.now() - stoppedAt)} ms`)
   const before = reader.units(SMALL).length
   await until(() => reader.units(SMALL).length > before + 20, 'pictures of the successor')
   t.pass()
 })
 
-test.serial('a source in the words of GStreamer is stamped with the time of capture', async (t) => {
+test('a source in the words of GStreamer is stamped with the time of capture', async (t) => {
   const { encoder, reader } = await startEncoder({
     source: 'videotestsrc is-live=true ! video/x-raw,width=800,height=600',
   })
@@ -129,7 +141,7 @@ test.serial('a source in the words of GStreamer is stamped with the time of capt
   t.is(reader.keyframes().length, 2)
 })
 
-test.serial('an encoder whose source is missing says why', async (t) => {
+test('an encoder whose source is missing says why', async (t) => {
   await t.throwsAsync(startEncoder({ source: 'nosuchelement' }), {
     code: 'gstreamer_failed',
     message: /nosuchelement/,

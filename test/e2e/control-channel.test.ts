@@ -47,31 +47,28 @@ function countIdrs({ packets }: ReceivedTrack, from = 0): number {
   return starts.filter((index) => accessUnitTypes(packets, index).includes(IDR)).length
 }
 
-test.serial(
-  'viewers that join at once cost one IDR, carried back from a sender whose next is 20 s away',
-  async (t) => {
-    t.timeout(120_000)
-    await using hub = await startHub([], { workers: 1 })
-    const { sender, watch } = await startSender(hub)
-    await using _ = sender
-    await using first = await watch()
-    const video = await first.track('video')
-    await until(() => video.packets.length > 100, 'the picture of the first')
-    const before = video.packets.length
-    await using joining = new AsyncDisposableStack()
-    const others = await Promise.all(Array.from({ length: 8 }, async () => joining.use(await watch())))
-    for (const viewer of others) {
-      const track = await viewer.track('video')
-      await until(() => track.packets.some(({ marker }) => marker), 'a whole picture', 5_000)
-      t.true(accessUnitTypes(track.packets, 0).includes(IDR))
-    }
-    // Not one for each: the hub asks again only for those that came after an IDR.
-    const idrs = countIdrs(video, before)
-    t.true(idrs >= 1 && idrs <= 4, `${idrs} IDRs for 8 viewers`)
-  },
-)
+test('viewers that join at once cost one IDR, carried back from a sender whose next is 20 s away', async (t) => {
+  t.timeout(120_000)
+  await using hub = await startHub([], { workers: 1 })
+  const { sender, watch } = await startSender(hub)
+  await using _ = sender
+  await using first = await watch()
+  const video = await first.track('video')
+  await until(() => video.packets.length > 100, 'the picture of the first')
+  const before = video.packets.length
+  await using joining = new AsyncDisposableStack()
+  const others = await Promise.all(Array.from({ length: 8 }, async () => joining.use(await watch())))
+  for (const viewer of others) {
+    const track = await viewer.track('video')
+    await until(() => track.packets.some(({ marker }) => marker), 'a whole picture', 5_000)
+    t.true(accessUnitTypes(track.packets, 0).includes(IDR))
+  }
+  // Not one for each: the hub asks again only for those that came after an IDR.
+  const idrs = countIdrs(video, before)
+  t.true(idrs >= 1 && idrs <= 4, `${idrs} IDRs for 8 viewers`)
+})
 
-test.serial('the bitrate follows the contract while it is sent', async (t) => {
+test('the bitrate follows the contract while it is sent', async (t) => {
   t.timeout(120_000)
   await using hub = await startHub([], { workers: 1 })
   await hub.putPolicy({ classes: { director: { video_kbps: { start: 2000 } } } })
@@ -98,7 +95,7 @@ test.serial('the bitrate follows the contract while it is sent', async (t) => {
   t.true(low < 700, `${low} kb/s of 600`)
 })
 
-test.serial('a rendition that nobody watches stops, and is back for the next viewer', async (t) => {
+test('a rendition that nobody watches stops, and is back for the next viewer', async (t) => {
   t.timeout(120_000)
   await using hub = await startHub([], { workers: 1 })
   const { sender, watch } = await startSender(hub, { renditions: 2 })
@@ -145,28 +142,25 @@ function keep(hubUrl: string, token: string) {
   return { granted, demands, [Symbol.asyncDispose]: () => keeper[Symbol.asyncDispose]() }
 }
 
-test.serial(
-  'news of a contract come by the control channel, else by asking; a channel that is cut comes back',
-  async (t) => {
-    t.timeout(120_000)
-    await using hub = await startHub([])
-    await using gate = await GateForWebSockets.start(hub.url, { open: false })
-    await using kept = keep(gate.url, await hub.issueToken({ role: 'publisher' }))
-    await until(() => gate.polls > 0, 'it asks')
-    t.is(await rerouted(hub, { class: 'focus' }), 200)
-    await until(() => kept.granted.some((contract) => contract.class === 'focus'), 'news by asking')
-    t.deepEqual(kept.demands, [])
+test('news of a contract come by the control channel, else by asking; a channel that is cut comes back', async (t) => {
+  t.timeout(120_000)
+  await using hub = await startHub([])
+  await using gate = await GateForWebSockets.start(hub.url, { open: false })
+  await using kept = keep(gate.url, await hub.issueToken({ role: 'publisher' }))
+  await until(() => gate.polls > 0, 'it asks')
+  t.is(await rerouted(hub, { class: 'focus' }), 200)
+  await until(() => kept.granted.some((contract) => contract.class === 'focus'), 'news by asking')
+  t.deepEqual(kept.demands, [])
 
-    gate.open = true
-    await until(() => gate.connections === 1 && kept.demands.length === 1, 'the channel', 15_000)
-    gate.cut()
-    await until(() => gate.connections === 1 && kept.demands.length >= 3, 'the next channel', 15_000)
-    t.deepEqual(kept.demands[1], { video: [true, true, true, true], audio: true }, 'all while nobody can say')
-    // The question that was under way when the channel opened is the last one.
-    await until(() => gate.asking === 0, 'nothing is asked', 15_000)
-    const { polls } = gate
-    t.is(await rerouted(hub, { class: 'director' }), 200)
-    await until(() => kept.granted.at(-1)!.class === 'director', 'news by the channel')
-    t.is(gate.polls, polls)
-  },
-)
+  gate.open = true
+  await until(() => gate.connections === 1 && kept.demands.length === 1, 'the channel', 15_000)
+  gate.cut()
+  await until(() => gate.connections === 1 && kept.demands.length >= 3, 'the next channel', 15_000)
+  t.deepEqual(kept.demands[1], { video: [true, true, true, true], audio: true }, 'all while nobody can say')
+  // The question that was under way when the channel opened is the last one.
+  await until(() => gate.asking === 0, 'nothing is asked', 15_000)
+  const { polls } = gate
+  t.is(await rerouted(hub, { class: 'director' }), 200)
+  await until(() => kept.granted.at(-1)!.class === 'director', 'news by the channel')
+  t.is(gate.polls, polls)
+})

@@ -56,7 +56,7 @@ async function listed(streamId: string): Promise<z.infer<typeof streamStateSchem
   return streams.find(({ stream_id }) => stream_id === streamId)
 }
 
-test.serial('a PES packet for each slice: viewers get every picture whole', async (t) => {
+test('a PES packet for each slice: viewers get every picture whole', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'lanecast-slices-'))
   resources.defer(() => rm(folder, { recursive: true }))
   const ts = await readFile(await generateMedia('high-slices', { seconds: 20, size: '640x360', gop: 30 }))
@@ -77,7 +77,7 @@ test.serial('a PES packet for each slice: viewers get every picture whole', asyn
   )
 })
 
-test.serial('a picture a second without sound is live all the time', async (t) => {
+test('a picture a second without sound is live all the time', async (t) => {
   const clip = await generateMedia('baseline', { seconds: 20, fps: 1, gop: 1 })
   await using viewer = await WeriftViewer.open(hub.url, 'slow')
   const logged = hub.log.length
@@ -94,39 +94,36 @@ test.serial('a picture a second without sound is live all the time', async (t) =
   )
 })
 
-test.serial(
-  'pictures that stop while sound goes on are told as that, and are back by themselves',
-  async (t) => {
-    const clip = await generateMedia('baseline', { seconds: 60, kbps: 500 })
-    await using viewer = await WeriftViewer.open(hub.url, 'stopping')
-    await using chromium = await Chromium.launch()
-    await using watched = await chromium.open(`${hub.url}/watch/stopping`)
-    let hidden = false
-    const spoil = (ts: Buffer): Buffer => (hidden ? without(ts, VIDEO_PID) : ts)
-    await using _sender = await intrude(hub.streams.get('stopping')!, clip, {}, spoil)
-    await until(() => viewer.state === 'live', 'live')
-    await delay(1500)
-    hidden = true
-    await until(() => viewer.state === 'no_picture', 'no picture')
-    t.regex(viewer.states.at(-1)?.value.reason ?? '', /No pictures arrive.*sound/)
-    t.like(await listed('stopping'), { state: 'no_picture' })
-    t.truthy(hub.log.find(({ stream_id, msg }) => stream_id === 'stopping' && msg === 'stream is no picture'))
-    await untilState(watched.page, 'no_picture')
-    t.regex(await textOf(watched.page, 'notice'), /No picture.*sound/s)
-    const { packets } = await viewer.track('audio')
-    const sound = packets.length
-    await until(() => packets.length > sound + 20, 'sound meanwhile')
-    hidden = false
-    await until(() => viewer.state === 'live', 'live again')
-    await untilState(watched.page, 'live')
-    t.deepEqual(
-      viewer.states.map(({ value }) => value.state),
-      ['waiting', 'live', 'no_picture', 'live'],
-    )
-  },
-)
+test('pictures that stop while sound goes on are told as that, and are back by themselves', async (t) => {
+  const clip = await generateMedia('baseline', { seconds: 60, kbps: 500 })
+  await using viewer = await WeriftViewer.open(hub.url, 'stopping')
+  await using chromium = await Chromium.launch()
+  await using watched = await chromium.open(`${hub.url}/watch/stopping`)
+  let hidden = false
+  const spoil = (ts: Buffer): Buffer => (hidden ? without(ts, VIDEO_PID) : ts)
+  await using _sender = await intrude(hub.streams.get('stopping')!, clip, {}, spoil)
+  await until(() => viewer.state === 'live', 'live')
+  await delay(1500)
+  hidden = true
+  await until(() => viewer.state === 'no_picture', 'no picture')
+  t.regex(viewer.states.at(-1)?.value.reason ?? '', /No pictures arrive.*sound/)
+  t.like(await listed('stopping'), { state: 'no_picture' })
+  t.truthy(hub.log.find(({ stream_id, msg }) => stream_id === 'stopping' && msg === 'stream is no picture'))
+  await untilState(watched.page, 'no_picture')
+  t.regex(await textOf(watched.page, 'notice'), /No picture.*sound/s)
+  const { packets } = await viewer.track('audio')
+  const sound = packets.length
+  await until(() => packets.length > sound + 20, 'sound meanwhile')
+  hidden = false
+  await until(() => viewer.state === 'live', 'live again')
+  await untilState(watched.page, 'live')
+  t.deepEqual(
+    viewer.states.map(({ value }) => value.state),
+    ['waiting', 'live', 'no_picture', 'live'],
+  )
+})
 
-test.serial('sound that is left out is told with the pictures', async (t) => {
+test('sound that is left out is told with the pictures', async (t) => {
   const clip = await generateMedia('surround', { seconds: 20 })
   await using viewer = await WeriftViewer.open(hub.url, 'surround')
   await using _sender = await startClipSender(hub.streams.get('surround')!, { path: clip })

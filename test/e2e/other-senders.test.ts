@@ -93,13 +93,13 @@ function linksOf(streamId: string, weight: number): LinkUrl[] {
   }))
 }
 
-test.serial('ffmpeg | ristsender over one link', async (t) => {
+test('ffmpeg | ristsender over one link', async (t) => {
   await using _sender = await startRistsender(linksOf('one-link', 0), clip)
   const [share] = await arrives(t, 'one-link', ['modem-0'])
   t.true(share! > 0.8)
 })
 
-test.serial('ffmpeg | ristsender in datagrams that cut packets anywhere', async (t) => {
+test('ffmpeg | ristsender in datagrams that cut packets anywhere', async (t) => {
   const logged = hub.log.length
   await using _sender = await startRistsender(linksOf('uncut', 0), clip, ffmpegInUncutDatagrams)
   const [share] = await arrives(t, 'uncut', ['modem-0'])
@@ -110,19 +110,19 @@ test.serial('ffmpeg | ristsender in datagrams that cut packets anywhere', async 
   )
 })
 
-test.serial('ffmpeg | ristsender duplicating on two links', async (t) => {
+test('ffmpeg | ristsender duplicating on two links', async (t) => {
   await using _sender = await startRistsender(linksOf('duplicating', 0), clip)
   const shares = await arrives(t, 'duplicating', ['modem-0', 'modem-1'])
   for (const share of shares) t.true(share > 0.8, `${share}`)
 })
 
-test.serial('ffmpeg | ristsender sharing two links', async (t) => {
+test('ffmpeg | ristsender sharing two links', async (t) => {
   await using _sender = await startRistsender(linksOf('sharing', 100), clip)
   const shares = await arrives(t, 'sharing', ['modem-0', 'modem-1'])
   for (const share of shares) t.true(share > 0.3 && share < 0.9, `${share}`)
 })
 
-test.serial("ffmpeg's rist:// for a stream that asks for the passphrase alone", async (t) => {
+test("ffmpeg's rist:// for a stream that asks for the passphrase alone", async (t) => {
   const { ports, passphrase } = hub.streams.get('ffmpeg')!
   await using _sender = startFfmpeg({ port: ports[0]!, passphrase, cname: 'ffmpeg' }, clip)
   const [share] = await arrives(t, 'ffmpeg', ['ffmpeg'])

@@ -10,7 +10,7 @@ import { askHub } from '../../signaling/client/hub-request.ts'
 import { BareViewer } from '../support/bare-viewer.ts'
 import { Chromium } from '../support/chromium.ts'
 import { type ClipSender, startClipSender } from '../support/clip-sender.ts'
-import { startHub, type TestHub } from '../support/hub.ts'
+import { type OpenStream, startHub, type TestHub } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
 import { until } from '../support/until.ts'
 import { stateOf, textOf, untilState } from '../support/watch-page.ts'
@@ -26,10 +26,11 @@ test.before(async () => {
   hub = await startHub([{ streamId: 'cam-1' }, { streamId: 'cam-2' }, { streamId: 'rare' }], { workers: 2 })
   const path = await generateMedia('two-renditions', { seconds: 60, size: '640x480' })
   const rare = await generateMedia('baseline', { seconds: 30, gop: 90 })
-  for (const stream of hub.streams.values())
+  const send = async (stream: OpenStream) =>
     senders.push(
       await startClipSender(stream, { path: stream.streamId === 'rare' ? rare : path, repeat: true }),
     )
+  await Promise.all(Array.from(hub.streams.values(), send))
 })
 
 test.after.always(async () => {
@@ -107,51 +108,43 @@ test.serial('the example of the document publishes and watches', async (t) => {
   t.pass()
 })
 
-test.serial(
-  'a page of several streams has one connection, and each tile gets the layer that it can show',
-  async (t) => {
-    await using chromium = await Chromium.launch()
-    await using watched = await chromium.open('about:blank', { width: 1280, height: 720 })
-    const { page } = watched
-    await page.addInitScript(countConnections)
-    await page.goto(`${hub.url}/watch/cam-1+cam-2`)
-    for (const streamId of ['cam-1', 'cam-2'])
-      await untilPlays(page, `[data-testid="tile-${streamId}"] video`)
-    t.deepEqual(await page.evaluate(() => (globalThis as unknown as { counted: object }).counted), {
-      sockets: 1,
-      transports: 1,
-    })
-    const shown = (streamId: string) =>
-      page.evaluate(
-        (id) => ({ ...document.querySelector<HTMLElement>(`[data-testid="tile-${id}"]`)!.dataset }),
-        streamId,
-      )
-    const height = (streamId: string) =>
-      page.evaluate(
-        (id) => document.querySelector<HTMLVideoElement>(`[data-testid="tile-${id}"] video`)!.videoHeight,
-        streamId,
-      )
-    for (const streamId of ['cam-1', 'cam-2'])
-      await until(
-        async () => (await height(streamId)) === 480,
-        `${streamId} gets the large rendition`,
-        20_000,
-      )
-    await page.setViewportSize({ width: 260, height: 340 })
-    await until(async () => (await height('cam-1')) === 240, 'a small tile gets the small rendition', 15_000)
-    await until(async () => (await shown('cam-1'))['reason'] === 'tile', 'the tile is the reason')
-    await page.evaluate(() => {
-      const tile = document.querySelector<HTMLElement>('[data-testid="tile-cam-2"]')!
-      tile.style.position = 'fixed'
-      tile.style.top = '-5000px'
-    })
-    await until(async () => (await shown('cam-2'))['reason'] === 'hidden', 'a tile out of sight is paused')
-    await untilPlays(page, '[data-testid="tile-cam-1"] video')
-    t.deepEqual(watched.errors, [])
-  },
-)
+test('a page of several streams has one connection, and each tile gets the layer that it can show', async (t) => {
+  await using chromium = await Chromium.launch()
+  await using watched = await chromium.open('about:blank', { width: 1280, height: 720 })
+  const { page } = watched
+  await page.addInitScript(countConnections)
+  await page.goto(`${hub.url}/watch/cam-1+cam-2`)
+  for (const streamId of ['cam-1', 'cam-2']) await untilPlays(page, `[data-testid="tile-${streamId}"] video`)
+  t.deepEqual(await page.evaluate(() => (globalThis as unknown as { counted: object }).counted), {
+    sockets: 1,
+    transports: 1,
+  })
+  const shown = (streamId: string) =>
+    page.evaluate(
+      (id) => ({ ...document.querySelector<HTMLElement>(`[data-testid="tile-${id}"]`)!.dataset }),
+      streamId,
+    )
+  const height = (streamId: string) =>
+    page.evaluate(
+      (id) => document.querySelector<HTMLVideoElement>(`[data-testid="tile-${id}"] video`)!.videoHeight,
+      streamId,
+    )
+  for (const streamId of ['cam-1', 'cam-2'])
+    await until(async () => (await height(streamId)) === 480, `${streamId} gets the large rendition`, 20_000)
+  await page.setViewportSize({ width: 260, height: 340 })
+  await until(async () => (await height('cam-1')) === 240, 'a small tile gets the small rendition', 15_000)
+  await until(async () => (await shown('cam-1'))['reason'] === 'tile', 'the tile is the reason')
+  await page.evaluate(() => {
+    const tile = document.querySelector<HTMLElement>('[data-testid="tile-cam-2"]')!
+    tile.style.position = 'fixed'
+    tile.style.top = '-5000px'
+  })
+  await until(async () => (await shown('cam-2'))['reason'] === 'hidden', 'a tile out of sight is paused')
+  await untilPlays(page, '[data-testid="tile-cam-1"] video')
+  t.deepEqual(watched.errors, [])
+})
 
-test.serial('who joins is told how long the first picture may take', async (t) => {
+test('who joins is told how long the first picture may take', async (t) => {
   const asked = { hubUrl: hub.url, path: '/v1/subscribe', token: null, body: { stream_id: 'rare' } }
   const told = await until(async () => {
     const { ticket } = (await askHub(asked, subscribeAnswerSchema)).join.webrtc
@@ -182,79 +175,73 @@ function hideH264(): void {
   } as typeof offered
 }
 
-test.serial(
-  'a browser without the codec plays the sound, says so, and has the picture once it can',
-  async (t) => {
-    await using chromium = await Chromium.launch()
-    await using watched = await chromium.open('about:blank')
-    const { page } = watched
-    await page.addInitScript(hideH264)
-    await page.goto(`${hub.url}/watch/cam-1`)
-    await untilState(page, 'unplayable')
-    t.regex(await textOf(page, 'notice-detail'), /no decoder for H\.264\. Another browser.* sound plays/)
-    await page.getByTestId('sound-on').click()
-    await page.keyboard.press('i')
-    await until(async () => /^[1-9]\d* kb\/s/.test(await textOf(page, 'audio-rate')), 'sound arrives')
-    t.is(await stateOf(page), 'unplayable')
-    t.is(
-      await hub.metric('rejected_total{reason="codec_not_supported"}'),
-      1,
-      'it was not tried again and again',
-    )
-    await page.evaluate(() => Object.assign(globalThis, { h264: true }))
-    await untilState(page, 'live')
-    await untilPlays(page, 'video')
-    t.deepEqual(watched.errors, [])
-  },
-)
+test('a browser without the codec plays the sound, says so, and has the picture once it can', async (t) => {
+  await using chromium = await Chromium.launch()
+  await using watched = await chromium.open('about:blank')
+  const { page } = watched
+  await page.addInitScript(hideH264)
+  await page.goto(`${hub.url}/watch/cam-1`)
+  await untilState(page, 'unplayable')
+  t.regex(await textOf(page, 'notice-detail'), /no decoder for H\.264\. Another browser.* sound plays/)
+  await page.getByTestId('sound-on').click()
+  await page.keyboard.press('i')
+  await until(async () => /^[1-9]\d* kb\/s/.test(await textOf(page, 'audio-rate')), 'sound arrives')
+  t.is(await stateOf(page), 'unplayable')
+  t.is(
+    await hub.metric('rejected_total{reason="codec_not_supported"}'),
+    1,
+    'it was not tried again and again',
+  )
+  await page.evaluate(() => Object.assign(globalThis, { h264: true }))
+  await untilState(page, 'live')
+  await untilPlays(page, 'video')
+  t.deepEqual(watched.errors, [])
+})
 
-test.serial(
-  'who watches without end is refused, who never answers is let go; both are counted',
-  async (t) => {
-    const ticket = async (streamId: string): Promise<string> => {
-      const asked = { hubUrl: hub.url, path: '/v1/subscribe', token: null, body: { stream_id: streamId } }
-      return (await askHub(asked, subscribeAnswerSchema)).join.webrtc.ticket
-    }
-    const peer = new Peer(
-      new WebSocketTransport(`${hub.url.replace('http', 'ws')}/protoo`, { retry: { retries: 0 } }),
-    )
-    const closed = new Promise<void>((resolveClosed) => {
-      peer.on('disconnected', resolveClosed)
-      peer.on('close', resolveClosed)
+test('who watches without end is refused, who never answers is let go; both are counted', async (t) => {
+  const ticket = async (streamId: string): Promise<string> => {
+    const asked = { hubUrl: hub.url, path: '/v1/subscribe', token: null, body: { stream_id: streamId } }
+    return (await askHub(asked, subscribeAnswerSchema)).join.webrtc.ticket
+  }
+  const peer = new Peer(
+    new WebSocketTransport(`${hub.url.replace('http', 'ws')}/protoo`, { retry: { retries: 0 } }),
+  )
+  const closed = new Promise<void>((resolveClosed) => {
+    peer.on('disconnected', resolveClosed)
+    peer.on('close', resolveClosed)
+  })
+  const offered: string[] = []
+  const capabilities = await new Promise<object>((resolveWelcome) => {
+    peer.on('notification', ({ method, data }) => {
+      if (method === 'welcome')
+        resolveWelcome((data as { router_rtp_capabilities: object }).router_rtp_capabilities)
     })
-    const offered: string[] = []
-    const capabilities = await new Promise<object>((resolveWelcome) => {
-      peer.on('notification', ({ method, data }) => {
-        if (method === 'welcome')
-          resolveWelcome((data as { router_rtp_capabilities: object }).router_rtp_capabilities)
-      })
-    })
-    peer.on('request', ({ method }) => offered.push(method))
-    const joined = joinAnswer.parse(
-      await peer.request('join', { ticket: await ticket('cam-1'), rtp_capabilities: capabilities }),
+  })
+  peer.on('request', ({ method }) => offered.push(method))
+  const joined = joinAnswer.parse(
+    await peer.request('join', { ticket: await ticket('cam-1'), rtp_capabilities: capabilities }),
+  )
+  t.is(joined.streams[0]!.stream_id, 'cam-1')
+  await t.throwsAsync(
+    peer.request('watch', { ticket: await ticket('cam-2'), replaces: joined.streams[0]!.contract_id }),
+    {
+      message: /other_stream/,
+    },
+  )
+  await t.throwsAsync(peer.request('unwatch', { contract_id: 'nothing' }), { message: /not_watched/ })
+  let refusal: unknown = null
+  for (let count = 1; count < 40 && refusal === null; count++) {
+    // 20 requests a second are allowed.
+    await new Promise((resolvePause) => setTimeout(resolvePause, 60))
+    refusal = await peer.request('watch', { ticket: await ticket('cam-2') }).then(
+      () => null,
+      (error: unknown) => error,
     )
-    t.is(joined.streams[0]!.stream_id, 'cam-1')
-    await t.throwsAsync(
-      peer.request('watch', { ticket: await ticket('cam-2'), replaces: joined.streams[0]!.contract_id }),
-      {
-        message: /other_stream/,
-      },
-    )
-    await t.throwsAsync(peer.request('unwatch', { contract_id: 'nothing' }), { message: /not_watched/ })
-    let refusal: unknown = null
-    for (let count = 1; count < 40 && refusal === null; count++) {
-      // 20 requests a second are allowed.
-      await new Promise((resolvePause) => setTimeout(resolvePause, 60))
-      refusal = await peer.request('watch', { ticket: await ticket('cam-2') }).then(
-        () => null,
-        (error: unknown) => error,
-      )
-      if (refusal !== null) t.is(count, 32)
-    }
-    t.regex(String(refusal), /too_many_streams.*32/)
-    t.is(await hub.metric('rejected_total{reason="too_many_streams"}'), 1)
-    await closed
-    t.true(offered.length > 0 && offered.every((method) => method === 'consume'))
-    t.true((await hub.metric('rejected_total{reason="no_answer"}')) >= 1)
-  },
-)
+    if (refusal !== null) t.is(count, 32)
+  }
+  t.regex(String(refusal), /too_many_streams.*32/)
+  t.is(await hub.metric('rejected_total{reason="too_many_streams"}'), 1)
+  await closed
+  t.true(offered.length > 0 && offered.every((method) => method === 'consume'))
+  t.true((await hub.metric('rejected_total{reason="no_answer"}')) >= 1)
+})

@@ -35,7 +35,7 @@ async function watchOver(
   return { page, errors, link, said, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-test.serial('where UDP is blocked media comes by TCP, and by UDP as soon as that gets through', async (t) => {
+test('where UDP is blocked media comes by TCP, and by UDP as soon as that gets through', async (t) => {
   t.timeout(120_000)
   const path = await generateMedia('baseline', { seconds: 20, kbps: 1000 })
   await using watched = await watchOver(
@@ -55,45 +55,42 @@ test.serial('where UDP is blocked media comes by TCP, and by UDP as soon as that
   t.deepEqual(watched.errors, [])
 })
 
-test.serial(
-  'a picture of one layer that the link does not carry pauses, sound goes on, and the picture comes back',
-  async (t) => {
-    t.timeout(180_000)
-    const path = await generateMedia('baseline', { seconds: 20, kbps: 1000 })
-    await using watched = await watchOver(path, {})
-    const { page, link } = watched
-    const seen = () =>
-      page.evaluate(() => {
-        const video = document.querySelector('video')
-        return {
-          picture: document.documentElement.dataset['picture'],
-          pictures: video?.getVideoPlaybackQuality().totalVideoFrames ?? 0,
-          // Goes on by sound alone.
-          playedSeconds: video?.currentTime ?? 0,
-        }
-      })
-    const untilPictures = async (): Promise<void> => {
-      const { pictures } = await seen()
-      await until(async () => (await seen()).pictures > pictures + 10, 'pictures', 40_000)
-    }
-    await untilPictures()
+test('a picture of one layer that the link does not carry pauses, sound goes on, and the picture comes back', async (t) => {
+  t.timeout(180_000)
+  const path = await generateMedia('baseline', { seconds: 20, kbps: 1000 })
+  await using watched = await watchOver(path, {})
+  const { page, link } = watched
+  const seen = () =>
+    page.evaluate(() => {
+      const video = document.querySelector('video')
+      return {
+        picture: document.documentElement.dataset['picture'],
+        pictures: video?.getVideoPlaybackQuality().totalVideoFrames ?? 0,
+        // Goes on by sound alone.
+        playedSeconds: video?.currentTime ?? 0,
+      }
+    })
+  const untilPictures = async (): Promise<void> => {
+    const { pictures } = await seen()
+    await until(async () => (await seen()).pictures > pictures + 10, 'pictures', 40_000)
+  }
+  await untilPictures()
 
-    await link.set({ backward: { rateKbps: 350, queueMs: 300 } })
-    await until(async () => (await seen()).picture === 'bandwidth', 'the picture pauses, and why', 40_000)
-    t.regex(await textOf(page, 'sound-only'), /sound/i)
-    const paused = await seen()
-    await until(async () => (await seen()).playedSeconds > paused.playedSeconds + 4, 'sound goes on', 8_000)
-    t.is((await seen()).picture, 'bandwidth', 'it does not come and go')
+  await link.set({ backward: { rateKbps: 350, queueMs: 300 } })
+  await until(async () => (await seen()).picture === 'bandwidth', 'the picture pauses, and why', 40_000)
+  t.regex(await textOf(page, 'sound-only'), /sound/i)
+  const paused = await seen()
+  await until(async () => (await seen()).playedSeconds > paused.playedSeconds + 4, 'sound goes on', 8_000)
+  t.is((await seen()).picture, 'bandwidth', 'it does not come and go')
 
-    await link.setBoth({})
-    await until(async () => (await seen()).picture === 'sent', 'the picture is tried again', 40_000)
-    await untilPictures()
-    t.is((await seen()).picture, 'sent')
-    t.deepEqual(watched.errors, [])
-  },
-)
+  await link.setBoth({})
+  await until(async () => (await seen()).picture === 'sent', 'the picture is tried again', 40_000)
+  await untilPictures()
+  t.is((await seen()).picture, 'sent')
+  t.deepEqual(watched.errors, [])
+})
 
-test.serial('a layer that nearly fills the link is played, although no probe can tell so much', async (t) => {
+test('a layer that nearly fills the link is played, although no probe can tell so much', async (t) => {
   t.timeout(180_000)
   const renditions = [
     { width: 320, height: 180, kbps: 270 },
@@ -115,33 +112,30 @@ test.serial('a layer that nearly fills the link is played, although no probe can
   t.deepEqual(watched.errors, [])
 })
 
-test.serial(
-  'a link that falls to a tenth is told of while the first slow picture is still coming',
-  async (t) => {
-    t.timeout(120_000)
-    const renditions = [
-      { width: 320, height: 180, kbps: 120 },
-      { width: 640, height: 360, kbps: 2000 },
-    ]
-    const path = await renditionClip(renditions, 30)
-    const linkOf = (rateKbps: number) => ({ backward: { delayMs: 20, rateKbps, queueMs: 4000 } })
-    await using watched = await watchOver(path, linkOf(6000))
-    const { page, link, said } = watched
-    await untilState(page, 'live')
-    const height = () => page.evaluate(() => document.querySelector('video')?.videoHeight)
-    await until(async () => (await height()) === 360, 'the higher layer', 40_000)
-    // The page knows what the stream takes, and the estimate has found the link.
-    await delay(8_000)
-    said.length = 0
-    await link.set(linkOf(200))
-    const told = await until(
-      () => said.map((each) => JSON.parse(each)).find(({ method }) => method === 'congested'),
-      'the page tells of the queue',
-    )
-    // A picture of 8 kB takes 330 ms.
-    t.true(told.data.late_ms < 250, JSON.stringify(told.data))
-    t.true(told.data.pace <= 0.2, JSON.stringify(told.data))
-    await until(async () => (await height()) === 180, 'the lower layer', 40_000)
-    t.deepEqual(watched.errors, [])
-  },
-)
+test('a link that falls to a tenth is told of while the first slow picture is still coming', async (t) => {
+  t.timeout(120_000)
+  const renditions = [
+    { width: 320, height: 180, kbps: 120 },
+    { width: 640, height: 360, kbps: 2000 },
+  ]
+  const path = await renditionClip(renditions, 30)
+  const linkOf = (rateKbps: number) => ({ backward: { delayMs: 20, rateKbps, queueMs: 4000 } })
+  await using watched = await watchOver(path, linkOf(6000))
+  const { page, link, said } = watched
+  await untilState(page, 'live')
+  const height = () => page.evaluate(() => document.querySelector('video')?.videoHeight)
+  await until(async () => (await height()) === 360, 'the higher layer', 40_000)
+  // The page knows what the stream takes, and the estimate has found the link.
+  await delay(8_000)
+  said.length = 0
+  await link.set(linkOf(200))
+  const told = await until(
+    () => said.map((each) => JSON.parse(each)).find(({ method }) => method === 'congested'),
+    'the page tells of the queue',
+  )
+  // A picture of 8 kB takes 330 ms.
+  t.true(told.data.late_ms < 250, JSON.stringify(told.data))
+  t.true(told.data.pace <= 0.2, JSON.stringify(told.data))
+  await until(async () => (await height()) === 180, 'the lower layer', 40_000)
+  t.deepEqual(watched.errors, [])
+})

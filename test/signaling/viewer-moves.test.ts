@@ -45,7 +45,7 @@ const placesOf = async (hub: TestHub) =>
 
 const moves = (hub: TestHub, outcome: string) => hub.metric(`viewer_moves_total{outcome="${outcome}"}`)
 
-test.serial('a move ends well, whatever happens in the middle of it', async (t) => {
+test('a move ends well, whatever happens in the middle of it', async (t) => {
   t.timeout(180_000)
   await using busy = await busyHub()
   const { hub, home, port } = busy
@@ -120,7 +120,7 @@ test.serial('a move ends well, whatever happens in the middle of it', async (t) 
   )
 })
 
-test.serial('a viewer that does not say whether it switched is asked to join again', async (t) => {
+test('a viewer that does not say whether it switched is asked to join again', async (t) => {
   t.timeout(90_000)
   await using busy = await busyHub()
   const { hub, home, port } = busy
@@ -135,7 +135,7 @@ test.serial('a viewer that does not say whether it switched is asked to join aga
   viewer[Symbol.dispose]()
 })
 
-test.serial('the end of the first transport is no loss once the page was told to switch', async (t) => {
+test('the end of the first transport is no loss once the page was told to switch', async (t) => {
   t.timeout(90_000)
   await using busy = await busyHub()
   const { hub, home, port } = busy
@@ -154,7 +154,7 @@ test.serial('the end of the first transport is no loss once the page was told to
   viewer[Symbol.dispose]()
 })
 
-test.serial('a hub that was not told to moves nobody, and says so', async (t) => {
+test('a hub that was not told to moves nobody, and says so', async (t) => {
   await using hub = await startHub([{ streamId: 'cam-1' }], { workers: 1 })
   using viewer = (await openAsked(hub)).viewer
   t.like(viewer.told[0], { method: 'welcome', data: { moves: false } })

@@ -122,7 +122,7 @@ async function transcode(
   return got
 }
 
-test.serial('AAC becomes Opus with its PTS carried across, and a jump followed', async (t) => {
+test('AAC becomes Opus with its PTS carried across, and a jump followed', async (t) => {
   using transcoder = new AacTranscoder({ logger, maxLagMs: 60_000 })
   const adts = await makeAdts(2)
   const jumpAt = 50
@@ -158,20 +158,17 @@ test.serial(
   },
 )
 
-test.serial(
-  'a transcoder that was sent to rest says nothing more of what it had, and starts anew',
-  async (t) => {
-    using transcoder = new AacTranscoder({ logger, maxLagMs: 60_000 })
-    const adts = await makeAdts(1)
-    await transcode(transcoder, adts, (frame) => frame * 1920)
-    transcoder.rest()
-    const got = await transcode(transcoder, adts, (frame) => 9_000_000 + frame * 1920)
-    t.true(got.length > 40, `${got.length} packets`)
-    t.true(got.every(({ pts }) => pts > 8_000_000))
-  },
-)
+test('a transcoder that was sent to rest says nothing more of what it had, and starts anew', async (t) => {
+  using transcoder = new AacTranscoder({ logger, maxLagMs: 60_000 })
+  const adts = await makeAdts(1)
+  await transcode(transcoder, adts, (frame) => frame * 1920)
+  transcoder.rest()
+  const got = await transcode(transcoder, adts, (frame) => 9_000_000 + frame * 1920)
+  t.true(got.length > 40, `${got.length} packets`)
+  t.true(got.every(({ pts }) => pts > 8_000_000))
+})
 
-test.serial('a transcoder that cannot run is tried again with back-off and breaks nothing', async (t) => {
+test('a transcoder that cannot run is tried again with back-off and breaks nothing', async (t) => {
   using transcoder = new AacTranscoder({ logger, ffmpeg: '/nonexistent/ffmpeg' })
   const got = await transcode(transcoder, await makeAdts(0.5), (frame) => frame * 1920, 100)
   t.deepEqual(got, [])
@@ -194,7 +191,7 @@ test.serial('an ffmpeg that was stopped takes no more, and is replaced', async (
   t.true(got.length > 40, `${got.length} packets`)
 })
 
-test.serial('another sample rate starts the decoder again', async (t) => {
+test('another sample rate starts the decoder again', async (t) => {
   using transcoder = new AacTranscoder({ logger, maxLagMs: 60_000 })
   t.true((await transcode(transcoder, await makeAdts(1), (frame) => frame * 1920)).length > 40)
   const ticks = (1024 * 90_000) / 44_100
