@@ -13,6 +13,17 @@ export const MEDIA = [
   'test/server/flows/**/*.test.ts',
 ]
 
+/**
+ * Files with media that take the whole machine or measure it: they load every core on purpose, or hold pictures and
+ * answers to bounds of milliseconds. ava.alone.config.js runs them one at a time, after the others.
+ */
+export const ALONE = [
+  'test/common/supervision/child-watch.test.ts',
+  'test/e2e/many-streams.test.ts',
+  'test/e2e/viewer-moves.test.ts',
+  'test/signaling/request-cost.test.ts',
+]
+
 export default {
   extensions: ['ts'],
   workerThreads: false,
