@@ -8,6 +8,8 @@ const CHANNEL_FD = 3
 export const CHANNEL_VARIABLE = 'LANECAST_CHANNEL'
 /** How long the last words of a child are awaited after its exit, ms. */
 const LAST_WORDS_MS = 200
+/** Lets a child load packages as the hub does. */
+const BUNDLE = new URL('../bundled-packages-first.ts', import.meta.url).href
 
 /** A program of our own: TypeScript that begins with `Parent.connect`. It has no standard input. */
 export interface OurProgram {
@@ -128,7 +130,7 @@ export class Child implements AsyncDisposable {
 function spawnOurs({ entry, nodeFlags = [], env, readsOutput = false }: OurProgram): ChildProcess {
   // A debugger's port belongs to this process alone.
   const inherited = process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
-  return spawn(process.execPath, [...inherited, ...nodeFlags, entry], {
+  return spawn(process.execPath, [...inherited, ...nodeFlags, '--import', BUNDLE, entry], {
     stdio: ['ignore', readsOutput ? 'pipe' : 'ignore', 'inherit', 'pipe'],
     env: { ...process.env, ...env, [CHANNEL_VARIABLE]: String(CHANNEL_FD) },
   })

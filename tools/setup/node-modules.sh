@@ -34,8 +34,9 @@ node_modules_install() {
   fi
   mkdir -p "$state"
   printf '%s\n' "$lock" >"$state/modules"
-  # mediasoup may have another version now.
+  # mediasoup may have another version now, and so may what is bundled.
   key=''
+  bundle=''
 }
 
 # Puts the Node of package-lock.json, and an npm that goes with it, into `$node_tools/bin`. Both come as plain archives
