@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
@@ -8,6 +8,7 @@ import type { Config } from './config/config.ts'
 import type { SocketAddress } from './config/setting.ts'
 import type { Doors } from './doors.ts'
 import type { Metrics } from './metrics.ts'
+import { createServer } from './node-http.ts'
 import type { Tls } from './tls/open-tls.ts'
 
 /** How long answers under way have to leave when the hub stops, ms. */

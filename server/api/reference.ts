@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { type DocsPage, docsPage } from './docs-page.ts'
-import { type OpenApiDocument, openApiDocument } from './openapi.ts'
+import type { DocsPage } from './docs-page.ts'
+import type { OpenApiDocument } from './openapi.ts'
 import { defineRoute, Reply, type Route } from './route.ts'
 
 /**
@@ -21,7 +21,7 @@ export function withReference(
       action: null,
       cost: 'read',
       answer: { status: 200, schema: z.record(z.string(), z.unknown()) },
-      handle: () => new Reply({ ...reference().document }, { 'cache-control': 'no-cache' }),
+      handle: async () => new Reply({ ...(await reference()).document }, { 'cache-control': 'no-cache' }),
     }),
     defineRoute({
       method: 'get',
@@ -31,21 +31,39 @@ export function withReference(
       action: null,
       cost: 'read',
       answer: { status: 200, type: 'text/html; charset=utf-8' },
-      handle: () => {
-        const { html, policy } = reference().page
+      handle: async () => {
+        const { html, policy } = (await reference()).page
         return new Reply(html, { 'content-security-policy': policy, 'cache-control': 'no-cache' })
       },
     }),
   ]
   const all = [...routes, ...own]
-  let made: { document: OpenApiDocument; page: DocsPage } | undefined
+  let made: Promise<Reference> | undefined
   /** Made for the first reader: few readers ever ask for the reference, and a hub should not start later for them. */
   const reference = () => {
-    if (!made) {
-      const document = openApiDocument([...all, ...elsewhere], info)
-      made = { document, page: docsPage(document) }
-    }
+    made ??= make([...all, ...elsewhere], info).catch((error) => {
+      // For instance, the hub has no descriptors left. The next reader may have more luck.
+      made = undefined
+      throw error
+    })
     return made
   }
   return all
+}
+
+interface Reference {
+  readonly document: OpenApiDocument
+  readonly page: DocsPage
+}
+
+async function make(
+  routes: readonly Route[],
+  info: { readonly title: string; readonly version: string },
+): Promise<Reference> {
+  const [{ openApiDocument }, { docsPage }] = await Promise.all([
+    import('./openapi.ts'),
+    import('./docs-page.ts'),
+  ])
+  const document = openApiDocument(routes, info)
+  return { document, page: docsPage(document) }
 }

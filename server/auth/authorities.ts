@@ -1,5 +1,3 @@
-import 'reflect-metadata'
-import { X509Certificate } from '@peculiar/x509'
 import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
@@ -7,18 +5,9 @@ import type { Typed } from '../store/collection.ts'
 import { Mirror, writePlanned } from '../store/mirror.ts'
 import { HUB_TENANT_ID } from '../store/store.ts'
 import type { AuthContext } from './auth-context.ts'
+import { generateKeys, KEY_ALGORITHM, type KeyPair } from './authority-keys.ts'
 import { randomId } from './bearer-secret.ts'
-import {
-  type CertificateRequest,
-  generateKeys,
-  type IssuedCertificate,
-  issuedCertificate,
-  KEY_ALGORITHM,
-  type KeyPair,
-  type Signer,
-  signAuthority,
-  signLeaf,
-} from './issued-certificate.ts'
+import type { CertificateRequest, IssuedCertificate, Signer } from './issued-certificate.ts'
 
 const KIND = 'certificate-authority'
 const LIFETIME_MS = 10 * 365 * 86_400_000
@@ -47,7 +36,7 @@ type Stored = Typed<AuthorityDocument>
 export class Authorities implements AsyncDisposable {
   readonly #context: AuthContext
   readonly #documents: Mirror<AuthorityDocument>
-  readonly #signers = new Map<string, Promise<Signer>>()
+  readonly #keys = new Map<string, Promise<CryptoKey>>()
 
   private constructor(context: AuthContext, documents: Mirror<AuthorityDocument>) {
     this.#context = context
@@ -63,7 +52,7 @@ export class Authorities implements AsyncDisposable {
       await documents.put(HUB_TENANT_ID, id, made, { expected_version: 0 })
     }
     await authorities.#sealAnew()
-    await authorities.#signer(authorities.#current())
+    await authorities.#key(authorities.#current())
     return authorities
   }
 
@@ -103,6 +92,7 @@ export class Authorities implements AsyncDisposable {
   }
 
   async issue(request: CertificateRequest): Promise<IssuedCertificate> {
+    const { issuedCertificate, signLeaf } = await signing()
     const current = this.#current()
     const now = this.#context.now()
     const notAfter = Math.min(request.notAfter, now + MAX_CERTIFICATE_MS)
@@ -166,6 +156,7 @@ export class Authorities implements AsyncDisposable {
   }
 
   async #make(predecessor: Stored | undefined): Promise<[id: string, document: AuthorityDocument]> {
+    const { signAuthority } = await signing()
     const now = this.#context.now()
     const id = randomId()
     const keys = await generateKeys()
@@ -185,15 +176,18 @@ export class Authorities implements AsyncDisposable {
     return [id, document]
   }
 
-  #signer({ id, value }: Stored): Promise<Signer> {
-    const present = this.#signers.get(id)
+  async #signer(authority: Stored): Promise<Signer> {
+    const [{ signerOf }, key] = await Promise.all([signing(), this.#key(authority)])
+    return signerOf(authority.value.certificate, key)
+  }
+
+  #key({ id, value }: Stored): Promise<CryptoKey> {
+    const present = this.#keys.get(id)
     if (present) return present
     const pkcs8 = Buffer.from(this.#context.sealer.open(value.sealed, place(id)), 'base64')
-    const signer = crypto.subtle
-      .importKey('pkcs8', pkcs8, KEY_ALGORITHM, false, ['sign'])
-      .then((key) => ({ certificate: new X509Certificate(value.certificate), key }))
-    this.#signers.set(id, signer)
-    return signer
+    const key = crypto.subtle.importKey('pkcs8', pkcs8, KEY_ALGORITHM, false, ['sign'])
+    this.#keys.set(id, key)
+    return key
   }
 
   /** Seals with the newest master key, so that older keys can be taken out of the ring. */
@@ -206,6 +200,9 @@ export class Authorities implements AsyncDisposable {
     }
   }
 }
+
+/** Loaded where something is to be signed: the libraries of X.509 are a tenth of what a hub would load at its start. */
+const signing = () => import('./issued-certificate.ts')
 
 async function exportPrivate(keys: KeyPair): Promise<string> {
   return Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')

@@ -11,13 +11,11 @@ import {
   type PublicKeyType,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
-  type X509Certificate,
+  X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509'
+import { type KeyPair, SIGNING_ALGORITHM } from './authority-keys.ts'
 
-/** P-256: browsers accept these certificates too; they do not accept Ed25519. */
-export const KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' } as const
-export const SIGNING_ALGORITHM = { name: 'ECDSA', hash: 'SHA-256' } as const
 /** The clock of a node may be this far behind the hub's, ms. */
 const BACKDATE_MS = 300_000
 
@@ -49,10 +47,9 @@ export interface Signer {
   readonly key: CryptoKey
 }
 
-export type KeyPair = CryptoKeyPair
-
-export async function generateKeys(): Promise<KeyPair> {
-  return await crypto.subtle.generateKey(KEY_ALGORITHM, true, ['sign', 'verify'])
+/** @param pem of the CA's certificate */
+export function signerOf(pem: string, key: CryptoKey): Signer {
+  return { certificate: new X509Certificate(pem), key }
 }
 
 /** 126 random bits, positive and always of the same length (RFC 5280 section 4.1.2.2). */

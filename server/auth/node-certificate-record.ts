@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { nodeIdSchema, nodeRoleSchema } from '../../common/wire/ids.ts'
 import type { Typed } from '../store/collection.ts'
 import { grantsSchema } from './principal.ts'
-import { REVOCATION_REASONS } from './revocation-list.ts'
+import { REVOCATION_REASONS } from './revocation-reasons.ts'
 import { tenantOf } from './token-record.ts'
 
 /** The store's record of a node's certificate; its id is the serial number. Times are Unix milliseconds. */

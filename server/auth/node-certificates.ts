@@ -7,7 +7,6 @@ import type { DocumentPage } from '../store/store.ts'
 import type { AuthContext } from './auth-context.ts'
 import { refused } from './auth-errors.ts'
 import type { Authorities } from './authorities.ts'
-import { readCertificateRequest } from './certificate-request.ts'
 import type { IssuedCertificate } from './issued-certificate.ts'
 import {
   type NodeCertificateInfo,
@@ -17,7 +16,8 @@ import {
 } from './node-certificate-record.ts'
 import type { PresentedCertificate } from './presented-certificate.ts'
 import { type Actor, type AuthenticatedPrincipal, actorName, type Grants } from './principal.ts'
-import { type RevocationList, type RevocationReason, signRevocationList } from './revocation-list.ts'
+import type { RevocationList } from './revocation-list.ts'
+import type { RevocationReason } from './revocation-reasons.ts'
 import { ownerOf, tenantOf } from './token-record.ts'
 
 const KIND = 'node-certificate'
@@ -126,6 +126,7 @@ export class NodeCertificates implements AsyncDisposable {
    * @throws CodedError `csr_invalid`, `csr_key` (400), `csr_key_used` (409)
    */
   async prepare(node: CertifiedNode, csr: string): Promise<PreparedCertificate> {
+    const { readCertificateRequest } = await import('./certificate-request.ts')
     const { publicKey, keyHash } = await readCertificateRequest(csr)
     const owner = ownerOf(node.tenant_id)
     this.#refuseUsedKey(owner, node.node_id, keyHash)
@@ -278,6 +279,7 @@ export class NodeCertificates implements AsyncDisposable {
         ? [{ serial: id, revoked_at: value.revoked_at, reason: value.reason ?? 'unspecified' }]
         : [],
     )
+    const { signRevocationList } = await import('./revocation-list.ts')
     return await signRevocationList(signer, revocations, now)
   }
 

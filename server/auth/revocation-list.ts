@@ -6,16 +6,9 @@ import {
   X509CrlGenerator,
   X509CrlReason,
 } from '@peculiar/x509'
-import { SIGNING_ALGORITHM, type Signer } from './issued-certificate.ts'
-
-export const REVOCATION_REASONS = [
-  'unspecified',
-  'keyCompromise',
-  'superseded',
-  'cessationOfOperation',
-  'privilegeWithdrawn',
-] as const
-export type RevocationReason = (typeof REVOCATION_REASONS)[number]
+import { SIGNING_ALGORITHM } from './authority-keys.ts'
+import type { Signer } from './issued-certificate.ts'
+import type { RevocationReason } from './revocation-reasons.ts'
 
 export interface Revocation {
   readonly serial: string

@@ -5,7 +5,7 @@ import { ClockWatch, SYSTEM_CLOCK } from '../../common/clock.ts'
 import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { Authorities } from '../auth/authorities.ts'
-import { generateKeys, type KeyPair } from '../auth/issued-certificate.ts'
+import { generateKeys, type KeyPair } from '../auth/authority-keys.ts'
 import type { Identity, ServerIdentity } from './server-identity.ts'
 
 export interface IssuedIdentityOptions {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { REVOCATION_REASONS } from '../../auth/revocation-list.ts'
+import { REVOCATION_REASONS } from '../../auth/revocation-reasons.ts'
 import type { AdministrationParts } from '../administration-parts.ts'
 import { defineRoute } from '../route.ts'
 import { nodeParams, nodeQuery, writableOwner } from './own-node.ts'
