@@ -1,64 +1,18 @@
-import { ClockWatch, SYSTEM_CLOCK } from '../common/clock.ts'
 import { messageOf } from '../common/errors.ts'
-import { type Logger, levelOf, setLogLevel } from '../common/logger.ts'
-import { pause } from '../common/retry.ts'
+import type { Logger } from '../common/logger.ts'
 import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
-import { ViewerMover } from '../sfu/viewer-mover.ts'
-import type { WorkerPool } from '../sfu/worker-pool.ts'
-import { YamlParser } from './api/yaml-parser.ts'
-import { apiOf } from './api-room.ts'
-import { auditFacts } from './audit/audit-facts.ts'
-import { LateAudit } from './audit/late-audit.ts'
-import type { FirstAdminToken } from './auth/admin-token.ts'
-import { openAuth } from './auth/open-auth.ts'
 import type { Config } from './config/config.ts'
-import { ConfigReload, type Reloadable } from './config/config-reload.ts'
-import { ConnectionBounds } from './connection-bounds.ts'
-import { Descriptors } from './descriptors.ts'
-import { openDoors } from './door-room.ts'
-import { Doors } from './doors.ts'
 import { mediaEvents } from './events.ts'
 import type { FactBody } from './facts/fact.ts'
 import { FactBus } from './facts/fact-bus.ts'
 import { factLines } from './facts/fact-lines.ts'
 import { mediaFacts } from './facts/media-facts.ts'
-import { type FlowRoom, openFlowRoom } from './flow-room.ts'
-import { reconsider } from './flows/reconsider.ts'
-import type { StandingSubscriptions } from './flows/standing-subscriptions.ts'
-import { boundByPolicy } from './flows/viewer-bounds.ts'
-import { Health } from './health.ts'
-import { httpApp } from './http-app.ts'
-import { HubLoad } from './hub-load.ts'
-import { joinTopology } from './join-topology.ts'
-import { httpServer, listen, metricsServer, takeUpgrades } from './listeners.ts'
+import type { HubRooms } from './hub-rooms.ts'
 import { openMedia } from './media-room.ts'
-import { Metrics, tally } from './metrics.ts'
-import { PolicyBook } from './policies/policy-book.ts'
-import { openArchiver, openState } from './state.ts'
-import { StoreWatch } from './store/store-watch.ts'
-import { TenantBook } from './tenants/tenant-book.ts'
-import { reloadableTls, tlsFor } from './tls/open-tls.ts'
-import { openTopology, type TopologyParts } from './topology/open-topology.ts'
-import { webhookFacts } from './webhooks/webhook-facts.ts'
-import { Webhooks } from './webhooks/webhooks.ts'
+import { Metrics } from './metrics.ts'
+import { openState } from './state.ts'
 
-export interface Hub extends AsyncDisposable {
-  /** Where HTTP listens, for instance `http://127.0.0.1:9415`. */
-  readonly url: string
-  readonly metricsUrl: string
-  readonly workers: WorkerPool
-  /** For the hub's own programs, which take streams by subscriptions that stand. */
-  readonly subscriptions: StandingSubscriptions
-  /** Set only at the very first start: print it once. */
-  readonly firstAdminToken: FirstAdminToken | undefined
-  /** Reads the configuration again and puts it in force, all of it or nothing. Never rejects: it says what came of it. */
-  reload(read: () => Config): Promise<void>
-  /** Takes nothing new. Resolves when nothing runs any more, after `ms`, or when `signal` aborts. */
-  drain(ms: number, signal: AbortSignal): Promise<void>
-}
-
-/** How often a draining hub looks whether it is idle, ms. */
-const LOOK_AGAIN_MS = 100
+export interface Hub extends HubRooms, AsyncDisposable {}
 
 /**
  * Puts the hub together and starts it. The returned hub owns everything and closes it in reverse order. Nothing half
@@ -70,211 +24,27 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const facts = openFacts(metrics, logger)
   stack.use(factLines(facts, metrics, logger))
   const events = mediaFacts(mediaEvents(metrics, logger), facts)
-  const doors = new Doors()
-  const { hubId, maxConnections, trustedProxies } = config
-  // With several hubs on one database: how often to look for changes by the other hubs, ms.
-  const refreshMs = config.databaseUrl === '' ? undefined : 1000
-  const [state, media] = await Promise.all([
-    openState(config, env, logger).then((opened) => stack.use(opened)),
+  const opensState = openState(config, env, logger).then((opened) => stack.use(opened))
+  // Half of the hub's modules are loaded while the media workers and the database's thread start on the other cores.
+  const [media, state, stateRooms, { openRooms }] = await allOrNone([
     openMedia(config, events, logger).then((opened) => stack.use(opened)),
+    opensState,
+    Promise.all([opensState, import('./state-rooms.ts')]).then(([state, { openStateRooms }]) =>
+      openStateRooms(config, state, logger, stack),
+    ),
+    import('./hub-rooms.ts'),
     prepareIngress(),
   ])
-  const { store, sealer, dataFolder } = state
-  const { workers, cpu, placement, streams } = media
-  metrics.gauge('overlay_sessions_active', () => [{ labels: {}, value: doors.connections }])
-  metrics.gauge('lanecast_streams', () => tally(streams.list(), ({ state: { state } }) => ({ state })))
-  stack.use(openArchiver(config, state, logger, (error) => events.error('audit', 'archive', error)))
-  const auth = stack.use(await openAuth({ store, sealer, dataFolder, refreshMs, logger }))
-  const [policies, tenants] = await Promise.all([
-    PolicyBook.open({ store, refreshMs, now: Date.now, logger }).then((opened) => stack.use(opened)),
-    TenantBook.open({ store, refreshMs, now: Date.now, logger }).then((opened) => stack.use(opened)),
-  ])
-  const webhooks = stack.use(
-    await Webhooks.open({
-      store,
-      sealer,
-      refreshMs,
-      logger,
-      now: Date.now,
-      hubId,
-      // The listening address says nothing about the callers: behind a proxy the hub listens on loopback for everybody.
-      allowedNetworks: config.webhookNetworks,
-    }),
-  )
-  stack.use(webhookFacts(facts, webhooks))
-  const lateAudit = stack.use(
-    new LateAudit({
-      write: (drafts) => store.write([], drafts),
-      failed: (error) => events.error('audit', 'write', error),
-      lost: (count) => events.error('audit', 'lost', new Error(`${count} records were given up`)),
-    }),
-  )
-  stack.use(auditFacts(facts, (draft) => lateAudit.record(draft)))
-  const overlay = stack.use(
-    await openTopology({
-      store,
-      metrics,
-      logger,
-      refreshMs,
-      facts,
-      hubId,
-      streamClass: (tenantId, streamId) => streams.get(tenantId, streamId)?.spec.streamClass,
-      targetMs: (tenantId, streamClass) =>
-        policies.effective(tenantId).classes[streamClass].profile.glassToGlassMs,
-    }),
-  )
-  const storeWatch = stack.use(
-    new StoreWatch({
-      store,
-      hubId,
-      report: (failure) => {
-        const name = { kind: 'store_failing', tenantId: null, subject: 'service:store' } as const
-        overlay.alarms.report(name, failure !== null, failure ?? '', SYSTEM_CLOCK.steady())
-      },
-    }),
-  )
-  const place = stack.use(joinTopology(overlay.topology, config))
-  const flows = stack.use(
-    await openFlowRoom({
-      config,
-      state,
-      policies,
-      overlay,
-      facts,
-      streams,
-      events,
-      logger,
-      authenticator: auth.authenticator,
-      connections: () => doors.inUse,
-      workersFull: () => placement.saturation(),
-    }),
-  )
-  stack.use(overlay.reconsiderBy((flow, cause) => reconsider(flows.routes, flow, cause)))
-  const hubLoad = stack.use(new HubLoad({ hubId, cpu, workers, streams, facts, loads: overlay.loads }))
-  stack.use(
-    new ClockWatch((ms) => {
-      metrics.clockSteps.inc({ direction: ms > 0 ? 'forward' : 'back' })
-      logger.warn(
-        { step_ms: ms },
-        "the machine's clock was set, or the machine slept: contracts last as long as before, and end at another time by it",
-      )
-      flows.clockStepped()
-    }),
-  )
-  stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
-  const mover = stack.use(new ViewerMover({ placement, draining: () => place.draining }))
-  const sdp = stack.use(
-    openDoors({
-      doors,
-      flows,
-      events,
-      routerCapabilities: () => workers.rtpCapabilities,
-      maxConnections,
-      mover: config.moveViewers ? mover : null,
-    }),
-  )
-  const descriptors = stack.use(await Descriptors.open())
-  const health = stack.use(
-    new Health({
-      descriptors: () => descriptors.count,
-      draining: () => place.draining,
-      workersUp: () => workers.answering.length,
-      workersWanted: workers.size,
-      workerCpu: () => hubLoad.workerCpu,
-      ports: () => flows.ports(),
-      portsUnavailable: () => overlay.alarms.subjects('port_unavailable').length,
-      connections: () => doors.inUse.used,
-      maxConnections,
-      storeQueue: store.queue,
-      storeFailure: () => storeWatch.failure,
-    }),
-  )
-  const closing = new AbortController()
-  const api = apiOf({
-    config,
-    auth,
-    state,
-    policies,
-    tenants,
-    overlay,
-    flows,
-    place,
-    doors: sdp,
-    webhooks,
-    metrics,
-    events,
-    workers: async () => media.statistics(mover),
-    yaml: stack.use(new YamlParser()),
-    closing: closing.signal,
-  })
-  const routerCapabilities = () => (workers.slots.length > 0 ? workers.rtpCapabilities : null)
-  const app = httpApp({ api, health, events, trustedProxies, routerCapabilities })
-  const tls = await tlsFor(config, auth.authorities, logger)
-  if (tls) stack.use(tls)
-  const http = httpServer(app, config, tls)
-  const metricsHttp = metricsServer(metrics, events, config)
-  const bounds = new ConnectionBounds({
-    perAddress: config.maxConnectionsPerAddress,
-    trustedProxies,
-    descriptors,
-    turnOut: () => doors.turnOut(),
-    refused: (reason, detail) => events.rejected(null, reason, detail),
-  })
-  for (const server of [http, metricsHttp]) bounds.attach(server)
-  takeUpgrades(http, doors)
-  const url = await listen(http, config.bind, stack)
-  // Closed before the listener, which waits for its WebSockets.
-  stack.use(doors)
-  const metricsUrl = await listen(metricsHttp, config.metrics, stack)
-  stack.defer(() => closing.abort())
-  const reload = stack.use(
-    new ConfigReload({
-      config,
-      parts: [logLevelOf(logger), flows.reloadable, ...(tls ? [reloadableTls(tls)] : [])],
-      audit: (draft) => lateAudit.record(draft),
-      metrics,
-      logger,
-      now: Date.now,
-    }),
-  )
+  const ground = { config, logger, metrics, facts, events, state, media, stateRooms }
+  const rooms = await openRooms(ground, stack)
   const owned = stack.move()
-  return {
-    url,
-    metricsUrl,
-    workers,
-    subscriptions: flows.subscriptions,
-    firstAdminToken: auth.firstAdminToken,
-    async drain(ms, signal) {
-      place.drain(true)
-      const idle = () => doors.connections === 0 && flows.ports().taken === 0
-      for (const end = performance.now() + ms; performance.now() < end && !signal.aborted && !idle(); )
-        await pause(Math.min(LOOK_AGAIN_MS, end - performance.now()), signal).catch(() => {})
-    },
-    reload: (read) => reload.reload(read),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
+  return { ...rooms, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-/** A tenant's policy changed: running flows are held to the new policy. */
-function lookAgain(
-  { publishers, viewers, subscriptions, routes }: FlowRoom,
-  { triggers }: TopologyParts,
-  tenantId: string,
-): void {
-  boundByPolicy(viewers, routes.policyOf(tenantId))
-  subscriptions.policyChanged(tenantId)
-  for (const { contract } of publishers.list())
-    if (contract.tenant_id === tenantId) triggers.request(contract.contract_id, 'policy_changed')
-}
-
-function logLevelOf(logger: Logger): Reloadable {
-  return {
-    settings: ['logLevel'],
-    prepare: ({ logLevel }) => ({
-      changes: levelOf(logger) !== logLevel,
-      commit: () => setLogLevel(logger, logLevel),
-    }),
-  }
+/** As `Promise.all`. A failure waits for the others, so that what they open is on the stack before the stack closes. */
+async function allOrNone<T extends readonly unknown[]>(opening: T) {
+  await Promise.allSettled(opening)
+  return await Promise.all(opening)
 }
 
 /** The bus on which rooms tell facts. A listener that misses facts, or fails, is counted and logged. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readdirSync, statSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Child, type OurProgram } from '../common/supervision/child.ts'
 
@@ -40,7 +41,7 @@ export function fillCompileCache(entry: string): Promise<void> {
 }
 
 async function fill(entry: string): Promise<void> {
-  const current = await digest()
+  const current = digest()
   if ((await readFile(STAMP, 'utf8').catch(() => '')) === current) return
   const loaded = Promise.withResolvers<void>()
   const child = new Child(
@@ -56,14 +57,13 @@ async function fill(entry: string): Promise<void> {
   if ((await child.ended) === 'exit code 0') await writeFile(STAMP, current)
 }
 
-async function digest(): Promise<string> {
+/** The hub's start waits for this. One look after the other takes half the CPU time of promises. */
+function digest(): string {
   const hash = createHash('sha256').update(process.version)
   for (const folder of SOURCES) {
-    const names = await readdir(join(ROOT, folder), { recursive: true })
+    const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     const files = names.filter((name) => name.endsWith('.ts')).sort()
-    const changed = await Promise.all(
-      files.map(async (name) => (await stat(join(ROOT, folder, name))).mtimeMs),
-    )
+    const changed = files.map((name) => statSync(join(ROOT, folder, name)).mtimeMs)
     hash.update(JSON.stringify([files, changed]))
   }
   return hash.digest('hex')

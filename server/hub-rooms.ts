@@ -1,0 +1,253 @@
+import { ClockWatch, SYSTEM_CLOCK } from '../common/clock.ts'
+import { type Logger, levelOf, setLogLevel } from '../common/logger.ts'
+import { pause } from '../common/retry.ts'
+import type { MediaEvents } from '../sfu/media-events.ts'
+import { ViewerMover } from '../sfu/viewer-mover.ts'
+import type { WorkerPool } from '../sfu/worker-pool.ts'
+import { YamlParser } from './api/yaml-parser.ts'
+import { apiOf } from './api-room.ts'
+import { auditFacts } from './audit/audit-facts.ts'
+import { LateAudit } from './audit/late-audit.ts'
+import type { FirstAdminToken } from './auth/admin-token.ts'
+import type { Config } from './config/config.ts'
+import { ConfigReload, type Reloadable } from './config/config-reload.ts'
+import { ConnectionBounds } from './connection-bounds.ts'
+import { Descriptors } from './descriptors.ts'
+import { openDoors } from './door-room.ts'
+import { Doors } from './doors.ts'
+import type { FactBody } from './facts/fact.ts'
+import type { FactBus } from './facts/fact-bus.ts'
+import { type FlowRoom, openFlowRoom } from './flow-room.ts'
+import { reconsider } from './flows/reconsider.ts'
+import type { StandingSubscriptions } from './flows/standing-subscriptions.ts'
+import { boundByPolicy } from './flows/viewer-bounds.ts'
+import { Health } from './health.ts'
+import { httpApp } from './http-app.ts'
+import { HubLoad } from './hub-load.ts'
+import { joinTopology } from './join-topology.ts'
+import { httpServer, listen, metricsServer, takeUpgrades } from './listeners.ts'
+import type { MediaRoom } from './media-room.ts'
+import { type Metrics, tally } from './metrics.ts'
+import { openArchiver, type State } from './state.ts'
+import type { StateRooms } from './state-rooms.ts'
+import { StoreWatch } from './store/store-watch.ts'
+import { reloadableTls, tlsFor } from './tls/open-tls.ts'
+import { openTopology, type TopologyParts } from './topology/open-topology.ts'
+import { webhookFacts } from './webhooks/webhook-facts.ts'
+
+/** What a hub has before its other rooms. */
+export interface HubGround {
+  readonly config: Config
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly facts: FactBus<FactBody>
+  readonly events: MediaEvents
+  readonly state: State
+  readonly media: MediaRoom
+  readonly stateRooms: StateRooms
+}
+
+export interface HubRooms {
+  /** Where HTTP listens, for instance `http://127.0.0.1:9415`. */
+  readonly url: string
+  readonly metricsUrl: string
+  readonly workers: WorkerPool
+  /** For the hub's own programs, which take streams by subscriptions that stand. */
+  readonly subscriptions: StandingSubscriptions
+  /** Set only at the very first start: print it once. */
+  readonly firstAdminToken: FirstAdminToken | undefined
+  /** Reads the configuration again and puts it in force, all of it or nothing. Never rejects: it says what came of it. */
+  reload(read: () => Config): Promise<void>
+  /** Takes nothing new. Resolves when nothing runs any more, after `ms`, or when `signal` aborts. */
+  drain(ms: number, signal: AbortSignal): Promise<void>
+}
+
+/** How often a draining hub looks whether it is idle, ms. */
+const LOOK_AGAIN_MS = 100
+
+/** Opens the rooms of a hub that has its memory and its media workers, listeners last. `stack` closes them. */
+export async function openRooms(
+  { config, logger, metrics, facts, events, state, media, stateRooms }: HubGround,
+  stack: AsyncDisposableStack,
+): Promise<HubRooms> {
+  const doors = new Doors()
+  const { hubId, maxConnections, trustedProxies } = config
+  const { store } = state
+  const { auth, policies, tenants, webhooks, refreshMs } = stateRooms
+  const { workers, cpu, placement, streams } = media
+  metrics.gauge('overlay_sessions_active', () => [{ labels: {}, value: doors.connections }])
+  metrics.gauge('lanecast_streams', () => tally(streams.list(), ({ state: { state } }) => ({ state })))
+  stack.use(openArchiver(config, state, logger, (error) => events.error('audit', 'archive', error)))
+  stack.use(webhookFacts(facts, webhooks))
+  const lateAudit = stack.use(
+    new LateAudit({
+      write: (drafts) => store.write([], drafts),
+      failed: (error) => events.error('audit', 'write', error),
+      lost: (count) => events.error('audit', 'lost', new Error(`${count} records were given up`)),
+    }),
+  )
+  stack.use(auditFacts(facts, (draft) => lateAudit.record(draft)))
+  const overlay = stack.use(
+    await openTopology({
+      store,
+      metrics,
+      logger,
+      refreshMs,
+      facts,
+      hubId,
+      streamClass: (tenantId, streamId) => streams.get(tenantId, streamId)?.spec.streamClass,
+      targetMs: (tenantId, streamClass) =>
+        policies.effective(tenantId).classes[streamClass].profile.glassToGlassMs,
+    }),
+  )
+  const storeWatch = stack.use(
+    new StoreWatch({
+      store,
+      hubId,
+      report: (failure) => {
+        const name = { kind: 'store_failing', tenantId: null, subject: 'service:store' } as const
+        overlay.alarms.report(name, failure !== null, failure ?? '', SYSTEM_CLOCK.steady())
+      },
+    }),
+  )
+  const place = stack.use(joinTopology(overlay.topology, config))
+  const flows = stack.use(
+    await openFlowRoom({
+      config,
+      state,
+      policies,
+      overlay,
+      facts,
+      streams,
+      events,
+      logger,
+      authenticator: auth.authenticator,
+      connections: () => doors.inUse,
+      workersFull: () => placement.saturation(),
+    }),
+  )
+  stack.use(overlay.reconsiderBy((flow, cause) => reconsider(flows.routes, flow, cause)))
+  const hubLoad = stack.use(new HubLoad({ hubId, cpu, workers, streams, facts, loads: overlay.loads }))
+  stack.use(
+    new ClockWatch((ms) => {
+      metrics.clockSteps.inc({ direction: ms > 0 ? 'forward' : 'back' })
+      logger.warn(
+        { step_ms: ms },
+        "the machine's clock was set, or the machine slept: contracts last as long as before, and end at another time by it",
+      )
+      flows.clockStepped()
+    }),
+  )
+  stack.defer(policies.onChange(({ tenantId }) => lookAgain(flows, overlay, tenantId)))
+  const mover = stack.use(new ViewerMover({ placement, draining: () => place.draining }))
+  const sdp = stack.use(
+    openDoors({
+      doors,
+      flows,
+      events,
+      routerCapabilities: () => workers.rtpCapabilities,
+      maxConnections,
+      mover: config.moveViewers ? mover : null,
+    }),
+  )
+  const descriptors = stack.use(await Descriptors.open())
+  const health = stack.use(
+    new Health({
+      descriptors: () => descriptors.count,
+      draining: () => place.draining,
+      workersUp: () => workers.answering.length,
+      workersWanted: workers.size,
+      workerCpu: () => hubLoad.workerCpu,
+      ports: () => flows.ports(),
+      portsUnavailable: () => overlay.alarms.subjects('port_unavailable').length,
+      connections: () => doors.inUse.used,
+      maxConnections,
+      storeQueue: store.queue,
+      storeFailure: () => storeWatch.failure,
+    }),
+  )
+  const closing = new AbortController()
+  const api = apiOf({
+    config,
+    auth,
+    state,
+    policies,
+    tenants,
+    overlay,
+    flows,
+    place,
+    doors: sdp,
+    webhooks,
+    metrics,
+    events,
+    workers: async () => media.statistics(mover),
+    yaml: stack.use(new YamlParser()),
+    closing: closing.signal,
+  })
+  const routerCapabilities = () => (workers.slots.length > 0 ? workers.rtpCapabilities : null)
+  const app = httpApp({ api, health, events, trustedProxies, routerCapabilities })
+  const tls = await tlsFor(config, auth.authorities, logger)
+  if (tls) stack.use(tls)
+  const http = httpServer(app, config, tls)
+  const metricsHttp = metricsServer(metrics, events, config)
+  const bounds = new ConnectionBounds({
+    perAddress: config.maxConnectionsPerAddress,
+    trustedProxies,
+    descriptors,
+    turnOut: () => doors.turnOut(),
+    refused: (reason, detail) => events.rejected(null, reason, detail),
+  })
+  for (const server of [http, metricsHttp]) bounds.attach(server)
+  takeUpgrades(http, doors)
+  const url = await listen(http, config.bind, stack)
+  // Closed before the listener, which waits for its WebSockets.
+  stack.use(doors)
+  const metricsUrl = await listen(metricsHttp, config.metrics, stack)
+  stack.defer(() => closing.abort())
+  const reload = stack.use(
+    new ConfigReload({
+      config,
+      parts: [logLevelOf(logger), flows.reloadable, ...(tls ? [reloadableTls(tls)] : [])],
+      audit: (draft) => lateAudit.record(draft),
+      metrics,
+      logger,
+      now: Date.now,
+    }),
+  )
+  return {
+    url,
+    metricsUrl,
+    workers,
+    subscriptions: flows.subscriptions,
+    firstAdminToken: auth.firstAdminToken,
+    async drain(ms, signal) {
+      place.drain(true)
+      const idle = () => doors.connections === 0 && flows.ports().taken === 0
+      for (const end = performance.now() + ms; performance.now() < end && !signal.aborted && !idle(); )
+        await pause(Math.min(LOOK_AGAIN_MS, end - performance.now()), signal).catch(() => {})
+    },
+    reload: (read) => reload.reload(read),
+  }
+}
+
+/** A tenant's policy changed: running flows are held to the new policy. */
+function lookAgain(
+  { publishers, viewers, subscriptions, routes }: FlowRoom,
+  { triggers }: TopologyParts,
+  tenantId: string,
+): void {
+  boundByPolicy(viewers, routes.policyOf(tenantId))
+  subscriptions.policyChanged(tenantId)
+  for (const { contract } of publishers.list())
+    if (contract.tenant_id === tenantId) triggers.request(contract.contract_id, 'policy_changed')
+}
+
+function logLevelOf(logger: Logger): Reloadable {
+  return {
+    settings: ['logLevel'],
+    prepare: ({ logLevel }) => ({
+      changes: levelOf(logger) !== logLevel,
+      commit: () => setLogLevel(logger, logLevel),
+    }),
+  }
+}
