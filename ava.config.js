@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 
 /** Test files with live media in them; ava.media.config.js runs these. */
@@ -19,6 +20,7 @@ export const MEDIA = [
  */
 export const ALONE = [
   'test/common/supervision/child-watch.test.ts',
+  'test/e2e/fallen-link.test.ts',
   'test/e2e/many-streams.test.ts',
   'test/e2e/viewer-moves.test.ts',
   'test/signaling/request-cost.test.ts',
@@ -27,7 +29,7 @@ export const ALONE = [
 export default {
   extensions: ['ts'],
   workerThreads: false,
-  concurrency: 2,
+  concurrency: Math.min(4, Math.max(2, availableParallelism())),
   timeout: '60s',
   // What each process of a test loads was compiled by the one before.
   environmentVariables: { NODE_COMPILE_CACHE: join(import.meta.dirname, '.cache/compile') },

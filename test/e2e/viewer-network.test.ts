@@ -1,39 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { renditionClip } from '../bench/rendition-clip.ts'
-import { Chromium } from '../support/chromium.ts'
-import { startClipSender } from '../support/clip-sender.ts'
-import { startHub } from '../support/hub.ts'
-import { type ImpairedLinkOptions, openImpairedLink } from '../support/impaired-link.ts'
 import { generateMedia } from '../support/media-generator.ts'
-import { receiveBy } from '../support/page-reception.ts'
-import { freeUdpPorts } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
+import { watchOver } from '../support/watch-over.ts'
 import { textOf, untilState } from '../support/watch-page.ts'
 
 /** The viewer page on networks that do not let everything through. */
-
-/** A stream whose viewer page has its media over a link, on a hub of its own. */
-async function watchOver(
-  path: string,
-  impairment: Omit<ImpairedLinkOptions, 'targetPort'>,
-  receive: Parameters<typeof receiveBy>[2] = {},
-) {
-  await using stack = new AsyncDisposableStack()
-  const [rtcPort = 0] = await freeUdpPorts(1)
-  const args = ['--rtc-port', String(rtcPort)]
-  const hub = stack.use(await startHub([{ streamId: 'one' }], { workers: 1, args }))
-  const link = stack.use(await openImpairedLink({ targetPort: rtcPort, ...impairment }))
-  const chromium = stack.use(await Chromium.launch())
-  stack.use(await startClipSender(hub.streams.get('one')!, { path, repeat: true }))
-  const { page, errors } = stack.use(await chromium.open('about:blank'))
-  await receiveBy(page, link.port, receive)
-  const said: string[] = []
-  page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => said.push(String(payload))))
-  await page.goto(`${hub.url}/watch/one`)
-  const owned = stack.move()
-  return { page, errors, link, said, [Symbol.asyncDispose]: () => owned.disposeAsync() }
-}
 
 test('where UDP is blocked media comes by TCP, and by UDP as soon as that gets through', async (t) => {
   t.timeout(120_000)
@@ -109,33 +82,5 @@ test('a layer that nearly fills the link is played, although no probe can tell s
   await until(async () => (await height()) === 360, 'the layer above', 60_000)
   await delay(5_000)
   t.is(await height(), 360, 'it stays')
-  t.deepEqual(watched.errors, [])
-})
-
-test('a link that falls to a tenth is told of while the first slow picture is still coming', async (t) => {
-  t.timeout(120_000)
-  const renditions = [
-    { width: 320, height: 180, kbps: 120 },
-    { width: 640, height: 360, kbps: 2000 },
-  ]
-  const path = await renditionClip(renditions, 30)
-  const linkOf = (rateKbps: number) => ({ backward: { delayMs: 20, rateKbps, queueMs: 4000 } })
-  await using watched = await watchOver(path, linkOf(6000))
-  const { page, link, said } = watched
-  await untilState(page, 'live')
-  const height = () => page.evaluate(() => document.querySelector('video')?.videoHeight)
-  await until(async () => (await height()) === 360, 'the higher layer', 40_000)
-  // The page knows what the stream takes, and the estimate has found the link.
-  await delay(8_000)
-  said.length = 0
-  await link.set(linkOf(200))
-  const told = await until(
-    () => said.map((each) => JSON.parse(each)).find(({ method }) => method === 'congested'),
-    'the page tells of the queue',
-  )
-  // A picture of 8 kB takes 330 ms.
-  t.true(told.data.late_ms < 250, JSON.stringify(told.data))
-  t.true(told.data.pace <= 0.2, JSON.stringify(told.data))
-  await until(async () => (await height()) === 180, 'the lower layer', 40_000)
   t.deepEqual(watched.errors, [])
 })
