@@ -7,6 +7,7 @@ import { hub } from './hub.ts'
 import { ingest } from './ingest.ts'
 import { join } from './join.ts'
 import { recover } from './recover.ts'
+import { saturate } from './saturate.ts'
 import { start } from './start.ts'
 
 /** What `npm run bench` can run, by name. */
@@ -19,5 +20,6 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   ingest,
   join,
   recover,
+  saturate,
   start,
 }

@@ -78,13 +78,15 @@ async function compare(
   const viewers = stack.use(await FanoutViewers.open())
   const open = async (side: string, server: OpenServer) => {
     progress.say(`${name}: ${count} viewers join ${side}`)
-    return stack.use(await FanoutSide.open(side, server, { viewers, count, renditions }))
+    const opened = stack.use(await FanoutSide.open(side, server, renditions))
+    await opened.join(viewers, count)
+    return opened
   }
   const ours = await open('ours', openLanecast)
   const bare = await open('bare mediasoup', openBareMediasoup)
   const other = janus === null ? null : await open('janus', openJanus(janus))
   const sides = [ours, bare, ...(other ? [other] : [])]
-  for (const side of sides) await side.play(FIRST_SETTLE_MS)
+  for (const side of sides) await side.play(FIRST_SETTLE_MS, 0)
   const windows = new Map<FanoutSide, Window[]>(sides.map((side) => [side, []]))
   for (let round = 0; round < ROUNDS; round += 1) {
     progress.say(`${name}: round ${round + 1} of ${ROUNDS}`)

@@ -1,6 +1,4 @@
 import { randomInt } from 'node:crypto'
-import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
 import {
   DtlsClient,
   keyLength,
@@ -11,7 +9,10 @@ import {
   saltLength,
   type Transport,
 } from 'werift'
+import { UdpSocket } from '../../../sfu/udp-socket.ts'
 import { bindingRequest, bindingResponse, isBindingRequest } from '../../support/stun-binding.ts'
+import type { ArrivalJitter } from './arrival-jitter.ts'
+import { noteArrivals } from './datagram-reader.ts'
 import type { SrtpProfile, ViewerOrder } from './fanout-protocol.ts'
 import { TransportFeedback } from './transport-feedback.ts'
 
@@ -36,40 +37,41 @@ export class BenchViewer implements Disposable {
   received = 0
   /** Packets of the video that are missing between those that came. */
   lost = 0
-  readonly #socket: Socket
+  readonly #socket: UdpSocket
   readonly #order: ViewerOrder
+  readonly #jitter: ArrivalJitter | null
   readonly #timers: NodeJS.Timeout[] = []
   #crypto: SrtpProfile | null = null
   #lastSequence: number | null = null
   #feedback: TransportFeedback | null = null
   #onDtls: ((datagram: Buffer) => void) | null = null
 
-  private constructor(socket: Socket, order: ViewerOrder) {
-    this.#socket = socket
+  /** @param jitter gets the arrivals of its video, where they are to be noted */
+  constructor(order: ViewerOrder, jitter: ArrivalJitter | null) {
+    // A server on this machine has its own address for its viewers, too: loopback, or the one that it offers.
+    this.#socket = UdpSocket.open(order.ip, 0, { receive: RECEIVE_BUFFER_BYTES })
+    this.#socket.connect(order.ip, order.port)
     this.#order = order
-    socket.on('message', (datagram) => this.#receive(datagram))
-    // The worker may be gone before its viewers are.
-    socket.on('error', () => {})
+    this.#jitter = jitter
+    if (jitter) noteArrivals(this.#socket.descriptor)
   }
 
-  static async open(order: ViewerOrder, certificate: RTCCertificate): Promise<BenchViewer> {
-    const socket = createSocket({ type: 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES })
-    // A server on this machine has its own address for its viewers, too: loopback, or the one that it offers.
-    socket.bind(0, order.ip)
-    await once(socket, 'listening')
-    socket.connect(order.port, order.ip)
-    await once(socket, 'connect')
-    const viewer = new BenchViewer(socket, order)
-    viewer.#ask()
-    viewer.#timers.push(setInterval(() => viewer.#ask(), CONSENT_MS))
-    const srtcp = await viewer.#handshake(certificate)
-    if (order.feedback) viewer.#giveFeedback(srtcp, order.ssrc)
-    return viewer
+  /** Whoever opens it gives {@link receive} what arrives there. */
+  get descriptor(): number {
+    return this.#socket.descriptor
+  }
+
+  /** Resolves when the handshake is done. */
+  async watch(certificate: RTCCertificate): Promise<void> {
+    this.#ask()
+    this.#timers.push(setInterval(() => this.#ask(), CONSENT_MS))
+    const srtcp = await this.#handshake(certificate)
+    if (this.#order.feedback) this.#giveFeedback(srtcp, this.#order.ssrc)
   }
 
   [Symbol.dispose](): void {
     for (const timer of this.#timers) clearInterval(timer)
-    this.#socket.close()
+    this.#socket[Symbol.dispose]()
   }
 
   /** What the handshake agreed on. */
@@ -85,10 +87,10 @@ export class BenchViewer implements Disposable {
   async #handshake({ certPem, privateKey, signatureHash }: RTCCertificate): Promise<SrtcpSession> {
     const transport: Transport = {
       type: 'bench',
-      address: { ...this.#socket.address(), family: 'IPv4' },
+      address: { address: this.#order.ip, family: 'IPv4', port: this.#order.port },
       closed: false,
       onData: () => {},
-      send: async (bytes: Buffer) => this.#socket.send(bytes),
+      send: async (bytes: Buffer) => void this.#socket.send(bytes),
       close: async () => {},
     }
     this.#onDtls = (datagram) => transport.onData(datagram, [this.#order.ip, this.#order.port])
@@ -136,9 +138,10 @@ export class BenchViewer implements Disposable {
   }
 
   /** RTP, RTCP, DTLS and STUN on one port are told apart by their first bytes (RFC 7983, RFC 5761). */
-  #receive(datagram: Buffer): void {
+  receive(datagram: Buffer, arrivedMs: number | null): void {
     const first = datagram[0]!
-    if (first >= 20 && first <= 63) return this.#onDtls?.(datagram)
+    // What DTLS is given, it keeps.
+    if (first >= 20 && first <= 63) return this.#onDtls?.(Buffer.from(datagram))
     if (isBindingRequest(datagram)) {
       const { ip, port } = this.#order
       return void this.#socket.send(bindingResponse(datagram, { address: ip, port }))
@@ -147,7 +150,10 @@ export class BenchViewer implements Disposable {
     const type = datagram[1]!
     if (type >= 192 && type <= 223) return
     this.received += 1
-    if (datagram.readUInt32BE(8) === this.#order.ssrc) this.#noteLoss(datagram.readUInt16BE(2))
+    if (datagram.readUInt32BE(8) === this.#order.ssrc) {
+      this.#noteLoss(datagram.readUInt16BE(2))
+      if (arrivedMs !== null) this.#jitter?.arrived(datagram, arrivedMs)
+    }
     if (this.#feedback) this.#noteExtensions(datagram, this.#feedback)
   }
 

@@ -14,6 +14,8 @@ export const viewerOrderSchema = z.strictObject({
   ip: z.string(),
   port: z.int(),
   ice: z.strictObject({ usernameFragment: z.string(), password: z.string() }),
+  /** Whether the arrivals of its packets are noted. */
+  jitter: z.boolean(),
   /** Of the video. */
   ssrc: z.int(),
   /** Where transport-cc was negotiated: ids of its header extension and of abs-send-time. */
@@ -32,7 +34,14 @@ export const fromViewersSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('viewing'), id: z.int(), crypto: z.enum(srtpProfiles) }),
   z.strictObject({ type: z.literal('failed'), id: z.int(), why: z.string() }),
   /** RTP packets that all viewers of the group received so far, and those missing between them. */
-  z.strictObject({ type: z.literal('counted'), received: z.int(), lost: z.int() }),
+  z.strictObject({
+    type: z.literal('counted'),
+    group: z.string(),
+    received: z.int(),
+    lost: z.int(),
+    /** p99 since the last count; null where nobody notes arrivals. */
+    jitterMs: z.number().nullable(),
+  }),
 ])
 export type FromViewers = z.infer<typeof fromViewersSchema>
-export type Counted = Pick<Extract<FromViewers, { type: 'counted' }>, 'received' | 'lost'>
+export type Counted = Omit<Extract<FromViewers, { type: 'counted' }>, 'type' | 'group'>

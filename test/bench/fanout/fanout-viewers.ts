@@ -17,7 +17,7 @@ export class FanoutViewers implements AsyncDisposable {
   readonly dtlsParameters: types.DtlsParameters
   readonly #child: ChildProcess
   readonly #waiting = new Map<number, PromiseWithResolvers<SrtpProfile>>()
-  #counted: PromiseWithResolvers<Counted> | null = null
+  readonly #counting = new Map<string, PromiseWithResolvers<Counted>>()
   #lastId = 0
 
   private constructor(child: ChildProcess, fingerprint: string) {
@@ -33,6 +33,10 @@ export class FanoutViewers implements AsyncDisposable {
     return new FanoutViewers(child, ready.fingerprint)
   }
 
+  get pid(): number {
+    return this.#child.pid!
+  }
+
   /** Makes one more viewer watch. Resolves when its handshake is done, to what was negotiated. */
   async watch(order: Omit<ViewerOrder, 'type' | 'id'>): Promise<SrtpProfile> {
     const id = ++this.#lastId
@@ -42,11 +46,12 @@ export class FanoutViewers implements AsyncDisposable {
     return viewing.promise
   }
 
-  /** RTP packets that all viewers of a group have received and lost. One question at a time. */
+  /** RTP packets that all viewers of a group have received and lost. One question at a time about each. */
   async count(group: string): Promise<Counted> {
-    this.#counted = Promise.withResolvers<Counted>()
+    const counted = Promise.withResolvers<Counted>()
+    this.#counting.set(group, counted)
     this.#child.send({ type: 'count', group })
-    return this.#counted.promise
+    return counted.promise
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -57,7 +62,7 @@ export class FanoutViewers implements AsyncDisposable {
   }
 
   #onMessage(message: FromViewers): void {
-    if (message.type === 'counted') return this.#counted?.resolve(message)
+    if (message.type === 'counted') return this.#counting.get(message.group)?.resolve(message)
     if (message.type === 'ready') return
     const waiting = this.#waiting.get(message.id)
     this.#waiting.delete(message.id)
