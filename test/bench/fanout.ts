@@ -7,7 +7,7 @@ import { FanoutViewers } from './fanout/fanout-viewers.ts'
 import { withFewerViewers } from './fanout/fewer-viewers.ts'
 import { janusProgram } from './fanout/janus-process.ts'
 import { openJanus } from './fanout/janus-server.ts'
-import { openLanecast } from './fanout/lanecast-server.ts'
+import { openLanecast, sendsBatched } from './fanout/lanecast-server.ts'
 import { syscallUs } from './syscall-cost.ts'
 
 /** As many viewers as two fast cores can play beside the worker without any loss, and the fewest that say anything. */
@@ -48,6 +48,7 @@ export const fanout: Bench = {
       crypto: single.ours.crypto,
       us_per_packet: rounded(median(simulcast.ours.usPerPacket), 2),
       single_layer_us_per_packet: rounded(median(single.ours.usPerPacket), 2),
+      batched: sendsBatched(),
       syscall_us: rounded(syscallUs(), 2),
       viewers,
       halved,

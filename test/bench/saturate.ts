@@ -5,7 +5,7 @@ import { type Bench, type BenchContext, rounded } from './bench.ts'
 import { cpuMs } from './cpu-clock.ts'
 import { FanoutSide, type Played } from './fanout/fanout-side.ts'
 import { FanoutViewers } from './fanout/fanout-viewers.ts'
-import { openLanecast } from './fanout/lanecast-server.ts'
+import { openLanecast, sendsBatched } from './fanout/lanecast-server.ts'
 import { coreTimes, droppedDatagrams, idleShare } from './saturate/kernel-counts.ts'
 import { type Giving, type Step, saturationOf, whatGives } from './saturate/what-gives.ts'
 import { syscallUs } from './syscall-cost.ts'
@@ -36,7 +36,13 @@ export const saturate: Bench = {
     const cores = Array.from({ length: availableParallelism() }, (_, core) => core)
     const one = await fill(1, cores, context)
     const all = cores.length === 1 ? null : await fill(cores.length, cores, context)
-    return { bench: 'saturate', ...one, all_workers: all, syscall_us: rounded(syscallUs(), 2) }
+    return {
+      bench: 'saturate',
+      ...one,
+      all_workers: all,
+      batched: sendsBatched(),
+      syscall_us: rounded(syscallUs(), 2),
+    }
   },
 }
 

@@ -3,9 +3,9 @@ import { WorkerPool } from '../../sfu/worker-pool.ts'
 import { recordEvents } from './recorded-events.ts'
 
 /** Workers on free ports of this machine. Nobody hears of their events. */
-export function openWorkers(count: number): Promise<WorkerPool> {
+export function openWorkers(count: number, batchedSends = true): Promise<WorkerPool> {
   const webRtc = { ip: '127.0.0.1', announcedAddress: null, basePort: 0 }
-  return WorkerPool.open({ count, webRtc, batchedSends: true, events: recordEvents().events })
+  return WorkerPool.open({ count, webRtc, batchedSends, events: recordEvents().events })
 }
 
 /** Places on workers that are never busy: only consumers fill them, 1 or more on each. */

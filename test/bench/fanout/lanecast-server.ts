@@ -1,8 +1,10 @@
+import { SETTINGS } from '../../../server/config/settings.ts'
 import { Lane } from '../../../sfu/lane/lane.ts'
 import { LaneIdentity } from '../../../sfu/lane/lane-identity.ts'
 import { Stream } from '../../../sfu/stream.ts'
 import type { ViewingTerms } from '../../../sfu/viewed-media.ts'
 import { Viewer } from '../../../sfu/viewer.ts'
+import { workerBinary, workerSends } from '../../../sfu/worker-binary.ts'
 import { receiveRtpParameters } from '../../../signaling/client/mediasoup-shapes.ts'
 import { openRelays } from '../../support/local-relays.ts'
 import { openWorkers, placementOn } from '../../support/local-workers.ts'
@@ -17,10 +19,21 @@ const TERMS: ViewingTerms = {
   view: { video: true, audio: true, visible: true, focused: false, tile: null },
 }
 
+/**
+ * Whether our worker's packets leave many at a time: as the hub's do, unless the hub's setting `BATCHED_SENDS` is off.
+ * @throws Error where the setting is neither true nor false
+ */
+export function sendsBatched(): boolean {
+  const { env, read, default: usual } = SETTINGS.batchedSends
+  const wanted = read(process.env[env] ?? usual)
+  if (wanted === undefined) throw new Error(`${env} is "${process.env[env]}": true and false are allowed`)
+  return wanted && workerSends(workerBinary()).batched
+}
+
 /** The SFU as the hub uses it: a stream on a worker of the pool, and its viewers with everything that watches them. */
 export const openLanecast: OpenServer = async (rtpPort, renditions) => {
   const { events } = recordEvents()
-  const pool = await openWorkers(1)
+  const pool = await openWorkers(1, sendsBatched())
   const placement = placementOn(pool, 100_000)
   const spec = { tenantId: 'bench', streamId: 'fanout', streamClass: 'director' } as const
   const stream = new Stream(spec, {
