@@ -73,6 +73,9 @@ export const DATA_BLOCK = {
   flags: 56,
 } as const
 
+/** What `batches.read` writes for each block. The payload follows, padded to a multiple of `align` bytes. */
+export const BATCH_ENTRY = { header: 16, flowId: 0, sequence: 4, payloadLength: 8, align: 8 } as const
+
 /** `struct rist_stats` starts with the size and the pointer to its JSON text. */
 export const STATS_JSON_OFFSET = 8
 
@@ -116,6 +119,7 @@ function bind(library: ReturnType<typeof koffi.load>) {
       'void *',
     ]),
     statsFree: library.func('int rist_stats_free(void *stats)'),
+    batches: bindBatches(library),
     start: library.func('int rist_start(void *ctx)'),
     destroy: library.func('int rist_destroy(void *ctx)'),
   }
@@ -131,13 +135,30 @@ function bindSrp(library: ReturnType<typeof koffi.load>) {
   }
 }
 
+/** What only tools/setup/rist/rist-batches.c adds to librist. */
+function bindBatches(library: ReturnType<typeof koffi.load>) {
+  try {
+    return {
+      received: library.func('uint64_t rist_batches_received(void)'),
+      read: library.func('size_t rist_batches_read(void *ctx, void *out, size_t room)'),
+    }
+  } catch {
+    return null
+  }
+}
+
 export type RistLibrary = ReturnType<typeof bind>
 
 let loaded: RistLibrary | undefined
 
-/** librist, loaded once per process. Throws what `openRistLibrary` throws. */
-export function loadRist(): RistLibrary {
-  loaded ??= openRistLibrary(LIBRARY)
+/**
+ * librist, loaded once per process.
+ *
+ * @param name of another library that brings librist along; only the first call of a process can name one
+ * @throws what `openRistLibrary` throws
+ */
+export function loadRist(name = LIBRARY): RistLibrary {
+  loaded ??= openRistLibrary(name)
   return loaded
 }
 
@@ -148,7 +169,8 @@ export function loadRist(): RistLibrary {
  */
 export function openRistLibrary(name: string): RistLibrary {
   try {
-    return bind(koffi.load(name))
+    // Deep: librist finds what the other library has before what libc has under the same name.
+    return bind(koffi.load(name, { deep: name !== LIBRARY }))
   } catch (thrown) {
     throw new CodedError('rist_library_missing', `${name} cannot be loaded: RIST needs librist`, {
       details: ['on Debian and Ubuntu: apt-get install librist4', messageOf(thrown)],

@@ -2,6 +2,7 @@ import { CodedError, messageOf } from '../../common/errors.ts'
 import { createLogger } from '../../common/logger.ts'
 import { Parent } from '../../common/supervision/parent.ts'
 import { type HubToIngress, hubToIngressSchema, type IngressToHub } from '../../common/wire/ingress-ipc.ts'
+import { loadBatchedRist } from './batched-rist.ts'
 import { IngressSession } from './ingress-session.ts'
 
 /** The entry of one ingress process: one stream's RIST in, its lane's RTP out, as the hub says. */
@@ -20,14 +21,15 @@ hub.tell({ type: 'loaded' })
 
 async function handle(message: HubToIngress): Promise<void> {
   switch (message.type) {
-    case 'start':
-      session = await IngressSession.open(
-        message,
-        (report) => hub.tell(report),
-        fail,
-        createLogger(message.log_level),
-      )
+    case 'start': {
+      const logger = createLogger(message.log_level)
+      const why = loadBatchedRist()
+      if (why !== null) {
+        logger.warn({ room: 'ingress', why }, 'librist runs without batches: run `npm run setup`')
+      }
+      session = await IngressSession.open(message, (report) => hub.tell(report), fail, logger)
       return hub.tell({ type: 'ready' })
+    }
     case 'attach':
       return session?.attach(message)
     case 'detach':

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up whatever is missing to run (`setup.sh run` or `demo`) or to test (`setup.sh test`, the default) Lanecast:
-# system packages, node modules with Node 24, their bundle, the mediasoup worker, the web pages. Says nothing and takes
-# well under a second when all is there. Everything it says goes to stderr. See docs/setup.md.
+# system packages, node modules with Node 24, their bundle, the mediasoup worker, batches for librist, the web pages. Says
+# nothing and takes well under a second when all is there. Everything it says goes to stderr. See docs/setup.md.
 set -euo pipefail
 
 here="$(cd "${BASH_SOURCE[0]%/*}" && pwd)"
@@ -23,11 +23,12 @@ source "$here/system-packages.sh"
 source "$here/node-modules.sh"
 source "$here/packages.sh"
 source "$here/mediasoup-worker.sh"
+source "$here/rist-batches.sh"
 source "$here/web-pages.sh"
 
 ready() {
   system_packages_ready "$mode" && node_modules_ready && packages_bundled && mediasoup_worker_ready &&
-    web_pages_ready
+    rist_batches_ready && web_pages_ready
 }
 
 ready && exit 0
@@ -42,4 +43,5 @@ system_packages_ready "$mode" || system_packages_install "$mode"
 node_modules_ready || node_modules_install
 packages_bundled || packages_bundle
 mediasoup_worker_ready || mediasoup_worker_provide
+rist_batches_ready || rist_batches_provide
 web_pages_ready || web_pages_build

@@ -1,0 +1,44 @@
+import test from 'ava'
+import { loadRist } from '../../../common/rist/librist.ts'
+import { BATCHED_RIST, loadBatchedRist } from '../../../sfu/ingress/batched-rist.ts'
+import { openImpairedLink } from '../../support/impaired-link.ts'
+import { listen, sendCounting } from '../../support/rist-bench.ts'
+import { until } from '../../support/until.ts'
+
+// Whatever holds for a receiver holds for one with batches. This registers all tests of that file here too.
+delete process.env.LANECAST_BATCHED_RIST
+const whyNot = loadBatchedRist()
+await import('./rist-receiver.test.ts')
+
+const received = () => Number(loadRist().batches?.received())
+
+test('librist is loaded with batches, and its packets come through them', async (t) => {
+  t.is(whyNot, null)
+  t.not(loadRist().batches, null, `set-up did not provide ${BATCHED_RIST}`)
+  const before = received()
+  await using receiver = await listen(2)
+  await using _sender = await sendCounting(receiver.ports)
+  await until(() => receiver.chunks.length > 100, 'data')
+  t.true(received() - before > 200)
+})
+
+test('packets of many sizes arrive byte for byte', async (t) => {
+  await using receiver = await listen(1)
+  await using link = await openImpairedLink({ targetPort: receiver.ports[0]! })
+  await using sender = await sendCounting([link.port])
+  await until(() => receiver.chunks.length > 20, 'data')
+  sender.pause()
+  const wanted = Array.from({ length: 300 }, (_, index) => {
+    const packet = Buffer.alloc(1 + ((index * 37) % 1316))
+    for (let at = 0; at < packet.length; at++) packet[at] = (at * 31 + index) & 0xff
+    return packet
+  })
+  const first = receiver.chunks.length
+  for (const packet of wanted) sender.sender.write(packet)
+  await until(() => receiver.chunks.at(-1)?.equals(wanted.at(-1)!) === true, 'the last packet')
+  const chunks = receiver.chunks.slice(first).filter((chunk) => chunk.length !== 7 * 188 || chunk[0] !== 0x47)
+  t.deepEqual(
+    chunks.map((chunk) => chunk.toString('hex')),
+    wanted.map((packet) => packet.toString('hex')),
+  )
+})
