@@ -19,6 +19,7 @@ export const MEDIA = [
  * answers to bounds of milliseconds. ava.alone.config.js runs them one at a time, after the others.
  */
 export const ALONE = [
+  'test/bench/fanout/fanout-side.test.ts',
   'test/common/supervision/child-watch.test.ts',
   'test/e2e/fallen-link.test.ts',
   'test/e2e/many-streams.test.ts',

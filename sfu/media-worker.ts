@@ -87,7 +87,10 @@ function create(batchedSends: boolean): { created: Promise<types.Worker>; child:
 function launcherEnv(batchedSends: boolean): Record<string, string> {
   const binary = workerBinary()
   const sends = workerSends(binary)
-  if (!batchedSends || !sends.batched) return { LANECAST_WORKER: binary }
-  const library = sends.library === null ? {} : { LANECAST_WORKER_LIBRARY: sends.library }
-  return { LANECAST_WORKER: binary, LANECAST_BATCHED_SENDS: 'on', ...library }
+  const batched = batchedSends && sends.batched
+  return {
+    LANECAST_WORKER: binary,
+    LANECAST_BATCHED_SENDS: batched ? 'on' : 'off',
+    LANECAST_WORKER_LIBRARY: (batched && sends.library) || '',
+  }
 }

@@ -1,4 +1,4 @@
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { workerBin } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
@@ -30,8 +30,12 @@ export type WorkerSends =
 export function workerSends(binary: string): WorkerSends {
   const proved = textOf(`${binary}.sends`)
   if (proved === 'linked') return { batched: true, library: null }
-  if (proved === 'loaded') return { batched: true, library: `${binary}.so` }
-  return { batched: false, why: proved ?? 'set-up has not proved them with this worker' }
+  if (proved !== 'loaded')
+    return { batched: false, why: proved ?? 'set-up has not proved them with this worker' }
+  const library = `${binary}.so`
+  return existsSync(library)
+    ? { batched: true, library }
+    : { batched: false, why: `${library} is gone: run \`npm run setup\`` }
 }
 
 function textOf(file: string): string | null {

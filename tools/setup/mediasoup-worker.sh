@@ -10,6 +10,7 @@ mediasoup_worker_ready() {
     return 0
   fi
   [[ -x "$worker" && -r "$worker.key" && -r "$worker.sends" ]] || return 1
+  [[ "$(<"$worker.sends")" != loaded || -r "$worker.so" ]] || return 1
   worker_key
   [[ "$(<"$worker.key")" == "$key" ]] && worker_starts "$worker"
 }

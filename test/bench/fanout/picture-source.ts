@@ -13,6 +13,9 @@ const KEYFRAME_START = Buffer.from([24, 0, 4, 0x67, 0x42, 0xe0, 0x1f, 0x04, 0x38
 const DELTA_START = Buffer.from([0x41])
 const KEYFRAME_EVERY = 60
 const IDLE_EVERY = 6
+/** Picture Loss Indication, version 2 without padding (RFC 4585 section 6.3.1). */
+const PSFB = 206
+const PLI = 0x81
 /** Header extensions of its packets, by the ids of a lane. */
 export const EXTENSIONS = {
   absCaptureTime: { uri: 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time', id: 13 },
@@ -43,11 +46,16 @@ export class PictureSource implements AsyncDisposable {
   readonly #startedAt = performance.now()
   #renditions: readonly RenditionTarget[] = []
   #picture = 0
+  /** A viewer waits for a keyframe, or missed one while the source stood still. */
+  #keyframeAsked = false
   #owed = new Map<number, number>()
 
   private constructor(socket: Socket) {
     this.#socket = socket
     this.#timer = setInterval(() => this.#catchUp(), 1000 / FPS / 2)
+    socket.on('message', (rtcp) => {
+      if (rtcp[1] === PSFB && rtcp[0] === PLI) this.#keyframeAsked = true
+    })
   }
 
   static async open(): Promise<PictureSource> {
@@ -72,7 +80,10 @@ export class PictureSource implements AsyncDisposable {
   #catchUp(): void {
     const due = Math.floor(((performance.now() - this.#startedAt) * FPS) / 1000)
     // After a pause it goes on, without catching up.
-    if (due - this.#picture > FPS) this.#picture = due - 1
+    if (due - this.#picture > FPS) {
+      this.#picture = due - 1
+      this.#keyframeAsked = true
+    }
     for (; this.#picture < due; this.#picture++)
       if (this.playing || this.#picture % IDLE_EVERY === 0) this.#sendPicture()
   }
@@ -87,6 +98,7 @@ export class PictureSource implements AsyncDisposable {
       for (let index = 0; index < packets; index++)
         this.#sendPacket(rendition, index === 0, index === packets - 1)
     }
+    this.#keyframeAsked = false
   }
 
   #sendReport({ ssrc, ...to }: RenditionTarget): void {
@@ -129,7 +141,8 @@ export class PictureSource implements AsyncDisposable {
     packet.writeUInt32BE(ssrc, 8)
     this.#writeExtensions(packet)
     this.#noise.copy(packet, HEADER_BYTES)
-    const start = first && this.#picture % KEYFRAME_EVERY === 0 ? KEYFRAME_START : DELTA_START
+    const start =
+      first && (this.#keyframeAsked || this.#picture % KEYFRAME_EVERY === 0) ? KEYFRAME_START : DELTA_START
     start.copy(packet, HEADER_BYTES)
     this.#send(packet, to)
   }

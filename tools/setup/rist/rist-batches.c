@@ -216,3 +216,39 @@ EXPORTED size_t rist_batches_read(void *context, uint8_t *out, size_t room) {
   }
   return at;
 }
+
+/** A function of the program's own allocator. */
+static void *of_program(const char *name) {
+  static void *program;
+  if (program == NULL) program = dlopen(NULL, RTLD_LAZY);
+  return dlsym(program, name);
+}
+
+/*
+ * With RTLD_DEEPBIND librist would take these four from libc, though the program may have an allocator of its own
+ * (LD_PRELOAD of jemalloc, say). What libc allocates for librist, as by asprintf(), is of the program's allocator: librist
+ * must free it there. Libraries that start before this one call them, too, so each finds its function itself.
+ */
+EXPORTED void *malloc(size_t bytes) {
+  static void *(*program)(size_t);
+  if (program == NULL) program = (void *(*)(size_t))of_program("malloc");
+  return program(bytes);
+}
+
+EXPORTED void free(void *memory) {
+  static void (*program)(void *);
+  if (program == NULL) program = (void (*)(void *))of_program("free");
+  program(memory);
+}
+
+EXPORTED void *calloc(size_t count, size_t bytes) {
+  static void *(*program)(size_t, size_t);
+  if (program == NULL) program = (void *(*)(size_t, size_t))of_program("calloc");
+  return program(count, bytes);
+}
+
+EXPORTED void *realloc(void *memory, size_t bytes) {
+  static void *(*program)(void *, size_t);
+  if (program == NULL) program = (void *(*)(void *, size_t))of_program("realloc");
+  return program(memory, bytes);
+}

@@ -174,7 +174,10 @@ static bool join_message(int16_t slot, int16_t to) {
 /** Makes messages of the packets of a queue. Returns their number. The order of each destination stays. */
 static int16_t make_messages(const struct queue *queue) {
   int16_t count = 0;
-  stamp++;
+  if (++stamp == 0) {
+    memset(buckets, 0, sizeof buckets);
+    stamp = 1;
+  }
   for (int16_t slot = queue->first; slot != NONE; slot = slots[slot].next) {
     slots[slot].next_segment = NONE;
     const struct sockaddr_in6 *to = &slots[slot].to;
@@ -418,7 +421,8 @@ __attribute__((destructor)) static void end(void) {
 EXPORTED ssize_t sendmsg(int socket, const struct msghdr *message, int flags) {
   const size_t bytes = batchable(socket, message, flags);
   if (bytes > 0) {
-    if (free_slot == NONE) flush_all();
+    // Full sockets are tried by the loop: each packet of the others would pay for it here.
+    if (free_slot == NONE && waiting_count > full_count) flush_all();
     if (free_slot != NONE && !queues[socket].full) {
       keep(socket, message, bytes);
       return (ssize_t)bytes;
