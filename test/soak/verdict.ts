@@ -5,6 +5,13 @@ import { type Measured, QUANTITY_NAMES, type Reading, type Sample } from './meas
 type Bound = (baseline: number) => number
 
 /**
+ * A worker keeps the pipe to each other worker, and to its relay process, once something went through it, until the worker
+ * ends. How many there are goes by what happened since the last kill, not by how much: of two workers, two pipes with two
+ * ends each, and two relays.
+ */
+const KEPT_PIPES = 6
+
+/**
  * Memory has room for what a longer life costs (caches, fragmentation), and none for what grows by what happens:
  * thousands of joins would be hundreds of MB. What is counted has room for what comes and goes by itself.
  */
@@ -19,7 +26,7 @@ export const BOUNDS: Readonly<Record<keyof Measured, Bound>> = {
   processes: (count) => count + 1,
   timers: (count) => count + 12,
   handles: (count) => count + 8,
-  transports: (count) => count,
+  transports: (count) => count + KEPT_PIPES,
   consumers: (count) => count,
   viewers: (count) => count,
   connections: (count) => count,
