@@ -160,9 +160,12 @@ export class Publisher implements StreamSource {
     return { video, audio }
   }
 
-  /** Takes a new ceiling while it runs. */
+  /** Takes a new ceiling while it runs. A transport that closes meanwhile, as when its worker dies, needs none. */
   async bound(abr: Abr): Promise<void> {
-    await this.end.transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
+    const { transport } = this.end
+    await transport.setMaxIncomingBitrate(abr.max_kbps * 1000).catch((error) => {
+      if (!transport.closed) throw error
+    })
   }
 
   /**

@@ -162,3 +162,16 @@ const video = (mimeType: string, payloadType: number) => ({
   encodings: [{ ssrc: 2 }],
   rtcp: { cname: 'test' },
 })
+
+test.serial('a new ceiling is no fault where the worker dies meanwhile', async (t) => {
+  await until(() => slotOf(1) !== undefined, 'the worker is up')
+  await using stream = openStream(1)
+  const listener = noteLost()
+  const publisher = await Publisher.open(stream, ABR, listener)
+  const { pid } = slotOf(1)!.worker
+  process.kill(pid, 'SIGSTOP')
+  const bounding = publisher.bound({ ...ABR, max_kbps: 3000 })
+  process.kill(pid, 'SIGKILL')
+  await t.notThrowsAsync(bounding)
+  await until(() => listener.lost.length === 1, 'the publisher hears of it')
+})
