@@ -7,12 +7,6 @@ import type { ChildWatch } from '../common/supervision/child-watch.ts'
 import { workerBinary, workerSends } from './worker-binary.ts'
 
 const LAUNCHER = join(import.meta.dirname, 'worker-launcher.sh')
-/**
- * libwebrtc's bandwidth estimation runs on a timer of each viewer: every 5 ms by default, because in a browser its pacer
- * sends media at that pace. mediasoup paces probes alone, which have times of their own, so every 25 ms will do, the interval
- * that goog_cc asks for. The first trial is mediasoup's default.
- */
-const FIELD_TRIALS = 'WebRTC-Bwe-AlrLimitedBackoff/Enabled/WebRTC-Pacer-MinPacketLimitMs/25/'
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 /**
@@ -71,7 +65,6 @@ function create(batchedSends: boolean): { created: Promise<types.Worker>; child:
       workerBin: LAUNCHER,
       logLevel: 'warn',
       logTags: ['ice', 'dtls', 'rtp', 'srtp', 'rtcp'],
-      libwebrtcFieldTrials: FIELD_TRIALS,
     })
     for (const [index, signal] of SIGNALS.entries())
       for (const listener of process.listeners(signal))
