@@ -8,7 +8,6 @@ export const MEDIA = [
   'test/sfu/lane/lane.test.ts',
   'test/sfu/ingress/{rist,audio,ingress}*.test.ts',
   'test/{agent,common,signaling,support,web,docs}/**/*.test.ts',
-  'test/bench/fanout/fanout-side.test.ts',
   'test/server/hub.test.ts',
   'test/server/several-hubs.test.ts',
   'test/server/flows/**/*.test.ts',
@@ -35,5 +34,5 @@ export default {
   // What each process of a test loads was compiled by the one before.
   environmentVariables: { NODE_COMPILE_CACHE: join(import.meta.dirname, '.cache/compile') },
   require: ['./test/support/file-ends.ts'],
-  files: ['test/**/*.test.ts', ...MEDIA.map((pattern) => `!${pattern}`)],
+  files: ['test/**/*.test.ts', ...[...MEDIA, ...ALONE].map((pattern) => `!${pattern}`)],
 }

@@ -87,13 +87,13 @@ export class RecordingViewer implements AsyncDisposable {
 
   /** RTP, RTCP, DTLS and STUN are told apart by their first bytes (RFC 7983, RFC 5761). */
   #receive(datagram: Buffer): void {
-    const [first, second] = datagram as unknown as [number, number]
+    const first = datagram[0]!
     if (first < 4) {
       this.#handshake ??= this.#dtls.connect((flight) => this.#socket.send(flight))
     } else if (first >= 20 && first <= 63) {
       this.#handshake?.receive(datagram)
       if (this.#handshake?.done && this.#srtp === null) this.#useKeys(this.#handshake)
-    } else if (first >= 128 && first <= 191 && !(second >= 192 && second <= 223) && this.#srtp !== null) {
+    } else if (first >= 128 && first <= 191 && !isRtcp(datagram) && this.#srtp !== null) {
       this.#record(datagram, this.#srtp)
     }
   }
@@ -121,6 +121,8 @@ export class RecordingViewer implements AsyncDisposable {
     this.#srtcp = new SrtcpSession({ keys, profile: ProtectionProfileAeadAes128Gcm })
   }
 }
+
+const isRtcp = (datagram: Buffer): boolean => datagram[1]! >= 192 && datagram[1]! <= 223
 
 /** Of an RTP packet with its extensions (RFC 3550 section 5.1; there are no contributing sources here). */
 const headerBytes = (packet: Buffer): number =>

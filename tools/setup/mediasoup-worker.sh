@@ -102,12 +102,7 @@ worker_sends_find() {
   if [[ "$(<"$built.txt")" == 'mediasoup prebuilt' ]]; then
     how=loaded
     has_command cc || ! can_be_root || (missing=(gcc libc6-dev) && install_missing) || true
-    if has_command cc; then
-      cc -std=c11 -O2 -shared -fPIC -fvisibility=hidden -o "$worker.so" "$here/worker/shims/batched-sends.c" ||
-        why='the library for batches does not compile'
-    else
-      why='there is no C compiler: install gcc and libc6-dev, remove node_modules/.lanecast, and run set-up again'
-    fi
+    why="$(compile_library "$here/worker/shims/batched-sends.c" "$worker.so")" && why=''
   fi
   if [[ -z "$why" ]] && why="$(worker_sends_prove "$how" 2>&1)"; then
     printf '%s\n' "$how" >"$worker.sends"

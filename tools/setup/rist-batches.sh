@@ -26,9 +26,7 @@ rist_batches_key() {
 rist_batches_provide() {
   local why=''
   rm -f "$rist_batches"
-  if ! has_command cc; then
-    why='there is no C compiler: install gcc and libc6-dev, remove node_modules/.lanecast, and run set-up again'
-  elif ! why="$(rist_batches_compile 2>&1)" || ! why="$(rist_batches_prove 2>&1)"; then
+  if ! why="$(rist_batches_compile)" || ! why="$(rist_batches_prove 2>&1)"; then
     why="${why:-unknown}"
   else
     why=''
@@ -41,8 +39,7 @@ rist_batches_provide() {
 }
 
 rist_batches_compile() {
-  cc -std=c11 -O2 -shared -fPIC -fvisibility=hidden -o "$rist_batches.partial" "$here/rist/rist-batches.c" \
-    -Wl,--no-as-needed -l:librist.so.4
+  compile_library "$here/rist/rist-batches.c" "$rist_batches.partial" -Wl,--no-as-needed -l:librist.so.4
 }
 
 rist_batches_prove() {

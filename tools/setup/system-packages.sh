@@ -50,6 +50,15 @@ find_missing_for_build() {
   has_file /usr/include/absl/base/config.h || missing+=(libabsl-dev)
 }
 
+# compile_library <source> <library> [linker's arguments...]: says why where it can not be had.
+compile_library() {
+  if ! has_command cc; then
+    echo 'there is no C compiler: install gcc and libc6-dev, remove node_modules/.lanecast, and run set-up again'
+    return 1
+  fi
+  cc -std=c11 -O2 -shared -fPIC -fvisibility=hidden -o "$2" "$1" "${@:3}" 2>&1
+}
+
 has_command() {
   command -v "$1" >/dev/null
 }

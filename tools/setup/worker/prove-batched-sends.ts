@@ -12,6 +12,7 @@ import { createWorker, type types } from 'mediasoup'
  * `node prove-batched-sends.ts <worker>`, with the shim in LANECAST_WORKER_LIBRARY where it is not linked in. Ends with
  * 0 when it does, else with 1 and a line on stderr that says why.
  */
+
 /** Each packet goes to all consumers in one turn of the worker's loop. */
 const PACKETS = 20
 const CONSUMERS = 8
