@@ -1,12 +1,12 @@
 import { CodedError } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
+import { isPortFree } from '../common/net/udp-socket.ts'
 import { ChildWatch } from '../common/supervision/child-watch.ts'
 import { StartGate } from '../common/supervision/start-gate.ts'
 import { FieldSource, type FieldSourceSpec } from './field-source.ts'
 import { PortRange } from './ingress/port-range.ts'
 import { Relays } from './relay/relays.ts'
 import { Stream, type StreamDependencies, type StreamSpec } from './stream.ts'
-import { isPortFree } from './udp-socket.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 export interface RegistryPorts {

@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   signaling: ['common', 'common/wire', 'policy', 'sfu'],
   turn: ['common', 'common/wire'],
   agent: ['common', 'common/wire'],
-  server: ['common', 'common/wire', 'policy', 'sfu', 'sfu/ingress', 'signaling'],
+  server: ['common', 'common/wire', 'policy', 'sfu', 'sfu/ingress', 'signaling', 'turn'],
   web: ['common/wire', 'signaling/client'],
 }
 

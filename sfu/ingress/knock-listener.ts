@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import koffi from 'koffi'
+import { UdpSocket } from '../../common/net/udp-socket.ts'
 import { attachSocketFilter } from '../../common/rist/libc.ts'
-import { UdpSocket } from '../udp-socket.ts'
 import {
   GARBAGE_BYTES,
   GARBAGE_SAMPLE,

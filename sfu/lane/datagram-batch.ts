@@ -1,27 +1,10 @@
-import { constants } from 'node:os'
 import koffi from 'koffi'
-
-const { EAGAIN, EINTR } = constants.errno
+import { IOVEC, MMSGHDR, type SendMany, sendAll } from '../../common/net/message-layout.ts'
 
 /** Most datagrams of one batch. A picture of 6 Mb/s has about 25, a keyframe somewhat more. */
 export const BATCH_DATAGRAMS = 64
 /** Largest datagram of a batch. Ours have at most 1400 bytes (lane-outputs.ts). */
 export const DATAGRAM_BYTES = 1500
-
-/**
- * The structures of sendmmsg(2) as recv(2) and readv(2) declare them, laid out as on every 64-bit Linux (x86-64 and
- * arm64 are the same and little-endian): pointers and `size_t` have 8 bytes and start at a multiple of 8.
- *
- * - `struct iovec { void *iov_base; size_t iov_len; }`
- * - `struct msghdr { void *msg_name; socklen_t msg_namelen; struct iovec *msg_iov; size_t msg_iovlen;
- *   void *msg_control; size_t msg_controllen; int msg_flags; }`, 56 bytes
- * - `struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; }`
- */
-const IOVEC = { size: 16, base: 0, length: 8 } as const
-const MMSGHDR = { size: 64, iovecs: 16, iovecCount: 24 } as const
-
-/** sendmmsg(2) on a connected socket: the number of messages sent from this address on, at most `count`, or -errno. */
-export type SendMany = (messages: number, count: number) => number
 
 /**
  * Datagrams that wait to be sent by one system call. All memory and all pointers are laid out once. A datagram costs a
@@ -65,26 +48,10 @@ export class DatagramBatch {
     this.#words[(index * IOVEC.size + IOVEC.length) / Uint32Array.BYTES_PER_ELEMENT] = datagram.length
   }
 
-  /**
-   * Sends all in order and is empty then. What fails is tried once more: an ICMP answer to an earlier datagram shows as
-   * the ECONNREFUSED of a later one, which was not sent then (udp(7)). A datagram that fails twice is left out, and all
-   * that are behind it too when the kernel has no room (EAGAIN): they are lost as on a network.
-   */
+  /** Sends all in order, as {@link sendAll} says, and is empty then. */
   flush(send: SendMany): void {
     const count = this.#count
     this.#count = 0
-    let retrying = false
-    for (let index = 0; index < count; ) {
-      const sent = send(this.#messagesAt + index * MMSGHDR.size, count - index)
-      if (sent > 0) {
-        index += sent
-        retrying = false
-      } else if (!retrying) retrying = sent !== -EINTR
-      else if (sent === -EAGAIN) return
-      else if (sent !== -EINTR) {
-        index += 1
-        retrying = false
-      }
-    }
+    sendAll(this.#messagesAt, count, send)
   }
 }

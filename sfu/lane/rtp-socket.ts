@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import koffi from 'koffi'
-import { UdpSocket } from '../udp-socket.ts'
+import { UdpSocket } from '../../common/net/udp-socket.ts'
 import { DATAGRAM_BYTES, DatagramBatch } from './datagram-batch.ts'
 
 /** Room for a burst while the worker, or this process, is busy; the kernel caps it at its own limit. */

@@ -9,7 +9,7 @@ import {
   saltLength,
   type Transport,
 } from 'werift'
-import { UdpSocket } from '../../../sfu/udp-socket.ts'
+import { UdpSocket } from '../../../common/net/udp-socket.ts'
 import { bindingRequest, bindingResponse, isBindingRequest } from '../../support/stun-binding.ts'
 import type { ArrivalJitter } from './arrival-jitter.ts'
 import { noteArrivals } from './datagram-reader.ts'

@@ -1,4 +1,5 @@
 import koffi from 'koffi'
+import { IOVEC, MMSGHDR } from '../../../common/net/message-layout.ts'
 
 const libc = koffi.load('libc.so.6')
 const recvmmsg = libc.func(
@@ -16,12 +17,7 @@ const MSG_DONTWAIT = 0x40
 /** A socket is read with one system call a picture: at 2.5 Mb/s a picture has 9 or 10 packets. */
 const AT_ONCE = 32
 const DATAGRAM_BYTES = 2048
-/**
- * `struct mmsghdr` and `struct iovec` as sfu/lane/datagram-batch.ts has them. A control message is a header of 16 bytes and
- * a `struct timespec`, cmsg(3).
- */
-const IOVEC = { size: 16, base: 0, length: 8 } as const
-const MMSGHDR = { size: 64, iovecs: 16, iovecCount: 24, control: 32, controlBytes: 40, bytes: 56 } as const
+/** A control message is a header of 16 bytes and a `struct timespec`, cmsg(3). */
 const CONTROL = { size: 64, seconds: 16, nanoseconds: 24 } as const
 
 /** Asks the kernel to note when each datagram of a socket arrives. */

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import test from 'ava'
-import { UdpSocket } from '../../../sfu/udp-socket.ts'
+import { UdpSocket } from '../../../common/net/udp-socket.ts'
 import { coreTimes, droppedDatagrams, idleShare } from './kernel-counts.ts'
 
 const STAT = (idle: number) =>

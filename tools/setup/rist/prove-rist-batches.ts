@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BondedSender } from '../../../agent/bonded-sender.ts'
+import { isPortFree } from '../../../common/net/udp-socket.ts'
 import { loadRist } from '../../../common/rist/librist.ts'
 import { RistReceiver } from '../../../sfu/ingress/rist-receiver.ts'
-import { isPortFree } from '../../../sfu/udp-socket.ts'
 
 /**
  * Proves a compiled rist-batches.c on this machine: `node prove-rist-batches.ts <library>`. An encrypted and authenticated

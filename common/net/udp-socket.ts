@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
-import { messageOf } from '../common/errors.ts'
+import { messageOf } from '../errors.ts'
 
 const libc = koffi.load('libc.so.6')
 
@@ -14,8 +14,11 @@ const SOCK_DGRAM = 2
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
+const MSG_DONTWAIT = 0x40
 const SO_SNDBUF = 7
 const SO_RCVBUF = 8
+const IPPROTO_IPV6 = 41
+const IPV6_V6ONLY = 26
 /** `struct sockaddr_in`, ip(7): family in the machine's byte order, then port and address in the network's. */
 const ADDRESS = { size: 16, family: 0, port: 2, ip: 4 } as const
 /** `struct sockaddr_in6`, ipv6(7). */
@@ -33,6 +36,10 @@ const sendmmsg = libc.func('int sendmmsg(int fd, uintptr_t messages, unsigned in
 const recvfrom = libc.func(
   'int64_t recvfrom(int fd, void *bytes, size_t length, int flags, void *address, _Inout_ uint32_t *addressLength)',
 )
+const recvmmsg = libc.func(
+  'int recvmmsg(int fd, uintptr_t messages, unsigned int count, int flags, void *timeout)',
+)
+const getsockname = libc.func('int getsockname(int fd, void *address, _Inout_ uint32_t *length)')
 const recv = libc.func('int64_t recv(int fd, void *bytes, size_t length, int flags)')
 
 /** Whether nobody else has a UDP port. What else may be wrong with the address is told to whoever opens the port. */
@@ -59,14 +66,15 @@ export class UdpSocket implements Disposable {
   }
 
   /**
-   * @param port 1 to 65535: a port that the kernel chose would be lost by {@link disconnect}
-   * @param buffers in bytes, capped by the kernel as socket(7) says
+   * @param port 1 to 65535; 0 for any, which {@link disconnect} would lose
+   * @param options buffers in bytes, capped by the kernel as socket(7) says; `onlyIpv6` leaves the port of the same number
+   *   to a socket of IPv4, where `ip` is `::`
    * @throws Error that names call, reason and address, such as `bind EADDRINUSE 127.0.0.1:5004`
    */
   static open(
     ip: string,
     port: number,
-    buffers: { readonly send?: number; readonly receive?: number },
+    options: { readonly send?: number; readonly receive?: number; readonly onlyIpv6?: boolean },
   ): UdpSocket {
     const family = isIPv6(ip) ? 6 : 4
     const domain = family === 6 ? AF_INET6 : AF_INET
@@ -75,15 +83,13 @@ export class UdpSocket implements Disposable {
     const opened = new UdpSocket(descriptor, family)
     try {
       for (const [option, size] of [
-        [SO_SNDBUF, buffers.send],
-        [SO_RCVBUF, buffers.receive],
+        [SO_SNDBUF, options.send],
+        [SO_RCVBUF, options.receive],
       ] as const) {
         if (size === undefined) continue
-        const bytes = Buffer.alloc(4)
-        bytes.writeInt32LE(size)
-        if (setsockopt(descriptor, SOL_SOCKET, option, bytes, bytes.length) !== 0)
-          throw systemError('setsockopt')
+        opened.set(SOL_SOCKET, option, size)
       }
+      if (family === 6 && options.onlyIpv6) opened.set(IPPROTO_IPV6, IPV6_V6ONLY, 1)
       const address = addressOf(ip, port)
       if (bind(descriptor, address, address.length) !== 0) throw systemError('bind', ip, port)
       return opened
@@ -96,6 +102,21 @@ export class UdpSocket implements Disposable {
   /** For watching only; -1 once the socket is closed. */
   get descriptor(): number {
     return this.#descriptor
+  }
+
+  /** The port that the socket is bound to, also where the kernel chose it. */
+  get port(): number {
+    const address = Buffer.alloc(ADDRESS6.size)
+    if (getsockname(this.#descriptor, address, [address.length]) !== 0) throw systemError('getsockname')
+    return address.readUInt16BE(ADDRESS.port)
+  }
+
+  /** Sets an option of whole numbers, setsockopt(2). @throws Error such as `setsockopt EINVAL` */
+  set(level: number, option: number, value: number): void {
+    const bytes = Buffer.alloc(4)
+    bytes.writeInt32LE(value)
+    if (setsockopt(this.#descriptor, level, option, bytes, bytes.length) !== 0)
+      throw systemError('setsockopt')
   }
 
   /**
@@ -127,6 +148,15 @@ export class UdpSocket implements Disposable {
    */
   sendMany(messages: number, count: number): number {
     return resultOf(sendmmsg(this.#descriptor, messages, count, 0))
+  }
+
+  /**
+   * recvmmsg(2): reads what waits.
+   * @param messages as for {@link sendMany}; the kernel fills them in
+   * @returns the number read, or the negated errno (EAGAIN: none waits)
+   */
+  receiveMany(messages: number, count: number): number {
+    return resultOf(recvmmsg(this.#descriptor, messages, count, MSG_DONTWAIT, null))
   }
 
   /** Reads one datagram into `buffer`, cut to its size. @returns bytes, or the negated errno (EAGAIN: none waits) */

@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto'
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Endpoint } from '../../turn/endpoint.ts'
+import { Frames } from '../../turn/frames.ts'
+import { type Integrity, integrityOf, longTermKey, proves } from '../../turn/stun/integrity.ts'
+import { readXorAddress } from '../../turn/stun/stun-address.ts'
+import { StunMessage } from '../../turn/stun/stun-message.ts'
+import { ATTRIBUTE, CLASS, METHOD } from '../../turn/stun/stun-types.ts'
+import { StunWriter } from '../../turn/stun/stun-writer.ts'
+
+/** No answer within this is none. */
+const ANSWER_MS = 1000
+
+export interface TurnUserOptions {
+  readonly username: string
+  readonly password: string
+}
+
+/** What arrived from a peer. */
+export interface FromPeer {
+  readonly peer: string | null
+  readonly channel: number | null
+  readonly data: Buffer
+}
+
+type Wire = { readonly send: (bytes: Uint8Array) => void; readonly close: () => Promise<void> }
+
+/** A TURN client that does what it is told, right or wrong. One 5-tuple. */
+export class TurnClient implements AsyncDisposable {
+  realm = ''
+  nonce = ''
+  /** Of answers with a key, whether their proof was right. */
+  unproved = 0
+  readonly received: FromPeer[] = []
+  /** Everything that arrived, frame by frame. */
+  readonly frames: Buffer[] = []
+  /** Whether the server closed the connection. */
+  closed = false
+  #wire!: Wire
+  readonly #waiting = new Map<string, (message: StunMessage) => void>()
+  readonly #user: TurnUserOptions | null
+  #integrity: Integrity = 'sha1'
+
+  private constructor(user: TurnUserOptions | null) {
+    this.#user = user
+  }
+
+  static async udp(
+    { ip, port }: { ip: string; port: number },
+    user: TurnUserOptions | null = null,
+  ): Promise<TurnClient> {
+    const client = new TurnClient(user)
+    const socket: UdpSocket = createSocket(ip.includes(':') ? 'udp6' : 'udp4')
+    socket.on('message', (bytes) => client.#heard(bytes))
+    socket.on('error', () => {})
+    await new Promise<void>((resolve) => socket.connect(port, ip, resolve))
+    client.#wire = {
+      send: (bytes) => socket.send(bytes),
+      close: () => new Promise((resolve) => socket.close(() => resolve())),
+    }
+    return client
+  }
+
+  static async tcp(
+    { ip, port }: { ip: string; port: number },
+    user: TurnUserOptions | null = null,
+    secure = false,
+  ): Promise<TurnClient> {
+    const client = new TurnClient(user)
+    const socket: Socket = secure
+      ? connectTls({ host: ip, port, rejectUnauthorized: false, ALPNProtocols: ['stun.turn'] })
+      : connectTcp({ host: ip, port, noDelay: true })
+    const frames = new Frames()
+    const hear = (frame: Buffer): true => {
+      client.#heard(Buffer.from(frame))
+      return true
+    }
+    socket.on('data', (chunk: Buffer) => frames.read(chunk, hear))
+    socket.on('error', () => {})
+    socket.once('close', () => {
+      client.closed = true
+    })
+    await once(socket, secure ? 'secureConnect' : 'connect')
+    client.#wire = {
+      send: (bytes) => socket.write(bytes),
+      close: async () => {
+        if (socket.closed) return
+        socket.destroy()
+        await once(socket, 'close')
+      },
+    }
+    return client
+  }
+
+  /** Proves requests so from now on. */
+  use(integrity: Integrity): this {
+    this.#integrity = integrity
+    return this
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#wire.send(bytes)
+  }
+
+  /** A request with the attributes that `fill` adds and, with a realm, the proof. @returns null without an answer */
+  async request(method: number, fill: (writer: StunWriter) => void = () => {}): Promise<StunMessage | null> {
+    const transaction = randomBytes(12)
+    return this.exchange(this.write(method, fill, transaction), transaction)
+  }
+
+  /** Sends bytes, and resolves with the answer of this transaction. */
+  async exchange(bytes: Uint8Array, transaction: Buffer): Promise<StunMessage | null> {
+    const answer = Promise.withResolvers<StunMessage | null>()
+    const key = transaction.toString('hex')
+    this.#waiting.set(key, answer.resolve)
+    this.#wire.send(bytes)
+    const timer = setTimeout(() => answer.resolve(null), ANSWER_MS)
+    const message = await answer.promise
+    clearTimeout(timer)
+    this.#waiting.delete(key)
+    if (message && this.realm && integrityOf(message) && !proves(message, integrityOf(message)!, this.key))
+      this.unproved += 1
+    return message
+  }
+
+  write(method: number, fill: (writer: StunWriter) => void, transaction: Buffer = randomBytes(12)): Buffer {
+    const bytes = Buffer.alloc(2048)
+    const writer = new StunWriter(bytes, 0, method, transaction)
+    fill(writer)
+    if (this.#user && this.realm && (method & CLASS.mask) === CLASS.request) {
+      writer.text(ATTRIBUTE.username, this.#user.username)
+      writer.text(ATTRIBUTE.realm, this.realm).text(ATTRIBUTE.nonce, this.nonce)
+      writer.integrity(this.#integrity, this.key)
+    }
+    return bytes.subarray(0, writer.length)
+  }
+
+  get key(): Buffer {
+    return longTermKey('md5', this.#user?.username ?? '', this.realm, this.#user?.password ?? '')
+  }
+
+  /** Asks without proof, and keeps realm and nonce of the 401. */
+  async challenge(): Promise<StunMessage | null> {
+    const answer = await this.request(METHOD.allocate, udpTransport)
+    if (answer) this.learn(answer)
+    return answer
+  }
+
+  learn(answer: StunMessage): void {
+    this.realm = answer.text(ATTRIBUTE.realm) ?? this.realm
+    this.nonce = answer.text(ATTRIBUTE.nonce) ?? this.nonce
+  }
+
+  /** The whole way to an allocation. @returns its relayed address @throws with the error's code */
+  async allocate(fill: (writer: StunWriter) => void = () => {}): Promise<Endpoint> {
+    await this.challenge()
+    const answer = await this.request(METHOD.allocate, (writer) => {
+      udpTransport(writer)
+      fill(writer)
+    })
+    if (codeOf(answer) !== 0) throw new Error(`allocate: ${codeOf(answer)}`)
+    return addressOf(answer!, ATTRIBUTE.xorRelayedAddress)!
+  }
+
+  permit(...peers: readonly Endpoint[]): Promise<StunMessage | null> {
+    return this.request(METHOD.createPermission, (writer) => {
+      for (const peer of peers) writer.address(ATTRIBUTE.xorPeerAddress, peer)
+    })
+  }
+
+  bind(channel: number, peer: Endpoint): Promise<StunMessage | null> {
+    return this.request(METHOD.channelBind, (writer) =>
+      writer.uint32(ATTRIBUTE.channelNumber, channel * 65_536).address(ATTRIBUTE.xorPeerAddress, peer),
+    )
+  }
+
+  refresh(lifetime: number): Promise<StunMessage | null> {
+    return this.request(METHOD.refresh, (writer) => writer.uint32(ATTRIBUTE.lifetime, lifetime))
+  }
+
+  send(peer: Endpoint, data: Uint8Array, fill: (writer: StunWriter) => void = () => {}): void {
+    const write = (writer: StunWriter) => {
+      writer.address(ATTRIBUTE.xorPeerAddress, peer)
+      fill(writer)
+      writer.add(ATTRIBUTE.data, data)
+    }
+    this.#wire.send(this.write(METHOD.send | CLASS.indication, write))
+  }
+
+  sendChannel(channel: number, data: Uint8Array): void {
+    this.#wire.send(channelData(channel, data))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#wire.close()
+  }
+
+  #heard(bytes: Buffer): void {
+    this.frames.push(bytes)
+    if (bytes.length >= 4 && (bytes[0]! & 0xc0) === 0x40) {
+      const data = bytes.subarray(4, 4 + bytes.readUInt16BE(2))
+      this.received.push({ peer: null, channel: bytes.readUInt16BE(0), data })
+      return
+    }
+    const message = StunMessage.read(bytes, 0, bytes.length)
+    if (!message) return
+    if (message.class !== CLASS.indication)
+      return this.#waiting.get(message.transaction.toString('hex'))?.(message)
+    const peer = addressOf(message, ATTRIBUTE.xorPeerAddress)
+    const data = message.value(ATTRIBUTE.data)
+    if (peer && data) this.received.push({ peer: peer.toString(), channel: null, data })
+  }
+}
+
+export function udpTransport(writer: StunWriter): void {
+  writer.add(ATTRIBUTE.requestedTransport, Buffer.of(17, 0, 0, 0))
+}
+
+/** Padded, as streams need it, and UDP allows. */
+export function channelData(channel: number, data: Uint8Array): Buffer {
+  const frame = Buffer.alloc(4 + Math.ceil(data.length / 4) * 4)
+  frame.writeUInt16BE(channel, 0)
+  frame.writeUInt16BE(data.length, 2)
+  frame.set(data, 4)
+  return frame
+}
+
+/** Code of an error, 0 for success, -1 without an answer. */
+export function codeOf(answer: StunMessage | null): number {
+  if (!answer) return -1
+  const value = answer.value(ATTRIBUTE.errorCode)
+  return value ? value[2]! * 100 + value[3]! : answer.class === CLASS.success ? 0 : -1
+}
+
+export function addressOf(message: StunMessage, type: number): Endpoint | null {
+  const found = message.find(type)
+  return found ? readXorAddress(message.bytes, message.start, found.at, found.length) : null
+}

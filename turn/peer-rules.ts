@@ -1,0 +1,59 @@
+import { BlockList, isIPv4 } from 'node:net'
+import type { TurnPeers } from '../common/wire/turn-ipc.ts'
+
+/**
+ * Addresses that nobody is relayed to unless they are the hub's own: IANA's special-purpose registries (RFC 6890), and
+ * every form of IPv6 that stands for an IPv4 address, which could be any of the former.
+ */
+const SPECIAL = [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
+  ...['192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15'],
+  ...['198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
+  // Unspecified, loopback, IPv4-compatible and IPv4-mapped.
+  ...['::/96', '::ffff:0:0/96', '::ffff:0:0:0/96'],
+  // NAT64, of the well-known and the local prefix; discard-only; Teredo and others of 2001::/23; documentation; 6to4.
+  ...['64:ff9b::/96', '64:ff9b:1::/48', '100::/64', '2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'],
+  // Segment routing; unique local; link-local; site-local; multicast.
+  ...['5f00::/16', 'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
+]
+
+/** Whom clients may reach: nobody but the hub, unless the operator says more. So the server is no open relay. */
+export class PeerRules {
+  readonly #deny: Networks
+  readonly #own: Networks
+  readonly #special = new Networks(SPECIAL)
+  readonly #allow: Networks
+
+  constructor({ own, allow, deny }: TurnPeers) {
+    this.#deny = new Networks(deny)
+    this.#own = new Networks(own)
+    this.#allow = new Networks(allow)
+  }
+
+  /** @param ip as node:net takes it, without a zone */
+  allows(ip: string): boolean {
+    if (this.#deny.has(ip)) return false
+    if (this.#own.has(ip)) return true
+    return !this.#special.has(ip) && this.#allow.has(ip)
+  }
+}
+
+/** A list for each family: one list of both would take `::ffff:10.0.0.1` for an address of IPv4. */
+class Networks {
+  readonly #four = new BlockList()
+  readonly #six = new BlockList()
+
+  constructor(networks: readonly string[]) {
+    for (const network of networks) {
+      const [address = '', bits] = network.split('/')
+      const [list, family, most] = isIPv4(address)
+        ? ([this.#four, 'ipv4', 32] as const)
+        : ([this.#six, 'ipv6', 128] as const)
+      list.addSubnet(address, bits === undefined ? most : Number(bits), family)
+    }
+  }
+
+  has(ip: string): boolean {
+    return isIPv4(ip) ? this.#four.check(ip, 'ipv4') : this.#six.check(ip, 'ipv6')
+  }
+}

@@ -1,0 +1,49 @@
+import type { Allocation, Client } from './allocation.ts'
+import type { Allocations, Quota } from './allocations.ts'
+import type { Proved } from './authentication.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { PeerRules } from './peer-rules.ts'
+import type { RelayPorts } from './relay-ports.ts'
+import type { Reservations } from './reservations.ts'
+import type { StunMessage } from './stun/stun-message.ts'
+import type { StunError } from './stun/stun-types.ts'
+import type { StunWriter } from './stun/stun-writer.ts'
+
+/** A request of somebody who proved who they are. */
+export interface Request {
+  readonly message: StunMessage
+  readonly client: Client
+  readonly proved: Proved
+}
+
+/** What the methods work on. */
+export interface Desk {
+  readonly allocations: Allocations
+  readonly ports: RelayPorts
+  readonly reservations: Reservations
+  readonly rules: PeerRules
+  /** Whether a peer is this server: packets would go round in circles. */
+  isOurs(peer: Endpoint): boolean
+  /** Watches a new allocation's socket. */
+  began(allocation: Allocation): void
+}
+
+/** Why a request is refused, for counters and the audit trail. */
+export type Refusal =
+  | 'malformed'
+  | 'unknown_attribute'
+  | 'no_allocation'
+  | 'allocation_exists'
+  | 'wrong_user'
+  | 'transport'
+  | 'family'
+  | 'peer'
+  | 'no_port'
+  /** The allocation has as many permissions or channels as it may have. */
+  | 'full'
+  | `quota_${Quota}`
+
+/** What a method answers. An error has its reason for the operator. */
+export type Reply =
+  | { readonly error: StunError; readonly refusal: Refusal }
+  | { readonly success: (writer: StunWriter) => void }

@@ -1,0 +1,99 @@
+import type { Socket } from 'node:net'
+import type { Allocation, Client } from './allocation.ts'
+import { Endpoint } from './endpoint.ts'
+import { Frames } from './frames.ts'
+import type { Flushed, Packets } from './packets.ts'
+
+/**
+ * Most bytes that wait for a client that reads slowly, 0.4 s of 5 Mb/s. Further packets are dropped, as UDP would: late
+ * media is worth nothing.
+ */
+export const MAX_QUEUED_BYTES = 256 * 1024
+/** How long a connection may take for a frame that it has begun, and stay without an allocation, ms. */
+export const FRAME_MS = 10_000
+export const IDLE_MS = 30_000
+
+export type OnFrame = (client: StreamClient, start: number, length: number) => void
+
+/** A connection over TCP or TLS: one 5-tuple. */
+export class StreamClient implements Client, Flushed {
+  readonly protocol: 'tcp' | 'tls'
+  readonly address: Endpoint
+  allocation: Allocation | null = null
+  /** Packets that were dropped because the client reads too slowly. */
+  dropped = 0
+  readonly #socket: Socket
+  readonly #packets: Packets
+  readonly #frames = new Frames()
+  readonly #take: OnFrame
+  readonly #nowMs: () => number
+  #corked = false
+  /** When the present unfinished frame began, or the last message came. */
+  #sinceMs: number
+
+  constructor(protocol: 'tcp' | 'tls', socket: Socket, packets: Packets, take: OnFrame, nowMs: () => number) {
+    this.protocol = protocol
+    this.#socket = socket
+    this.#packets = packets
+    this.#take = take
+    this.#nowMs = nowMs
+    this.#sinceMs = nowMs()
+    this.address = Endpoint.of(plainIp(socket.remoteAddress), socket.remotePort ?? 0)
+    socket.on('data', (chunk: Buffer) => this.#read(chunk))
+  }
+
+  send(start: number, length: number): void {
+    const socket = this.#socket
+    if (!socket.writable) return
+    if (socket.writableLength > MAX_QUEUED_BYTES) {
+      this.dropped += 1
+      return
+    }
+    if (!this.#corked) {
+      this.#corked = true
+      socket.cork()
+      this.#packets.flushAlso(this)
+    }
+    socket.write(Buffer.from(this.#packets.bytes.subarray(start, start + length)))
+  }
+
+  began(): void {}
+
+  ended(): void {
+    this.#sinceMs = this.#nowMs()
+  }
+
+  flush(): void {
+    this.#corked = false
+    this.#socket.uncork()
+  }
+
+  /** Whether the connection holds up a place that others need: it is slow on purpose, or does nothing. */
+  isIdle(nowMs: number): boolean {
+    if (this.#frames.unfinished) return nowMs - this.#sinceMs > FRAME_MS
+    return this.allocation === null && nowMs - this.#sinceMs > IDLE_MS
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  #read(chunk: Buffer): void {
+    const wasUnfinished = this.#frames.unfinished
+    let whole = false
+    const isTurn = this.#frames.read(chunk, (frame) => {
+      whole = true
+      const start = this.#packets.room()
+      this.#packets.bytes.set(frame, start)
+      this.#take(this, start, frame.length)
+      return !this.#socket.destroyed
+    })
+    if (whole || !wasUnfinished) this.#sinceMs = this.#nowMs()
+    if (!isTurn) this.close()
+  }
+}
+
+/** A listener on `::` sees clients of IPv4 in their mapped form. */
+function plainIp(ip = '0.0.0.0'): string {
+  return ip.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+}
