@@ -7,6 +7,7 @@ const THOROUGH = [
   'test/server/api/{stalls,who-may,routes.property}.test.ts',
   'test/server/audit/{tampering-*,audit-verify-cli}.test.ts',
   'test/server/auth/admin-token.test.ts',
+  'test/server/tls/acme/pebble*.test.ts',
   'test/server/store/{kill,postgres-*,store-watch,damaged}.test.ts',
 ]
 

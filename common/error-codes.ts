@@ -120,6 +120,11 @@ const ANSWERED = {
 /** Codes of programs: in logs, and where the hub, a sender or a tool cannot begin or go on. */
 // biome-ignore format: a table has one line for each row
 const LOGGED = {
+  acme_account_unknown: [500, 'The public CA does not take the account.', 'Nothing: the hub makes another account.'],
+  acme_challenge_failed: [500, 'The public CA could not see that the names are those of this hub.', 'Do what the message names: DNS, port 80 or port 443.'],
+  acme_rate_limited: [500, 'The public CA was asked too often.', 'Nothing: the hub asks again when the CA says.'],
+  acme_refused: [500, 'The public CA issues no certificate.', 'Mend what the message names.'],
+  acme_unreachable: [503, 'The public CA does not answer.', 'Check `TLS_ACME_DIRECTORY` and the way to it.'],
   admin_token_unwritable: [500, 'The first admin token cannot be written.', 'Make the folder writable.'],
   archive_damaged: [500, 'An archive file of the audit trail cannot be used.', 'Restore the file from a back-up.'],
   archives_missing: [500, 'Archive files of the audit trail are not at hand.', 'Give their folder by `--archives`.'],

@@ -31,6 +31,8 @@ import { type Metrics, tally } from './metrics.ts'
 import { openArchiver, type State } from './state.ts'
 import type { StateRooms } from './state-rooms.ts'
 import { StoreWatch } from './store/store-watch.ts'
+import { openAcme } from './tls/acme/open-acme.ts'
+import { daysLeft } from './tls/days-left.ts'
 import { reloadableTls, tlsFor } from './tls/open-tls.ts'
 import { openTopology, type TopologyParts } from './topology/open-topology.ts'
 import { webhookFacts } from './webhooks/webhook-facts.ts'
@@ -186,8 +188,23 @@ export async function openRooms(
   })
   const routerCapabilities = () => (workers.slots.length > 0 ? workers.rtpCapabilities : null)
   const app = httpApp({ api, health, events, trustedProxies, routerCapabilities })
-  const tls = await tlsFor(config, auth.authorities, logger)
-  if (tls) stack.use(tls)
+  const acme = await openAcme({
+    config,
+    state,
+    authorities: auth.authorities,
+    alarm: (message) => {
+      const name = { kind: 'certificate_renewal_failing', tenantId: null, subject: 'service:tls' } as const
+      overlay.alarms.report(name, message !== null, message ?? '', SYSTEM_CLOCK.steady())
+    },
+    audit: (draft) => lateAudit.record(draft),
+    failed: (kind) => metrics.errors.inc({ stage: 'tls', kind }),
+    logger,
+  })
+  const tls = await tlsFor(config, auth.authorities, acme, logger)
+  if (tls) {
+    stack.use(tls)
+    metrics.gauge('lanecast_certificate_expires_days', () => [{ labels: {}, value: daysLeft(tls.current) }])
+  }
   const http = httpServer(app, config, tls)
   const metricsHttp = metricsServer(metrics, events, config)
   const bounds = new ConnectionBounds({
@@ -203,6 +220,7 @@ export async function openRooms(
   // Closed before the listener, which waits for its WebSockets.
   stack.use(doors)
   const metricsUrl = await listen(metricsHttp, config.metrics, stack)
+  await acme?.begin(stack, Number(new URL(url).port || 443))
   stack.defer(() => closing.abort())
   const reload = stack.use(
     new ConfigReload({

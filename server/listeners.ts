@@ -9,6 +9,7 @@ import type { SocketAddress } from './config/setting.ts'
 import type { Doors } from './doors.ts'
 import type { Metrics } from './metrics.ts'
 import { createServer } from './node-http.ts'
+import { endChallenges } from './tls/acme/challenge-alpn.ts'
 import type { Tls } from './tls/open-tls.ts'
 
 /** How long answers under way have to leave when the hub stops, ms. */
@@ -34,6 +35,7 @@ export function httpServer(
   }
   const server = createTlsServer({ ...limits, handshakeTimeout: readMs, ...tls.options }, app)
   server.setTimeout(silentMs)
+  endChallenges(server)
   const detach = tls.attach(server)
   server.once('close', detach)
   return server

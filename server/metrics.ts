@@ -11,6 +11,7 @@ export type ReadGauge =
   | 'lanecast_alarms'
   | 'lanecast_nodes'
   | 'lanecast_links'
+  | 'lanecast_certificate_expires_days'
 
 export interface Reading {
   readonly labels: Readonly<Record<string, string>>
@@ -172,6 +173,11 @@ export class Metrics {
     this.#labelled('lanecast_alarms', 'Alarms that are raised now', ['kind'])
     this.#labelled('lanecast_nodes', 'Nodes of the directory', ['role', 'state'])
     this.#labelled('lanecast_links', 'Links by the evidence that they deliver', ['standing'])
+    this.#labelled(
+      'lanecast_certificate_expires_days',
+      'Days until the certificate that the hub shows expires',
+      [],
+    )
   }
 
   /**

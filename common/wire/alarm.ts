@@ -12,6 +12,7 @@ export const ALARM_KINDS = [
   'port_unavailable',
   'store_failing',
   'stream_without_contract',
+  'certificate_renewal_failing',
 ] as const
 export const alarmKindSchema = z.enum(ALARM_KINDS)
 export type AlarmKind = z.infer<typeof alarmKindSchema>

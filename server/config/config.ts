@@ -223,6 +223,14 @@ function crossChecks(config: Config): string[] {
     problems.push(
       `${SETTINGS.metrics.env}: ${config.metrics.host} is not loopback, and what stands there needs no token; from elsewhere scrape /metrics of the hub itself, over TLS, with an admin's token`,
     )
+  if (config.tlsAcmeEmail !== '' && config.amnesia)
+    problems.push(
+      `${SETTINGS.tlsAcmeEmail.env}: not with ${SETTINGS.amnesia.env}: each start would order another certificate, and a CA gives few in a week`,
+    )
+  if (config.tlsAcmeEmail !== '' && config.tlsAcmeHttp.port === config.bind.port && config.bind.port !== 0)
+    problems.push(
+      `${SETTINGS.tlsAcmeHttp.env}: port ${config.bind.port} is that of ${SETTINGS.bind.env}, which speaks TLS; port 80 is for ${SETTINGS.tlsAcmeHttp.env} and 443 for ${SETTINGS.bind.env}`,
+    )
   const requirement = tlsRequirement(config.bind.host, config)
   if (requirement.kind === 'error') problems.push(...requirement.error.details)
   if (['0.0.0.0', '::'].includes(config.rtcIp) && config.rtcAnnounced === '')

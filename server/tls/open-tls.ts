@@ -5,14 +5,18 @@ import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { Authorities } from '../auth/authorities.ts'
 import type { PreparedChange, Reloadable } from '../config/config-reload.ts'
+import { challengeAlpn } from './acme/challenge-alpn.ts'
+import type { Acme } from './acme/open-acme.ts'
 import { FileIdentity } from './file-identity.ts'
 import { IssuedIdentity } from './issued-identity.ts'
-import type { ServerIdentity } from './server-identity.ts'
+import type { Identity, ServerIdentity } from './server-identity.ts'
 import { type CertificateSource, type TlsConfig, tlsRequirement } from './tls-requirement.ts'
 
 export interface OpenTlsOptions {
   readonly certificate: CertificateSource
   readonly authorities: Authorities
+  /** For certificates of a public CA. */
+  readonly acme?: Pick<Acme, 'certificates' | 'answers'> | null
   readonly logger: Logger
 }
 
@@ -20,6 +24,8 @@ export interface OpenTlsOptions {
 export interface Tls extends AsyncDisposable {
   /** For `https.createServer`. */
   readonly options: TlsOptions
+  /** The certificate in use. */
+  readonly current: Identity
   /** From now on keeps a server on the present certificate and CAs. Call the returned function to stop. */
   attach(server: Pick<Server, 'setSecureContext'>): () => void
   /**
@@ -33,10 +39,11 @@ export interface Tls extends AsyncDisposable {
 export async function tlsFor(
   config: BoundTls,
   authorities: Authorities,
+  acme: Pick<Acme, 'certificates' | 'answers'> | null,
   logger: Logger,
 ): Promise<Tls | null> {
   const certificate = certificateFor(config)
-  return certificate && (await openTls({ certificate, authorities, logger }))
+  return certificate && (await openTls({ certificate, authorities, acme, logger }))
 }
 
 /** The settings of the certificate, for a listener that shows one. */
@@ -64,11 +71,12 @@ function certificateFor(config: BoundTls): CertificateSource | null {
  * NodeCertificates.authenticate). Without a certificate the client's token says who the client is.
  * @throws CodedError `bad_config` naming the settings
  */
-export async function openTls({ certificate, authorities, logger }: OpenTlsOptions): Promise<Tls> {
-  const open = (source: CertificateSource): Promise<ServerIdentity> =>
-    source.from === 'files'
-      ? FileIdentity.open({ ...source, logger })
-      : IssuedIdentity.open({ ...source, authorities, logger })
+export async function openTls({ certificate, authorities, acme, logger }: OpenTlsOptions): Promise<Tls> {
+  const open = async (source: CertificateSource): Promise<ServerIdentity> => {
+    if (source.from === 'files') return await FileIdentity.open({ ...source, logger })
+    if (source.from === 'authority') return await IssuedIdentity.open({ ...source, authorities, logger })
+    return acme!.certificates
+  }
   let source = certificate
   let identity = await open(source)
   const attached = new Set<Pick<Server, 'setSecureContext'>>()
@@ -87,7 +95,15 @@ export async function openTls({ certificate, authorities, logger }: OpenTlsOptio
   const unlisten = authorities.onChange(renew)
   return {
     get options() {
-      return { ...contextOf(identity, authorities), requestCert: true, rejectUnauthorized: false }
+      return {
+        ...contextOf(identity, authorities),
+        ...(acme && challengeAlpn(acme.answers)),
+        requestCert: true,
+        rejectUnauthorized: false,
+      }
+    },
+    get current() {
+      return identity.current
     },
     attach(server) {
       attached.add(server)
@@ -96,7 +112,17 @@ export async function openTls({ certificate, authorities, logger }: OpenTlsOptio
     },
     async prepare(next) {
       const isSame = isDeepStrictEqual(next, source)
-      if (isSame && next.from === 'authority') return { changes: false, commit() {} }
+      if (isSame && next.from !== 'files') return { changes: false, commit() {} }
+      // The settings of a public CA are fixed: only the names can differ.
+      if (next.from === 'acme')
+        return {
+          changes: true,
+          says: { certificate: 'acme', names: next.names },
+          commit() {
+            source = next
+            acme!.certificates.rename(next.names)
+          },
+        }
       let other = await open(next)
       return {
         changes: !(isSame && isDeepStrictEqual(other.current, identity.current)),

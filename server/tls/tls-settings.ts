@@ -1,5 +1,6 @@
 import type { Setting } from '../config/setting.ts'
 import { oneOf } from '../config/setting.ts'
+import { ACME_SETTINGS } from './acme/acme-settings.ts'
 
 export const TLS_MODES = ['auto', 'on', 'off'] as const
 
@@ -34,8 +35,9 @@ export const TLS_SETTINGS = {
     flag: 'tls-names',
     key: 'tls.names',
     default: '',
-    help: "names and addresses that clients use for this hub, with commas between, for the certificate of the hub's own CA",
+    help: "names and addresses that clients use for this hub, with commas between, for the certificate that the hub's own CA or a public CA makes",
   }),
+  ...ACME_SETTINGS,
 } as const
 
 type Names = Pick<Setting<unknown>, 'env' | 'flag' | 'key' | 'help' | 'default'>

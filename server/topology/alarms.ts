@@ -15,6 +15,8 @@ export const ALARM_RULES: Readonly<
   port_unavailable: { raiseAfterMs: 2000, clearAfterMs: 5000 },
   store_failing: { raiseAfterMs: 2000, clearAfterMs: 5000 },
   stream_without_contract: { raiseAfterMs: 5000, clearAfterMs: 0 },
+  // The certificate's own rules say what is a failure.
+  certificate_renewal_failing: { raiseAfterMs: 0, clearAfterMs: 0 },
 }
 
 /** Most conditions watched at once. Further conditions are left out and counted. */

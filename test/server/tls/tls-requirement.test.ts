@@ -3,7 +3,7 @@ import { isLoopback } from '../../../server/tls/loopback.ts'
 import { type TlsConfig, tlsRequirement } from '../../../server/tls/tls-requirement.ts'
 import { TLS_SETTINGS } from '../../../server/tls/tls-settings.ts'
 
-const none: TlsConfig = { tls: 'auto', tlsCertFile: '', tlsKeyFile: '', tlsNames: [] }
+const none: TlsConfig = { tls: 'auto', tlsCertFile: '', tlsKeyFile: '', tlsNames: [], tlsAcmeEmail: '' }
 const files = { tlsCertFile: '/c.pem', tlsKeyFile: '/k.pem' }
 
 function answer(bind: string, config: Partial<TlsConfig>): string {
