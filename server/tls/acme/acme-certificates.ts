@@ -237,11 +237,11 @@ export class AcmeCertificates implements ServerIdentity {
       { code: coded?.code, names: this.#names, reason: lastFailure, failures, next_try: new Date(retryAt) },
       'no certificate could be had from the public CA; the one before stays',
     )
-    this.#report(lastFailure, retryAt)
-    this.#options.tried(this.#names, { code: coded?.code ?? 'internal', reason: lastFailure })
     await this.#keep({}).catch((failure: unknown) => {
       logger.error({ reason: messageOf(failure) }, "the state of the certificate's renewal can't be stored")
     })
+    this.#report(lastFailure, retryAt)
+    this.#options.tried(this.#names, { code: coded?.code ?? 'internal', reason: lastFailure })
   }
 
   #report(reason: string, nextTryAt: number): void {
