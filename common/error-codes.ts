@@ -142,6 +142,7 @@ const LOGGED = {
   sealing_key_missing: [500, 'A value is sealed with a key that is not at hand.', 'Put the master keys back that were in use.'],
   stored_document_invalid: [500, 'A document in the database does not fit its schema.', 'Restore the database from a back-up.'],
   webhook_address: [500, 'The name of a webhook points to where webhooks may not go.', 'Open the network by `WEBHOOK_NETWORKS`.'],
+  stun_unanswered: [503, 'The STUN server does not say how the machine is seen from outside.', 'Check `STUN_SERVER`, or set the announced addresses by hand.'],
   worker_binary_missing: [500, 'The media worker is not built.', 'Run `npm run setup`.'],
   worker_silent: [500, 'A media worker did not start in time.', 'Nothing: the hub starts another.'],
   rist_filter_failed: [503, 'The packet filter of a RIST port cannot be set.', 'Read the message of the system.'],

@@ -33,6 +33,7 @@ import {
 import { StandingSubscriptions } from './flows/standing-subscriptions.ts'
 import { ViewerFlows } from './flows/viewer-flows.ts'
 import { ViewerLimits } from './flows/viewer-limits.ts'
+import type { MediaAddresses } from './media-addresses/media-addresses.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { State } from './state.ts'
 import { arrivalOf } from './topology/delivery-ledger.ts'
@@ -43,6 +44,7 @@ export interface FlowRoomOptions {
   readonly state: State
   readonly policies: PolicyBook
   readonly overlay: Pick<TopologyParts, 'topology' | 'triggers' | 'loads' | 'alarms'>
+  readonly addresses: Pick<MediaAddresses, 'announced'>
   readonly facts: Pick<TenantFacts, 'tell' | 'subscribe'>
   readonly streams: StreamRegistry
   readonly authenticator: Authenticator
@@ -126,7 +128,9 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   })
   const door: PublishDoor = {
     nodeId: config.hubId,
-    address: config.ristAnnounced === '' ? config.ristIp : config.ristAnnounced,
+    get address() {
+      return options.addresses.announced.rist
+    },
     takePorts: (count) => streams.takeRistPorts(count),
     givePorts: (ports) => streams.giveRistPorts(ports),
   }

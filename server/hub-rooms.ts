@@ -26,6 +26,7 @@ import { httpApp } from './http-app.ts'
 import { HubLoad } from './hub-load.ts'
 import { joinTopology } from './join-topology.ts'
 import { httpServer, listen, metricsServer, takeUpgrades } from './listeners.ts'
+import type { MediaAddresses } from './media-addresses/media-addresses.ts'
 import type { MediaRoom } from './media-room.ts'
 import { type Metrics, tally } from './metrics.ts'
 import { openArchiver, type State } from './state.ts'
@@ -46,6 +47,7 @@ export interface HubGround {
   readonly events: MediaEvents
   readonly state: State
   readonly media: MediaRoom
+  readonly addresses: MediaAddresses
   readonly stateRooms: StateRooms
 }
 
@@ -69,7 +71,7 @@ const LOOK_AGAIN_MS = 100
 
 /** Opens the rooms of a hub that has its memory and its media workers, listeners last. `stack` closes them. */
 export async function openRooms(
-  { config, logger, metrics, facts, events, state, media, stateRooms }: HubGround,
+  { config, logger, metrics, facts, events, state, media, addresses, stateRooms }: HubGround,
   stack: AsyncDisposableStack,
 ): Promise<HubRooms> {
   const doors = new Doors()
@@ -112,13 +114,22 @@ export async function openRooms(
       },
     }),
   )
-  const place = stack.use(joinTopology(overlay.topology, config))
+  const place = stack.use(joinTopology(overlay.topology, config, addresses))
+  const addressAlarm = () => {
+    const name = { kind: 'media_address_unknown', tenantId: null, subject: 'service:media' } as const
+    const { failure } = addresses
+    if (failure !== null) metrics.errors.inc({ stage: 'media', kind: 'stun_unanswered' })
+    overlay.alarms.report(name, failure !== null, failure ?? '', SYSTEM_CLOCK.steady())
+  }
+  addressAlarm()
+  stack.defer(addresses.onChange(addressAlarm))
   const flows = stack.use(
     await openFlowRoom({
       config,
       state,
       policies,
       overlay,
+      addresses,
       facts,
       streams,
       events,

@@ -8,6 +8,7 @@ import { FactBus } from './facts/fact-bus.ts'
 import { factLines } from './facts/fact-lines.ts'
 import { mediaFacts } from './facts/media-facts.ts'
 import type { HubRooms } from './hub-rooms.ts'
+import { MediaAddresses } from './media-addresses/media-addresses.ts'
 import { openMedia } from './media-room.ts'
 import { Metrics } from './metrics.ts'
 import { openState } from './state.ts'
@@ -24,10 +25,11 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const facts = openFacts(metrics, logger)
   stack.use(factLines(facts, metrics, logger))
   const events = mediaFacts(mediaEvents(metrics, logger), facts)
+  const addresses = stack.use(await MediaAddresses.open({ config, logger }))
   const opensState = openState(config, env, logger).then((opened) => stack.use(opened))
   // Half of the hub's modules are loaded while the media workers and the database's thread start on the other cores.
   const [media, state, stateRooms, { openRooms }] = await allOrNone([
-    openMedia(config, events, logger).then((opened) => stack.use(opened)),
+    openMedia(config, addresses, events, logger).then((opened) => stack.use(opened)),
     opensState,
     Promise.all([opensState, import('./state-rooms.ts')]).then(([state, { openStateRooms }]) =>
       openStateRooms(config, state, logger, stack),
@@ -35,7 +37,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     import('./hub-rooms.ts'),
     prepareIngress(),
   ])
-  const ground = { config, logger, metrics, facts, events, state, media, stateRooms }
+  const ground = { config, logger, metrics, facts, events, state, media, addresses, stateRooms }
   const rooms = await openRooms(ground, stack)
   const owned = stack.move()
   return { ...rooms, [Symbol.asyncDispose]: () => owned.disposeAsync() }

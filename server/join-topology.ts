@@ -1,12 +1,10 @@
 import { SYSTEM_CLOCK } from '../common/clock.ts'
 import { nodeEntrySchema } from '../common/wire/topology.ts'
 import type { Config } from './config/config.ts'
+import type { Announced, MediaAddresses } from './media-addresses/media-addresses.ts'
 import type { Topology } from './topology/graph.ts'
 
-export type HubNodeSettings = Pick<
-  Config,
-  'hubId' | 'ristIp' | 'ristAnnounced' | 'rtcIp' | 'rtcAnnounced' | 'maxKbps'
->
+export type HubNodeSettings = Pick<Config, 'hubId' | 'maxKbps'>
 
 /** The hub's own node, up as long as the hub lives. */
 export interface HubPlace extends Disposable {
@@ -16,10 +14,21 @@ export interface HubPlace extends Disposable {
 }
 
 /** Puts the hub itself into the topology, shared by all tenants. */
-export function joinTopology(topology: Topology, settings: HubNodeSettings): HubPlace {
+export function joinTopology(
+  topology: Topology,
+  settings: HubNodeSettings,
+  addresses: Pick<MediaAddresses, 'announced' | 'onChange'>,
+): HubPlace {
   let draining = false
-  const put = () => topology.upsert(null, settings.hubId, hubEntry(settings, draining), SYSTEM_CLOCK.steady())
+  const put = () =>
+    topology.upsert(
+      null,
+      settings.hubId,
+      hubEntry(settings, addresses.announced, draining),
+      SYSTEM_CLOCK.steady(),
+    )
   put()
+  const unlisten = addresses.onChange(put)
   const release = topology.hold(null, settings.hubId, SYSTEM_CLOCK.steady())
   return {
     get draining() {
@@ -29,12 +38,14 @@ export function joinTopology(topology: Topology, settings: HubNodeSettings): Hub
       draining = on
       put()
     },
-    [Symbol.dispose]: () => release(SYSTEM_CLOCK.steady()),
+    [Symbol.dispose]() {
+      unlisten()
+      release(SYSTEM_CLOCK.steady())
+    },
   }
 }
 
-function hubEntry(settings: HubNodeSettings, draining: boolean) {
-  const { ristIp, ristAnnounced, rtcIp, rtcAnnounced, maxKbps } = settings
+function hubEntry({ maxKbps }: HubNodeSettings, { rtc, rist }: Announced, draining: boolean) {
   return nodeEntrySchema.parse({
     role: 'hub',
     transports: [
@@ -42,7 +53,7 @@ function hubEntry(settings: HubNodeSettings, draining: boolean) {
       { transport: 'webrtc', aes_bits: 256 },
     ],
     serves: [{ transport: 'webrtc', aes_bits: 256 }],
-    addresses: [...new Set([ristAnnounced || ristIp, rtcAnnounced || rtcIp])],
+    addresses: [...new Set([rist, rtc])],
     max_kbps: maxKbps === 0 ? null : maxKbps,
     draining,
     created_at: 0,

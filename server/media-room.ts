@@ -9,13 +9,13 @@ import { workerBinary, workerSends } from '../sfu/worker-binary.ts'
 import { WorkerCpu } from '../sfu/worker-cpu.ts'
 import { WorkerPool } from '../sfu/worker-pool.ts'
 import type { Config } from './config/config.ts'
+import type { MediaAddresses } from './media-addresses/media-addresses.ts'
 
 export type MediaConfig = Pick<
   Config,
   | 'workers'
   | 'batchedSends'
   | 'rtcIp'
-  | 'rtcAnnounced'
   | 'rtcPort'
   | 'ristIp'
   | 'ristPorts'
@@ -36,22 +36,13 @@ export interface MediaRoom extends AsyncDisposable {
 /** Starts the media workers. @throws CodedError `cannot_listen` */
 export async function openMedia(
   config: MediaConfig,
+  addresses: Pick<MediaAddresses, 'announced'>,
   events: MediaEvents,
   logger: Logger,
 ): Promise<MediaRoom> {
   await using stack = new AsyncDisposableStack()
-  const {
-    workers: count,
-    batchedSends,
-    rtcIp,
-    rtcAnnounced,
-    rtcPort,
-    ristPorts,
-    rtpPorts,
-    consumersPerWorker,
-  } = config
-  const announcedAddress = rtcAnnounced === '' ? null : rtcAnnounced
-  const webRtc = { ip: rtcIp, announcedAddress, basePort: rtcPort }
+  const { workers: count, batchedSends, rtcIp, rtcPort, ristPorts, rtpPorts, consumersPerWorker } = config
+  const webRtc = { ip: rtcIp, announced: () => addresses.announced.rtc, basePort: rtcPort }
   const workers = stack.use(await WorkerPool.open({ count, webRtc, batchedSends, events }))
   const sends = workerSends(workerBinary())
   if (batchedSends && !sends.batched)

@@ -5,7 +5,7 @@ import { workerLost } from './worker-loss.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 export interface WebRtcEndOptions {
-  readonly slot: Pick<WorkerSlot, 'webRtcServer'>
+  readonly slot: Pick<WorkerSlot, 'webRtcServer' | 'announced'>
   /** A router of that worker. */
   readonly router: types.Router
   /** Where the estimate of the link starts, kb/s; mediasoup's own start by default. */
@@ -45,6 +45,8 @@ export class WebRtcEnd implements Disposable {
       ...(startKbps !== undefined && { initialAvailableOutgoingBitrate: startKbps * 1000 }),
       ...(consentWithinS !== undefined && { iceConsentTimeout: consentWithinS }),
     })
+    // The server was told an address once, when it was made. Candidates are only what others are told.
+    for (const candidate of transport.iceCandidates) candidate.address = slot.announced()
     return new WebRtcEnd(transport)
   }
 

@@ -15,7 +15,8 @@ export interface WorkerPoolOptions {
   /** Where viewers' ICE arrives: worker `n` listens on `basePort + n`, UDP and TCP. 0 takes any free port. */
   readonly webRtc: {
     readonly ip: string
-    readonly announcedAddress: string | null
+    /** The address that others are told now; it may change while workers run. */
+    readonly announced: () => string
     readonly basePort: number
   }
   /** Whether packets may leave many at a time, where set-up proved that. */
@@ -29,6 +30,8 @@ export interface WorkerSlot {
   readonly worker: types.Worker
   readonly router: types.Router
   readonly webRtcServer: types.WebRtcServer
+  /** The address of the WebRtcServer that others are told. */
+  readonly announced: () => string
   /** Counts the slot's workers: what was made under another generation is dead. */
   readonly generation: number
 }
@@ -135,7 +138,7 @@ export class WorkerPool implements AsyncDisposable {
     try {
       const listen = {
         ip: webRtc.ip,
-        ...(webRtc.announcedAddress === null ? {} : { announcedAddress: webRtc.announcedAddress }),
+        ...(webRtc.announced() === webRtc.ip ? {} : { announcedAddress: webRtc.announced() }),
         ...(webRtc.basePort === 0 ? {} : { port: webRtc.basePort + index }),
       }
       const [webRtcServer, router] = await Promise.all([
@@ -148,7 +151,7 @@ export class WorkerPool implements AsyncDisposable {
         worker.createRouter({ mediaCodecs: ROUTER_CODECS }),
       ])
       if (worker.closed) throw new Error(`worker ${worker.pid} ended while it was set up`)
-      const slot = { index, worker, router, webRtcServer, generation }
+      const slot = { index, worker, router, webRtcServer, announced: webRtc.announced, generation }
       this.#slots[index] = slot
       // Set only now: if the worker dies earlier, the caller starts another.
       worker.once('died', () => this.#replace(index, generation, worker.pid, startedAt))

@@ -13,6 +13,7 @@ export const ALARM_KINDS = [
   'store_failing',
   'stream_without_contract',
   'certificate_renewal_failing',
+  'media_address_unknown',
 ] as const
 export const alarmKindSchema = z.enum(ALARM_KINDS)
 export type AlarmKind = z.infer<typeof alarmKindSchema>

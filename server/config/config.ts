@@ -210,14 +210,19 @@ function streamProblems(streams: readonly ConfiguredStream[]): string[] {
   })
 }
 
+/** Whether nobody can know what to tell others about a listener on all addresses. */
+function isUnknown(ip: string, announced: string, { stunServer }: Pick<Config, 'stunServer'>): boolean {
+  return ['0.0.0.0', '::'].includes(ip) && announced === '' && stunServer === null
+}
+
 /** Faults that involve several settings. */
 function crossChecks(config: Config): string[] {
   const problems: string[] = []
   if (config.databaseUrl !== '' && !/^postgres(ql)?:\/\//.test(config.databaseUrl))
     problems.push(`${SETTINGS.databaseUrl.env}: not allowed; allowed: ${SETTINGS.databaseUrl.allowed}`)
-  if (['0.0.0.0', '::'].includes(config.ristIp) && config.ristAnnounced === '')
+  if (isUnknown(config.ristIp, config.ristAnnounced, config))
     problems.push(
-      `${SETTINGS.ristAnnounced.env}: needed when ${SETTINGS.ristIp.env} is ${config.ristIp}: the address senders can reach`,
+      `${SETTINGS.ristAnnounced.env}: needed when ${SETTINGS.ristIp.env} is ${config.ristIp}: the address senders can reach; or ${SETTINGS.stunServer.env}, which finds it`,
     )
   if (!isLoopback(config.metrics.host))
     problems.push(
@@ -233,9 +238,9 @@ function crossChecks(config: Config): string[] {
     )
   const requirement = tlsRequirement(config.bind.host, config)
   if (requirement.kind === 'error') problems.push(...requirement.error.details)
-  if (['0.0.0.0', '::'].includes(config.rtcIp) && config.rtcAnnounced === '')
+  if (isUnknown(config.rtcIp, config.rtcAnnounced, config))
     problems.push(
-      `${SETTINGS.rtcAnnounced.env}: needed when ${SETTINGS.rtcIp.env} is ${config.rtcIp}: the address viewers can reach`,
+      `${SETTINGS.rtcAnnounced.env}: needed when ${SETTINGS.rtcIp.env} is ${config.rtcIp}: the address viewers can reach; or ${SETTINGS.stunServer.env}, which finds it`,
     )
   if (isIP(config.rtcIp) === 0)
     problems.push(`${SETTINGS.rtcIp.env}: "${config.rtcIp}" must be an IP address`)

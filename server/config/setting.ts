@@ -42,6 +42,20 @@ export function socketAddress(names: Names): Setting<SocketAddress> {
   }
 }
 
+/** As socketAddress, with a port from 1 on; null where it is empty. */
+export function remoteAddress(names: Names): Setting<SocketAddress | null> {
+  const address = socketAddress(names)
+  return {
+    ...names,
+    allowed: 'host:port or [ipv6]:port, the port from 1 to 65535',
+    read: (raw) => {
+      if (raw === '') return null
+      const read = address.read(raw)
+      return read?.port === 0 ? undefined : read
+    },
+  }
+}
+
 export function wholeNumber(names: Names, min: number, max: number): Setting<number> {
   return {
     ...names,

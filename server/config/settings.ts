@@ -12,6 +12,7 @@ import {
   networks,
   oneOf,
   portRange,
+  remoteAddress,
   socketAddress,
   text,
   wholeNumber,
@@ -230,6 +231,13 @@ export const SETTINGS = {
     key: 'media.rtc_announced_address',
     default: '',
     help: 'address told to viewers, where it differs (NAT, 0.0.0.0)',
+  }),
+  stunServer: remoteAddress({
+    env: 'STUN_SERVER',
+    flag: 'stun-server',
+    key: 'media.stun_server',
+    default: '',
+    help: 'host:port of a STUN server that says how this machine is seen from outside, for the two announced addresses where they are not set',
   }),
   rtcPort: wholeNumber(
     {

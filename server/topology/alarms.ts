@@ -15,6 +15,7 @@ export const ALARM_RULES: Readonly<
   port_unavailable: { raiseAfterMs: 2000, clearAfterMs: 5000 },
   store_failing: { raiseAfterMs: 2000, clearAfterMs: 5000 },
   stream_without_contract: { raiseAfterMs: 5000, clearAfterMs: 0 },
+  media_address_unknown: { raiseAfterMs: 2000, clearAfterMs: 0 },
   // The certificate's own rules say what is a failure.
   certificate_renewal_failing: { raiseAfterMs: 0, clearAfterMs: 0 },
 }

@@ -21,7 +21,7 @@ async function openPool(count: number, basePort = 0, onReplaced: (slot: WorkerSl
   })
   const pool: WorkerPool = await WorkerPool.open({
     count,
-    webRtc: { ip: '127.0.0.1', announcedAddress: null, basePort },
+    webRtc: { ip: '127.0.0.1', announced: () => '127.0.0.1', basePort },
     batchedSends: true,
     events,
   })

@@ -4,7 +4,7 @@ import { recordEvents } from './recorded-events.ts'
 
 /** Workers on free ports of this machine. Nobody hears of their events. */
 export function openWorkers(count: number, batchedSends = true): Promise<WorkerPool> {
-  const webRtc = { ip: '127.0.0.1', announcedAddress: null, basePort: 0 }
+  const webRtc = { ip: '127.0.0.1', announced: () => '127.0.0.1', basePort: 0 }
   return WorkerPool.open({ count, webRtc, batchedSends, events: recordEvents().events })
 }
 

@@ -31,14 +31,9 @@ import { recordEvents } from '../../support/recorded-events.ts'
 import { freeUdpPorts } from '../../support/udp-ports.ts'
 import type { RigParts } from './api-rig.ts'
 
-const HUB = {
-  hubId: 'hub',
-  ristIp: '127.0.0.1',
-  ristAnnounced: '',
-  rtcIp: '127.0.0.1',
-  rtcAnnounced: '',
-  maxKbps: 0,
-}
+const HUB = { hubId: 'hub', maxKbps: 0 }
+const ADDRESS = '127.0.0.1'
+const ADDRESSES = { announced: { rtc: ADDRESS, rist: ADDRESS }, onChange: () => () => {} }
 
 /** Sessions of WHIP and WHEP at once. */
 const MAX_SESSIONS = 40
@@ -91,7 +86,7 @@ export async function flowRoutes() {
 
   const routes = (parts: RigParts): Route[] => {
     const { store, sealer, policies, topology, now } = parts
-    stack.use(joinTopology(topology, HUB))
+    stack.use(joinTopology(topology, HUB, ADDRESSES))
     const watcher = { running: () => {}, over: () => {}, tell: () => {} }
     const publishers = stack.use(
       new PublisherFlows({
@@ -133,7 +128,7 @@ export async function flowRoutes() {
       }),
       door: {
         nodeId: HUB.hubId,
-        address: HUB.ristIp,
+        address: ADDRESS,
         takePorts: (count) => ports.take(count),
         givePorts: (given) => ports.give(given),
       },

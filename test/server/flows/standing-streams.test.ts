@@ -14,14 +14,9 @@ import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
 import { Topology } from '../../../server/topology/graph.ts'
 import { until } from '../../support/until.ts'
 
-const HUB = {
-  hubId: 'hub',
-  ristIp: '127.0.0.1',
-  ristAnnounced: '',
-  rtcIp: '127.0.0.1',
-  rtcAnnounced: '',
-  maxKbps: 0,
-}
+const HUB = { hubId: 'hub', maxKbps: 0 }
+const ADDRESS = '127.0.0.1'
+const ADDRESSES = { announced: { rtc: ADDRESS, rist: ADDRESS }, onChange: () => () => {} }
 
 const stream = (stream_id: string, more: Partial<ConfiguredStream> = {}): ConfiguredStream => ({
   stream_id,
@@ -46,7 +41,7 @@ async function rig(t: ExecutionContext) {
   const media: string[] = []
   const told: string[] = []
   const topology = new Topology()
-  stack.use(joinTopology(topology, HUB))
+  stack.use(joinTopology(topology, HUB, ADDRESSES))
   const publishers = stack.use(
     new PublisherFlows({
       store,
@@ -78,7 +73,7 @@ async function rig(t: ExecutionContext) {
     }),
     noteDecision: async () => await gate.opens,
     now: Date.now,
-    door: { nodeId: HUB.hubId, address: HUB.ristIp, takePorts: () => [9600], givePorts: () => {} },
+    door: { nodeId: HUB.hubId, address: ADDRESS, takePorts: () => [9600], givePorts: () => {} },
   }
   const standing = stack.use(
     new StandingStreams(deps, {

@@ -1,0 +1,70 @@
+import { createSocket, type Socket } from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
+import { isIP } from 'node:net'
+import { CodedError, messageOf } from '../../common/errors.ts'
+import type { SocketAddress } from '../config/setting.ts'
+import { type MappedAddress, stunAnswer, stunRequest } from './stun-answer.ts'
+
+/** RFC 8489 section 6.2.1: the first wait, which doubles with each retransmission, ms. */
+const FIRST_WAIT_MS = 500
+
+/**
+ * Asks a STUN server how this machine is seen from outside (RFC 8489 section 6.2.1).
+ * @param from address of the interface to ask from, or the address that means all of them
+ * @param withinMs how long to wait in all
+ * @throws CodedError `stun_unanswered` saying why, or the signal's reason
+ */
+export async function askStun(
+  server: SocketAddress,
+  from: string,
+  withinMs: number,
+  signal: AbortSignal,
+): Promise<MappedAddress> {
+  signal.throwIfAborted()
+  const where = `the STUN server ${server.host}:${server.port}`
+  const within = AbortSignal.any([signal, AbortSignal.timeout(withinMs)])
+  const family = isIP(from) === 6 ? 6 : 4
+  const socket = createSocket(family === 6 ? 'udp6' : 'udp4')
+  try {
+    const { address } = await lookup(server.host, { family })
+    within.throwIfAborted()
+    socket.bind(0, from)
+    await once(socket, 'listening', { signal: within })
+    socket.connect(server.port, address)
+    await once(socket, 'connect', { signal: within })
+    const said = await answer(socket, within)
+    if (typeof said === 'string') throw new Error(said)
+    return said
+  } catch (error) {
+    signal.throwIfAborted()
+    const why = within.aborted ? `no answer in ${withinMs / 1000} s` : messageOf(error)
+    throw new CodedError('stun_unanswered', `${where}, asked from ${from}: ${why}`)
+  } finally {
+    socket.close()
+  }
+}
+
+/** Sends the request again until somebody answers it. The socket takes datagrams of the server alone. */
+function answer(socket: Socket, signal: AbortSignal): Promise<MappedAddress | string> {
+  const request = stunRequest()
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
+    const send = (waitMs: number) => {
+      // That a datagram can't be sent, or nobody listens, may be over at the next try.
+      socket.send(request, () => {})
+      timer = setTimeout(send, waitMs, waitMs * 2)
+    }
+    const settle = (act: () => void) => {
+      clearTimeout(timer)
+      act()
+    }
+    signal.addEventListener('abort', () => settle(() => reject(signal.reason)), { once: true })
+    socket.on('error', () => {})
+    socket.on('message', (datagram) => {
+      const said = stunAnswer(datagram, request)
+      if (said !== null) settle(() => resolve(said))
+    })
+    send(FIRST_WAIT_MS)
+  })
+}
