@@ -1,10 +1,11 @@
 import { CodedError, messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import type { RistLogLine } from '../common/rist/log-channel.ts'
+import type { Via } from '../common/wire/flow-contract.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
 import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './bonded-sender.ts'
 import { type ContractEnd, ContractKeeper } from './contract-keeper.ts'
-import { ContractSender } from './contract-sender.ts'
+import { ContractSender, type ContractSenderOptions } from './contract-sender.ts'
 import type { Encoder, EncoderDemand } from './encoder/encoder.ts'
 import { HubClient, type HubRefusal } from './hub-client.ts'
 import { captureTimeOfWallClockPts, TsStamper } from './ts-stamper.ts'
@@ -25,7 +26,9 @@ export interface AgentEvents {
   /** The first link has authenticated, and carries packets. Once. */
   readonly sending: () => void
   /** Each second, once per link. */
-  readonly stats: (stats: SenderLinkStats) => void
+  readonly stats: (stats: SenderLinkStats & { readonly via?: Via }) => void
+  /** The way of each link, by its index among the contract's endpoints, whenever one changes. */
+  readonly ways?: (ways: ReadonlyMap<number, Via>) => void
   /** It sends by this version of this contract. */
   readonly contract: (contract: { readonly contract_id: string; readonly version: number }) => void
   readonly contractEnded: (reason: ContractEnd) => void
@@ -66,7 +69,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onLog: authenticationWatch(logger, events.sending, () => encoder?.requestKeyframe?.(null)),
   }
   const sender = stack.use(
-    'hubUrl' in way ? new ContractSender(told) : await BondedSender.open({ ...way, ...told }),
+    'hubUrl' in way ? contractSender(way, told, options) : await BondedSender.open({ ...way, ...told }),
   )
   const stamper = new TsStamper({
     captureUnixMs: (pts) => captureTimeOfWallClockPts(pts, Date.now()),
@@ -84,6 +87,22 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
+}
+
+function contractSender(
+  { hubUrl }: ContractWay,
+  told: Pick<ContractSenderOptions, 'onStats' | 'onLog' | 'nullPacketDeletion'>,
+  { events, logger }: AgentOptions,
+): ContractSender {
+  return new ContractSender({
+    ...told,
+    hubUrl,
+    onWays: (ways) => {
+      logger.info({ ways: Object.fromEntries(ways) }, 'ways of the links')
+      events.ways?.(ways)
+    },
+    onDetourFailed: (via, why) => logger.warn({ via, why }, 'no detour now'),
+  })
 }
 
 /** librist tells by a line of its log that a link has authenticated. */

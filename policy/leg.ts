@@ -4,7 +4,9 @@ import { chooseAbr, type RateAnswer } from './abr-bounds.ts'
 import { estimateLatency, type Stage } from './admission.ts'
 import { type BufferChoice, chooseBuffer } from './buffer.ts'
 import { linkCapacityKbps } from './capacity.ts'
+import { type DetourAnswer, judgeDetour } from './detours.ts'
 import { lastMile } from './paths/last-mile.ts'
+
 import { DEFAULT_RTT_MS, delayOf } from './paths/link-delay.ts'
 import { newLinkView, readLink } from './paths/link-view.ts'
 import { innerLinks, outerLinks } from './paths/outer-links.ts'
@@ -20,6 +22,8 @@ export interface Leg {
   readonly buffer: BufferChoice
   readonly latency: Latency
   readonly rate: RateAnswer
+  /** Whether a RIST sender may take a detour over TCP; null for other flows. */
+  readonly detour: DetourAnswer | null
 }
 
 interface Outer {
@@ -57,7 +61,9 @@ export function layLeg(question: PlanQuestion, plan: Plan): Leg {
     wantedKbps: wantedKbps(question.request),
     cautious: uplinks.used.some(({ standing }) => standing === 'probing' || standing === 'silent'),
   })
-  return { uplinks, bondChanged: bondChanged(question, plan, uplinks), buffer, latency, rate }
+  const detour =
+    entering && capability.transport === 'rist' ? judgeDetour({ profile, latency, rttMs: outer.rttMs }) : null
+  return { uplinks, bondChanged: bondChanged(question, plan, uplinks), buffer, latency, rate, detour }
 }
 
 /** The stretch between the end outside and the hub or edge to which that end speaks. */

@@ -51,6 +51,7 @@ export function attemptTransport(question: PlanQuestion): TransportAttempt {
     return { fits: false, refusal, reasons, final: 'no' }
   }
   reasons.push(`latency: ${describeLatency(latency)}`, rate.reason)
+  if (leg.detour) reasons.push(leg.detour.reason)
   const mode = modeOf(question, plan, leg)
   reasons.push(`mode ${mode.mode}: ${mode.reason}`)
   return { fits: true, decision: grant(question, plan, leg, rate.abr, mode, reasons) }
@@ -117,6 +118,7 @@ function grant(
     pacing: choosePacing(streamClass.profile, abr, deterministic),
     abr,
     latency: leg.latency,
+    detours: leg.detour?.allowed ? [{ via: 'wss', queue_ms: leg.detour.queueMs }] : [],
     switched: plan.switched,
     history: leg.bondChanged ? { ...plan.history, switched_at: nowMs } : plan.history,
     probe: [...leg.uplinks.probe],

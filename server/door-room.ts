@@ -2,6 +2,7 @@ import type { types } from 'mediasoup'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import { PayloadRouters } from '../sfu/payload-routers.ts'
 import type { ViewerMover } from '../sfu/viewer-mover.ts'
+import { DetourDoor } from '../signaling/detour/detour-door.ts'
 import { ProtooGateway } from '../signaling/protoo-gateway.ts'
 import { SdpSessions } from '../signaling/sdp/sdp-sessions.ts'
 import { DoorTickets } from './api/doors/door-tickets.ts'
@@ -10,11 +11,16 @@ import { whipRoutes } from './api/doors/whip.ts'
 import type { Route } from './api/route.ts'
 import type { Doors } from './doors.ts'
 import type { FlowRoom } from './flow-room.ts'
+import { DetourPlaces } from './flows/detour-places.ts'
+import type { Metrics } from './metrics.ts'
 
 export interface DoorRoomOptions {
   readonly flows: Pick<FlowRoom, 'routes' | 'viewers' | 'publishers' | 'places'>
   readonly events: MediaEvents
   readonly routerCapabilities: () => types.RtpCapabilities
+  /** Address that RIST ports listen on. */
+  readonly ristIp: string
+  readonly metrics: Pick<Metrics, 'detourBytes' | 'detourDrops'>
   /** Most connections of each door at once. */
   readonly maxConnections: number
   /** Moves viewers between workers; null where none are moved. */
@@ -37,7 +43,8 @@ const FIELD_CODECS = { audio: 'audio/opus', video: 'video/H264' } as const
 
 /** Opens the doors: protoo for our own pages, WHIP and WHEP for other clients. */
 export function openDoors(options: DoorRoomOptions): DoorRoom {
-  const { flows, events, routerCapabilities, maxConnections, mover, doors, connectWithinMs } = options
+  const { flows, events, metrics, routerCapabilities, maxConnections, mover, doors, connectWithinMs } =
+    options
   const stack = new DisposableStack()
   const { publishers, viewers, places } = flows
   const routers = stack.use(new PayloadRouters())
@@ -62,6 +69,17 @@ export function openDoors(options: DoorRoomOptions): DoorRoom {
         publishers: places,
         events,
         routerCapabilities,
+      },
+    }),
+  )
+  doors.add(
+    new DetourDoor({
+      admission: new DetourPlaces({ flows: publishers, ristIp: options.ristIp }),
+      maxConnections,
+      events,
+      count: (what, amount) => {
+        if (what === 'dropped') metrics.detourDrops.inc(amount)
+        else metrics.detourBytes.inc({ direction: what }, amount)
       },
     }),
   )

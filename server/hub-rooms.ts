@@ -158,6 +158,8 @@ export async function openRooms(
       doors,
       flows,
       events,
+      metrics,
+      ristIp: config.ristIp,
       routerCapabilities: () => workers.rtpCapabilities,
       maxConnections,
       mover: config.moveViewers ? mover : null,

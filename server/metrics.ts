@@ -35,6 +35,8 @@ export class Metrics {
   readonly factsMissed: Counter<'listener'>
   readonly clockSteps: Counter<'direction'>
   readonly telemetryReports: Counter<'outcome'>
+  readonly detourBytes: Counter<'direction'>
+  readonly detourDrops: Counter
   readonly glassToGlass: Histogram<'class'>
   readonly join: Histogram<'class'>
   readonly jitter: Histogram<'class'>
@@ -125,6 +127,17 @@ export class Metrics {
       name: 'lanecast_telemetry_reports_total',
       help: 'Telemetry reports by outcome',
       labelNames: ['outcome'],
+      registers,
+    })
+    this.detourBytes = new Counter({
+      name: 'lanecast_detour_bytes_total',
+      help: 'Bytes of RIST over WebSockets, by direction: received from senders, sent to them',
+      labelNames: ['direction'],
+      registers,
+    })
+    this.detourDrops = new Counter({
+      name: 'lanecast_detour_dropped_total',
+      help: 'Messages to senders on a detour that were dropped because the sender did not read',
       registers,
     })
     const seconds = (name: string, help: string) =>

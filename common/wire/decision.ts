@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   abrSchema,
+  detourSchema,
   latencySchema,
   overlaySchema,
   pacingSchema,
@@ -167,6 +168,8 @@ export const grantedDecisionSchema = z.object({
   pacing: pacingSchema,
   abr: abrSchema,
   latency: latencySchema,
+  /** Ways for a RIST sender's links where no UDP gets through, in the order to try. */
+  detours: z.array(detourSchema.omit({ url: true })),
   /** reroute: whether the flow leaves its path. A first path is a switch too. */
   switched: z.boolean(),
   history: switchHistorySchema,

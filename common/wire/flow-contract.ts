@@ -86,6 +86,21 @@ export const endpointSchema = z.object({
 })
 export type Endpoint = z.infer<typeof endpointSchema>
 
+/** How the datagrams of a link reach the hub: by UDP, by a TURN server, or in messages of a WebSocket. */
+export const VIAS = ['udp', 'turn', 'wss'] as const
+export const viaSchema = z.enum(VIAS)
+export type Via = z.infer<typeof viaSchema>
+
+/** A way for RIST datagrams that the sender may take for links where no UDP gets through. */
+export const detourSchema = z.object({
+  via: viaSchema.exclude(['udp']),
+  /** WebSocket path or URL at the hub; null for TURN, whose servers are in `join`. */
+  url: z.string().nullable(),
+  /** A packet that waits for longer than this at the sender is dropped, ms. */
+  queue_ms: z.number().int().min(0),
+})
+export type Detour = z.infer<typeof detourSchema>
+
 /** Secrets of a flow; null where the transport agrees on its own keys (DTLS). Never logged, never in a URL. */
 export const flowKeysSchema = z.object({
   passphrase: z.string().min(10).max(79),
@@ -126,6 +141,8 @@ export const flowContractSchema = z.object({
   mode: modeSchema,
   transport: transportSchema,
   endpoints: z.array(endpointSchema),
+  /** In the order to try; empty where the class allows none. Contracts older than this field have none. */
+  detours: z.array(detourSchema).default([]),
   keys: flowKeysSchema.nullable(),
   join: publisherJoinSchema,
   /** null for transports without a recovery buffer on the way in (WebRTC, RTP). */

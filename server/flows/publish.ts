@@ -7,6 +7,7 @@ import {
 } from '../../common/wire/decision.ts'
 import type { Endpoint, FlowContract, FlowKeys } from '../../common/wire/flow-contract.ts'
 import type { PublishRequest } from '../../common/wire/flows-api.ts'
+import { DETOUR_PATH } from '../../signaling/detour/detour-door.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { newContractId, newFlowKeys, newTicket } from './contract-secrets.ts'
 import { type Taking, take } from './decision-book.ts'
@@ -165,5 +166,7 @@ function questionOf(principal: Principal, tenantId: string, request: PublishRequ
 /** The terms that a contract takes from a decision unchanged. */
 function termsOf(granted: GrantedDecision) {
   const { mode, transport, buffer, pacing, abr, overlay, latency, reasons, expires_at } = granted
-  return { class: granted.class, mode, transport, buffer, pacing, abr, overlay, latency, reasons, expires_at }
+  const detours = granted.detours.map((detour) => ({ ...detour, url: DETOUR_PATH }))
+  const terms = { mode, transport, buffer, pacing, abr, overlay, latency, detours, reasons, expires_at }
+  return { class: granted.class, ...terms }
 }

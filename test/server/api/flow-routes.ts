@@ -152,6 +152,8 @@ export async function flowRoutes() {
         flows: { routes: flows, viewers, publishers, places },
         events,
         maxConnections: MAX_SESSIONS,
+        metrics,
+        ristIp: '127.0.0.1',
         connectWithinMs: 600_000,
         mover: null,
         doors: stack.use(new Doors()),

@@ -15,6 +15,7 @@ export function flowOf(
       mode: 'overlay-relay',
       transport: 'rist',
       endpoints: [{ node_id: 'hub', address: '127.0.0.1', port: 9500 }],
+      detours: [],
       buffer: { start_ms: 50, min_ms: 50, max_ms: 120, rtt_multiple: 4 },
       pacing: { target_kbps: 3000, max_kbps: 10_000, burst_ms: 5 },
       abr: { min_kbps: 600, start_kbps: 3000, max_kbps: 8000 },

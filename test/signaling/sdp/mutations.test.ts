@@ -33,6 +33,7 @@ const CONTRACT: FlowContract = {
   mode: 'lan-direct',
   transport: 'webrtc',
   endpoints: [],
+  detours: [],
   keys: null,
   buffer: null,
   abr: ABR,
