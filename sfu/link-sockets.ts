@@ -20,7 +20,7 @@ interface LinkSocket {
 }
 
 /** One batch is enough: it is filled and sent within one call. */
-const batch = new DatagramBatch()
+const batch = new DatagramBatch(false)
 
 /**
  * The UDP sockets through which datagrams of a detour go to the stream's own RIST ports, one for each link. A socket is

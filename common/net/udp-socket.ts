@@ -3,6 +3,7 @@ import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 import { messageOf } from '../errors.ts'
+import { UDP_SEGMENT } from './message-layout.ts'
 
 const libc = koffi.load('libc.so.6')
 
@@ -27,6 +28,9 @@ const ADDRESS6 = { size: 28, ip: 8 } as const
 const socket = libc.func('int socket(int domain, int type, int protocol)')
 const setsockopt = libc.func(
   'int setsockopt(int fd, int level, int option, const void *value, uint32_t length)',
+)
+const getsockopt = libc.func(
+  'int getsockopt(int fd, int level, int option, void *value, _Inout_ uint32_t *length)',
 )
 const inetPton = libc.func('int inet_pton(int family, const char *text, void *address)')
 const bind = libc.func('int bind(int fd, const void *address, uint32_t length)')
@@ -157,6 +161,12 @@ export class UdpSocket implements Disposable {
    */
   receiveMany(messages: number, count: number): number {
     return resultOf(recvmmsg(this.#descriptor, messages, count, MSG_DONTWAIT, null))
+  }
+
+  /** Whether the kernel cuts one message into datagrams (`UDP_SEGMENT`): Linux does from 4.18 on. */
+  get cutsMessages(): boolean {
+    const value = Buffer.alloc(4)
+    return getsockopt(this.#descriptor, UDP_SEGMENT.level, UDP_SEGMENT.option, value, [value.length]) === 0
   }
 
   /** Reads one datagram into `buffer`, cut to its size. @returns bytes, or the negated errno (EAGAIN: none waits) */

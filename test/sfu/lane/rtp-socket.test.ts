@@ -49,6 +49,17 @@ function packets(count: number): Buffer[] {
   })
 }
 
+test('the packets of pictures, whose last is smaller, arrive whole and in order', async (t) => {
+  const { socket } = await open(t)
+  using lane = await openLane()
+  await socket.connect(lane.target)
+  const sizes = [...Array<number>(70).fill(1200), 33, ...Array<number>(3).fill(1200), 900, 28, 1200, 80, 80]
+  const sent = sizes.map((size, index) => Buffer.alloc(size, index))
+  for (const packet of sent) socket.send(packet)
+  await arrived(lane, sent.length)
+  t.deepEqual(lane.packets, sent)
+})
+
 test('packets of one turn arrive whole and in order, however many batches they are', async (t) => {
   const { port, socket } = await open(t)
   using lane = await openLane()
