@@ -155,6 +155,7 @@ export class IngressSession implements AsyncDisposable {
         this.#dataCame = true
         this.#pipeline.push(chunk)
       },
+      together: (work) => this.#socket.together(work),
       onFlow: (event) => this.#onFlow(this.#identity.meaning(event)),
       onStats: (stats) => this.#onStats(stats),
       onRejected: ({ reason, detail, count }) => this.#tell({ type: 'rejected', reason, detail, count }),

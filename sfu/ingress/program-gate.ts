@@ -33,6 +33,8 @@ export class ProgramGate {
   readonly #sink: ProgramGateSink
   readonly #limits: PipelineLimits
   #announced: ProgramDescription | null = null
+  /** What the last description was made from, and that description. */
+  #described: { readonly from: readonly unknown[]; readonly program: ProgramDescription } | null = null
   #refusal: Refusal | null = null
   #firstReadyMs = -1
 
@@ -68,6 +70,7 @@ export class ProgramGate {
       this.#refusal = null
       this.#sink.recovered()
     }
+    if (this.#announced === verdict) return
     if (this.#announced && sameProgram(this.#announced, verdict)) return
     this.#announced = verdict
     if (facts.video.length > 0 && verdict.video.length === 0) this.#sink.videoMissing()
@@ -81,7 +84,7 @@ export class ProgramGate {
     const alive = facts.video.filter((track) => track.alive)
     if (alive.length === 0) {
       if (late && facts.scrambledPid !== null) return refusals.scrambled(facts.scrambledPid)
-      if (facts.audio?.alive && (facts.video.length === 0 || late)) return describe([], facts)
+      if (facts.audio?.alive && (facts.video.length === 0 || late)) return this.#describe([], facts)
       const enough = facts.bytes >= this.#limits.programBytes || facts.sinceStartMs >= this.#limits.programMs
       return late && enough && !this.#announced ? refusals.noMedia() : 'pending'
     }
@@ -94,7 +97,18 @@ export class ProgramGate {
     const patient = facts.sinceStartMs - this.#firstReadyMs < this.#limits.probationMs
     const undecided = facts.video.length - ready.length - lacking.filter((track) => !track.ready).length
     if (undecided > 0 && patient) return 'pending'
-    return describe(ready, facts)
+    return this.#describe(ready, facts)
+  }
+
+  /** Asked for each picture; nearly always the answer is the last one. */
+  #describe(ready: readonly VideoTrack[], facts: ProgramFacts): ProgramDescription {
+    const from: unknown[] = [facts.audio?.description, facts.audioRefusal]
+    for (const { pid, sps } of ready) from.push(pid, sps)
+    const last = this.#described
+    if (last && sameValues(last.from, from)) return last.program
+    const program = describe(ready, facts)
+    this.#described = { from, program }
+    return program
   }
 
   #lacks(track: VideoTrack): boolean {
@@ -133,7 +147,13 @@ function sameProgram(a: ProgramDescription, b: ProgramDescription): boolean {
   )
 }
 
-/** Compares flat objects with the same fields, for each picture. Comparing their JSON costs several times as much. */
+function sameValues(a: readonly unknown[], b: readonly unknown[]): boolean {
+  if (a.length !== b.length) return false
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
+  return true
+}
+
+/** Compares flat objects with the same fields. */
 function sameFields<T extends object>(a: T | null, b: T | null): boolean {
   if (a === null || b === null) return a === b
   for (const field in a) if (a[field] !== b[field]) return false

@@ -11,12 +11,20 @@ const MAX_PAYLOAD = 65536
 const BATCH_BYTES = 256 * 1024
 
 /**
+ * @param sequence RTP's
+ * @param payload valid only during the call
+ * @param nowMs `performance.now()` when the blocks of this turn were fetched
+ */
+type OnBlock = (flowId: number, sequence: number, payload: Buffer, nowMs: number) => void
+
+/**
  * Takes data blocks out of a receiver's queue when librist signals them through a pipe, so that librist's threads never
  * wait for our event loop.
  */
 export class RistBlockReader implements Disposable {
   readonly #context: RistPointer
-  readonly #onBlock: (flowId: number, sequence: number, payload: Buffer) => void
+  readonly #onBlock: OnBlock
+  readonly #together: (work: () => void) => void
   readonly #pipe = openPipe()
   readonly #poll: ReturnType<typeof koffi.node.poll>
   readonly #signals = Buffer.alloc(4096)
@@ -29,35 +37,40 @@ export class RistBlockReader implements Disposable {
 
   /**
    * @param context a receiver that is not started yet
-   * @param onBlock gets the RTP sequence number and the payload, which is valid only during the call; must not throw
+   * @param onBlock must not throw
+   * @param together runs what takes the blocks of one turn of the event loop
    */
-  constructor(context: RistPointer, onBlock: (flowId: number, sequence: number, payload: Buffer) => void) {
+  constructor(context: RistPointer, onBlock: OnBlock, together: (work: () => void) => void) {
     this.#context = context
     this.#onBlock = onBlock
+    this.#together = together
     const rist = loadRist()
     this.#batch = rist.batches && Buffer.alloc(BATCH_BYTES)
     rist.receiverNotifyFd(context, this.#pipe.writeEnd)
     this.#poll = koffi.node.poll(this.#pipe.readEnd, { readable: true }, () => {
       emptyPipe(this.#pipe.readEnd, this.#signals)
-      this.#drain()
+      this.#onTurn()
     })
   }
 
+  readonly #onTurn = (): void => this.#together(this.#drain)
+
   readonly #drain = (): void => {
+    const nowMs = performance.now()
     for (let count = 0; count < BLOCKS_PER_TURN; ) {
-      const taken = this.#closed ? 0 : this.#take()
+      const taken = this.#closed ? 0 : this.#take(nowMs)
       if (taken === 0) return
       count += taken
     }
-    setImmediate(this.#drain)
+    setImmediate(this.#onTurn)
   }
 
   /** @returns the number of blocks; 0 when none is left */
-  #take(): number {
-    return this.#batch ? this.#takeBatch(this.#batch) : this.#takeOne()
+  #take(nowMs: number): number {
+    return this.#batch ? this.#takeBatch(this.#batch, nowMs) : this.#takeOne(nowMs)
   }
 
-  #takeBatch(batch: Buffer): number {
+  #takeBatch(batch: Buffer, nowMs: number): number {
     const end = Number(loadRist().batches?.read(this.#context, batch, batch.length))
     let count = 0
     for (let at = 0; at < end && !this.#closed; count++) {
@@ -65,13 +78,13 @@ export class RistBlockReader implements Disposable {
       const flowId = batch.readUInt32LE(at + BATCH_ENTRY.flowId)
       const sequence = batch.readUInt32LE(at + BATCH_ENTRY.sequence)
       const payload = at + BATCH_ENTRY.header
-      if (length > 0) this.#onBlock(flowId, sequence, batch.subarray(payload, payload + length))
+      if (length > 0) this.#onBlock(flowId, sequence, batch.subarray(payload, payload + length), nowMs)
       at = payload + Math.ceil(length / BATCH_ENTRY.align) * BATCH_ENTRY.align
     }
     return count
   }
 
-  #takeOne(): number {
+  #takeOne(nowMs: number): number {
     const rist = loadRist()
     this.#pointer.fill(0)
     if (rist.receiverRead(this.#context, this.#pointer, 0) <= 0) return 0
@@ -83,7 +96,7 @@ export class RistBlockReader implements Disposable {
     if (usable) {
       const flowId = this.#block.readUInt32LE(DATA_BLOCK.flowId)
       const sequence = this.#block.readUInt32LE(DATA_BLOCK.sequence)
-      this.#onBlock(flowId, sequence, this.#payload.subarray(0, length))
+      this.#onBlock(flowId, sequence, this.#payload.subarray(0, length), nowMs)
     }
     return 1
   }

@@ -41,6 +41,8 @@ export interface RistReceiverOptions {
   readonly buffer: { readonly minMs: number; readonly maxMs: number }
   /** Payload of one RIST packet, in order. The chunk is valid only during the call. */
   readonly onData: (chunk: Buffer) => void
+  /** Runs what hands out the chunks that came together; by default it just runs. */
+  readonly together?: (work: () => void) => void
   readonly onFlow?: (event: FlowEvent) => void
   /** Called each second while a flow exists. */
   readonly onStats?: (stats: FlowStats) => void
@@ -130,7 +132,7 @@ export class RistReceiver implements AsyncDisposable {
     }
     this.#context = holder[0]
     rist.receiverSetFifo(this.#context, FIFO_PACKETS)
-    this.#reader = new RistBlockReader(this.#context, this.#onBlock)
+    this.#reader = new RistBlockReader(this.#context, this.#onBlock, options.together ?? ((work) => work()))
     this.#timer = setInterval(this.#onTick, TICK_MS)
   }
 
@@ -214,8 +216,7 @@ export class RistReceiver implements AsyncDisposable {
     this.#options.onLog?.(line)
   }
 
-  readonly #onBlock = (flowId: number, sequence: number, payload: Buffer): void => {
-    const now = performance.now()
+  readonly #onBlock = (flowId: number, sequence: number, payload: Buffer, now: number): void => {
     if (flowId !== this.#gate.flowId && !this.#candidate.admits(flowId, payload)) return
     const verdict = this.#gate.judge(flowId, this.#clock.at(now))
     if (verdict === 'refused') {
