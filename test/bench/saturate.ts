@@ -107,7 +107,10 @@ async function addViewers(
     }
 }
 
-/** Of several windows the one whose packets cost the middle price. */
+/**
+ * Of several windows the one whose packets cost the middle price. Missing packets count over all windows: what is under
+ * way at the end of one comes in the next.
+ */
 async function middleOf(
   windows: number,
   sides: readonly FanoutSide[],
@@ -117,7 +120,14 @@ async function middleOf(
   await Promise.all(sides.map((side) => side.play(SETTLE_MS, 0)))
   const steps: Step[] = []
   while (steps.length < windows) steps.push(await measure(sides, clients, cores))
-  return steps.toSorted((a, b) => a.usPerPacket - b.usPerPacket)[Math.floor(windows / 2)]!
+  const middle = steps.toSorted((a, b) => a.usPerPacket - b.usPerPacket)[Math.floor(windows / 2)]!
+  const mean = (of: (step: Step) => number) => steps.reduce((sum, step) => sum + of(step), 0) / windows
+  return {
+    ...middle,
+    lost: mean(({ lost }) => lost),
+    behind: mean(({ behind }) => behind),
+    dropped: mean(({ dropped }) => dropped),
+  }
 }
 
 async function measure(

@@ -1,7 +1,7 @@
 /** A worker that has so much of a core is full: the hub places nothing more on it. */
 const FULL_CORE = 0.85
 const MOST_LOST = 0.01
-/** Packets that are under way at the edges of a window are no sign. */
+/** Packets that are under way at the edges of what was measured are no sign. */
 const MOST_BEHIND = 0.1
 /** Time of a picture: later than this, a picture is not out before the next comes. */
 const PICTURE_MS = 1000 / 30
