@@ -84,6 +84,12 @@ export class FileIdentity implements ServerIdentity {
 
 async function readIdentity({ certFile, keyFile }: FileIdentityOptions): Promise<Identity> {
   const [certificate, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')])
+  // OpenSSL takes an empty file for none: somebody writes the file this moment.
+  for (const [file, text] of [
+    [certFile, certificate],
+    [keyFile, key],
+  ] as const)
+    if (text.trim() === '') throw new Error(`${file} is empty`)
   // Throws when a file is not PEM or the key belongs to another certificate.
   createSecureContext({ cert: certificate, key })
   return { certificate, key }

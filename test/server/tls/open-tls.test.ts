@@ -198,9 +198,11 @@ test('certificate files are read again when they change, and never half', async 
   await rename(two.keyFile, one.keyFile)
   await until(() => identity.current !== before, 'both were read')
   t.is(await subjectOf(), 'CN=two')
-  await writeFile(one.certFile, 'not a certificate')
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  t.regex(identity.current.certificate, /BEGIN CERTIFICATE/)
+  for (const half of ['', '\n', 'not a certificate']) {
+    await writeFile(one.certFile, half)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    t.regex(identity.current.certificate, /BEGIN CERTIFICATE/)
+  }
 })
 
 test('certificate files that are not usable are said at the start', async (t) => {
