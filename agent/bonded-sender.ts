@@ -2,17 +2,21 @@ import koffi from 'koffi'
 import { z } from 'zod'
 import { CodedError } from '../common/errors.ts'
 import {
+  addPeer,
+  addSrp,
   callAsync,
   createPeer,
   DATA_BLOCK,
   enableSrp,
   loadRist,
+  type PeerConfigFields,
   RIST_PROFILE_MAIN,
   type RistPointer,
   STATS_JSON_OFFSET,
   statsCallbackType,
 } from '../common/rist/librist.ts'
 import { RistLogChannel, type RistLogLine } from '../common/rist/log-channel.ts'
+import { answerIn, LinkRenewals } from './link-answers.ts'
 
 export interface SenderLink {
   /** Host name or IP address of the receiver. Routing on the port binds a link to an uplink. */
@@ -22,6 +26,8 @@ export interface SenderLink {
   readonly cname?: string
   /** Share of the packets in mode `share`, relative to the other links. librist schedules well near 100. */
   readonly weight?: number
+  /** A port of this machine. Packets always reach it, so it is never sent to from another port. */
+  readonly isLocal?: boolean
 }
 
 export interface BondedSenderOptions {
@@ -40,6 +46,8 @@ export interface BondedSenderOptions {
   readonly nullPacketDeletion?: boolean
   /** Each second, once per link. */
   readonly onStats?: (stats: SenderLinkStats) => void
+  /** The receiver begins to answer on a link, or answers no more. */
+  readonly onAnswers?: (link: number, answers: boolean) => void
   /** librist's own lines, free of secrets. */
   readonly onLog?: (line: RistLogLine) => void
 }
@@ -82,9 +90,15 @@ export class BondedSender implements AsyncDisposable {
   readonly #log: RistLogChannel
   readonly #context: RistPointer
   readonly #links: RistPointer[] = []
+  /** Links by the ids of their peers. librist numbers peers from 1 in the order of their creation. */
+  readonly #linkOfPeer = new Map<number, number>()
+  #lastPeer = 0
+  /** Changes of peers run one after the other. */
+  #changes: Promise<unknown> = Promise.resolve()
   readonly #payload = Buffer.alloc(MAX_PAYLOAD)
   readonly #block = Buffer.alloc(DATA_BLOCK.size)
   readonly #statsCallback: bigint
+  readonly #renewals = new LinkRenewals((link) => this.renewLink(link))
   #disposal: Promise<void> | undefined
 
   /**
@@ -106,9 +120,10 @@ export class BondedSender implements AsyncDisposable {
   private constructor(options: BondedSenderOptions) {
     const rist = loadRist()
     this.#options = options
-    this.#log = new RistLogChannel([options.passphrase, options.password, options.username], (line) =>
-      options.onLog?.(line),
-    )
+    this.#log = new RistLogChannel([options.passphrase, options.password, options.username], (line) => {
+      this.#onLine(line)
+      options.onLog?.(line)
+    })
     const holder: [RistPointer | null] = [null]
     // Flow id 0 lets librist draw an id: a restarted sender must not continue its predecessor's numbering.
     if (rist.senderCreate(holder, RIST_PROFILE_MAIN, 0, this.#log.settings) !== 0 || !holder[0]) {
@@ -122,26 +137,36 @@ export class BondedSender implements AsyncDisposable {
 
   #connect(): void {
     const rist = loadRist()
-    const { links, passphrase, aesBits, username, password, bufferMs, nullPacketDeletion } = this.#options
-    for (const link of links) {
-      const host = link.host.includes(':') ? `[${link.host}]` : link.host
-      const peer = createPeer(this.#context, `rist://${host}:${link.port}`, {
-        numbers: {
-          recovery_length_min: bufferMs,
-          recovery_length_max: bufferMs,
-          recovery_rtt_min: 10,
-          weight: this.#weightOf(link),
-          key_size: aesBits,
-        },
-        texts: { secret: passphrase, ...(link.cname === undefined ? {} : { cname: link.cname }) },
-      })
+    const { links, username, password, nullPacketDeletion } = this.#options
+    for (const [index, link] of links.entries()) {
+      const peer = createPeer(this.#context, urlOf(link), this.#fieldsOf(link))
       enableSrp(peer, username, password)
-      this.#links.push(peer)
+      this.#created(index, peer)
     }
     if (nullPacketDeletion) rist.senderNullDeletion(this.#context)
     rist.statsCallbackSet(this.#context, STATS_INTERVAL_MS, this.#statsCallback, null)
     if (rist.start(this.#context) !== 0) {
       throw new CodedError('rist_sender_failed', 'librist cannot start the sender')
+    }
+  }
+
+  #created(link: number, peer: RistPointer): void {
+    this.#links[link] = peer
+    this.#lastPeer += 1
+    this.#linkOfPeer.set(this.#lastPeer, link)
+  }
+
+  #fieldsOf(link: SenderLink): PeerConfigFields {
+    const { passphrase, aesBits, bufferMs } = this.#options
+    return {
+      numbers: {
+        recovery_length_min: bufferMs,
+        recovery_length_max: bufferMs,
+        recovery_rtt_min: 10,
+        weight: this.#weightOf(link),
+        key_size: aesBits,
+      },
+      texts: { secret: passphrase, ...(link.cname === undefined ? {} : { cname: link.cname }) },
     }
   }
 
@@ -184,16 +209,48 @@ export class BondedSender implements AsyncDisposable {
     await callAsync(loadRist().peerWeightSet, this.#context, peer, weight)
   }
 
+  /**
+   * Sends a link from another port from now on, under the same flow. A receiver that has known the old port never
+   * answers it again when the link was away for some seconds: both ends then wait for the other to authenticate.
+   *
+   * @throws CodedError `rist_peer_failed`, `rist_srp_failed`
+   */
+  renewLink(link: number): Promise<void> {
+    const renewed = this.#changes.then(async () => {
+      const options = this.#options.links[link]
+      const before = this.#links[link]
+      if (this.#disposal || options === undefined || before === undefined) return
+      const rist = loadRist()
+      const { username, password } = this.#options
+      const peer = await addPeer(this.#context, urlOf(options), this.#fieldsOf(options))
+      await addSrp(peer, username, password)
+      this.#created(link, peer)
+      await callAsync(rist.peerDestroy, this.#context, before)
+      for (const [id, of] of this.#linkOfPeer)
+        if (of === link && id !== this.#lastPeer) this.#linkOfPeer.delete(id)
+    })
+    this.#changes = renewed.catch(() => {})
+    return renewed
+  }
+
+  #onLine(line: RistLogLine): void {
+    const said = answerIn(line)
+    const link = said && this.#linkOfPeer.get(said.peer)
+    if (link == null || this.#disposal) return
+    if (!this.#options.links[link]?.isLocal) this.#renewals.answers(link, said!.answers)
+    this.#options.onAnswers?.(link, said!.answers)
+  }
+
   readonly #onStats = (_arg: unknown, container: RistPointer): number => {
     const text: unknown = koffi.decode(container, STATS_JSON_OFFSET, 'char *')
     setImmediate(() => loadRist().statsFree(container))
     const parsed = typeof text === 'string' ? senderStats.safeParse(parseJson(text)) : undefined
     if (!parsed?.success) return 0
     const { id, stats } = parsed.data['sender-stats'].peer
-    // librist numbers peers from 1 in the order of their creation.
-    if (id < 1 || id > this.#links.length) return 0
+    const link = this.#linkOfPeer.get(id)
+    if (link === undefined) return 0
     this.#options.onStats?.({
-      link: id - 1,
+      link,
       alive: stats.received > 0,
       rttMs: stats.rtt,
       sent: stats.sent,
@@ -210,10 +267,16 @@ export class BondedSender implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#renewals[Symbol.dispose]()
+    await this.#changes
     await callAsync(loadRist().destroy, this.#context)
     this.#log[Symbol.dispose]()
     koffi.unregister(this.#statsCallback)
   }
+}
+
+function urlOf({ host, port }: SenderLink): string {
+  return `rist://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function parseJson(text: string): unknown {

@@ -2,7 +2,7 @@ import { CodedError } from '../common/errors.ts'
 import type { Endpoint, FlowContract, Via } from '../common/wire/flow-contract.ts'
 import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './bonded-sender.ts'
 import { Detours } from './detour/detours.ts'
-import { WaySigns } from './detour/way-signs.ts'
+import { LinkStats } from './detour/link-stats.ts'
 
 /** One link, over the last second, and its way to the hub. */
 export interface ContractLinkStats extends SenderLinkStats {
@@ -110,7 +110,7 @@ export class ContractSender implements AsyncDisposable {
         },
       }),
     )
-    const signs = new WaySigns(endpoints.length, (link, answers) => detours.udpAnswers(link, answers))
+    const joined = new LinkStats(endpoints.length)
     const links = endpoints.map((endpoint, index) => ({
       host: endpoint.address,
       port: endpoint.port,
@@ -121,7 +121,12 @@ export class ContractSender implements AsyncDisposable {
       await BondedSender.open({
         links: [
           ...links,
-          ...links.map((link, index) => ({ ...link, host: '127.0.0.1', port: detours.ports[index]! })),
+          ...detours.ports.map((port, index) => ({
+            ...links[index],
+            host: '127.0.0.1',
+            port,
+            isLocal: true,
+          })),
         ],
         mode,
         // Packets are kept as long as the receiver may ever wait for them.
@@ -133,13 +138,13 @@ export class ContractSender implements AsyncDisposable {
         ...(this.#options.nullPacketDeletion && { nullPacketDeletion: true }),
         onStats: (peer) => {
           const via = detours.ways[peer.link % endpoints.length] ?? 'udp'
-          const stats = signs.stats(peer, via)
+          const stats = joined.take(peer, via)
           if (stats) this.#options.onStats?.({ ...stats, via })
         },
-        onLog: (line) => {
-          signs.line(line)
-          this.#options.onLog?.(line)
+        onAnswers: (link, answers) => {
+          if (link < endpoints.length) detours.udpAnswers(link, answers)
         },
+        ...(this.#options.onLog && { onLog: this.#options.onLog }),
       }),
     )
     const owned = stack.move()

@@ -104,6 +104,7 @@ function bind(library: ReturnType<typeof koffi.load>) {
     parseAddress: library.func('int rist_parse_address2(const char *url, _Inout_ void **config)'),
     configFree: library.func('int rist_peer_config_free2(_Inout_ void **config)'),
     peerCreate: library.func('int rist_peer_create(void *ctx, _Out_ void **peer, void *config)'),
+    peerDestroy: library.func('int rist_peer_destroy(void *ctx, void *peer)'),
     peerWeightSet: library.func('int rist_peer_weight_set(void *ctx, void *peer, uint32_t weight)'),
     enableSrp: bindSrp(library),
     authHandlerSet: library.func('rist_auth_handler_set', 'int', [
@@ -250,6 +251,32 @@ function encodeText(config: RistPointer, field: PeerConfigText, value: string): 
  * @throws CodedError `rist_peer_failed`
  */
 export function createPeer(context: RistPointer, url: string, fields: PeerConfigFields): RistPointer {
+  using config = peerConfig(url, fields)
+  const peer: [RistPointer | null] = [null]
+  return createdPeer(url, loadRist().peerCreate(context, peer, config.pointer), peer)
+}
+
+/** Creates a peer of a context that runs, as `createPeer` does. @throws CodedError `rist_peer_failed` */
+export async function addPeer(
+  context: RistPointer,
+  url: string,
+  fields: PeerConfigFields,
+): Promise<RistPointer> {
+  using config = peerConfig(url, fields)
+  const peer: [RistPointer | null] = [null]
+  return createdPeer(url, await callAsync(loadRist().peerCreate, context, peer, config.pointer), peer)
+}
+
+function createdPeer(url: string, result: number, [peer]: readonly [RistPointer | null]): RistPointer {
+  if (result === 0 && peer) return peer
+  throw new CodedError('rist_peer_failed', `librist cannot open ${url}`)
+}
+
+/** The configuration of a peer. Its secret is wiped with its scope. */
+function peerConfig(
+  url: string,
+  { numbers, texts }: PeerConfigFields,
+): Disposable & { readonly pointer: RistPointer } {
   const rist = loadRist()
   const holder: [RistPointer | null] = [null]
   if (rist.parseAddress(url, holder) < 0 || !holder[0]) {
@@ -257,23 +284,19 @@ export function createPeer(context: RistPointer, url: string, fields: PeerConfig
       status: 400,
     })
   }
-  const config = holder[0]
-  try {
-    for (const [field, value] of Object.entries(fields.numbers)) {
-      koffi.encode(config, koffi.offsetof(peerConfigStruct, field), 'uint32_t', value)
-    }
-    if (fields.texts.secret !== undefined) encodeText(config, 'secret', fields.texts.secret)
-    if (fields.texts.cname !== undefined) encodeText(config, 'cname', fields.texts.cname)
-    if (fields.texts.miface !== undefined) encodeText(config, 'miface', fields.texts.miface)
-    const peer: [RistPointer | null] = [null]
-    if (rist.peerCreate(context, peer, config) !== 0 || !peer[0]) {
-      throw new CodedError('rist_peer_failed', `librist cannot open ${url}`)
-    }
-    return peer[0]
-  } finally {
-    encodeText(config, 'secret', '')
+  const pointer = holder[0]
+  using stack = new DisposableStack()
+  stack.defer(() => {
+    encodeText(pointer, 'secret', '')
     rist.configFree(holder)
-  }
+  })
+  for (const [field, value] of Object.entries(numbers))
+    koffi.encode(pointer, koffi.offsetof(peerConfigStruct, field), 'uint32_t', value)
+  if (texts.secret !== undefined) encodeText(pointer, 'secret', texts.secret)
+  if (texts.cname !== undefined) encodeText(pointer, 'cname', texts.cname)
+  if (texts.miface !== undefined) encodeText(pointer, 'miface', texts.miface)
+  const owned = stack.move()
+  return { pointer, [Symbol.dispose]: () => owned.dispose() }
 }
 
 /**
@@ -282,8 +305,15 @@ export function createPeer(context: RistPointer, url: string, fields: PeerConfig
  * @throws CodedError `rist_srp_failed`
  */
 export function enableSrp(peer: RistPointer, username: string, password: string): void {
-  const result = loadRist().enableSrp(peer, username, password, null, null)
-  if (result !== 0) {
-    throw new CodedError('rist_srp_failed', `librist refused the SRP credentials (code ${result})`)
-  }
+  srpEnabled(loadRist().enableSrp(peer, username, password, null, null))
+}
+
+/** As `enableSrp`, for a peer of a context that runs. @throws CodedError `rist_srp_failed` */
+export async function addSrp(peer: RistPointer, username: string, password: string): Promise<void> {
+  srpEnabled(await callAsync(loadRist().enableSrp, peer, username, password, null, null))
+}
+
+function srpEnabled(result: number): void {
+  if (result === 0) return
+  throw new CodedError('rist_srp_failed', `librist refused the SRP credentials (code ${result})`)
 }
