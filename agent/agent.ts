@@ -2,6 +2,7 @@ import { CodedError, messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import type { RistLogLine } from '../common/rist/log-channel.ts'
 import type { Via } from '../common/wire/flow-contract.ts'
+import type { WayReport } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
 import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './bonded-sender.ts'
 import { type ContractEnd, ContractKeeper } from './contract-keeper.ts'
@@ -62,6 +63,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { way, nullPacketDeletion, startEncoder, events, logger } = options
   await using stack = new AsyncDisposableStack()
   let encoder: Encoder | null = null
+  let keeper: ContractKeeper | null = null
   const told = {
     nullPacketDeletion,
     onStats: events.stats,
@@ -69,7 +71,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onLog: authenticationWatch(logger, events.sending, () => encoder?.requestKeyframe?.(null)),
   }
   const sender = stack.use(
-    'hubUrl' in way ? contractSender(way, told, options) : await BondedSender.open({ ...way, ...told }),
+    'hubUrl' in way
+      ? contractSender(way, told, options, (ways) => keeper?.tellWays(ways))
+      : await BondedSender.open({ ...way, ...told }),
   )
   const stamper = new TsStamper({
     captureUnixMs: (pts) => captureTimeOfWallClockPts(pts, Date.now()),
@@ -77,7 +81,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   })
   encoder = stack.use(await startEncoder((chunk) => stamper.push(chunk)))
   if ('hubUrl' in way && sender instanceof ContractSender)
-    stack.use(keepContract(way, sender, encoder, options))
+    keeper = stack.use(keepContract(way, sender, encoder, options))
   const running = stack.move()
   return {
     async setWeight(link, weight) {
@@ -93,6 +97,7 @@ function contractSender(
   { hubUrl }: ContractWay,
   told: Pick<ContractSenderOptions, 'onStats' | 'onLog' | 'nullPacketDeletion'>,
   { events, logger }: AgentOptions,
+  tellWays: (ways: WayReport) => void,
 ): ContractSender {
   return new ContractSender({
     ...told,
@@ -100,6 +105,7 @@ function contractSender(
     onWays: (ways) => {
       logger.info({ ways: Object.fromEntries(ways) }, 'ways of the links')
       events.ways?.(ways)
+      tellWays({ ways: [...ways].map(([endpoint, via]) => ({ endpoint, via })) })
     },
     onDetourFailed: (via, why) => logger.warn({ via, why }, 'no detour now'),
   })

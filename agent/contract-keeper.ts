@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { backoffMs, pause } from '../common/retry.ts'
 import type { FlowContract } from '../common/wire/flow-contract.ts'
 import type { publishRequestSchema } from '../common/wire/flows-api.ts'
-import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
+import type { LayerDemand, WayReport } from '../common/wire/publisher-protocol.ts'
 import { ControlChannel } from './control-channel.ts'
 import { type Grant, type HubClient, HubRefusal } from './hub-client.ts'
 
@@ -41,6 +41,8 @@ export class ContractKeeper implements AsyncDisposable {
   readonly #request: z.input<typeof publishRequestSchema>
   readonly #holder: ContractHolder
   readonly #publisherId = randomUUID()
+  #channel: ControlChannel | null = null
+  #ways: WayReport | null = null
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
 
@@ -51,6 +53,12 @@ export class ContractKeeper implements AsyncDisposable {
     this.#running = this.#run(this.#stop.signal).catch((error: unknown) => {
       if (!this.#stop.signal.aborted) throw error
     })
+  }
+
+  /** Tells the hub how the links of the running contract reach it. */
+  tellWays(ways: WayReport): void {
+    this.#ways = ways
+    this.#channel?.tellWays(ways)
   }
 
   /** The contract is not given back: a sender that starts again soon gets it again. */
@@ -81,6 +89,8 @@ export class ContractKeeper implements AsyncDisposable {
     }
     const told = Promise.withResolvers<ContractEnd>()
     await using channel = this.#control(grant.contract, take, told.resolve)
+    this.#channel = channel
+    if (this.#ways) channel.tellWays(this.#ways)
     const either = AbortSignal.any([signal, over.signal])
     try {
       return await Promise.race([
@@ -89,6 +99,8 @@ export class ContractKeeper implements AsyncDisposable {
         this.#renew(held, take, either),
       ])
     } finally {
+      this.#channel = null
+      this.#ways = null
       over.abort()
     }
   }

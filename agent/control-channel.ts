@@ -6,6 +6,7 @@ import {
   type LayerDemand,
   type PublisherRequests,
   publishAnswer,
+  type WayReport,
 } from '../common/wire/publisher-protocol.ts'
 import { ControlConnection } from './control-connection.ts'
 
@@ -47,6 +48,8 @@ export class ControlChannel implements AsyncDisposable {
   readonly #listener: ControlListener
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
+  #connection: ControlConnection | null = null
+  #ways: WayReport | null = null
   #live = false
   #change = Promise.withResolvers<void>()
 
@@ -66,6 +69,12 @@ export class ControlChannel implements AsyncDisposable {
   /** Resolves when an attempt to connect has succeeded or failed, or the connection is lost. */
   get changed(): Promise<void> {
     return this.#change.promise
+  }
+
+  /** Tells the hub how the links reach it: now, and at each connection from now on. */
+  tellWays(ways: WayReport): void {
+    this.#ways = ways
+    this.#connection?.notify('ways', ways)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -106,6 +115,13 @@ export class ControlChannel implements AsyncDisposable {
       throw new CodedError('control_not_understood', 'the hub answers in a way that is not understood')
     proved()
     this.#changeTo(true)
+    this.#connection = connection
+    using _ = {
+      [Symbol.dispose]: () => {
+        this.#connection = null
+      },
+    }
+    if (this.#ways) connection.notify('ways', this.#ways)
     this.#listener.contract(answer.data.contract)
     this.#listener.demanded(answer.data.demand)
     // Requests made before this were not heard.

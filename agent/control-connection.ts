@@ -85,6 +85,12 @@ export class ControlConnection implements Disposable {
     }
   }
 
+  /** Sends a notification. Where the connection is over, it is lost. */
+  notify(method: string, data: object): void {
+    if (this.#socket.readyState === WebSocket.OPEN)
+      this.#socket.send(JSON.stringify({ notification: true, method, data }))
+  }
+
   [Symbol.dispose](): void {
     this.#socket.close()
     // A peer that is gone never answers the closing handshake.

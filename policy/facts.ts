@@ -60,6 +60,8 @@ export interface CurrentFlow {
   /** What the flow sends now, kb/s. */
   readonly kbps: number
   readonly history: SwitchHistory
+  /** Why links of the flow take a detour, in words; null or left out where all use UDP. */
+  readonly detour?: string | null
 }
 
 /** Connections of the hub: all that are taken, and those that only viewers without a token use. */

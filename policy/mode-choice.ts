@@ -9,6 +9,8 @@ export interface ModeFacts {
   readonly hopsOutside: number
   /** Direct paths to the end outside failed. */
   readonly needsRelay: boolean
+  /** Why links of a field sender take a detour, in words; null where none does. */
+  readonly detour: string | null
   /** The end outside says that it moves. */
   readonly moving: boolean
   /** Links of the bond, and how many of them are cellular, satellite or Wi-Fi. */
@@ -28,6 +30,7 @@ export function chooseMode(facts: ModeFacts): ModeChoice {
   if (facts.deterministic) {
     return { mode: 'deterministic-wired', reason: 'every link is wired with TSN, every node has PTP' }
   }
+  if (facts.detour !== null) return { mode: 'overlay-relay', reason: facts.detour }
   if (facts.fledDeadPath)
     return { mode: 'roaming', reason: 'the flow left a path that carried nothing any more' }
   if (facts.moving) return { mode: 'roaming', reason: 'the sender moves' }

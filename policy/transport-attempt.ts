@@ -77,6 +77,7 @@ function modeOf({ request, facts, outside, deterministic }: PlanQuestion, plan: 
     sharedSegment: segments.find((each) => plan.entry.facts.segments.includes(each)) ?? null,
     hopsOutside: outside === null ? 1 : plan.entryAt,
     needsRelay: outside === null && facts.peer.needsRelay,
+    detour: facts.current?.detour ?? null,
     moving: typeof request.intent === 'object' && request.intent.moving === true,
     links: leg.uplinks.used.length,
     wirelessLinks: leg.uplinks.used.filter(({ wireless }) => wireless).length,

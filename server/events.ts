@@ -37,6 +37,14 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
     flow(stream, state) {
       logger.info({ ...ids(stream), state }, `sender's flow ${state}`)
     },
+    linkWays(stream, ways) {
+      const detoured = Object.values(ways).some((via) => via !== 'udp')
+      for (const via of Object.values(ways)) if (via !== 'udp') metrics.detoursTaken.inc({ via })
+      logger[detoured ? 'warn' : 'info'](
+        { ...ids(stream), ways },
+        detoured ? 'no UDP from the sender on some links: they take a detour' : 'all links use UDP',
+      )
+    },
     bufferFitted(stream, buffer_ms, rtt_ms) {
       series.set(metrics.ristBuffer, stream, {}, buffer_ms)
       logger.info({ ...ids(stream), buffer_ms, rtt_ms }, 'recovery buffer fitted to the path')

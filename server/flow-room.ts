@@ -14,6 +14,7 @@ import type { Config } from './config/config.ts'
 import type { Reloadable } from './config/config-reload.ts'
 import type { TenantFact, TenantFacts } from './facts/fact.ts'
 import { DecisionBook } from './flows/decision-book.ts'
+import { FlowWays } from './flows/flow-ways.ts'
 import { hubMedia } from './flows/hub-media.ts'
 import { HubPolicies, type HubRules } from './flows/hub-policy.ts'
 import type { PublishDoor } from './flows/publish.ts'
@@ -62,6 +63,7 @@ export interface FlowRoom extends AsyncDisposable {
   readonly subscriptions: StandingSubscriptions
   readonly publishers: PublisherFlows
   readonly places: PublisherPlaces
+  readonly ways: FlowWays
   readonly routes: FlowRouteDependencies
   /** RIST ports: their number without those of the configuration's streams, and how many are taken. */
   readonly ports: () => { readonly taken: number; readonly count: number }
@@ -87,8 +89,16 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     new StandingSubscriptions({ store: state.store, hubId: config.hubId, streams, onError }),
   )
   const media = hubMedia({ streams, viewers, subscriptions, ristIp: config.ristIp, onError })
-  const watcher = flowWatcher(overlay, facts)
-  const publishers = stack.use(
+  const ways: FlowWays = new FlowWays({
+    flows: { get: (contractId) => publishers.get(contractId) },
+    changed: ({ contract }, now) => {
+      const { contract_id, tenant_id: tenantId, stream_id: streamId } = contract
+      events.linkWays({ tenantId, streamId }, Object.fromEntries(now.map(({ port, via }) => [port, via])))
+      overlay.triggers.request(contract_id, 'way_changed')
+    },
+  })
+  const watcher = flowWatcher(overlay, facts, ways)
+  const publishers: PublisherFlows = stack.use(
     new PublisherFlows({
       store: state.store,
       sealer: state.sealer,
@@ -113,6 +123,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     new PublisherPlaces({
       flows: publishers,
       findStream: (tenantId, streamId) => streams.get(tenantId, streamId),
+      reportWays: (contractId, report) => ways.report(contractId, report),
     }),
   )
   const hubPolicies = new HubPolicies((tenantId) => policies.effective(tenantId), rulesOf(config))
@@ -123,6 +134,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     policyOf,
     publishers,
     viewers,
+    ways,
     workersFull,
     connections: () => ({ ...options.connections(), most: config.maxConnections }),
   })
@@ -142,6 +154,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     decisions,
     publishers,
     viewers,
+    ways,
     limits,
     door,
     streams,
@@ -166,6 +179,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     subscriptions,
     publishers,
     places,
+    ways,
     routes: {
       ...deps,
       isAway: (tenantId, streamId) => tenantId === DEFAULT_TENANT && standing.isAway(streamId),
@@ -288,6 +302,7 @@ function noteArrivals(
 function flowWatcher(
   { triggers, loads }: FlowRoomOptions['overlay'],
   facts: Pick<TenantFacts, 'tell'>,
+  ways: Pick<FlowWays, 'forget'>,
 ): FlowWatcher {
   return {
     running(flow) {
@@ -299,6 +314,7 @@ function flowWatcher(
     over({ contract }) {
       triggers.unwatch(contract.contract_id)
       loads.over(contract.contract_id)
+      ways.forget(contract.contract_id)
     },
     tell({ contract: { contract_id, tenant_id, stream_id, version, class: streamClass } }, news) {
       const contract = { contract_id, stream_id, version, class: streamClass }

@@ -139,6 +139,9 @@ export async function openRooms(
       workersFull: () => placement.saturation(),
     }),
   )
+  metrics.gauge('lanecast_links_detoured', () =>
+    [...flows.ways.counts()].map(([via, value]) => ({ labels: { via }, value })),
+  )
   stack.use(overlay.reconsiderBy((flow, cause) => reconsider(flows.routes, flow, cause)))
   const hubLoad = stack.use(new HubLoad({ hubId, cpu, workers, streams, facts, loads: overlay.loads }))
   stack.use(

@@ -11,6 +11,7 @@ export type ReadGauge =
   | 'lanecast_alarms'
   | 'lanecast_nodes'
   | 'lanecast_links'
+  | 'lanecast_links_detoured'
   | 'lanecast_certificate_expires_days'
 
 export interface Reading {
@@ -35,6 +36,7 @@ export class Metrics {
   readonly factsMissed: Counter<'listener'>
   readonly clockSteps: Counter<'direction'>
   readonly telemetryReports: Counter<'outcome'>
+  readonly detoursTaken: Counter<'via'>
   readonly detourBytes: Counter<'direction'>
   readonly detourDrops: Counter
   readonly glassToGlass: Histogram<'class'>
@@ -129,6 +131,12 @@ export class Metrics {
       labelNames: ['outcome'],
       registers,
     })
+    this.detoursTaken = new Counter({
+      name: 'lanecast_detours_total',
+      help: 'Times that a link of a field sender took a detour, by its way: turn, wss',
+      labelNames: ['via'],
+      registers,
+    })
     this.detourBytes = new Counter({
       name: 'lanecast_detour_bytes_total',
       help: 'Bytes of RIST over WebSockets, by direction: received from senders, sent to them',
@@ -185,6 +193,9 @@ export class Metrics {
     )
     this.#labelled('lanecast_alarms', 'Alarms that are raised now', ['kind'])
     this.#labelled('lanecast_nodes', 'Nodes of the directory', ['role', 'state'])
+    this.#labelled('lanecast_links_detoured', 'Links of field senders that take a detour, by its way', [
+      'via',
+    ])
     this.#labelled('lanecast_links', 'Links by the evidence that they deliver', ['standing'])
     this.#labelled(
       'lanecast_certificate_expires_days',

@@ -31,6 +31,8 @@ export interface MediaEvents {
   /** Another program has one of the stream's ports, in words; null where the ports are there again. */
   portsTaken(stream: StreamName, why: string | null): void
   flow(stream: StreamName, state: 'connected' | 'lost' | 'replaced'): void
+  /** A field sender's links reach the hub in these ways now, by the links' ports. */
+  linkWays(stream: StreamName, ways: Readonly<Record<number, string>>): void
   /** The recovery buffer changed, ms, for a path with this RTT, ms. */
   bufferFitted(stream: StreamName, bufferMs: number, rttMs: number): void
   streamState(stream: StreamName, state: StreamState): void

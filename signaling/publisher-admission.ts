@@ -1,4 +1,5 @@
 import type { FlowContract } from '../common/wire/flow-contract.ts'
+import type { WayReport } from '../common/wire/publisher-protocol.ts'
 import type { Publisher } from '../sfu/publisher.ts'
 import type { Stream } from '../sfu/stream.ts'
 
@@ -22,6 +23,8 @@ export interface PublisherPlace extends Disposable {
    * connection finds it. Media is closed when this is set to null, and when the place stays empty.
    */
   publisher: Publisher | null
+  /** How a field sender's links reach the hub now. */
+  reportWays(report: WayReport): void
   /** Ends the contract: others may have the stream. */
   end(): Promise<void>
 }

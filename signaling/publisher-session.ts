@@ -60,7 +60,7 @@ export class PublisherSession implements PublisherControl, PublishingClient {
     this.#peer = new SessionPeer(peer, {
       role: 'publisher',
       handlers: this.#handlers,
-      notified: { report: (data) => this.#onReport(data) },
+      notified: { report: (data) => this.#onReport(data), ways: (data) => this.#onWays(data) },
       perSecond: REQUESTS_PER_SECOND,
       burst: REQUEST_BURST,
       events,
@@ -199,6 +199,14 @@ export class PublisherSession implements PublisherControl, PublishingClient {
       publisher.picture = report.picture ?? publisher.picture
     }
     this.#events.publisherReport(place.stream.spec, report)
+    return true
+  }
+
+  #onWays(data: unknown): boolean {
+    const report = publisherNotifications.ways.safeParse(data).data
+    const { place } = this.#publishing
+    if (!report || !place) return false
+    place.reportWays(report)
     return true
   }
 

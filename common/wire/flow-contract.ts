@@ -91,6 +91,15 @@ export const VIAS = ['udp', 'turn', 'wss'] as const
 export const viaSchema = z.enum(VIAS)
 export type Via = z.infer<typeof viaSchema>
 
+/** How one link of a running contract reaches the hub now. */
+export const linkWaySchema = z.object({
+  /** The endpoint's UDP port at the hub, whatever the way to it. */
+  port: z.number().int().min(1).max(65_535),
+  link: linkIdSchema.optional(),
+  via: viaSchema,
+})
+export type LinkWay = z.infer<typeof linkWaySchema>
+
 /** A way for RIST datagrams that the sender may take for links where no UDP gets through. */
 export const detourSchema = z.object({
   via: viaSchema.exclude(['udp']),

@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import { publishIntentSchema, subscribePreferenceSchema } from './decision.ts'
-import { abrSchema, flowContractSchema, iceServerSchema, openContractSchema } from './flow-contract.ts'
+import {
+  abrSchema,
+  flowContractSchema,
+  iceServerSchema,
+  linkWaySchema,
+  openContractSchema,
+} from './flow-contract.ts'
 import {
   contractIdSchema,
   linkIdSchema,
@@ -79,6 +85,8 @@ export const flowSummarySchema = openContractSchema.extend({
   owner: z.string(),
   state: z.enum(['active', 'expired', 'revoked']),
   granted_at: z.number().int(),
+  /** How each endpoint is reached now; empty for transports without endpoints. */
+  ways: z.array(linkWaySchema),
 })
 export type FlowSummary = z.infer<typeof flowSummarySchema>
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { flowContractSchema } from './flow-contract.ts'
+import { flowContractSchema, viaSchema } from './flow-contract.ts'
 import { streamStateSchema } from './stream.ts'
 import { dtlsParametersSchema, webRtcTransportSchema } from './web-rtc-shapes.ts'
 
@@ -130,7 +130,12 @@ export const publisherNotifications = {
     /** How far the publisher's clock is ahead of the hub's, ms; null where the publisher has not compared them. */
     clock_ahead_ms: z.number().min(-1e13).max(1e13).nullable(),
   }),
+  /** How a field sender's links reach the hub, whenever that changes. Links that are left out use UDP. */
+  ways: z.strictObject({
+    ways: z.array(z.strictObject({ endpoint: z.number().int().min(0).max(15), via: viaSchema })).max(16),
+  }),
 } as const
+export type WayReport = z.infer<typeof publisherNotifications.ways>
 export type PublisherReport = z.infer<typeof publisherNotifications.report>
 
 export const publishAnswer = z.object({

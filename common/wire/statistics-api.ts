@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { abrSchema } from './flow-contract.ts'
+import { abrSchema, linkWaySchema } from './flow-contract.ts'
 import { contractIdSchema, tenantIdSchema } from './ids.ts'
 import { layerDemandSchema } from './publisher-protocol.ts'
 import { streamIdSchema, streamStateSchema } from './stream.ts'
@@ -35,6 +35,8 @@ export const streamStatisticsSchema = z.object({
   piped_to: count,
   /** The layers that anybody watches. */
   wanted: layerDemandSchema,
+  /** How each link of a field sender reaches the hub now. */
+  ways: z.array(linkWaySchema),
   tracks: z.array(
     z.object({
       kind: trackKind,

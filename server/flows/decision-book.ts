@@ -17,6 +17,7 @@ import type { TopologySnapshot } from '../../policy/paths/graph.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { addressKey } from '../auth/address-key.ts'
 import { actorOf } from '../auth/principal.ts'
+import type { FlowWays } from './flow-ways.ts'
 import { isHubsOwn, type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
@@ -46,6 +47,8 @@ export interface DecisionSources {
   readonly policyOf: (tenantId: string) => EffectivePolicy
   readonly publishers: PublisherFlows
   readonly viewers: ViewerFlows
+  /** Ways of senders' links; left out where nobody reports them. */
+  readonly ways?: Pick<FlowWays, 'detourOf'>
   /** The hub's viewer connections; left out where nobody counts them. */
   readonly connections?: () => ConnectionUsage
   /** What keeps the media workers from taking one more viewer or stream. */
@@ -149,7 +152,7 @@ export class DecisionBook {
       connections: views ? connections?.() : undefined,
       workersFull: workersFull(),
       measured: {},
-      current: current && currentFlow(current),
+      current: current && currentFlow(current, this.#sources.ways),
     }
   }
 }
@@ -164,13 +167,17 @@ export function placeHolderOf(
     : { anonymous: false, name: ownerOf(principal) }
 }
 
-function currentFlow({ contract, links, history }: LivePublisherFlow): CurrentFlow {
+function currentFlow(
+  { contract, links, history }: LivePublisherFlow,
+  ways: DecisionSources['ways'],
+): CurrentFlow {
   return {
     nodes: contract.overlay.path,
     links,
     bindings: contract.overlay.bindings,
     kbps: contract.pacing.target_kbps,
     history,
+    detour: ways?.detourOf(contract.contract_id) ?? null,
   }
 }
 

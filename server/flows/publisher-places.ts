@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CodedError } from '../../common/errors.ts'
+import type { WayReport } from '../../common/wire/publisher-protocol.ts'
 import type { Publisher } from '../../sfu/publisher.ts'
 import type { Stream } from '../../sfu/stream.ts'
 import type {
@@ -47,6 +48,8 @@ interface Entry {
 export interface PublisherPlacesOptions {
   readonly flows: Pick<PublisherFlows, 'ofTicket' | 'listen' | 'end'>
   readonly findStream: (tenantId: string, streamId: string) => Stream | undefined
+  /** A field sender says how its links reach the hub. */
+  readonly reportWays?: (contractId: string, report: WayReport) => void
   /** A clock that never steps, ms. */
   readonly now?: () => number
   /** How long to watch for media, ms; 800 by default. */
@@ -57,6 +60,7 @@ export interface PublisherPlacesOptions {
 export class PublisherPlaces implements PublisherAdmission, Disposable {
   readonly #flows: PublisherPlacesOptions['flows']
   readonly #findStream: PublisherPlacesOptions['findStream']
+  readonly #reportWays: NonNullable<PublisherPlacesOptions['reportWays']>
   readonly #now: () => number
   readonly #lookForMs: number
   readonly #entries = new Map<string, Entry>()
@@ -64,11 +68,13 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
   constructor({
     flows,
     findStream,
+    reportWays = () => {},
     now = () => performance.now(),
     lookForMs = LOOK_FOR_MS,
   }: PublisherPlacesOptions) {
     this.#flows = flows
     this.#findStream = findStream
+    this.#reportWays = reportWays
     this.#now = now
     this.#lookForMs = lookForMs
   }
@@ -121,6 +127,9 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
         const gone = entry.holder === holder ? entry.publisher : publisher
         if (entry.holder === holder) entry.publisher = publisher
         if (gone !== entry.publisher) void gone?.[Symbol.asyncDispose]()
+      },
+      reportWays: (report) => {
+        if (entry.holder === holder) this.#reportWays(contract_id, report)
       },
       end: async () => {
         await this.#flows.end(contract_id, 'revoked', flow.owner, 'its publisher is done')

@@ -49,10 +49,16 @@ export async function reconsider(
     }
     betterSince = decision.history.better_since
     const updated = renewal(running, { ...decision, expires_at: running.contract.expires_at })
-    if (!sameTerms(running, updated)) return { flow: updated, audit: record }
+    if (!sameTerms(running, updated) || modeReason(running) !== modeReason(updated))
+      return { flow: updated, audit: record }
     return { flow: { ...running, links: updated.links, history: updated.history }, audit: null }
   })
   return { betterSince }
+}
+
+/** Why the flow runs in its mode: links that take a detour now are told, even where the mode is the same. */
+function modeReason({ contract }: LivePublisherFlow): string | undefined {
+  return contract.reasons.find((reason) => reason.startsWith('mode '))
 }
 
 /** A flow in the form in which the overlay watches it. */

@@ -1,6 +1,7 @@
 import type { EffectivePolicy } from '../../policy/effective.ts'
 import type { Stream, StreamSpec } from '../../sfu/stream.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
+import type { FlowWays } from './flow-ways.ts'
 import type { PublishDependencies } from './publish.ts'
 import type { SubscribeDependencies } from './subscribe.ts'
 import type { ViewerLimits } from './viewer-limits.ts'
@@ -20,6 +21,8 @@ export interface FlowRouteDependencies extends PublishDependencies, SubscribeDep
   readonly audit: (draft: AuditDraft) => Promise<void>
   /** Whether a stream of the configuration stays away because somebody revoked it by hand. */
   readonly isAway?: (tenantId: string, streamId: string) => boolean
+  /** How senders' links reach the hub. */
+  readonly ways: Pick<FlowWays, 'of'>
   /** Ceilings of viewers set by hand. */
   readonly limits: Pick<ViewerLimits, 'set'>
   readonly policyOf: (tenantId: string) => EffectivePolicy

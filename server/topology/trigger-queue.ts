@@ -12,6 +12,7 @@ export const QOS_CAUSES = [
   'link_back',
   'better_path',
   'policy_changed',
+  'way_changed',
 ] as const
 export type QosCause = (typeof QOS_CAUSES)[number]
 

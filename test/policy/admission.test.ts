@@ -197,6 +197,7 @@ test('the mode names the way', (t) => {
     sharedSegment: null,
     hopsOutside: 1,
     needsRelay: false,
+    detour: null,
     moving: false,
     links: 1,
     wirelessLinks: 0,

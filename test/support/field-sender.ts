@@ -8,6 +8,7 @@ import {
   fieldSenderReport,
 } from '../../tools/demo/field-sender-config.ts'
 import type { OpenStream } from './hub.ts'
+import { type Enter, nodeIn } from './namespaces.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../tools/demo/field-sender.ts', import.meta.url))
 
@@ -22,6 +23,8 @@ export interface FieldSender extends AsyncDisposable {
   readonly demands: readonly Extract<FieldSenderReport, { type: 'demand' }>[]
   /** The sender's reports about its contracts, oldest first. */
   readonly contracts: readonly FieldSenderReport[]
+  /** The ways of its links, oldest first. */
+  readonly ways: readonly Extract<FieldSenderReport, { type: 'ways' }>[]
   /** Exit code, or null where a signal ended it. */
   readonly exited: Promise<number | null>
   setWeight(link: number, weight: number): void
@@ -31,13 +34,25 @@ export interface FieldSender extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-/** Starts a field sender process and resolves when its first bytes go out over an authenticated link. */
-export async function startFieldSender(config: FieldSenderConfig): Promise<FieldSender> {
-  const child = fork(PROGRAM, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
+/**
+ * Starts a field sender process and resolves when its first bytes go out over an authenticated link.
+ * @param options network namespace of the process, and its further environment
+ */
+export async function startFieldSender(
+  config: FieldSenderConfig,
+  { enter, env }: { readonly enter?: Enter; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<FieldSender> {
+  const child = fork(PROGRAM, [], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: [],
+    env: { ...process.env, ...env },
+    ...nodeIn(enter),
+  })
   const links: Extract<FieldSenderReport, { type: 'stats' }>[] = []
   const contracts: FieldSenderReport[] = []
   let encoder: FieldSender['encoder']
   const demands: Extract<FieldSenderReport, { type: 'demand' }>[] = []
+  const ways: Extract<FieldSenderReport, { type: 'ways' }>[] = []
   const exited = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : null))
   const sending = new Promise<void>((resolve) => {
     child.on('message', (message) => {
@@ -46,6 +61,7 @@ export async function startFieldSender(config: FieldSenderConfig): Promise<Field
       if (parsed.data.type === 'sending') resolve()
       else if (parsed.data.type === 'encoder') encoder = parsed.data.encoder
       else if (parsed.data.type === 'demand') demands.push(parsed.data)
+      else if (parsed.data.type === 'ways') ways.push(parsed.data)
       else if (parsed.data.type === 'stats') links[parsed.data.link] = parsed.data
       else contracts.push(parsed.data)
     })
@@ -61,6 +77,7 @@ export async function startFieldSender(config: FieldSenderConfig): Promise<Field
     pid: child.pid!,
     links,
     contracts,
+    ways,
     get encoder() {
       return encoder
     },

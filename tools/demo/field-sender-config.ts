@@ -61,6 +61,7 @@ export const fieldSenderReport = z.discriminatedUnion('type', [
     sent: z.number(),
     retransmitted: z.number(),
     bitrateKbps: z.number(),
+    via: z.string().optional(),
   }),
   /** `gstreamer` takes keyframe requests, bitrate and demand; `ffmpeg` sends what it was started with. */
   z.object({ type: z.literal('encoder'), encoder: z.enum(['gstreamer', 'ffmpeg']) }),
@@ -69,6 +70,8 @@ export const fieldSenderReport = z.discriminatedUnion('type', [
   /** Each version of each contract by which it sends. */
   z.object({ type: z.literal('contract'), contract_id: z.string(), version: z.number() }),
   z.object({ type: z.literal('contract-ended'), reason: z.enum(['expired', 'revoked', 'lost']) }),
+  /** The way of each link, by its index among the contract's endpoints, whenever one changes. */
+  z.object({ type: z.literal('ways'), ways: z.array(z.string()) }),
   z.object({ type: z.literal('refused'), code: z.string(), message: z.string() }),
 ])
 export type FieldSenderReport = z.infer<typeof fieldSenderReport>

@@ -48,6 +48,7 @@ function wayOf(config: Config): ContractWay | FixedWay {
 const events: AgentEvents = {
   sending: () => report({ type: 'sending' }),
   stats: (stats) => report({ type: 'stats', ...stats }),
+  ways: (ways) => report({ type: 'ways', ways: [...ways.values()] }),
   contract: (contract) => report({ type: 'contract', ...contract }),
   contractEnded: (reason) => report({ type: 'contract-ended', reason }),
   refused: ({ code, message }) => report({ type: 'refused', code, message }),

@@ -23,6 +23,10 @@ const byContract = z.strictObject({ contract_id: contractIdSchema })
 
 export function flowRoutes(deps: FlowRouteDependencies) {
   const { publishers } = deps
+  const summaryOf = (flow: LivePublisherFlow): FlowSummary => {
+    const { contract, owner, granted_at } = flow
+    return { ...contract, owner, granted_at, state: 'active', ways: deps.ways.of(flow) }
+  }
 
   /** The flow, if it is the caller's tenant's. A flow of another tenant does not exist for the caller. */
   const flowOf = ({ tenantFilter }: RouteContext, contractId: string): LivePublisherFlow => {
@@ -164,8 +168,4 @@ function nextEvent(
     const timer = setTimeout(() => settle(null), newsWaitMs)
     signal.addEventListener('abort', () => settle(null), { once: true })
   })
-}
-
-function summaryOf({ contract, owner, granted_at }: LivePublisherFlow): FlowSummary {
-  return { ...contract, owner, granted_at, state: 'active' }
 }

@@ -18,7 +18,7 @@ const byStream = z.strictObject({ stream_id: streamIdSchema })
 const byContract = z.strictObject({ contract_id: contractIdSchema })
 
 /** What streams and viewers get, in numbers, and the settings that may change while they run. */
-export function statisticsRoutes({ streams, publishers, viewers, limits, now }: FlowRouteDependencies) {
+export function statisticsRoutes({ streams, publishers, viewers, ways, limits, now }: FlowRouteDependencies) {
   const streamOf = (tenantId: string, streamId: string): RunningStream => {
     const stream = streams.get(tenantId, streamId)
     if (stream) return stream
@@ -47,9 +47,11 @@ export function statisticsRoutes({ streams, publishers, viewers, limits, now }: 
   })
   const streamStatistics = async (stream: RunningStream) => {
     const { tenantId, streamId } = stream.spec
+    const flow = publishers.ofStream(tenantId, streamId)
     return {
       stream_id: streamId,
       tenant_id: tenantId,
+      ways: flow ? ways.of(flow) : [],
       ...stream.state,
       viewers: stream.viewers,
       priority: publishers.priorityOf(tenantId, streamId),

@@ -13,6 +13,7 @@ import type { AuditDraft } from '../../../server/audit/audit-record.ts'
 import { type DoorRoom, openDoors } from '../../../server/door-room.ts'
 import { Doors } from '../../../server/doors.ts'
 import { DecisionBook } from '../../../server/flows/decision-book.ts'
+import { FlowWays } from '../../../server/flows/flow-ways.ts'
 import { PublisherFlows, type PublisherMedia } from '../../../server/flows/publisher-flows.ts'
 import { PublisherPlaces } from '../../../server/flows/publisher-places.ts'
 import type { FlowRouteDependencies } from '../../../server/flows/route-dependencies.ts'
@@ -137,6 +138,7 @@ export async function flowRoutes() {
         return stream && { state: stream.state, streamClass: stream.spec.streamClass }
       },
       audit: note,
+      ways: new FlowWays({ flows: publishers, changed: () => {} }),
       limits: { set: async (_viewer, _maxKbps, draft) => note(draft) },
       noteDecision: note,
       newsWaitMs: 5,

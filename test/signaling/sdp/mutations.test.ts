@@ -58,6 +58,7 @@ function placeOn(stream: Stream): PublisherPlace {
       if (held !== publisher) void held?.[Symbol.asyncDispose]()
       held = publisher
     },
+    reportWays: () => {},
     end: async () => {},
     [Symbol.dispose]() {},
   }
