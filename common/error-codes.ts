@@ -65,6 +65,7 @@ const ANSWERED = {
   latency_budget: [409, 'No path keeps the latency budget of the class.', 'Ask for a class with a larger budget.'],
   no_transport: [409, 'No transport fits both ends.', 'Offer a transport that `details` name.'],
   node_down: [409, 'The node is down.', 'Start the node, or ask for a path without it.'],
+  already_joined: [409, 'The connection watches something already.', 'Send `resume` first on a connection.'],
   not_joined: [409, 'The connection has not joined.', 'Send `join` first.'],
   not_publishing: [409, 'The connection publishes nothing.', 'Send `publish` first.'],
   other_stream: [409, 'The ticket is for another stream.', 'Watch that stream beside this one.'],

@@ -5,6 +5,7 @@ import type { ViewerMover } from '../sfu/viewer-mover.ts'
 import { DetourDoor } from '../signaling/detour/detour-door.ts'
 import { ProtooGateway } from '../signaling/protoo-gateway.ts'
 import { SdpSessions } from '../signaling/sdp/sdp-sessions.ts'
+import { Viewings } from '../signaling/viewings.ts'
 import { DoorTickets } from './api/doors/door-tickets.ts'
 import { whepRoutes } from './api/doors/whep.ts'
 import { whipRoutes } from './api/doors/whip.ts'
@@ -66,6 +67,7 @@ export function openDoors(options: DoorRoomOptions): DoorRoom {
       maxConnections,
       door: {
         viewers: { admission: viewers, ...(mover && { mover }) },
+        viewings: stack.use(new Viewings()),
         publishers: places,
         events,
         routerCapabilities,

@@ -62,6 +62,10 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
         `a viewer was to move from media worker ${from} to ${to}: ${outcome}`,
       )
     },
+    iceRestarted(stream, { of, reason }) {
+      metrics.iceRestarts.inc({ by: reason === 'hub' ? 'hub' : 'client', of })
+      logger.info({ ...(stream && ids(stream)), of, reason }, 'ICE restarts')
+    },
     rejected(stream, reason, detail, count = 1) {
       metrics.rejected.inc({ reason }, count)
       const line = rejectionLines.next(reason, performance.now())

@@ -27,6 +27,7 @@ export class Metrics {
   readonly rejected: Counter<'reason'>
   readonly restarts: Counter<'service'>
   readonly viewerMoves: Counter<'outcome'>
+  readonly iceRestarts: Counter<'by' | 'of'>
   readonly inputIssues: Counter<'kind'>
   readonly retransmits: Counter<'class'>
   readonly reroutes: Counter<'class' | 'cause'>
@@ -69,6 +70,12 @@ export class Metrics {
       name: 'viewer_moves_total',
       help: 'Moves of running viewers to a less loaded media worker, by outcome: moved, stayed or broken',
       labelNames: ['outcome'],
+      registers,
+    })
+    this.iceRestarts = new Counter({
+      name: 'ice_restarts_total',
+      help: 'ICE restarts of running transports, by the side that saw the lost path first: client or hub',
+      labelNames: ['by', 'of'],
       registers,
     })
     this.restarts = new Counter({

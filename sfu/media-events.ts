@@ -2,11 +2,18 @@ import type { IngressStats } from '../common/wire/ingress-ipc.ts'
 import type { PublisherReport } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass, StreamState } from '../common/wire/stream.ts'
 import type { ViewerReport } from '../common/wire/viewer-protocol.ts'
+import type { RestartReason } from '../common/wire/web-rtc-shapes.ts'
 
 /** The name of a stream for people and metrics: stream ids are unique only within a tenant. */
 export interface StreamName {
   readonly tenantId: string
   readonly streamId: string
+}
+
+/** An ICE restart of a running transport. WHIP and WHEP clients give no reason. */
+export interface IceRestarted {
+  readonly of: 'viewer' | 'publisher' | 'whip' | 'whep'
+  readonly reason?: RestartReason
 }
 
 /** The outcome of a move between workers. `broken`: the viewer must join again. */
@@ -47,6 +54,8 @@ export interface MediaEvents {
   viewerLeft(stream: StreamName): void
   /** A running viewer was moved from a busy worker to another, or the move failed. */
   viewerMoved(stream: StreamName, move: ViewerMoved): void
+  /** A client got another path to its running transport, or tries to. `stream` is null where nobody knows it any more. */
+  iceRestarted(stream: StreamName | null, restart: IceRestarted): void
   viewerReport(stream: StreamName, streamClass: StreamClass, report: ViewerReport, viewer: string): void
   publisherReport(stream: StreamName, report: PublisherReport): void
   /** An operation failed, and the failure was contained; `stage` and `kind` are low-cardinality. */

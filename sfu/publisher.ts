@@ -11,15 +11,17 @@ import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
 import { WebRtcEnd } from './web-rtc-end.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
-/** A browser asks for consent at least every 2.5 s (RFC 7675). Without consent for this long it is gone, s. */
-const ICE_CONSENT_S = 10
+/** A browser asks for consent at least every 6 s (RFC 7675). Without consent for this long its path is lost, s. */
+export const ICE_CONSENT_S = 10
 
 /** How often viewers are told an encoding's clock, ms. */
 const CLOCK_EVERY_MS = 5000
 
 /** What a publisher's media does by itself: facts for the room that signals to the publisher. */
 export interface PublisherListener {
-  /** The worker died, or ICE consent or DTLS was lost: nothing comes any more. */
+  /** The path to the publisher is lost. The transport waits for another path. */
+  pathLost?(): void
+  /** The worker died, no path came back, or DTLS failed: nothing comes any more. */
   transportLost(reason: string): void
 }
 
@@ -62,6 +64,7 @@ export class Publisher implements StreamSource {
     this.#host = host
     this.listener = listener
     this.#demand = stream.demand
+    end.onPathLost(() => this.listener.pathLost?.())
     end.onLost((reason) => {
       this.#close()
       this.listener.transportLost(reason)

@@ -88,13 +88,36 @@ export class ViewedMedia implements Disposable {
     const { consumers, unplayable } = await this.#subscription.consume(unanswered)
     this.#tellUnplayable(unplayable)
     this.#options.changed()
-    return consumers.map(({ id, producerId, kind, rtpParameters }) => ({
-      contract_id: this.terms.contractId,
-      consumer_id: id,
-      producer_id: producerId,
-      kind,
-      rtp_parameters: { ...rtpParameters },
-    }))
+    return consumers.map((consumer) => this.#describe(consumer))
+  }
+
+  /** The consumers that the browser has. */
+  received(): ConsumerInfo[] {
+    const known = this.consumers.filter(({ id }) => this.#subscription.answered(id))
+    return known.map((consumer) => this.#describe(consumer))
+  }
+
+  /** Tells the client again what it may have missed. */
+  tellAll(): void {
+    const { client } = this.#options
+    const about = { contract_id: this.terms.contractId }
+    client.tell('unplayable', { ...about, tracks: this.#unplayable })
+    if (this.#picture) client.tell('picture', { ...about, ...this.#picture })
+    for (const { id, currentLayers } of this.consumers)
+      client.tell('consumer-layer', {
+        ...about,
+        consumer_id: id,
+        spatial_layer: currentLayers?.spatialLayer ?? null,
+      })
+  }
+
+  /** Offers the consumers again that the browser does not have, and those that it lacks. */
+  offerAgain(): void {
+    this.#contain(async () => {
+      const unknown = this.consumers.filter(({ id }) => !this.#subscription.answered(id))
+      for (const consumer of unknown) await this.#offer(this.#describe(consumer))
+      await this.#offerNew()
+    })
   }
 
   /** From now on offers every producer that is not consumed yet, also those that came since the first `consume`. */
@@ -223,17 +246,32 @@ export class ViewedMedia implements Disposable {
   }
 
   #catchUp(): void {
-    if (!this.#following) return
-    this.#offerNew().catch((error) => {
+    if (this.#following) this.#contain(() => this.#offerNew())
+  }
+
+  #contain(offering: () => Promise<void>): void {
+    offering().catch((error) => {
       // It is no failure when a viewer leaves or joins again while a consumer is offered.
       if (!this.#stack.disposed) this.#options.failed('consume', error)
     })
   }
 
   async #offerNew(): Promise<void> {
-    for (const consumer of await this.consume(true)) {
-      await this.#options.client.offer(consumer)
-      this.resume(consumer.consumer_id)
+    for (const consumer of await this.consume(true)) await this.#offer(consumer)
+  }
+
+  async #offer(consumer: ConsumerInfo): Promise<void> {
+    await this.#options.client.offer(consumer)
+    this.resume(consumer.consumer_id)
+  }
+
+  #describe({ id, producerId, kind, rtpParameters }: types.Consumer): ConsumerInfo {
+    return {
+      contract_id: this.terms.contractId,
+      consumer_id: id,
+      producer_id: producerId,
+      kind,
+      rtp_parameters: { ...rtpParameters },
     }
   }
 

@@ -13,7 +13,9 @@ import type { WorkerSlot } from './worker-pool.ts'
 
 /** What a viewer's transport does by itself: facts for the room that signals to the browser. */
 export interface ViewerListener {
-  /** The worker died under the transport, or ICE consent or DTLS failed for good. */
+  /** The path to the receiver is lost. The transport waits for another path. */
+  pathLost?(): void
+  /** The worker died under the transport, no path came back, or DTLS failed for good. */
   transportLost(reason: string): void
   /** An operation on the media failed and was contained. After a failed `consume` the viewer lacks the new media. */
   mediaFailed(kind: 'consume' | 'media', error: unknown): void
@@ -28,6 +30,8 @@ export interface Receiver {
   readonly kinds?: readonly types.MediaKind[]
   /** The mid for the packets of each kind, where the receiver named one. */
   readonly mids?: Readonly<Partial<Record<types.MediaKind, string>>>
+  /** Without consent to send the path is lost after this time, s; mediasoup's own time by default. */
+  readonly consentWithinS?: number
 }
 
 /**
@@ -68,6 +72,7 @@ export class Viewer implements Disposable {
       () => [...this.#media],
       (error) => listener.mediaFailed('media', error),
     )
+    end.onPathLost(() => listener.pathLost?.())
     end.onLost((reason) => {
       this.#release()
       listener.transportLost(reason)
@@ -104,7 +109,13 @@ export class Viewer implements Disposable {
   ): Promise<Viewer> {
     try {
       const router = (await receiver.routerOn?.(place.slot)) ?? place.slot.router
-      const end = await WebRtcEnd.open({ slot: place.slot, router, startKbps })
+      const { consentWithinS } = receiver
+      const end = await WebRtcEnd.open({
+        slot: place.slot,
+        router,
+        startKbps,
+        ...(consentWithinS !== undefined && { consentWithinS }),
+      })
       return new Viewer(place, router, end, startKbps, receiver, listener)
     } catch (error) {
       place[Symbol.dispose]()

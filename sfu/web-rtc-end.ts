@@ -1,8 +1,11 @@
 import type { types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
-import type { WebRtcTransportInfo } from '../common/wire/web-rtc-shapes.ts'
+import type { RestartIceAnswer, WebRtcTransportInfo } from '../common/wire/web-rtc-shapes.ts'
 import { workerLost } from './worker-loss.ts'
 import type { WorkerSlot } from './worker-pool.ts'
+
+/** A transport whose path is lost waits this long for another path, ms. */
+export const PATH_WITHIN_MS = 15_000
 
 export interface WebRtcEndOptions {
   readonly slot: Pick<WorkerSlot, 'webRtcServer' | 'announced'>
@@ -10,19 +13,28 @@ export interface WebRtcEndOptions {
   readonly router: types.Router
   /** Where the estimate of the link starts, kb/s; mediasoup's own start by default. */
   readonly startKbps?: number
-  /** Without consent to send the transport is lost after this time, s (RFC 7675); mediasoup's own time by default. */
+  /** Without consent to send the path is lost after this time, s (RFC 7675); mediasoup's own time by default. */
   readonly consentWithinS?: number
+  /** A lost path must come back within this time, ms; 15 000 by default. */
+  readonly pathWithinMs?: number
 }
 
-/** The hub's end of one WebRTC connection, of a viewer or a publisher. */
+/**
+ * The hub's end of one WebRTC connection, of a viewer or a publisher. When its path is lost (no consent any more, or a
+ * TCP connection closed) it waits for another one: by an ICE restart, or by checks from the client's new address.
+ */
 export class WebRtcEnd implements Disposable {
   readonly transport: types.WebRtcTransport
+  readonly #pathWithinMs: number
   #onLost: ((reason: string) => void) | null = null
+  #onPathLost: (() => void) | null = null
+  #waiting: NodeJS.Timeout | undefined
   #closed = false
   #workerDied = false
 
-  private constructor(transport: types.WebRtcTransport) {
+  private constructor(transport: types.WebRtcTransport, pathWithinMs: number) {
     this.transport = transport
+    this.#pathWithinMs = pathWithinMs
     transport.observer.once('close', () => {
       this.#workerDied = !this.#closed
       this.#lost('worker_lost')
@@ -31,12 +43,19 @@ export class WebRtcEnd implements Disposable {
       if (state === 'failed' || state === 'closed') this.#lost(`dtls_${state}`)
     })
     transport.on('icestatechange', (state) => {
-      if (state === 'disconnected') this.#lost('ice_disconnected')
+      clearTimeout(this.#waiting)
+      if (state === 'disconnected') this.#pathLost()
     })
   }
 
   /** Listens on the worker's WebRTC port, over UDP and TCP. */
-  static async open({ slot, router, startKbps, consentWithinS }: WebRtcEndOptions): Promise<WebRtcEnd> {
+  static async open({
+    slot,
+    router,
+    startKbps,
+    consentWithinS,
+    pathWithinMs = PATH_WITHIN_MS,
+  }: WebRtcEndOptions): Promise<WebRtcEnd> {
     const transport = await router.createWebRtcTransport({
       webRtcServer: slot.webRtcServer,
       enableUdp: true,
@@ -47,7 +66,7 @@ export class WebRtcEnd implements Disposable {
     })
     // The server was told an address once, when it was made. Candidates are only what others are told.
     for (const candidate of transport.iceCandidates) candidate.address = slot.announced()
-    return new WebRtcEnd(transport)
+    return new WebRtcEnd(transport, pathWithinMs)
   }
 
   /** The name of the transport for the other end. */
@@ -79,8 +98,25 @@ export class WebRtcEnd implements Disposable {
   }
 
   /**
-   * Calls `lost` once, when the transport is gone and its owner did not close it: the worker died, or ICE consent or
-   * DTLS failed for good. The transport is closed by then.
+   * Takes new ICE credentials (RFC 8445 section 9). The former ones hold until the client uses the new ones, so media
+   * goes on meanwhile.
+   * @throws CodedError `gone` (410) when the transport is closed meanwhile, `no_worker` (503) when its worker dies
+   */
+  async restartIce(): Promise<RestartIceAnswer> {
+    const parameters = await this.transport.restartIce().catch((error: unknown) => {
+      throw this.#closed ? this.gone() : error
+    })
+    return { ice_parameters: { ...parameters } }
+  }
+
+  /** Calls `lost` whenever the path is lost, while another one may still come. */
+  onPathLost(lost: () => void): void {
+    this.#onPathLost = lost
+  }
+
+  /**
+   * Calls `lost` once, when the transport is gone and its owner did not close it: the worker died, no path came
+   * back, or DTLS failed for good. The transport is closed by then.
    */
   onLost(lost: (reason: string) => void): void {
     this.#onLost = lost
@@ -88,7 +124,14 @@ export class WebRtcEnd implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closed = true
+    clearTimeout(this.#waiting)
     this.transport.close()
+  }
+
+  #pathLost(): void {
+    if (this.#closed) return
+    this.#waiting = setTimeout(() => this.#lost('ice_disconnected'), this.#pathWithinMs).unref()
+    this.#onPathLost?.()
   }
 
   #lost(reason: string): void {

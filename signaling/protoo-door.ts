@@ -6,12 +6,14 @@ import type { PublisherAdmission } from './publisher-admission.ts'
 import { PublisherSession } from './publisher-session.ts'
 import type { ViewerAdmission } from './viewer-admission.ts'
 import { ViewerSession, type ViewerSessionDependencies } from './viewer-session.ts'
+import type { Viewings } from './viewings.ts'
 
 /** A connection that says nothing for this long is closed. */
 const SPEAK_WITHIN_MS = 15_000
 
 export interface DoorDependencies {
-  readonly viewers: Omit<ViewerSessionDependencies, 'events'>
+  readonly viewers: Omit<ViewerSessionDependencies, 'events' | 'viewings'>
+  readonly viewings: Viewings
   readonly publishers: PublisherAdmission
   readonly events: MediaEvents
   /** What every router of the hub can forward; all routers are alike. */
@@ -25,7 +27,7 @@ export interface DoorDependencies {
  */
 export function welcome(
   peer: Peer,
-  { viewers, publishers, events, routerCapabilities }: DoorDependencies,
+  { viewers, viewings, publishers, events, routerCapabilities }: DoorDependencies,
   admitted: (anonymous: boolean) => void,
 ): void {
   const noting = <Args extends readonly unknown[], Place>(
@@ -56,6 +58,16 @@ export function welcome(
             (...args: Parameters<ViewerAdmission['admit']>) => viewers.admission.admit(...args),
             ({ anonymous }) => anonymous,
           ),
+          viewings: {
+            held: (...held) => viewings.held(...held),
+            vanished: (watching) => viewings.vanished(watching),
+            left: (watching) => viewings.left(watching),
+            take: (transportId, ticket) => {
+              const watching = viewings.take(transportId, ticket)
+              admitted(watching.anonymous)
+              return watching
+            },
+          },
           events,
         })
   const timer = setTimeout(() => peer.close(), SPEAK_WITHIN_MS)

@@ -109,6 +109,11 @@ export class PublisherSession implements PublisherControl, PublishingClient {
     this.#peer.close()
   }
 
+  pathLost(): void {
+    const id = this.#publishing.place?.publisher?.end.id
+    if (id !== undefined) this.#peer.notify('path-lost', { transport_id: id })
+  }
+
   transportLost(reason: string): void {
     this.#peer.notify('republish', { reason })
   }
@@ -125,6 +130,12 @@ export class PublisherSession implements PublisherControl, PublishingClient {
       const { transport_id, dtls_parameters } = parseData(publisherRequests['connect-transport'], data)
       await this.#publisher(transport_id).end.connect(dtls_parameters as types.DtlsParameters)
       return {}
+    },
+    'restart-ice': async (data) => {
+      const { transport_id, reason } = parseData(publisherRequests['restart-ice'], data)
+      const answer = await this.#publisher(transport_id).end.restartIce()
+      this.#events.iceRestarted(this.#joined().stream.spec, { of: 'publisher', reason })
+      return answer
     },
     produce: async (data) => {
       const { transport_id, kind, rtp_parameters, picture } = parseData(publisherRequests.produce, data)

@@ -91,6 +91,7 @@ export class SessionMoves implements MovableViewer {
     const move = new ViewerMove({
       watched,
       request: (method: string, data: unknown) => session.request(method, data),
+      pathLost: () => session.pathLost?.(),
       transportLost: (reason) => session.transportLost(reason),
       mediaFailed: (kind, error) => session.mediaFailed(kind, error),
       moved: (moved) => session.events.viewerMoved(name, { from: before.slot.index, ...moved }),

@@ -16,6 +16,8 @@ export interface AdmittedViewer extends Disposable {
   readonly priority: number
   /** A client is at the other end. Until then the place gives way where there are too many. */
   connected(): void
+  /** The client's connection is lost, and may come back. Until then the place gives way where there are too many. */
+  away(): void
   /** The viewer is done: the place and the contract are given back at once. */
   leave(): void
 }

@@ -101,6 +101,11 @@ export class ViewerMove implements ViewerListener {
     if (this.#stage === 'preparing') this.#ended.reject(new Error(reason))
   }
 
+  pathLost(): void {
+    if (this.#stage === 'done') this.#session.pathLost?.()
+    else this.#ended.reject(new Error('the other transport lost its path'))
+  }
+
   transportLost(reason: string): void {
     if (this.#stage === 'done') this.#session.transportLost(reason)
     else this.#ended.reject(new Error(`the other transport: ${reason}`))

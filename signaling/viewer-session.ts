@@ -6,17 +6,21 @@ import {
   type HubNews,
   type HubNotifications,
   type JoinAnswer,
+  type ResumeAnswer,
   type ViewerRequests,
   viewerNotifications,
   viewerRequests,
 } from '../common/wire/viewer-protocol.ts'
+import type { RestartIceAnswer, RestartReason } from '../common/wire/web-rtc-shapes.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
+import { ICE_CONSENT_S } from '../sfu/publisher.ts'
 import type { ViewerMover } from '../sfu/viewer-mover.ts'
 import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
 import { SessionMoves } from './session-moves.ts'
-import { SessionPeer } from './session-peer.ts'
+import { connectionGone, SessionPeer } from './session-peer.ts'
 import type { ViewerAdmission } from './viewer-admission.ts'
+import type { Viewings } from './viewings.ts'
 import type { WatchedStream } from './watched-stream.ts'
 import { Watching, type WatchingClient } from './watching.ts'
 
@@ -34,6 +38,8 @@ const ANSWER_WITHIN_MS = 10_000
 export interface ViewerSessionDependencies {
   readonly admission: ViewerAdmission
   readonly events: MediaEvents
+  /** What viewers watch, which outlives their connections. */
+  readonly viewings: Pick<Viewings, 'held' | 'vanished' | 'left' | 'take'>
   /** Moves viewers from worker to worker. Left out, all viewers stay. */
   readonly mover?: Pick<ViewerMover, 'add'>
 }
@@ -46,7 +52,8 @@ export class ViewerSession implements WatchingClient {
   readonly present = true
   readonly #peer: SessionPeer<HubNotifications>
   readonly #events: MediaEvents
-  readonly #watching: Watching
+  readonly #viewings: ViewerSessionDependencies['viewings']
+  #watching: Watching
   readonly #mover: Pick<ViewerMover, 'add'> | undefined
   readonly #moves: SessionMoves
   /** Set while the page can go on over another transport. */
@@ -57,10 +64,12 @@ export class ViewerSession implements WatchingClient {
   #waiting = 0
   #closed = false
 
-  constructor(peer: Peer, { admission, events, mover }: ViewerSessionDependencies) {
+  constructor(peer: Peer, { admission, events, viewings, mover }: ViewerSessionDependencies) {
     this.#events = events
     this.#mover = mover
+    this.#viewings = viewings
     this.#watching = new Watching(admission, this)
+    this.#holds(this.#watching)
     const session = this
     this.#peer = new SessionPeer(peer, {
       role: 'viewer',
@@ -76,12 +85,15 @@ export class ViewerSession implements WatchingClient {
     })
     this.#moves = new SessionMoves({
       events,
-      watching: this.#watching,
+      get watching() {
+        return session.#watching
+      },
       get busy() {
         return session.#waiting > 0
       },
       request: (method, data) => session.#peer.request(method, data),
       tell: (...news) => session.tell(...news),
+      pathLost: () => session.pathLost(),
       transportLost: (reason) => session.transportLost(reason),
       mediaFailed: (kind, error) => session.mediaFailed(kind, error),
     })
@@ -113,6 +125,11 @@ export class ViewerSession implements WatchingClient {
     this.#peer.closeSoon()
   }
 
+  pathLost(): void {
+    const id = this.#watching.viewer?.end.id
+    if (id !== undefined) this.tell('path-lost', { transport_id: id })
+  }
+
   transportLost(reason: string): void {
     // The page's word that it switched may come after the end of its first transport. If the page did not switch, the
     // move asks it to join again.
@@ -133,7 +150,8 @@ export class ViewerSession implements WatchingClient {
   readonly #handlers: { [Method in keyof ViewerRequests]: (data: unknown) => Promise<unknown> } = {
     join: async (data) => {
       const { ticket, rtp_capabilities, view = {}, moves } = parseData(viewerRequests.join, data)
-      const receiver = { capabilities: rtp_capabilities as types.RtpCapabilities }
+      const capabilities = rtp_capabilities as types.RtpCapabilities
+      const receiver = { capabilities, consentWithinS: ICE_CONSENT_S }
       return this.#inTurn(async (): Promise<JoinAnswer> => {
         const { viewer, streams } = await this.#watching.join(ticket, view, () => receiver)
         if (moves) this.#movable ??= this.#mover?.add(this.#moves) ?? null
@@ -146,6 +164,28 @@ export class ViewerSession implements WatchingClient {
         if (replaces === undefined) return this.#watching.watch(ticket, view)
         return this.#watching.renew(replaces, ticket)
       })
+    },
+    resume: async (data) => {
+      const { transport_id, ticket, restart } = parseData(viewerRequests.resume, data)
+      return this.#inTurn(async (): Promise<ResumeAnswer> => {
+        if (this.#watching.all.length > 0)
+          throw new CodedError('already_joined', 'this connection watches something already')
+        const watching = this.#viewings.take(transport_id, ticket)
+        this.#watching[Symbol.dispose]()
+        this.#viewings.left(this.#watching)
+        this.#watching = watching
+        this.#holds(watching)
+        if (this.#closed) {
+          this.#viewings.vanished(watching)
+          throw connectionGone()
+        }
+        const streams = watching.back(this)
+        return { restarted: restart ? await this.#restartIce(transport_id, restart) : null, streams }
+      })
+    },
+    'restart-ice': async (data) => {
+      const { transport_id, reason } = parseData(viewerRequests['restart-ice'], data)
+      return this.#restartIce(transport_id, reason)
     },
     unwatch: async (data) => {
       const { contract_id } = parseData(viewerRequests.unwatch, data)
@@ -187,6 +227,31 @@ export class ViewerSession implements WatchingClient {
       parseData(viewerRequests.clock, data)
       return { hub_unix_ms: HUB_CLOCK.now() }
     },
+  }
+
+  /** @throws CodedError `unknown_transport` (404) */
+  async #restartIce(transportId: string, reason: RestartReason): Promise<RestartIceAnswer> {
+    const end = this.#watching.viewer?.end
+    if (end?.id !== transportId)
+      throw new CodedError('unknown_transport', 'that transport is gone: join again')
+    // A move would need the path that is lost.
+    this.disturbed()
+    const answer = await end.restartIce()
+    this.#events.iceRestarted(this.#watching.all[0]?.stream.spec ?? null, { of: 'viewer', reason })
+    return answer
+  }
+
+  #holds(watching: Watching): void {
+    this.#viewings.held(watching, () => this.#release())
+  }
+
+  /** Another connection of the same client has taken over. */
+  #release(): void {
+    this.#closed = true
+    clearTimeout(this.#idleTimer)
+    this.#movable?.[Symbol.dispose]()
+    this.disturbed()
+    this.#peer.close()
   }
 
   /** Requests that change what is watched run one after the other: of two joins the second transport counts. */
@@ -235,7 +300,8 @@ export class ViewerSession implements WatchingClient {
     this.#movable?.[Symbol.dispose]()
     this.disturbed()
     // A viewer that vanished may come back with the same ticket. A viewer that left asks for another.
-    if (vanished) this.#watching[Symbol.dispose]()
-    else this.#watching.leave()
+    if (vanished) return this.#viewings.vanished(this.#watching)
+    this.#watching.leave()
+    this.#viewings.left(this.#watching)
   }
 }

@@ -66,6 +66,11 @@ export class WatchedStream implements Disposable {
     return this.#admitted.contractId
   }
 
+  /** The contract was granted to somebody without a token. */
+  get anonymous(): boolean {
+    return this.#admitted.anonymous
+  }
+
   get abr(): Abr {
     return this.#abr
   }
@@ -82,6 +87,21 @@ export class WatchedStream implements Disposable {
   /** Somebody is at the other end of the transport. Until then the place gives way where there are too many. */
   connected(): void {
     this.#admitted.connected()
+  }
+
+  /** The client's connection is lost. Until its next one comes, the place gives way where there are too many. */
+  away(): void {
+    this.#admitted.away()
+  }
+
+  /** The client has another connection, and is told what it may have missed. Returns the media that it has. */
+  back(): WatchedStreamInfo {
+    const media = this.#carried?.media
+    media?.tellAll()
+    for (const clock of this.stream.captureClocks) this.#tellClock(clock)
+    // Consumers that the client does not have are offered when this answer has left.
+    setImmediate(() => media?.offerAgain())
+    return this.describe(media?.received() ?? [])
   }
 
   /**

@@ -7,6 +7,7 @@ import {
 import type { Stream } from '../sfu/stream.ts'
 import type { ViewingClient } from '../sfu/viewed-media.ts'
 import { type Receiver, Viewer, type ViewerListener } from '../sfu/viewer.ts'
+import { PresentClient } from './present-client.ts'
 import { connectionGone } from './session-peer.ts'
 import type { ViewerAdmission } from './viewer-admission.ts'
 import { WatchedStream } from './watched-stream.ts'
@@ -33,7 +34,8 @@ export interface Joined {
  */
 export class Watching implements Disposable {
   readonly #admission: ViewerAdmission
-  readonly #client: WatchingClient
+  readonly #client: PresentClient
+  #abandoned = (): void => {}
   /** By the ticket that admitted each stream. */
   readonly #watched = new Map<string, WatchedStream>()
   #joined: Omit<Joined, 'streams'> | null = null
@@ -41,7 +43,7 @@ export class Watching implements Disposable {
 
   constructor(admission: ViewerAdmission, client: WatchingClient) {
     this.#admission = admission
-    this.#client = client
+    this.#client = new PresentClient(client, () => this.#abandoned())
   }
 
   /**
@@ -131,6 +133,42 @@ export class Watching implements Disposable {
     this.#watched.set(ticket, watched)
     if (this.#client.present) watched.connected()
     return watched
+  }
+
+  /** Whether one of the streams is watched by this ticket. */
+  has(ticket: string): boolean {
+    return this.#watched.has(ticket)
+  }
+
+  /** Whether all streams are watched without a token. */
+  get anonymous(): boolean {
+    return this.all.every((watched) => watched.anonymous)
+  }
+
+  /**
+   * The connection is lost, and another may come. Returns false where there is nothing to come back to: media that
+   * somebody has received.
+   * @param abandoned called when there is nothing to come back to any more
+   */
+  away(abandoned: () => void): boolean {
+    this.#client.behind = null
+    this.#abandoned = abandoned
+    for (const watched of this.all) watched.away()
+    const { dtlsState } = this.#joined?.viewer.end.transport ?? {}
+    return !this.#closed && dtlsState === 'connected' && this.#watched.size > 0
+  }
+
+  /**
+   * Another connection of the same client has come. It is told what may have changed.
+   * @throws CodedError `gone` (410)
+   */
+  back(client: WatchingClient): WatchedStreamInfo[] {
+    if (this.#closed) throw connectionGone()
+    this.#client.behind = client
+    return this.all.map((watched) => {
+      if (client.present) watched.connected()
+      return watched.back()
+    })
   }
 
   /** Stops watching a stream. Its place can be taken again with the same ticket. */

@@ -1,7 +1,12 @@
 import { z } from 'zod'
 import { flowContractSchema, viaSchema } from './flow-contract.ts'
 import { streamStateSchema } from './stream.ts'
-import { dtlsParametersSchema, webRtcTransportSchema } from './web-rtc-shapes.ts'
+import {
+  dtlsParametersSchema,
+  pathLostSchema,
+  restartIceSchema,
+  webRtcTransportSchema,
+} from './web-rtc-shapes.ts'
 
 /*
  * Messages between publishers and the hub over protoo, at the `protoo_url` of a contract's `join`. Browsers send their
@@ -87,6 +92,8 @@ export const publisherRequests = {
      */
     picture: pictureSchema.optional(),
   }),
+  /** The publisher's path changed or is lost. Answer: `RestartIceAnswer`. */
+  'restart-ice': restartIceSchema,
   'close-producer': producerId,
   /** Mute: the hub does not forward what still arrives. */
   'pause-producer': producerId,
@@ -168,7 +175,9 @@ export const hubToPublisher = {
   stream: streamStateSchema,
   /** Number of viewers, told at most once a second. */
   viewers: z.object({ count: z.number().int().min(0) }),
-  /** The transport is gone (a worker died, or no packet came for seconds): send `publish` again on this connection. */
+  /** The hub lost the path to the publisher: send `restart-ice`. Without it the transport is gone after a while. */
+  'path-lost': pathLostSchema,
+  /** The transport is gone (a worker died, or no packet came for long): send `publish` again on this connection. */
   republish: z.object({ reason: z.string() }),
 } as const
 export type HubToPublisher = {

@@ -3,7 +3,14 @@ import { abrSchema } from './flow-contract.ts'
 import { contractIdSchema, tenantIdSchema } from './ids.ts'
 import { timedDataSchema } from './publisher-protocol.ts'
 import { streamIdSchema, streamStateSchema } from './stream.ts'
-import { dtlsParametersSchema, webRtcTransportSchema } from './web-rtc-shapes.ts'
+import {
+  dtlsParametersSchema,
+  pathLostSchema,
+  restartIceAnswer,
+  restartIceSchema,
+  restartReasonSchema,
+  webRtcTransportSchema,
+} from './web-rtc-shapes.ts'
 
 /**
  * Messages between viewers and the hub over protoo (a WebSocket with requests, responses and notifications;
@@ -75,6 +82,17 @@ export const viewerRequests = {
    * contract takes: its media goes on untouched, and the answer has no consumers. Answer: `WatchedStream`.
    */
   watch: z.strictObject({ ticket, view: viewSchema.optional(), replaces: contractIdSchema.optional() }),
+  /**
+   * Goes on with what a lost connection watched: the same transport and consumers. First request of a connection. The
+   * ticket is that of any of its contracts. With `restart` ICE restarts too. Answer: `ResumeAnswer`.
+   */
+  resume: z.strictObject({
+    transport_id: z.string().max(64),
+    ticket,
+    restart: restartReasonSchema.optional(),
+  }),
+  /** The viewer's path changed or is lost. Answer: `RestartIceAnswer`. */
+  'restart-ice': restartIceSchema,
   /** Stops watching one stream. Answer: `{}`. */
   unwatch: z.strictObject({ contract_id: contractIdSchema }),
   /** How a stream is shown now. Answer: `{}`. */
@@ -159,6 +177,17 @@ export const joinAnswer = z.object({
 })
 export type JoinAnswer = z.infer<typeof joinAnswer>
 
+/**
+ * Answer to `resume`. `consumers` are those that the viewer had and that go on; others are gone, and new ones come by
+ * `consume`. What else changed meanwhile comes by notifications before this answer.
+ */
+export const resumeAnswer = z.object({
+  /** The hub's new ICE credentials, where ICE was to restart. */
+  restarted: restartIceAnswer.nullable(),
+  streams: z.array(watchedStream),
+})
+export type ResumeAnswer = z.infer<typeof resumeAnswer>
+
 /** Requests of the hub to a viewer. */
 export const hubRequests = {
   /** A stream got a producer that the viewer does not consume yet. Answered once the viewer consumes. */
@@ -235,6 +264,8 @@ export const hubNotifications = {
   'contract-ended': z.object({ ...about, reason: z.enum(['expired', 'revoked']) }),
   /** The viewer's transport is gone (a worker died or was drained): send `join` again on this connection. */
   rejoin: z.object({ reason: z.string() }),
+  /** The hub lost the path to the viewer: send `restart-ice`. Without it the transport is gone after a while. */
+  'path-lost': pathLostSchema,
   /** The transport of the last `move` will not be used. The first transport stays. */
   'move-ended': z.object({ transport_id: z.string() }),
   'capture-clock': z.object({ ...about, ...captureClockSchema.shape }),

@@ -198,6 +198,10 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
         if (entry.listener === listener && this.#entries.get(flow.contractId) === entry)
           this.#places.used(flow)
       },
+      away: () => {
+        if (entry.listener === listener && this.#entries.get(flow.contractId) === entry)
+          this.#places.left(flow)
+      },
       leave: () => {
         // Only once: the place may belong to another connection by now.
         if (entry.listener !== listener) return

@@ -83,6 +83,7 @@ export class ContractSession implements StreamWatcher {
   #abr: Abr | null = null
   #picture: Pick<HubNotifications['picture'], 'paused' | 'reason'> = { paused: false, reason: 'all' }
   #keyframeEveryMs: number | null = null
+  #pathLost: string | null = null
   #unplayable: HubNotifications['unplayable']['tracks'] = []
   /** The layer that the hub sends of each consumer. */
   readonly #layers = new Map<string, number | null>()
@@ -224,6 +225,40 @@ export class ContractSession implements StreamWatcher {
     await this.#consume(media, watched.consumers)
   }
 
+  async resumed(watched: WatchedStream): Promise<void> {
+    const media = this.#media
+    this.#abr = watched.abr
+    this.#keyframeEveryMs = watched.keyframe_every_ms ?? null
+    this.streamIs(watched.stream)
+    if (media === null) return
+    const going = new Set(watched.consumers.map(({ consumer_id }) => consumer_id))
+    for (const consumer_id of media.consumerIds)
+      if (!going.has(consumer_id)) this.consumerClosed({ contract_id: this.contractId, consumer_id })
+    await this.#consume(media, watched.consumers)
+  }
+
+  get expects(): boolean {
+    const media = this.#media
+    const { picture, sound } = this.awaited
+    if (media === null || this.#stream?.state !== 'live') return false
+    return (picture && media.has('video')) || (sound && media.has('audio'))
+  }
+
+  get shownAt(): number | null {
+    return this.#media?.shownAt ?? null
+  }
+
+  /** Why nothing arrives now, though it should; null while it does. */
+  get pathLost(): string | null {
+    return this.#pathLost
+  }
+
+  pathIs(lost: string | null): void {
+    if (lost === this.#pathLost) return
+    this.#pathLost = lost
+    this.#owner.changed(this)
+  }
+
   get awaited(): Awaited {
     const { visible = true, video = true, audio = true } = this.#view
     const { muted = [] } = this.#stream ?? {}
@@ -242,6 +277,7 @@ export class ContractSession implements StreamWatcher {
   retired(reason: string): void {
     const media = this.#media
     this.#media = null
+    this.#pathLost = null
     this.#unplayable = []
     this.#layers.clear()
     // The new transport's clock may come before the answer.

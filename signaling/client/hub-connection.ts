@@ -23,6 +23,8 @@ export interface HubHandlers {
   consumerClosed(data: HubNotifications['consumer-closed']): void
   consumerLayer(data: HubNotifications['consumer-layer']): void
   rejoin(data: HubNotifications['rejoin']): void
+  /** The hub lost the path to a transport. */
+  pathLost?(data: HubNotifications['path-lost']): void
   captureClock(data: HubNotifications['capture-clock']): void
   abrChanged(data: HubNotifications['abr-changed']): void
   picture?(data: HubNotifications['picture']): void
@@ -49,6 +51,11 @@ export class HubConnection {
       answer: (method, data) => this.#answer(method, data, handlers),
       notified: (method, data) => this.#receive(method, data, handlers),
     })
+  }
+
+  /** Whether the connection is over. */
+  get over(): boolean {
+    return this.#socket.over
   }
 
   /** Resolves when the connection is over, with the reason. Never rejects. */
@@ -106,6 +113,8 @@ export class HubConnection {
           return handlers.moveEnded?.(hubNotifications['move-ended'].parse(data).transport_id)
         case 'rejoin':
           return handlers.rejoin(hubNotifications.rejoin.parse(data))
+        case 'path-lost':
+          return handlers.pathLost?.(hubNotifications['path-lost'].parse(data))
         case 'capture-clock':
           return handlers.captureClock(hubNotifications['capture-clock'].parse(data))
         case 'abr-changed':

@@ -2,6 +2,8 @@ import { Peer, WebSocketTransport } from 'protoo-client'
 
 /** Longest wait for an answer of the hub, ms. After that the connection counts as dead. */
 const ANSWER_TIMEOUT_MS = 5_000
+/** A lost connection is closed after this time, ms: longer than the hub keeps what was watched on it. */
+const LINGER_MS = 16_000
 
 /**
  * Why a connection is over. `never-opened`: the hub did not take it (down, or full). `expired` and `revoked`: the hub
@@ -32,6 +34,8 @@ export class HubSocket {
   readonly #waiting = new Set<(error: Error) => void>()
   #opened = false
   #over = false
+  #ended = false
+  #lingering: ReturnType<typeof setTimeout> | undefined
 
   constructor(url: string, owner: HubSocketOwner) {
     this.#peer = new Peer(new WebSocketTransport(url, { retry: { retries: 0 } }))
@@ -39,7 +43,7 @@ export class HubSocket {
     this.#firstWord = setTimeout(() => over('the server did not answer'), ANSWER_TIMEOUT_MS)
     this.#peer.on('open', () => {
       this.#opened = true
-      if (this.#over) this.#peer.close()
+      if (this.#ended) this.#peer.close()
     })
     this.#peer.on('failed', () => (this.#over ? this.#peer.close() : over('the server could not be reached')))
     this.#peer.on('disconnected', () => over('the connection to the server was lost'))
@@ -81,15 +85,30 @@ export class HubSocket {
     this.#peer.notify(method, data).catch(() => {})
   }
 
-  /** Ends the connection. The first reason given counts. */
+  /** Whether the connection is over. */
+  get over(): boolean {
+    return this.#over
+  }
+
+  /**
+   * Ends the connection. The first reason given counts. A lost connection says no goodbye for a while, because the hub
+   * would then end what the other end may still come back to.
+   */
   close(reason: string, cause: Closing['cause'] = 'closed-here'): void {
     clearTimeout(this.#firstWord)
     this.#over = true
     this.#closed.resolve({ cause, reason })
     for (const reject of this.#waiting) reject(new Error(reason))
     this.#waiting.clear()
+    if (cause === 'lost') this.#lingering ??= setTimeout(() => this.#end(), LINGER_MS)
+    else this.#end(cause !== 'closed-here')
+  }
+
+  #end(always = true): void {
+    clearTimeout(this.#lingering)
+    this.#ended = true
     // A WebSocket that is closed while it connects is an error for browsers, which they write to the page's console.
-    if (this.#opened || cause !== 'closed-here') this.#peer.close()
+    if (this.#opened || always) this.#peer.close()
   }
 }
 

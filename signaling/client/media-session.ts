@@ -21,12 +21,26 @@ export class MediaSession {
 
   /** Starts to receive these consumers. @throws when this browser can't receive one of them */
   async consume(infos: readonly ConsumerInfo[]): Promise<types.Consumer[]> {
-    const consumers = await Promise.all(infos.map((info) => this.#transport.consume(info)))
+    // After a lost connection the hub offers again what it does not know to be here.
+    const missing = infos.filter(({ consumer_id }) => !this.#consumers.has(consumer_id))
+    const consumers = await Promise.all(missing.map((info) => this.#transport.consume(info)))
     for (const consumer of consumers) {
       if (this.#closed) consumer.close()
       else this.#consumers.set(consumer.id, consumer)
     }
     return consumers
+  }
+
+  get consumerIds(): string[] {
+    return [...this.#consumers.keys()]
+  }
+
+  /** When the last picture or sound came, by the browser's clock, ms; null before, and where the browser does not tell. */
+  get shownAt(): number | null {
+    const times = [...this.#consumers.values()].flatMap(({ rtpReceiver }) =>
+      (rtpReceiver?.getSynchronizationSources?.() ?? []).map(({ timestamp }) => timestamp),
+    )
+    return times.length > 0 ? Math.max(...times) : null
   }
 
   closeConsumer(id: string): void {

@@ -1,14 +1,24 @@
 import type { Device, types } from 'mediasoup-client'
 import type { ConsumerInfo, JoinAnswer, ViewerRequests } from '../../common/wire/viewer-protocol.ts'
+import type { RestartIceAnswer } from '../../common/wire/web-rtc-shapes.ts'
+import { bytesOver } from './arrived-bytes.ts'
 import { MediaSession } from './media-session.ts'
-import { dtlsParameters, iceCandidates, iceParameters, receiveRtpParameters } from './mediasoup-shapes.ts'
+import {
+  dtlsParameters,
+  iceCandidates,
+  iceParameters,
+  iceServersOf,
+  receiveRtpParameters,
+} from './mediasoup-shapes.ts'
 
 /** What a transport needs from its owner, and what it reports. */
 export interface MediaTransportOwner {
   /** Sends `connect-transport`. */
   connect(request: ViewerRequests['connect-transport']): Promise<unknown>
-  /** ICE or DTLS failed for good: this transport will never deliver again. */
+  /** The transport was refused, or never connected: it will never deliver. */
   failed(reason: string): void
+  /** ICE has no path any more. An ICE restart may find another. */
+  pathLost(): void
 }
 
 /**
@@ -20,6 +30,7 @@ export class MediaTransport {
   readonly #transport: types.Transport
   readonly #sessions = new Set<MediaSession>()
   #released = false
+  #everConnected = false
 
   /** @throws when the hub's parameters are not what mediasoup speaks. */
   constructor(device: Device, join: JoinAnswer['transport'], owner: MediaTransportOwner) {
@@ -40,7 +51,10 @@ export class MediaTransport {
         .catch((error: unknown) => owner.failed(`the media connection was refused: ${String(error)}`))
     })
     this.#transport.on('connectionstatechange', (state) => {
-      if (state === 'failed') owner.failed('the media connection failed')
+      if (state === 'connected') this.#everConnected = true
+      if (state !== 'failed' && state !== 'disconnected') return
+      if (this.#everConnected) owner.pathLost()
+      else if (state === 'failed') owner.failed('the media connection failed')
     })
   }
 
@@ -68,6 +82,26 @@ export class MediaTransport {
       streamId: info.contract_id,
       onRtpReceiver: playAsSoonAsPossible,
     })
+  }
+
+  get id(): string {
+    return this.#transport.id
+  }
+
+  /** Whether ICE has a path now. */
+  get connected(): boolean {
+    return this.#transport.connectionState === 'connected'
+  }
+
+  /** Bytes of media that have come so far, in this browser's own count. Rejects once the transport is closed. */
+  async arrivedBytes(): Promise<number> {
+    return bytesOver((await this.#transport.getStats()).values())
+  }
+
+  /** Looks for another path, with the hub's new credentials. @throws when the transport is closed */
+  async restartIce({ ice_parameters, ice_servers }: RestartIceAnswer): Promise<void> {
+    if (ice_servers) await this.#transport.updateIceServers({ iceServers: iceServersOf(ice_servers) })
+    await this.#transport.restartIce({ iceParameters: iceParameters.parse(ice_parameters) })
   }
 
   /** Statistics of the whole transport; rejects once it is closed. */

@@ -1,5 +1,6 @@
 import type { types } from 'mediasoup-client'
 import { z } from 'zod'
+import type { iceServerSchema } from '../../common/wire/flow-contract.ts'
 
 /*
  * mediasoup's own shapes, as the hub sends them. `common/wire` leaves them open. Here those parts are checked that
@@ -37,3 +38,12 @@ export const iceCandidates = z.array(
 )
 
 export const dtlsParameters = z.custom<types.DtlsParameters>((value) => withArrays(value, 'fingerprints'))
+
+/** ICE servers of the hub, as browsers take them. */
+export function iceServersOf(servers: readonly z.infer<typeof iceServerSchema>[]): RTCIceServer[] {
+  return servers.map(({ urls, username, credential }) => ({
+    urls,
+    ...(username !== undefined && { username }),
+    ...(credential !== undefined && { credential }),
+  }))
+}

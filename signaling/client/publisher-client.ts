@@ -13,13 +13,17 @@ import { PublishedTrack, type TrackWishes } from './published-track.ts'
 import { PublisherConnection } from './publisher-connection.ts'
 import { PublisherContract, type PublisherOptions } from './publisher-contract.ts'
 import { PublisherMonitor } from './publisher-monitor.ts'
-import { type PublisherOutcome, publisherOutcome } from './publisher-outcome.ts'
+import { type PublisherOutcome, type PublishingEnd, publisherOutcome } from './publisher-outcome.ts'
+import { PublisherRoaming } from './publisher-roaming.ts'
 import { type PublisherState, publisherState } from './publisher-state.ts'
 import { reconnectDelayMs } from './reconnect-delay.ts'
 import type { PublisherStatistics } from './send-statistics.ts'
 import { SendingDevice } from './sending-device.ts'
 import { SendingMedia, type SendingMediaOwner } from './sending-media.ts'
 import { TypedEmitter } from './typed-emitter.ts'
+
+/** With less than this left of a contract, a new one is asked for before the next connection, ms. */
+const REUSE_LEFT_MS = 10_000
 
 export interface PublisherEvents {
   state: PublisherState
@@ -44,6 +48,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   readonly #contract: PublisherContract
   readonly #tracks = new Set<PublishedTrack>()
   readonly #monitor: PublisherMonitor
+  readonly #roaming: PublisherRoaming
   /** Tells the hub that a new connection belongs to this same program. */
   readonly #publisherId = crypto.randomUUID()
   readonly #mediaOwner: SendingMediaOwner = {
@@ -51,6 +56,9 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     failed: (media, reason) => {
       if (media === this.#media) this.#connection?.close(reason, 'lost')
       media.close()
+    },
+    pathLost: (media) => {
+      if (media === this.#media) this.#roaming.lost('disconnected')
     },
   }
   #connection: PublisherConnection | null = null
@@ -64,9 +72,14 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   /** Ends the present attempt. */
   #failed: (error: unknown) => void = () => {}
   #outcome: PublisherOutcome | null = null
+  /** The last attempt was refused or failed, rather than its connection lost. */
+  #refused = false
 
   #state: PublisherState = { name: 'connecting' }
   #trouble: PublisherState | null = null
+  #pathLost: string | null = null
+  /** The present connection once the hub has taken the publisher in on it. */
+  #published = Promise.withResolvers<PublisherConnection>()
   #stream: StreamState | null = null
   #everPublished = false
   #lastClosing = ''
@@ -89,8 +102,35 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
       get picture() {
         return [...client.#tracks].find(({ kind }) => kind === 'video')?.picture
       },
+      get iceRestarts() {
+        return client.#roaming.restarts
+      },
       clock: this.#clock,
       statistics: (statistics) => this.emit('statistics', statistics),
+    })
+    this.#roaming = new PublisherRoaming({
+      get connection() {
+        return client.#connection
+      },
+      get media() {
+        return client.#media
+      },
+      dropConnection: (connection, reason) => {
+        connection.close(reason, 'lost')
+        // The wait for the next attempt begins in this turn.
+        setTimeout(() => this.#wake())
+      },
+      published: () => this.#published.promise,
+      pathIs: (lost) => {
+        this.#pathLost = lost
+        this.#refresh()
+      },
+      failed: (reason) => {
+        this.#pathLost = null
+        const connection = this.#connection
+        this.#dropMedia()
+        connection?.close(reason, 'lost')
+      },
     })
   }
 
@@ -171,6 +211,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     removeEventListener('online', this.retryNow)
     this.#contract.release()
     this.#monitor.close()
+    this.#roaming.close()
     this.#wake()
     this.#media?.close()
     this.#media = null
@@ -179,22 +220,25 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   }
 
   async #run(): Promise<void> {
-    const { token } = this.#options
     while (!this.#closed) {
       const end = await this.#publishOnce().catch((error: unknown) => ({ cause: 'failed' as const, error }))
       if (this.#closed) return
       this.#contract.release()
-      this.#over(publisherOutcome(end, (token?.() ?? null) !== null))
+      this.#over(end)
       if (end.cause !== 'expired') await this.#pause()
     }
   }
 
-  #over(outcome: PublisherOutcome): void {
+  #over(end: PublishingEnd): void {
+    const { token } = this.#options
+    const outcome = publisherOutcome(end, (token?.() ?? null) !== null)
     this.#connection = null
+    this.#published = Promise.withResolvers()
     this.#stream = null
     this.#trouble = outcome.trouble
     this.#lastClosing = outcome.reason
     this.#outcome = outcome
+    this.#refused = end.cause === 'failed'
     // A refused publisher has no place in which media could go on.
     if (outcome.trouble !== null) this.#dropMedia()
     this.#refresh()
@@ -202,7 +246,9 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
 
   /** One contract and one connection, until the connection is over. */
   async #publishOnce(): Promise<Closing> {
-    const { join } = await this.#contract.ask()
+    // Media that goes on without its connection is taken up by the same contract: asking would take time.
+    const kept = this.#media?.closed === false && this.#contract.leftMs > REUSE_LEFT_MS && !this.#refused
+    const { join } = kept ? this.#contract.granted! : await this.#contract.ask()
     const connection = this.#connect(webSocketUrl(join.protoo_url, this.#options.hubUrl))
     this.#connection = connection
     this.#contract.use()
@@ -236,6 +282,9 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
         this.#lastClosing = reason
         this.#dropMedia()
         publish()
+      },
+      'path-lost': ({ transport_id }) => {
+        if (transport_id === this.#media?.id) this.#roaming.lost('hub')
       },
       demand: (demand) => this.#demanded(demand),
       stream: (stream) => {
@@ -273,6 +322,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     await this.#take(published, published.transport, device)
     this.#everPublished = true
     this.#trouble = null
+    this.#published.resolve(connection)
     this.#refresh()
     void compareClocks(connection, this.#clock)
   }
@@ -343,6 +393,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
       stream: this.#stream,
       everPublished: this.#everPublished,
       lastClosing: this.#lastClosing,
+      pathLost: this.#pathLost,
     })
     if (JSON.stringify(state) === JSON.stringify(this.#state)) return
     this.#state = state

@@ -39,6 +39,11 @@ export class PublisherConnection {
     })
   }
 
+  /** Whether the connection is over. */
+  get over(): boolean {
+    return this.#socket.over
+  }
+
   /** Resolves when the connection is over, with the reason. Never rejects. */
   get closed(): Promise<Closing> {
     return this.#socket.closed

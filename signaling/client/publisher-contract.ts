@@ -60,12 +60,16 @@ export class PublisherContract {
     return contract
   }
 
+  /** Remaining time of the contract, ms, by the hub's clock as far as that is known; 0 without one. */
+  get leftMs(): number {
+    return (this.#granted?.expires_at ?? 0) - localUnixMs() - (this.#clock.offsetMs ?? 0)
+  }
+
   /** Renews the contract in time from now on, until {@link release}. */
   use(): void {
     this.#used = true
     clearTimeout(this.#renewal)
-    const left = this.#granted!.expires_at - localUnixMs() - (this.#clock.offsetMs ?? 0)
-    const wait = Math.max(RENEW_NEVER_BEFORE_MS, left * RENEW_AT)
+    const wait = Math.max(RENEW_NEVER_BEFORE_MS, this.leftMs * RENEW_AT)
     this.#renewal = setTimeout(() => {
       // After a refusal the contract runs on until it expires. The next attempt then says why.
       this.ask()

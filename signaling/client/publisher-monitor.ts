@@ -28,6 +28,8 @@ export interface MonitoredPublisher {
   readonly clock: ClockOffset
   /** Size of the captured picture. */
   readonly picture: PublisherReport['picture']
+  /** ICE restarts so far. */
+  readonly iceRestarts: number
   statistics(statistics: PublisherStatistics): void
 }
 
@@ -62,7 +64,8 @@ export class PublisherMonitor {
     this.#media = media
     this.#last = counters
     if (before === null) return
-    const statistics = sentBetween(before, counters, this.#received)
+    const { iceRestarts } = this.#publisher
+    const statistics = { ...sentBetween(before, counters, this.#received), iceRestarts }
     this.#publisher.statistics(statistics)
     if (this.#ticks % REPORT_TICKS === 0) this.#report(statistics)
   }

@@ -24,6 +24,8 @@ export interface PublisherFacts {
   readonly everPublished: boolean
   /** Why the last connection ended. */
   readonly lastClosing: string
+  /** Why what is sent does not arrive, where that is known; null where nothing is wrong. */
+  readonly pathLost: string | null
 }
 
 export function publisherState(facts: PublisherFacts): PublisherState {
@@ -31,6 +33,7 @@ export function publisherState(facts: PublisherFacts): PublisherState {
   if (facts.trouble !== null) return facts.trouble
   if (facts.stream === null)
     return facts.everPublished ? { name: 'reconnecting', reason: facts.lastClosing } : { name: 'connecting' }
+  if (facts.pathLost !== null) return { name: 'reconnecting', reason: facts.pathLost }
   switch (facts.stream.state) {
     case 'live':
     case 'no_picture':

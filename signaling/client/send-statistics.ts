@@ -40,7 +40,7 @@ export interface LayerStatistics {
 }
 
 /** What a publisher sent over the last second. Times in ms, bitrates in kb/s, loss 0 to 1. */
-export interface PublisherStatistics
+export interface SentInterval
   extends Pick<SendCounters, 'loss' | 'rttMs' | 'availableKbps' | 'limitation' | 'codec' | 'protocol'> {
   /** Media alone, as the hub receives it. Until the hub has said, all that is sent. */
   readonly videoKbps: number
@@ -57,6 +57,12 @@ export interface PublisherStatistics
   readonly height: number
   /** Smallest first. One entry without layers, or where the layers are within (SVC). */
   readonly layers: readonly LayerStatistics[]
+}
+
+/** The same, with what happened so far. */
+export interface PublisherStatistics extends SentInterval {
+  /** ICE restarts: the network changed, and the media went on over another path. */
+  readonly iceRestarts: number
 }
 
 type Stat = Readonly<Record<string, unknown>>
@@ -91,7 +97,7 @@ export function sentBetween(
   before: SendCounters,
   after: SendCounters,
   received: ReceivedAnswer | null = null,
-): PublisherStatistics {
+): SentInterval {
   const elapsed = Math.max(0.001, (after.at - before.at) / 1000)
   const rate = (from: number, to: number) => Math.max(0, to - from) / elapsed
   let sentKbps = 0

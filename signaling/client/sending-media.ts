@@ -2,8 +2,9 @@ import type { Device, types } from 'mediasoup-client'
 import { z } from 'zod'
 import type { PublisherJoin } from '../../common/wire/flow-contract.ts'
 import { produceAnswer } from '../../common/wire/publisher-protocol.ts'
-import type { WebRtcTransportInfo } from '../../common/wire/web-rtc-shapes.ts'
-import { dtlsParameters, iceCandidates, iceParameters } from './mediasoup-shapes.ts'
+import type { RestartIceAnswer, WebRtcTransportInfo } from '../../common/wire/web-rtc-shapes.ts'
+import { bytesBothWays } from './arrived-bytes.ts'
+import { dtlsParameters, iceCandidates, iceParameters, iceServersOf } from './mediasoup-shapes.ts'
 import type { PublisherConnection } from './publisher-connection.ts'
 
 /** What accompanies a track through mediasoup-client. */
@@ -12,8 +13,10 @@ const pictureIn = z.object({ picture: z.object({ width: z.number(), height: z.nu
 export interface SendingMediaOwner {
   /** The present connection; throws where there is none. */
   connection(): PublisherConnection
-  /** ICE or DTLS failed for good: this transport will never deliver again. */
+  /** The transport never connected: it will never deliver. */
   failed(media: SendingMedia, reason: string): void
+  /** ICE has no path any more. An ICE restart may find another. */
+  pathLost(media: SendingMedia): void
 }
 
 /** The transport that sends the tracks. It outlives the connection that signalled it. */
@@ -21,6 +24,7 @@ export class SendingMedia {
   readonly id: string
   readonly #transport: types.Transport
   readonly #owner: SendingMediaOwner
+  #everConnected = false
 
   /** @throws when the hub's parameters are not what mediasoup speaks */
   constructor(
@@ -36,11 +40,7 @@ export class SendingMedia {
       iceParameters: iceParameters.parse(info.ice_parameters),
       iceCandidates: iceCandidates.parse(info.ice_candidates),
       dtlsParameters: dtlsParameters.parse(info.dtls_parameters),
-      iceServers: iceServers.map(({ urls, username = '', credential = '' }) => ({
-        urls,
-        username,
-        credential,
-      })),
+      iceServers: iceServersOf(iceServers),
     })
     this.#transport.on('connect', ({ dtlsParameters: { role, fingerprints } }, connected, refused) => {
       const request = { transport_id: info.id, dtls_parameters: { ...(role && { role }), fingerprints } }
@@ -59,8 +59,27 @@ export class SendingMedia {
         .catch(refused)
     })
     this.#transport.on('connectionstatechange', (state) => {
-      if (state === 'failed') owner.failed(this, 'the media connection failed')
+      if (state === 'connected') this.#everConnected = true
+      if (state !== 'failed' && state !== 'disconnected') return
+      if (this.#everConnected) owner.pathLost(this)
+      else if (state === 'failed') owner.failed(this, 'the media connection failed')
     })
+  }
+
+  /** Whether ICE has a path now. */
+  get connected(): boolean {
+    return this.#transport.connectionState === 'connected'
+  }
+
+  /** Looks for another path, with the hub's new credentials. @throws when the transport is closed */
+  async restartIce({ ice_parameters, ice_servers }: RestartIceAnswer): Promise<void> {
+    if (ice_servers) await this.#transport.updateIceServers({ iceServers: iceServersOf(ice_servers) })
+    await this.#transport.restartIce({ iceParameters: iceParameters.parse(ice_parameters) })
+  }
+
+  /** Bytes that were sent, and that came back, so far. Rejects once the transport is closed. */
+  async bytes(): Promise<{ readonly sent: number; readonly arrived: number }> {
+    return bytesBothWays((await this.#transport.getStats()).values())
   }
 
   get closed(): boolean {

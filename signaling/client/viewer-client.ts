@@ -308,13 +308,14 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   }
 
   #refresh(): void {
+    const pathLost = this.#session?.pathLost ?? null
     const state = viewerState({
       trouble: this.#trouble,
       stream: this.#stream,
-      delivering: this.#delivering,
+      delivering: this.#delivering && pathLost === null,
       everJoined: this.#everGranted,
-      interrupted: this.#interrupted,
-      lastClosing: this.#lastClosing,
+      interrupted: this.#interrupted || pathLost !== null,
+      lastClosing: pathLost ?? this.#lastClosing,
       undecodable: this.#undecodable,
       keyframeEveryMs: this.#session?.keyframeEveryMs ?? null,
     })

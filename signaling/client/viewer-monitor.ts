@@ -36,6 +36,8 @@ export interface ViewerStatistics extends ReceiveInterval {
   /** The most video the contract allows now. */
   readonly grantedKbps: number | null
   readonly protocol: string | null
+  /** ICE restarts since the connection was made: the network changed, and the media went on over another path. */
+  readonly iceRestarts: number
 }
 
 /** What the monitor looks at, and whom it tells. The values are those of the moment of the call. */
@@ -130,6 +132,7 @@ export class ViewerMonitor {
       picture: session.picture,
       grantedKbps: session.abr?.max_kbps ?? null,
       protocol: counters.protocol,
+      iceRestarts: session.connection?.iceRestarts ?? 0,
     })
     if (this.#ticksToReport-- > 0) return
     this.#ticksToReport = REPORT_TICKS - 1
@@ -171,7 +174,7 @@ export class ViewerMonitor {
       this.#lastPictureAt = now
     }
     if (now - this.#lastBytesAt >= STALL_MS) {
-      hub?.close('no media arrived', 'lost')
+      this.#viewer.session?.connection?.stalled('no media arrived')
       return
     }
     const consumer = media?.consumerId('video') ?? null

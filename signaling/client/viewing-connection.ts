@@ -16,6 +16,7 @@ import type { MediaSession } from './media-session.ts'
 import { MediaTransport } from './media-transport.ts'
 import { type Awaited, MovingMedia } from './moving-media.ts'
 import { type ReceivingDevice, receivableVideo } from './receiving-device.ts'
+import { Roaming, type RoamingViewing } from './roaming.ts'
 
 /** Clocks that were compared within this time are not compared again, ms. */
 const CLOCK_EVERY_MS = 8_000
@@ -31,11 +32,21 @@ export interface StreamWatcher {
   /** The ticket of the present contract. A renewal changes it. */
   readonly ticket: string
   readonly contractId: string
+  /** Whether the hub has said what there is to watch by the contract. */
+  readonly everJoined: boolean
   readonly view: View
   /** The stream to watch closely for a queue in front of the link; null where nothing less could be sent. */
   readonly arriving: ArrivingStream | null
   /** The stream has media here, on this or on a new transport. Resolves once the media is consumed. */
   joined(media: MediaSession, watched: WatchedStream): Promise<void>
+  /** Another connection has taken over, and the media goes on as the hub says. */
+  resumed(watched: WatchedStream): Promise<void>
+  /** Whether media of the stream must arrive now. */
+  readonly expects: boolean
+  /** When its last picture or sound came, by the browser's clock, ms; null where that is unknown. */
+  readonly shownAt: number | null
+  /** Nothing arrives over the transport, with the reason; null once it does again. */
+  pathIs(lost: string | null): void
   /** What must arrive over another transport before the page can show it from there. */
   readonly awaited: Awaited
   /** The stream's media now comes over another transport, and is arriving already. */
@@ -56,13 +67,18 @@ export interface StreamWatcher {
 
 /**
  * One WebSocket to the hub and one WebRTC transport, for all streams that a page watches. It joins again when the hub
- * asks for that. When the WebSocket is lost the connection is over, and its watchers start again on another.
+ * asks for that. When the WebSocket is lost another one takes over, and the transport stays. Where that fails the
+ * connection is over, and its watchers start again on another.
  */
 export class ViewingConnection {
-  readonly hub: HubConnection
+  /** The present WebSocket. */
+  hub: HubConnection
   /** The hub's clock, compared with this page's. */
   readonly clock = new ClockOffset()
+  readonly #url: string
   readonly #device: ReceivingDevice
+  readonly #ended = Promise.withResolvers<Closing>()
+  readonly #roaming: Roaming
   readonly #welcome = Promise.withResolvers<HubNotifications['welcome']>()
   readonly #watchers = new Set<StreamWatcher>()
   #transport: MediaTransport | null = null
@@ -75,11 +91,19 @@ export class ViewingConnection {
   #decoders: ReturnType<typeof setInterval> | undefined
 
   constructor(url: string, device: ReceivingDevice) {
+    this.#url = url
     this.#device = device
+    this.hub = this.#connect(this.#welcome)
+    this.#welcome.promise.catch(() => {})
+    this.#roaming = new Roaming(this.#viewing)
+  }
+
+  /** Opens a WebSocket. */
+  #connect(welcomed: PromiseWithResolvers<HubNotifications['welcome']>): HubConnection {
     const by = (contractId: string) => this.#by(contractId)
-    this.hub = new HubConnection(url, {
+    const hub: HubConnection = new HubConnection(this.#url, {
       welcome: (welcome) => {
-        this.#welcome.resolve(welcome)
+        welcomed.resolve(welcome)
         this.compareClocks()
       },
       stream: (data) => by(data.contract_id)?.streamIs(data),
@@ -94,6 +118,9 @@ export class ViewingConnection {
       abrChanged: (data) => by(data.contract_id)?.abrChanged(data),
       data: (data) => by(data.contract_id)?.data(data),
       rejoin: ({ reason }) => this.#rejoin(reason),
+      pathLost: ({ transport_id }) => {
+        if (transport_id === this.#transport?.id) this.#roaming.lost('hub')
+      },
       consume: async (info) => {
         await this.#joined
         await by(info.contract_id)?.consume(info)
@@ -109,14 +136,100 @@ export class ViewingConnection {
         watcher?.contractEnded(reason)
       },
     })
-    this.#welcome.promise.catch(() => {})
-    void this.hub.closed.then(({ reason }) => {
-      this.#over = true
-      clearInterval(this.#decoders)
-      this.#welcome.reject(new Error(reason))
-      this.#retire(reason)
-      this.#watchers.clear()
+    void hub.closed.then((closing) => {
+      welcomed.reject(new Error(closing.reason))
+      if (hub === this.hub) this.#disconnected(closing)
     })
+    return hub
+  }
+
+  /** A lost WebSocket is replaced where media can go on without it. */
+  #disconnected(closing: Closing): void {
+    const { cause } = closing
+    if ((cause === 'lost' || cause === 'never-opened') && this.#transport !== null && this.#watchers.size > 0)
+      this.#roaming.lost(null)
+    else this.#end(closing)
+  }
+
+  #end(closing: Closing): void {
+    if (this.#over) return
+    this.#over = true
+    clearInterval(this.#decoders)
+    this.#roaming.close()
+    this.hub.close(closing.reason)
+    this.#retire(closing.reason)
+    this.#watchers.clear()
+    this.#ended.resolve(closing)
+  }
+
+  #fail(reason: string): void {
+    this.#end({ cause: 'lost', reason })
+  }
+
+  get #viewing(): RoamingViewing {
+    const connection = this
+    return {
+      get hub() {
+        return connection.hub
+      },
+      get transport() {
+        return connection.#transport
+      },
+      get ticket() {
+        for (const { ticket } of connection.#watchers) if (ticket !== '') return ticket
+        return null
+      },
+      get expects() {
+        return [...connection.#watchers].some(({ expects }) => expects)
+      },
+      get shownAt() {
+        const times = Array.from(connection.#watchers, ({ shownAt }) => shownAt).filter((at) => at !== null)
+        return times.length > 0 ? Math.max(...times) : null
+      },
+      connect: () => {
+        const welcomed = Promise.withResolvers<HubNotifications['welcome']>()
+        return { hub: this.#connect(welcomed), welcome: welcomed.promise }
+      },
+      resumed: (hub, streams) => this.#resumed(hub, streams),
+      pathIs: (lost) => {
+        for (const watcher of this.#watchers) watcher.pathIs(lost)
+      },
+      failed: (reason) => this.#fail(reason),
+    }
+  }
+
+  /** ICE restarts of the connection so far. */
+  get iceRestarts(): number {
+    return this.#roaming.restarts
+  }
+
+  /** Media should arrive and does not. Where the path is being looked for, that is known. */
+  stalled(reason: string): void {
+    if (!this.#roaming.recovering) this.#fail(reason)
+  }
+
+  async #resumed(hub: HubConnection, streams: readonly WatchedStream[]): Promise<void> {
+    const before = this.hub
+    this.hub = hub
+    before.close('another connection took over')
+    // The new connection may have been lost already.
+    if (hub.over) this.#roaming.lost(null)
+    const known = new Set<StreamWatcher>()
+    await Promise.all(
+      streams.map((watched) => {
+        const watcher = this.#by(watched.contract_id)
+        if (!watcher) return hub.request('unwatch', { contract_id: watched.contract_id }).catch(() => {})
+        known.add(watcher)
+        this.setView(watched.contract_id, watcher.view)
+        return watcher.resumed(watched)
+      }),
+    )
+    for (const watcher of this.#watchers) {
+      if (known.has(watcher) || watcher.contractId === '' || !watcher.everJoined) continue
+      // Its contract ended while nobody could be told.
+      this.#watchers.delete(watcher)
+      watcher.contractEnded('expired')
+    }
   }
 
   get over(): boolean {
@@ -125,7 +238,7 @@ export class ViewingConnection {
 
   /** Resolves when the connection is over, with the reason. Never rejects. */
   get closed(): Promise<Closing> {
-    return this.hub.closed
+    return this.#ended.promise
   }
 
   /** Watches one more stream. The first stream makes the transport. */
@@ -136,6 +249,7 @@ export class ViewingConnection {
     // A join that came in between has included this stream.
     const transport = this.#transport
     if (!this.#watchers.has(watcher) || transport === null) return
+    await this.#roaming.settled
     const { ticket, view } = watcher
     const answer = watchedStream.parse(await this.hub.request('watch', { ticket, view }))
     if (transport === this.#transport) await watcher.joined(transport.open(), answer)
@@ -151,11 +265,11 @@ export class ViewingConnection {
     if (!this.#watchers.delete(watcher)) return this.closeIdle(reason)
     if (this.#watchers.size > 0)
       this.hub.request('unwatch', { contract_id: watcher.contractId }).catch(() => {})
-    else this.hub.close(reason)
+    else this.#end({ cause: 'closed-here', reason })
   }
 
   closeIdle(reason: string): void {
-    if (this.#watchers.size === 0) this.hub.close(reason)
+    if (this.#watchers.size === 0) this.#end({ cause: 'closed-here', reason })
   }
 
   /** Tells how a stream is shown. Before its join, the join tells this. */
@@ -199,7 +313,7 @@ export class ViewingConnection {
 
   #startJoin(watcher: StreamWatcher): Promise<unknown> {
     const joined = this.#join(watcher).catch((error: unknown) => {
-      this.hub.close(`joining failed: ${error instanceof Error ? error.message : String(error)}`, 'lost')
+      this.#fail(`joining failed: ${error instanceof Error ? error.message : String(error)}`)
     })
     this.#joined = joined
     return joined
@@ -229,7 +343,10 @@ export class ViewingConnection {
     const transport: MediaTransport = new MediaTransport(device, parameters, {
       connect: (connect) => this.hub.request('connect-transport', connect),
       failed: (reason) => {
-        if (transport === this.#transport) this.hub.close(reason, 'lost')
+        if (transport === this.#transport) this.#fail(reason)
+      },
+      pathLost: () => {
+        if (transport === this.#transport) this.#roaming.lost('disconnected')
       },
     })
     this.#take(transport)
@@ -255,8 +372,11 @@ export class ViewingConnection {
     const media: MovingMedia<StreamWatcher> = new MovingMedia(device, parameters, {
       connect: (connect) => this.hub.request('connect-transport', connect),
       failed: (reason) => {
-        if (media.transport === this.#transport) this.hub.close(reason, 'lost')
+        if (media.transport === this.#transport) this.#fail(reason)
         else media.close()
+      },
+      pathLost: () => {
+        if (media.transport === this.#transport) this.#roaming.lost('disconnected')
       },
     })
     this.#moving = { id: parameters.id, media }

@@ -7,6 +7,7 @@ import { Health } from '../../server/health.ts'
 import { httpApp } from '../../server/http-app.ts'
 import { httpServer, listen, takeUpgrades } from '../../server/listeners.ts'
 import { ProtooGateway } from '../../signaling/protoo-gateway.ts'
+import { Viewings } from '../../signaling/viewings.ts'
 import { recordEvents } from '../support/recorded-events.ts'
 import { until } from '../support/until.ts'
 
@@ -47,6 +48,7 @@ test('a client that does not close a connection whose upgrade was refused holds 
   const server = httpServer((_request, response) => response.end('ok'), TIMES, null)
   const door = {
     viewers: { admission: { admit: () => t.fail() } },
+    viewings: new Viewings(),
     publishers: { admit: () => t.fail(), look: () => t.fail() },
     events: recordEvents().events,
     routerCapabilities: () => ({}),

@@ -44,6 +44,7 @@ export class WeriftPublisher implements AsyncDisposable {
     'contract-changed': [],
     stream: [],
     viewers: [],
+    'path-lost': [],
     republish: [],
   }
   readonly connection: PublisherConnection
@@ -70,6 +71,7 @@ export class WeriftPublisher implements AsyncDisposable {
       'contract-changed': note('contract-changed'),
       stream: note('stream'),
       viewers: note('viewers'),
+      'path-lost': note('path-lost'),
       republish: note('republish'),
     })
   }

@@ -89,6 +89,7 @@ test('spoilt offers are refused with a reason or taken, and leave nothing behind
     abr: ABR,
     priority: 100,
     connected() {},
+    away() {},
     leave() {},
     [Symbol.dispose]() {},
   })

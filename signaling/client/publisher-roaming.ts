@@ -1,0 +1,134 @@
+import { type RestartReason, restartIceAnswer } from '../../common/wire/web-rtc-shapes.ts'
+import { NetworkWatch } from './network-watch.ts'
+import { type Attempt, PathRecovery } from './path-recovery.ts'
+import { PathWatch } from './path-watch.ts'
+import type { PublisherConnection } from './publisher-connection.ts'
+import type { SendingMedia } from './sending-media.ts'
+
+/** A hub that does not answer within this time is not behind the present connection any more, ms. */
+const ANSWERS_WITHIN_MS = 300
+/** How long the next connection may take, ms. */
+const CONNECTS_WITHIN_MS = 2_500
+/** How often to look at what comes back for what is sent, ms. */
+const LOOK_EVERY_MS = 200
+
+/** What is published: one connection to the hub, and one transport. */
+export interface RoamingPublication {
+  readonly connection: PublisherConnection | null
+  readonly media: SendingMedia | null
+  /** Gives a connection up. The next one comes by itself, at once. */
+  dropConnection(connection: PublisherConnection, reason: string): void
+  /** Resolves with the present connection once the hub has taken the publisher in on it. */
+  published(): Promise<PublisherConnection>
+  /** What is sent does not arrive, with the reason; null once it does again. */
+  pathIs(lost: string | null): void
+  /** The transport will not deliver any more. */
+  failed(reason: string): void
+}
+
+/** Keeps a publication alive over changes of the network: restarts ICE. Transport and producers stay. */
+export class PublisherRoaming {
+  readonly #publication: RoamingPublication
+  readonly #network = new NetworkWatch((reason) => this.lost(reason))
+  readonly #watch: PathWatch
+  readonly #recovery: PathRecovery
+  #restarts = 0
+  #sent = 0
+  #sends = false
+
+  constructor(publication: RoamingPublication) {
+    this.#publication = publication
+    this.#watch = new PathWatch(
+      {
+        get expects() {
+          return publication.media?.connected ?? false
+        },
+        shown: null,
+        arrived: () => this.#arrived(),
+        silent: () => {
+          if (this.#sends) this.lost('silence')
+        },
+      },
+      LOOK_EVERY_MS,
+    )
+    this.#recovery = new PathRecovery({
+      attempt: (restart) => this.#attempt(restart),
+      arrived: async () => (this.#sends ? this.#arrived() : null),
+      get connected() {
+        return publication.media?.connected ?? false
+      },
+      recovered: () => publication.pathIs(null),
+      failed: (reason) => publication.failed(reason),
+    })
+  }
+
+  /** ICE restarts so far. */
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** The path is lost, or probably another one. */
+  lost(reason: RestartReason): void {
+    if (this.#publication.media === null) return
+    if (reason === 'silence' || reason === 'disconnected')
+      this.#publication.pathIs('nothing arrives at the server over this network')
+    this.#recovery.begin(reason)
+  }
+
+  close(): void {
+    this.#network.close()
+    this.#watch.close()
+    this.#recovery.close()
+  }
+
+  /** Bytes of reports that the hub has sent about the media. They come only while media is sent. */
+  async #arrived(): Promise<number> {
+    const { sent = 0, arrived = 0 } = (await this.#publication.media?.bytes()) ?? {}
+    this.#sends = sent > this.#sent
+    this.#sent = sent
+    return arrived
+  }
+
+  async #attempt(reason: RestartReason | null): Promise<Attempt> {
+    const { connection, media } = this.#publication
+    if (media === null || reason === null) return 'done'
+    const late = after(ANSWERS_WITHIN_MS)
+    const first =
+      connection === null ? late : await Promise.race([this.#ask(connection, media, reason), late])
+    if (first === 'done' || first === 'gone') return this.#stillOf(media, first)
+    if (connection !== null && connection === this.#publication.connection)
+      this.#publication.dropConnection(connection, 'the network changed')
+    const next = await Promise.race([this.#publication.published(), after(CONNECTS_WITHIN_MS)])
+    if (next === 'unreachable') {
+      const present = this.#publication.connection
+      if (present !== null) this.#publication.dropConnection(present, 'the server did not answer')
+      return 'unreachable'
+    }
+    if (media !== this.#publication.media) return 'done'
+    return this.#stillOf(
+      media,
+      await Promise.race([this.#ask(next, media, reason), after(CONNECTS_WITHIN_MS)]),
+    )
+  }
+
+  /** The hub may have taken the publisher in over a new transport meanwhile. */
+  #stillOf(media: SendingMedia, outcome: Attempt): Attempt {
+    return media === this.#publication.media ? outcome : 'done'
+  }
+
+  async #ask(connection: PublisherConnection, media: SendingMedia, reason: RestartReason): Promise<Attempt> {
+    try {
+      const answer = await connection.request('restart-ice', { transport_id: media.id, reason })
+      this.#restarts++
+      await media.restartIce(restartIceAnswer.parse(answer))
+      return 'done'
+    } catch {
+      // A hub that refuses is there: it has no such transport.
+      return connection.over ? 'unreachable' : 'gone'
+    }
+  }
+}
+
+function after(ms: number): Promise<'unreachable'> {
+  return new Promise((resolve) => setTimeout(resolve, ms, 'unreachable'))
+}
