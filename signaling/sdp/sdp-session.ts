@@ -30,6 +30,8 @@ export interface SdpSessionOptions {
   readonly media: SessionMedia
   /** The client said that it is done. Resolves when everything is given back. */
   readonly left: () => Promise<void>
+  /** The client restarted ICE. */
+  readonly restarted: () => void
   /** The session is over, whoever ended it. */
   readonly ended: () => void
 }
@@ -47,6 +49,7 @@ export class SdpSession implements Disposable {
   readonly #media: SessionMedia
   readonly #mid: string
   readonly #left: () => Promise<void>
+  readonly #restarted: () => void
   readonly #ended: () => void
   readonly #connecting: NodeJS.Timeout
   #remote: Offer['ice']
@@ -55,7 +58,7 @@ export class SdpSession implements Disposable {
   #over = false
 
   constructor(
-    { door, streamId, owner, anonymous, offer, media, left, ended }: SdpSessionOptions,
+    { door, streamId, owner, anonymous, offer, media, left, restarted, ended }: SdpSessionOptions,
     connectWithinMs = CONNECT_WITHIN_MS,
   ) {
     this.door = door
@@ -66,6 +69,7 @@ export class SdpSession implements Disposable {
     this.#remote = offer.ice
     this.#mid = offer.sections.find(({ mid }) => mid !== null)?.mid ?? '0'
     this.#left = left
+    this.#restarted = restarted
     this.#ended = ended
     this.#connecting = setTimeout(() => {
       if (!this.connected) this[Symbol.dispose]()
@@ -126,6 +130,7 @@ export class SdpSession implements Disposable {
     await this.#media.transport.restartIce()
     this.#remote = credentials
     this.#generation += 1
+    this.#restarted()
     return writeIceFragment(this.#media.transport, this.#mid)
   }
 }

@@ -81,6 +81,11 @@ export class WhepViewing implements SessionMedia, WatchingClient {
     return this.#end!.transport
   }
 
+  /** The tenant of the stream; empty once the contract is over. */
+  get tenantId(): string {
+    return this.#watching.all[0]?.stream.spec.tenantId ?? ''
+  }
+
   get present(): boolean {
     return this.#end?.transport.dtlsState === 'connected'
   }

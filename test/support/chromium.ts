@@ -1,4 +1,8 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Enter } from './namespaces.ts'
 import { programOnPath } from './program-on-path.ts'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
@@ -40,6 +44,8 @@ export interface ChromiumOptions {
   /** Gives pages a fake camera and microphone. */
   readonly publish?: boolean
   readonly flags?: readonly string[]
+  /** The network namespace of the browser; that of the test by default. */
+  readonly enter?: Enter
 }
 
 /** A page together with its faults. */
@@ -53,21 +59,27 @@ export interface WatchedPage extends AsyncDisposable {
 export class Chromium implements AsyncDisposable {
   readonly browser: Browser
 
-  private constructor(browser: Browser) {
+  readonly #stack: AsyncDisposableStack
+
+  private constructor(browser: Browser, stack: AsyncDisposableStack) {
     this.browser = browser
+    this.#stack = stack
   }
 
   /** @throws when there is no Chromium: `LANECAST_CHROMIUM` names one, else the PATH is searched. */
-  static async launch({ publish = false, flags = [] }: ChromiumOptions = {}): Promise<Chromium> {
+  static async launch({ publish = false, flags = [], enter }: ChromiumOptions = {}): Promise<Chromium> {
+    await using stack = new AsyncDisposableStack()
+    const program = programOnPath(NAMES, 'LANECAST_CHROMIUM')
     const browser = await chromium.launch({
-      executablePath: programOnPath(NAMES, 'LANECAST_CHROMIUM'),
+      executablePath: enter ? stack.use(await programIn(enter, program)).path : program,
       args: [...FLAGS, ...(publish ? PUBLISH_FLAGS : []), ...flags],
       // The runner's own signals end the test, which ends the browser.
       handleSIGINT: false,
       handleSIGTERM: false,
       handleSIGHUP: false,
     })
-    return new Chromium(browser)
+    stack.defer(() => browser.close())
+    return new Chromium(browser, stack.move())
   }
 
   /** Opens `url` in a context of its own (no shared cache or storage). */
@@ -87,6 +99,17 @@ export class Chromium implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.browser.close()
+    await this.#stack.disposeAsync()
   }
+}
+
+/** A file that runs a program in a network namespace, for those who start programs by their path alone. */
+async function programIn(
+  enter: Enter,
+  program: string,
+): Promise<AsyncDisposable & { readonly path: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'lanecast-enter-'))
+  const path = join(folder, 'program')
+  await writeFile(path, `#!/bin/sh\nexec ${enter.join(' ')} ${program} "$@"\n`, { mode: 0o700 })
+  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }

@@ -71,20 +71,17 @@ export function nodeIn(enter: Enter | undefined): Pick<ForkOptions, 'execPath' |
   return { execPath, execArgv: [...execArgv, process.execPath] }
 }
 
-/** Another network namespace, joined by a cable to the namespace of this process. It ends with its scope. */
-export interface Neighbour extends AsyncDisposable {
-  /** Of this process's end. */
-  readonly here: string
-  /** Of the neighbour's end, where its servers listen. */
-  readonly there: string
+/** A network namespace. It ends with its scope. */
+export interface Namespace extends AsyncDisposable {
+  /** A process in it, which keeps it alive. */
+  readonly pid: number
   readonly enter: Enter
+  /** Runs a program there. @throws when it fails */
+  run(program: string, ...args: string[]): Promise<void>
 }
 
-/**
- * Makes a namespace beside this process's own, which must be one that a test made (`runNamespaced`): the machine's own
- * network is left alone.
- */
-export async function openNeighbour(): Promise<Neighbour> {
+/** Makes an empty namespace. */
+export async function openNamespace(): Promise<Namespace> {
   await using stack = new AsyncDisposableStack()
   // A namespace lives as long as a process in it does.
   const keeper = spawn('unshare', ['--net', 'sleep', 'infinity'], { stdio: ['ignore', 'ignore', 'inherit'] })
@@ -93,18 +90,59 @@ export async function openNeighbour(): Promise<Neighbour> {
     if (keeper.exitCode === null && keeper.signalCode === null) await once(keeper, 'exit')
   })
   await once(keeper, 'spawn')
-  const pid = String(keeper.pid)
+  const pid = keeper.pid!
   const own = await readlink('/proc/self/ns/net')
   await until(async () => (await readlink(`/proc/${pid}/ns/net`)) !== own, 'the namespace is made')
-  const enter = ['nsenter', '--net', '--target', pid, '--'] as const
-  const there = (...args: string[]) => run(enter[0], [...enter.slice(1), 'ip', ...args])
+  const enter = ['nsenter', '--net', '--target', String(pid), '--'] as const
+  const there = async (...words: string[]) => void (await run(enter[0], [...enter.slice(1), ...words]))
+  await there('ip', 'link', 'set', 'lo', 'up')
+  const owned = stack.move()
+  return { pid, enter, run: there, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** One end of a cable between two namespaces. */
+export interface CableEnd {
+  readonly namespace: Namespace
+  /** Name of the interface. */
+  readonly device: string
+}
+
+/** Joins two namespaces by a cable without addresses. */
+export async function joinByCable(one: CableEnd, other: CableEnd): Promise<void> {
+  const peer = ['peer', 'name', other.device, 'netns', String(other.namespace.pid)]
+  await one.namespace.run('ip', 'link', 'add', one.device, 'type', 'veth', ...peer)
+  for (const { namespace, device } of [one, other]) await namespace.run('ip', 'link', 'set', device, 'up')
+}
+
+/** Another network namespace, joined by a cable to the namespace of this process. It ends with its scope. */
+export interface Neighbour extends Namespace {
+  /** Of this process's end. */
+  readonly here: string
+  /** Of the neighbour's end, where its servers listen. */
+  readonly there: string
+}
+
+/**
+ * Makes a namespace beside this process's own, which must be one that a test made (`runNamespaced`): the machine's own
+ * network is left alone.
+ */
+export async function openNeighbour(): Promise<Neighbour> {
+  await using stack = new AsyncDisposableStack()
+  const neighbour = stack.use(await openNamespace())
+  const { pid, enter, run: there } = neighbour
   await run('ip', ['link', 'set', 'lo', 'up'])
-  await run('ip', ['link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable', 'netns', pid])
+  await run('ip', ['link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable', 'netns', String(pid)])
   await run('ip', ['address', 'add', `${HERE}/24`, 'dev', 'cable'])
   await run('ip', ['link', 'set', 'cable', 'up'])
-  await there('link', 'set', 'lo', 'up')
-  await there('address', 'add', `${THERE}/24`, 'dev', 'cable')
-  await there('link', 'set', 'cable', 'up')
+  await there('ip', 'address', 'add', `${THERE}/24`, 'dev', 'cable')
+  await there('ip', 'link', 'set', 'cable', 'up')
   const owned = stack.move()
-  return { here: HERE, there: THERE, enter, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return {
+    pid,
+    enter,
+    run: there,
+    here: HERE,
+    there: THERE,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }

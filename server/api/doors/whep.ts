@@ -94,6 +94,8 @@ function postOffer(deps: WhepRouteDependencies): Route {
               owner: tickets.ownerOf(principal),
               anonymous: tickets.isAnonymous(principal),
               left: async () => {},
+              restarted: () =>
+                whep.events.iceRestarted({ tenantId: media.tenantId, streamId: stream_id }, { of: 'whep' }),
               ended: () => granted[Symbol.dispose](),
             } as const
           } catch (error) {

@@ -108,6 +108,8 @@ function postOffer(deps: WhipRouteDependencies): Route {
             owner: tickets.ownerOf(principal),
             anonymous: tickets.isAnonymous(principal),
             left: granted.release,
+            restarted: () =>
+              whip.events.iceRestarted({ tenantId: contract.tenant_id, streamId: stream_id }, { of: 'whip' }),
             ended: () => granted[Symbol.dispose](),
           } as const
         } catch (error) {

@@ -32,6 +32,7 @@ const optionsWith = (media: SessionMedia, ended = () => {}): SdpSessionOptions =
   offer: readOffer(PLAYER_OFFER),
   media,
   left: async () => {},
+  restarted: () => {},
   ended,
 })
 

@@ -1,0 +1,86 @@
+import type { Page } from 'playwright-core'
+import { Chromium } from './chromium.ts'
+import { type ClipSender, startClipSender } from './clip-sender.ts'
+import { type OpenStream, startHub, type TestHub, type TestHubOptions } from './hub.ts'
+import { generateMedia } from './media-generator.ts'
+import { type Neighbour, openNeighbour } from './namespaces.ts'
+import { countPeerConnections } from './peer-connections.ts'
+import { watchShown } from './shown-pictures.ts'
+import { TwoNetworks } from './two-networks.ts'
+import { untilState } from './watch-page.ts'
+
+export interface RoamingLab extends AsyncDisposable {
+  readonly neighbour: Neighbour
+  readonly hub: TestHub
+  readonly stream: OpenStream
+  /** A machine with two networks and a browser, which has a fake camera. */
+  openMachine(): Promise<Machine>
+}
+
+export interface Machine extends AsyncDisposable {
+  readonly networks: TwoNetworks
+  readonly chromium: Chromium
+  /** Watches a stream; resolves when its pictures are noted. */
+  watch(streamId: string): Promise<Page>
+  /** Opens any page of the hub, with its peer connections counted. */
+  open(path: string): Promise<Page>
+}
+
+/** A hub with a playing stream in a network of its own. Only for processes in a namespace that a test made. */
+export async function openRoamingLab(options: TestHubOptions = {}): Promise<RoamingLab> {
+  await using stack = new AsyncDisposableStack()
+  const neighbour = stack.use(await openNeighbour())
+  const { there, enter } = neighbour
+  const hub = stack.use(
+    await startHub([{ streamId: 'field', links: 1 }], {
+      workers: 1,
+      bind: `${there}:0`,
+      enter,
+      ...options,
+      args: ['--rtc-ip', there, ...(options.args ?? [])],
+    }),
+  )
+  const stream = hub.streams.get('field')!
+  const path = await generateMedia('baseline', { seconds: 20 })
+  const sender: ClipSender = stack.use(await startClipSender(stream, { path, repeat: true }, enter))
+  void sender
+  const owned = stack.move()
+  let machines = 0
+  return {
+    neighbour,
+    hub,
+    stream,
+    async openMachine() {
+      const machine = new AsyncDisposableStack()
+      owned.use(machine)
+      machines += 1
+      const networks = machine.use(await TwoNetworks.open(neighbour, machines))
+      const chromium = machine.use(
+        await Chromium.launch({
+          publish: true,
+          flags: ['--ignore-certificate-errors'],
+          enter: networks.namespace.enter,
+        }),
+      )
+      const open = async (place: string): Promise<Page> => {
+        const { page } = await chromium.open('about:blank')
+        await countPeerConnections(page)
+        await page.goto(new URL(place, hub.url).href)
+        return page
+      }
+      return {
+        networks,
+        chromium,
+        open,
+        async watch(streamId) {
+          const page = await open(`/watch/${streamId}`)
+          await untilState(page, 'live')
+          await watchShown(page)
+          return page
+        },
+        [Symbol.asyncDispose]: () => machine.disposeAsync(),
+      }
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
