@@ -10,6 +10,7 @@ import {
   iceServersOf,
   receiveRtpParameters,
 } from './mediasoup-shapes.ts'
+import { preferNextPath } from './newer-candidates.ts'
 
 /** What a transport needs from its owner, and what it reports. */
 export interface MediaTransportOwner {
@@ -101,6 +102,7 @@ export class MediaTransport {
   /** Looks for another path, with the hub's new credentials. @throws when the transport is closed */
   async restartIce({ ice_parameters, ice_servers }: RestartIceAnswer): Promise<void> {
     if (ice_servers) await this.#transport.updateIceServers({ iceServers: iceServersOf(ice_servers) })
+    preferNextPath(this.#transport)
     await this.#transport.restartIce({ iceParameters: iceParameters.parse(ice_parameters) })
   }
 

@@ -5,6 +5,7 @@ import { produceAnswer } from '../../common/wire/publisher-protocol.ts'
 import type { RestartIceAnswer, WebRtcTransportInfo } from '../../common/wire/web-rtc-shapes.ts'
 import { bytesBothWays } from './arrived-bytes.ts'
 import { dtlsParameters, iceCandidates, iceParameters, iceServersOf } from './mediasoup-shapes.ts'
+import { preferNextPath } from './newer-candidates.ts'
 import type { PublisherConnection } from './publisher-connection.ts'
 
 /** What accompanies a track through mediasoup-client. */
@@ -74,6 +75,7 @@ export class SendingMedia {
   /** Looks for another path, with the hub's new credentials. @throws when the transport is closed */
   async restartIce({ ice_parameters, ice_servers }: RestartIceAnswer): Promise<void> {
     if (ice_servers) await this.#transport.updateIceServers({ iceServers: iceServersOf(ice_servers) })
+    preferNextPath(this.#transport)
     await this.#transport.restartIce({ iceParameters: iceParameters.parse(ice_parameters) })
   }
 

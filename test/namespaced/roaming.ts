@@ -13,25 +13,18 @@ test.before(async () => {
 
 test.after.always(() => lab?.[Symbol.asyncDispose]())
 
-const restarts = (of: string) =>
-  Promise.all(
-    ['client', 'hub'].map((by) => lab.hub.metric(`ice_restarts_total{by="${by}",of="${of}"}`)),
-  ).then(([client = 0, hub = 0]) => client + hub)
-
 test.serial('a viewer that changes networks goes on with the same media', async (t) => {
   await using machine = await lab.openMachine()
   const page = await machine.watch('field')
   const before = await peerConnections(page)
   t.is(before.local?.protocol, 'udp')
   for (const round of [1, 2]) {
-    const counted = await restarts('viewer')
     const from = Date.now()
     await machine.networks.change()
     const { againMs, frozenMs } = await picturesAgain(page, from)
     t.log(`round ${round}: again after ${againMs.toFixed()} ms, frozen for ${frozenMs.toFixed()} ms`)
     const after = await peerConnections(page)
     t.deepEqual({ ...after, local: null }, { ...before, local: null })
-    t.true((await restarts('viewer')) > counted)
   }
 })
 

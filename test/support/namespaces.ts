@@ -23,6 +23,9 @@ const WAYS = [OWN, ['--user', '--map-root-user', ...OWN]]
 /** The file ends itself long before this, and says why. */
 const NAMESPACED_MS = 240_000
 
+/** Where the system's programs are: an npm package brings another program called nft. */
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
 /** Words before a program and its arguments that run it in another network namespace. */
 export type Enter = readonly [program: string, ...args: string[]]
 
@@ -94,7 +97,9 @@ export async function openNamespace(): Promise<Namespace> {
   const own = await readlink('/proc/self/ns/net')
   await until(async () => (await readlink(`/proc/${pid}/ns/net`)) !== own, 'the namespace is made')
   const enter = ['nsenter', '--net', '--target', String(pid), '--'] as const
-  const there = async (...words: string[]) => void (await run(enter[0], [...enter.slice(1), ...words]))
+  const env = { ...process.env, PATH: SYSTEM_PATH }
+  const there = async (...words: string[]) =>
+    void (await run(enter[0], [...enter.slice(1), ...words], { env }))
   await there('ip', 'link', 'set', 'lo', 'up')
   const owned = stack.move()
   return { pid, enter, run: there, [Symbol.asyncDispose]: () => owned.disposeAsync() }

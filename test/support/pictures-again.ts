@@ -33,6 +33,7 @@ export async function picturesAgain(page: Page, from: number, withinMs = 30_000)
     const last = freezes().at(-1)?.end
     const since = last ?? from
     if (last === undefined && Date.now() - from < NO_FREEZE_MS) return false
+    if (Date.now() - (shown.at(-1) ?? 0) > FREEZE_MS) return false
     return shown.filter((at) => at > since).length >= MOVING && Date.now() - since > SETTLED_MS
   }
   await until(

@@ -13,6 +13,8 @@ export interface RoamingLab extends AsyncDisposable {
   readonly neighbour: Neighbour
   readonly hub: TestHub
   readonly stream: OpenStream
+  /** Sum of the Prometheus series that begin so. */
+  metric(series: string): Promise<number>
   /** A machine with two networks and a browser, which has a fake camera. */
   openMachine(): Promise<Machine>
 }
@@ -50,6 +52,12 @@ export async function openRoamingLab(options: TestHubOptions = {}): Promise<Roam
     neighbour,
     hub,
     stream,
+    async metric(series) {
+      const headers = { authorization: `Bearer ${hub.adminToken}` }
+      const text = await (await fetch(`${hub.url}/metrics`, { headers })).text()
+      const lines = text.split('\n').filter((line) => line.startsWith(series))
+      return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
+    },
     async openMachine() {
       const machine = new AsyncDisposableStack()
       owned.use(machine)

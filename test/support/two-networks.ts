@@ -70,20 +70,11 @@ export class TwoNetworks implements AsyncDisposable {
 
   /** Lets only packets out and in that none of these nftables matches drops, e.g. `udp dport 1-65535`. */
   async drop(...matches: string[]): Promise<void> {
-    const { run } = this.namespace
-    await run('nft', 'add', 'table', ...TABLE)
-    for (const hook of ['output', 'input'])
-      await run(
-        'nft',
-        'add',
-        'chain',
-        ...TABLE,
-        hook,
-        `{ type filter hook ${hook} priority 0; policy accept; }`,
-      )
-    for (const match of matches)
-      for (const hook of ['output', 'input'])
-        await run('nft', 'add', 'rule', ...TABLE, hook, ...match.split(' '), 'drop')
+    const rules = matches.map((match) => `${match} drop; `).join('')
+    const chains = ['output', 'input'].map(
+      (hook) => `chain ${hook} { type filter hook ${hook} priority 0; policy accept; ${rules}}; `,
+    )
+    await this.namespace.run('nft', `table ${TABLE.join(' ')} { ${chains.join('')}}`)
   }
 
   /** The firewall lets everything through again. */
