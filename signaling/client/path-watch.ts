@@ -11,6 +11,8 @@ export interface WatchedPath {
   readonly shown: number | null
   /** Bytes that came over the path so far; rejects once that is closed. */
   arrived(): Promise<number>
+  /** Nothing has come for a moment. Told once. */
+  suspected(): void
   /** Nothing has come for a while. Told again with each look. */
   silent(): void
 }
@@ -24,6 +26,7 @@ export class PathWatch {
   readonly #silence = new Silence(performance.now())
   readonly #timer: ReturnType<typeof setInterval>
   #shown: number | null = null
+  #suspected = false
   #reading = false
   #closed = false
 
@@ -42,13 +45,19 @@ export class PathWatch {
     const { expects, shown } = this.#path
     const progressed = shown !== null && shown !== this.#shown
     this.#shown = shown
-    if (!expects || progressed) return this.#silence.reset(performance.now())
+    if (!expects || progressed) {
+      this.#suspected = false
+      return this.#silence.reset(performance.now())
+    }
     // A statistics report that takes longer than a look is still the present one.
     if (this.#reading) return
     this.#reading = true
     const bytes = await this.#path.arrived().catch(() => null)
     this.#reading = false
     if (this.#closed || bytes === null) return
-    if (this.#silence.add(bytes, performance.now()) > 0) this.#path.silent()
+    const said = this.#silence.add(bytes, performance.now())
+    if (said === 'suspected' && !this.#suspected) this.#path.suspected()
+    this.#suspected = said !== 'heard'
+    if (said === 'silent') this.#path.silent()
   }
 }

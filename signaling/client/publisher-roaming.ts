@@ -1,12 +1,11 @@
 import { type RestartReason, restartIceAnswer } from '../../common/wire/web-rtc-shapes.ts'
+import { HubProbe } from './hub-probe.ts'
 import { NetworkWatch } from './network-watch.ts'
 import { type Attempt, PathRecovery } from './path-recovery.ts'
 import { PathWatch } from './path-watch.ts'
 import type { PublisherConnection } from './publisher-connection.ts'
 import type { SendingMedia } from './sending-media.ts'
 
-/** A hub that does not answer within this time is not behind the present connection any more, ms. */
-const ANSWERS_WITHIN_MS = 300
 /** How long the next connection may take, ms. */
 const CONNECTS_WITHIN_MS = 2_500
 /** How often to look at what comes back for what is sent, ms. */
@@ -32,6 +31,7 @@ export class PublisherRoaming {
   readonly #network = new NetworkWatch((reason) => this.lost(reason))
   readonly #watch: PathWatch
   readonly #recovery: PathRecovery
+  readonly #probe = new HubProbe()
   #restarts = 0
   #sent = 0
   #sends = false
@@ -45,6 +45,9 @@ export class PublisherRoaming {
         },
         shown: null,
         arrived: () => this.#arrived(),
+        suspected: () => {
+          if (this.#sends) this.#probe.ask(publication.connection)
+        },
         silent: () => {
           if (this.#sends) this.lost('silence')
         },
@@ -92,7 +95,7 @@ export class PublisherRoaming {
   async #attempt(reason: RestartReason | null): Promise<Attempt> {
     const { connection, media } = this.#publication
     if (media === null || reason === null) return 'done'
-    const late = after(ANSWERS_WITHIN_MS)
+    const late = after(connection === null ? 0 : this.#probe.patienceWith(connection))
     const first =
       connection === null ? late : await Promise.race([this.#ask(connection, media, reason), late])
     if (first === 'done' || first === 'gone') return this.#stillOf(media, first)

@@ -1,13 +1,12 @@
 import { type ResumeAnswer, resumeAnswer, type WatchedStream } from '../../common/wire/viewer-protocol.ts'
 import { type RestartReason, restartIceAnswer } from '../../common/wire/web-rtc-shapes.ts'
 import type { HubConnection } from './hub-connection.ts'
+import { HubProbe } from './hub-probe.ts'
 import type { MediaTransport } from './media-transport.ts'
 import { NetworkWatch } from './network-watch.ts'
 import { type Attempt, PathRecovery } from './path-recovery.ts'
 import { PathWatch } from './path-watch.ts'
 
-/** A hub that does not answer on the present connection within this time is asked on another one as well, ms. */
-const ANSWERS_WITHIN_MS = 250
 /** How long a new connection may take, by the number of the attempt, ms. */
 const CONNECTS_WITHIN_MS = [1_500, 2_500, 5_000] as const
 
@@ -47,6 +46,7 @@ export class Roaming {
   readonly #network = new NetworkWatch((reason) => this.lost(reason))
   readonly #watch: PathWatch
   readonly #recovery: PathRecovery
+  readonly #probe = new HubProbe()
   #restarts = 0
 
   constructor(viewing: RoamingViewing) {
@@ -60,6 +60,7 @@ export class Roaming {
         return viewing.shownAt
       },
       arrived: () => this.#bytes(),
+      suspected: () => this.#probe.ask(viewing.hub),
       silent: () => this.lost('silence'),
     })
     this.#recovery = new PathRecovery({
@@ -123,7 +124,8 @@ export class Roaming {
     if (hub.over) return this.#resume(transport, restart, number, new Promise(() => {}))
     if (restart === null) return 'done'
     const answered = this.#ask(hub, transport, restart)
-    const first = await Promise.race([answered, after(ANSWERS_WITHIN_MS, 'unreachable' as const)])
+    const patienceMs = this.#probe.patienceWith(hub)
+    const first = await Promise.race([answered, after(patienceMs, 'unreachable' as const)])
     if (first !== 'unreachable') return first
     return this.#resume(transport, restart, number, answered)
   }

@@ -1,5 +1,7 @@
 /** Without a byte for this long although media should come, the path is taken for lost, ms. */
 export const SILENT_MS = 1_000
+/** From this share of that time on the path is suspected. */
+const SUSPECTED_FROM = 0.5
 /** A source with pauses counts as silent after this many of its usual pauses. */
 const PAUSES = 4
 /** Longest silence that counts as a usual pause, ms. */
@@ -27,12 +29,12 @@ export class Silence {
 
   /**
    * Takes the next reading. @param at by a steady clock, ms
-   * @returns for how long nothing has come, ms, where that is too long, else 0
+   * @returns what the reading says of the path
    */
-  add(bytes: number, at: number): number {
+  add(bytes: number, at: number): 'heard' | 'suspected' | 'silent' {
     if (this.#bytes === null || bytes < this.#bytes) {
       this.#bytes = bytes
-      return 0
+      return 'heard'
     }
     const quietMs = at - this.#grownAt
     if (bytes > this.#bytes) {
@@ -40,8 +42,10 @@ export class Silence {
       if (quietMs < LONGEST_PAUSE_MS) this.#usualMs = Math.max(quietMs, this.#usualMs * 0.9)
       this.#bytes = bytes
       this.#grownAt = at
-      return 0
+      return 'heard'
     }
-    return quietMs >= Math.max(SILENT_MS, this.#usualMs * PAUSES) ? quietMs : 0
+    const silentMs = Math.max(SILENT_MS, this.#usualMs * PAUSES)
+    if (quietMs < silentMs * SUSPECTED_FROM) return 'heard'
+    return quietMs < silentMs ? 'suspected' : 'silent'
   }
 }

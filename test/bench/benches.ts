@@ -7,6 +7,7 @@ import { hub } from './hub.ts'
 import { ingest } from './ingest.ts'
 import { join } from './join.ts'
 import { recover } from './recover.ts'
+import { roam } from './roam.ts'
 import { saturate } from './saturate.ts'
 import { start } from './start.ts'
 
@@ -20,6 +21,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   ingest,
   join,
   recover,
+  roam,
   saturate,
   start,
 }

@@ -17,14 +17,18 @@ process.once('message', (raw) => {
 })
 
 async function run(raw: unknown): Promise<void> {
-  const { path, fromMs, repeat, ports, ...secrets } = clipSenderConfig.parse(raw)
+  const { path, fromMs, repeat, ports, hosts = [], ...secrets } = clipSenderConfig.parse(raw)
   const slices = await readSlices(path)
   const authenticated = Promise.withResolvers<void>()
   stopping.signal.addEventListener('abort', () => authenticated.resolve())
   await using sender = await BondedSender.open({
     ...secrets,
     aesBits: 256,
-    links: ports.map((port, index) => ({ host: '127.0.0.1', port, cname: `uplink-${index}` })),
+    links: ports.map((port, index) => ({
+      host: hosts[index] ?? '127.0.0.1',
+      port,
+      cname: `uplink-${index}`,
+    })),
     mode: 'duplicate',
     bufferMs: 200,
     onLog: ({ message }) => {

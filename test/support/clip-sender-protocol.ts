@@ -8,6 +8,8 @@ export const clipSenderConfig = z.strictObject({
   /** Starts over at the end, on the same connection: PTS are reset. */
   repeat: z.boolean().default(false),
   ports: z.array(z.number()).min(1),
+  /** Address of the hub for each link; loopback by default. */
+  hosts: z.array(z.string()).optional(),
   passphrase: z.string(),
   username: z.string(),
   password: z.string(),

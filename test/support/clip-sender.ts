@@ -18,11 +18,11 @@ export interface ClipSender extends AsyncDisposable {
 
 /**
  * Starts a sender with the stream's secrets. Resolves when it has authenticated and begins to play.
- * @param enter the network namespace of the sender, which is its hub's
+ * @param enter the network namespace of the sender, which is its hub's unless the clip names hosts
  */
 export async function startClipSender(
   { ports, passphrase, username, password }: OpenStream,
-  clip: Pick<ClipSenderConfig, 'path' | 'fromMs' | 'repeat'>,
+  clip: Pick<ClipSenderConfig, 'path' | 'fromMs' | 'repeat' | 'hosts'>,
   enter?: Enter,
 ): Promise<ClipSender> {
   const child = fork(PROGRAM, [], {

@@ -34,12 +34,12 @@ export type Enter = readonly [program: string, ...args: string[]]
  * @throws when its tests fail, or when no namespace can be made here
  */
 export async function runNamespaced(file: string): Promise<string> {
-  const namespace = await wayToNamespace()
+  const [unshare = '', ...namespace] = await wayToNamespace()
   const config = resolve(ROOT, 'ava.namespaces.config.js')
   const args = [...namespace, process.execPath, AVA, '--config', config, `test/namespaced/${file}`]
   // The hub's own certificate authority is nobody's elsewhere.
   const env = { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_NO_WARNINGS: '1' }
-  const child = spawn('unshare', args, {
+  const child = spawn(unshare, args, {
     ...({ cwd: ROOT, env, timeout: NAMESPACED_MS, killSignal: 'SIGKILL' } as const),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -53,12 +53,13 @@ export async function runNamespaced(file: string): Promise<string> {
   return said
 }
 
-async function wayToNamespace(): Promise<readonly string[]> {
+/** The words that start a program in a network namespace of its own. @throws when none can be made here */
+export async function wayToNamespace(): Promise<readonly string[]> {
   const reasons: string[] = []
   for (const way of WAYS)
     try {
       await run('unshare', [...way, 'ip', 'link', 'set', 'lo', 'up'])
-      return way
+      return ['unshare', ...way]
     } catch (error) {
       reasons.push(error instanceof Error ? error.message.trim() : String(error))
     }

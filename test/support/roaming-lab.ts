@@ -1,13 +1,13 @@
 import type { Page } from 'playwright-core'
 import { Chromium } from './chromium.ts'
 import { type ClipSender, startClipSender } from './clip-sender.ts'
-import { type OpenStream, startHub, type TestHub, type TestHubOptions } from './hub.ts'
+import { type OpenStream, startHub, type TestHub, type TestHubOptions, type TestStream } from './hub.ts'
 import { generateMedia } from './media-generator.ts'
 import { type Neighbour, openNeighbour } from './namespaces.ts'
 import { countPeerConnections } from './peer-connections.ts'
 import { watchShown } from './shown-pictures.ts'
 import { TwoNetworks } from './two-networks.ts'
-import { untilState } from './watch-page.ts'
+import { untilState, useToken } from './watch-page.ts'
 
 export interface RoamingLab extends AsyncDisposable {
   readonly neighbour: Neighbour
@@ -17,24 +17,34 @@ export interface RoamingLab extends AsyncDisposable {
   metric(series: string): Promise<number>
   /** A machine with two networks and a browser, which has a fake camera. */
   openMachine(): Promise<Machine>
+  /** Two networks without a browser. */
+  openNetworks(): Promise<TwoNetworks>
+  /** The clip that the stream plays. */
+  readonly clip: string
 }
 
 export interface Machine extends AsyncDisposable {
   readonly networks: TwoNetworks
   readonly chromium: Chromium
   /** Watches a stream; resolves when its pictures are noted. */
-  watch(streamId: string): Promise<Page>
+  watch(streamId: string, token?: string): Promise<Page>
   /** Opens any page of the hub, with its peer connections counted. */
   open(path: string): Promise<Page>
 }
 
-/** A hub with a playing stream in a network of its own. Only for processes in a namespace that a test made. */
-export async function openRoamingLab(options: TestHubOptions = {}): Promise<RoamingLab> {
+/**
+ * A hub with a playing stream in a network of its own. Only for processes in a namespace that a test made.
+ * @param others streams that nobody sends yet
+ */
+export async function openRoamingLab(
+  options: TestHubOptions = {},
+  others: readonly TestStream[] = [],
+): Promise<RoamingLab> {
   await using stack = new AsyncDisposableStack()
   const neighbour = stack.use(await openNeighbour())
   const { there, enter } = neighbour
   const hub = stack.use(
-    await startHub([{ streamId: 'field', links: 1 }], {
+    await startHub([{ streamId: 'field', links: 1 }, ...others], {
       workers: 1,
       bind: `${there}:0`,
       enter,
@@ -58,6 +68,11 @@ export async function openRoamingLab(options: TestHubOptions = {}): Promise<Roam
       const lines = text.split('\n').filter((line) => line.startsWith(series))
       return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
     },
+    clip: path,
+    async openNetworks() {
+      machines += 1
+      return owned.use(await TwoNetworks.open(neighbour, machines))
+    },
     async openMachine() {
       const machine = new AsyncDisposableStack()
       owned.use(machine)
@@ -80,8 +95,9 @@ export async function openRoamingLab(options: TestHubOptions = {}): Promise<Roam
         networks,
         chromium,
         open,
-        async watch(streamId) {
+        async watch(streamId, token) {
           const page = await open(`/watch/${streamId}`)
+          if (token !== undefined) await useToken(page, token)
           await untilState(page, 'live')
           await watchShown(page)
           return page

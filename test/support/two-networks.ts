@@ -48,10 +48,16 @@ export class TwoNetworks implements AsyncDisposable {
     return this.#at(name, 2)
   }
 
+  /** Joins the network that is not in use, beside the present one. Packets still go by the present one. */
+  async prepare(): Promise<void> {
+    const next = this.#present === 'wifi' ? 'mobile' : 'wifi'
+    await this.namespace.run('ip', 'address', 'replace', `${this.address(next)}/24`, 'dev', next)
+  }
+
   /** Leaves the present network and joins another: the address there is another one, and the old one is gone. */
   async use(name: NetworkName): Promise<void> {
     await this.leave()
-    await this.namespace.run('ip', 'address', 'add', `${this.address(name)}/24`, 'dev', name)
+    await this.namespace.run('ip', 'address', 'replace', `${this.address(name)}/24`, 'dev', name)
     await this.namespace.run('ip', 'route', 'replace', 'default', 'via', this.#at(name, 1))
     this.#present = name
   }
@@ -75,6 +81,16 @@ export class TwoNetworks implements AsyncDisposable {
       (hook) => `chain ${hook} { type filter hook ${hook} priority 0; policy accept; ${rules}}; `,
     )
     await this.namespace.run('nft', `table ${TABLE.join(' ')} { ${chains.join('')}}`)
+  }
+
+  /** One more cable to the server, whose addresses stay. Returns the server's address there. */
+  async addSteadyCable(server: Namespace): Promise<string> {
+    const [here, there] = [1, 2].map((host) => `10.79.${this.#subnet}.${host}`)
+    const device = `steady${this.#subnet}`
+    await joinByCable({ namespace: this.namespace, device: 'steady' }, { namespace: server, device })
+    await server.run('ip', 'address', 'add', `${here}/24`, 'dev', device)
+    await this.namespace.run('ip', 'address', 'add', `${there}/24`, 'dev', 'steady')
+    return here!
   }
 
   /** The firewall lets everything through again. */

@@ -57,7 +57,7 @@ const cases: [what: string, readings: [at: number, bytes: number][], silentAt: n
 for (const [what, readings, silentAt] of cases)
   test(what, (t) => {
     const silence = new Silence(0)
-    const silent = readings.filter(([at, bytes]) => silence.add(bytes, at) > 0).map(([at]) => at)
+    const silent = readings.filter(([at, bytes]) => silence.add(bytes, at) === 'silent').map(([at]) => at)
     t.deepEqual(silent, silentAt === null ? [] : [silentAt])
   })
 
@@ -65,16 +65,18 @@ test('what was shown in between counts', (t) => {
   const silence = new Silence(0)
   silence.add(100, 500)
   silence.reset(900)
-  t.is(silence.add(100, 1000), 0)
-  t.is(silence.add(100, 1899), 0)
-  t.is(silence.add(100, 1900), 1000)
+  t.is(silence.add(100, 1000), 'heard')
+  t.is(silence.add(100, 1399), 'heard')
+  t.is(silence.add(100, 1400), 'suspected')
+  t.is(silence.add(100, 1899), 'suspected')
+  t.is(silence.add(100, 1900), 'silent')
 })
 
 test('a pause that was none is a usual pause later', (t) => {
   const silence = new Silence(0)
   silence.add(0, 0)
-  t.true(silence.add(0, 1500) > 0)
+  t.is(silence.add(0, 1500), 'silent')
   silence.add(100, 2000)
-  t.is(silence.add(100, 2000 + 7999), 0)
-  t.true(silence.add(100, 2000 + 8000) > 0)
+  t.is(silence.add(100, 2000 + 7999), 'suspected')
+  t.is(silence.add(100, 2000 + 8000), 'silent')
 })

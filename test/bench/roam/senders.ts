@@ -1,0 +1,35 @@
+import { startClipSender } from '../../support/clip-sender.ts'
+import { type Measured, measure, type RoamCase, RUNS } from './case.ts'
+
+/** Streams whose senders change addresses. */
+export const SENDER_STREAMS = [
+  { streamId: 'two-links', links: 2 },
+  { streamId: 'one-link', links: 1 },
+] as const
+
+/** One of two links gets another address. */
+export const senderLinkNewAddress = sending('sender-link-new-address', 'two-links')
+
+/** The only link does. */
+export const senderOnlyLinkNewAddress = sending('sender-only-link-new-address', 'one-link')
+
+function sending(name: string, streamId: (typeof SENDER_STREAMS)[number]['streamId']): RoamCase {
+  return {
+    name,
+    async run(lab, say) {
+      const networks = await lab.openNetworks()
+      const steady = await networks.addSteadyCable(lab.neighbour)
+      const stream = lab.hub.streams.get(streamId)!
+      const clip = { path: lab.clip, repeat: true, hosts: [lab.neighbour.there, steady] }
+      await using _sender = await startClipSender(stream, clip, networks.namespace.enter)
+      await using watcher = await lab.openMachine()
+      const page = await watcher.watch(streamId)
+      const measured: Measured[] = []
+      for (let run = 1; run <= RUNS; run++) {
+        say(`run ${run} of ${RUNS}`)
+        measured.push(await measure(lab, { page, happens: () => networks.change() }))
+      }
+      return measured
+    },
+  }
+}
