@@ -138,6 +138,8 @@ export async function openNeighbour(): Promise<Neighbour> {
   const { pid, enter, run: there } = neighbour
   await run('ip', ['link', 'set', 'lo', 'up'])
   await run('ip', ['link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable', 'netns', String(pid)])
+  // The kernel takes its time to end a namespace with its end of the cable.
+  stack.defer(async () => void (await run('ip', ['link', 'delete', 'cable'])))
   await run('ip', ['address', 'add', `${HERE}/24`, 'dev', 'cable'])
   await run('ip', ['link', 'set', 'cable', 'up'])
   await there('ip', 'address', 'add', `${THERE}/24`, 'dev', 'cable')
