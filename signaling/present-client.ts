@@ -1,6 +1,6 @@
 import type { ConsumerInfo, HubNews } from '../common/wire/viewer-protocol.ts'
 import { connectionGone } from './session-peer.ts'
-import type { WatchingClient } from './watching.ts'
+import type { WatchingClient } from './watching-client.ts'
 
 /** Whoever is at the other end now. Media and contracts know this one; behind it one connection follows another. */
 export class PresentClient implements WatchingClient {

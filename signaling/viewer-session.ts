@@ -22,7 +22,8 @@ import { connectionGone, SessionPeer } from './session-peer.ts'
 import type { ViewerAdmission } from './viewer-admission.ts'
 import type { Viewings } from './viewings.ts'
 import type { WatchedStream } from './watched-stream.ts'
-import { Watching, type WatchingClient } from './watching.ts'
+import { Watching } from './watching.ts'
+import type { WatchingClient } from './watching-client.ts'
 
 /** Requests and notifications a viewer may send: 20 a second, 60 at once. A page needs about one a second. */
 const REQUESTS_PER_SECOND = 20

@@ -5,22 +5,12 @@ import {
   type WatchedStream as WatchedStreamInfo,
 } from '../common/wire/viewer-protocol.ts'
 import type { Stream } from '../sfu/stream.ts'
-import type { ViewingClient } from '../sfu/viewed-media.ts'
-import { type Receiver, Viewer, type ViewerListener } from '../sfu/viewer.ts'
+import { type Receiver, Viewer } from '../sfu/viewer.ts'
 import { PresentClient } from './present-client.ts'
 import { connectionGone } from './session-peer.ts'
 import type { ViewerAdmission } from './viewer-admission.ts'
 import { WatchedStream } from './watched-stream.ts'
-
-/** The client that watches. A protoo client hears all of this, a WHEP client hears next to nothing. */
-export interface WatchingClient extends ViewingClient, ViewerListener {
-  /** Somebody is at the other end. Until then the client's places give way where there are too many. */
-  readonly present: boolean
-  /** The last contract of the client is over, and its media has stopped. */
-  over(): void
-  /** Something changed that a running move between workers depends on. */
-  disturbed(): void
-}
+import type { WatchingClient } from './watching-client.ts'
 
 export interface Joined {
   readonly viewer: Viewer

@@ -22,8 +22,9 @@ import type { MediaSession } from './media-session.ts'
 import type { Awaited } from './moving-media.ts'
 import { PaceWatch, type PileUp } from './pace-watch.ts'
 import type { ShownFrame } from './playback.ts'
+import type { StreamWatcher } from './stream-watcher.ts'
 import { TrickleWatch } from './trickle-watch.ts'
-import type { StreamWatcher, ViewingConnection } from './viewing-connection.ts'
+import type { ViewingConnection } from './viewing-connection.ts'
 
 /** The usual path of a hub's WebSocket, used until a contract names another. */
 const USUAL_DOOR = '/protoo'

@@ -16,8 +16,9 @@ export {
   type PublishLayers,
 } from './publish-encodings.ts'
 export { CannotSend, PublishedTrack, type TrackWishes } from './published-track.ts'
-export { PublisherClient, type PublisherEvents } from './publisher-client.ts'
+export { PublisherClient } from './publisher-client.ts'
 export type { PublisherOptions } from './publisher-contract.ts'
+export type { PublisherEvents } from './publisher-events.ts'
 export type { PublisherState } from './publisher-state.ts'
 export type { LayerStatistics, PublisherStatistics } from './send-statistics.ts'
 export { listStreams } from './stream-list.ts'

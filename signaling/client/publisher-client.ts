@@ -12,30 +12,19 @@ import { type Closing, webSocketUrl } from './hub-socket.ts'
 import { PublishedTrack, type TrackWishes } from './published-track.ts'
 import { PublisherConnection } from './publisher-connection.ts'
 import { PublisherContract, type PublisherOptions } from './publisher-contract.ts'
+import type { PublisherEvents } from './publisher-events.ts'
 import { PublisherMonitor } from './publisher-monitor.ts'
 import { type PublisherOutcome, type PublishingEnd, publisherOutcome } from './publisher-outcome.ts'
 import { PublisherRoaming } from './publisher-roaming.ts'
 import { type PublisherState, publisherState } from './publisher-state.ts'
 import { reconnectDelayMs } from './reconnect-delay.ts'
-import type { PublisherStatistics } from './send-statistics.ts'
 import { SendingDevice } from './sending-device.ts'
 import { SendingMedia, type SendingMediaOwner } from './sending-media.ts'
 import { TypedEmitter } from './typed-emitter.ts'
+import { WakingPause } from './waking-pause.ts'
 
 /** With less than this left of a contract, a new one is asked for before the next connection, ms. */
 const REUSE_LEFT_MS = 10_000
-
-export interface PublisherEvents {
-  state: PublisherState
-  /** Once per second while something is sent. */
-  statistics: PublisherStatistics
-  /** Number of viewers. */
-  viewers: number
-  /** Which layers anybody consumes. */
-  demand: LayerDemand
-  /** What the hub grants now: bitrate bounds, expiry, reasons. */
-  contract: FlowContract
-}
 
 /**
  * Publishes one stream, from `start` to `close`: asks for a contract and keeps it, sends the tracks that it is given,
@@ -68,7 +57,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   #viewers = 0
   #attempt = 0
   #closed = false
-  #wake = (): void => {}
+  readonly #between = new WakingPause()
   /** Ends the present attempt. */
   #failed: (error: unknown) => void = () => {}
   #outcome: PublisherOutcome | null = null
@@ -118,7 +107,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
       dropConnection: (connection, reason) => {
         connection.close(reason, 'lost')
         // The wait for the next attempt begins in this turn.
-        setTimeout(() => this.#wake())
+        setTimeout(() => this.#between.wake())
       },
       published: () => this.#published.promise,
       pathIs: (lost) => {
@@ -159,7 +148,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   }
 
   /** Stops a wait between two attempts. */
-  retryNow = (): void => this.#wake()
+  retryNow = (): void => this.#between.wake()
 
   /**
    * Sends a track from now on, over all connections to come; one track of each kind at a time.
@@ -212,7 +201,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     this.#contract.release()
     this.#monitor.close()
     this.#roaming.close()
-    this.#wake()
+    this.#between.wake()
     this.#media?.close()
     this.#media = null
     this.#connection?.close('the publisher stopped')
@@ -402,11 +391,6 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
 
   async #pause(): Promise<void> {
     const { pace = 'soon', atLeastMs = 0 } = this.#outcome ?? {}
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, Math.max(atLeastMs, reconnectDelayMs(this.#attempt++, pace)))
-    this.#wake = resolve
-    await promise
-    clearTimeout(timer)
-    this.#wake = () => {}
+    await this.#between.wait(Math.max(atLeastMs, reconnectDelayMs(this.#attempt++, pace)))
   }
 }

@@ -12,6 +12,7 @@ import { TypedEmitter } from './typed-emitter.ts'
 import { ViewerMonitor, type ViewerStatistics } from './viewer-monitor.ts'
 import { type UndecodablePicture, undecodablePicture, type ViewerState, viewerState } from './viewer-state.ts'
 import { ViewingConnections } from './viewing-connections.ts'
+import { WakingPause } from './waking-pause.ts'
 
 /** The next contract is asked for this long before the end of the running one, ms, or at a quarter of its life. */
 const RENEW_LEAD_MS = 20_000
@@ -84,7 +85,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   #shown: MediaSession | null = null
   #attempt = 0
   #closed = false
-  #wake = (): void => {}
+  readonly #between = new WakingPause()
 
   #state: ViewerState = { name: 'connecting' }
   #trouble: ViewerState | null = null
@@ -128,7 +129,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   }
 
   /** Stops a wait between two attempts. */
-  retryNow = (): void => this.#wake()
+  retryNow = (): void => this.#between.wake()
 
   /** Tells how the page shows the stream. With `audio` or `video` false, none of it is sent. */
   setView(view: View): void {
@@ -143,7 +144,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     removeEventListener('online', this.retryNow)
     clearTimeout(this.#renewal)
     this.#monitor.close()
-    this.#wake()
+    this.#between.wake()
     this.#session?.close('the viewer left')
     this.#shown?.close()
     this.#playback.close()
@@ -325,11 +326,6 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   }
 
   async #pause(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, ms)
-    this.#wake = resolve
-    await promise
-    clearTimeout(timer)
-    this.#wake = () => {}
+    await this.#between.wait(ms)
   }
 }

@@ -14,7 +14,8 @@ import type { Offer } from '../sdp/offer.ts'
 import type { SessionMedia } from '../sdp/sdp-session.ts'
 import { type StreamCodecs, type ViewedTracks, viewedTracks } from '../sdp/viewed-tracks.ts'
 import type { ViewerAdmission } from '../viewer-admission.ts'
-import { Watching, type WatchingClient } from '../watching.ts'
+import { Watching } from '../watching.ts'
+import type { WatchingClient } from '../watching-client.ts'
 
 export interface WhepDependencies {
   readonly admission: ViewerAdmission
