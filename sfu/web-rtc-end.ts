@@ -20,6 +20,15 @@ export interface WebRtcEndOptions {
 }
 
 /**
+ * Tells others the address of now. mediasoup has the address that its server was made with, and copies it at each
+ * reading; nothing but what others are told depends on it.
+ */
+function announceAt(address: string, transport: types.WebRtcTransport): void {
+  const candidates = transport.iceCandidates.map((candidate) => ({ ...candidate, address }))
+  Object.defineProperty(transport, 'iceCandidates', { get: () => structuredClone(candidates) })
+}
+
+/**
  * The hub's end of one WebRTC connection, of a viewer or a publisher. When its path is lost (no consent any more, or a
  * TCP connection closed) it waits for another one: by an ICE restart, or by checks from the client's new address.
  */
@@ -64,8 +73,7 @@ export class WebRtcEnd implements Disposable {
       ...(startKbps !== undefined && { initialAvailableOutgoingBitrate: startKbps * 1000 }),
       ...(consentWithinS !== undefined && { iceConsentTimeout: consentWithinS }),
     })
-    // The server was told an address once, when it was made. Candidates are only what others are told.
-    for (const candidate of transport.iceCandidates) candidate.address = slot.announced()
+    announceAt(slot.announced(), transport)
     return new WebRtcEnd(transport, pathWithinMs)
   }
 

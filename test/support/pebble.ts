@@ -27,6 +27,9 @@ export interface Pebble extends AsyncDisposable {
   /** What it said so far. */
   readonly said: () => string
   stop(): Promise<void>
+  /** Stops it amid whatever it does, until `resume`. */
+  pause(): void
+  resume(): void
   /** Starts it again: accounts, orders and keys are forgotten. */
   start(): Promise<void>
 }
@@ -113,6 +116,8 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
     root: () => fetchText(`https://127.0.0.1:${management}/roots/0`, ca),
     said: () => said,
     stop: () => end(server),
+    pause: () => void server.kill('SIGSTOP'),
+    resume: () => void server.kill('SIGCONT'),
     async start() {
       server = await start()
     },

@@ -1,0 +1,41 @@
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { SETTINGS } from '../../../server/config/settings.ts'
+import { type Check, type Finding, fault, fine, named, warning } from '../check.ts'
+
+/** Whether the names of this hub lead to it. */
+export const dns: Check = {
+  name: 'dns',
+  async run({ config, addresses }) {
+    const names = [...config.tlsNames, config.rtcAnnounced, config.ristAnnounced, config.bind.host]
+    const unique = [...new Set(names)].filter(
+      (name) => name !== '' && isIP(name) === 0 && !name.startsWith('*'),
+    )
+    const own = Object.values(networkInterfaces()).flatMap((each) =>
+      (each ?? []).map(({ address }) => address),
+    )
+    const known = new Set([...own, ...Object.values(addresses.announced)])
+    return await Promise.all(unique.map((name) => leads(name, known)))
+  },
+}
+
+async function leads(name: string, known: ReadonlySet<string>): Promise<Finding> {
+  try {
+    const all = (await lookup(name, { all: true })).map(({ address }) => address)
+    if (all.some((address) => known.has(address)))
+      return fine(name, `the name leads here, to ${all.join(', ')}`)
+    return warning(
+      name,
+      `the name leads to ${all.join(', ')}, and none of that is known to be this machine`,
+      `let the A or AAAA record of ${name} hold one of this machine's addresses; behind a NAT set ${named(SETTINGS.stunServer)} or ${named(SETTINGS.rtcAnnounced)}, so that the public address is known`,
+    )
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : String(error)
+    return fault(
+      name,
+      `the name can't be resolved: ${code}`,
+      `give ${name} an A or AAAA record, or leave it out of ${named(SETTINGS.tlsNames)}`,
+    )
+  }
+}
