@@ -1,6 +1,7 @@
 import { flushCompileCache } from 'node:module'
 import { CodedError, messageOf } from '../common/errors.ts'
 import { createLogger } from '../common/logger.ts'
+import { openServiceManager } from '../common/service-manager/service-manager.ts'
 import { type Command, type Config, loadConfig } from './config/config.ts'
 import { helpText } from './config/help.ts'
 import { terminalIsGone } from './terminal.ts'
@@ -62,6 +63,7 @@ async function run(config: Config): Promise<void> {
 /** Runs the hub until it is told to stop, and closes it. */
 async function serve(config: Config, stop: AbortSignal): Promise<void> {
   const startedAt = performance.now()
+  using manager = await openServiceManager(process.env, logger)
   const opening = openHub(config, process.env, logger)
   // One that comes before the hub is up waits for it.
   process.on('SIGHUP', () => {
@@ -74,6 +76,7 @@ async function serve(config: Config, stop: AbortSignal): Promise<void> {
     { url: hub.url, metrics_url: hub.metricsUrl, took_ms: Math.round(performance.now() - startedAt) },
     'hub is ready',
   )
+  manager.ready(`serves at ${hub.url}`)
   flushCompileCache()
   const { firstAdminToken } = hub
   // A process that forked the hub gets the token over the channel, a person gets it once on the terminal.
@@ -87,6 +90,7 @@ async function serve(config: Config, stop: AbortSignal): Promise<void> {
   else if (firstAdminToken) process.stdout.write(`${adminTokenNotice(firstAdminToken)}\n`)
   await aborted(stop)
   logger.info({ signal: stop.reason, drain_ms: config.drainMs }, 'hub is stopping')
+  manager.stopping(config.drainMs + STOP_WITHIN_MS + 1000)
   // A second signal means: do not wait for running flows.
   if (config.drainMs > 0) await hub.drain(config.drainMs, nextStop())
   setTimeout(() => {

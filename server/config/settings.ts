@@ -154,7 +154,7 @@ export const SETTINGS = {
       env: 'DATA_DIR',
       flag: 'data-dir',
       key: 'hub.data_dir',
-      default: join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state'), 'lanecast'),
+      default: join(process.env['XDG_STATE_HOME'] ?? join(home(), '.local/state'), 'lanecast'),
       help: 'folder of the SQLite database and the first admin token',
     },
     'the path of a folder',
@@ -281,3 +281,12 @@ export const SETTINGS = {
   ...CAPACITY_SETTINGS,
   ...TLS_SETTINGS,
 } as const
+
+/** The root for a user without a home, as a container's user is. */
+function home(): string {
+  try {
+    return homedir()
+  } catch {
+    return '/'
+  }
+}

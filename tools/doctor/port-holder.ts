@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 export type PortKind = 'udp' | 'tcp'
 
-/** A process that has a port; `name` is its command line's beginning. */
+/** A process that has a port; `name` is its command line. */
 export interface PortHolder {
   readonly pid: number
   readonly name: string
@@ -10,7 +10,7 @@ export interface PortHolder {
 
 /** State of a listening TCP socket in /proc/net/tcp. */
 const TCP_LISTEN = '0A'
-const NAME_LENGTH = 80
+const NAME_LENGTH = 500
 
 /** Who has a port of this machine, from /proc; null where nobody has it, or only root may see who. */
 export function portHolder(kind: PortKind, port: number): PortHolder | null {

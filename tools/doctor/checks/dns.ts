@@ -16,6 +16,7 @@ export const dns: Check = {
       (each ?? []).map(({ address }) => address),
     )
     const known = new Set([...own, ...Object.values(addresses.announced)])
+    if (unique.length === 0) return [fine('names', 'the configuration has no names to look up')]
     return await Promise.all(unique.map((name) => leads(name, known)))
   },
 }

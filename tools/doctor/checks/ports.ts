@@ -5,6 +5,8 @@ import { type WantedPort, wantedPorts } from '../wanted-ports.ts'
 
 /** Findings of one range of ports: more would say the same again. */
 const MOST_TOLD = 5
+/** Characters of a command line that are told. */
+const SHOWN = 80
 /** Of a running hub: its own process, its media workers, its children. */
 const OURS = /server\/main\.ts|mediasoup-worker|sfu\/|turn\/turn-main/
 
@@ -40,7 +42,9 @@ function findingOf(wanted: WantedPort, code: string, holder: PortHolder | null):
   switch (code) {
     case 'EADDRINUSE': {
       const who =
-        holder === null ? 'another program (only root sees which)' : `pid ${holder.pid}, ${holder.name},`
+        holder === null
+          ? 'another program (only root sees which)'
+          : `pid ${holder.pid}, ${holder.name.slice(0, SHOWN)},`
       return fault(where, `${who} has the port`, `stop that program, ${other}`)
     }
     case 'EACCES':

@@ -1,0 +1,45 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { readConfig } from '../../../server/config/config.ts'
+import type { Check } from '../../../tools/doctor/check.ts'
+import { type ExamineOptions, examine, type Told } from '../../../tools/doctor/examine.ts'
+
+/** A hub of which nothing is wrong: no port is fixed but two ranges, and state is in memory. */
+const PLAIN = ['--bind', '127.0.0.1:0', '--rtc-port', '0', '--workers', '1', '--rist-ports', '19000-19001']
+const ENV = { AMNESIA: 'true', RTP_PORTS: '19002-19003' }
+
+/** What the doctor says of one matter, for a hub that is given these flags. */
+export async function ask(
+  check: Check,
+  args: readonly string[],
+  options: Partial<Pick<ExamineOptions, 'timeServer' | 'sysctl'>> & {
+    readonly env?: Record<string, string>
+  } = {},
+): Promise<Told[]> {
+  const { timeServer = null, sysctl, env = {} } = options
+  const read = readConfig(
+    [...PLAIN.filter((_, at) => !args.includes(PLAIN[at - (at % 2)]!)), ...args],
+    { ...ENV, ...env },
+    {},
+  )
+  if (read === 'help') throw new Error('nobody asked for help')
+  return await examine({
+    ...{ config: read.config, env, timeServer, checks: [check] },
+    ...(sysctl && { sysctl }),
+  })
+}
+
+/** `severity where: what -> change`, a line a finding, without what is fine. */
+export const lines = (told: readonly Told[]): string =>
+  told
+    .filter(({ severity }) => severity !== 'fine')
+    .map(({ severity, where, what, change }) => `${severity} ${where}: ${what} -> ${change}`)
+    .join('\n')
+
+export async function folder(t: ExecutionContext): Promise<string> {
+  const made = await mkdtemp(join(tmpdir(), 'lanecast-doctor-'))
+  t.teardown(() => rm(made, { recursive: true, force: true }))
+  return made
+}

@@ -1,0 +1,124 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import test from 'ava'
+import { dns } from '../../../tools/doctor/checks/dns.ts'
+import { mediaAddresses } from '../../../tools/doctor/checks/media-addresses.ts'
+import { ports } from '../../../tools/doctor/checks/ports.ts'
+import { reach } from '../../../tools/doctor/checks/reach.ts'
+import { stunServer } from '../../server/media-addresses/stun-server.ts'
+import { startHub } from '../../support/hub.ts'
+import { freeTcpPorts } from '../../support/pebble.ts'
+import { freeUdpPorts, freeUdpRange } from '../../support/udp-ports.ts'
+import { ask, lines } from './doctor-rig.ts'
+
+test('ports that can be opened are fine', async (t) => {
+  const told = await ask(ports, [])
+  t.is(lines(told), '')
+  t.regex(told[0]?.what ?? '', /^4 ports can be opened$/)
+})
+
+test('a port that another program has is named, with who has it and the setting', async (t) => {
+  const [tcp] = (await freeTcpPorts(1)) as [number]
+  const [udp] = (await freeUdpPorts(1)) as [number]
+  await using server = createServer((one) => one.resume()).listen(tcp, '127.0.0.1')
+  await once(server, 'listening')
+  const socket = createSocket('udp4').bind(udp, '127.0.0.1')
+  await once(socket, 'listening')
+  t.teardown(() => socket.close())
+  const taken = lines(
+    await ask(ports, ['--bind', `127.0.0.1:${tcp}`, '--rist-ports', `${udp}-${udp}`]),
+  ).split('\n')
+  t.is(taken.length, 2)
+  t.regex(
+    taken[0]!,
+    new RegExp(
+      `^fault TCP 127\\.0\\.0\\.1:${tcp}: pid ${process.pid}, .*has the port -> stop .*OVERLAY_BIND \\(hub\\.bind\\)`,
+    ),
+  )
+  t.regex(
+    taken[1]!,
+    new RegExp(
+      `^fault UDP 127\\.0\\.0\\.1:${udp}: pid ${process.pid}, .*RIST_PORTS \\(media\\.rist_ports\\)`,
+    ),
+  )
+})
+
+test('an address of no interface is named', async (t) => {
+  const said = lines(await ask(ports, ['--rist-ip', '203.0.113.9', '--rist-ports', '19000-19000']))
+  t.regex(said, /^fault UDP 203\.0\.113\.9:19000: no interface of this machine has the address/)
+})
+
+test('of many faults the first are told, and the rest is counted', async (t) => {
+  const said = lines(await ask(ports, ['--rist-ip', '203.0.113.9', '--rist-ports', '19010-19029'])).split(
+    '\n',
+  )
+  t.is(said.length, 6)
+  t.regex(said.at(-1)!, /15 more ports/)
+})
+
+test('the ports of the running hub are its own', async (t) => {
+  const [port] = (await freeTcpPorts(1)) as [number]
+  const rtc = await freeUdpRange(2)
+  await using _hub = await startHub([], { workers: 1, bind: `127.0.0.1:${port}`, rtcPort: rtc })
+  const told = await ask(ports, ['--bind', `127.0.0.1:${port}`, '--rtc-port', String(rtc)])
+  t.is(lines(told), '')
+  t.regex(told[0]?.what ?? '', /the running hub has 3/)
+})
+
+test('a STUN server that does not answer is a fault, which says what to set', async (t) => {
+  await using silent = await stunServer(null)
+  const said = lines(await ask(mediaAddresses, ['--stun-server', `127.0.0.1:${silent.port}`]))
+  t.regex(said, /^fault STUN_SERVER \(media\.stun_server\): .*no answer in 4 s -> .*RTC_ANNOUNCED_ADDRESS/m)
+})
+
+test('an address set by hand that is not the one that others see is named', async (t) => {
+  await using server = await stunServer('203.0.113.7')
+  const stun = ['--stun-server', `127.0.0.1:${server.port}`]
+  const said = lines(await ask(mediaAddresses, [...stun, '--rtc-announced-address', '203.0.113.8']))
+  t.regex(
+    said,
+    /^warning RTC_ANNOUNCED_ADDRESS .*it is 203\.0\.113\.8, .* sees this machine at 203\.0\.113\.7 -> set it to 203\.0\.113\.7/,
+  )
+  t.is(lines(await ask(mediaAddresses, [...stun, '--rtc-announced-address', '203.0.113.7'])), '')
+  t.is(lines(await ask(mediaAddresses, stun)), '')
+})
+
+test('viewers elsewhere are told no address of loopback, and no private one', async (t) => {
+  const out = ['--bind', '0.0.0.0:0', '--rist-announced-address', '203.0.113.7']
+  t.regex(
+    lines(await ask(mediaAddresses, out)),
+    /^fault RTC_IP \(media\.rtc_ip\): .*their own machine -> set .* to 0\.0\.0\.0$/m,
+  )
+  const inside = [...out, '--rtc-ip', '0.0.0.0', '--rtc-announced-address', '10.1.2.3']
+  t.regex(
+    lines(await ask(mediaAddresses, inside)),
+    /^warning RTC_ANNOUNCED_ADDRESS .*only this network reaches/m,
+  )
+})
+
+test('names that lead nowhere or elsewhere are named', async (t) => {
+  t.is(lines(await ask(dns, ['--tls-names', 'localhost'])), '')
+  const nowhere = lines(await ask(dns, ['--tls-names', 'no.such.name.invalid']))
+  t.regex(nowhere, /^fault no\.such\.name\.invalid: .*can't be resolved: E\w+ -> give .* an A or AAAA record/)
+  // A resolver takes an address that is written as one number: 192.0.2.1.
+  const elsewhere = lines(await ask(dns, ['--tls-names', '3221225985']))
+  t.regex(
+    elsewhere,
+    /^warning 3221225985: the name leads to 192\.0\.2\.1, and none of that .* -> let the A or AAAA/,
+  )
+})
+
+test('what arrives from this machine is fine, what does not is named', async (t) => {
+  const [port] = (await freeUdpPorts(1)) as [number]
+  const rtc = ['--rtc-port', String(port)]
+  const told = await ask(reach, rtc)
+  t.is(lines(told), '')
+  t.is(told.length, 3)
+  const away = await ask(reach, [...rtc, '--rtc-announced-address', '192.0.2.1'])
+  t.regex(
+    lines(away),
+    new RegExp(`^warning TCP 192\\.0\\.2\\.1:${port}: .* -> let the firewall .*RTC_PORT`, 'm'),
+  )
+  t.regex(lines(away), new RegExp(`^warning UDP 192\\.0\\.2\\.1:${port}: `, 'm'))
+})
