@@ -42,10 +42,22 @@ function socketsOf(table: string, port: number): string[] {
 }
 
 function filesOf(pid: string): string[] {
+  const folder = `/proc/${pid}/fd`
+  return namesIn(folder).flatMap((fd) => {
+    try {
+      return [readlinkSync(`${folder}/${fd}`)]
+    } catch {
+      // Closed meanwhile, as the descriptor by which the folder was read.
+      return []
+    }
+  })
+}
+
+function namesIn(folder: string): string[] {
   try {
-    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
+    return readdirSync(folder)
   } catch {
-    // It ended meanwhile, or belongs to somebody else.
+    // The process ended meanwhile, or belongs to somebody else.
     return []
   }
 }
