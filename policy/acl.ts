@@ -173,7 +173,8 @@ function mayMeet(one: readonly string[], other: readonly string[]): boolean {
   return one.some((a) => other.some((b) => patternsMayMeet(a, b)))
 }
 
-function compileSubject(subject: string): Ask {
+/** Whether a principal is the subject of a rule: `*`, `anonymous`, `role:` and a role, `user:` or `node:` and a pattern. */
+export function compileSubject(subject: string): (asked: Pick<AccessQuestion, 'principal'>) => boolean {
   if (subject === '*') return () => true
   if (subject === 'anonymous') return ({ principal }) => principal.role === 'anonymous'
   const colon = subject.indexOf(':')

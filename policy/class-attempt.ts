@@ -1,4 +1,4 @@
-import type { DecisionRequest, GrantedDecision, Refusal } from '../common/wire/decision.ts'
+import type { DecisionRequest, GrantedDecision, Principal, Refusal } from '../common/wire/decision.ts'
 import type { EffectiveClass, EffectivePolicy } from './effective.ts'
 import type { DecisionFacts } from './facts.ts'
 import type { GraphNode } from './paths/graph.ts'
@@ -6,6 +6,7 @@ import { attemptTransport } from './transport-attempt.ts'
 import { transportCandidates } from './transport-choice.ts'
 
 export interface AttemptQuestion {
+  readonly principal: Principal
   readonly request: DecisionRequest
   readonly facts: DecisionFacts
   readonly policy: EffectivePolicy

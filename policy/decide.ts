@@ -44,7 +44,7 @@ export function decide(
 
   let refusal: Refusal | undefined
   for (const name of classesToTry(request.class, policy)) {
-    const attempt = attemptClass({ request, facts, policy, outside, nowMs }, policy.classes[name])
+    const attempt = attemptClass({ principal, request, facts, policy, outside, nowMs }, policy.classes[name])
     if (attempt.fits) {
       return { ...attempt.decision, rule: access.rule, reasons: [...reasons, ...attempt.decision.reasons] }
     }

@@ -11,6 +11,7 @@ import type { EncryptionRules } from './encryption.ts'
 import type { SwitchRules } from './hysteresis.ts'
 import { DEFAULT_WEIGHTS, hybrid } from './paths/hybrid.ts'
 import { bandwidth, type CostStrategy, hops, latency, reputation } from './paths/strategies.ts'
+import { compileRelayAlways, type RelayAlways } from './relays.ts'
 
 /** A class with the tenant's own values. */
 export interface EffectiveClass {
@@ -32,6 +33,8 @@ export interface EffectivePolicy {
   readonly avoidNodes: ReadonlySet<string>
   readonly preferNodes: ReadonlySet<string>
   readonly requireRegion: string | null
+  /** Whose WebRTC media goes through a relay only. */
+  readonly relayAlways: readonly RelayAlways[]
   readonly ceilings: TenantCeilings
   readonly downgrade: boolean
   readonly contractSeconds: number
@@ -74,6 +77,7 @@ export function effectivePolicy(
     avoidNodes: new Set(paths?.avoid_nodes),
     preferNodes: new Set(paths?.prefer_nodes),
     requireRegion: paths?.require_region ?? null,
+    relayAlways: compileRelayAlways(document.relay?.always ?? []),
     ceilings: {
       maxStreams: admission?.max_streams ?? null,
       maxStreamsPerToken: admission?.max_streams_per_token ?? null,

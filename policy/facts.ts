@@ -2,6 +2,7 @@ import type { SwitchHistory, TransportCapability } from '../common/wire/decision
 import type { Binding, Latency, LatencyStage } from '../common/wire/flow-contract.ts'
 import type { AnonymousUsage, Saturation, TenantUsage } from './capacity.ts'
 import type { TopologySnapshot } from './paths/graph.ts'
+import type { RelayFacts } from './relays.ts'
 
 /** The stream a request is about, as the registry has it. */
 export interface StreamFacts {
@@ -87,6 +88,8 @@ export interface DecisionFacts {
   readonly connections?: ConnectionUsage | undefined
   /** What keeps the hub's media workers from taking one more viewer or stream; null while there is room. */
   readonly workersFull: Saturation | null
+  /** TURN relays that the hub knows of, its own included; left out where it has none. */
+  readonly relays?: readonly RelayFacts[]
   /** Stages measured on this flow, ms. */
   readonly measured: Partial<Readonly<Record<LatencyStage, number>>>
   /** null for a new flow. */

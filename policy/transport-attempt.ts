@@ -1,4 +1,4 @@
-import type { GrantedDecision, Refusal } from '../common/wire/decision.ts'
+import { type GrantedDecision, NO_RELAY_CHOICE, type Refusal } from '../common/wire/decision.ts'
 import { choosePacing } from './abr-bounds.ts'
 import { describeLatency, fitsBudget } from './admission.ts'
 import type { EffectiveClass } from './effective.ts'
@@ -9,6 +9,7 @@ import { describeFull, describeNoPlan, describePlan } from './paths/describe.ts'
 import { isBackwards } from './paths/ends.ts'
 import { type NoPlan, type Plan, planPath } from './paths/plan.ts'
 import type { PlanQuestion } from './paths/plan-question.ts'
+import { chooseRelays, type RelayTerms } from './relays.ts'
 
 export type TransportAttempt =
   | { readonly fits: true; readonly decision: GrantedDecision }
@@ -52,9 +53,47 @@ export function attemptTransport(question: PlanQuestion): TransportAttempt {
   }
   reasons.push(`latency: ${describeLatency(latency)}`, rate.reason)
   if (leg.detour) reasons.push(leg.detour.reason)
-  const mode = modeOf(question, plan, leg)
+  const relays = relaysOf(question)
+  reasons.push(...relays.reasons)
+  if (relays.missing) return { fits: false, refusal: NO_RELAY, reasons, final: 'no' }
+  const mode = modeOf(question, plan, leg, relays)
   reasons.push(`mode ${mode.mode}: ${mode.reason}`)
-  return { fits: true, decision: grant(question, plan, leg, rate.abr, mode, reasons) }
+  return { fits: true, decision: grant(question, plan, leg, rate.abr, mode, relays, reasons) }
+}
+
+const NO_RELAY: Refusal = {
+  code: 'no_path',
+  status: 503,
+  message: 'media may go through a relay only, and there is none',
+  resource: 'relay',
+}
+
+/** TURN is for WebRTC. Other transports say for themselves what leads them around a firewall. */
+function relaysOf({
+  principal,
+  request,
+  streamClass,
+  capability,
+  facts,
+  policy,
+  outside,
+}: PlanQuestion): RelayTerms {
+  if (capability.transport !== 'webrtc') return NO_RELAYS
+  return chooseRelays({
+    principal,
+    request,
+    streamClass: streamClass.name,
+    relays: facts.relays ?? [],
+    needsRelay: outside === null && facts.peer.needsRelay,
+    rules: policy,
+  })
+}
+
+const NO_RELAYS: RelayTerms = {
+  choice: NO_RELAY_CHOICE,
+  relayed: null,
+  missing: false,
+  reasons: [],
 }
 
 function noPath({ full, rejections }: NoPlan, { profile }: EffectiveClass): Refusal {
@@ -70,13 +109,21 @@ function noPath({ full, rejections }: NoPlan, { profile }: EffectiveClass): Refu
   return { code: 'saturated', status: 503, message: `${resource}: ${words}`, resource }
 }
 
-function modeOf({ request, facts, outside, deterministic }: PlanQuestion, plan: Plan, leg: Leg): ModeChoice {
+function modeOf(
+  { request, facts, outside, deterministic }: PlanQuestion,
+  plan: Plan,
+  leg: Leg,
+  { relayed }: RelayTerms,
+): ModeChoice {
   const segments = outside?.facts.segments ?? facts.peer.segments
+  const onOneMachine = outside === null && facts.peer.hostNodeId !== null
   return chooseMode({
     deterministic,
-    sharedSegment: segments.find((each) => plan.entry.facts.segments.includes(each)) ?? null,
+    sharedSegment: onOneMachine
+      ? 'loopback'
+      : (segments.find((each) => plan.entry.facts.segments.includes(each)) ?? null),
     hopsOutside: outside === null ? 1 : plan.entryAt,
-    needsRelay: outside === null && facts.peer.needsRelay,
+    relayed,
     detour: facts.current?.detour ?? null,
     moving: typeof request.intent === 'object' && request.intent.moving === true,
     links: leg.uplinks.used.length,
@@ -91,6 +138,7 @@ function grant(
   leg: Leg,
   abr: GrantedDecision['abr'],
   { mode }: ModeChoice,
+  relays: RelayTerms,
   reasons: readonly string[],
 ): GrantedDecision {
   const ids = plan.path.nodes.map(({ facts }) => facts.nodeId)
@@ -108,6 +156,7 @@ function grant(
     transport: capability.transport,
     encryption: plan.encryption,
     mode,
+    relay: relays.choice,
     path: {
       nodes,
       links: backwards ? links.toReversed() : links,

@@ -36,6 +36,7 @@ import { ViewerFlows } from './flows/viewer-flows.ts'
 import { ViewerLimits } from './flows/viewer-limits.ts'
 import type { MediaAddresses } from './media-addresses/media-addresses.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
+import type { RelayBook } from './relays/relay-book.ts'
 import type { State } from './state.ts'
 import { arrivalOf } from './topology/delivery-ledger.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
@@ -48,6 +49,7 @@ export interface FlowRoomOptions {
   readonly addresses: Pick<MediaAddresses, 'announced'>
   readonly facts: Pick<TenantFacts, 'tell' | 'subscribe'>
   readonly streams: StreamRegistry
+  readonly relays: RelayBook
   readonly authenticator: Authenticator
   /** Viewer connections in use now, and how many of them have no token behind them. */
   readonly connections: () => { readonly used: number; readonly anonymous: number }
@@ -75,15 +77,19 @@ export interface FlowRoom extends AsyncDisposable {
 
 /** Opens the room of contracts. Contracts from before a restart go on, and the configuration's streams ask for theirs. */
 export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> {
-  const { config, state, policies, overlay, facts, streams, workersFull, events } = options
+  const { config, state, policies, overlay, facts, streams, relays, workersFull, events } = options
   await using stack = new AsyncDisposableStack()
   const onError = (error: unknown) => events.error('flows', 'contract', error)
   const limits = await ViewerLimits.open(state.store)
   const viewers = stack.use(
-    new ViewerFlows({
-      limitOf: (viewer) => limits.of(viewer),
-      get: (tenantId, streamId) => streams.get(tenantId, streamId),
-    }),
+    new ViewerFlows(
+      {
+        limitOf: (viewer) => limits.of(viewer),
+        get: (tenantId, streamId) => streams.get(tenantId, streamId),
+      },
+      SYSTEM_CLOCK,
+      relays,
+    ),
   )
   const subscriptions = stack.use(
     new StandingSubscriptions({ store: state.store, hubId: config.hubId, streams, onError }),
@@ -106,6 +112,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
       media,
       watcher,
       onError,
+      relays,
     }),
   )
   stack.use(
@@ -135,6 +142,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     publishers,
     viewers,
     ways,
+    relays: () => relays.facts,
     workersFull,
     connections: () => ({ ...options.connections(), most: config.maxConnections }),
   })

@@ -29,6 +29,7 @@ import { httpServer, listen, metricsServer, takeUpgrades } from './listeners.ts'
 import type { MediaAddresses } from './media-addresses/media-addresses.ts'
 import type { MediaRoom } from './media-room.ts'
 import { type Metrics, tally } from './metrics.ts'
+import { openRelays } from './relay-room.ts'
 import { openArchiver, type State } from './state.ts'
 import type { StateRooms } from './state-rooms.ts'
 import { StoreWatch } from './store/store-watch.ts'
@@ -41,6 +42,7 @@ import { webhookFacts } from './webhooks/webhook-facts.ts'
 /** What a hub has before its other rooms. */
 export interface HubGround {
   readonly config: Config
+  readonly env: NodeJS.ProcessEnv
   readonly logger: Logger
   readonly metrics: Metrics
   readonly facts: FactBus<FactBody>
@@ -71,7 +73,7 @@ const LOOK_AGAIN_MS = 100
 
 /** Opens the rooms of a hub that has its memory and its media workers, listeners last. `stack` closes them. */
 export async function openRooms(
-  { config, logger, metrics, facts, events, state, media, addresses, stateRooms }: HubGround,
+  { config, env, logger, metrics, facts, events, state, media, addresses, stateRooms }: HubGround,
   stack: AsyncDisposableStack,
 ): Promise<HubRooms> {
   const doors = new Doors()
@@ -123,6 +125,7 @@ export async function openRooms(
   }
   addressAlarm()
   stack.defer(addresses.onChange(addressAlarm))
+  const relays = stack.use(openRelays({ config, env, topology: overlay.topology }))
   const flows = stack.use(
     await openFlowRoom({
       config,
@@ -132,6 +135,7 @@ export async function openRooms(
       addresses,
       facts,
       streams,
+      relays: relays.book,
       events,
       logger,
       authenticator: auth.authenticator,

@@ -37,7 +37,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     import('./hub-rooms.ts'),
     prepareIngress(),
   ])
-  const ground = { config, logger, metrics, facts, events, state, media, addresses, stateRooms }
+  const ground = { config, env, logger, metrics, facts, events, state, media, addresses, stateRooms }
   const rooms = await openRooms(ground, stack)
   const owned = stack.move()
   return { ...rooms, [Symbol.asyncDispose]: () => owned.disposeAsync() }

@@ -1,4 +1,4 @@
-import type { FlowContract } from '../common/wire/flow-contract.ts'
+import type { FlowContract, IceAccess } from '../common/wire/flow-contract.ts'
 import type { WayReport } from '../common/wire/publisher-protocol.ts'
 import type { Publisher } from '../sfu/publisher.ts'
 import type { Stream } from '../sfu/stream.ts'
@@ -18,6 +18,8 @@ export interface PublishingListener {
 export interface PublisherPlace extends Disposable {
   readonly stream: Stream
   readonly contract: FlowContract
+  /** The relays for a transport of this publisher, with credentials of this moment. */
+  ice(): IceAccess
   /**
    * The media of the place. When a connection is lost, media goes on for a while, so that the publisher's next
    * connection finds it. Media is closed when this is set to null, and when the place stays empty.

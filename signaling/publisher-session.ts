@@ -134,8 +134,9 @@ export class PublisherSession implements PublisherControl, PublishingClient {
     'restart-ice': async (data) => {
       const { transport_id, reason } = parseData(publisherRequests['restart-ice'], data)
       const answer = await this.#publisher(transport_id).end.restartIce()
-      this.#events.iceRestarted(this.#joined().stream.spec, { of: 'publisher', reason })
-      return answer
+      const place = this.#joined()
+      this.#events.iceRestarted(place.stream.spec, { of: 'publisher', reason })
+      return { ...answer, ice_servers: place.ice().ice_servers }
     },
     produce: async (data) => {
       const { transport_id, kind, rtp_parameters, picture } = parseData(publisherRequests.produce, data)

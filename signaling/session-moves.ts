@@ -90,6 +90,7 @@ export class SessionMoves implements MovableViewer {
     const name = watched[0]!.stream.spec
     const move = new ViewerMove({
       watched,
+      ice: () => watching.ice(),
       request: (method: string, data: unknown) => session.request(method, data),
       pathLost: () => session.pathLost?.(),
       transportLost: (reason) => session.transportLost(reason),

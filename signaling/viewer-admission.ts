@@ -1,4 +1,4 @@
-import type { Abr } from '../common/wire/flow-contract.ts'
+import type { Abr, IceAccess } from '../common/wire/flow-contract.ts'
 import type { ViewerMediaStatistics } from '../common/wire/statistics-api.ts'
 import type { Stream } from '../sfu/stream.ts'
 
@@ -14,6 +14,10 @@ export interface AdmittedViewer extends Disposable {
   readonly abr: Abr
   /** 1 to 255. Among the streams of one viewer, the higher priority gets its bandwidth first. */
   readonly priority: number
+  /** The relays for a transport of this viewer, with credentials of this moment. */
+  ice(): IceAccess
+  /** What goes on through relays by this contract belongs to another contract of the connection from now on. */
+  passRelays(contractId: string): void
   /** A client is at the other end. Until then the place gives way where there are too many. */
   connected(): void
   /** The client's connection is lost, and may come back. Until then the place gives way where there are too many. */

@@ -1,4 +1,5 @@
 import type { types } from 'mediasoup'
+import type { IceAccess } from '../common/wire/flow-contract.ts'
 import type { JoinAnswer } from '../common/wire/viewer-protocol.ts'
 import type { ViewerMoved } from '../sfu/media-events.ts'
 import type { Place } from '../sfu/placement.ts'
@@ -13,6 +14,8 @@ const SWITCH_WITHIN_MS = 3_000
 /** What a move needs of its session. */
 export interface MovingSession extends ViewerListener {
   readonly watched: readonly WatchedStream[]
+  /** The relays for the second transport. */
+  ice(): IceAccess
   request(method: 'move' | 'switch', data: JoinAnswer | { readonly transport_id: string }): Promise<unknown>
   /** The outcome of the move. */
   moved(move: Omit<ViewerMoved, 'from'>): void
@@ -80,7 +83,7 @@ export class ViewerMove implements ViewerListener {
       }
       await this.#within(
         READY_WITHIN_MS,
-        session.request('move', { transport: viewer.end.describe(), streams }),
+        session.request('move', { transport: viewer.end.describe(), streams, ice: session.ice() }),
       )
       this.#stage = 'switching'
       await this.#within(SWITCH_WITHIN_MS, session.request('switch', { transport_id: viewer.end.id }))

@@ -154,9 +154,9 @@ export class ViewerSession implements WatchingClient {
       const capabilities = rtp_capabilities as types.RtpCapabilities
       const receiver = { capabilities, consentWithinS: ICE_CONSENT_S }
       return this.#inTurn(async (): Promise<JoinAnswer> => {
-        const { viewer, streams } = await this.#watching.join(ticket, view, () => receiver)
+        const { viewer, streams, ice } = await this.#watching.join(ticket, view, () => receiver)
         if (moves) this.#movable ??= this.#mover?.add(this.#moves) ?? null
-        return { transport: viewer.end.describe(), streams }
+        return { transport: viewer.end.describe(), streams, ice }
       })
     },
     watch: async (data) => {
@@ -239,7 +239,8 @@ export class ViewerSession implements WatchingClient {
     this.disturbed()
     const answer = await end.restartIce()
     this.#events.iceRestarted(this.#watching.all[0]?.stream.spec ?? null, { of: 'viewer', reason })
-    return answer
+    // The client allocates anew, and its credentials may be over.
+    return { ...answer, ice_servers: this.#watching.ice().ice_servers }
   }
 
   #holds(watching: Watching): void {

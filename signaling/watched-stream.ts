@@ -1,4 +1,4 @@
-import type { Abr } from '../common/wire/flow-contract.ts'
+import type { Abr, IceAccess } from '../common/wire/flow-contract.ts'
 import type { View, WatchedStream as WatchedStreamInfo } from '../common/wire/viewer-protocol.ts'
 import type { PileUp } from '../policy/link/queue.ts'
 import type { StreamView } from '../policy/viewed-stream.ts'
@@ -73,6 +73,16 @@ export class WatchedStream implements Disposable {
 
   get abr(): Abr {
     return this.#abr
+  }
+
+  /** The relays for a transport that this stream begins. */
+  ice(): IceAccess {
+    return this.#admitted.ice()
+  }
+
+  /** The transport goes on without this stream, for another one. */
+  passRelays(other: WatchedStream): void {
+    this.#admitted.passRelays(other.contractId)
   }
 
   get over(): boolean {
@@ -175,6 +185,7 @@ export class WatchedStream implements Disposable {
   renew(admit: WatchedStreamOptions['admit']): void {
     const before = this.#admitted
     this.#admitted = admit(this.#contract)
+    before.passRelays(this.contractId)
     before.leave()
     this.#bound(this.#admitted.abr)
   }

@@ -1,4 +1,5 @@
 import { CodedError } from '../common/errors.ts'
+import { type IceAccess, NO_RELAYS } from '../common/wire/flow-contract.ts'
 import {
   MAX_WATCHED_STREAMS,
   type View,
@@ -16,6 +17,8 @@ export interface Joined {
   readonly viewer: Viewer
   readonly receiver: Receiver
   readonly streams: WatchedStreamInfo[]
+  /** The relays for the transport. */
+  readonly ice: IceAccess
 }
 
 /**
@@ -28,7 +31,7 @@ export class Watching implements Disposable {
   #abandoned = (): void => {}
   /** By the ticket that admitted each stream. */
   readonly #watched = new Map<string, WatchedStream>()
-  #joined: Omit<Joined, 'streams'> | null = null
+  #joined: Omit<Joined, 'streams' | 'ice'> | null = null
   #closed = false
 
   constructor(admission: ViewerAdmission, client: WatchingClient) {
@@ -55,7 +58,7 @@ export class Watching implements Disposable {
     if (this.#closed) throw viewer.end.gone(connectionGone())
     stack.move()
     this.#joined = { viewer, receiver }
-    return { viewer, receiver, streams }
+    return { viewer, receiver, streams, ice: first.ice() }
   }
 
   /**
@@ -164,6 +167,8 @@ export class Watching implements Disposable {
   /** Stops watching a stream. Its place can be taken again with the same ticket. */
   forget(watched: WatchedStream): void {
     for (const [ticket, each] of this.#watched) if (each === watched) this.#watched.delete(ticket)
+    const [other] = this.#watched.values()
+    if (other && !this.#closed) watched.passRelays(other)
     watched[Symbol.dispose]()
   }
 
@@ -178,12 +183,17 @@ export class Watching implements Disposable {
     throw new CodedError('not_watched', 'this connection watches nothing by that contract')
   }
 
+  /** The relays for another transport of this client, with credentials of this moment. */
+  ice(): IceAccess {
+    return this.all[0]?.ice() ?? NO_RELAYS
+  }
+
   get viewer(): Viewer | null {
     return this.#joined?.viewer ?? null
   }
 
   /** @throws CodedError `not_joined` (409) */
-  get joined(): Omit<Joined, 'streams'> {
+  get joined(): Omit<Joined, 'streams' | 'ice'> {
     if (!this.#joined) throw new CodedError('not_joined', 'send join first')
     return this.#joined
   }

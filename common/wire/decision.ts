@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   abrSchema,
   detourSchema,
+  iceTransportPolicySchema,
   latencySchema,
   overlaySchema,
   pacingSchema,
@@ -57,6 +58,9 @@ export const principalSchema = z.strictObject({
 })
 export type Principal = z.infer<typeof principalSchema>
 
+/** Of a WebRTC end: media through a relay only (`always`), or direct paths were tried and failed (`needed`). */
+export const relayWishSchema = z.enum(['always', 'needed'])
+
 /** A publisher's note for the audit trail, or wishes that change the decision. */
 export const publishIntentSchema = z.union([
   z.string().max(200),
@@ -67,6 +71,7 @@ export const publishIntentSchema = z.union([
     moving: z.boolean().optional(),
     /** The highest bitrate that the encoder would like, kb/s. */
     max_kbps: z.number().int().min(50).max(200_000).optional(),
+    relay: relayWishSchema.optional(),
   }),
 ])
 
@@ -76,6 +81,7 @@ export const subscribePreferenceSchema = z.union([
   z.strictObject({
     transports: z.array(transportSchema).max(4).optional(),
     max_kbps: z.number().int().min(50).max(200_000).optional(),
+    relay: relayWishSchema.optional(),
   }),
 ])
 
@@ -147,6 +153,14 @@ export const chosenPathSchema = z.object({
   cost: z.number(),
 })
 
+/** The TURN relays of a WebRTC flow, best first, and whether its media may go directly at all. */
+export const relayChoiceSchema = z.object({
+  ice_transport_policy: iceTransportPolicySchema,
+  nodes: z.array(nodeIdSchema),
+})
+export type RelayChoice = z.infer<typeof relayChoiceSchema>
+export const NO_RELAY_CHOICE: RelayChoice = { ice_transport_policy: 'all', nodes: [] }
+
 const told = {
   /** The ACL rule that decided. */
   rule: z.string().optional(),
@@ -162,6 +176,7 @@ export const grantedDecisionSchema = z.object({
   transport: transportSchema,
   encryption: encryptionChoiceSchema,
   mode: modeSchema,
+  relay: relayChoiceSchema,
   path: chosenPathSchema,
   overlay: overlaySchema,
   buffer: recoveryBufferSchema.nullable(),

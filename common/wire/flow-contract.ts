@@ -126,6 +126,18 @@ export const iceServerSchema = z.object({
   credential: z.string().optional(),
 })
 
+/** `all`: every candidate is tried, direct ones first. `relay`: through a relay only (RFC 8828, W3C WebRTC 4.2.3). */
+export const iceTransportPolicySchema = z.enum(['all', 'relay'])
+
+/** How a WebRTC end reaches the hub where no direct path leads there. */
+export const iceAccessSchema = z.object({
+  /** TURN servers in the order to try, each with its URLs in the order to try. Credentials are good for minutes. */
+  ice_servers: z.array(iceServerSchema),
+  ice_transport_policy: iceTransportPolicySchema.default('all'),
+})
+export type IceAccess = z.infer<typeof iceAccessSchema>
+export const NO_RELAYS: IceAccess = { ice_servers: [], ice_transport_policy: 'all' }
+
 /**
  * Where a publisher reaches the hub: for control beside its media (RIST), or for media itself (WebRTC). Never logged.
  */
@@ -135,7 +147,7 @@ export const publisherJoinSchema = z.object({
   /** Where WHIP clients (RFC 9725) post their offer, with the ticket as bearer token; null for other transports. */
   whip_url: z.string().nullable(),
   ticket: z.string(),
-  ice_servers: z.array(iceServerSchema),
+  ...iceAccessSchema.shape,
 })
 export type PublisherJoin = z.infer<typeof publisherJoinSchema>
 

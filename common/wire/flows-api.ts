@@ -3,7 +3,7 @@ import { publishIntentSchema, subscribePreferenceSchema } from './decision.ts'
 import {
   abrSchema,
   flowContractSchema,
-  iceServerSchema,
+  iceAccessSchema,
   linkWaySchema,
   openContractSchema,
 } from './flow-contract.ts'
@@ -47,7 +47,7 @@ export const subscribeAnswerSchema = z.object({
       ticket: z.string(),
       /** Where WHEP clients (draft-ietf-wish-whep) post their offer, with the ticket as bearer token. */
       whep_url: z.string(),
-      ice_servers: z.array(iceServerSchema),
+      ...iceAccessSchema.shape,
     }),
   }),
   class: streamClassSchema,

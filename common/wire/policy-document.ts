@@ -32,6 +32,11 @@ export const aclSubjectSchema = z
     },
   )
 
+const relayedSchema = z.union([
+  aclSubjectSchema,
+  z.enum(['class:focus', 'class:director', 'class:record', 'class:bulk']),
+])
+
 export const aclRuleSchema = z.strictObject({
   /** The name of the rule in errors and in the audit trail; `acl[N]` for a nameless rule. */
   name: z.string().min(1).max(64).optional(),
@@ -117,6 +122,15 @@ export const policyDocumentSchema = z.strictObject({
         .array(z.enum(['focus', 'director', 'record', 'bulk']))
         .max(4)
         .optional(),
+    })
+    .optional(),
+  relay: z
+    .strictObject({
+      /**
+       * Whose WebRTC media goes through a TURN relay only, so that the relay alone sees their address: `*` for all of
+       * the tenant, a class, or a subject as in the ACL.
+       */
+      always: z.array(relayedSchema).max(100).optional(),
     })
     .optional(),
   admission: z

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { abrSchema } from './flow-contract.ts'
+import { abrSchema, iceAccessSchema } from './flow-contract.ts'
 import { contractIdSchema, tenantIdSchema } from './ids.ts'
 import { timedDataSchema } from './publisher-protocol.ts'
 import { streamIdSchema, streamStateSchema } from './stream.ts'
@@ -174,6 +174,8 @@ export type WatchedStream = z.infer<typeof watchedStream>
 export const joinAnswer = z.object({
   transport: webRtcTransportSchema,
   streams: z.array(watchedStream),
+  /** For this transport. Older hubs say nothing of relays. */
+  ice: iceAccessSchema.default({ ice_servers: [], ice_transport_policy: 'all' }),
 })
 export type JoinAnswer = z.infer<typeof joinAnswer>
 

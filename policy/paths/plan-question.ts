@@ -1,10 +1,11 @@
-import type { DecisionRequest, TransportCapability } from '../../common/wire/decision.ts'
+import type { DecisionRequest, Principal, TransportCapability } from '../../common/wire/decision.ts'
 import type { EffectiveClass, EffectivePolicy } from '../effective.ts'
 import type { DecisionFacts } from '../facts.ts'
 import type { GraphNode } from './graph.ts'
 
 /** What a path is needed for: one class over one transport. */
 export interface PlanQuestion {
+  readonly principal: Principal
   readonly request: DecisionRequest
   readonly facts: DecisionFacts
   readonly policy: EffectivePolicy

@@ -138,5 +138,5 @@ function changedSettings(before: Config, next: Config): (keyof Config)[] {
 
 /** The names of a setting in the environment and in the file. */
 function nameOf(name: keyof Config): string {
-  return name === 'streams' ? 'streams' : `${SETTINGS[name].env} (${SETTINGS[name].key})`
+  return name === 'streams' || name === 'relays' ? name : `${SETTINGS[name].env} (${SETTINGS[name].key})`
 }

@@ -7,6 +7,7 @@ import { CodedError, messageOf } from '../../common/errors.ts'
 import { streamClassSchema, streamIdSchema } from '../../common/wire/stream.ts'
 import { isLoopback } from '../tls/loopback.ts'
 import { tlsRequirement } from '../tls/tls-requirement.ts'
+import { type ConfiguredRelay, configuredRelay, MAX_RELAYS, relayProblems } from './configured-relay.ts'
 import type { Setting, Source } from './setting.ts'
 import { SETTINGS } from './settings.ts'
 import { sharedPorts } from './shared-ports.ts'
@@ -35,6 +36,8 @@ export type ConfiguredStream = z.infer<typeof configuredStream>
 
 export interface Config extends Values {
   readonly streams: readonly ConfiguredStream[]
+  /** TURN servers beside the hub's own. */
+  readonly relays: readonly ConfiguredRelay[]
 }
 
 /** Thrown with one line for each fault: the field, where it was set, its value, what is allowed. */
@@ -118,7 +121,17 @@ export function readConfig(
     for (const issue of streams.error.issues)
       problems.push(`streams.${issue.path.join('.')} (config file): ${issue.message}`)
   else problems.push(...streamProblems(streams.data))
-  const config = { ...(values as unknown as Values), streams: streams.data ?? [] }
+  const relays = z
+    .array(configuredRelay)
+    .max(MAX_RELAYS)
+    .safeParse(file['relays'] ?? [])
+  for (const issue of relays.error?.issues ?? [])
+    problems.push(`relays.${issue.path.join('.')} (config file): ${issue.message}`)
+  const config = {
+    ...(values as unknown as Values),
+    streams: streams.data ?? [],
+    relays: relays.data ?? [],
+  }
   if (problems.length === 0) problems.push(...crossChecks(config))
   if (problems.length > 0) throw new ConfigError(problems)
   const own = Object.fromEntries(Object.keys(ownFlags).map((name) => [name, flags[name]]))
@@ -183,10 +196,12 @@ function unknownKeys(file: Record<string, unknown>): string[] {
     known.set(table, [...(known.get(table) ?? []), name])
   }
   return Object.entries(file).flatMap(([table, content]) => {
-    if (table === 'streams') return []
+    if (table === 'streams' || table === 'relays') return []
     const allowed = known.get(table)
     if (!allowed)
-      return [`${table} (config file): unknown; allowed: ${[...known.keys(), 'streams'].join(', ')}`]
+      return [
+        `${table} (config file): unknown; allowed: ${[...known.keys(), 'streams', 'relays'].join(', ')}`,
+      ]
     if (typeof content !== 'object' || content === null)
       return [`${table} (config file): must be a table; allowed in it: ${allowed.join(', ')}`]
     return Object.keys(content)
@@ -246,6 +261,8 @@ function crossChecks(config: Config): string[] {
     problems.push(`${SETTINGS.rtcIp.env}: "${config.rtcIp}" must be an IP address`)
   if (isIP(config.ristIp) === 0)
     problems.push(`${SETTINGS.ristIp.env}: "${config.ristIp}" must be an IP address`)
-  problems.push(...sharedPorts(config))
+  if (config.turnIp !== '' && isIP(config.turnIp) === 0)
+    problems.push(`${SETTINGS.turnIp.env}: "${config.turnIp}" must be an IP address`)
+  problems.push(...relayProblems(config.relays, config.hubId), ...sharedPorts(config))
   return problems
 }

@@ -17,6 +17,7 @@ import {
   text,
   wholeNumber,
 } from './setting.ts'
+import { TURN_SETTINGS } from './turn-settings.ts'
 
 /** Every setting of the hub except its streams, which only the file holds. Help, parsing and errors use this list. */
 export const SETTINGS = {
@@ -279,6 +280,7 @@ export const SETTINGS = {
     help: 'loopback UDP ports between ingress and workers; one per stream',
   }),
   ...CAPACITY_SETTINGS,
+  ...TURN_SETTINGS,
   ...TLS_SETTINGS,
 } as const
 

@@ -8,6 +8,9 @@ export interface UdpPorts {
   readonly rtpPorts: Range
   readonly rtcPort: number
   readonly workers: number
+  readonly turnMode: 'embedded' | 'coturn' | 'off'
+  readonly turnPort: number
+  readonly turnRelayPorts: Range
   readonly streams: readonly { readonly stream_id: string; readonly ports?: readonly number[] | undefined }[]
 }
 
@@ -17,7 +20,7 @@ const written = ([first, last]: Range): string => (first === last ? `${first}` :
  * A UDP port has one use. A second use is reported when the configuration is read, before any part fails to start.
  * @returns a line for each port or range that has two uses
  */
-export function sharedPorts({ ristPorts, rtpPorts, rtcPort, workers, streams }: UdpPorts): string[] {
+export function sharedPorts({ ristPorts, rtpPorts, rtcPort, workers, streams, ...turn }: UdpPorts): string[] {
   const media: { readonly of: string; readonly ports: Range }[] = [
     { of: SETTINGS.rtpPorts.env, ports: rtpPorts },
   ]
@@ -27,6 +30,10 @@ export function sharedPorts({ ristPorts, rtpPorts, rtcPort, workers, streams }: 
       of: `${SETTINGS.rtcPort.env} and the ports of further workers`,
       ports: [rtcPort, rtcPort + workers - 1],
     })
+  if (turn.turnMode === 'embedded') {
+    media.push({ of: SETTINGS.turnRelayPorts.env, ports: turn.turnRelayPorts })
+    if (turn.turnPort > 0) media.push({ of: SETTINGS.turnPort.env, ports: [turn.turnPort, turn.turnPort] })
+  }
   const ranges = [...media, { of: SETTINGS.ristPorts.env, ports: ristPorts }]
   const problems: string[] = []
   for (const [index, one] of ranges.entries())

@@ -14,6 +14,7 @@ import {
   programOn,
 } from '../../policy/facts.ts'
 import type { TopologySnapshot } from '../../policy/paths/graph.ts'
+import type { RelayFacts } from '../../policy/relays.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { addressKey } from '../auth/address-key.ts'
 import { actorOf } from '../auth/principal.ts'
@@ -51,6 +52,8 @@ export interface DecisionSources {
   readonly ways?: Pick<FlowWays, 'detourOf'>
   /** The hub's viewer connections; left out where nobody counts them. */
   readonly connections?: () => ConnectionUsage
+  /** TURN relays as they are now; left out where there are none. */
+  readonly relays?: () => readonly RelayFacts[]
   /** What keeps the media workers from taking one more viewer or stream. */
   readonly workersFull: () => Saturation | null
   readonly clock?: Clock
@@ -112,7 +115,7 @@ export class DecisionBook {
     { current = null, address = '', program }: Asking,
   ): DecisionFacts {
     const asker = ownerOf(principal)
-    const { hubId, topology, publishers, viewers, connections, workersFull } = this.#sources
+    const { hubId, topology, publishers, viewers, connections, relays, workersFull } = this.#sources
     const { tenant_id, stream_id } = request
     const seeker = {
       tenantId: tenant_id,
@@ -151,6 +154,7 @@ export class DecisionBook {
       anonymous: places.anonymous ?? undefined,
       connections: views ? connections?.() : undefined,
       workersFull: workersFull(),
+      ...(relays && { relays: relays() }),
       measured: {},
       current: current && currentFlow(current, this.#sources.ways),
     }

@@ -12,7 +12,7 @@ import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { newContractId, newFlowKeys, newTicket } from './contract-secrets.ts'
 import { type Taking, take } from './decision-book.ts'
 import { proofOf } from './proof.ts'
-import { contractOf, type LivePublisherFlow, ownerOf, USUAL_PRIORITY } from './publisher-flow.ts'
+import { type LivePublisherFlow, ownerOf, USUAL_PRIORITY } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 
 /** When to ask again for somebody else's stream, s: nobody knows when its contract ends. */
@@ -57,6 +57,7 @@ export async function publish(
 ): Promise<FlowContract> {
   const { publishers, door, now } = deps
   const question = questionOf(principal, tenantId, request)
+  const wish = relayWishOf(request)
   const owner = ownerOf(principal)
   const running = publishers.ofStream(tenantId, request.stream_id)
   if (running && running.owner !== owner)
@@ -72,11 +73,17 @@ export async function publish(
         details: [`end contract ${running.contract.contract_id} first, or ask for ${transport}`],
       })
     const renewed = await publishers.update(running.contract.contract_id, async (before) => {
-      const { granted, record } = await take(deps, principal, question, before)
-      const flow = { ...renewal(before, granted), requested_class: request.class, proof: proofOf(principal) }
+      const asked = { ...question, ...(request.intent === undefined && wishesOf(before)) }
+      const { granted, record } = await take(deps, principal, asked, before)
+      const flow = {
+        ...renewal(before, granted),
+        requested_class: request.class,
+        proof: proofOf(principal),
+        ...(request.intent !== undefined && { relay_wish: wish }),
+      }
       return { flow, audit: record }
     })
-    return contractOf(renewed)
+    return publishers.contractOf(renewed)
   }
 
   const { granted, record } = await take(deps, principal, question, null)
@@ -99,6 +106,8 @@ export async function publish(
     priority: USUAL_PRIORITY,
     links: granted.path.links,
     history: granted.history,
+    relay: granted.relay,
+    relay_wish: wish,
     granted_at: now(),
     proof: proofOf(principal),
   }
@@ -108,7 +117,7 @@ export async function publish(
     door.givePorts(way.taken)
     throw error
   }
-  return contractOf(flow)
+  return publishers.contractOf(flow)
 }
 
 /** Where a new flow's media arrives, with its keys. */
@@ -148,7 +157,17 @@ export function renewal(running: LivePublisherFlow, granted: GrantedDecision): L
     contract: { ...running.contract, ...termsOf(granted), version: running.contract.version + 1 },
     links: granted.path.links,
     history: granted.history,
+    relay: granted.relay,
   }
+}
+
+/** What the publisher of a running flow asked for once, for further questions about the flow. */
+export function wishesOf({ relay_wish: relay }: LivePublisherFlow) {
+  return relay === null ? {} : { intent: { relay } }
+}
+
+function relayWishOf({ intent }: PublishRequest): LivePublisherFlow['relay_wish'] {
+  return (typeof intent === 'object' && intent.relay) || null
 }
 
 function questionOf(principal: Principal, tenantId: string, request: PublishRequest): DecisionRequest {

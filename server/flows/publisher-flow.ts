@@ -1,11 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { type Principal, switchHistorySchema } from '../../common/wire/decision.ts'
+import {
+  NO_RELAY_CHOICE,
+  type Principal,
+  relayChoiceSchema,
+  relayWishSchema,
+  switchHistorySchema,
+} from '../../common/wire/decision.ts'
 import {
   type FlowContract,
   type FlowKeys,
   flowContractSchema,
   flowKeysSchema,
+  type IceAccess,
   openContractSchema,
 } from '../../common/wire/flow-contract.ts'
 import { HUB_NODE_ID, nodeIdSchema } from '../../common/wire/ids.ts'
@@ -26,6 +33,10 @@ const publisherFlowSchema = z.object({
   /** Links of the path, for the next decision. */
   links: z.array(z.string()),
   history: switchHistorySchema,
+  /** Relays of a WebRTC publisher. Contracts that are older than this field have none. */
+  relay: relayChoiceSchema.default(NO_RELAY_CHOICE),
+  /** What the publisher asked of relays; holds for later decisions, too. */
+  relay_wish: relayWishSchema.nullable().default(null),
   granted_at: z.number().int(),
   /** Proof of the last caller; null in contracts that are older than this field. */
   proof: proofSchema.nullable().default(null),
@@ -56,14 +67,13 @@ export interface LivePublisherFlow extends PublisherFlow {
   readonly ticket: string
 }
 
-/** The contract as its holder gets it. */
-export function contractOf({
-  contract,
-  keys,
-  ticket,
-}: Pick<LivePublisherFlow, 'contract' | 'keys' | 'ticket'>): FlowContract {
+/** The contract as its holder gets it. @param ice with credentials of this moment */
+export function contractOf(
+  { contract, keys, ticket }: Pick<LivePublisherFlow, 'contract' | 'keys' | 'ticket'>,
+  ice: IceAccess,
+): FlowContract {
   const whip_url = contract.transport === 'webrtc' ? `/whip/${contract.stream_id}` : null
-  return { ...contract, keys, join: { protoo_url: '/protoo', whip_url, ticket, ice_servers: [] } }
+  return { ...contract, keys, join: { protoo_url: '/protoo', whip_url, ticket, ...ice } }
 }
 
 /** The owner of a contract. The names of users, nodes and the hub itself differ, even where their ids are alike. */

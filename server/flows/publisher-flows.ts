@@ -1,8 +1,10 @@
 import { type Clock, SYSTEM_CLOCK, steadyOf, wallOf } from '../../common/clock.ts'
 import { CodedError } from '../../common/errors.ts'
+import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { FlowEvent } from '../../common/wire/flows-api.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import type { ContractNews } from '../facts/fact.ts'
+import { type ContractRelays, NO_CONTRACT_RELAYS } from '../relays/contract-relays.ts'
 import { Collection } from '../store/collection.ts'
 import type { Sealer } from '../store/sealing.ts'
 import type { Store } from '../store/store.ts'
@@ -57,6 +59,7 @@ export interface PublisherFlowsOptions {
   readonly media: PublisherMedia
   readonly watcher: FlowWatcher
   readonly onError: (error: unknown) => void
+  readonly relays?: ContractRelays
   readonly clock?: Clock
 }
 
@@ -87,6 +90,7 @@ export class PublisherFlows implements Disposable {
   readonly #clock: Clock
   readonly #onError: (error: unknown) => void
   readonly #hubId: string
+  readonly #relays: ContractRelays
 
   constructor({
     store,
@@ -95,10 +99,12 @@ export class PublisherFlows implements Disposable {
     media,
     watcher,
     onError,
+    relays = NO_CONTRACT_RELAYS,
     clock = SYSTEM_CLOCK,
   }: PublisherFlowsOptions) {
     this.#clock = clock
     this.#hubId = hubId
+    this.#relays = relays
     this.#watcher = watcher
     this.#store = store
     this.#stored = new Collection(store, 'contract', storedPublisherFlowSchema)
@@ -140,6 +146,16 @@ export class PublisherFlows implements Disposable {
 
   get(contractId: string): LivePublisherFlow | undefined {
     return this.#flows.get(contractId)
+  }
+
+  /**
+   * The contract as its holder gets it, with fresh credentials for its relays.
+   * @param lifetimeS life of the credentials, s; minutes where left out
+   */
+  contractOf(flow: LivePublisherFlow, lifetimeS?: number): FlowContract {
+    const { tenant_id: tenantId, contract_id: contractId } = flow.contract
+    const lease = { tenantId, contractId, choice: flow.relay, ...(lifetimeS !== undefined && { lifetimeS }) }
+    return contractOf(flow, this.#relays.ice(lease))
   }
 
   /** The flow whose publisher holds this ticket. */
@@ -210,7 +226,7 @@ export class PublisherFlows implements Disposable {
       const news = sameTerms(this.#running(contractId), flow) ? 'renewed' : 'updated'
       this.#add(flow)
       this.#watcher.tell(flow, news)
-      this.#tell(contractId, { type: 'contract', contract: contractOf(flow) })
+      this.#tell(contractId, { type: 'contract', contract: this.contractOf(flow) })
       return flow
     })
   }
@@ -350,6 +366,7 @@ export class PublisherFlows implements Disposable {
     this.#byTicket.delete(hashOf(flow.ticket))
     this.#endsAt.delete(contractId)
     this.#expiry.delete(contractId)
+    this.#relays.ended(contractId)
     this.#watcher.over(flow)
   }
 

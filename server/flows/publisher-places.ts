@@ -8,7 +8,6 @@ import type {
   PublisherPlace,
   PublishingListener,
 } from '../../signaling/publisher-admission.ts'
-import { contractOf } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 
 /** How long media goes on without the connection that signalled it, ms. */
@@ -46,7 +45,7 @@ interface Entry {
 }
 
 export interface PublisherPlacesOptions {
-  readonly flows: Pick<PublisherFlows, 'ofTicket' | 'listen' | 'end'>
+  readonly flows: Pick<PublisherFlows, 'ofTicket' | 'listen' | 'end' | 'contractOf'>
   readonly findStream: (tenantId: string, streamId: string) => Stream | undefined
   /** A field sender says how its links reach the hub. */
   readonly reportWays?: (contractId: string, report: WayReport) => void
@@ -119,7 +118,8 @@ export class PublisherPlaces implements PublisherAdmission, Disposable {
     }
     return {
       stream,
-      contract: contractOf(flow),
+      contract: this.#flows.contractOf(flow),
+      ice: () => this.#flows.contractOf(this.#flows.ofTicket(ticket) ?? flow).join,
       get publisher() {
         return entry.holder === holder && entry.publisher?.alive ? entry.publisher : null
       },

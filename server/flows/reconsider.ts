@@ -4,7 +4,7 @@ import type { Reconsidered } from '../topology/qos-triggers.ts'
 import type { QosCause } from '../topology/trigger-queue.ts'
 import type { WatchedFlow } from '../topology/watched-flow.ts'
 import { auditOf, type Taking } from './decision-book.ts'
-import { renewal } from './publish.ts'
+import { renewal, wishesOf } from './publish.ts'
 import { type LivePublisherFlow, sameTerms } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 
@@ -39,6 +39,7 @@ export async function reconsider(
       class: running.requested_class,
       preferred_transports: [running.contract.transport],
       ...(running.node_id !== null && { node_id: running.node_id }),
+      ...wishesOf(running),
     })
     const decision = decisions.ask(HUB, question, { current: running })
     const about = auditOf(HUB, question, decision)

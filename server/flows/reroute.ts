@@ -3,8 +3,8 @@ import { decisionRequestSchema, type Principal } from '../../common/wire/decisio
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { RerouteRequest } from '../../common/wire/flows-api.ts'
 import { type Taking, take } from './decision-book.ts'
-import { renewal } from './publish.ts'
-import { contractOf, type LivePublisherFlow } from './publisher-flow.ts'
+import { renewal, wishesOf } from './publish.ts'
+import type { LivePublisherFlow } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 
 export interface RerouteDependencies extends Taking {
@@ -37,11 +37,12 @@ export async function reroute(
       ...(running.node_id !== null && { node_id: running.node_id }),
       avoid_links: linksToLeave(running, request),
       by_hand: byHand,
+      ...wishesOf(running),
     })
     const { granted, record } = await take(deps, principal, question, running, { reason: request.reason })
     return { flow: { ...renewal(running, granted), requested_class: question.class }, audit: record }
   })
-  return contractOf(updated)
+  return publishers.contractOf(updated)
 }
 
 /** The links of the endpoints that are no longer wanted. */

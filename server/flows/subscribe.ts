@@ -57,6 +57,7 @@ export async function subscribe(
       holder: placeHolderOf(principal, address),
       proof: proofOf(principal),
       streamClass: granted.class,
+      relay: granted.relay,
       expiresAt: granted.expires_at,
       wantedKbps: (typeof preference === 'object' && preference.max_kbps) || null,
       abr: granted.abr,
@@ -72,7 +73,12 @@ export async function subscribe(
   return {
     contract_id: contractId,
     join: {
-      webrtc: { protoo_url: '/protoo', ticket, whep_url: `/whep/${request.stream_id}`, ice_servers: [] },
+      webrtc: {
+        protoo_url: '/protoo',
+        ticket,
+        whep_url: `/whep/${request.stream_id}`,
+        ...viewers.ice(contractId),
+      },
     },
     class: granted.class,
     abr: granted.abr,

@@ -1,11 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, SYSTEM_CLOCK, steadyOf, wallOf } from '../../common/clock.ts'
 import { CodedError } from '../../common/errors.ts'
-import type { Abr } from '../../common/wire/flow-contract.ts'
+import type { RelayChoice } from '../../common/wire/decision.ts'
+import { type Abr, type IceAccess, NO_RELAYS } from '../../common/wire/flow-contract.ts'
 import type { ViewerMediaStatistics } from '../../common/wire/statistics-api.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
 import type { Stream } from '../../sfu/stream.ts'
 import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../signaling/viewer-admission.ts'
+import { type ContractRelays, NO_CONTRACT_RELAYS } from '../relays/contract-relays.ts'
 import { hashOf, newTicket } from './contract-secrets.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Proof } from './proof.ts'
@@ -29,6 +31,7 @@ export interface ViewerFlow {
   readonly holder: PlaceHolder
   readonly proof: Proof | null
   readonly streamClass: StreamClass
+  readonly relay: RelayChoice
   /** By the machine's clock, unix ms. It moves when that clock is set. */
   readonly expiresAt: number
   /** The highest bitrate that the viewer asked for, kb/s. */
@@ -58,6 +61,8 @@ interface Entry {
   readonly dueAt: number
   /** The next contract was granted above a ceiling. */
   renewed: boolean
+  /** Contracts by whose credentials this viewer's media may go through relays: this one, and those before it. */
+  readonly leases: Set<string>
   listener: ContractListener | null
 }
 
@@ -93,8 +98,14 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   readonly #expiry: Deadlines
   readonly #streams: WatchedStreams
   readonly #clock: Clock
+  readonly #relays: ContractRelays
 
-  constructor(streams: WatchedStreams, clock: Clock = SYSTEM_CLOCK) {
+  constructor(
+    streams: WatchedStreams,
+    clock: Clock = SYSTEM_CLOCK,
+    relays: ContractRelays = NO_CONTRACT_RELAYS,
+  ) {
+    this.#relays = relays
     this.#streams = streams
     this.#clock = clock
     this.#expiry = new Deadlines((contractId) => this.end(contractId, 'expired'), clock.steady)
@@ -123,6 +134,15 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
 
   get(contractId: string): ViewerFlow | undefined {
     return this.#entries.get(contractId)?.flow
+  }
+
+  /**
+   * The relays of a contract, with credentials of this moment.
+   * @param lifetimeS life of the credentials, s; minutes where left out
+   */
+  ice(contractId: string, lifetimeS?: number): IceAccess {
+    const entry = this.#entries.get(contractId)
+    return entry ? this.#iceOf(entry, lifetimeS) : NO_RELAYS
   }
 
   /** Number of viewers for whom a tenant, or one of its streams, has a place now. */
@@ -164,6 +184,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       endsAt,
       dueAt: endsAt - (endsAt - this.#clock.steady()) * DUE_FOR,
       renewed: false,
+      leases: new Set([flow.contractId]),
       listener: null,
     }
     this.#entries.set(flow.contractId, entry)
@@ -194,6 +215,13 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       stream,
       abr: entry.flow.abr,
       priority: this.#priorities.get(streamOf(flow)) ?? USUAL_PRIORITY,
+      ice: () => this.#iceOf(entry),
+      passRelays: (next) => {
+        const other = this.#entries.get(next)
+        if (!other || other === entry) return
+        for (const lease of entry.leases) other.leases.add(lease)
+        entry.leases.clear()
+      },
       connected: () => {
         if (entry.listener === listener && this.#entries.get(flow.contractId) === entry)
           this.#places.used(flow)
@@ -220,10 +248,13 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
 
   /** Ends one contract. Its media stops at once. Returns false when there is no such contract. */
   end(contractId: string, reason: 'expired' | 'revoked'): boolean {
-    const listener = this.#entries.get(contractId)?.listener
-    const ended = this.#drop(contractId)
-    listener?.contractEnded(reason)
-    return ended
+    const entry = this.#entries.get(contractId)
+    if (!entry) return false
+    this.#forget(entry)
+    // The connection may have other contracts, which go on by the same transport.
+    entry.listener?.contractEnded(reason)
+    this.#endRelays(entry)
+    return true
   }
 
   /** A stream is over, and with it every contract on it. */
@@ -317,14 +348,27 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     entry.flow = { ...entry.flow, abr, limitKbps }
   }
 
-  #drop(contractId: string): boolean {
+  #iceOf({ flow: { tenantId, contractId, relay: choice } }: Entry, lifetimeS?: number): IceAccess {
+    return this.#relays.ice({ tenantId, contractId, choice, ...(lifetimeS !== undefined && { lifetimeS }) })
+  }
+
+  #drop(contractId: string): void {
     const entry = this.#entries.get(contractId)
-    if (!entry) return false
-    this.#entries.delete(contractId)
-    this.#byTicket.delete(entry.ticketHash)
-    this.#places.remove(entry.flow)
-    this.#expiry.delete(contractId)
-    this.#unusedUntil.delete(contractId)
-    return true
+    if (!entry) return
+    this.#forget(entry)
+    this.#endRelays(entry)
+  }
+
+  #forget({ flow, ticketHash }: Entry): void {
+    this.#entries.delete(flow.contractId)
+    this.#byTicket.delete(ticketHash)
+    this.#places.remove(flow)
+    this.#expiry.delete(flow.contractId)
+    this.#unusedUntil.delete(flow.contractId)
+  }
+
+  #endRelays({ leases }: Entry): void {
+    for (const contractId of leases) this.#relays.ended(contractId)
+    leases.clear()
   }
 }

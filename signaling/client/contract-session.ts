@@ -33,8 +33,8 @@ export interface SessionTerms {
   readonly hubUrl: string
   readonly request: SubscribeRequest
   readonly token: () => string | null
-  /** The connection to a WebSocket address: the page's connection, or a new one if that is over. */
-  readonly connectionTo: (url: string) => ViewingConnection
+  /** The connection to a WebSocket address, for streams that come through a relay only or not: the page's connection, or a new one if that is over. */
+  readonly connectionTo: (url: string, relayed: boolean) => ViewingConnection
   readonly view: View
   /** Opens the WebSocket while the contract is still being asked for. Worthwhile where no refusal is expected. */
   readonly early: boolean
@@ -334,14 +334,19 @@ export class ContractSession implements StreamWatcher {
   }
 
   async #run(): Promise<SessionEnd> {
-    const { hubUrl, connectionTo, early } = this.#terms
+    const { hubUrl, connectionTo, early, request } = this.#terms
     const usual = webSocketUrl(USUAL_DOOR, hubUrl)
-    const opened = early ? connectionTo(usual) : null
+    const wish = request.preference
+    const relays = typeof wish === 'object' && wish.relay === 'always'
+    const opened = early ? connectionTo(usual, relays) : null
     let reason = 'the viewer left'
     try {
       const granted = await this.#subscribe()
-      const url = webSocketUrl(granted.join.webrtc.protoo_url, hubUrl)
-      const connection = url === usual && opened && !opened.over ? opened : connectionTo(url)
+      const { protoo_url, ice_transport_policy } = granted.join.webrtc
+      const url = webSocketUrl(protoo_url, hubUrl)
+      const relayed = ice_transport_policy === 'relay'
+      const isOpened = url === usual && relayed === relays
+      const connection = isOpened && opened && !opened.over ? opened : connectionTo(url, relayed)
       if (connection !== opened) opened?.closeIdle('the contract names another address')
       this.#connection = connection
       this.#glassToGlass = new GlassToGlass(connection.clock)

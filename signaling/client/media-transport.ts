@@ -1,7 +1,9 @@
 import type { Device, types } from 'mediasoup-client'
+import type { IceAccess } from '../../common/wire/flow-contract.ts'
 import type { ConsumerInfo, JoinAnswer, ViewerRequests } from '../../common/wire/viewer-protocol.ts'
 import type { RestartIceAnswer } from '../../common/wire/web-rtc-shapes.ts'
 import { bytesOver } from './arrived-bytes.ts'
+import { iceConfiguration } from './ice-configuration.ts'
 import { MediaSession } from './media-session.ts'
 import {
   dtlsParameters,
@@ -34,12 +36,13 @@ export class MediaTransport {
   #everConnected = false
 
   /** @throws when the hub's parameters are not what mediasoup speaks. */
-  constructor(device: Device, join: JoinAnswer['transport'], owner: MediaTransportOwner) {
+  constructor(device: Device, join: JoinAnswer['transport'], ice: IceAccess, owner: MediaTransportOwner) {
     this.#transport = device.createRecvTransport({
       id: join.id,
       iceParameters: iceParameters.parse(join.ice_parameters),
       iceCandidates: iceCandidates.parse(join.ice_candidates),
       dtlsParameters: dtlsParameters.parse(join.dtls_parameters),
+      ...iceConfiguration(ice),
     })
     this.#transport.on('connect', ({ dtlsParameters: { role, fingerprints } }, connected) => {
       // The browser goes on while the hub gets the request: waiting for the answer would add a round trip to the join.

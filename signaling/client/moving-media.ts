@@ -30,8 +30,12 @@ export class MovingMedia<Watcher> {
   readonly #media: Moving<Watcher>[] = []
   #closed = false
 
-  constructor(device: Device, parameters: JoinAnswer['transport'], owner: MediaTransportOwner) {
-    this.transport = new MediaTransport(device, parameters, owner)
+  constructor(
+    device: Device,
+    { transport, ice }: Pick<JoinAnswer, 'transport' | 'ice'>,
+    owner: MediaTransportOwner,
+  ) {
+    this.transport = new MediaTransport(device, transport, ice, owner)
   }
 
   /** The streams on the second transport. */

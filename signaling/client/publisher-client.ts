@@ -334,7 +334,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   ): Promise<void> {
     if (this.#media?.id !== transport.id) {
       this.#dropMedia()
-      this.#media = new SendingMedia(device, transport, contract.join.ice_servers, this.#mediaOwner)
+      this.#media = new SendingMedia(device, transport, contract.join, this.#mediaOwner)
     }
     const media = this.#media
     // Producers taken just before the last connection broke, or given up since, belong to no track here.

@@ -1,9 +1,10 @@
 import type { Device, types } from 'mediasoup-client'
 import { z } from 'zod'
-import type { PublisherJoin } from '../../common/wire/flow-contract.ts'
+import type { IceAccess } from '../../common/wire/flow-contract.ts'
 import { produceAnswer } from '../../common/wire/publisher-protocol.ts'
 import type { RestartIceAnswer, WebRtcTransportInfo } from '../../common/wire/web-rtc-shapes.ts'
 import { bytesBothWays } from './arrived-bytes.ts'
+import { iceConfiguration } from './ice-configuration.ts'
 import { dtlsParameters, iceCandidates, iceParameters, iceServersOf } from './mediasoup-shapes.ts'
 import { preferNextPath } from './newer-candidates.ts'
 import type { PublisherConnection } from './publisher-connection.ts'
@@ -28,12 +29,7 @@ export class SendingMedia {
   #everConnected = false
 
   /** @throws when the hub's parameters are not what mediasoup speaks */
-  constructor(
-    device: Device,
-    info: WebRtcTransportInfo,
-    iceServers: PublisherJoin['ice_servers'],
-    owner: SendingMediaOwner,
-  ) {
+  constructor(device: Device, info: WebRtcTransportInfo, ice: IceAccess, owner: SendingMediaOwner) {
     this.id = info.id
     this.#owner = owner
     this.#transport = device.createSendTransport({
@@ -41,7 +37,7 @@ export class SendingMedia {
       iceParameters: iceParameters.parse(info.ice_parameters),
       iceCandidates: iceCandidates.parse(info.ice_candidates),
       dtlsParameters: dtlsParameters.parse(info.dtls_parameters),
-      iceServers: iceServersOf(iceServers),
+      ...iceConfiguration(ice),
     })
     this.#transport.on('connect', ({ dtlsParameters: { role, fingerprints } }, connected, refused) => {
       const request = { transport_id: info.id, dtls_parameters: { ...(role && { role }), fingerprints } }

@@ -201,7 +201,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
           ...subscribe,
         },
         token: () => token?.() ?? null,
-        connectionTo: (url) => this.#connections.to(url),
+        connectionTo: (url, relayed) => this.#connections.to(url, relayed),
         view: this.#view,
         early: this.#trouble === null,
       },

@@ -294,14 +294,14 @@ export class ViewingConnection {
     const answer = joinAnswer.parse(await request)
     // Meanwhile the hub may have asked for another join. Only the last join counts.
     if (join !== this.#joins || this.#over) return
-    const transport = this.#open(device, answer.transport)
+    const transport = this.#open(device, answer)
     await Promise.all(
       answer.streams.map((watched) => this.#by(watched.contract_id)?.joined(transport.open(), watched)),
     )
   }
 
-  #open(device: Device, parameters: ConstructorParameters<typeof MediaTransport>[1]): MediaTransport {
-    const transport: MediaTransport = new MediaTransport(device, parameters, {
+  #open(device: Device, { transport: parameters, ice }: JoinAnswer): MediaTransport {
+    const transport: MediaTransport = new MediaTransport(device, parameters, ice, {
       connect: (connect) => this.hub.request('connect-transport', connect),
       failed: (reason) => {
         if (transport === this.#transport) this.#fail(reason)
@@ -325,21 +325,25 @@ export class ViewingConnection {
   }
 
   /** Receives everything over a second transport too, and resolves once that delivers. */
-  async #move({ transport: parameters, streams }: JoinAnswer): Promise<void> {
+  async #move({ transport: parameters, ice, streams }: JoinAnswer): Promise<void> {
     this.#stay()
     const { router_rtp_capabilities } = await this.#welcome.promise
     const device = await this.#device.for(router_rtp_capabilities)
     if (this.#transport === null || this.#over) throw new Error('there is nothing to move')
-    const media: MovingMedia<StreamWatcher> = new MovingMedia(device, parameters, {
-      connect: (connect) => this.hub.request('connect-transport', connect),
-      failed: (reason) => {
-        if (media.transport === this.#transport) this.#fail(reason)
-        else media.close()
+    const media: MovingMedia<StreamWatcher> = new MovingMedia(
+      device,
+      { transport: parameters, ice },
+      {
+        connect: (connect) => this.hub.request('connect-transport', connect),
+        failed: (reason) => {
+          if (media.transport === this.#transport) this.#fail(reason)
+          else media.close()
+        },
+        pathLost: () => {
+          if (media.transport === this.#transport) this.#roaming.lost('disconnected')
+        },
       },
-      pathLost: () => {
-        if (media.transport === this.#transport) this.#roaming.lost('disconnected')
-      },
-    })
+    )
     this.#moving = { id: parameters.id, media }
     try {
       await media.receive(

@@ -196,7 +196,7 @@ test('the mode names the way', (t) => {
     deterministic: false,
     sharedSegment: null,
     hopsOutside: 1,
-    needsRelay: false,
+    relayed: null,
     detour: null,
     moving: false,
     links: 1,
@@ -204,14 +204,15 @@ test('the mode names the way', (t) => {
     fledDeadPath: false,
   }
   const cases: [Partial<ModeFacts>, Mode][] = [
-    [{}, 'overlay-relay'],
+    [{}, 'roaming'],
     [{ sharedSegment: 'studio' }, 'lan-direct'],
     [{ sharedSegment: 'studio', hopsOutside: 2 }, 'overlay-relay'],
-    [{ sharedSegment: 'studio', needsRelay: true }, 'overlay-relay'],
+    [{ sharedSegment: 'studio', relayed: 'direct paths failed' }, 'overlay-relay'],
+    [{ relayed: 'forced', moving: true }, 'overlay-relay'],
     [{ deterministic: true, sharedSegment: 'studio', moving: true }, 'deterministic-wired'],
     [{ moving: true, sharedSegment: 'studio' }, 'roaming'],
     [{ links: 3, wirelessLinks: 2 }, 'roaming'],
-    [{ links: 3 }, 'overlay-relay'],
+    [{ links: 3 }, 'roaming'],
     [{ fledDeadPath: true }, 'roaming'],
   ]
   for (const [more, mode] of cases) {

@@ -45,7 +45,7 @@ test('a grant says what, how and why', (t) => {
   t.like(decision, {
     class: 'focus',
     transport: 'rist',
-    mode: 'overlay-relay',
+    mode: 'roaming',
     encryption: { aes_bits: 256, authentication: 'srp' },
     buffer: { start_ms: 50, min_ms: 50, max_ms: 120, rtt_multiple: 4 },
     abr: { min_kbps: 600, start_kbps: 3000, max_kbps: 8000 },
@@ -253,7 +253,6 @@ test('a viewer gets the nearest hub or edge that serves it', (t) => {
   t.like(served(BROWSER), { transport: 'webrtc', overlay: { path: ['hub-1'], edge: 'hub-1', bindings: [] } })
   t.like(served(reach(20, 20)), { overlay: { edge: 'hub-1' } })
   t.like(served(reach(150, 10)), { overlay: { path: ['hub-1', 'edge-1'], edge: 'edge-1' } })
-  t.like(served({ ...BROWSER, needsRelay: true }), { mode: 'overlay-relay' })
   const local = overlay({ hub: { segments: ['studio'] } })
   t.like(ask(local, { request: viewer, facts: { peer: { ...BROWSER, segments: ['studio'] } } }), {
     mode: 'lan-direct',

@@ -1,5 +1,6 @@
 import test from 'ava'
 import type { types } from 'mediasoup'
+import { NO_RELAY_CHOICE } from '../../common/wire/decision.ts'
 import type { ConsumerInfo, HubNews } from '../../common/wire/viewer-protocol.ts'
 import { ViewerFlows, type ViewerGrant } from '../../server/flows/viewer-flows.ts'
 import { Lane } from '../../sfu/lane/lane.ts'
@@ -83,6 +84,7 @@ async function openRig() {
       streamClass: 'focus',
       expiresAt: Date.now() + 60_000,
       wantedKbps: null,
+      relay: NO_RELAY_CHOICE,
       abr: { min_kbps: 100, start_kbps: 1000, max_kbps: 5000 },
     }
     return { ticket: flows.grant(flow), contractId: flow.contractId }

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { ContractSenderOptions } from '../../agent/contract-sender.ts'
 import { ContractSender } from '../../agent/contract-sender.ts'
 import { CodedError } from '../../common/errors.ts'
-import type { FlowContract } from '../../common/wire/flow-contract.ts'
+import { type FlowContract, NO_RELAYS } from '../../common/wire/flow-contract.ts'
 import type { DetourHolder } from '../../signaling/detour/detour-admission.ts'
 import { DETOUR_PATH, DetourDoor } from '../../signaling/detour/detour-door.ts'
 import { type RecordedEvent, recordEvents } from './recorded-events.ts'
@@ -136,7 +136,7 @@ export function detourContract(ports: readonly number[], more: Partial<FlowContr
       username: RIST_SECRETS.username,
       password: RIST_SECRETS.password,
     },
-    join: { protoo_url: '/protoo', whip_url: null, ticket: TICKET, ice_servers: [] },
+    join: { protoo_url: '/protoo', whip_url: null, ticket: TICKET, ...NO_RELAYS },
     buffer: { start_ms: 100, min_ms: 100, max_ms: 300, rtt_multiple: 4 },
     pacing: { target_kbps: 3000, max_kbps: 10_000, burst_ms: 5 },
     abr: { min_kbps: 600, start_kbps: 3000, max_kbps: 8000 },

@@ -133,6 +133,8 @@ export async function startHub(
     '--rtc-port',
     String(options.rtcPort ?? 0),
   ]
+  // A relay process beside each hub would cost every test half a second of CPU.
+  args.push('--turn-mode', 'off')
   args.push('--workers', String(options.workers ?? 2), '--log-level', options.logLevel ?? 'info')
   args.push('--rtp-ports', `${rtp}-${rtp + rtpPorts - 1}`, ...(options.args ?? []))
   const { dataDir } = options

@@ -9,6 +9,7 @@ import { MAX_SDP_BYTES } from '../../../signaling/sdp/session-description.ts'
 import { type WhepDependencies, WhepViewing } from '../../../signaling/whep/whep-viewing.ts'
 import { KeptContract } from '../../flows/kept-contract.ts'
 import { type SubscribeDependencies, subscribe } from '../../flows/subscribe.ts'
+import { SESSION_CREDENTIAL_S } from '../../relays/contract-relays.ts'
 import { defineRoute, type Route, type RouteContext } from '../route.ts'
 import { doorRefusal, refuseAtDoor, SESSION_HEADERS, sessionMade } from './answers.ts'
 import { preflightRoutes } from './door-cors.ts'
@@ -121,9 +122,11 @@ async function grant(
   const { viewers } = flows
   const brought = tickets.of(principal)
   if (brought !== undefined) {
-    if (viewers.ofTicket(brought)?.streamId !== streamId)
+    const flow = viewers.ofTicket(brought)
+    if (flow?.streamId !== streamId)
       throw new CodedError('denied', 'the ticket is for another stream', { rule: 'ticket' })
-    return { ticket: brought, iceServers: [], keep() {}, [Symbol.dispose]() {} }
+    const { ice_servers: iceServers } = viewers.ice(flow.contractId, SESSION_CREDENTIAL_S)
+    return { ticket: brought, iceServers, keep() {}, [Symbol.dispose]() {} }
   }
   const request = {
     stream_id: streamId,
@@ -135,7 +138,7 @@ async function grant(
   let kept: KeptContract | undefined
   return {
     ticket: first.join.webrtc.ticket,
-    iceServers: first.join.webrtc.ice_servers,
+    iceServers: viewers.ice(contractId, SESSION_CREDENTIAL_S).ice_servers,
     keep(media) {
       const renew = async () => {
         const next = await ask()

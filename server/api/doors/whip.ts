@@ -12,8 +12,9 @@ import { type WhipDependencies, WhipPublishing } from '../../../signaling/whip/w
 import { type AuthenticatedPrincipal, actorOf } from '../../auth/principal.ts'
 import { KeptContract } from '../../flows/kept-contract.ts'
 import { type PublishDependencies, publish } from '../../flows/publish.ts'
-import { contractOf, ownerOf } from '../../flows/publisher-flow.ts'
+import { ownerOf } from '../../flows/publisher-flow.ts'
 import { taken } from '../../flows/publisher-places.ts'
+import { SESSION_CREDENTIAL_S } from '../../relays/contract-relays.ts'
 import { defineRoute, type Route } from '../route.ts'
 import { doorRefusal, refuseAtDoor, SESSION_HEADERS, sessionMade } from './answers.ts'
 import { preflightRoutes } from './door-cors.ts'
@@ -138,7 +139,11 @@ async function grant(
     const flow = publishers.ofTicket(ticket)
     if (flow?.contract.stream_id !== streamId)
       throw new CodedError('denied', 'the ticket is for another stream', { rule: 'ticket' })
-    return { contract: contractOf(flow), release: async () => {}, [Symbol.dispose]() {} }
+    return {
+      contract: publishers.contractOf(flow, SESSION_CREDENTIAL_S),
+      release: async () => {},
+      [Symbol.dispose]() {},
+    }
   }
   const running = publishers.ofStream(tenantId, streamId)
   // This is before the running publisher's contract is renewed, so that a refusal changes nothing.
@@ -147,7 +152,9 @@ async function grant(
     if (isTaken(running.contract.contract_id)) throw taken(streamId)
   }
   const request = { stream_id: streamId, class: streamClass, preferred_transports: ['webrtc' as const] }
-  const contract = await publish(flows, principal, tenantId, request)
+  const granted = await publish(flows, principal, tenantId, request)
+  const flow = publishers.get(granted.contract_id)
+  const contract = flow ? publishers.contractOf(flow, SESSION_CREDENTIAL_S) : granted
   const kept = new KeptContract(
     contract.expires_at,
     async () => (await publish(flows, principal, tenantId, request)).expires_at,

@@ -12,7 +12,7 @@ import { contractIdSchema } from '../../../common/wire/ids.ts'
 import { askAcl } from '../../../policy/acl.ts'
 import { actorOf } from '../../auth/principal.ts'
 import { publish } from '../../flows/publish.ts'
-import { contractOf, type LivePublisherFlow, ownerOf } from '../../flows/publisher-flow.ts'
+import { type LivePublisherFlow, ownerOf } from '../../flows/publisher-flow.ts'
 import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import { defineRoute, type RouteContext, type Scope } from '../route.ts'
 
@@ -105,7 +105,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
       handle: async (context, { params, query }) => {
         const flow = ownFlowOf(context, params.contract_id)
         if (flow.contract.version > query.after_version)
-          return { event: { type: 'contract' as const, contract: contractOf(flow) } }
+          return { event: { type: 'contract' as const, contract: publishers.contractOf(flow) } }
         return { event: await nextEvent(deps, params.contract_id, context.signal) }
       },
     }),

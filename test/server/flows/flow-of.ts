@@ -1,3 +1,4 @@
+import { NO_RELAY_CHOICE } from '../../../common/wire/decision.ts'
 import type { LivePublisherFlow } from '../../../server/flows/publisher-flow.ts'
 
 /** A field sender's contract on `cam-1` of tenant `t1` that lasts a minute. */
@@ -31,6 +32,8 @@ export function flowOf(
     node_id: null,
     requested_class: 'focus',
     priority: 100,
+    relay: NO_RELAY_CHOICE,
+    relay_wish: null,
     links: [],
     history: { switched_at: null, better_since: null },
     granted_at: 1,

@@ -1,7 +1,8 @@
 import test from 'ava'
+import { NO_RELAYS } from '../../../common/wire/flow-contract.ts'
 import type { FlowEvent } from '../../../common/wire/flows-api.ts'
 import type { StreamState } from '../../../common/wire/stream.ts'
-import type { LivePublisherFlow } from '../../../server/flows/publisher-flow.ts'
+import { contractOf, type LivePublisherFlow } from '../../../server/flows/publisher-flow.ts'
 import { PublisherPlaces } from '../../../server/flows/publisher-places.ts'
 import type { Publisher } from '../../../sfu/publisher.ts'
 import type { Stream } from '../../../sfu/stream.ts'
@@ -88,6 +89,7 @@ function rig() {
   const places = new PublisherPlaces({
     flows: {
       ofTicket: (ticket) => flows.get(ticket),
+      contractOf: (flow) => contractOf(flow, NO_RELAYS),
       listen(contractId, listener) {
         const all = listeners.get(contractId) ?? new Set()
         listeners.set(contractId, all.add(listener))

@@ -1,4 +1,5 @@
 import test from 'ava'
+import { NO_RELAY_CHOICE } from '../../../common/wire/decision.ts'
 import { effectivePolicy } from '../../../policy/effective.ts'
 import { boundByPolicy } from '../../../server/flows/viewer-bounds.ts'
 import { ViewerFlows, type ViewerGrant } from '../../../server/flows/viewer-flows.ts'
@@ -45,6 +46,7 @@ function rig() {
         abr: ABR,
         proof: null,
         wantedKbps: null,
+        relay: NO_RELAY_CHOICE,
         ...more,
       },
       ceilings,

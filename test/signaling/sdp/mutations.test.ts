@@ -1,6 +1,6 @@
 import test from 'ava'
 import { CodedError } from '../../../common/errors.ts'
-import type { FlowContract } from '../../../common/wire/flow-contract.ts'
+import { type FlowContract, NO_RELAYS } from '../../../common/wire/flow-contract.ts'
 import { PayloadRouters } from '../../../sfu/payload-routers.ts'
 import type { Publisher } from '../../../sfu/publisher.ts'
 import { Stream } from '../../../sfu/stream.ts'
@@ -37,7 +37,7 @@ const CONTRACT: FlowContract = {
   keys: null,
   buffer: null,
   abr: ABR,
-  join: { protoo_url: '/protoo', whip_url: null, ticket: 'ticket', ice_servers: [] },
+  join: { protoo_url: '/protoo', whip_url: null, ticket: 'ticket', ...NO_RELAYS },
   pacing: { target_kbps: 1000, max_kbps: 5000, burst_ms: 100 },
   overlay: { path: [], edge: 'hub', bindings: [] },
   latency: { budget_ms: null, estimate_ms: 0, stages: [] },
@@ -51,6 +51,7 @@ function placeOn(stream: Stream): PublisherPlace {
   return {
     stream,
     contract: CONTRACT,
+    ice: () => NO_RELAYS,
     get publisher() {
       return held?.alive ? held : null
     },
@@ -90,6 +91,8 @@ test('spoilt offers are refused with a reason or taken, and leave nothing behind
     priority: 100,
     connected() {},
     away() {},
+    ice: () => NO_RELAYS,
+    passRelays() {},
     leave() {},
     [Symbol.dispose]() {},
   })

@@ -1,0 +1,23 @@
+/** The parts of a TURN URL, RFC 7065. */
+export interface TurnUrl {
+  readonly host: string
+  readonly port: number
+  readonly protocol: 'udp' | 'tcp' | 'tls'
+}
+
+/** Ports of RFC 8656, section 18: where a URL names none. */
+const TURN_PORT = 3478
+const TURNS_PORT = 5349
+
+/** @throws TypeError for what is no TURN URL */
+export function readTurnUrl(url: string): TurnUrl {
+  const match = /^(turns?):(?:\[([^\]]+)\]|([^:?[\]]+))(?::(\d+))?(?:\?transport=(udp|tcp))?$/.exec(url)
+  if (!match) throw new TypeError(`"${url}" is no TURN URL`)
+  const [, scheme, address, name, port, transport = 'udp'] = match
+  const secure = scheme === 'turns'
+  return {
+    host: address ?? name!,
+    port: port === undefined ? (secure ? TURNS_PORT : TURN_PORT) : Number(port),
+    protocol: secure ? 'tls' : transport === 'tcp' ? 'tcp' : 'udp',
+  }
+}
