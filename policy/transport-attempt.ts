@@ -55,7 +55,8 @@ export function attemptTransport(question: PlanQuestion): TransportAttempt {
   if (leg.detour) reasons.push(leg.detour.reason)
   const relays = relaysOf(question)
   reasons.push(...relays.reasons)
-  if (relays.missing) return { fits: false, refusal: NO_RELAY, reasons, final: 'no' }
+  // A lesser class might go directly, and that is not what the policy wants of this flow.
+  if (relays.missing) return { fits: false, refusal: NO_RELAY, reasons, final: 'class' }
   const mode = modeOf(question, plan, leg, relays)
   reasons.push(`mode ${mode.mode}: ${mode.reason}`)
   return { fits: true, decision: grant(question, plan, leg, rate.abr, mode, relays, reasons) }

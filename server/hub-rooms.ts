@@ -125,7 +125,18 @@ export async function openRooms(
   }
   addressAlarm()
   stack.defer(addresses.onChange(addressAlarm))
-  const relays = stack.use(openRelays({ config, env, topology: overlay.topology }))
+  const relays = stack.use(
+    openRelays({
+      config,
+      env,
+      overlay,
+      addresses,
+      metrics,
+      facts,
+      audit: (draft) => lateAudit.record(draft),
+      logger,
+    }),
+  )
   const flows = stack.use(
     await openFlowRoom({
       config,
@@ -241,6 +252,7 @@ export async function openRooms(
   stack.use(doors)
   const metricsUrl = await listen(metricsHttp, config.metrics, stack)
   await acme?.begin(stack, Number(new URL(url).port || 443))
+  relays.begin(tls)
   stack.defer(() => closing.abort())
   const reload = stack.use(
     new ConfigReload({

@@ -13,6 +13,7 @@ export type ReadGauge =
   | 'lanecast_links'
   | 'lanecast_links_detoured'
   | 'lanecast_certificate_expires_days'
+  | 'turn_allocations'
 
 export interface Reading {
   readonly labels: Readonly<Record<string, string>>
@@ -36,6 +37,11 @@ export class Metrics {
   readonly configReloads: Counter<'outcome'>
   readonly factsMissed: Counter<'listener'>
   readonly clockSteps: Counter<'direction'>
+  readonly turnBytes: Counter<'direction'>
+  readonly turnRefused: Counter<'reason'>
+  readonly turnQuotaRefused: Counter<'quota'>
+  readonly turnAllocated: Counter
+  readonly turnDropped: Counter
   readonly telemetryReports: Counter<'outcome'>
   readonly detoursTaken: Counter<'via'>
   readonly detourBytes: Counter<'direction'>
@@ -174,6 +180,34 @@ export class Metrics {
       buckets: [100, 300, 600, 1000, 1500, 2500, 4000, 6000, 10_000, 20_000],
       registers,
     })
+    this.turnBytes = new Counter({
+      name: 'turn_bytes_total',
+      help: "Bytes that the hub's TURN relay carried, to clients and to peers",
+      labelNames: ['direction'],
+      registers,
+    })
+    this.turnRefused = new Counter({
+      name: 'turn_refused_total',
+      help: "Requests that the hub's TURN relay refused",
+      labelNames: ['reason'],
+      registers,
+    })
+    this.turnQuotaRefused = new Counter({
+      name: 'turn_quota_refused_total',
+      help: "Allocations that the hub's TURN relay refused because a quota was taken: of a user, tenant, address, or all",
+      labelNames: ['quota'],
+      registers,
+    })
+    this.turnAllocated = new Counter({
+      name: 'turn_allocated_total',
+      help: "Allocations that the hub's TURN relay has made",
+      registers,
+    })
+    this.turnDropped = new Counter({
+      name: 'turn_dropped_packets_total',
+      help: "Packets that the hub's TURN relay dropped: ceilings, full queues, no permission, malformed",
+      registers,
+    })
     const perStream = <Label extends string>(name: string, help: string, label: Label) =>
       new Gauge({ name, help, labelNames: ['tenant_id', 'stream_id', label] as const, registers })
     this.bitrate = perStream('lanecast_input_kbps', 'Bitrate of a stream by track, kb/s', 'track')
@@ -203,6 +237,7 @@ export class Metrics {
     this.#labelled('lanecast_links_detoured', 'Links of field senders that take a detour, by its way', [
       'via',
     ])
+    this.#labelled('turn_allocations', "Allocations at the hub's TURN relay now", [])
     this.#labelled('lanecast_links', 'Links by the evidence that they deliver', ['standing'])
     this.#labelled(
       'lanecast_certificate_expires_days',

@@ -1,44 +1,127 @@
+import { randomBytes } from 'node:crypto'
+import { messageOf } from '../common/errors.ts'
+import type { Logger } from '../common/logger.ts'
+import { ChildWatch } from '../common/supervision/child-watch.ts'
+import { AuditBursts } from './audit/audit-bursts.ts'
+import type { AuditDraft } from './audit/audit-record.ts'
 import type { Config } from './config/config.ts'
+import type { TenantFacts } from './facts/fact.ts'
+import type { MediaAddresses } from './media-addresses/media-addresses.ts'
+import type { Metrics } from './metrics.ts'
+import { EmbeddedRelay } from './relays/embedded-relay.ts'
 import { ProbedRelay } from './relays/probed-relay.ts'
 import { type Relay, RelayBook } from './relays/relay-book.ts'
+import { TurnEvents } from './relays/turn-events.ts'
 import { coturnNodeOf, turnHostOf, turnSecretFileOf } from './relays/turn-place.ts'
 import { secretFrom, secretInEnvironment } from './relays/turn-secret.ts'
 import { turnUrls } from './relays/turn-urls.ts'
-import type { Topology } from './topology/graph.ts'
+import type { Tls } from './tls/open-tls.ts'
+import type { TopologyParts } from './topology/open-topology.ts'
+
+/** How often the start of the TURN process is tried again where a name has no address, ms. */
+const BEGIN_AGAIN_MS = 5000
 
 export interface RelayRoomOptions {
   readonly config: Config
   readonly env: NodeJS.ProcessEnv
-  readonly topology: Topology
+  readonly overlay: Pick<TopologyParts, 'topology' | 'alarms'>
+  readonly addresses: MediaAddresses
+  readonly metrics: Metrics
+  readonly facts: Pick<TenantFacts, 'tell'>
+  /** Puts a record on the audit trail; neither waits nor throws. */
+  readonly audit: (draft: AuditDraft) => void
+  readonly logger: Logger
 }
 
 /** The TURN relays of this hub: the one beside it, and those of its configuration. */
 export interface RelayRoom extends AsyncDisposable {
   readonly book: RelayBook
+  /** Starts the hub's own TURN process, if it has one. Never throws: the hub works without. @param tls of its TLS listener */
+  begin(tls: Tls | null): void
 }
 
 /** @throws CodedError `bad_config` where a secret is missing */
-export function openRelays({ config, env, topology }: RelayRoomOptions): RelayRoom {
+export function openRelays(options: RelayRoomOptions): RelayRoom {
+  const { config, env, overlay, addresses, metrics } = options
+  const { topology } = overlay
   const stack = new AsyncDisposableStack()
-  const relays: Relay[] = []
-  if (config.turnMode === 'coturn') {
-    const { turnPort: port, turnTlsPort: tls } = config
-    relays.push(
-      stack.use(
-        new ProbedRelay({
-          nodeId: coturnNodeOf(config),
-          urls: turnUrls(turnHostOf(config), { udp: port, tcp: port, tls: tls === 0 ? null : tls }),
-          secret: secretFrom(turnSecretFileOf(config), true),
-          region: null,
-          topology,
-        }),
-      ),
-    )
-  }
+  const embedded = config.turnMode === 'embedded' ? stack.use(openEmbedded(options)) : null
+  const relays: Relay[] = embedded ? [embedded.relay] : []
+  if (config.turnMode === 'coturn') relays.push(stack.use(coturnBeside(config, addresses, topology)))
   for (const { node_id: nodeId, urls, region = null, secret_file, secret_env = '' } of config.relays) {
     const secret =
       secret_file === undefined ? secretInEnvironment(secret_env, env) : secretFrom(secret_file, false)
     relays.push(stack.use(new ProbedRelay({ nodeId, urls, region, secret, topology })))
   }
-  return { book: new RelayBook(relays), [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  if (embedded)
+    stack.defer(metrics.gauge('turn_allocations', () => [{ labels: {}, value: embedded.relay.allocations }]))
+  return {
+    book: new RelayBook(relays),
+    begin: (tls) => embedded?.begin(tls),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+function coturnBeside(
+  config: Config,
+  { announced }: MediaAddresses,
+  topology: TopologyParts['topology'],
+): ProbedRelay {
+  const { turnPort: port, turnTlsPort: tls } = config
+  return new ProbedRelay({
+    nodeId: coturnNodeOf(config),
+    urls: turnUrls(turnHostOf(config, announced.rtc), { udp: port, tcp: port, tls: tls === 0 ? null : tls }),
+    secret: secretFrom(turnSecretFileOf(config), true),
+    region: null,
+    topology,
+  })
+}
+
+function openEmbedded({
+  config,
+  overlay: { alarms },
+  addresses,
+  metrics,
+  facts,
+  audit,
+  logger,
+}: RelayRoomOptions) {
+  const stack = new AsyncDisposableStack()
+  const failed = (error: unknown) => {
+    metrics.errors.inc({ stage: 'audit', kind: 'write' })
+    logger.error({ err: error }, messageOf(error))
+  }
+  const bursts = stack.use(new AuditBursts({ write: async (draft) => audit(draft), failed }))
+  const events = new TurnEvents({
+    metrics,
+    facts,
+    alarms,
+    audit: (draft) => void bursts.note(draft, false).catch(failed),
+    logger,
+  })
+  const watch = stack.use(new ChildWatch())
+  const relay = stack.use(
+    new EmbeddedRelay({ config, addresses, secret: randomBytes(32).toString('base64url'), watch, events }),
+  )
+  let again: NodeJS.Timeout | undefined
+  stack.defer(() => clearTimeout(again))
+  let before = addresses.announced.rtc
+  const begin = (tls: Tls | null) => {
+    stack.defer(
+      addresses.onChange(() => {
+        // Running allocations are of no use any more: their clients have the address before.
+        if (addresses.announced.rtc !== before) start(tls)
+      }),
+    )
+    start(tls)
+  }
+  const start = (tls: Tls | null) => {
+    before = addresses.announced.rtc
+    clearTimeout(again)
+    relay.begin(tls).catch((error: unknown) => {
+      events.trouble('failed', messageOf(error), false)
+      again = setTimeout(() => start(tls), BEGIN_AGAIN_MS)
+    })
+  }
+  return { relay, begin, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }

@@ -91,6 +91,10 @@ export function welcome(
   messages.once('close', () => clearTimeout(timer))
   const capabilities = { ...routerCapabilities() }
   peer
-    .notify('welcome', { router_rtp_capabilities: capabilities, moves: viewers.mover !== undefined })
+    .notify('welcome', {
+      router_rtp_capabilities: capabilities,
+      moves: viewers.mover !== undefined,
+      paths: true,
+    })
     .catch(() => {})
 }

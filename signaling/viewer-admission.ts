@@ -1,5 +1,6 @@
 import type { Abr, IceAccess } from '../common/wire/flow-contract.ts'
 import type { ViewerMediaStatistics } from '../common/wire/statistics-api.ts'
+import type { ViewerPath } from '../common/wire/viewer-protocol.ts'
 import type { Stream } from '../sfu/stream.ts'
 
 /**
@@ -31,6 +32,8 @@ export interface ContractListener {
   abrChanged(abr: Abr, reasons: readonly string[]): void
   /** The priority of the viewer's stream has changed. */
   priorityChanged(priority: number): void
+  /** How media reaches the viewer now, by its own word; null while nobody said. */
+  path(): ViewerPath | null
   /** What the viewer gets now; null while it has no media. */
   statistics(): Promise<ViewerMediaStatistics | null>
   /** The contract is over: media must stop now. */

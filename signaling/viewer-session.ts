@@ -277,6 +277,7 @@ export class ViewerSession implements WatchingClient {
       const watched = this.#aboutBy(report?.contract_id)
       if (!report || !watched) return false
       this.#watching.viewer?.reported()
+      if (report.path) for (const each of this.#watching.all) each.takes(report.path)
       const { spec } = watched.stream
       this.#events.viewerReport(spec, spec.streamClass, report, `${this.#peer.id}/${watched.contractId}`)
       return true

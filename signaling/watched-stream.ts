@@ -1,5 +1,5 @@
 import type { Abr, IceAccess } from '../common/wire/flow-contract.ts'
-import type { View, WatchedStream as WatchedStreamInfo } from '../common/wire/viewer-protocol.ts'
+import type { View, ViewerPath, WatchedStream as WatchedStreamInfo } from '../common/wire/viewer-protocol.ts'
 import type { PileUp } from '../policy/link/queue.ts'
 import type { StreamView } from '../policy/viewed-stream.ts'
 import type { Stream } from '../sfu/stream.ts'
@@ -36,6 +36,7 @@ export class WatchedStream implements Disposable {
   #abr: Abr
   #priority: number
   #view: StreamView = SHOWN
+  #path: ViewerPath | null = null
   #carried: Carried | null = null
   /** The media on the transport to which the client is moving. The present transport still carries the stream. */
   #moving: Carried | null = null
@@ -196,6 +197,11 @@ export class WatchedStream implements Disposable {
     this.#carried?.media.setView(this.#view)
   }
 
+  /** How media reaches the client now, by its own word. */
+  takes(path: ViewerPath): void {
+    this.#path = path
+  }
+
   /** Pictures pile up in front of the client's link. */
   congested(seen: PileUp): void {
     this.#carried?.viewer.congested(seen)
@@ -203,6 +209,7 @@ export class WatchedStream implements Disposable {
 
   /** The transport is gone. Another one will carry the stream on. */
   lostTransport(): void {
+    this.#path = null
     this.#carried = null
   }
 
@@ -227,6 +234,7 @@ export class WatchedStream implements Disposable {
       this.#priority = priority
       this.#carried?.media.setPriority(priority)
     },
+    path: () => (this.#carried === null ? null : this.#path),
     statistics: async () => {
       const carried = this.#carried
       return carried ? carried.viewer.statistics(carried.media) : null

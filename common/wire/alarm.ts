@@ -14,6 +14,8 @@ export const ALARM_KINDS = [
   'stream_without_contract',
   'certificate_renewal_failing',
   'media_address_unknown',
+  'relay_unavailable',
+  'relay_quota',
 ] as const
 export const alarmKindSchema = z.enum(ALARM_KINDS)
 export type AlarmKind = z.infer<typeof alarmKindSchema>

@@ -16,6 +16,7 @@ import {
   transportSchema,
 } from './ids.ts'
 import { streamClassSchema, streamIdSchema, streamStateSchema } from './stream.ts'
+import { watchedPathSchema } from './viewer-protocol.ts'
 
 /** Bodies and answers of the calls that grant, change and end flows. */
 
@@ -107,6 +108,8 @@ export const viewerSummarySchema = z.object({
   class: streamClassSchema,
   abr: abrSchema,
   connected: z.boolean(),
+  /** How media reaches the viewer, by its own word; null while nobody said. */
+  path: watchedPathSchema.nullable(),
   expires_at: z.number().int(),
 })
 

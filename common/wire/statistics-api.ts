@@ -3,6 +3,7 @@ import { abrSchema, linkWaySchema } from './flow-contract.ts'
 import { contractIdSchema, tenantIdSchema } from './ids.ts'
 import { layerDemandSchema } from './publisher-protocol.ts'
 import { streamIdSchema, streamStateSchema } from './stream.ts'
+import { watchedPathSchema } from './viewer-protocol.ts'
 
 /** What runs now, in numbers: streams, viewers and media workers. */
 
@@ -79,6 +80,18 @@ export const viewerStatisticsSchema = z.object({
   abr: abrSchema,
   /** The ceiling that somebody set by hand, kb/s. */
   limit_kbps: z.number().int().nullable(),
+  /** How media reaches the viewer, by its own word; null while nobody said, and for WHEP. */
+  path: watchedPathSchema.nullable(),
+  /** What the hub's own relay carried for the viewer's allocations that run now; null where there are none. */
+  relay: z
+    .object({
+      allocations: count,
+      /** Of the allocation that carries most. */
+      protocol: z.enum(['udp', 'tcp', 'tls']),
+      bytes_to_client: count,
+      bytes_from_client: count,
+    })
+    .nullable(),
   /** null while the viewer is not connected, or has no media. */
   media: viewerMediaSchema.nullable(),
 })

@@ -108,6 +108,24 @@ export const viewerRequests = {
   clock: z.strictObject({}),
 } as const
 
+/** How media reaches a viewer. */
+export const viewerPathSchema = z.strictObject({
+  /** Through a TURN relay. */
+  relayed: z.boolean(),
+  /** To the relay where there is one, else to the hub. */
+  protocol: z.enum(['udp', 'tcp', 'tls']),
+  /** URL of the relay, RFC 7065; null for a direct path, and where the browser does not tell. */
+  relay: z.string().max(300).nullable(),
+  /** Round trip of the last ICE check, over the relay where there is one; null before the first. */
+  rtt_ms: z.number().min(0).max(600_000).nullable(),
+  /** Share of the media that came through a relay since the transport was made. */
+  relayed_share: z.number().min(0).max(1),
+})
+export type ViewerPath = z.infer<typeof viewerPathSchema>
+
+/** The same as readers of the API get it: `relay` is a node of the directory, or a URL that the hub does not know. */
+export const watchedPathSchema = z.object(viewerPathSchema.shape)
+
 /** Notifications of a viewer. */
 export const viewerNotifications = {
   /** What the viewer saw in the last interval; feeds the metrics. Times in ms, bitrate in kb/s, loss 0..1. */
@@ -121,6 +139,8 @@ export const viewerNotifications = {
     bitrate_kbps: z.number().min(0).max(10_000_000),
     frames_per_second: z.number().min(0).max(1000),
     freezes: z.number().int().min(0),
+    /** Said only to a hub whose `welcome` has `paths`. */
+    path: viewerPathSchema.optional(),
   }),
   /**
    * Pictures arrive at this share of the pace at which they were captured, for several pictures in a row: they pile up
@@ -235,6 +255,8 @@ export const hubNotifications = {
     router_rtp_capabilities: z.looseObject({}),
     /** The hub may send `move` to viewers that say `moves` in their `join`. */
     moves: z.boolean().optional(),
+    /** The hub takes `path` in reports. */
+    paths: z.boolean().optional(),
   }),
   /** The stream's input changed. */
   stream: z.object({ ...about, ...streamStateSchema.shape }),

@@ -141,7 +141,7 @@ export class DecisionBook {
       peer: program
         ? programOn(hubId)
         : views
-          ? BROWSER
+          ? { ...BROWSER, needsRelay: viewers.needsRelay(seeker) }
           : unknownSender(current ? [current.contract.transport] : request.preferred_transports),
       usage: {
         streams: others.length,

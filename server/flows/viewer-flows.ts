@@ -5,9 +5,11 @@ import type { RelayChoice } from '../../common/wire/decision.ts'
 import { type Abr, type IceAccess, NO_RELAYS } from '../../common/wire/flow-contract.ts'
 import type { ViewerMediaStatistics } from '../../common/wire/statistics-api.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
+import type { ViewerPath } from '../../common/wire/viewer-protocol.ts'
 import type { Stream } from '../../sfu/stream.ts'
 import type { AdmittedViewer, ContractListener, ViewerAdmission } from '../../signaling/viewer-admission.ts'
-import { type ContractRelays, NO_CONTRACT_RELAYS } from '../relays/contract-relays.ts'
+import type { ContractRelays } from '../relays/contract-relays.ts'
+import type { ContractUsage } from '../relays/turn-usage.ts'
 import { hashOf, newTicket } from './contract-secrets.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Proof } from './proof.ts'
@@ -21,6 +23,7 @@ import {
   streamOf,
   ViewerPlaces,
 } from './viewer-places.ts'
+import { ViewerRelays } from './viewer-relays.ts'
 
 /** One viewer's contract, from its grant to its end. */
 export interface ViewerFlow {
@@ -42,6 +45,13 @@ export interface ViewerFlow {
   readonly limitKbps: number | null
 }
 
+/** A viewer's contract as lists show it. */
+export interface ListedViewer extends ViewerFlow {
+  readonly connected: boolean
+  /** How media reaches the viewer, by its own word; null while nobody said. */
+  readonly path: ViewerPath | null
+}
+
 /** A grant. */
 export type ViewerGrant = Omit<ViewerFlow, 'limitKbps'>
 
@@ -61,8 +71,6 @@ interface Entry {
   readonly dueAt: number
   /** The next contract was granted above a ceiling. */
   renewed: boolean
-  /** Contracts by whose credentials this viewer's media may go through relays: this one, and those before it. */
-  readonly leases: Set<string>
   listener: ContractListener | null
 }
 
@@ -98,14 +106,10 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
   readonly #expiry: Deadlines
   readonly #streams: WatchedStreams
   readonly #clock: Clock
-  readonly #relays: ContractRelays
+  readonly #relays: ViewerRelays
 
-  constructor(
-    streams: WatchedStreams,
-    clock: Clock = SYSTEM_CLOCK,
-    relays: ContractRelays = NO_CONTRACT_RELAYS,
-  ) {
-    this.#relays = relays
+  constructor(streams: WatchedStreams, clock: Clock = SYSTEM_CLOCK, relays?: ContractRelays) {
+    this.#relays = new ViewerRelays(relays)
     this.#streams = streams
     this.#clock = clock
     this.#expiry = new Deadlines((contractId) => this.end(contractId, 'expired'), clock.steady)
@@ -119,10 +123,11 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     return this.#entries.size
   }
 
-  list(): readonly (ViewerFlow & { readonly connected: boolean })[] {
+  list(): readonly ListedViewer[] {
     return Array.from(this.#entries.values(), ({ flow, listener }) => ({
       ...flow,
       connected: listener !== null,
+      path: this.#relays.named(listener?.path() ?? null),
     }))
   }
 
@@ -142,7 +147,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
    */
   ice(contractId: string, lifetimeS?: number): IceAccess {
     const entry = this.#entries.get(contractId)
-    return entry ? this.#iceOf(entry, lifetimeS) : NO_RELAYS
+    return entry ? this.#relays.ice(entry.flow, lifetimeS) : NO_RELAYS
   }
 
   /** Number of viewers for whom a tenant, or one of its streams, has a place now. */
@@ -184,13 +189,13 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       endsAt,
       dueAt: endsAt - (endsAt - this.#clock.steady()) * DUE_FOR,
       renewed: false,
-      leases: new Set([flow.contractId]),
       listener: null,
     }
     this.#entries.set(flow.contractId, entry)
     this.#apply(entry, this.#streams.limitOf?.(flow) ?? null)
     this.#byTicket.set(ticketHash, flow.contractId)
     this.#places.add(flow)
+    this.#relays.add(flow)
     this.#expiry.set(flow.contractId, endsAt)
     this.#unusedUntil.set(flow.contractId, this.#clock.steady() + USE_WITHIN_MS)
     return ticket
@@ -215,13 +220,8 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       stream,
       abr: entry.flow.abr,
       priority: this.#priorities.get(streamOf(flow)) ?? USUAL_PRIORITY,
-      ice: () => this.#iceOf(entry),
-      passRelays: (next) => {
-        const other = this.#entries.get(next)
-        if (!other || other === entry) return
-        for (const lease of entry.leases) other.leases.add(lease)
-        entry.leases.clear()
-      },
+      ice: () => this.#relays.ice(entry.flow),
+      passRelays: (next) => this.#relays.pass(flow.contractId, next),
       connected: () => {
         if (entry.listener === listener && this.#entries.get(flow.contractId) === entry)
           this.#places.used(flow)
@@ -253,7 +253,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     this.#forget(entry)
     // The connection may have other contracts, which go on by the same transport.
     entry.listener?.contractEnded(reason)
-    this.#endRelays(entry)
+    this.#relays.end(contractId)
     return true
   }
 
@@ -313,6 +313,22 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       entry.flow = { ...entry.flow, expiresAt: wallOf(this.#clock, entry.endsAt) }
   }
 
+  /** How media reaches a viewer, by its own word. `relay` is a node of the directory, or a URL that the hub does not know. */
+  path(contractId: string): ViewerPath | null {
+    return this.#relays.named(this.#entries.get(contractId)?.listener?.path() ?? null)
+  }
+
+  /** What runs now through the hub's own relay for a viewer. */
+  relayed(contractId: string): ContractUsage | null {
+    return this.#relays.usageOf(contractId)
+  }
+
+  /** Whether the caller, who asks for the next contract, watches through a relay although it need not. */
+  needsRelay(seeker: Seeker): boolean {
+    const renewed = this.#renewable(seeker)
+    return renewed?.flow.relay.ice_transport_policy === 'all' && renewed.listener?.path()?.relayed === true
+  }
+
   /** What a viewer gets now; null while the viewer has no media. */
   async statistics(contractId: string): Promise<ViewerMediaStatistics | null> {
     return (await this.#entries.get(contractId)?.listener?.statistics()) ?? null
@@ -348,15 +364,11 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     entry.flow = { ...entry.flow, abr, limitKbps }
   }
 
-  #iceOf({ flow: { tenantId, contractId, relay: choice } }: Entry, lifetimeS?: number): IceAccess {
-    return this.#relays.ice({ tenantId, contractId, choice, ...(lifetimeS !== undefined && { lifetimeS }) })
-  }
-
   #drop(contractId: string): void {
     const entry = this.#entries.get(contractId)
     if (!entry) return
     this.#forget(entry)
-    this.#endRelays(entry)
+    this.#relays.end(contractId)
   }
 
   #forget({ flow, ticketHash }: Entry): void {
@@ -365,10 +377,5 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     this.#places.remove(flow)
     this.#expiry.delete(flow.contractId)
     this.#unusedUntil.delete(flow.contractId)
-  }
-
-  #endRelays({ leases }: Entry): void {
-    for (const contractId of leases) this.#relays.ended(contractId)
-    leases.clear()
   }
 }

@@ -1,5 +1,6 @@
 import type { RelayChoice } from '../../common/wire/decision.ts'
 import { type IceAccess, NO_RELAYS } from '../../common/wire/flow-contract.ts'
+import type { ContractUsage } from './turn-usage.ts'
 
 /** The contract that credentials are for. */
 export interface RelayLease {
@@ -17,12 +18,18 @@ export interface ContractRelays {
   ice(lease: RelayLease): IceAccess
   /** Nothing may go on by credentials of this contract. */
   ended(contractId: string): void
+  /** The relay with this URL, a node of the directory; null for a foreign one. */
+  nodeOf(url: string): string | null
+  /** What runs now through the hub's own relay by credentials of these contracts; null for nothing. */
+  usageOf(contractIds: Iterable<string>): ContractUsage | null
 }
 
 /** Where there are no relays. */
 export const NO_CONTRACT_RELAYS: ContractRelays = {
   ice: ({ choice: { ice_transport_policy } }) => ({ ...NO_RELAYS, ice_transport_policy }),
   ended() {},
+  nodeOf: () => null,
+  usageOf: () => null,
 }
 
 /**

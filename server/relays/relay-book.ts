@@ -1,7 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { IceAccess } from '../../common/wire/flow-contract.ts'
 import type { RelayFacts } from '../../policy/relays.ts'
 import { MAX_CREDENTIAL_S, turnCredential, turnUsername } from '../../turn/credentials.ts'
 import type { ContractRelays, RelayLease } from './contract-relays.ts'
+import { readTurnUrl, type TurnUrl } from './turn-url.ts'
+import type { ContractUsage, TurnUsage } from './turn-usage.ts'
 
 /** One TURN server, as contracts name it. */
 export interface Relay {
@@ -11,8 +14,13 @@ export interface Relay {
   readonly urls: readonly string[]
   /** From which its credentials are made (draft-uberti-behave-turn-rest). */
   readonly secret: string
-  /** A contract ended; left out where the server can not be told. */
-  ended?(contractId: string): void
+  /**
+   * A contract ended; left out where the server can not be told.
+   * @param credentialsUntilMs end of the contract's last credential, Unix ms
+   */
+  ended?(contractId: string, credentialsUntilMs: number): void
+  /** What each contract relays now; left out where nobody knows. */
+  readonly usage?: Pick<TurnUsage, 'of'>
 }
 
 /** Relays of one contract. A browser allocates at each URL, and is slow with five servers or more. */
@@ -22,6 +30,8 @@ const MOST_OFFERED = 2
 export class RelayBook implements ContractRelays {
   readonly #relays: readonly Relay[]
   readonly #now: () => number
+  /** Contracts with credentials of an unusual life, and the end of the last one, Unix ms. */
+  readonly #longLived = new Map<string, number>()
 
   /** @param now the machine's clock, Unix ms: relays compare the end of a credential with their own clocks */
   constructor(relays: readonly Relay[], now: () => number = Date.now) {
@@ -34,7 +44,9 @@ export class RelayBook implements ContractRelays {
   }
 
   ice({ tenantId, contractId, choice, lifetimeS = MAX_CREDENTIAL_S }: RelayLease): IceAccess {
-    const username = turnUsername(tenantId, contractId, Math.floor(this.#now() / 1000) + lifetimeS)
+    const untilS = Math.floor(this.#now() / 1000) + lifetimeS
+    const username = turnUsername(tenantId, contractId, untilS)
+    if (lifetimeS > MAX_CREDENTIAL_S) this.#longLived.set(contractId, untilS * 1000)
     const up = choice.nodes
       .map((nodeId) => this.#relays.find((relay) => relay.nodeId === nodeId))
       .filter((relay) => relay !== undefined && relay.facts.down === null && relay.urls.length > 0)
@@ -48,7 +60,32 @@ export class RelayBook implements ContractRelays {
     }
   }
 
+  nodeOf(url: string): string | null {
+    const named = parsed(url)
+    const has = (relay: Relay) => relay.urls.some((each) => isDeepStrictEqual(parsed(each), named))
+    return named === null ? null : (this.#relays.find(has)?.nodeId ?? null)
+  }
+
+  usageOf(contractIds: Iterable<string>): ContractUsage | null {
+    for (const { usage } of this.#relays) {
+      const used = usage?.of(contractIds)
+      if (used) return used
+    }
+    return null
+  }
+
   ended(contractId: string): void {
-    for (const relay of this.#relays) relay.ended?.(contractId)
+    const until = this.#longLived.get(contractId) ?? this.#now() + MAX_CREDENTIAL_S * 1000
+    this.#longLived.delete(contractId)
+    for (const relay of this.#relays) relay.ended?.(contractId, until)
+  }
+}
+
+/** Browsers write the same URL in other ways. */
+function parsed(url: string): TurnUrl | null {
+  try {
+    return readTurnUrl(url)
+  } catch {
+    return null
   }
 }

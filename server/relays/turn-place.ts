@@ -10,9 +10,9 @@ export function turnIpOf({ turnIp, rtcIp }: TurnPlaceSettings): string {
   return turnIp === '' ? rtcIp : turnIp
 }
 
-/** How clients reach it: a name or an address. */
-export function turnHostOf(config: TurnPlaceSettings): string {
-  return config.turnAnnounced || config.rtcAnnounced || turnIpOf(config)
+/** How clients reach it: a name or an address. @param rtc where others reach the hub's media, as `MediaAddresses` knows it */
+export function turnHostOf({ turnAnnounced, turnIp }: TurnPlaceSettings, rtc: string): string {
+  return turnAnnounced || (turnIp === '' || turnIp === '0.0.0.0' || turnIp === '::' ? rtc : turnIp)
 }
 
 /** The secret that coturn and the hub share. */

@@ -18,6 +18,8 @@ export const ALARM_RULES: Readonly<
   media_address_unknown: { raiseAfterMs: 2000, clearAfterMs: 0 },
   // The certificate's own rules say what is a failure.
   certificate_renewal_failing: { raiseAfterMs: 0, clearAfterMs: 0 },
+  relay_unavailable: { raiseAfterMs: 0, clearAfterMs: 5000 },
+  relay_quota: { raiseAfterMs: 0, clearAfterMs: 60_000 },
 }
 
 /** Most conditions watched at once. Further conditions are left out and counted. */

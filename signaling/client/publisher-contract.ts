@@ -13,6 +13,8 @@ export interface PublisherOptions {
   readonly hubUrl: string
   readonly streamId: string
   readonly streamClass?: StreamClass
+  /** `always`: media goes through a relay only. `needed`: direct paths were tried and failed. */
+  readonly relay?: 'always' | 'needed'
   /** Returns the present bearer token, before each request. */
   readonly token?: () => string | null
 }
@@ -48,11 +50,12 @@ export class PublisherContract {
    * @throws HubRefusal, or an Error that says why there is no answer
    */
   async ask(): Promise<FlowContract> {
-    const { hubUrl, streamId, streamClass, token } = this.#options
+    const { hubUrl, streamId, streamClass, relay, token } = this.#options
     const body = {
       stream_id: streamId,
       preferred_transports: ['webrtc'],
       ...(streamClass !== undefined && { class: streamClass }),
+      ...(relay !== undefined && { intent: { relay } }),
     }
     const asked = { hubUrl, path: '/v1/publish', token: token?.() ?? null, body }
     const contract = await askHub(asked, flowContractSchema)

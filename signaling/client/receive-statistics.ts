@@ -22,8 +22,10 @@ export interface ReceiveCounters {
   readonly rttMs: number | null
   /** Video minus audio playout of one capture time, ms. Positive: the picture is early. null where unknown. */
   readonly lipSyncMs: number | null
-  /** `udp` or `tcp`, once connected. */
+  /** `udp` or `tcp`, once connected; to a relay also `tls`. */
   readonly protocol: string | null
+  /** URL of the relay that media comes through; null for a direct path. */
+  readonly relay: string | null
 }
 
 /** What happened between two readings. */
@@ -59,7 +61,7 @@ export function readCounters(report: ReadonlyMap<string, Stat>, ssrcs: Ssrcs, at
   const video = inbound(ssrcs.video)
   const audio = inbound(ssrcs.audio)
   const counted = video ?? audio
-  const { rttMs, protocol } = selectedPath(stats)
+  const { rttMs, protocol, relay } = selectedPath(stats)
   const playout = [
     number(video, 'estimatedPlayoutTimestamp'),
     number(audio, 'estimatedPlayoutTimestamp'),
@@ -81,6 +83,7 @@ export function readCounters(report: ReadonlyMap<string, Stat>, ssrcs: Ssrcs, at
     rttMs,
     lipSyncMs: playout[0] > 0 && playout[1] > 0 ? playout[0] - playout[1] : null,
     protocol,
+    relay,
   }
 }
 

@@ -6,8 +6,10 @@ export interface SelectedPath {
   readonly rttMs: number | null
   /** The browser's estimate of what the path carries of its own sending, kb/s; null where the browser does not tell. */
   readonly availableKbps: number | null
-  /** `udp` or `tcp`, once connected. */
+  /** `udp` or `tcp`, once connected; to a relay also `tls`. */
   readonly protocol: string | null
+  /** The URL of the TURN server that the path goes through, `''` where the browser does not tell; null for a direct path. */
+  readonly relay: string | null
 }
 
 /**
@@ -25,10 +27,13 @@ export function selectedPath(stats: readonly Stat[]): SelectedPath {
   const local = stats.find(({ type, id }) => type === 'local-candidate' && id === pair?.['localCandidateId'])
   const rtt = pair?.['currentRoundTripTime']
   const available = pair?.['availableOutgoingBitrate']
-  const protocol = local?.['protocol']
+  const isRelayed = local?.['candidateType'] === 'relay'
+  const protocol = (isRelayed && local['relayProtocol']) || local?.['protocol']
+  const url = local?.['url']
   return {
     rttMs: typeof rtt === 'number' ? rtt * 1000 : null,
     availableKbps: typeof available === 'number' ? available / 1000 : null,
     protocol: typeof protocol === 'string' ? protocol : null,
+    relay: isRelayed ? (typeof url === 'string' ? url : '') : null,
   }
 }

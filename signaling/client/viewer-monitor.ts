@@ -1,8 +1,10 @@
+import { type ViewerReport, viewerPathSchema } from '../../common/wire/viewer-protocol.ts'
 import type { ContractSession } from './contract-session.ts'
 import { median } from './glass-to-glass.ts'
 import type { HubConnection } from './hub-connection.ts'
 import type { MediaSession } from './media-session.ts'
 import { between, type ReceiveCounters, type ReceiveInterval, readCounters } from './receive-statistics.ts'
+import { RelayedShare } from './relayed-share.ts'
 
 const TICK_MS = 1_000
 /** Ticks between two reports to the hub. The first goes at once, so that the hub knows of the viewer. */
@@ -38,6 +40,8 @@ export interface ViewerStatistics extends ReceiveInterval {
   readonly protocol: string | null
   /** ICE restarts since the connection was made: the network changed, and the media went on over another path. */
   readonly iceRestarts: number
+  /** URL of the relay that media comes through; null for a direct path. */
+  readonly relay: string | null
 }
 
 /** What the monitor looks at, and whom it tells. The values are those of the moment of the call. */
@@ -64,6 +68,7 @@ export class ViewerMonitor {
   #lastBytesAt = performance.now()
   #lastPictureAt = performance.now()
   #agesToReport: number[] = []
+  #share = new RelayedShare()
 
   constructor(viewer: Monitored) {
     this.#viewer = viewer
@@ -94,6 +99,7 @@ export class ViewerMonitor {
       this.#hub = hub
       this.#last = this.#lastReported = null
       this.#ticksToReport = 0
+      this.#share = new RelayedShare()
       this.#lastBytesAt = this.#lastPictureAt = performance.now()
     }
     if (counters !== null && session !== null && media !== null) this.#measure(counters, session, media)
@@ -116,6 +122,7 @@ export class ViewerMonitor {
     const ages = session.glassToGlass.take()
     this.#agesToReport.push(...ages)
     if (this.#last === null) return
+    this.#share.add(this.#last, counters)
     viewer.statistics({
       ...between(this.#last, counters),
       width: counters.width,
@@ -133,6 +140,7 @@ export class ViewerMonitor {
       grantedKbps: session.abr?.max_kbps ?? null,
       protocol: counters.protocol,
       iceRestarts: session.connection?.iceRestarts ?? 0,
+      relay: counters.relay,
     })
     if (this.#ticksToReport-- > 0) return
     this.#ticksToReport = REPORT_TICKS - 1
@@ -153,7 +161,20 @@ export class ViewerMonitor {
       bitrate_kbps: interval.videoKbps + interval.audioKbps,
       frames_per_second: interval.framesPerSecond,
       freezes: interval.freezes,
+      ...(session.connection?.takesPaths && this.#path(counters)),
     })
+  }
+
+  /** How media comes, where it comes at all. */
+  #path({ protocol, relay, rttMs }: ReceiveCounters): Pick<ViewerReport, 'path'> {
+    const parsed = viewerPathSchema.safeParse({
+      relayed: relay !== null,
+      protocol,
+      relay: relay || null,
+      rtt_ms: rttMs,
+      relayed_share: this.#share.value,
+    })
+    return parsed.success ? { path: parsed.data } : {}
   }
 
   #watch(

@@ -48,6 +48,7 @@ export class ViewingConnection {
   #joined: Promise<unknown> | null = null
   #joins = 0
   #over = false
+  #takesPaths = false
   #comparedAt = Number.NEGATIVE_INFINITY
   #decoders: ReturnType<typeof setInterval> | undefined
 
@@ -64,6 +65,7 @@ export class ViewingConnection {
     const by = (contractId: string) => this.#by(contractId)
     const hub: HubConnection = new HubConnection(this.#url, {
       welcome: (welcome) => {
+        this.#takesPaths = welcome.paths === true
         welcomed.resolve(welcome)
         this.compareClocks()
       },
@@ -191,6 +193,11 @@ export class ViewingConnection {
       this.#watchers.delete(watcher)
       watcher.contractEnded('expired')
     }
+  }
+
+  /** The hub takes the path of media in reports. */
+  get takesPaths(): boolean {
+    return this.#takesPaths
   }
 
   get over(): boolean {

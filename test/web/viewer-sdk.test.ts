@@ -124,14 +124,24 @@ test('the way of media is the pair that is selected, also where another was nomi
     { type: 'local-candidate', id: 't', protocol: 'tcp' },
     { type: 'local-candidate', id: 'u', protocol: 'udp' },
   ]
-  const udp = { rttMs: 20, availableKbps: null, protocol: 'udp' }
+  const udp = { rttMs: 20, availableKbps: null, protocol: 'udp', relay: null }
   t.deepEqual(selectedPath([...stats, { type: 'transport', selectedCandidatePairId: 'then' }]), udp)
   t.deepEqual(
     selectedPath(stats.map((stat) => (stat.id === 'then' ? { ...stat, selected: true } : stat))),
     udp,
   )
   t.is(selectedPath([...stats.slice(1), { type: 'transport' }]).protocol, 'udp')
-  t.deepEqual(selectedPath([]), { rttMs: null, availableKbps: null, protocol: null })
+  t.deepEqual(selectedPath([]), { rttMs: null, availableKbps: null, protocol: null, relay: null })
+  const url = 'turns:turn.example:5349?transport=tcp'
+  const relayed = stats.map((stat) =>
+    stat.id === 'u' ? { ...stat, candidateType: 'relay', relayProtocol: 'tls', url } : stat,
+  )
+  const transport = { type: 'transport', selectedCandidatePairId: 'then' }
+  t.like(selectedPath([...relayed, transport]), { protocol: 'tls', relay: url })
+  const silent = relayed.map((stat) =>
+    'url' in stat ? { ...stat, url: undefined, relayProtocol: undefined } : stat,
+  )
+  t.like(selectedPath([...silent, transport]), { protocol: 'udp', relay: '' })
 })
 
 test('waits between attempts grow, never past the ceiling, and are long where only others can change it', (t) => {

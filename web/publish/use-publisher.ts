@@ -8,6 +8,7 @@ import {
   type PublisherStatistics,
 } from '../../signaling/client/index.ts'
 import { accessToken } from '../access-token.ts'
+import { relayWish } from '../relay-wish.ts'
 import type { Settings } from './settings.ts'
 
 export interface Published {
@@ -35,7 +36,13 @@ export function usePublisher(streamId: string, settings: Settings, media: Media)
   const { codec, layers, music, streamClass } = settings
 
   const goLive = useCallback(() => {
-    const next = new PublisherClient({ hubUrl: location.origin, streamId, streamClass, token: accessToken })
+    const next = new PublisherClient({
+      hubUrl: location.origin,
+      streamId,
+      streamClass,
+      token: accessToken,
+      ...relayWish(),
+    })
     const set = (change: Partial<Published>) => {
       // A stopped client reports that last, when nobody listens any more.
       if (next.state.name !== 'closed') setPublished((old) => ({ ...old, ...change }))

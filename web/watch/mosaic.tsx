@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Connection, PictureSent, ViewerClient, ViewerState } from '../../signaling/client/index.ts'
+import { relayWish } from '../relay-wish.ts'
 import { STATE_WORDS } from '../state-words.ts'
 import { connectHere } from './use-viewer.ts'
 import type { MosaicAddress } from './watch-address.ts'
@@ -46,7 +47,12 @@ function Tile({ connection, streamId, focused, onFocus }: TileProps) {
 
   useEffect(() => {
     if (video.current === null) return
-    const watching = connection.subscribeToTrack(streamId, { video: video.current, view: { audio: false } })
+    const preference = relayWish()
+    const watching = connection.subscribeToTrack(streamId, {
+      video: video.current,
+      view: { audio: false },
+      ...(preference && { preference }),
+    })
     subscription.current = watching
     watching.on('state', setState)
     watching.on('picture', setPicture)

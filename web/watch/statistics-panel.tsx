@@ -76,9 +76,16 @@ function rowsOf(now: ViewerStatistics): Row[] {
     },
     { name: 'Dropped frames', value: String(now.framesDroppedTotal), testId: 'dropped' },
     { name: 'Join time', value: ms(now.joinMs), testId: 'join-time' },
-    { name: 'Transport', value: now.protocol?.toUpperCase() ?? NONE, testId: 'transport' },
+    { name: 'Transport', value: transportOf(now), testId: 'transport' },
+    ...(now.relay === null ? [] : [{ name: 'Relay', value: hostOf(now.relay), testId: 'relay' }]),
   ]
 }
+
+const transportOf = ({ protocol, relay }: ViewerStatistics) =>
+  protocol === null ? NONE : `${relay === null ? '' : 'TURN over '}${protocol.toUpperCase()}`
+
+/** Host and port of a TURN URL. */
+const hostOf = (url: string) => /^turns?:([^?]+)/.exec(url)?.[1] ?? 'unknown'
 
 /** Numbers for those who want them, opened with a button or the key `i`. */
 export function StatisticsPanel({ statistics, history, onClose }: StatisticsPanelProps) {

@@ -7,6 +7,7 @@ import {
   type ViewerStatistics,
 } from '../../signaling/client/index.ts'
 import { accessToken } from '../access-token.ts'
+import { relayWish } from '../relay-wish.ts'
 import type { WatchAddress } from './watch-address.ts'
 
 /** Seconds of history for the graph. */
@@ -47,7 +48,11 @@ export function useViewer(
   useEffect(() => {
     if (video.current === null) return
     const connection = connectHere(tenantId)
-    const viewer = connection.subscribeToTrack(streamId, { video: video.current })
+    const preference = relayWish()
+    const viewer = connection.subscribeToTrack(streamId, {
+      video: video.current,
+      ...(preference && { preference }),
+    })
     client.current = viewer
     viewer.on('state', (state) => {
       showOnPage(state)

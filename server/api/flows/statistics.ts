@@ -43,6 +43,8 @@ export function statisticsRoutes({ streams, publishers, viewers, ways, limits, n
     stream_id: viewer.streamId,
     abr: viewer.abr,
     limit_kbps: viewer.limitKbps,
+    path: viewers.path(viewer.contractId),
+    relay: viewers.relayed(viewer.contractId),
     media: await viewers.statistics(viewer.contractId),
   })
   const streamStatistics = async (stream: RunningStream) => {
@@ -108,7 +110,8 @@ export function statisticsRoutes({ streams, publishers, viewers, ways, limits, n
       path: '/v1/viewers/{contract_id}/statistics',
       summary: 'Read statistics of a viewer',
       description:
-        'What one viewer gets now: its bitrate, layers and losses, as the media worker counts them.',
+        'What one viewer gets now: its bitrate, layers and losses, as the media worker counts them, and whether it comes ' +
+        'directly or through a relay.',
       action: 'viewer.read',
       cost: 'read',
       params: byContract,

@@ -84,6 +84,7 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
             class: viewer.streamClass,
             abr: viewer.abr,
             connected: viewer.connected,
+            path: viewer.path,
             expires_at: viewer.expiresAt,
           })),
       }),

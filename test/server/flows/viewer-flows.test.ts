@@ -68,6 +68,7 @@ function connection() {
     abrChanged: (abr, reasons) => told.push({ abr, reasons }),
     priorityChanged: (priority) => told.push({ priority }),
     statistics: async () => null,
+    path: () => null,
     contractEnded: (reason) => told.push(reason),
   }
   return { told, listener }

@@ -1,0 +1,60 @@
+import type { RelayChoice } from '../../common/wire/decision.ts'
+import type { IceAccess } from '../../common/wire/flow-contract.ts'
+import type { ViewerPath } from '../../common/wire/viewer-protocol.ts'
+import { type ContractRelays, NO_CONTRACT_RELAYS } from '../relays/contract-relays.ts'
+import type { ContractUsage } from '../relays/turn-usage.ts'
+
+/** A viewer's contract, as far as relays are concerned. */
+interface Leased {
+  readonly tenantId: string
+  readonly contractId: string
+  readonly relay: RelayChoice
+}
+
+/**
+ * The relays of the viewers' contracts. A transport lives on when its contract is renewed, or when the first of its
+ * streams ends, and what it allocated by the contract before must not end then: that belongs to the next contract.
+ */
+export class ViewerRelays {
+  readonly #relays: ContractRelays
+  /** Contracts by whose credentials the viewer of a contract may have allocated: its own, and those before it. */
+  readonly #leases = new Map<string, Set<string>>()
+
+  constructor(relays: ContractRelays = NO_CONTRACT_RELAYS) {
+    this.#relays = relays
+  }
+
+  add({ contractId }: Leased): void {
+    this.#leases.set(contractId, new Set([contractId]))
+  }
+
+  /** @param lifetimeS life of the credentials, s; minutes where left out */
+  ice({ tenantId, contractId, relay: choice }: Leased, lifetimeS?: number): IceAccess {
+    return this.#relays.ice({ tenantId, contractId, choice, ...(lifetimeS !== undefined && { lifetimeS }) })
+  }
+
+  /** What goes on by one contract belongs to another from now on, if that one is there. */
+  pass(from: string, to: string): void {
+    const [passed, taking] = [this.#leases.get(from), this.#leases.get(to)]
+    if (!passed || !taking || passed === taking) return
+    for (const lease of passed) taking.add(lease)
+    passed.clear()
+  }
+
+  /** A contract is over, and with it what it has not passed on. */
+  end(contractId: string): void {
+    for (const lease of this.#leases.get(contractId) ?? []) this.#relays.ended(lease)
+    this.#leases.delete(contractId)
+  }
+
+  /** What runs now through the hub's own relay; null for nothing. */
+  usageOf(contractId: string): ContractUsage | null {
+    return this.#relays.usageOf(this.#leases.get(contractId) ?? [])
+  }
+
+  /** With the relay's node, where the hub knows its URL. */
+  named(path: ViewerPath | null): ViewerPath | null {
+    if (path === null || path.relay === null) return path
+    return { ...path, relay: this.#relays.nodeOf(path.relay) ?? path.relay }
+  }
+}
