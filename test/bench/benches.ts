@@ -1,6 +1,7 @@
 import { abr } from './abr.ts'
 import type { Bench } from './bench.ts'
 import { decide } from './decide.ts'
+import { detour } from './detour.ts'
 import { fanout } from './fanout.ts'
 import { g2g } from './g2g.ts'
 import { hub } from './hub.ts'
@@ -15,6 +16,7 @@ import { start } from './start.ts'
 export const BENCHES: Readonly<Record<string, Bench>> = {
   abr,
   decide,
+  detour,
   fanout,
   g2g,
   hub,
