@@ -39,6 +39,9 @@ export interface DoorRoom extends Disposable {
   readonly sessions: Pick<SdpSessions, 'size'>
 }
 
+/** Senders at once whose RIST comes over WebSockets: 50 of 6 Mb/s would take a third of the hub's event loop. */
+const MAX_DETOURS = 50
+
 /** The codecs that every field stream will have: other codecs are refused at its input. */
 const FIELD_CODECS = { audio: 'audio/opus', video: 'video/H264' } as const
 
@@ -77,7 +80,7 @@ export function openDoors(options: DoorRoomOptions): DoorRoom {
   doors.add(
     new DetourDoor({
       admission: new DetourPlaces({ flows: publishers, ristIp: options.ristIp }),
-      maxConnections,
+      maxConnections: Math.min(MAX_DETOURS, maxConnections),
       events,
       count: (what, amount) => {
         if (what === 'dropped') metrics.detourDrops.inc(amount)
