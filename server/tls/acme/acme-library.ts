@@ -25,6 +25,7 @@ let library: Promise<Library> | undefined
  * acme-client, which only a hub that orders certificates loads. The library retries by itself, for hours if the CA says
  * so, can't be stopped, and turns a refused connection into a TypeError. Here its requests go through our own adapter,
  * and whoever orders decides when to try again.
+ * @throws CodedError `acme_unreachable`, `acme_refused` and what problems of the CA mean; the signal's reason
  */
 export async function withAcme<T>(about: AcmeWork, use: (acme: Library) => Promise<T>): Promise<T> {
   library ??= import('acme-client').then((acme) => {
@@ -36,7 +37,16 @@ export async function withAcme<T>(about: AcmeWork, use: (acme: Library) => Promi
     return acme
   })
   const acme = await library
-  return await work.run(about, () => use(acme))
+  try {
+    return await work.run(about, () => use(acme))
+  } catch (error) {
+    about.signal.throwIfAborted()
+    if (error instanceof CodedError) throw error
+    // The library takes answers as they come, and fails somewhere where they are not as they should be.
+    throw new CodedError('acme_refused', `the ACME server is not understood: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
 }
 
 /** One request to the CA. @throws CodedError `acme_unreachable`, or what the CA's problem document means */

@@ -1,14 +1,12 @@
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { createServer, request as httpsRequest } from 'node:https'
-import { dirname, join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
+import { X509Certificate } from 'node:crypto'
+import test from 'ava'
 import { Sealer } from '../../../../server/store/sealing.ts'
 import { AcmeRecords } from '../../../../server/tls/acme/acme-record.ts'
 import { freeTcpPorts, startPebble } from '../../../support/pebble.ts'
 import { until } from '../../../support/until.ts'
 import { authRig } from '../../auth/auth-rig.ts'
 import { acmeHub, quickRules } from './acme-rig.ts'
+import { beforePebble, type Spoilt } from './spoiling-ca.ts'
 
 type Hub = Awaited<ReturnType<typeof acmeHub>>
 
@@ -121,7 +119,7 @@ test('a CA that has forgotten the account gets another one, and the certificate 
 test('the CA says when to come again, and the hub waits', async (t) => {
   const places = await ports()
   await using pebble = await startPebble(places)
-  await using limited = await beforePebble(t, pebble, (path) =>
+  await using limited = await beforePebble(pebble, (path) =>
     path.endsWith('/order-plz')
       ? { status: 429, 'retry-after': '3600', type: 'rateLimited', detail: 'too many certificates' }
       : null,
@@ -138,7 +136,7 @@ test('the CA says when to come again, and the hub waits', async (t) => {
 test('a refusal of the CA is told in its own words', async (t) => {
   const places = await ports()
   await using pebble = await startPebble(places)
-  await using refusing = await beforePebble(t, pebble, (path) =>
+  await using refusing = await beforePebble(pebble, (path) =>
     path.endsWith('/order-plz')
       ? { status: 403, type: 'rejectedIdentifier', detail: 'a.example.com is on\na list' }
       : null,
@@ -178,51 +176,111 @@ test('a hub that stops amid an order stops at once', async (t) => {
   t.true(performance.now() - from < 2000)
 })
 
-type Spoilt = { status: number; type: string; detail: string; 'retry-after'?: string } | null
+const problems = (detail: string): RegExp => new RegExp(detail)
+const rubbish: readonly [string, (path: string) => Spoilt, RegExp][] = [
+  [
+    'a directory that is a page',
+    (path) => (path === '/dir' ? { status: 200, body: '<html>' } : null),
+    problems('not understood: .*newAccount'),
+  ],
+  [
+    'a directory that leads to plain http',
+    (path) =>
+      path === '/dir'
+        ? {
+            status: 200,
+            body: JSON.stringify({ newNonce: 'http://127.0.0.1/nonce', newAccount: 'http://127.0.0.1/a' }),
+          }
+        : null,
+    problems('not https'),
+  ],
+  [
+    'an order that is a text',
+    (path) => (path === '/order-plz' ? { status: 201, body: 'yes' } : null),
+    /not understood/,
+  ],
+  [
+    'an answer without end',
+    (path) => (path === '/order-plz' ? { status: 201, body: 'x'.repeat(300 * 1024) } : null),
+    problems('more than 262144 bytes'),
+  ],
+  [
+    'an authorization with a token that leads elsewhere',
+    (path) =>
+      path.startsWith('/authZ')
+        ? {
+            status: 200,
+            body: JSON.stringify({
+              status: 'pending',
+              identifier: { type: 'dns', value: 'a.example.com' },
+              challenges: [
+                { type: 'http-01', url: 'https://127.0.0.1/c', status: 'pending', token: '../../etc/passwd' },
+              ],
+            }),
+          }
+        : null,
+    problems('answer about authorizations is not as RFC 8555'),
+  ],
+  [
+    'no challenge of a kind that the hub knows',
+    (path) =>
+      path.startsWith('/authZ')
+        ? {
+            status: 200,
+            body: JSON.stringify({
+              status: 'pending',
+              identifier: { type: 'dns', value: 'a.example.com' },
+              challenges: [{ type: 'dns-01', url: 'https://127.0.0.1/c', status: 'pending', token: 'abc' }],
+            }),
+          }
+        : null,
+    problems('offers no http-01 for a.example.com, only dns-01'),
+  ],
+  [
+    'a certificate of somebody else',
+    (path) => (path.startsWith('/certZ') ? { status: 200, body: 'CA' } : null),
+    problems("the certificate that the CA issued can't be used: .*key values mismatch"),
+  ],
+  [
+    'a certificate that is none',
+    (path) => (path.startsWith('/certZ') ? { status: 200, body: 'no PEM' } : null),
+    /can't be used/,
+  ],
+]
 
-/** The same CA at another address, which answers some paths by itself. */
-async function beforePebble(
-  t: ExecutionContext,
-  pebble: { directory: string; ca: string; caFile: string },
-  spoil: (path: string) => Spoilt,
-) {
-  const key = readFileSync(join(dirname(pebble.caFile), 'ca.key'))
-  const behind = new URL(pebble.directory)
-  const server = createServer({ cert: pebble.ca, key }, (incoming, response) => {
-    const spoilt = spoil(incoming.url!)
-    if (spoilt) {
-      const { status, type, detail, ...headers } = spoilt
-      const body = { type: `urn:ietf:params:acme:error:${type}`, detail, status }
-      incoming.resume()
-      return void response
-        .writeHead(status, { ...headers, 'content-type': 'application/problem+json', 'replay-nonce': 'x' })
-        .end(JSON.stringify(body))
-    }
-    // pebble makes its addresses of the Host header: they lead here.
-    const outgoing = httpsRequest(
-      {
-        ...{ host: behind.hostname, port: behind.port, path: incoming.url!, method: incoming.method! },
-        headers: incoming.headers,
-        ...{ ca: pebble.ca, agent: false },
-      },
-      (answer) => {
-        response.writeHead(answer.statusCode!, answer.headers)
-        answer.pipe(response)
-      },
-    )
-    outgoing.on('error', (error) => response.destroy(error))
-    incoming.pipe(outgoing)
+for (const [what, spoil, says] of rubbish)
+  test(`a CA that answers rubbish is refused: ${what}`, async (t) => {
+    const places = await ports()
+    await using pebble = await startPebble(places)
+    await using ca = await beforePebble(pebble, (path) => {
+      const spoilt = spoil(path)
+      return spoilt !== null && 'body' in spoilt && spoilt.body === 'CA'
+        ? { ...spoilt, body: pebble.ca }
+        : spoilt
+    })
+    await using rig = await authRig()
+    const rules = { ...quickRules, refused: { initialMs: 60_000, maxMs: 60_000, factor: 1 } }
+    await using hub = await acmeHub(rig, { ...pebble, ...places, directory: ca.directory, rules })
+    await until(() => hub.failures.length > 0, 'a failure', 40_000)
+    t.regex(hub.alarms.at(-1) ?? '', says)
+    t.regex(hub.failures[0] ?? '', /^acme_(refused|unreachable|challenge_failed)$/)
+    t.regex(hub.alarms.at(-1) ?? '', /the hub shows a certificate of its own CA/)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.closeAllConnections())
-  const { port } = server.address() as { port: number }
-  return {
-    directory: `https://127.0.0.1:${port}/dir`,
-    async [Symbol.asyncDispose]() {
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
-    },
-  }
-}
+
+test('other names get another certificate, and the one before stays until then', async (t) => {
+  const places = await ports()
+  await using pebble = await startPebble(places)
+  await using rig = await authRig()
+  await using hub = await acmeHub(rig, { ...pebble, ...places })
+  await has(hub)
+  const first = hub.tls.current.certificate
+  const names = ['c.example.com']
+  const change = await hub.tls.prepare({ from: 'acme', bind: '127.0.0.1', names })
+  t.true(change.changes)
+  t.deepEqual(change.says, { certificate: 'acme', names })
+  await change.commit()
+  t.is(hub.tls.current.certificate, first)
+  await until(() => done(hub) > 1, 'another certificate', 40_000)
+  t.is(new X509Certificate(hub.tls.current.certificate).subjectAltName, 'DNS:c.example.com')
+  t.false((await hub.tls.prepare({ from: 'acme', bind: '127.0.0.1', names })).changes)
+})
