@@ -5,10 +5,21 @@ import type { ExecutionContext } from 'ava'
 import { readConfig } from '../../../server/config/config.ts'
 import type { Check } from '../../../tools/doctor/check.ts'
 import { type ExamineOptions, examine, type Told } from '../../../tools/doctor/examine.ts'
+import { freeUdpRange } from '../../support/udp-ports.ts'
 
-/** A hub of which nothing is wrong: no port is fixed but two ranges, and state is in memory. */
-const PLAIN = ['--bind', '127.0.0.1:0', '--rtc-port', '0', '--workers', '1', '--rist-ports', '19000-19001']
-const ENV = { AMNESIA: 'true', RTP_PORTS: '19002-19003' }
+const ENV = { AMNESIA: 'true' }
+
+/** Flags of a hub of which nothing is wrong: it has four UDP ports of its own, and its state is in memory. */
+export async function plainHub(): Promise<Map<string, string>> {
+  const first = await freeUdpRange(4)
+  return new Map([
+    ['--bind', '127.0.0.1:0'],
+    ['--rtc-port', '0'],
+    ['--workers', '1'],
+    ['--rist-ports', `${first}-${first + 1}`],
+    ['--rtp-ports', `${first + 2}-${first + 3}`],
+  ])
+}
 
 /** What the doctor says of one matter, for a hub that is given these flags. */
 export async function ask(
@@ -19,11 +30,8 @@ export async function ask(
   } = {},
 ): Promise<Told[]> {
   const { timeServer = null, sysctl, env = {} } = options
-  const read = readConfig(
-    [...PLAIN.filter((_, at) => !args.includes(PLAIN[at - (at % 2)]!)), ...args],
-    { ...ENV, ...env },
-    {},
-  )
+  const plain = [...(await plainHub())].filter(([flag]) => !args.includes(flag)).flat()
+  const read = readConfig([...plain, ...args], { ...ENV, ...env }, {})
   if (read === 'help') throw new Error('nobody asked for help')
   return await examine({
     ...{ config: read.config, env, timeServer, checks: [check] },

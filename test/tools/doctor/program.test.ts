@@ -8,6 +8,7 @@ import { SEVERITIES } from '../../../tools/doctor/check.ts'
 import { CHECKS } from '../../../tools/doctor/checks.ts'
 import { examine, worst } from '../../../tools/doctor/examine.ts'
 import { freeTcpPorts } from '../../support/pebble.ts'
+import { plainHub } from './doctor-rig.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../../tools/doctor/main.ts')
 const CHECK_FILES = resolve(import.meta.dirname, '../../../tools/doctor/checks')
@@ -31,24 +32,15 @@ interface Run {
 }
 
 /** The program as users run it, perhaps by another program. */
-function doctor(
+async function doctor(
   args: readonly string[],
   env: Record<string, string> = {},
   by: readonly string[] = [],
 ): Promise<Run> {
-  const few = [
-    '--bind',
-    '127.0.0.1:0',
-    '--rtc-port',
-    '0',
-    '--rist-ports',
-    '19100-19101',
-    '--rtp-ports',
-    '19102-19103',
-  ]
-  const [program, ...words] = [...by, process.execPath, MAIN, ...few, ...args] as [string, ...string[]]
+  const plain = [...(await plainHub())].filter(([flag]) => !args.includes(flag)).flat()
+  const [program, ...words] = [...by, process.execPath, MAIN, ...plain, ...args] as [string, ...string[]]
   const own = { ...process.env, AMNESIA: 'true', ...env }
-  return new Promise((done) => {
+  return await new Promise((done) => {
     execFile(program, words, { env: own }, (error, stdout) =>
       done({ code: error ? Number(error.code) : 0, stdout }),
     )
@@ -112,6 +104,22 @@ test('a library that is missing is named', async (t) => {
   const { code, stdout } = await doctor([], {}, ['unshare', '--mount', 'sh', '-c', hide, 'sh'])
   t.is(code, 2)
   t.regex(stdout, /^fault {4}librist: librist\.so\.4: .*\n {9}change: apt-get install librist4$/m)
+})
+
+test('a name that leads to this machine and to another one is named', async (t) => {
+  if (process.getuid?.() !== 0) return t.log('only root may put another file in place of /etc/hosts')
+  const hosts = '127.0.0.1 localhost mixed.example.com\\n192.0.2.7 mixed.example.com\\n'
+  const put = `mount -t tmpfs none /mnt && printf '${hosts}' >/mnt/hosts && mount --bind /mnt/hosts /etc/hosts && exec "$@"`
+  const { code, stdout } = await doctor(['--tls-names', 'mixed.example.com'], {}, [
+    'unshare',
+    '--mount',
+    'sh',
+    '-c',
+    put,
+    'sh',
+  ])
+  t.is(code, 1, stdout)
+  t.regex(stdout, /^warning {2}dns: mixed\.example\.com: the name leads here, and also to 192\.0\.2\.7,/m)
 })
 
 test('ports below 1024 need a right', async (t) => {

@@ -24,8 +24,14 @@ export const dns: Check = {
 async function leads(name: string, known: ReadonlySet<string>): Promise<Finding> {
   try {
     const all = (await lookup(name, { all: true })).map(({ address }) => address)
-    if (all.some((address) => known.has(address)))
-      return fine(name, `the name leads here, to ${all.join(', ')}`)
+    const elsewhere = all.filter((address) => !known.has(address))
+    if (elsewhere.length === 0) return fine(name, `the name leads here, to ${all.join(', ')}`)
+    if (elsewhere.length < all.length)
+      return warning(
+        name,
+        `the name leads here, and also to ${elsewhere.join(', ')}, which is not known to be this machine: browsers and CAs may go there`,
+        `remove the A or AAAA records of ${name} that hold the address of another machine`,
+      )
     return warning(
       name,
       `the name leads to ${all.join(', ')}, and none of that is known to be this machine`,
