@@ -67,6 +67,13 @@ test('every file, package, variable and port of the container file exists', (t) 
   }
   const expose = container.find(({ name }) => name === 'EXPOSE')!.words
   t.true(expose.includes(`${SETTINGS.ristPorts.default}/udp`))
+  t.true(expose.includes(`${SETTINGS.turnRelayPorts.default}/udp`))
+  for (const port of [
+    `${SETTINGS.turnPort.default}/udp`,
+    `${SETTINGS.turnPort.default}/tcp`,
+    `${SETTINGS.turnTlsPort.default}/tcp`,
+  ])
+    t.true(expose.includes(port), port)
   const first = Number(SETTINGS.rtcPort.default)
   for (const protocol of ['udp', 'tcp']) t.true(expose.includes(`${first}-${first + 7}/${protocol}`))
 })

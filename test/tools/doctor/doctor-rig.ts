@@ -9,15 +9,18 @@ import { freeUdpRange } from '../../support/udp-ports.ts'
 
 const ENV = { AMNESIA: 'true' }
 
-/** Flags of a hub of which nothing is wrong: it has four UDP ports of its own, and its state is in memory. */
+/** Flags of a hub of which nothing is wrong: it has five UDP ports of its own, and its state is in memory. */
 export async function plainHub(): Promise<Map<string, string>> {
-  const first = await freeUdpRange(4)
+  const first = await freeUdpRange(5)
   return new Map([
     ['--bind', '127.0.0.1:0'],
     ['--rtc-port', '0'],
     ['--workers', '1'],
     ['--rist-ports', `${first}-${first + 1}`],
     ['--rtp-ports', `${first + 2}-${first + 3}`],
+    ['--turn-port', '0'],
+    ['--turn-tls-port', '0'],
+    ['--turn-relay-ports', `${first + 4}-${first + 4}`],
   ])
 }
 

@@ -15,7 +15,7 @@ import { ask, lines } from './doctor-rig.ts'
 test('ports that can be opened are fine', async (t) => {
   const told = await ask(ports, [])
   t.is(lines(told), '')
-  t.regex(told[0]?.what ?? '', /^4 ports can be opened$/)
+  t.regex(told[0]?.what ?? '', /^5 ports can be opened$/)
 })
 
 test('a port that another program has is named, with who has it and the setting', async (t) => {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, isIP } from 'node:net'
 import { messageOf } from '../../../common/errors.ts'
 import { SETTINGS } from '../../../server/config/settings.ts'
+import { turnHostOf, turnIpOf } from '../../../server/relays/turn-place.ts'
 import { type Check, type DoctorContext, type Finding, fine, named, unknown, warning } from '../check.ts'
 
 const WAIT_MS = 3000
@@ -22,6 +23,11 @@ export const reach: Check = {
       findings.push(await udp(hubRuns, rtc, config.rtcIp, config.rtcPort, SETTINGS.rtcPort))
     }
     findings.push(await udp(hubRuns, rist, config.ristIp, config.ristPorts[0], SETTINGS.ristPorts))
+    if (config.turnMode === 'embedded' && config.turnPort !== 0) {
+      const [host, ip] = [turnHostOf(config, rtc), turnIpOf(config)]
+      findings.push(await tcp(context, host, ip, config.turnPort, SETTINGS.turnPort))
+      findings.push(await udp(hubRuns, host, ip, config.turnPort, SETTINGS.turnPort))
+    }
     for (const name of config.tlsNames.filter((each) => !each.startsWith('*')))
       if (config.bind.port !== 0)
         findings.push(await tcp(context, name, config.bind.host, config.bind.port, SETTINGS.bind))
