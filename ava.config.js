@@ -8,6 +8,7 @@ export const MEDIA = [
   'test/sfu/lane/lane.test.ts',
   'test/sfu/ingress/{rist,audio,ingress}*.test.ts',
   'test/{agent,common,signaling,support,web,docs}/**/*.test.ts',
+  'test/turn/browser.test.ts',
   'test/server/hub.test.ts',
   'test/server/several-hubs.test.ts',
   'test/server/flows/**/*.test.ts',

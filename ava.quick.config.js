@@ -5,6 +5,7 @@ const THOROUGH = [
   'test/fuzz/**',
   'test/tools/**',
   'test/deploy/{commands,unit}.test.ts',
+  'test/turn/{node-turn-defects,uclient}.test.ts',
   'test/server/api/{stalls,who-may,routes.property}.test.ts',
   'test/server/audit/{tampering-*,audit-verify-cli}.test.ts',
   'test/server/auth/admin-token.test.ts',

@@ -3,9 +3,10 @@ import { readdirSync, statSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Child, type OurProgram } from '../common/supervision/child.ts'
+import { compileCacheEnv } from '../common/supervision/compile-cache.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
-const FOLDER = join(ROOT, '.cache/compile')
+const FOLDER = compileCacheEnv.NODE_COMPILE_CACHE
 /** Records for which sources the cache is complete. */
 const STAMP = join(FOLDER, 'ingress.stamp')
 /** Where the TypeScript of these processes is. */
@@ -21,12 +22,6 @@ const NODE_FLAGS = ['--max-semi-space-size=1']
 export function packetProcess(entry: string): OurProgram {
   return { entry, nodeFlags: NODE_FLAGS, env: compileCacheEnv }
 }
-
-/**
- * Makes Node keep the compiled source of a process. Without the cache every such process loads Node's type
- * stripper, a WebAssembly program that runs for a quarter of a second and keeps 26 MB for good.
- */
-export const compileCacheEnv = { NODE_COMPILE_CACHE: FOLDER } as const
 
 let filled: Promise<void> | undefined
 

@@ -56,10 +56,12 @@ export class Requests {
   }
 
   handle(client: Client, message: StunMessage): void {
-    const { authenticator, nowMs, wallS } = this.#options
+    const { authenticator, desk, nowMs, wallS } = this.#options
     if (message.class !== CLASS.request) return
     if (message.method === METHOD.binding) return this.#binding(client, message)
     if (!METHODS.has(message.method)) return
+    // Nobody has looked for it yet.
+    if (client.allocation && client.allocation.expiresMs <= nowMs()) desk.allocations.end(client.allocation)
     const holder = client.allocation?.username ?? null
     const proved = authenticate(authenticator, message, client.address.ip, holder, nowMs() / 1000, wallS())
     if (typeof proved === 'string') return this.#stranger(client, message, proved)

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { ChildWatch } from '../common/supervision/child-watch.ts'
+import { compileCacheEnv } from '../common/supervision/compile-cache.ts'
 import { Supervisor, type SupervisorCounts } from '../common/supervision/supervisor.ts'
 import {
   type HubToTurn,
@@ -38,8 +39,6 @@ export interface TurnProcessOptions {
   readonly start: Omit<TurnStart, 'type' | 'ended'>
   readonly watch: ChildWatch
   readonly listener: TurnListener
-  /** Added to the process's environment. */
-  readonly env?: Readonly<Record<string, string>>
 }
 
 /**
@@ -52,11 +51,11 @@ export class TurnProcess implements AsyncDisposable {
   #start: TurnProcessOptions['start']
   #ready: TurnReady | null = null
 
-  constructor({ start, watch, listener, env }: TurnProcessOptions) {
+  constructor({ start, watch, listener }: TurnProcessOptions) {
     this.#start = start
     this.#supervisor = new Supervisor({
       name: 'turn',
-      program: () => ({ entry: ENTRY, nodeFlags: NODE_FLAGS, ...(env ? { env } : {}) }),
+      program: () => ({ entry: ENTRY, nodeFlags: NODE_FLAGS, env: compileCacheEnv }),
       said: turnToHubSchema,
       pace: PACE,
       stopWithinMs: STOP_WITHIN_MS,

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { compileCacheEnv } from '../../sfu/packet-process.ts'
+import { compileCacheEnv } from '../../common/supervision/compile-cache.ts'
 import { percentile } from '../support/frame-reader.ts'
 import { startHub } from '../support/hub.ts'
 import { type Bench, rounded } from './bench.ts'

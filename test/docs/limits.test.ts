@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import test from 'ava'
 import { MAX_TELEMETRY_BATCH } from '../../common/wire/telemetry.ts'
 import { MAX_LINKS_PER_NODE } from '../../common/wire/topology.ts'
+import { MAX_FLOWS, MAX_REALM_BYTES, MAX_REFUSALS } from '../../common/wire/turn-ipc.ts'
 import { WORKER_CPU_CEILING } from '../../policy/capacity.ts'
 import { CLASS_PROFILES } from '../../policy/classes.ts'
 import { effectivePolicy, POLICY_DEFAULTS } from '../../policy/effective.ts'
@@ -24,6 +25,12 @@ import { ALARM_RULES } from '../../server/topology/alarms.ts'
 import { DOWN_AFTER_MS, FORGET_LEARNED_MS } from '../../server/topology/graph.ts'
 import { MAX_NODES_PER_TENANT } from '../../server/topology/node-directory.ts'
 import { QUEUE_RULES } from '../../server/topology/trigger-queue.ts'
+import { CHANNEL_MS, MAX_CHANNELS, MAX_PERMISSIONS, PERMISSION_MS } from '../../turn/allocation.ts'
+import { ANSWERS_PER_SECOND } from '../../turn/answer-limit.ts'
+import { MAX_CREDENTIAL_S } from '../../turn/credentials.ts'
+import { LIFETIME_S } from '../../turn/methods/allocate.ts'
+import { NONCE_LIFE_S } from '../../turn/nonces.ts'
+import { FRAME_MS, IDLE_MS, MAX_QUEUED_BYTES } from '../../turn/stream-client.ts'
 
 const text = readFileSync(resolve(import.meta.dirname, '../../docs/limits.md'), 'utf8')
 /** The cells of each row by the first of them, without the marks of code. */
@@ -44,6 +51,22 @@ test('limits stand there as the code has them', (t) => {
       t.regex(cells ?? '', new RegExp(`(^|[^\\d.])${String(word).replace('.', '\\.')}(?![\\d.]*\\d)`), row)
   }
   const percent = (share: number) => `${share * 100} %`
+  says('a credential', `${MAX_CREDENTIAL_S} s`)
+  says('realm', MAX_REALM_BYTES)
+  says('a nonce', `${NONCE_LIFE_S} s`)
+  says('an allocation without a Refresh', `${LIFETIME_S} s`)
+  says('a permission, a channel', seconds(PERMISSION_MS), seconds(CHANNEL_MS))
+  says('permissions and channels of an allocation', MAX_PERMISSIONS)
+  t.is(MAX_CHANNELS, MAX_PERMISSIONS)
+  says('answer to a stranger over UDP', ANSWERS_PER_SECOND)
+  says('bytes that wait for a client over TCP or TLS', MAX_QUEUED_BYTES / 1024)
+  says(
+    'a connection without an allocation; an unfinished frame; a TLS handshake',
+    seconds(IDLE_MS),
+    seconds(FRAME_MS),
+  )
+  says('refusals that the hub hears of', MAX_REFUSALS)
+  says('flows that the hub hears of', MAX_FLOWS)
   says('viewer connections', SETTINGS.maxConnections.default)
   says('RIST ports', SETTINGS.ristPorts.default)
   says('loopback RTP ports', SETTINGS.rtpPorts.default)

@@ -11,8 +11,10 @@ import { StunMessage } from '../../turn/stun/stun-message.ts'
 import { ATTRIBUTE, CLASS, METHOD } from '../../turn/stun/stun-types.ts'
 import { StunWriter } from '../../turn/stun/stun-writer.ts'
 
-/** No answer within this is none. */
-const ANSWER_MS = 1000
+/** No answer within this is none, where one is expected. */
+const ANSWER_MS = 8000
+/** Where none is. */
+export const SILENCE_MS = 400
 
 export interface TurnUserOptions {
   readonly username: string
@@ -26,7 +28,11 @@ export interface FromPeer {
   readonly data: Buffer
 }
 
-type Wire = { readonly send: (bytes: Uint8Array) => void; readonly close: () => Promise<void> }
+interface Wire {
+  readonly send: (bytes: Uint8Array) => void
+  readonly close: () => Promise<void>
+  readonly socket?: Socket
+}
 
 /** A TURN client that does what it is told, right or wrong. One 5-tuple. */
 export class TurnClient implements AsyncDisposable {
@@ -41,8 +47,9 @@ export class TurnClient implements AsyncDisposable {
   closed = false
   #wire!: Wire
   readonly #waiting = new Map<string, (message: StunMessage) => void>()
-  readonly #user: TurnUserOptions | null
+  #user: TurnUserOptions | null
   #integrity: Integrity = 'sha1'
+  #key: Buffer | null = null
 
   private constructor(user: TurnUserOptions | null) {
     this.#user = user
@@ -85,6 +92,7 @@ export class TurnClient implements AsyncDisposable {
     })
     await once(socket, secure ? 'secureConnect' : 'connect')
     client.#wire = {
+      socket,
       send: (bytes) => socket.write(bytes),
       close: async () => {
         if (socket.closed) return
@@ -95,10 +103,47 @@ export class TurnClient implements AsyncDisposable {
     return client
   }
 
+  /** By whatever `send` does; what arrives is told by `hear`. */
+  static over(send: (bytes: Uint8Array) => void, user: TurnUserOptions | null): TurnClient {
+    const client = new TurnClient(user)
+    client.#wire = { send, close: async () => {} }
+    return client
+  }
+
+  hear(bytes: Buffer): void {
+    this.#heard(bytes)
+  }
+
+  /** Reads nothing of its stream until {@link resume}. */
+  pause(): void {
+    this.#wire.socket?.pause()
+  }
+
+  resume(): void {
+    this.#wire.socket?.resume()
+  }
+
   /** Proves requests so from now on. */
   use(integrity: Integrity): this {
     this.#integrity = integrity
     return this
+  }
+
+  /** Does something as another user, or as nobody. */
+  async as<Result>(user: TurnUserOptions | null, act: () => Promise<Result>): Promise<Result> {
+    const own = this.#user
+    this.#user = user
+    const result = await act()
+    this.#user = own
+    return result
+  }
+
+  /** Does something with another key. */
+  async by<Result>(key: Buffer, act: () => Promise<Result>): Promise<Result> {
+    this.#key = key
+    const result = await act()
+    this.#key = null
+    return result
   }
 
   raw(bytes: Uint8Array): void {
@@ -106,18 +151,22 @@ export class TurnClient implements AsyncDisposable {
   }
 
   /** A request with the attributes that `fill` adds and, with a realm, the proof. @returns null without an answer */
-  async request(method: number, fill: (writer: StunWriter) => void = () => {}): Promise<StunMessage | null> {
+  async request(
+    method: number,
+    fill: (writer: StunWriter) => void = () => {},
+    withinMs = ANSWER_MS,
+  ): Promise<StunMessage | null> {
     const transaction = randomBytes(12)
-    return this.exchange(this.write(method, fill, transaction), transaction)
+    return this.exchange(this.write(method, fill, transaction), transaction, withinMs)
   }
 
   /** Sends bytes, and resolves with the answer of this transaction. */
-  async exchange(bytes: Uint8Array, transaction: Buffer): Promise<StunMessage | null> {
+  async exchange(bytes: Uint8Array, transaction: Buffer, withinMs = ANSWER_MS): Promise<StunMessage | null> {
     const answer = Promise.withResolvers<StunMessage | null>()
     const key = transaction.toString('hex')
     this.#waiting.set(key, answer.resolve)
     this.#wire.send(bytes)
-    const timer = setTimeout(() => answer.resolve(null), ANSWER_MS)
+    const timer = setTimeout(() => answer.resolve(null), withinMs)
     const message = await answer.promise
     clearTimeout(timer)
     this.#waiting.delete(key)
@@ -139,12 +188,13 @@ export class TurnClient implements AsyncDisposable {
   }
 
   get key(): Buffer {
+    if (this.#key) return this.#key
     return longTermKey('md5', this.#user?.username ?? '', this.realm, this.#user?.password ?? '')
   }
 
   /** Asks without proof, and keeps realm and nonce of the 401. */
-  async challenge(): Promise<StunMessage | null> {
-    const answer = await this.request(METHOD.allocate, udpTransport)
+  async challenge(withinMs = ANSWER_MS): Promise<StunMessage | null> {
+    const answer = await this.as(null, () => this.request(METHOD.allocate, udpTransport, withinMs))
     if (answer) this.learn(answer)
     return answer
   }

@@ -36,6 +36,9 @@ export function turnStart(changed: Partial<Omit<TurnStart, 'type'>> = {}): TurnS
   }
 }
 
+/** One time for all users of a test, so that the same ones have the same name. */
+const NOW_S = Math.floor(Date.now() / 1000)
+
 /** A user of the hub's minting. @param lifeS from now on; negative is expired */
 export function turnUser({
   tenant = 'acme',
@@ -48,7 +51,7 @@ export function turnUser({
   lifeS?: number
   secret?: string
 } = {}): TurnUserOptions {
-  const username = turnUsername(tenant, contract, Math.floor(Date.now() / 1000) + lifeS)
+  const username = turnUsername(tenant, contract, NOW_S + lifeS)
   return { username, password: turnCredential(secret, username) }
 }
 

@@ -20,6 +20,7 @@ find_missing() {
   has_command ristsender || missing+=(rist-tools)
   has_command pebble || missing+=(pebble)
   has_command openssl || missing+=(openssl)
+  has_command turnserver && has_command turnutils_uclient || missing+=(coturn)
   has_command cc || missing+=(gcc libc6-dev)
 }
 
@@ -132,6 +133,9 @@ install_missing() {
     exit 1
   fi
   step "installing system packages (${missing[*]})" apt_install "${missing[@]}"
+  # Debian starts coturn as a service, which would take the port of the hub's own TURN server.
+  [[ " ${missing[*]} " != *' coturn '* ]] || ! has_command systemctl ||
+    as_root systemctl disable --now coturn >/dev/null 2>&1 || true
 }
 
 # Replaces names that differ between releases by those that this one has.
