@@ -112,6 +112,14 @@ export class PublishedTrack {
     void this.#inTurn(() => this.#applyEncodings())
   }
 
+  /**
+   * Makes the next picture a keyframe, in browsers that can (W3C webrtc-extensions, `RTCEncodingOptions`). Viewers who
+   * waited for a lost path have no picture otherwise until the hub asks again, which it does once a second.
+   */
+  beginAgain(): void {
+    if (this.kind === 'video') void this.#inTurn(() => this.#askForKeyframe()).catch(() => {})
+  }
+
   /** Takes another ceiling of the contract, kb/s. */
   bound(ceilingKbps: number): void {
     if (ceilingKbps === this.#ceilingKbps) return
@@ -188,6 +196,15 @@ export class PublishedTrack {
         Object.assign(encoding, { scalabilityMode, scaleResolutionDownBy })
     })
     await sender.setParameters(parameters)
+  }
+
+  async #askForKeyframe(): Promise<void> {
+    const sender = this.#producer?.rtpSender
+    if (!sender || this.#producer?.closed === true) return
+    const parameters = sender.getParameters()
+    const options = { encodingOptions: parameters.encodings.map(() => ({ keyFrame: true })) }
+    // The types of the browser's API lack the second argument.
+    await Reflect.apply(sender.setParameters, sender, [parameters, options])
   }
 
   /** How many layers of a picture to send: those that somebody consumes, and those below them. */

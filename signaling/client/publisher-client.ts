@@ -114,6 +114,9 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
         this.#pathLost = lost
         this.#refresh()
       },
+      recovered: () => {
+        for (const track of this.#tracks) track.beginAgain()
+      },
       failed: (reason) => {
         this.#pathLost = null
         const connection = this.#connection

@@ -8,6 +8,8 @@ import type { SendingMedia } from './sending-media.ts'
 
 /** How long the next connection may take, ms. */
 const CONNECTS_WITHIN_MS = 2_500
+/** A publisher that sent something within this time sends, ms. */
+const SENDS_WITHIN_MS = 1_000
 /** How often to look at what comes back for what is sent, ms. */
 const LOOK_EVERY_MS = 200
 
@@ -21,6 +23,8 @@ export interface RoamingPublication {
   published(): Promise<PublisherConnection>
   /** What is sent does not arrive, with the reason; null once it does again. */
   pathIs(lost: string | null): void
+  /** The path is another one from now on. */
+  recovered(): void
   /** The transport will not deliver any more. */
   failed(reason: string): void
 }
@@ -34,7 +38,7 @@ export class PublisherRoaming {
   readonly #probe = new HubProbe()
   #restarts = 0
   #sent = 0
-  #sends = false
+  #sentAt = Number.NEGATIVE_INFINITY
 
   constructor(publication: RoamingPublication) {
     this.#publication = publication
@@ -60,7 +64,10 @@ export class PublisherRoaming {
       get connected() {
         return publication.media?.connected ?? false
       },
-      recovered: () => publication.pathIs(null),
+      recovered: () => {
+        publication.pathIs(null)
+        publication.recovered()
+      },
       failed: (reason) => publication.failed(reason),
     })
   }
@@ -87,9 +94,14 @@ export class PublisherRoaming {
   /** Bytes of reports that the hub has sent about the media. They come only while media is sent. */
   async #arrived(): Promise<number> {
     const { sent = 0, arrived = 0 } = (await this.#publication.media?.bytes()) ?? {}
-    this.#sends = sent > this.#sent
+    if (sent !== this.#sent) this.#sentAt = performance.now()
     this.#sent = sent
     return arrived
+  }
+
+  /** Whether anything is sent now. */
+  get #sends(): boolean {
+    return performance.now() - this.#sentAt < SENDS_WITHIN_MS
   }
 
   async #attempt(reason: RestartReason | null): Promise<Attempt> {

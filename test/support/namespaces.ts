@@ -139,7 +139,12 @@ export async function openNeighbour(): Promise<Neighbour> {
   await run('ip', ['link', 'set', 'lo', 'up'])
   await run('ip', ['link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable', 'netns', String(pid)])
   // The kernel takes its time to end a namespace with its end of the cable.
-  stack.defer(async () => void (await run('ip', ['link', 'delete', 'cable'])))
+  stack.defer(() =>
+    run('ip', ['link', 'delete', 'cable']).then(
+      () => {},
+      () => {},
+    ),
+  )
   await run('ip', ['address', 'add', `${HERE}/24`, 'dev', 'cable'])
   await run('ip', ['link', 'set', 'cable', 'up'])
   await there('ip', 'address', 'add', `${THERE}/24`, 'dev', 'cable')

@@ -49,12 +49,14 @@ export async function openRoamingLab(
       bind: `${there}:0`,
       enter,
       ...options,
-      args: ['--rtc-ip', there, ...(options.args ?? [])],
+      args: ['--rtc-ip', there, '--rist-ip', there, ...(options.args ?? [])],
     }),
   )
   const stream = hub.streams.get('field')!
   const path = await generateMedia('baseline', { seconds: 20 })
-  const sender: ClipSender = stack.use(await startClipSender(stream, { path, repeat: true }, enter))
+  const sender: ClipSender = stack.use(
+    await startClipSender(stream, { path, repeat: true, hosts: [there] }, enter),
+  )
   void sender
   const owned = stack.move()
   let machines = 0

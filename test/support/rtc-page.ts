@@ -65,6 +65,15 @@ export class RtcPage implements AsyncDisposable {
     return new RtcPage(watched.page, stack.move())
   }
 
+  /** Makes an open page such a client, whatever it was. */
+  static async on(page: Page): Promise<RtcPage> {
+    await page.evaluate(() => {
+      document.body.innerHTML = '<video autoplay muted></video>'
+    })
+    await page.evaluate(CLIENT)
+    return new RtcPage(page, new AsyncDisposableStack())
+  }
+
   /** Offers camera and microphone by WHIP. */
   async publish(url: string, token: string | null, options: PublishOptions = {}): Promise<PageAnswer> {
     return answerSchema.parse(

@@ -76,21 +76,31 @@ export class TwoNetworks implements AsyncDisposable {
 
   /** Lets only packets out and in that none of these nftables matches drops, e.g. `udp dport 1-65535`. */
   async drop(...matches: string[]): Promise<void> {
-    const rules = matches.map((match) => `${match} drop; `).join('')
+    await this.#filter(matches.map((match) => `${match} drop; `).join(''))
+  }
+
+  /** Ends each TCP connection at once whose packets one of these nftables matches matches. */
+  async reject(...matches: string[]): Promise<void> {
+    await this.#filter(matches.map((match) => `${match} reject with tcp reset; `).join(''))
+  }
+
+  async #filter(rules: string): Promise<void> {
     const chains = ['output', 'input'].map(
       (hook) => `chain ${hook} { type filter hook ${hook} priority 0; policy accept; ${rules}}; `,
     )
     await this.namespace.run('nft', `table ${TABLE.join(' ')} { ${chains.join('')}}`)
   }
 
-  /** One more cable to the server, whose addresses stay. Returns the server's address there. */
-  async addSteadyCable(server: Namespace): Promise<string> {
+  /** One more cable to the server, whose addresses stay, for UDP to one of its ports. */
+  async addSteadyCable(server: Namespace, port: number): Promise<void> {
     const [here, there] = [1, 2].map((host) => `10.79.${this.#subnet}.${host}`)
     const device = `steady${this.#subnet}`
     await joinByCable({ namespace: this.namespace, device: 'steady' }, { namespace: server, device })
     await server.run('ip', 'address', 'add', `${here}/24`, 'dev', device)
     await this.namespace.run('ip', 'address', 'add', `${there}/24`, 'dev', 'steady')
-    return here!
+    const table = '77'
+    await this.namespace.run('ip', 'route', 'add', 'default', 'via', here!, 'dev', 'steady', 'table', table)
+    await this.namespace.run('ip', 'rule', 'add', 'ipproto', 'udp', 'dport', String(port), 'lookup', table)
   }
 
   /** The firewall lets everything through again. */

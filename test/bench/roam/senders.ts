@@ -18,9 +18,10 @@ function sending(name: string, streamId: (typeof SENDER_STREAMS)[number]['stream
     name,
     async run(lab, say) {
       const networks = await lab.openNetworks()
-      const steady = await networks.addSteadyCable(lab.neighbour)
       const stream = lab.hub.streams.get(streamId)!
-      const clip = { path: lab.clip, repeat: true, hosts: [lab.neighbour.there, steady] }
+      const [, second] = stream.ports
+      if (second !== undefined) await networks.addSteadyCable(lab.neighbour, second)
+      const clip = { path: lab.clip, repeat: true, hosts: stream.ports.map(() => lab.neighbour.there) }
       await using _sender = await startClipSender(stream, clip, networks.namespace.enter)
       await using watcher = await lab.openMachine()
       const page = await watcher.watch(streamId)
