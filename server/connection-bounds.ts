@@ -2,6 +2,7 @@ import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node
 import { BlockList, isIP, type Socket } from 'node:net'
 import { addressKey } from './auth/address-key.ts'
 import { type Descriptors, reserveOf } from './descriptors.ts'
+import { HANDED_OVER } from './tls/turn-on-https.ts'
 
 /** Largest share of the hub's connections for one address: others get in, whatever that address does. */
 const SHARE_OF_ADDRESS = 0.5
@@ -85,15 +86,20 @@ export class ConnectionBounds {
         if (!connection.socket.destroyed && !connection.upgraded) this.#wait(connection)
       })
     })
-    server.on('upgrade', ({ socket }: IncomingMessage) => {
-      const connection = this.#of(socket)
-      if (connection === undefined) return
-      this.#waiting.delete(connection)
-      this.#answering.delete(connection)
-      connection.upgraded = true
-      const ofAddress = this.#addresses.get(connection.address)
-      if (ofAddress) ofAddress.webSockets += 1
-    })
+    server.on('upgrade', ({ socket }: IncomingMessage) => this.#leaveHttp(socket))
+    // The TURN process has bounds of its own.
+    server.on(HANDED_OVER, (socket: Socket) => this.#leaveHttp(socket))
+  }
+
+  /** The connection is no longer one of HTTP, and does not give way. */
+  #leaveHttp(socket: Socket): void {
+    const connection = this.#of(socket)
+    if (connection === undefined) return
+    this.#waiting.delete(connection)
+    this.#answering.delete(connection)
+    connection.upgraded = true
+    const ofAddress = this.#addresses.get(connection.address)
+    if (ofAddress) ofAddress.webSockets += 1
   }
 
   #take(socket: Socket): void {

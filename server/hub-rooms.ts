@@ -236,7 +236,7 @@ export async function openRooms(
     stack.use(tls)
     metrics.gauge('lanecast_certificate_expires_days', () => [{ labels: {}, value: daysLeft(tls.current) }])
   }
-  const http = httpServer(app, config, tls)
+  const http = httpServer(app, config, tls, relays.take)
   const metricsHttp = metricsServer(metrics, events, config)
   const bounds = new ConnectionBounds({
     perAddress: config.maxConnectionsPerAddress,
@@ -251,8 +251,9 @@ export async function openRooms(
   // Closed before the listener, which waits for its WebSockets.
   stack.use(doors)
   const metricsUrl = await listen(metricsHttp, config.metrics, stack)
-  await acme?.begin(stack, Number(new URL(url).port || 443))
-  relays.begin(tls)
+  const port = Number(new URL(url).port || (tls ? 443 : 80))
+  await acme?.begin(stack, port)
+  relays.begin(tls, port)
   stack.defer(() => closing.abort())
   const reload = stack.use(
     new ConfigReload({

@@ -11,6 +11,7 @@ import type { Metrics } from './metrics.ts'
 import { createServer } from './node-http.ts'
 import { endChallenges } from './tls/acme/challenge-alpn.ts'
 import type { Tls } from './tls/open-tls.ts'
+import { STOPPING, type TakeTurn, turnOnHttps, withTurn } from './tls/turn-on-https.ts'
 
 /** How long answers under way have to leave when the hub stops, ms. */
 const LAST_ANSWERS_MS = 2000
@@ -19,11 +20,12 @@ const CLOSE_WITHIN_MS = 1000
 /** How often to look for connections whose time is over, ms. */
 const CHECK_EVERY_MS = 1000
 
-/** The hub's HTTP server with its time limits; TLS where it is demanded. */
+/** The hub's HTTP server with its time limits; TLS where it is demanded. @param takeTurn of its port, where it has TLS; null for HTTP alone */
 export function httpServer(
   app: RequestListener,
   { idleMs, readMs, writeMs }: Pick<Config, 'idleMs' | 'readMs' | 'writeMs'>,
   tls: Tls | null,
+  takeTurn: TakeTurn | null = null,
 ): Server {
   const limits = timeLimits({ idleMs, readMs })
   // Questions for news are held for up to 8 s. Silence until then is neither progress nor fault.
@@ -33,11 +35,14 @@ export function httpServer(
     server.setTimeout(silentMs)
     return server
   }
-  const server = createTlsServer({ ...limits, handshakeTimeout: readMs, ...tls.options }, app)
+  const server = createTlsServer(
+    { ...limits, handshakeTimeout: readMs, ...(takeTurn ? withTurn(tls.options) : tls.options) },
+    app,
+  )
   server.setTimeout(silentMs)
   endChallenges(server)
-  const detach = tls.attach(server)
-  server.once('close', detach)
+  const attached = takeTurn ? [server, turnOnHttps(server, tls.options, takeTurn, readMs)] : [server]
+  for (const detach of attached.map((each) => tls.attach(each))) server.once('close', detach)
   return server
 }
 
@@ -104,6 +109,7 @@ export async function listen(
   })
   stack.defer(async () => {
     const closed = new Promise((resolve) => server.close(resolve))
+    server.emit(STOPPING)
     server.closeIdleConnections()
     // Answers under way still leave.
     const late = setTimeout(() => server.closeAllConnections(), LAST_ANSWERS_MS)

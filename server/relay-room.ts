@@ -16,6 +16,7 @@ import { coturnNodeOf, turnHostOf, turnSecretFileOf } from './relays/turn-place.
 import { secretFrom, secretInEnvironment } from './relays/turn-secret.ts'
 import { turnUrls } from './relays/turn-urls.ts'
 import type { Tls } from './tls/open-tls.ts'
+import type { TakeTurn } from './tls/turn-on-https.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
 
 /** How often the start of the TURN process is tried again where a name has no address, ms. */
@@ -36,8 +37,14 @@ export interface RelayRoomOptions {
 /** The TURN relays of this hub: the one beside it, and those of its configuration. */
 export interface RelayRoom extends AsyncDisposable {
   readonly book: RelayBook
-  /** Starts the hub's own TURN process, if it has one. Never throws: the hub works without. @param tls of its TLS listener */
-  begin(tls: Tls | null): void
+  /**
+   * Starts the hub's own TURN process, if it has one. Never throws: the hub works without.
+   * @param tls of its TLS listener
+   * @param httpPort of the hub, which takes TURN where it has TLS
+   */
+  begin(tls: Tls | null, httpPort: number): void
+  /** Takes a connection on the port of HTTPS that speaks TURN; null where this hub has no TURN process. */
+  readonly take: TakeTurn | null
 }
 
 /** @throws CodedError `bad_config` where a secret is missing */
@@ -57,7 +64,8 @@ export function openRelays(options: RelayRoomOptions): RelayRoom {
     stack.defer(metrics.gauge('turn_allocations', () => [{ labels: {}, value: embedded.relay.allocations }]))
   return {
     book: new RelayBook(relays),
-    begin: (tls) => embedded?.begin(tls),
+    begin: (tls, httpPort) => embedded?.begin(tls, httpPort),
+    take: embedded && ((socket, first) => embedded.relay.take(socket, first)),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
@@ -106,21 +114,21 @@ function openEmbedded({
   let again: NodeJS.Timeout | undefined
   stack.defer(() => clearTimeout(again))
   let before = addresses.announced.rtc
-  const begin = (tls: Tls | null) => {
+  const begin = (tls: Tls | null, httpPort: number) => {
     stack.defer(
       addresses.onChange(() => {
         // Running allocations are of no use any more: their clients have the address before.
-        if (addresses.announced.rtc !== before) start(tls)
+        if (addresses.announced.rtc !== before) start(tls, httpPort)
       }),
     )
-    start(tls)
+    start(tls, httpPort)
   }
-  const start = (tls: Tls | null) => {
+  const start = (tls: Tls | null, httpPort: number) => {
     before = addresses.announced.rtc
     clearTimeout(again)
-    relay.begin(tls).catch((error: unknown) => {
+    relay.begin(tls, httpPort).catch((error: unknown) => {
       events.trouble('failed', messageOf(error), false)
-      again = setTimeout(() => start(tls), BEGIN_AGAIN_MS)
+      again = setTimeout(() => start(tls, httpPort), BEGIN_AGAIN_MS)
     })
   }
   return { relay, begin, [Symbol.asyncDispose]: () => stack.disposeAsync() }

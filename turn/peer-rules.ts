@@ -17,6 +17,11 @@ const SPECIAL = [
   ...['5f00::/16', 'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
 ]
 
+/** Whether a listener at this address is at every address. */
+export function isUnspecified(ip: string): boolean {
+  return ip === '0.0.0.0' || ip === '::'
+}
+
 /** Whom clients may reach: nobody but the hub, unless the operator says more. So the server is no open relay. */
 export class PeerRules {
   readonly #deny: Networks
@@ -26,8 +31,13 @@ export class PeerRules {
 
   constructor({ own, allow, deny }: TurnPeers) {
     this.#deny = new Networks(deny)
-    this.#own = new Networks(own)
+    // The kernel takes an unspecified address for this machine's loopback.
+    this.#own = new Networks(own.filter((ip) => !isUnspecified(ip)))
     this.#allow = new Networks(allow)
+  }
+
+  isOwn(ip: string): boolean {
+    return this.#own.has(ip)
   }
 
   /** @param ip as node:net takes it, without a zone */

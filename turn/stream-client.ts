@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Allocation, Client } from './allocation.ts'
-import { Endpoint } from './endpoint.ts'
+import type { Endpoint } from './endpoint.ts'
 import { Frames } from './frames.ts'
 import type { Flushed, Packets } from './packets.ts'
 
@@ -31,14 +31,23 @@ export class StreamClient implements Client, Flushed {
   /** When the present unfinished frame began, or the last message came. */
   #sinceMs: number
 
-  constructor(protocol: 'tcp' | 'tls', socket: Socket, packets: Packets, take: OnFrame, nowMs: () => number) {
+  constructor(
+    protocol: 'tcp' | 'tls',
+    socket: Socket,
+    address: Endpoint,
+    packets: Packets,
+    take: OnFrame,
+    nowMs: () => number,
+  ) {
     this.protocol = protocol
     this.#socket = socket
     this.#packets = packets
     this.#take = take
     this.#nowMs = nowMs
     this.#sinceMs = nowMs()
-    this.address = Endpoint.of(plainIp(socket.remoteAddress), socket.remotePort ?? 0)
+    // Node would join frames that wait into one TLS record. Some clients, coturn's too, take a record for a frame.
+    if (protocol === 'tls') Object.assign(socket, { _writev: null })
+    this.address = address
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
   }
 
@@ -91,9 +100,4 @@ export class StreamClient implements Client, Flushed {
     if (whole || !wasUnfinished) this.#sinceMs = this.#nowMs()
     if (!isTurn) this.close()
   }
-}
-
-/** A listener on `::` sees clients of IPv4 in their mapped form. */
-function plainIp(ip = '0.0.0.0'): string {
-  return ip.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
 }

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
 import { type AddressKey, Endpoint } from './endpoint.ts'
 import type { Packets } from './packets.ts'
+import { readPreamble } from './preamble.ts'
 import { type OnFrame, StreamClient } from './stream-client.ts'
 
 /** How long a client may take to agree on TLS, ms. */
@@ -31,6 +32,8 @@ export interface StreamListenerOptions {
   readonly total: number
   /** Null for plain TCP. */
   readonly certificate: Certificate | null
+  /** Connections come from the hub, which has agreed on TLS; each begins with {@link preambleOf} of this token. */
+  readonly token?: string
 }
 
 /** A listening port of TCP or TLS, and its connections. */
@@ -61,9 +64,12 @@ export class StreamListener implements AsyncDisposable {
       secure.on('secureConnection', (socket) => this.#open(socket))
       this.#server = secure
     } else {
+      const { token } = options
       this.#server = createServer(settings, (socket) => {
-        if (this.#counted(socket)) this.#open(socket)
+        if (token !== undefined) readPreamble(socket, token, (client) => this.#open(socket, client))
+        else if (this.#counted(socket)) this.#open(socket)
       })
+      if (token !== undefined) this.#server.maxConnections = options.total + SPARE
     }
   }
 
@@ -116,16 +122,12 @@ export class StreamListener implements AsyncDisposable {
   }
 
   /** Counts a connection while it lives. @returns false where there are too many: it is closed */
-  #counted(socket: Socket): boolean {
+  #counted(socket: Socket, client = clientOf(socket)): boolean {
     socket.on('error', () => {}) // 'close' tells.
     const { ofAddress, total } = this.#options
-    const key = Endpoint.of((socket.remoteAddress ?? '0.0.0.0').replace(/%.*$/, ''), 0).addressKey
+    const key = client?.addressKey ?? 0
     const same = this.#ofAddress.get(key) ?? 0
-    if (
-      !socket.remoteAddress ||
-      same >= ofAddress + SPARE_OF_ADDRESS ||
-      this.#sockets.size >= total + SPARE
-    ) {
+    if (!client || same >= ofAddress + SPARE_OF_ADDRESS || this.#sockets.size >= total + SPARE) {
       this.refused += 1
       socket.destroy()
       return false
@@ -141,11 +143,15 @@ export class StreamListener implements AsyncDisposable {
     return true
   }
 
-  #open(socket: Socket): void {
+  /** @param handed the client's address, where the hub tells it */
+  #open(socket: Socket, handed: Endpoint | null = null): void {
     socket.on('error', () => {}) // 'close' tells.
-    if (!socket.remoteAddress) return void socket.destroy()
+    if (handed && !this.#counted(socket, handed)) return
+    const address = handed ?? clientOf(socket)
+    if (!address) return void socket.destroy()
     const { packets, take, gone, nowMs, certificate } = this.#options
-    const client = new StreamClient(certificate ? 'tls' : 'tcp', socket, packets, take, nowMs)
+    const protocol = certificate || handed ? 'tls' : 'tcp'
+    const client = new StreamClient(protocol, socket, address, packets, take, nowMs)
     this.#clients.add(client)
     socket.once('close', () => {
       this.#clients.delete(client)
@@ -153,4 +159,9 @@ export class StreamListener implements AsyncDisposable {
       gone(client)
     })
   }
+}
+
+/** Null where the client is gone already. */
+function clientOf({ remoteAddress, remotePort }: Socket): Endpoint | null {
+  return remoteAddress ? Endpoint.of(remoteAddress.replace(/%.*$/, ''), remotePort ?? 0) : null
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { ChildWatch } from '../common/supervision/child-watch.ts'
 import { compileCacheEnv } from '../common/supervision/compile-cache.ts'
@@ -10,6 +11,7 @@ import {
   turnToHubSchema,
 } from '../common/wire/turn-ipc.ts'
 import { EndedContracts } from './ended-contracts.ts'
+import { handOver } from './hand-over.ts'
 
 const ENTRY = fileURLToPath(new URL('./turn-main.ts', import.meta.url))
 const PACE = { initialMs: 100, maxMs: 10_000, factor: 2, healthyMs: 10_000 }
@@ -99,6 +101,18 @@ export class TurnProcess implements AsyncDisposable {
   certificate(cert: string, key: string): void {
     this.#start = { ...this.#start, tls: { cert, key } }
     this.#supervisor.tell({ type: 'certificate', cert, key })
+  }
+
+  /**
+   * Takes a connection that agreed on TLS on another port and speaks TURN.
+   * @param first what was read of it already
+   * @returns false while there is no process that works
+   */
+  take(socket: Socket, first: Buffer): boolean {
+    const handed = this.#ready?.handed
+    if (!handed) return false
+    handOver(socket, first, handed)
+    return true
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

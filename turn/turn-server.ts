@@ -1,27 +1,25 @@
-import type { TurnCounters, TurnFlow, TurnReady, TurnStart } from '../common/wire/turn-ipc.ts'
-import { MAX_FLOWS } from '../common/wire/turn-ipc.ts'
+import { randomBytes } from 'node:crypto'
+import type { Handed, TurnCounters, TurnFlow, TurnReady, TurnStart } from '../common/wire/turn-ipc.ts'
 import type { Allocation, Client } from './allocation.ts'
 import { Allocations } from './allocations.ts'
 import { EndedContracts } from './ended-contracts.ts'
 import { Endpoint } from './endpoint.ts'
+import { FlowReports } from './flow-reports.ts'
 import { Nonces } from './nonces.ts'
 import { Packets } from './packets.ts'
-import { PeerRules } from './peer-rules.ts'
+import { isUnspecified, PeerRules } from './peer-rules.ts'
 import { type RefusalEntry, RefusalLog } from './refusal-log.ts'
 import { RelayPorts } from './relay-ports.ts'
 import { Relaying } from './relaying.ts'
 import { Requests } from './requests.ts'
 import { Reservations } from './reservations.ts'
-import { type Certificate, StreamListener } from './stream-listener.ts'
+import { type Certificate, StreamListener, type StreamListenerOptions } from './stream-listener.ts'
 import { StunMessage } from './stun/stun-message.ts'
 import { CLASS, METHOD } from './stun/stun-types.ts'
 import { Readable, UdpListener } from './udp-listener.ts'
 
 /** How often what nobody refreshed is looked for, ms. */
 const SWEEP_EVERY_MS = 1000
-/** Ended allocations that wait to be reported; beyond that their last figures are lost. */
-const MAX_WAITING_FLOWS = 1000
-
 /** The first byte of ChannelData is above all of STUN's, RFC 8656, section 12. */
 const CHANNEL_FROM = 0x40
 const CHANNEL_TO = 0x80
@@ -41,13 +39,14 @@ export class TurnServer implements AsyncDisposable {
   readonly #refusals = new RefusalLog()
   readonly #ended = new EndedContracts()
   readonly #udp: UdpListener[] = []
-  readonly #tcp: StreamListener[] = []
-  readonly #tls: StreamListener[] = []
+  readonly #streams: StreamListener[] = []
   readonly #watched = new Map<Allocation, Readable>()
   readonly #ours = new Set<string>()
-  readonly #gone: TurnFlow[] = []
+  /** Ports that listen at each address of the machine. */
+  readonly #anywhere = new Set<number>()
   readonly #resources = new AsyncDisposableStack()
   readonly #clock: TurnClock
+  readonly #flows: FlowReports
   readonly #allocations: Allocations
   readonly #reservations: Reservations
   readonly #relaying: Relaying
@@ -55,9 +54,11 @@ export class TurnServer implements AsyncDisposable {
 
   private constructor({ realm, secret, relay, peers, limits, ended }: TurnStart, clock: TurnClock) {
     this.#clock = clock
+    this.#flows = new FlowReports(() => clock.wallMs())
     for (const contractId of ended) this.#ended.add(contractId, clock.nowMs())
     const rules = new PeerRules(peers)
-    const isOurs = (peer: Endpoint) => this.#ours.has(peer.toString())
+    const isOurs = (peer: Endpoint) =>
+      this.#ours.has(peer.toString()) || (this.#anywhere.has(peer.port) && rules.isOwn(peer.ip))
     this.#allocations = new Allocations(limits, (allocation) => this.#onEnded(allocation))
     this.#reservations = this.#resources.use(new Reservations())
     this.#resources.defer(() => {
@@ -94,14 +95,16 @@ export class TurnServer implements AsyncDisposable {
   }
 
   /** The ports that are open. */
-  get bound(): TurnReady {
-    return { udp: this.#boundTo.udp, tcp: this.#boundTo.tcp, tls: this.#boundTo.tls }
+  readonly bound: TurnReady & { handed: Handed } = {
+    udp: [],
+    tcp: [],
+    tls: [],
+    handed: { port: 0, token: '' },
   }
-  readonly #boundTo: TurnReady = { udp: [], tcp: [], tls: [] }
 
   /** New connections over TLS get this certificate. @throws where it is none */
   setCertificate(certificate: Certificate): void {
-    for (const listener of this.#tls) listener.setCertificate(certificate)
+    for (const listener of this.#streams) listener.setCertificate(certificate)
   }
 
   /** The contract's allocations end, and its credentials are good for nothing any more. */
@@ -113,7 +116,7 @@ export class TurnServer implements AsyncDisposable {
   /** Counters since the start, and the allocations whose figures changed since the last call. */
   report(): TurnCounters & { readonly flows: TurnFlow[] } {
     const { counts } = this.#refusals
-    const streams = [...this.#tcp, ...this.#tls]
+    const streams = this.#streams
     const dropped = streams.reduce((sum, each) => sum + each.dropped, this.#packets.dropped)
     return {
       allocations: this.#allocations.size,
@@ -132,7 +135,7 @@ export class TurnServer implements AsyncDisposable {
         address: counts['quota_address'] ?? 0,
         total: counts['quota_total'] ?? 0,
       },
-      flows: this.#changedFlows(),
+      flows: this.#flows.take(this.#allocations),
     }
   }
 
@@ -151,29 +154,35 @@ export class TurnServer implements AsyncDisposable {
       this.#udp.push(this.#resources.use(listener))
       this.#bound('udp', ip, listener.port)
     }
-    for (const [protocol, listeners] of [
-      ['tcp', this.#tcp],
-      ['tls', this.#tls],
-    ] as const)
-      for (const { ip, port } of listen[protocol]) {
-        if (protocol === 'tls' && !tls) throw new Error('a listener for TLS needs a certificate')
-        const listener = await StreamListener.open(ip, port, {
-          packets: this.#packets,
-          take: this.#take,
-          gone: ({ allocation }) => allocation && this.#allocations.end(allocation),
-          nowMs: () => this.#clock.nowMs(),
-          ofAddress: limits.allocations_per_address,
-          total: limits.allocations,
-          certificate: protocol === 'tls' ? tls : null,
-        })
-        listeners.push(this.#resources.use(listener))
-        this.#bound(protocol, ip, listener.port)
-      }
+    const options = {
+      packets: this.#packets,
+      take: this.#take,
+      gone: ({ allocation }: Client) => allocation && this.#allocations.end(allocation),
+      nowMs: () => this.#clock.nowMs(),
+      ofAddress: limits.allocations_per_address,
+      total: limits.allocations,
+    }
+    const open = async (
+      ip: string,
+      port: number,
+      own: Pick<StreamListenerOptions, 'certificate' | 'token'>,
+    ) => {
+      const listener = this.#resources.use(await StreamListener.open(ip, port, { ...options, ...own }))
+      this.#streams.push(listener)
+      return listener.port
+    }
+    if (listen.tls.length > 0 && !tls) throw new Error('a listener for TLS needs a certificate')
+    for (const { ip, port } of listen.tcp) this.#bound('tcp', ip, await open(ip, port, { certificate: null }))
+    for (const { ip, port } of listen.tls) this.#bound('tls', ip, await open(ip, port, { certificate: tls }))
+    const token = randomBytes(16).toString('hex')
+    this.bound.handed = { port: await open('127.0.0.1', 0, { certificate: null, token }), token }
   }
 
   #bound(protocol: 'udp' | 'tcp' | 'tls', ip: string, port: number): void {
-    this.#boundTo[protocol].push({ ip, port })
-    if (protocol === 'udp') this.#ours.add(Endpoint.of(ip, port).toString())
+    this.bound[protocol].push({ ip, port })
+    if (protocol !== 'udp') return
+    this.#ours.add(Endpoint.of(ip, port).toString())
+    if (isUnspecified(ip)) this.#anywhere.add(port)
   }
 
   readonly #take = (client: Client, start: number, length: number): void => {
@@ -201,7 +210,7 @@ export class TurnServer implements AsyncDisposable {
     allocation.client.ended()
     this.#watched.get(allocation)?.[Symbol.dispose]()
     this.#watched.delete(allocation)
-    if (this.#gone.length < MAX_WAITING_FLOWS) this.#gone.push(this.#flow(allocation, true))
+    this.#flows.ended(allocation)
   }
 
   #sweep(): void {
@@ -209,31 +218,6 @@ export class TurnServer implements AsyncDisposable {
     this.#allocations.expire(nowMs)
     this.#reservations.expire(nowMs)
     this.#ended.forget(nowMs)
-    for (const listener of [...this.#tcp, ...this.#tls]) listener.closeIdle(nowMs)
-  }
-
-  #changedFlows(): TurnFlow[] {
-    const flows = this.#gone.splice(0, MAX_FLOWS)
-    for (const allocation of this.#allocations) {
-      if (flows.length === MAX_FLOWS) break
-      if (!allocation.changed) continue
-      allocation.changed = false
-      flows.push(this.#flow(allocation, false))
-    }
-    return flows
-  }
-
-  #flow({ client, user, relay, bytesToPeers, bytesToClient }: Allocation, ended: boolean): TurnFlow {
-    return {
-      contract_id: user.contractId,
-      tenant_id: user.tenantId,
-      protocol: client.protocol,
-      client: client.address.toString(),
-      relayed: relay.announced.toString(),
-      bytes_in: bytesToPeers,
-      bytes_out: bytesToClient,
-      at: Math.round(this.#clock.wallMs()),
-      ended,
-    }
+    for (const listener of this.#streams) listener.closeIdle(nowMs)
   }
 }

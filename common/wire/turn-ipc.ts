@@ -130,9 +130,13 @@ export const turnCountersSchema = z.strictObject({
 })
 export type TurnCounters = z.infer<typeof turnCountersSchema>
 
+/** Where the process takes connections that the hub accepted on the port of HTTPS, and what proves the hub there. */
+export const handedSchema = z.strictObject({ port, token: z.string().length(32) })
+export type Handed = z.infer<typeof handedSchema>
+
 export const turnToHubSchema = z.discriminatedUnion('type', [
   /** The ports that are open, the real ones where any was asked for. */
-  z.strictObject({ type: z.literal('ready'), ...listening }),
+  z.strictObject({ type: z.literal('ready'), ...listening, handed: handedSchema.optional() }),
   /** Once a second: a sign of life, with the allocations whose figures changed since. */
   turnCountersSchema.extend({ type: z.literal('state'), flows: z.array(turnFlowSchema).max(MAX_FLOWS) }),
   /** Requests refused in the last second, those of one reason, tenant and client together. */

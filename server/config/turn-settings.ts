@@ -55,7 +55,7 @@ export const TURN_SETTINGS = {
     flag: 'turn-relay-ports',
     key: 'turn.relay_ports',
     default: '9000-9399',
-    help: 'UDP ports for allocations; a browser takes up to three',
+    help: 'UDP ports for allocations; a browser takes up to four',
   }),
   turnSecretFile: text(
     {

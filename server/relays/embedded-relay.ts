@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import { isIP, isIPv6 } from 'node:net'
+import { isIP, isIPv6, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { ChildWatch } from '../../common/supervision/child-watch.ts'
 import type { TurnReady } from '../../common/wire/turn-ipc.ts'
@@ -54,6 +54,8 @@ export class EmbeddedRelay implements Relay, AsyncDisposable {
   /** Counts starts: a start that waited for names gives way to a later one. */
   #begun = 0
   #allocations = 0
+  /** Port of the hub's HTTPS; null where it has plain HTTP. */
+  #https: number | null = null
   #down: string | null = NOT_YET
 
   constructor(options: EmbeddedRelayOptions) {
@@ -81,7 +83,8 @@ export class EmbeddedRelay implements Relay, AsyncDisposable {
     const bound = this.#process?.ready
     if (!bound) return []
     const port = (listening: TurnReady['udp']) => listening[0]?.port ?? null
-    return turnUrls(this.#host(), { udp: port(bound.udp), tcp: port(bound.tcp), tls: port(bound.tls) })
+    const own = { udp: port(bound.udp), tcp: port(bound.tcp), tls: port(bound.tls) }
+    return turnUrls(this.#host(), { ...own, https: bound.handed ? this.#https : null })
   }
 
   /** Allocations that run now. */
@@ -97,12 +100,14 @@ export class EmbeddedRelay implements Relay, AsyncDisposable {
   /**
    * Starts the process, or starts it anew where the hub's addresses have changed.
    * @param tls certificate of the listener for TLS; null for none
+   * @param httpPort of the hub, which takes TURN where it has TLS
    * @throws where an announced name has no address
    */
-  async begin(tls: Tls | null): Promise<void> {
+  async begin(tls: Tls | null, httpPort: number): Promise<void> {
     const { config, watch, addresses } = this.#options
     const begun = ++this.#begun
     this.#down = NOT_YET
+    this.#https = tls ? httpPort : null
     const [{ TurnProcess }, announced, media] = await Promise.all([
       import('../../turn/turn-process.ts'),
       addressesOf(this.#host()),
@@ -123,6 +128,11 @@ export class EmbeddedRelay implements Relay, AsyncDisposable {
           this.#process?.certificate(cert, key)
         },
       })
+  }
+
+  /** Takes a connection on the port of HTTPS that speaks TURN. @returns false while there is no process that works */
+  take(socket: Socket, first: Buffer): boolean {
+    return this.#process?.take(socket, first) ?? false
   }
 
   ended(contractId: string, credentialsUntilMs: number): void {

@@ -71,11 +71,14 @@ test.serial('a contract says which relays there are, and why', async (t) => {
   t.deepEqual(more, [])
   t.is(join.webrtc.ice_transport_policy, 'all')
   t.is(mode, 'roaming')
+  t.is(new URL(server!.urls[3]!.replace('turns:', 'https://')).port, new URL(hub.url).port)
   t.deepEqual(
     server!.urls.map((url) => url.replace(/:\d+\?/, ':PORT?')),
     [
       'turn:127.0.0.1:PORT?transport=udp',
       'turn:127.0.0.1:PORT?transport=tcp',
+      'turns:127.0.0.1:PORT?transport=tcp',
+      // The port of HTTPS.
       'turns:127.0.0.1:PORT?transport=tcp',
     ],
   )
@@ -91,10 +94,13 @@ test.serial('a contract says which relays there are, and why', async (t) => {
 })
 
 /** Browsers race through all URLs of a relay. This one gets only those of a protocol. */
-async function openOver(protocol: 'udp' | 'tcp' | 'tls', path: string) {
+async function openOver(protocol: 'udp' | 'tcp' | 'tls' | 'https', path: string) {
   const watched = await chromium.open('about:blank')
   await watched.page.addInitScript((wanted) => {
-    const protocolOf = (url: string) => (url.startsWith('turns:') ? 'tls' : /=tcp$/.test(url) ? 'tcp' : 'udp')
+    const protocolOf = (url: string) => {
+      if (url.startsWith('turns:')) return url.includes(`:${location.port}?`) ? 'https' : 'tls'
+      return /=tcp$/.test(url) ? 'tcp' : 'udp'
+    }
     const Native = globalThis.RTCPeerConnection
     globalThis.RTCPeerConnection = class extends Native {
       constructor(configuration: RTCConfiguration = {}) {
@@ -110,12 +116,17 @@ async function openOver(protocol: 'udp' | 'tcp' | 'tls', path: string) {
   return watched
 }
 
-for (const protocol of ['udp', 'tcp', 'tls'] as const)
+for (const [way, protocol] of [
+  ['udp', 'udp'],
+  ['tcp', 'tcp'],
+  ['tls', 'tls'],
+  ['https', 'tls'],
+] as const)
   test.serial(
-    `a page watches through the relay alone, over ${protocol.toUpperCase()}, and is seen to`,
+    `a page watches through the relay alone, over ${way.toUpperCase()}, and is seen to`,
     async (t) => {
       const before = await hub.metric('turn_bytes_total{direction="to_clients"}')
-      await using watched = await openOver(protocol, '/watch/cam-1?relay=always')
+      await using watched = await openOver(way, '/watch/cam-1?relay=always')
       const { page } = watched
       await untilState(page, 'live')
       t.true((await untilPicturesMove(page)).length > 5)

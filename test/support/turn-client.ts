@@ -63,7 +63,7 @@ export class TurnClient implements AsyncDisposable {
     const socket: UdpSocket = createSocket(ip.includes(':') ? 'udp6' : 'udp4')
     socket.on('message', (bytes) => client.#heard(bytes))
     socket.on('error', () => {})
-    await new Promise<void>((resolve) => socket.connect(port, ip, resolve))
+    await new Promise<void>((resolve) => socket.connect(port, ip === '0.0.0.0' ? '127.0.0.1' : ip, resolve))
     client.#wire = {
       send: (bytes) => socket.send(bytes),
       close: () => new Promise((resolve) => socket.close(() => resolve())),
@@ -75,10 +75,11 @@ export class TurnClient implements AsyncDisposable {
     { ip, port }: { ip: string; port: number },
     user: TurnUserOptions | null = null,
     secure = false,
+    protocols: readonly string[] = ['stun.turn'],
   ): Promise<TurnClient> {
     const client = new TurnClient(user)
     const socket: Socket = secure
-      ? connectTls({ host: ip, port, rejectUnauthorized: false, ALPNProtocols: ['stun.turn'] })
+      ? connectTls({ host: ip, port, rejectUnauthorized: false, ALPNProtocols: [...protocols] })
       : connectTcp({ host: ip, port, noDelay: true })
     const frames = new Frames()
     const hear = (frame: Buffer): true => {
@@ -112,6 +113,10 @@ export class TurnClient implements AsyncDisposable {
 
   hear(bytes: Buffer): void {
     this.#heard(bytes)
+  }
+
+  get localPort(): number | undefined {
+    return this.#wire.socket?.localPort
   }
 
   /** Reads nothing of its stream until {@link resume}. */

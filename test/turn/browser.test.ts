@@ -1,6 +1,7 @@
 import test from 'ava'
 import { TurnServer } from '../../turn/turn-server.ts'
 import { Chromium } from '../support/chromium.ts'
+import { httpsWithTurn } from '../support/https-with-turn.ts'
 import { testCertificate } from '../support/test-certificate.ts'
 import { turnStart, turnUser } from '../support/turn-rig.ts'
 import { until } from '../support/until.ts'
@@ -13,6 +14,12 @@ interface Seen {
   readonly local: string
   readonly remote: string
   readonly relayProtocol: string
+}
+
+async function ofItsOwnPorts() {
+  const listen = { udp: any, tcp: any, tls: any }
+  const turn = await TurnServer.open(turnStart({ listen, tls: await testCertificate() }))
+  return { turn, at: null, [Symbol.asyncDispose]: () => turn[Symbol.asyncDispose]() }
 }
 
 /** Runs in the page: one connection sends a moving picture and a message to another, both by relay alone. */
@@ -64,12 +71,16 @@ async function connect(server: RTCIceServer): Promise<void> {
   })
 }
 
-for (const protocol of ['udp', 'tcp', 'tls'] as const)
-  test.serial(`Chromium plays by relay alone over ${protocol}`, async (t) => {
-    await using server = await TurnServer.open(
-      turnStart({ listen: { udp: any, tcp: any, tls: any }, tls: await testCertificate() }),
-    )
-    const { port } = server.bound[protocol][0]!
+for (const [name, protocol] of [
+  ['UDP', 'udp'],
+  ['TCP', 'tcp'],
+  ['TLS', 'tls'],
+  ['TLS on the port of HTTPS', 'tls'],
+] as const)
+  test.serial(`Chromium plays by relay alone over ${name}`, async (t) => {
+    await using rig = name.includes('HTTPS') ? await httpsWithTurn() : await ofItsOwnPorts()
+    const server = rig.turn
+    const port = rig.at?.port ?? server.bound[protocol][0]!.port
     const scheme = protocol === 'tls' ? 'turns' : 'turn'
     const { username, password } = turnUser()
     // The certificate is nobody's.

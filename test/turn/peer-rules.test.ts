@@ -64,6 +64,11 @@ test('by default there are no peers but the hub', (t) => {
   t.true(rules.allows('192.0.2.7'))
 })
 
+test('a hub that listens everywhere opens no loopback', (t) => {
+  const rules = new PeerRules({ own: ['0.0.0.0', '::'], allow: [], deny: [] })
+  for (const ip of ['0.0.0.0', '::', '127.0.0.1', '::1']) t.false(rules.allows(ip), ip)
+})
+
 test('deny beats what is allowed and what is the hub itself', (t) => {
   const rules = new PeerRules({
     own: ['192.0.2.7'],

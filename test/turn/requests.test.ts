@@ -197,6 +197,17 @@ over('an own port is no peer: packets would go round in circles', async ({ t, cl
   await until(() => server.report().packets_dropped === 1, 'the packet to be dropped')
 })
 
+over(
+  'a port that listens everywhere is no peer at any address of ours',
+  async ({ t, client, server }) => {
+    await client.allocate()
+    const { port } = server.bound.udp[0]!
+    t.is(codeOf(await client.bind(0x4000, Endpoint.of('127.0.0.1', port))), 403)
+    t.is(codeOf(await client.bind(0x4000, Endpoint.of('127.0.0.1', port + 1))), 0)
+  },
+  { listen: { udp: [{ ip: '0.0.0.0', port: 0 }], tcp: [], tls: [] } },
+)
+
 over('permissions and channels are bounded', async ({ t, client }) => {
   await client.allocate()
   const at = (index: number) => Endpoint.of('127.0.0.1', 1000 + index)

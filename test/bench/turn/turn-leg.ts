@@ -56,7 +56,12 @@ class End implements Disposable {
       // The clock of the kernel's notes.
       this.#packet.writeDoubleLE(performance.timeOrigin + performance.now(), this.#stampAt)
       this.#batch.add(this.#packet)
+      if (this.#batch.full) this.#flush()
     }
+    this.#flush()
+  }
+
+  #flush(): void {
     this.#batch.flush((messages, left) => this.socket.sendMany(messages, left))
   }
 
