@@ -1,6 +1,5 @@
 import { lookup } from 'node:dns/promises'
 import { isIP, isIPv6, type Socket } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import type { ChildWatch } from '../../common/supervision/child-watch.ts'
 import type { TurnReady } from '../../common/wire/turn-ipc.ts'
 import type { RelayFacts } from '../../policy/relays.ts'
@@ -9,6 +8,7 @@ import type { Config } from '../config/config.ts'
 import type { MediaAddresses } from '../media-addresses/media-addresses.ts'
 import type { Tls } from '../tls/open-tls.ts'
 import { LongEnds } from './long-ends.ts'
+import { mediaPeers } from './media-peers.ts'
 import type { Relay } from './relay-book.ts'
 import { turnHostOf, turnIpOf } from './turn-place.ts'
 import { turnUrls } from './turn-urls.ts'
@@ -214,7 +214,7 @@ function startOf(
       ports: [first, last],
     },
     peers: {
-      own: mediaAddresses(config, media),
+      own: mediaPeers(config, media),
       allow: [...config.turnAllowPeers],
       deny: [...config.turnDenyPeers],
     },
@@ -227,17 +227,6 @@ function startOf(
       kbps_per_tenant: ceiling(config.turnKbpsPerTenant),
     },
   }
-}
-
-/** Where media workers are reached: all that a relay must send to. */
-function mediaAddresses({ rtcIp }: Config, announced: readonly string[]): string[] {
-  const own = new Set(announced)
-  if (rtcIp !== '0.0.0.0' && rtcIp !== '::') own.add(rtcIp)
-  else
-    for (const addresses of Object.values(networkInterfaces()))
-      for (const { address, internal } of addresses ?? [])
-        if (!internal && isIP(address) !== 0) own.add(address)
-  return [...own].slice(0, 256)
 }
 
 async function addressesOf(host: string): Promise<string[]> {

@@ -7,6 +7,7 @@ import { Chromium } from '../support/chromium.ts'
 import { type FieldSender, sendCard } from '../support/field-sender.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { descendants, programOf } from '../support/processes.ts'
+import { openOverRelay } from '../support/relay-page.ts'
 import { until } from '../support/until.ts'
 import { textOf, untilPicturesMove, untilState, useToken } from '../support/watch-page.ts'
 
@@ -93,28 +94,8 @@ test.serial('a contract says which relays there are, and why', async (t) => {
   t.like(wished, { mode: 'overlay-relay', join: { webrtc: { ice_transport_policy: 'relay' } } })
 })
 
-/** Browsers race through all URLs of a relay. This one gets only those of a protocol. */
-async function openOver(protocol: 'udp' | 'tcp' | 'tls' | 'https', path: string) {
-  const watched = await chromium.open('about:blank')
-  await watched.page.addInitScript((wanted) => {
-    const protocolOf = (url: string) => {
-      if (url.startsWith('turns:')) return url.includes(`:${location.port}?`) ? 'https' : 'tls'
-      return /=tcp$/.test(url) ? 'tcp' : 'udp'
-    }
-    const Native = globalThis.RTCPeerConnection
-    globalThis.RTCPeerConnection = class extends Native {
-      constructor(configuration: RTCConfiguration = {}) {
-        const iceServers = (configuration.iceServers ?? []).map((server) => ({
-          ...server,
-          urls: [server.urls].flat().filter((url) => protocolOf(url) === wanted),
-        }))
-        super({ ...configuration, iceServers })
-      }
-    }
-  }, protocol)
-  await watched.page.goto(`${hub.url}${path}`)
-  return watched
-}
+const openOver = (protocol: 'udp' | 'tcp' | 'tls' | 'https', path: string) =>
+  openOverRelay(chromium, `${hub.url}${path}`, protocol)
 
 for (const [way, protocol] of [
   ['udp', 'udp'],

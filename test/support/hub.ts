@@ -38,6 +38,8 @@ export interface TestHubOptions {
   /** Folder of the hub's state; without one the hub keeps all state in memory (AMNESIA). */
   readonly dataDir?: string
   readonly args?: readonly string[]
+  /** More of the configuration's file, such as `[[relays]]`. */
+  readonly toml?: string
   /** The program to start instead of `server/main.ts`. */
   readonly main?: string
   /** The network namespace of the hub; this process's own by default. */
@@ -122,7 +124,7 @@ export async function startHub(
       ].join('\n'),
     )
   }
-  await writeFile(config, `${tables.join('\n\n')}\n`, { mode: 0o600 })
+  await writeFile(config, `${[...tables, options.toml ?? ''].join('\n\n')}\n`, { mode: 0o600 })
   const rtpPorts = 41 + streams.length
   const rtp = await freeUdpRange(rtpPorts)
   const args = [

@@ -1,0 +1,69 @@
+import { chmod, writeFile } from 'node:fs/promises'
+import { CodedError, messageOf } from '../common/errors.ts'
+import { readConfig } from '../server/config/config.ts'
+import { PRECEDENCE, programOptions } from '../server/config/help.ts'
+import { coturnConfig } from '../server/relays/coturn-config.ts'
+import { turnSecretFileOf } from '../server/relays/turn-place.ts'
+import { secretFrom } from '../server/relays/turn-secret.ts'
+
+const HELP = [
+  'Usage: npm run turn:coturn-config -- [what the hub is given] [--out FILE]',
+  '',
+  'Prints a configuration for coturn that works with a hub of the same settings (TURN_MODE=coturn).',
+  PRECEDENCE,
+  '',
+  'The secret that hub and coturn share is in TURN_SECRET_FILE, and made there where there is none. It is never printed: --out',
+  'writes the configuration with the secret into a file that only its owner reads (0600).',
+  '',
+  'Options:',
+  ...programOptions(
+    [{ left: '  --out <file>', right: ['writes the configuration, with the secret, into this file'] }],
+    [
+      ...([
+        'turnIp',
+        'turnAnnounced',
+        'turnPort',
+        'turnTlsPort',
+        'turnRelayPorts',
+        'turnSecretFile',
+      ] as const),
+      ...([
+        'turnAllowPeers',
+        'turnDenyPeers',
+        'turnAllocationsPerCredential',
+        'turnKbpsPerAllocation',
+      ] as const),
+      ...(['rtcIp', 'rtcAnnounced', 'tlsCertFile', 'tlsKeyFile', 'dataDir'] as const),
+    ],
+  ),
+  '  All other settings of the hub are taken as well, and not looked at: npm start -- --help lists them.',
+  '',
+].join('\n')
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  try {
+    const read = readConfig(process.argv.slice(2), process.env, { out: { type: 'string' } })
+    if (read === 'help') {
+      process.stdout.write(HELP)
+      return 0
+    }
+    const { config, own } = read
+    const { out } = own
+    if (typeof out !== 'string') {
+      process.stdout.write(coturnConfig(config, { secret: null }))
+      return 0
+    }
+    const secret = secretFrom(turnSecretFileOf(config), true)
+    await writeFile(out, coturnConfig(config, { secret }), { mode: 0o600 })
+    // The mode counts only for a file that is made.
+    await chmod(out, 0o600)
+    process.stdout.write(`${out}: run turnserver -c ${out}\n`)
+    return 0
+  } catch (error) {
+    const details = error instanceof CodedError ? error.details : []
+    process.stderr.write(`turn:coturn-config: ${[messageOf(error), ...details].join('\n  ')}\n`)
+    return 2
+  }
+}
