@@ -60,7 +60,11 @@ export const start: Bench = {
 async function readyAfterMs(dataDir: string, streams = 0): Promise<number> {
   const startedAt = performance.now()
   // As `npm start` does.
-  await using hub = await startHub(configuredStreams(streams), { dataDir, env: compileCacheEnv })
+  await using hub = await startHub(configuredStreams(streams), {
+    dataDir,
+    env: compileCacheEnv,
+    args: ['--turn-mode', 'embedded', '--turn-port', '0', '--turn-tls-port', '0'],
+  })
   const { status } = await fetch(new URL('/readyz', hub.url))
   if (status !== 200) throw new Error(`/readyz answered ${status}`)
   return performance.now() - startedAt

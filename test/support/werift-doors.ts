@@ -1,9 +1,12 @@
 import { MediaStreamTrack, RTCPeerConnection, RTCRtpCodecParameters, RtpHeader, RtpPacket } from 'werift'
+import { iceServersOfLinks, type LinkedIceServer } from './ice-server-links.ts'
 import { until } from './until.ts'
 
 /** What a door answered, and the connection that came of it. */
 export interface WeriftSession extends AsyncDisposable {
   readonly location: string
+  /** The relays that the door named. */
+  readonly relays: readonly LinkedIceServer[]
   /** RTP packets that came in, by kind. */
   readonly received: { audio: number; video: number }
   /** Sends nothing more, and says nothing of it: as far as media goes, it died. */
@@ -26,20 +29,28 @@ const OPUS = new RTCRtpCodecParameters({
 const RATE = 50
 
 /** One transport from the start: werift leaves the sockets open of those that bundling makes needless. */
-const newPeer = () =>
+const newPeer = (relays: readonly LinkedIceServer[]) =>
   new RTCPeerConnection({
+    ...(relays.length > 0 && { iceServers: [...relays], iceTransportPolicy: 'relay' }),
     codecs: { audio: [OPUS], video: [VP8] },
     iceAdditionalHostAddresses: ['127.0.0.1'],
     bundlePolicy: 'max-bundle',
   })
 
-/** Publishes packets of VP8 key frames and of Opus by WHIP; nobody could decode them. */
-export async function publishByWhip(url: string, token: string): Promise<WeriftSession> {
-  const peer = newPeer()
+/**
+ * Publishes packets of VP8 key frames and of Opus by WHIP; nobody could decode them.
+ * @param relays media goes through them alone, where there are any
+ */
+export async function publishByWhip(
+  url: string,
+  token: string,
+  relays: readonly LinkedIceServer[] = [],
+): Promise<WeriftSession> {
+  const peer = newPeer(relays)
   const [audio, video] = [new MediaStreamTrack({ kind: 'audio' }), new MediaStreamTrack({ kind: 'video' })]
   peer.addTransceiver(audio, { direction: 'sendonly' })
   peer.addTransceiver(video, { direction: 'sendonly' })
-  const location = await exchange(peer, url, token)
+  const made = await exchange(peer, url, token)
   let sequence = 0
   // One packet a picture: a payload descriptor that begins one (RFC 7741), and the header of a key frame of 16 x 16.
   const picture = Buffer.from([0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 16, 0, 16, 0, ...new Array(200).fill(0)])
@@ -58,12 +69,16 @@ export async function publishByWhip(url: string, token: string): Promise<WeriftS
     video.writeRtp(packet(96, 90_000, picture))
     audio.writeRtp(packet(111, 48_000, Buffer.from([0xfc, 0xff, 0xfe])))
   }, 1000 / RATE)
-  return sessionOf(peer, location, () => clearInterval(sending))
+  return sessionOf(peer, made, () => clearInterval(sending))
 }
 
-/** Watches by WHEP. */
-export async function watchByWhep(url: string, token: string): Promise<WeriftSession> {
-  const peer = newPeer()
+/** Watches by WHEP. @param relays media comes through them alone, where there are any */
+export async function watchByWhep(
+  url: string,
+  token: string,
+  relays: readonly LinkedIceServer[] = [],
+): Promise<WeriftSession> {
+  const peer = newPeer(relays)
   const received = { audio: 0, video: 0 }
   peer.onTrack.subscribe((track) => {
     track.onReceiveRtp.subscribe(() => {
@@ -72,11 +87,14 @@ export async function watchByWhep(url: string, token: string): Promise<WeriftSes
   })
   peer.addTransceiver('audio', { direction: 'recvonly' })
   peer.addTransceiver('video', { direction: 'recvonly' })
-  const location = await exchange(peer, url, token)
-  return sessionOf(peer, location, () => {}, received)
+  return sessionOf(peer, await exchange(peer, url, token), () => {}, received)
 }
 
-async function exchange(peer: RTCPeerConnection, url: string, token: string): Promise<string> {
+async function exchange(
+  peer: RTCPeerConnection,
+  url: string,
+  token: string,
+): Promise<Pick<WeriftSession, 'location' | 'relays'>> {
   const offer = await peer.createOffer()
   await peer.setLocalDescription(offer)
   const response = await fetch(url, {
@@ -91,17 +109,20 @@ async function exchange(peer: RTCPeerConnection, url: string, token: string): Pr
   }
   await peer.setRemoteDescription({ type: 'answer', sdp })
   await until(() => peer.connectionState === 'connected', 'the media connection')
-  return new URL(response.headers.get('location')!, url).href
+  return {
+    location: new URL(response.headers.get('location')!, url).href,
+    relays: iceServersOfLinks(response.headers.get('link')),
+  }
 }
 
 function sessionOf(
   peer: RTCPeerConnection,
-  location: string,
+  made: Pick<WeriftSession, 'location' | 'relays'>,
   stop: () => void,
   received = { audio: 0, video: 0 },
 ): WeriftSession {
   return {
-    location,
+    ...made,
     received,
     fallSilent: stop,
     async [Symbol.asyncDispose]() {
