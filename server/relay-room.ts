@@ -12,7 +12,7 @@ import { EmbeddedRelay } from './relays/embedded-relay.ts'
 import { ProbedRelay } from './relays/probed-relay.ts'
 import { type Relay, RelayBook } from './relays/relay-book.ts'
 import { TurnEvents } from './relays/turn-events.ts'
-import { coturnNodeOf, turnHostOf, turnSecretFileOf } from './relays/turn-place.ts'
+import { coturnNodeOf, secureTurnHostOf, turnHostOf, turnSecretFileOf } from './relays/turn-place.ts'
 import { secretFrom, secretInEnvironment } from './relays/turn-secret.ts'
 import { turnUrls } from './relays/turn-urls.ts'
 import type { Tls } from './tls/open-tls.ts'
@@ -78,7 +78,11 @@ function coturnBeside(
   const { turnPort: port, turnTlsPort: tls } = config
   return new ProbedRelay({
     nodeId: coturnNodeOf(config),
-    urls: turnUrls(turnHostOf(config, announced.rtc), { udp: port, tcp: port, tls: tls === 0 ? null : tls }),
+    urls: turnUrls(
+      turnHostOf(config, announced.rtc),
+      { udp: port, tcp: port, tls: tls === 0 ? null : tls },
+      secureTurnHostOf(config, announced.rtc),
+    ),
     secret: secretFrom(turnSecretFileOf(config), true),
     region: null,
     topology,

@@ -26,7 +26,7 @@ export const TURN_SETTINGS = {
     flag: 'turn-announced-address',
     key: 'turn.announced_address',
     default: '',
-    help: 'address or name of TURN told to clients; over TLS a client wants this in the certificate; RTC_ANNOUNCED_ADDRESS or RTC_IP where left out',
+    help: "address or name of TURN told to clients; where left out, the address of the hub's media, and over TLS the first host name of TLS_NAMES",
   }),
   turnPort: wholeNumber(
     {

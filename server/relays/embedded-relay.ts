@@ -10,7 +10,7 @@ import type { Tls } from '../tls/open-tls.ts'
 import { LongEnds } from './long-ends.ts'
 import { mediaPeers } from './media-peers.ts'
 import type { Relay } from './relay-book.ts'
-import { turnHostOf, turnIpOf } from './turn-place.ts'
+import { secureTurnHostOf, turnHostOf, turnIpOf } from './turn-place.ts'
 import { turnUrls } from './turn-urls.ts'
 import { TurnUsage } from './turn-usage.ts'
 
@@ -84,7 +84,9 @@ export class EmbeddedRelay implements Relay, AsyncDisposable {
     if (!bound) return []
     const port = (listening: TurnReady['udp']) => listening[0]?.port ?? null
     const own = { udp: port(bound.udp), tcp: port(bound.tcp), tls: port(bound.tls) }
-    return turnUrls(this.#host(), { ...own, https: bound.handed ? this.#https : null })
+    const { config, addresses } = this.#options
+    const secure = secureTurnHostOf(config, addresses.announced.rtc)
+    return turnUrls(this.#host(), { ...own, https: bound.handed ? this.#https : null }, secure)
   }
 
   /** Allocations that run now. */

@@ -53,6 +53,8 @@ export class TurnEvents implements EmbeddedEvents {
   /** When a tenant's quota last refused somebody, and when the relay's own did, by the steady clock. */
   readonly #quotas = new Map<string | null, number>()
   #before = NOTHING
+  /** The last fault of this process and those before it, in words. */
+  #failure: string | null = null
 
   constructor(options: TurnEventsOptions) {
     this.#options = options
@@ -62,6 +64,7 @@ export class TurnEvents implements EmbeddedEvents {
 
   ready(bound: Parameters<EmbeddedEvents['ready']>[0]): void {
     this.#before = NOTHING
+    this.#failure = null
     this.#logger.info(bound, 'TURN relay is up')
     this.#options.facts.tell(null, { kind: 'child', subject: SERVICE, died: null })
     this.#unavailable(null)
@@ -71,14 +74,14 @@ export class TurnEvents implements EmbeddedEvents {
     const { metrics } = this.#options
     const before = this.#before
     this.#before = state
-    metrics.turnAllocated.inc(state.allocated_total - before.allocated_total)
-    metrics.turnBytes.inc({ direction: 'to_clients' }, state.bytes_to_clients - before.bytes_to_clients)
-    metrics.turnBytes.inc({ direction: 'to_peers' }, state.bytes_to_peers - before.bytes_to_peers)
-    metrics.turnDropped.inc(state.packets_dropped - before.packets_dropped)
+    metrics.turnAllocated.inc(grown(before.allocated_total, state.allocated_total))
+    metrics.turnBytes.inc({ direction: 'to_clients' }, grown(before.bytes_to_clients, state.bytes_to_clients))
+    metrics.turnBytes.inc({ direction: 'to_peers' }, grown(before.bytes_to_peers, state.bytes_to_peers))
+    metrics.turnDropped.inc(grown(before.packets_dropped, state.packets_dropped))
     for (const [reason, count] of Object.entries(state.refused))
-      metrics.turnRefused.inc({ reason }, count - (before.refused[reason] ?? 0))
+      metrics.turnRefused.inc({ reason }, grown(before.refused[reason] ?? 0, count))
     for (const quota of ['user', 'tenant', 'address', 'total'] as const)
-      metrics.turnQuotaRefused.inc({ quota }, state.quota_refused[quota] - before.quota_refused[quota])
+      metrics.turnQuotaRefused.inc({ quota }, grown(before.quota_refused[quota], state.quota_refused[quota]))
     if (state.quota_refused.total > before.quota_refused.total) this.#quotas.set(null, this.#now())
     this.#reportQuotas()
   }
@@ -110,7 +113,9 @@ export class TurnEvents implements EmbeddedEvents {
       return facts.tell(null, { kind: 'child', subject: SERVICE, died: what })
     }
     metrics.errors.inc({ stage: 'turn', kind })
-    this.#logger.error({ kind }, `TURN relay: ${what}`)
+    // It is tried again every few seconds, for as long as another program has the port.
+    this.#logger[what === this.#failure ? 'debug' : 'error']({ kind }, `TURN relay: ${what}`)
+    this.#failure = what
     if (kind === 'failed') this.#unavailable(what)
   }
 
@@ -131,3 +136,6 @@ export class TurnEvents implements EmbeddedEvents {
     }
   }
 }
+
+/** A count that went back, as none should, counts as it was. */
+const grown = (before: number, after: number) => Math.max(0, after - before)

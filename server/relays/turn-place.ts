@@ -1,8 +1,9 @@
+import { isIP } from 'node:net'
 import type { Config } from '../config/config.ts'
 
 export type TurnPlaceSettings = Pick<
   Config,
-  'turnIp' | 'turnAnnounced' | 'rtcIp' | 'rtcAnnounced' | 'dataDir' | 'turnSecretFile' | 'hubId'
+  'turnIp' | 'turnAnnounced' | 'rtcIp' | 'dataDir' | 'turnSecretFile' | 'hubId' | 'tlsNames'
 >
 
 /** Where TURN beside the hub listens. */
@@ -13,6 +14,16 @@ export function turnIpOf({ turnIp, rtcIp }: TurnPlaceSettings): string {
 /** How clients reach it: a name or an address. @param rtc where others reach the hub's media, as `MediaAddresses` knows it */
 export function turnHostOf({ turnAnnounced, turnIp }: TurnPlaceSettings, rtc: string): string {
   return turnAnnounced || (turnIp === '' || turnIp === '0.0.0.0' || turnIp === '::' ? rtc : turnIp)
+}
+
+/**
+ * How clients reach it over TLS: by a name that the certificate of the hub has, where there is one. Public CAs certify names.
+ */
+export function secureTurnHostOf(config: TurnPlaceSettings, rtc: string): string {
+  const named = config.tlsNames.find(
+    (name) => isIP(name) === 0 && !name.startsWith('*') && name.includes('.'),
+  )
+  return config.turnAnnounced || named || turnHostOf(config, rtc)
 }
 
 /** The secret that coturn and the hub share. */

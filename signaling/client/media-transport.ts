@@ -14,6 +14,9 @@ import {
 } from './mediasoup-shapes.ts'
 import { preferNextPath } from './newer-candidates.ts'
 
+/** No path led to the hub, direct or through a relay. */
+export const MEDIA_FAILED = 'the media connection failed'
+
 /** What a transport needs from its owner, and what it reports. */
 export interface MediaTransportOwner {
   /** Sends `connect-transport`. */
@@ -58,7 +61,7 @@ export class MediaTransport {
       if (state === 'connected') this.#everConnected = true
       if (state !== 'failed' && state !== 'disconnected') return
       if (this.#everConnected) owner.pathLost()
-      else if (state === 'failed') owner.failed('the media connection failed')
+      else if (state === 'failed') owner.failed(MEDIA_FAILED)
     })
   }
 

@@ -4,8 +4,10 @@ import type { StreamState } from '../../common/wire/stream.ts'
 import type { HubNotifications, View } from '../../common/wire/viewer-protocol.ts'
 import { ContractSession, type SessionEnd, type SessionOwner } from './contract-session.ts'
 import type { MediaSession } from './media-session.ts'
+import { MEDIA_FAILED } from './media-transport.ts'
 import { Playback } from './playback.ts'
 import { reconnectDelayMs } from './reconnect-delay.ts'
+import { needingRelay } from './relay-need.ts'
 import { outcomeOf } from './session-outcome.ts'
 import { TileWatch } from './tile-watch.ts'
 import { TypedEmitter } from './typed-emitter.ts'
@@ -83,6 +85,8 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   #renewal: ReturnType<typeof setTimeout> | undefined
   /** The session whose picture is on the screen. The picture stays until another session has one. */
   #shown: MediaSession | null = null
+  /** Nothing came of the paths that the hub offered: it keeps its last relays for those who say so. */
+  #needsRelay = false
   #attempt = 0
   #closed = false
   readonly #between = new WakingPause()
@@ -177,6 +181,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     this.#undecodable = null
     const { streamId, token } = this.#options
     const hasToken = (token?.() ?? null) !== null
+    if (end.cause === 'lost' && end.reason === MEDIA_FAILED) this.#needsRelay = true
     const { trouble, reason, pace, atLeastMs } = outcomeOf(end, {
       streamId,
       hasToken,
@@ -198,7 +203,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
         request: {
           stream_id: streamId,
           ...(tenantId !== undefined && { tenant_id: tenantId }),
-          ...subscribe,
+          ...(this.#needsRelay ? needingRelay(subscribe) : subscribe),
         },
         token: () => token?.() ?? null,
         connectionTo: (url, relayed) => this.#connections.to(url, relayed),

@@ -9,6 +9,7 @@ import { RequestRefusal } from '../../signaling/client/publisher-connection.ts'
 import { publisherOutcome } from '../../signaling/client/publisher-outcome.ts'
 import { between, readCounters } from '../../signaling/client/receive-statistics.ts'
 import { type Pace, reconnectDelayMs } from '../../signaling/client/reconnect-delay.ts'
+import { needingRelay } from '../../signaling/client/relay-need.ts'
 import { selectedPath } from '../../signaling/client/selected-path.ts'
 import { readSendCounters, sentBetween } from '../../signaling/client/send-statistics.ts'
 import { outcomeOf, type Watching } from '../../signaling/client/session-outcome.ts'
@@ -258,6 +259,17 @@ test('what a publisher is told, and when it tries again, follows from why an att
   t.like(refused(503, 'no_worker'), { trouble: { name: 'busy' }, pace: 'slow' })
   t.like(refused(409, 'stream_taken'), { trouble: { name: 'taken' }, pace: 'rare' })
   t.like(refused(415, 'codec_not_supported'), { trouble: { name: 'failed', reason: 'No.' }, pace: 'rare' })
+})
+
+test('a viewer without a path says that it needs a relay, and keeps its other wishes', (t) => {
+  t.deepEqual(needingRelay(), { preference: { relay: 'needed' } })
+  t.deepEqual(needingRelay({ preference: 'webrtc', viewer_class: 'focus' }), {
+    viewer_class: 'focus',
+    preference: { relay: 'needed', transports: ['webrtc'] },
+  })
+  t.deepEqual(needingRelay({ preference: { relay: 'always', max_kbps: 500 } }), {
+    preference: { relay: 'always', max_kbps: 500 },
+  })
 })
 
 test('a page’s address names a stream, and perhaps its tenant', (t) => {

@@ -65,6 +65,10 @@ test('URLs of a relay stand in the order to try, and can be read again', (t) => 
   t.deepEqual(turnUrls('2001:db8::1', { udp: null, tcp: 1, tls: null }), [
     'turn:[2001:db8::1]:1?transport=tcp',
   ])
+  t.deepEqual(turnUrls('192.0.2.1', { udp: 1, tcp: null, tls: 2 }, 'hub.example'), [
+    'turn:192.0.2.1:1?transport=udp',
+    'turns:hub.example:2?transport=tcp',
+  ])
   const read: [string, ReturnType<typeof readTurnUrl>][] = [
     ['turn:a.example', { host: 'a.example', port: 3478, protocol: 'udp' }],
     ['turn:a.example:1?transport=tcp', { host: 'a.example', port: 1, protocol: 'tcp' }],
