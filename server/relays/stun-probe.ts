@@ -21,13 +21,15 @@ function probeUdp({ host, port }: TurnUrl, signal: AbortSignal): Promise<number>
   socket.on('error', reject)
   const stop = () => reject(signal.reason)
   signal.addEventListener('abort', stop, { once: true })
-  socket.connect(port, host, () => {
+  // A callback of `connect` would be called for a failure too, and take the place of the event.
+  socket.once('connect', () => {
     const sentAt = performance.now()
     socket.on('message', (answer) => {
       if (answersProbe(request, answer)) resolve(performance.now() - sentAt)
     })
     socket.send(request)
   })
+  socket.connect(port, host)
   return promise.finally(() => {
     signal.removeEventListener('abort', stop)
     socket.close()

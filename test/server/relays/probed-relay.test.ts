@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { nodeEntrySchema } from '../../../common/wire/topology.ts'
 import { ProbedRelay } from '../../../server/relays/probed-relay.ts'
+import { probeStun } from '../../../server/relays/stun-probe.ts'
 import { Topology } from '../../../server/topology/graph.ts'
 import { until } from '../../support/until.ts'
 
@@ -106,4 +107,11 @@ test('the entry of an enrolled node stays, and its operator may drain it', async
   t.like(relay.facts, { region: 'us', load: 0 })
   topology.upsert(null, 'eu-1', { ...entry, draining: true }, 0)
   t.is(relay.facts.down, 'an operator drains it')
+})
+
+test('an address that nothing can be sent to is an answer that does not come', async (t) => {
+  // Broadcast is refused by the kernel, as an address without a route is.
+  const asked = probeStun({ protocol: 'udp', host: '255.255.255.255', port: 3478 }, AbortSignal.timeout(2000))
+  const error = await t.throwsAsync(asked)
+  t.regex(String(error), /EACCES|ENETUNREACH/)
 })
