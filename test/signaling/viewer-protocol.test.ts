@@ -9,7 +9,8 @@ import { Peer, WebSocketTransport } from 'protoo-client'
 import { z } from 'zod'
 import { createLogger } from '../../common/logger.ts'
 import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
-import { hubNotifications, joinAnswer } from '../../common/wire/viewer-protocol.ts'
+import { hubNotifications, joinAnswer, resumeAnswer } from '../../common/wire/viewer-protocol.ts'
+import { restartIceAnswer } from '../../common/wire/web-rtc-shapes.ts'
 import { loadConfig } from '../../server/config/config.ts'
 import { type Hub, openHub } from '../../server/hub.ts'
 import { askHub } from '../../signaling/client/hub-request.ts'
@@ -182,6 +183,42 @@ test.serial('requests in the wrong order or shape are answered with what is wron
   const clock = z.object({ hub_unix_ms: z.number() }).parse(await viewer.peer.request('clock', {}))
   t.true(Math.abs(clock.hub_unix_ms - Date.now()) < 1000)
 })
+
+test.serial(
+  'another connection takes a viewing over by its transport and ticket, and nothing else',
+  async (t) => {
+    using lost = await client()
+    using next = await client()
+    const { transport } = await joined(lost)
+    const before = await transports()
+    const resume = (id: string, { ticket }: Client, restart?: string) =>
+      next.peer.request('resume', { transport_id: id, ticket, ...(restart && { restart }) })
+    const refused = async (asked: Promise<unknown>, message: RegExp): Promise<void> => {
+      await t.throwsAsync(asked, { message })
+    }
+    await refused(resume('none', lost), /unknown_transport/)
+    await refused(resume(transport.id, next), /unknown_transport/)
+    await refused(resume(transport.id, lost, 'boredom'), /bad_request/)
+    const gone = new Promise((resolve) => lost.peer.on('close', () => resolve(null)))
+    const answer = resumeAnswer.parse(await resume(transport.id, lost, 'network'))
+    await gone
+    t.is(answer.streams.length, 1)
+    t.not(answer.restarted?.ice_parameters['usernameFragment'], transport.ice_parameters['usernameFragment'])
+    t.is(await transports(), before, 'no other transport was made')
+    t.is(await metric('ice_restarts_total{by="client",of="viewer"}'), 1)
+    await refused(resume(transport.id, lost), /already_joined/)
+    // The viewing is that of the next connection now.
+    const restarted = await next.peer.request('restart-ice', { transport_id: transport.id, reason: 'hub' })
+    t.truthy(restartIceAnswer.parse(restarted).ice_parameters['password'])
+    await refused(
+      next.peer.request('restart-ice', { transport_id: 'none', reason: 'silence' }),
+      /unknown_transport/,
+    )
+    t.is(await metric('ice_restarts_total{by="hub",of="viewer"}'), 1)
+    next.peer.close()
+    await until(async () => (await transports()) === before - 1, 'the transport is gone with its viewer')
+  },
+)
 
 test.serial('of two joins at once both are answered and the second one counts', async (t) => {
   using viewer = await client()

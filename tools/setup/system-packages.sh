@@ -16,6 +16,8 @@ find_missing() {
   has_firefox || missing+=(firefox-esr)
   has_command unshare || missing+=(util-linux)
   has_command ip || has_file /sbin/ip /usr/sbin/ip || missing+=(iproute2)
+  # An npm package brings another program of that name.
+  has_file /usr/sbin/nft /sbin/nft || missing+=(nftables)
   has_command initdb || has_file '/usr/lib/postgresql/*/bin/initdb' || missing+=(postgresql)
   has_command ristsender || missing+=(rist-tools)
   has_command turnserver || missing+=(coturn)
