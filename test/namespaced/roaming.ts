@@ -65,7 +65,8 @@ test.serial('a viewer whose WebSocket breaks keeps its media, and the hub hears 
   const reports = await lab.metric('lanecast_join_seconds_count')
   await until(async () => (await lab.metric('lanecast_join_seconds_count')) > reports, 'the hub gets reports')
   const { frozenMs } = await picturesAgain(page, from)
-  t.is(frozenMs, 0, 'pictures never stood still')
+  // A busy machine may drop a picture or two; a lost WebSocket of before took seconds.
+  t.true(frozenMs < 1000, `frozen for ${frozenMs} ms`)
   const after = await peerConnections(page)
   t.deepEqual({ ...after, local: null }, { ...before, local: null })
 })
