@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls'
 import { beginsAsStun } from '../../turn/hand-over.ts'
-import { offersProtocols } from './client-hello.ts'
+import { readClientHello } from './client-hello.ts'
 import { readFirst } from './read-first.ts'
 
 const HTTP = 'http/1.1'
@@ -32,8 +32,8 @@ export type TakeTurn = (socket: TLSSocket, first: Buffer) => boolean
  * TURN over TLS on the port of HTTPS, for networks that let nothing else through. A connection speaks TURN where it agreed on
  * that protocol, or where it offered none and its first byte is STUN's: every browser offers HTTP where it wants HTTP.
  *
- * Who offers no protocol is not asked for a certificate: a browser's TURN has none to give, and would close. So nodes,
- * which prove themselves by theirs, must offer HTTP.
+ * A browser's TURN closes when it is asked for a certificate, as nodes are. So who offers no protocol, and greases as browsers
+ * do, is not asked. Programs without ALPN, as Node's `https` is, are asked as ever.
  *
  * @param options of the server
  * @param withinMs how long a client may be silent that has not said what it speaks
@@ -49,54 +49,68 @@ export function turnOnHttps(
   const unasking = createServer({ ...rest, handshakeTimeout: withinMs, requestCert: false })
   const http = server.listeners('secureConnection')
   server.removeAllListeners('secureConnection')
-  const ours = new Set<Socket>()
-  let stopping = false
-  const keep = (socket: Socket): void => {
-    if (stopping) return void socket.destroy()
-    if (ours.has(socket)) return
-    ours.add(socket)
-    socket.once('close', () => ours.delete(socket))
-  }
-  server.once(STOPPING, () => {
-    stopping = true
-    for (const socket of ours) socket.destroy()
-  })
+  const ours = new OpenSockets(server)
   const asHttp = (socket: TLSSocket): void => {
-    ours.delete(socket)
+    ours.leave(socket)
     for (const listener of http) listener.call(server, socket)
   }
   const asTurn = (socket: TLSSocket, first: Buffer): void => {
-    keep(socket)
+    ours.keep(socket)
     server.emit(HANDED_OVER, socket)
     if (!take(socket, first)) socket.destroy()
   }
-  server.on('secureConnection', (socket: TLSSocket) =>
-    socket.alpnProtocol === TURN_PROTOCOL ? asTurn(socket, Buffer.alloc(0)) : asHttp(socket),
-  )
-  unasking.on('secureConnection', (socket: TLSSocket) => {
-    keep(socket)
+  const onSecure = (socket: TLSSocket): void => {
+    if (socket.alpnProtocol === TURN_PROTOCOL) return asTurn(socket, Buffer.alloc(0))
+    if (socket.alpnProtocol) return asHttp(socket)
+    ours.keep(socket)
     readFirst(socket, withinMs, (first) => () => {
       if (beginsAsStun(first)) return asTurn(socket, first)
       socket.unshift(first)
       asHttp(socket)
     })
-  })
+  }
+  server.on('secureConnection', onSecure)
+  unasking.on('secureConnection', onSecure)
   unasking.on('tlsClientError', (error, socket) => server.emit('tlsClientError', error, socket))
   const [asking] = server.listeners('connection')
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
-    keep(socket)
-    readFirst(socket, withinMs, (hello) => {
-      const offers = offersProtocols(hello)
-      if (offers === null) return null
+    ours.keep(socket)
+    readFirst(socket, withinMs, (bytes) => {
+      const hello = readClientHello(bytes)
+      if (hello === null) return null
       return () => {
-        ours.delete(socket)
+        ours.leave(socket)
         // TLS begins with what was read.
-        socket.unshift(hello)
-        if (offers) asking?.call(server, socket)
-        else unasking.emit('connection', socket)
+        socket.unshift(bytes)
+        if (hello.greases && !hello.offersProtocols) unasking.emit('connection', socket)
+        else asking?.call(server, socket)
       }
     })
   })
   return unasking
+}
+
+/** Connections that the server's own lists do not have: it would wait for them when it stops. */
+class OpenSockets {
+  readonly #sockets = new Set<Socket>()
+  #stopping = false
+
+  constructor(server: Server) {
+    server.once(STOPPING, () => {
+      this.#stopping = true
+      for (const socket of this.#sockets) socket.destroy()
+    })
+  }
+
+  keep(socket: Socket): void {
+    if (this.#stopping) return void socket.destroy()
+    if (this.#sockets.has(socket)) return
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+  }
+
+  leave(socket: Socket): void {
+    this.#sockets.delete(socket)
+  }
 }

@@ -58,13 +58,13 @@ for (const [name, protocols] of [
     socket.destroy()
   })
 
-test('a node is asked for its certificate where it offers HTTP, and who offers nothing is not asked', async (t) => {
+test('a node is asked for its certificate, whether it offers a protocol or not, as Node does not', async (t) => {
   await using rig = await httpsWithTurn()
   const node = await testCertificate('node-7')
   const { port } = rig.at
   for (const [protocols, name] of [
     [['http/1.1'], 'node-7'],
-    [[], 'nobody'],
+    [[], 'node-7'],
   ] as const) {
     const socket = connectTls({
       ...node,

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { connect } from 'node:tls'
 import test from 'ava'
-import { offersProtocols } from '../../../server/tls/client-hello.ts'
+import { readClientHello } from '../../../server/tls/client-hello.ts'
 import { SeededRandom } from '../../fuzz/seeded-random.ts'
 
 /** What OpenSSL says first. */
@@ -31,15 +31,27 @@ for (const [name, options, offers] of [
   test(`a client that offers ${name}, its first message in any pieces`, async (t) => {
     const { ALPNProtocols, ...rest } = { ALPNProtocols: undefined, ...options }
     const hello = await helloOf({ ...rest, ...(ALPNProtocols ? { ALPNProtocols: [...ALPNProtocols] } : {}) })
-    t.is(offersProtocols(hello), offers)
-    t.is(offersProtocols(Buffer.concat([hello, Buffer.alloc(9)])), offers)
+    const seen = { offersProtocols: offers, greases: false }
+    t.deepEqual(readClientHello(hello), seen)
+    t.deepEqual(readClientHello(Buffer.concat([hello, Buffer.alloc(9)])), seen)
+    // Behind version, random and session id, and the length of the list: the first cipher suite.
+    const suite = 9 + 34 + 1 + hello[9 + 34]! + 2
+    for (const [value, greases] of [
+      [0x0a0a, true],
+      [0xfafa, true],
+      [0x1a2a, false],
+      [0x0b0b, false],
+    ] as const) {
+      hello.writeUInt16BE(value, suite)
+      t.deepEqual(readClientHello(hello), { offersProtocols: offers, greases })
+    }
     for (let bytes = 0; bytes < hello.length; bytes += 1)
-      t.is(offersProtocols(hello.subarray(0, bytes)), null)
+      t.is(readClientHello(hello.subarray(0, bytes)), null)
   })
 
 test('what is no ClientHello goes where TLS refuses it', (t) => {
   for (const text of ['GET / HTTP/1.1', '\u0000', '\u0016\u0003\u0001\u0000\u0005\u0002\u0000\u0000\u0001'])
-    t.is(offersProtocols(Buffer.from(text, 'latin1')), true)
+    t.deepEqual(readClientHello(Buffer.from(text, 'latin1')), { offersProtocols: true, greases: false })
 })
 
 test('spoiled first messages throw nothing', async (t) => {
@@ -48,6 +60,6 @@ test('spoiled first messages throw nothing', async (t) => {
   for (let round = 0; round < 20_000; round += 1) {
     const bytes = Buffer.from(hello)
     for (let flips = 0; flips < 4; flips += 1) bytes[random.below(bytes.length)] = random.below(256)
-    t.notThrows(() => offersProtocols(bytes))
+    t.notThrows(() => readClientHello(bytes))
   }
 })
