@@ -22,17 +22,22 @@ export function isUnspecified(ip: string): boolean {
   return ip === '0.0.0.0' || ip === '::'
 }
 
-/** Whom clients may reach: nobody but the hub, unless the operator says more. So the server is no open relay. */
+/**
+ * Whom clients may reach: nobody but the hub's media, unless the operator says more. So the server is no open relay, and
+ * no way to the other services of the hub's machine.
+ */
 export class PeerRules {
   readonly #deny: Networks
   readonly #own: Networks
   readonly #special = new Networks(SPECIAL)
   readonly #allow: Networks
+  readonly #ownPorts: TurnPeers['own_ports']
 
-  constructor({ own, allow, deny }: TurnPeers) {
+  constructor({ own, own_ports, allow, deny }: TurnPeers) {
     this.#deny = new Networks(deny)
     // The kernel takes an unspecified address for this machine's loopback.
     this.#own = new Networks(own.filter((ip) => !isUnspecified(ip)))
+    this.#ownPorts = own_ports
     this.#allow = new Networks(allow)
   }
 
@@ -40,10 +45,18 @@ export class PeerRules {
     return this.#own.has(ip)
   }
 
-  /** @param ip as node:net takes it, without a zone */
-  allows(ip: string): boolean {
+  /**
+   * @param ip as node:net takes it, without a zone
+   * @param port left out where only the address matters: a permission is for all ports, and lets nothing out by itself
+   */
+  allows(ip: string, port?: number): boolean {
     if (this.#deny.has(ip)) return false
-    if (this.#own.has(ip)) return true
+    if (this.#own.has(ip))
+      return (
+        port === undefined ||
+        this.#ownPorts === undefined ||
+        this.#ownPorts.some(([first, last]) => first <= port && port <= last)
+      )
     return !this.#special.has(ip) && this.#allow.has(ip)
   }
 }

@@ -73,7 +73,7 @@ export class Relaying {
     if (!allocation || !data || !found || message.unknown.length > 0) return this.#drop()
     const peer = readXorAddress(bytes, start, found.at, found.length)
     if (!peer || peer.family !== allocation.relay.announced.family || this.#isOurs(peer)) return this.#drop()
-    if (!allocation.permits(peer.addressKey, this.#nowMs()) || !this.#rules.allows(peer.ip))
+    if (!allocation.permits(peer.addressKey, this.#nowMs()) || !this.#rules.allows(peer.ip, peer.port))
       return this.#drop()
     if (!message.has(ATTRIBUTE.dontFragment)) return this.#toPeer(allocation, data.at, data.length, peer)
     // The socket says it for all its packets, so what waits leaves before and after.

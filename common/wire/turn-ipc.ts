@@ -47,6 +47,14 @@ export type TurnLimits = z.infer<typeof turnLimitsSchema>
 export const turnPeersSchema = z.strictObject({
   /** The hub's own media addresses: relayed to although they may be private or loopback. */
   own: z.array(ip).max(256),
+  /**
+   * The UDP ports of media on these addresses, first and last. Relays reach no other port there, whatever else allows the
+   * address: a relay's packets come from the machine itself, behind its firewall. Left out where media has any port.
+   */
+  own_ports: z
+    .array(z.tuple([port, port]))
+    .max(65_535)
+    .optional(),
   /** Networks that may be relayed to besides. */
   allow: z.array(cidr).max(256),
   /** Networks that are never relayed to. These beat `own` and `allow`. */

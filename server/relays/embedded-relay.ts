@@ -9,6 +9,7 @@ import type { MediaAddresses } from '../media-addresses/media-addresses.ts'
 import type { Tls } from '../tls/open-tls.ts'
 import { LongEnds } from './long-ends.ts'
 import { mediaPeers } from './media-peers.ts'
+import { ownPorts } from './own-ports.ts'
 import type { Relay } from './relay-book.ts'
 import { secureTurnHostOf, turnHostOf, turnIpOf } from './turn-place.ts'
 import { turnUrls } from './turn-urls.ts'
@@ -217,6 +218,7 @@ function startOf(
     },
     peers: {
       own: mediaPeers(config, media),
+      ...ownPorts(config),
       allow: [...config.turnAllowPeers],
       deny: [...config.turnDenyPeers],
     },

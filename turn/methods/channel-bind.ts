@@ -12,7 +12,7 @@ export function channelBind({ message }: Request, allocation: Allocation, desk: 
   // The lower half of the attribute is reserved, and is ignored.
   if (number == null || !peer || !isChannel(number >>> 16)) return malformed
   if (peer.family !== allocation.relay.announced.family) return { error: 443, refusal: 'family' }
-  if (!desk.rules.allows(peer.ip) || desk.isOurs(peer)) return { error: 403, refusal: 'peer' }
+  if (!desk.rules.allows(peer.ip, peer.port) || desk.isOurs(peer)) return { error: 403, refusal: 'peer' }
   if (!allocation.hasRoomFor([peer], nowMs)) return { error: 508, refusal: 'full' }
   const bound = allocation.bind(number >>> 16, peer, nowMs)
   if (bound === 'contradicts') return malformed
