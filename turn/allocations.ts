@@ -1,5 +1,6 @@
 import type { TurnLimits } from '../common/wire/turn-ipc.ts'
 import type { Allocation, Tenant } from './allocation.ts'
+import type { TurnUser } from './credentials.ts'
 import { type AddressKey, Endpoint } from './endpoint.ts'
 import { Ceilings } from './rate-bucket.ts'
 
@@ -12,6 +13,7 @@ export class Allocations {
   readonly #ended: (allocation: Allocation) => void
   readonly #all = new Set<Allocation>()
   readonly #byContract = new Map<string, Set<Allocation>>()
+  /** By contract: a client gets a new user name with each credential, and as often as it asks. */
   readonly #users = new Map<string, number>()
   readonly #tenants = new Map<string, Tenant>()
   readonly #addresses = new Map<AddressKey, number>()
@@ -33,9 +35,10 @@ export class Allocations {
   }
 
   /** What stands against one more allocation; null where nothing does. */
-  refusal(username: string, tenantId: string, client: Endpoint): Quota | null {
+  refusal(user: TurnUser, client: Endpoint): Quota | null {
     const limits = this.#limits
-    if ((this.#users.get(username) ?? 0) >= limits.allocations_per_user) return 'user'
+    const { tenantId } = user
+    if ((this.#users.get(contractOf(user)) ?? 0) >= limits.allocations_per_user) return 'user'
     if ((this.#tenants.get(tenantId)?.allocations ?? 0) >= limits.allocations_per_tenant) return 'tenant'
     if ((this.#addresses.get(ownerOf(client)) ?? 0) >= limits.allocations_per_address) return 'address'
     return this.#all.size >= limits.allocations ? 'total' : null
@@ -51,7 +54,7 @@ export class Allocations {
   }
 
   add(allocation: Allocation): void {
-    const { client, user, tenant, username } = allocation
+    const { client, user, tenant } = allocation
     client.allocation = allocation
     this.#all.add(allocation)
     this.begun += 1
@@ -59,21 +62,21 @@ export class Allocations {
     this.#byContract.set(user.contractId, contract.add(allocation))
     tenant.allocations += 1
     this.#tenants.set(user.tenantId, tenant)
-    count(this.#users, username, 1)
+    count(this.#users, contractOf(user), 1)
     count(this.#addresses, ownerOf(client.address), 1)
   }
 
   /** Ends an allocation and closes its socket. A second time does nothing. */
   end(allocation: Allocation): void {
     if (!this.#all.delete(allocation)) return
-    const { client, user, tenant, username, relay } = allocation
+    const { client, user, tenant, relay } = allocation
     client.allocation = null
     const contract = this.#byContract.get(user.contractId)
     contract?.delete(allocation)
     if (contract?.size === 0) this.#byContract.delete(user.contractId)
     tenant.allocations -= 1
     if (tenant.allocations === 0) this.#tenants.delete(user.tenantId)
-    count(this.#users, username, -1)
+    count(this.#users, contractOf(user), -1)
     count(this.#addresses, ownerOf(client.address), -1)
     this.#ended(allocation)
     relay[Symbol.dispose]()
@@ -89,9 +92,17 @@ export class Allocations {
   }
 }
 
-/** Who counts as one address: of IPv6 a /64, which is what one subscriber has. */
-function ownerOf(client: Endpoint): AddressKey {
+function contractOf({ tenantId, contractId }: TurnUser): string {
+  return `${tenantId}/${contractId}`
+}
+
+/**
+ * Who counts as one address: of IPv6 a /64, which is what one subscriber has. Mapped addresses of IPv4 are of one /64, and
+ * of many subscribers.
+ */
+export function ownerOf(client: Endpoint): AddressKey {
   if (client.family === 4) return client.addressKey
+  if (client.ip.startsWith('::ffff:')) return Endpoint.from(client.address.subarray(12), 0).addressKey
   return Endpoint.from(Uint8Array.from(client.address).fill(0, 8), 0).addressKey
 }
 

@@ -28,8 +28,10 @@ export class StreamClient implements Client, Flushed {
   readonly #take: OnFrame
   readonly #nowMs: () => number
   #corked = false
-  /** When the present unfinished frame began, or the last message came. */
-  #sinceMs: number
+  /** When the present unfinished frame began. */
+  #frameMs: number
+  /** Since when it has no allocation. Requests that anybody may send don't keep a place. */
+  #withoutMs: number
 
   constructor(
     protocol: 'tcp' | 'tls',
@@ -44,7 +46,8 @@ export class StreamClient implements Client, Flushed {
     this.#packets = packets
     this.#take = take
     this.#nowMs = nowMs
-    this.#sinceMs = nowMs()
+    this.#frameMs = nowMs()
+    this.#withoutMs = this.#frameMs
     // Node would join frames that wait into one TLS record. Some clients, coturn's too, take a record for a frame.
     if (protocol === 'tls') Object.assign(socket, { _writev: null })
     this.address = address
@@ -69,7 +72,7 @@ export class StreamClient implements Client, Flushed {
   began(): void {}
 
   ended(): void {
-    this.#sinceMs = this.#nowMs()
+    this.#withoutMs = this.#nowMs()
   }
 
   flush(): void {
@@ -79,8 +82,8 @@ export class StreamClient implements Client, Flushed {
 
   /** Whether the connection holds up a place that others need: it is slow on purpose, or does nothing. */
   isIdle(nowMs: number): boolean {
-    if (this.#frames.unfinished) return nowMs - this.#sinceMs > FRAME_MS
-    return this.allocation === null && nowMs - this.#sinceMs > IDLE_MS
+    if (this.#frames.unfinished && nowMs - this.#frameMs > FRAME_MS) return true
+    return this.allocation === null && nowMs - this.#withoutMs > IDLE_MS
   }
 
   close(): void {
@@ -97,7 +100,7 @@ export class StreamClient implements Client, Flushed {
       this.#take(this, start, frame.length)
       return !this.#socket.destroyed
     })
-    if (whole || !wasUnfinished) this.#sinceMs = this.#nowMs()
+    if (whole || !wasUnfinished) this.#frameMs = this.#nowMs()
     if (!isTurn) this.close()
   }
 }

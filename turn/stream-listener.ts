@@ -1,13 +1,14 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
-import { type AddressKey, Endpoint } from './endpoint.ts'
+import { ConnectionPlaces } from './connection-places.ts'
+import { Endpoint } from './endpoint.ts'
 import type { Packets } from './packets.ts'
 import { readPreamble } from './preamble.ts'
 import { type OnFrame, StreamClient } from './stream-client.ts'
 
 /** How long a client may take to agree on TLS, ms. */
 const HANDSHAKE_MS = 10_000
-/** Connections of one address, and of all, beyond those that may have an allocation. */
+/** Connections of one address (of IPv6, one /64), and of all, beyond those that may have an allocation. */
 const SPARE_OF_ADDRESS = 16
 const SPARE = 256
 /** How long the other end of a quiet connection may be gone before the kernel asks for it, ms. */
@@ -42,14 +43,15 @@ export class StreamListener implements AsyncDisposable {
   readonly #server: Server | TlsServer
   readonly #sockets = new Set<Socket>()
   readonly #clients = new Set<StreamClient>()
-  readonly #ofAddress = new Map<AddressKey, number>()
+  readonly #places: ConnectionPlaces
   /** Connections that were closed at once, because there were too many. */
   refused = 0
   #dropped = 0
 
   private constructor(options: StreamListenerOptions) {
     this.#options = options
-    const { certificate } = options
+    const { certificate, ofAddress, total } = options
+    this.#places = new ConnectionPlaces(ofAddress + SPARE_OF_ADDRESS, total + SPARE)
     const settings = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS } as const
     if (certificate) {
       const secure = createTlsServer({
@@ -124,21 +126,16 @@ export class StreamListener implements AsyncDisposable {
   /** Counts a connection while it lives. @returns false where there are too many: it is closed */
   #counted(socket: Socket, client = clientOf(socket)): boolean {
     socket.on('error', () => {}) // 'close' tells.
-    const { ofAddress, total } = this.#options
-    const key = client?.addressKey ?? 0
-    const same = this.#ofAddress.get(key) ?? 0
-    if (!client || same >= ofAddress + SPARE_OF_ADDRESS || this.#sockets.size >= total + SPARE) {
+    const leave = client && this.#places.take(client)
+    if (!leave) {
       this.refused += 1
       socket.destroy()
       return false
     }
     this.#sockets.add(socket)
-    this.#ofAddress.set(key, same + 1)
     socket.once('close', () => {
       this.#sockets.delete(socket)
-      const left = this.#ofAddress.get(key)! - 1
-      if (left === 0) this.#ofAddress.delete(key)
-      else this.#ofAddress.set(key, left)
+      leave()
     })
     return true
   }

@@ -32,7 +32,7 @@ const listening = {
 const certificate = { cert: z.string(), key: z.string() }
 
 export const turnLimitsSchema = z.strictObject({
-  /** Allocations of one user name, which is one credential. */
+  /** Allocations of one contract, by whichever of its credentials. */
   allocations_per_user: z.int().min(1),
   allocations_per_tenant: z.int().min(1),
   /** Allocations of clients with one IP address; of IPv6, with one /64. */

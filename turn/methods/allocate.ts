@@ -38,7 +38,7 @@ export function allocate(request: Request, desk: Desk, nowMs: number): Reply {
   const wish = wishOf(message)
   if ('error' in wish) return wish
   if (!desk.ports.serves(wish.family)) return { error: 440, refusal: 'family' }
-  const quota = desk.allocations.refusal(proved.username, proved.user.tenantId, client.address)
+  const quota = desk.allocations.refusal(proved.user, client.address)
   if (quota) return { error: 486, refusal: `quota_${quota}` }
   const opened = open(wish, request, desk, nowMs)
   if (!opened) return { error: 508, refusal: 'no_port' }
