@@ -24,6 +24,12 @@ const BURST_MS = 1000
 /** Least burst, bytes: a keyframe. */
 const LEAST_BURST_BYTES = 256 * 1024
 
+/**
+ * What a message, and each datagram in it, counts at least, bytes. Small ones cost the hub as much as whole packets: without
+ * this, a sender's rate in bytes would be some hundred thousand system calls and messages a second.
+ */
+const LEAST_COST_BYTES = 256
+
 /** Close codes of RFC 6455 section 7.4.1. */
 const GOING_AWAY = 1001
 const POLICY_VIOLATION = 1008
@@ -58,6 +64,9 @@ export class DetourConnection implements Disposable {
     socket.on('error', (error) => this.#faulty(error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'))
     socket.on('close', () => this[Symbol.dispose]())
     socket.on('message', (data, isBinary) => this.#heard(data, isBinary))
+    // The library answers. Nobody needs these frames: they count, so that a flood of them is read slowly.
+    socket.on('ping', () => this.#idled())
+    socket.on('pong', () => this.#idled())
   }
 
   get stranger(): boolean {
@@ -99,7 +108,17 @@ export class DetourConnection implements Disposable {
       return this.close()
     }
     this.#flushSoon()
-    const waitMs = budget.take(data.length, performance.now())
+    this.#spend(budget, Math.max(data.length, LEAST_COST_BYTES * (1 + message.entries.length)))
+  }
+
+  #idled(): void {
+    if (this.#closed) return
+    if (this.#carried) this.#spend(this.#carried.budget, LEAST_COST_BYTES)
+    else this.#refuse('malformed_message', 'the first message shows no ticket')
+  }
+
+  #spend(budget: ByteBudget, bytes: number): void {
+    const waitMs = budget.take(bytes, performance.now())
     if (waitMs > 0) this.#rest(waitMs)
   }
 

@@ -12,10 +12,13 @@ declare module 'ws' {
     /** 1 while the connection is open, RFC 6455 section 4. */
     readonly readyState: 0 | 1 | 2 | 3
     on(event: 'message', listener: (data: Buffer, isBinary: boolean) => void): this
+    on(event: 'ping' | 'pong', listener: (data: Buffer) => void): this
     on(event: 'open', listener: () => void): this
     on(event: 'close', listener: (code: number, reason: Buffer) => void): this
     on(event: 'error', listener: (error: Error & { code?: string }) => void): this
     send(data: string | Buffer): void
+    ping(data?: string | Buffer): void
+    pong(data?: string | Buffer): void
     close(code?: number, reason?: string): void
     /** Ends the connection without a closing handshake. */
     terminate(): void

@@ -217,6 +217,62 @@ test('a flood is read no faster than the contract allows', async (t) => {
   t.true(door.counts.received < allowed, `${door.counts.received} of ${allowed}`)
 })
 
+/** Floods whose bytes are few and whose work is not: what is sent, how often, and how much of it may be heard in 2 s. */
+const SMALL_FLOODS: Readonly<
+  Record<string, { send: (client: WebSocket) => void; times: number; each: number; most: number }>
+> = {
+  'messages without datagrams': {
+    send: (client) => client.send(message(1)),
+    times: 30_000,
+    each: 1,
+    most: 15_000,
+  },
+  'datagrams of one byte': {
+    send: (client) => client.send(FULL_OF_SMALL),
+    times: 20,
+    each: 8000,
+    most: 48_000,
+  },
+  pings: { send: (client) => client.ping('x'), times: 30_000, each: 1, most: 15_000 },
+}
+const FULL_OF_SMALL = (() => {
+  const writer = new DetourMessageWriter()
+  for (let count = 0; count < 8000; count += 1) writer.add(0, Buffer.of(1))
+  return writer.take(1)
+})()
+
+for (const [name, { send, times, each, most }] of Object.entries(SMALL_FLOODS))
+  test(`a flood of small things is read slowly: ${name}`, async (t) => {
+    await using door = await openDoor({ ports: [9], kbps: 400 })
+    using client = await openClient(door)
+    await until(() => client.answers.length === 1, 'the door opens')
+    let pongs = 0
+    client.socket.on('pong', () => {
+      pongs += 1
+    })
+    for (let sent = 0; sent < times; sent += 1) {
+      send(client.socket)
+      // The client reads, too: the hub ends a connection that takes no pongs.
+      if (sent % 20 === 19) await new Promise(setImmediate)
+    }
+    const startedAt = performance.now()
+    await until(() => performance.now() - startedAt > 2000, 'two seconds')
+    const heard = name === 'pings' ? pongs : door.counts.received / (each === 1 ? 5 : 4)
+    t.true(heard > 100, String(heard))
+    t.true(heard < most, `${heard} of ${times * each}`)
+    t.is(client.closed, null)
+  })
+
+for (const kind of ['ping', 'pong'] as const)
+  test(`a stranger's ${kind} is no ticket`, async (t) => {
+    await using door = await openDoor({ ports: [9] })
+    using client = await openClient(door, null)
+    client.socket[kind]('x')
+    await until(() => client.closed !== null, 'it is closed')
+    t.is(client.closed, 1008)
+    t.like(client.answers, { 0: { type: 'refused', code: 'malformed_message' } })
+  })
+
 test('a sender that does not read costs bounded memory, and is still heard', async (t) => {
   using port = await openPort()
   await using door = await openDoor({ ports: [port.port], kbps: 100_000 })
