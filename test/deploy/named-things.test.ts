@@ -121,6 +121,20 @@ test('every file, volume and variable of the compose file exists', (t) => {
   t.true(ignored.includes('deploy/.env'))
 })
 
+test("no file with the operator's secrets is in the image", (t) => {
+  const left = textOf('.dockerignore').split('\n')
+  const isLeft = (file: string) => left.some((each) => file === each || file.startsWith(`${each}/`))
+  const secrets = ['deploy/.env', ...Object.values(compose.services).flatMap(mountedFiles)]
+  t.true(secrets.includes('deploy/hub.toml') && secrets.includes('deploy/turnserver.conf'))
+  for (const file of secrets) t.true(isLeft(file), file)
+})
+
+function mountedFiles(service: Record<string, unknown>): string[] {
+  return ((service['volumes'] ?? []) as string[])
+    .filter((mount) => mount.startsWith('.'))
+    .map((mount) => normalize(join('deploy', mount.split(':')[0]!)))
+}
+
 test('the example configuration is valid once it is filled in, and says which names are to be', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'lanecast-deploy-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))

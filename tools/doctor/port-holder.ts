@@ -1,11 +1,15 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { resolve } from 'node:path'
 
 export type PortKind = 'udp' | 'tcp'
 
-/** A process that has a port; `name` is its command line. */
+/** A process that has a port. */
 export interface PortHolder {
   readonly pid: number
+  /** Its command line, which may hold passwords. */
   readonly name: string
+  /** Its program, and the file that the program runs: nothing that is a secret. */
+  readonly program: string
 }
 
 /** State of a listening TCP socket in /proc/net/tcp. */
@@ -18,8 +22,7 @@ export function portHolder(kind: PortKind, port: number): PortHolder | null {
   if (inodes.size === 0) return null
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue
-    if (filesOf(entry).some((target) => inodes.has(target)))
-      return { pid: Number(entry), name: nameOf(entry) }
+    if (filesOf(entry).some((target) => inodes.has(target))) return { pid: Number(entry), ...namesOf(entry) }
   }
   return null
 }
@@ -62,11 +65,17 @@ function namesIn(folder: string): string[] {
   }
 }
 
-function nameOf(pid: string): string {
+function namesOf(pid: string): Pick<PortHolder, 'name' | 'program'> {
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean)
-    return words.join(' ').slice(0, NAME_LENGTH)
+    const [program = 'unknown', ...rest] = words
+    const folder = readlinkSync(`/proc/${pid}/cwd`)
+    const file = rest.find((word) => !word.startsWith('-') && existsSync(resolve(folder, word)))
+    return {
+      name: words.join(' ').slice(0, NAME_LENGTH),
+      program: file === undefined ? program : `${program} ${file}`,
+    }
   } catch {
-    return 'unknown'
+    return { name: 'unknown', program: 'unknown' }
   }
 }

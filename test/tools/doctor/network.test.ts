@@ -1,6 +1,10 @@
+import { fork } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'ava'
 import { dns } from '../../../tools/doctor/checks/dns.ts'
 import { mediaAddresses } from '../../../tools/doctor/checks/media-addresses.ts'
@@ -42,6 +46,23 @@ test('a port that another program has is named, with who has it and the setting'
       `^fault UDP 127\\.0\\.0\\.1:${udp}: pid ${process.pid}, .*RIST_PORTS \\(media\\.rist_ports\\)`,
     ),
   )
+})
+
+test('of the program that has a port no argument is told: it may be a password', async (t) => {
+  const [tcp] = (await freeTcpPorts(1)) as [number]
+  const folder = mkdtempSync(join(tmpdir(), 'lanecast-doctor-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'other-server.cjs')
+  writeFileSync(
+    file,
+    `require('node:net').createServer().listen(${tcp}, '127.0.0.1', () => process.send('listens'))`,
+  )
+  const other = fork(file, ['--url=postgres://u:hunter2@db/x', '--password', 'swordfish'])
+  t.teardown(() => other.kill())
+  await once(other, 'message')
+  const said = lines(await ask(ports, ['--bind', `127.0.0.1:${tcp}`]))
+  t.regex(said, new RegExp(`pid ${other.pid}, .*node.*other-server.cjs`))
+  t.notRegex(said, /hunter2|swordfish/)
 })
 
 test('an address of no interface is named', async (t) => {

@@ -44,7 +44,7 @@ function findingOf(wanted: WantedPort, code: string, holder: PortHolder | null):
       const who =
         holder === null
           ? 'another program (only root sees which)'
-          : `pid ${holder.pid}, ${holder.name.slice(0, SHOWN)},`
+          : `pid ${holder.pid}, ${holder.program.slice(0, SHOWN)},`
       return fault(where, `${who} has the port`, `stop that program, ${other}`)
     }
     case 'EACCES':
