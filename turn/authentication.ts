@@ -60,13 +60,14 @@ export function authenticate(
     message.text(ATTRIBUTE.nonce),
   ]
   if (username === null || itsRealm === null || nonce === null) return 'malformed'
+  // Before all that costs, or that the hub hears of: without a nonce of ours nobody has shown that the address is theirs.
+  if (nonces.judge(nonce, client, nowS) !== 'good') return 'stale_nonce'
   const algorithm = chosenAlgorithm(message, nonces.offersAlgorithms(nonce))
   if (!algorithm) return 'malformed'
   const user = parseTurnUsername(username)
   if (!user || itsRealm !== realm) return 'credentials'
   const key = longTermKey(algorithm, username, realm, turnCredential(secret, username))
   if (!proves(message, integrity, key)) return 'credentials'
-  if (nonces.judge(nonce, client, nowS) !== 'good') return 'stale_nonce'
   if (ended.has(user.contractId)) return 'ended'
   const goesOn = message.method !== METHOD.allocate && username === holder
   if (user.expiresAtS <= wallS && !goesOn) return 'expired'

@@ -80,11 +80,12 @@ export class RelayPorts {
   openPair(family: 4 | 6): readonly [RelaySocket, RelaySocket] | null {
     return this.#some(family, (address, port) => {
       if (port % 2 !== 0 || port + 1 >= this.#first + this.#count) return null
-      const even = this.#try(address, port)
+      using stack = new DisposableStack()
+      const even = stack.adopt(this.#try(address, port), (socket) => socket?.[Symbol.dispose]())
       const odd = even && this.#try(address, port + 1)
-      if (even && odd) return [even, odd] as const
-      even?.[Symbol.dispose]()
-      return null
+      if (!even || !odd) return null
+      stack.move()
+      return [even, odd] as const
     })
   }
 
@@ -99,7 +100,8 @@ export class RelayPorts {
     for (const address of this.#of(family)) {
       const from = randomInt(this.#count)
       for (let step = 0; step < this.#count; step += 1) {
-        const opened = open(address, this.#first + ((from + step) % this.#count))
+        const opened = orNone(() => open(address, this.#first + ((from + step) % this.#count)))
+        if (opened === 'none') break
         if (opened) return opened
       }
     }
@@ -119,5 +121,17 @@ export class RelayPorts {
     }
     taken.add(port)
     return new RelaySocket(socket, Endpoint.of(announced ?? ip, port), () => taken.delete(port))
+  }
+}
+
+/**
+ * `none` where the machine gives no socket: it has no descriptor or memory left, or not the address. What a client asks for
+ * must not end the process and with it everybody's allocations.
+ */
+function orNone<Opened>(open: () => Opened | null): Opened | null | 'none' {
+  try {
+    return open()
+  } catch {
+    return 'none'
   }
 }

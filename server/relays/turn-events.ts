@@ -2,6 +2,7 @@ import { SYSTEM_CLOCK } from '../../common/clock.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { TurnCounters } from '../../common/wire/turn-ipc.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
+import { addressKey } from '../auth/address-key.ts'
 import type { TenantFacts } from '../facts/fact.ts'
 import type { Metrics } from '../metrics.ts'
 import { HUB_TENANT_ID } from '../store/store.ts'
@@ -94,7 +95,7 @@ export class TurnEvents implements EmbeddedEvents {
       // Anybody can write any name into a request: only a proved one reaches the tenant's trail.
       tenant_id: proved && username_tenant !== null ? username_tenant : HUB_TENANT_ID,
       at: Date.now(),
-      actor: `address:${client}`,
+      actor: `address:${addressKey(client)}`,
       action: 'turn.refuse',
       object: 'turn',
       outcome: reason,
