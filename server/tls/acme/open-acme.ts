@@ -108,7 +108,7 @@ function alarmOf({ names, reason, failures, expiresAt, nextTryAt }: AcmeFailure)
     expiresAt === null
       ? 'the hub shows a certificate of its own CA meanwhile'
       : `the certificate in use expires at ${new Date(expiresAt).toISOString()}`
-  return `no certificate for ${names.join(', ')} after ${failures} tries: ${reason}; ${has}; next try at ${new Date(nextTryAt).toISOString()}`
+  return `no certificate for ${names.join(', ')} after ${failures === 1 ? 'a try' : `${failures} tries`}: ${reason}; ${has}; next try at ${new Date(nextTryAt).toISOString()}`
 }
 
 function readCa(file: string): string | null {
