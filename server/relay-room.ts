@@ -9,11 +9,12 @@ import type { TenantFacts } from './facts/fact.ts'
 import type { MediaAddresses } from './media-addresses/media-addresses.ts'
 import type { Metrics } from './metrics.ts'
 import { EmbeddedRelay } from './relays/embedded-relay.ts'
+import { EnrolledRelays } from './relays/enrolled-relays.ts'
 import { ProbedRelay } from './relays/probed-relay.ts'
 import { type Relay, RelayBook } from './relays/relay-book.ts'
 import { TurnEvents } from './relays/turn-events.ts'
 import { coturnNodeOf, secureTurnHostOf, turnHostOf, turnSecretFileOf } from './relays/turn-place.ts'
-import { secretFrom, secretInEnvironment } from './relays/turn-secret.ts'
+import { relaySecretOf, secretFrom, secretInEnvironment } from './relays/turn-secret.ts'
 import { turnUrls } from './relays/turn-urls.ts'
 import type { Tls } from './tls/open-tls.ts'
 import type { TakeTurn } from './tls/turn-on-https.ts'
@@ -60,10 +61,11 @@ export function openRelays(options: RelayRoomOptions): RelayRoom {
       secret_file === undefined ? secretInEnvironment(secret_env, env) : secretFrom(secret_file, false)
     relays.push(stack.use(new ProbedRelay({ nodeId, urls, region, secret, topology })))
   }
+  const enrolled = stack.use(enrolledRelays(options, new Set(relays.map(({ nodeId }) => nodeId))))
   if (embedded)
     stack.defer(metrics.gauge('turn_allocations', () => [{ labels: {}, value: embedded.relay.allocations }]))
   return {
-    book: new RelayBook(relays),
+    book: new RelayBook(() => [...relays, ...enrolled.relays]),
     begin: (tls, httpPort) => embedded?.begin(tls, httpPort),
     take: embedded && ((socket, first) => embedded.relay.take(socket, first)),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
@@ -86,6 +88,22 @@ function coturnBeside(
     secret: secretFrom(turnSecretFileOf(config), true),
     region: null,
     topology,
+  })
+}
+
+/** Each has a secret of its own, made from the hub's, which is read when the first of them enrols. */
+function enrolledRelays(
+  { config, overlay: { topology }, metrics, logger }: RelayRoomOptions,
+  known: ReadonlySet<string>,
+): EnrolledRelays {
+  return new EnrolledRelays({
+    topology,
+    known,
+    secretOf: (nodeId) => relaySecretOf(secretFrom(turnSecretFileOf(config), true), nodeId),
+    failed: (error) => {
+      metrics.errors.inc({ stage: 'turn', kind: 'enrolled_relay' })
+      logger.error({ err: error }, `a relay of the directory can't be used: ${messageOf(error)}`)
+    },
   })
 }
 

@@ -4,7 +4,7 @@ import { readConfig } from '../server/config/config.ts'
 import { PRECEDENCE, programOptions } from '../server/config/help.ts'
 import { coturnConfig } from '../server/relays/coturn-config.ts'
 import { turnSecretFileOf } from '../server/relays/turn-place.ts'
-import { secretFrom } from '../server/relays/turn-secret.ts'
+import { relaySecretOf, secretFrom } from '../server/relays/turn-secret.ts'
 
 const HELP = [
   'Usage: npm run turn:coturn-config -- [what the hub is given] [--out FILE]',
@@ -17,7 +17,10 @@ const HELP = [
   '',
   'Options:',
   ...programOptions(
-    [{ left: '  --out <file>', right: ['writes the configuration, with the secret, into this file'] }],
+    [
+      { left: '  --out <file>', right: ['writes the configuration, with the secret, into this file'] },
+      { left: '  --node <name>', right: ['for a relay that enrols, or has enrolled, under this name'] },
+    ],
     [
       ...([
         'turnIp',
@@ -44,7 +47,10 @@ process.exitCode = await main()
 
 async function main(): Promise<number> {
   try {
-    const read = readConfig(process.argv.slice(2), process.env, { out: { type: 'string' } })
+    const read = readConfig(process.argv.slice(2), process.env, {
+      out: { type: 'string' },
+      node: { type: 'string' },
+    })
     if (read === 'help') {
       process.stdout.write(HELP)
       return 0
@@ -55,7 +61,8 @@ async function main(): Promise<number> {
       process.stdout.write(coturnConfig(config, { secret: null }))
       return 0
     }
-    const secret = secretFrom(turnSecretFileOf(config), true)
+    const master = secretFrom(turnSecretFileOf(config), true)
+    const secret = typeof own['node'] === 'string' ? relaySecretOf(master, own['node']) : master
     await writeFile(out, coturnConfig(config, { secret }), { mode: 0o600 })
     // The mode counts only for a file that is made.
     await chmod(out, 0o600)

@@ -28,15 +28,22 @@ const MOST_OFFERED = 2
 
 /** The relays of this hub: its own, and those elsewhere. */
 export class RelayBook implements ContractRelays {
-  readonly #relays: readonly Relay[]
+  readonly #source: () => readonly Relay[]
   readonly #now: () => number
   /** Contracts with credentials of an unusual life, and the end of the last one, Unix ms. */
   readonly #longLived = new Map<string, number>()
 
-  /** @param now the machine's clock, Unix ms: relays compare the end of a credential with their own clocks */
-  constructor(relays: readonly Relay[], now: () => number = Date.now) {
-    this.#relays = relays
+  /**
+   * @param relays those of this moment
+   * @param now the machine's clock, Unix ms: relays compare the end of a credential with their own clocks
+   */
+  constructor(relays: () => readonly Relay[], now: () => number = Date.now) {
+    this.#source = relays
     this.#now = now
+  }
+
+  get #relays(): readonly Relay[] {
+    return this.#source()
   }
 
   get facts(): readonly RelayFacts[] {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { CodedError, messageOf } from '../../common/errors.ts'
 
@@ -17,6 +17,11 @@ export function secretFrom(path: string, make: boolean): string {
   } catch (error) {
     throw bad(`${path}: ${messageOf(error)}`)
   }
+}
+
+/** The secret of a relay that enrolled, of its own: who has it can make credentials for no other relay. */
+export function relaySecretOf(master: string, nodeId: string): string {
+  return createHmac('sha256', master).update(`relay/${nodeId}`).digest('base64url')
 }
 
 /** @throws CodedError `bad_config` that names the variable */

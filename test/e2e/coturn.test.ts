@@ -9,6 +9,7 @@ import type { IceAccess } from '../../common/wire/flow-contract.ts'
 import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import { Endpoint } from '../../turn/endpoint.ts'
 import { CLASS } from '../../turn/stun/stun-types.ts'
+import { nodeKey } from '../server/auth/node-key.ts'
 import { Chromium } from '../support/chromium.ts'
 import { type Coturn, startCoturn } from '../support/coturn.ts'
 import { type FieldSender, sendCard } from '../support/field-sender.ts'
@@ -164,6 +165,27 @@ for (const protocol of ['udp', 'tcp'] as const)
       return viewers.some((viewer) => path.safeParse(viewer.path).success)
     }, 'the hub knows the relay')
   })
+
+test.serial('a relay that enrols is offered with a secret of its own, and goes with its node', async (t) => {
+  const [port = 0] = await freeUdpPorts(1)
+  const flags = [...turnFlags(port, await freeUdpRange(100)), '--node', 'us-1']
+  await using _third = await startCoturn(flags, coturn.secretFile)
+  const wanted = { roles: ['relay'], node_id: 'us-1', capabilities: ['*'] }
+  const issued = await hub.api('POST', '/v1/enrolment-tokens', wanted)
+  const { token: enrollment_token } = z.object({ token: z.string() }).parse(issued.body)
+  const { csr } = await nodeKey()
+  const capabilities = { region: 'us', addresses: [`turn:127.0.0.1:${port}?transport=udp`] }
+  const init = { role: 'relay', capabilities, enrollment_token, csr }
+  const made = await hub.api('POST', '/v1/node/init', init, null)
+  t.true(made.status < 300, JSON.stringify(made.body))
+  await hub.putPolicy({ paths: { prefer_nodes: ['us-1'] } })
+  await until(async () => portsOf(await iceOf())[0] === port, 'it comes first')
+  await using client = await TurnClient.udp({ ip: '127.0.0.1', port }, await userAt(port))
+  await client.allocate()
+  t.is((await hub.api('DELETE', '/v1/nodes/us-1')).status, 204)
+  await until(async () => !portsOf(await iceOf()).includes(port), 'it is gone')
+  await hub.putPolicy({})
+})
 
 test.serial('a relay that falls silent is offered no more after 10 s, and there is an alarm', async (t) => {
   t.timeout(60_000)

@@ -18,10 +18,14 @@ export interface Coturn extends AsyncDisposable {
   freeze(): void
 }
 
-/** Starts coturn with the configuration that our tool makes for a hub with these flags. */
-export async function startCoturn(hubFlags: readonly string[]): Promise<Coturn> {
+/**
+ * Starts coturn with the configuration that our tool makes for a hub with these flags.
+ * @param hubSecretFile the hub's, where it is there already
+ */
+export async function startCoturn(hubFlags: readonly string[], hubSecretFile?: string): Promise<Coturn> {
   const folder = await mkdtemp(join(tmpdir(), 'lanecast-coturn-'))
-  const [configFile, secretFile] = [join(folder, 'turnserver.conf'), join(folder, 'secret')]
+  const configFile = join(folder, 'turnserver.conf')
+  const secretFile = hubSecretFile ?? join(folder, 'secret')
   const flags = [...hubFlags, '--turn-secret-file', secretFile, '--out', configFile]
   const tool = spawn(process.execPath, [TOOL, ...flags], { stdio: ['ignore', 'ignore', 'inherit'] })
   const [code] = await once(tool, 'exit')

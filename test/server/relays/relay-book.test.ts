@@ -20,7 +20,10 @@ const lease = (nodes: string[], policy: 'all' | 'relay' = 'all') => ({
 
 test('credentials are of the relay, the contract and the moment', (t) => {
   let nowMs = 1_800_000_000_999
-  const book = new RelayBook([relay('a'), relay('b')], () => nowMs)
+  const book = new RelayBook(
+    () => [relay('a'), relay('b')],
+    () => nowMs,
+  )
   const { ice_servers, ice_transport_policy } = book.ice(lease(['b', 'a'], 'relay'))
   t.is(ice_transport_policy, 'relay')
   const username = '1800000300:t1/c-1'
@@ -35,7 +38,7 @@ test('credentials are of the relay, the contract and the moment', (t) => {
 })
 
 test('only relays that are up are listed, two at most', (t) => {
-  const book = new RelayBook([
+  const book = new RelayBook(() => [
     relay('a'),
     relay('b', {}, 'down'),
     relay('c'),
@@ -51,7 +54,7 @@ test('only relays that are up are listed, two at most', (t) => {
 
 test('the end of a contract is told to each relay that can hear it', (t) => {
   const ended: string[] = []
-  const book = new RelayBook([relay('a', { ended: (id) => ended.push(id) }), relay('b')])
+  const book = new RelayBook(() => [relay('a', { ended: (id) => ended.push(id) }), relay('b')])
   book.ended('c-1')
   t.deepEqual(ended, ['c-1'])
 })
