@@ -53,7 +53,7 @@ export function attemptTransport(question: PlanQuestion): TransportAttempt {
   }
   reasons.push(`latency: ${describeLatency(latency)}`, rate.reason)
   if (leg.detour) reasons.push(leg.detour.reason)
-  const relays = relaysOf(question)
+  const relays = relaysOf(question, leg)
   reasons.push(...relays.reasons)
   // A lesser class might go directly, and that is not what the policy wants of this flow.
   if (relays.missing) return { fits: false, refusal: NO_RELAY, reasons, final: 'class' }
@@ -69,25 +69,31 @@ const NO_RELAY: Refusal = {
   resource: 'relay',
 }
 
-/** TURN is for WebRTC. Other transports say for themselves what leads them around a firewall. */
-function relaysOf({
-  principal,
-  request,
-  streamClass,
-  capability,
-  facts,
-  policy,
-  outside,
-}: PlanQuestion): RelayTerms {
-  if (capability.transport !== 'webrtc') return NO_RELAYS
+/** TURN is for WebRTC, and for the detours of RIST senders, which nobody demands. */
+function relaysOf(
+  { principal, request, streamClass, capability, facts, policy, outside }: PlanQuestion,
+  leg: Leg,
+): RelayTerms {
+  const about = { principal, streamClass: streamClass.name, relays: facts.relays ?? [] }
+  if (capability.transport === 'webrtc') {
+    const needsRelay = outside === null && facts.peer.needsRelay
+    return chooseRelays({ ...about, request, needsRelay, rules: policy })
+  }
+  if (!leg.detour?.allowed) return NO_RELAYS
+  const wishless = { tenant_id: request.tenant_id }
   return chooseRelays({
-    principal,
-    request,
-    streamClass: streamClass.name,
-    relays: facts.relays ?? [],
-    needsRelay: outside === null && facts.peer.needsRelay,
-    rules: policy,
+    ...about,
+    request: wishless,
+    needsRelay: false,
+    rules: { ...policy, relayAlways: [] },
   })
+}
+
+/** The ways around a network without UDP: first as the relay's own protocol, then over the hub's HTTPS. */
+function detoursOf({ detour }: Leg, { choice }: RelayTerms): GrantedDecision['detours'] {
+  if (!detour?.allowed) return []
+  const vias = choice.nodes.length > 0 ? (['turn', 'wss'] as const) : (['wss'] as const)
+  return vias.map((via) => ({ via, queue_ms: detour.queueMs }))
 }
 
 const NO_RELAYS: RelayTerms = {
@@ -169,7 +175,7 @@ function grant(
     pacing: choosePacing(streamClass.profile, abr, deterministic),
     abr,
     latency: leg.latency,
-    detours: leg.detour?.allowed ? [{ via: 'wss', queue_ms: leg.detour.queueMs }] : [],
+    detours: detoursOf(leg, relays),
     switched: plan.switched,
     history: leg.bondChanged ? { ...plan.history, switched_at: nowMs } : plan.history,
     probe: [...leg.uplinks.probe],

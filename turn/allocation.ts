@@ -1,6 +1,6 @@
+import type { AddressKey, Endpoint } from '../common/net/endpoint.ts'
 import type { TurnProtocol } from '../common/wire/turn-ipc.ts'
 import type { TurnUser } from './credentials.ts'
-import type { AddressKey, Endpoint } from './endpoint.ts'
 import { SendQueue } from './packets.ts'
 import type { Ceilings } from './rate-bucket.ts'
 import type { RelaySocket } from './relay-ports.ts'

@@ -1,7 +1,7 @@
+import { type AddressKey, Endpoint } from '../common/net/endpoint.ts'
 import type { TurnLimits } from '../common/wire/turn-ipc.ts'
 import type { Allocation, Tenant } from './allocation.ts'
 import type { TurnUser } from './credentials.ts'
-import { type AddressKey, Endpoint } from './endpoint.ts'
 import { Ceilings } from './rate-bucket.ts'
 
 /** What an allocation is refused for. */

@@ -1,4 +1,4 @@
-import type { Endpoint } from './endpoint.ts'
+import type { Endpoint } from '../common/net/endpoint.ts'
 
 /** Answers a second to strangers of one address over UDP. A hundred viewers behind one NAT who begin at once stay below. */
 export const ANSWERS_PER_SECOND = 200

@@ -1,9 +1,9 @@
+import { type Integrity, integrityOf, longTermKey, proves } from '../common/stun/integrity.ts'
+import type { StunMessage } from '../common/stun/stun-message.ts'
+import { ATTRIBUTE, METHOD, PASSWORD_ALGORITHM } from '../common/stun/stun-types.ts'
 import { parseTurnUsername, type TurnUser, turnCredential } from './credentials.ts'
 import type { EndedContracts } from './ended-contracts.ts'
 import type { Nonces } from './nonces.ts'
-import { type Integrity, integrityOf, longTermKey, proves } from './stun/integrity.ts'
-import type { StunMessage } from './stun/stun-message.ts'
-import { ATTRIBUTE, METHOD, PASSWORD_ALGORITHM } from './stun/stun-types.ts'
 
 /** Who asks, proved by the credential that the hub minted. Answers are proved in the same way. */
 export interface Proved {

@@ -1,5 +1,5 @@
+import type { AddressKey, Endpoint } from '../common/net/endpoint.ts'
 import { ownerOf } from './allocations.ts'
-import type { AddressKey, Endpoint } from './endpoint.ts'
 
 /** How many connections each address may have, and all together. Of IPv6 a /64 counts as one address. */
 export class ConnectionPlaces {

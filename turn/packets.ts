@@ -1,12 +1,11 @@
 import koffi from 'koffi'
+import { ENDPOINT_BYTES, ENDPOINT_WORDS, type Endpoint, wordsOf } from '../common/net/endpoint.ts'
 import { IOVEC, MMSGHDR, sendAll } from '../common/net/message-layout.ts'
 import type { UdpSocket } from '../common/net/udp-socket.ts'
-import { ENDPOINT_BYTES, ENDPOINT_WORDS, type Endpoint, wordsOf } from './endpoint.ts'
+import { MAX_PACKET } from '../common/stun/stun-types.ts'
 
 /** Bytes free in front of each received packet: the longest header that relaying adds fits (a Data indication's, 48). */
 export const HEADROOM = 64
-/** Largest packet, bytes; larger ones are dropped. A network of jumbo frames has 9000. */
-export const MAX_PACKET = 16_384
 /** Room behind a packet for padding. It also keeps the packets' starts apart in the CPU's cache. */
 const TAILROOM = 128
 const STRIDE = HEADROOM + MAX_PACKET + TAILROOM

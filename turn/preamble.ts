@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
-import { Endpoint } from './endpoint.ts'
+import { Endpoint } from '../common/net/endpoint.ts'
 
 /** Longest first line of a connection that the hub hands over, bytes. */
 const MAX_BYTES = 128

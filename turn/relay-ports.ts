@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto'
 import { messageOf } from '../common/errors.ts'
+import { Endpoint } from '../common/net/endpoint.ts'
 import { UdpSocket } from '../common/net/udp-socket.ts'
 import type { TurnStart } from '../common/wire/turn-ipc.ts'
-import { Endpoint } from './endpoint.ts'
 
 /** Room for a burst while this process is busy; the kernel caps it at its own limit. */
 const BUFFER_BYTES = { send: 1024 * 1024, receive: 1024 * 1024, onlyIpv6: true }

@@ -1,10 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import type { Allocation, Channel, Client } from './allocation.ts'
-import { addressKey, Endpoint, endpointKey, isAt } from './endpoint.ts'
-import type { Packets } from './packets.ts'
-import type { PeerRules } from './peer-rules.ts'
-import { readXorAddress, xorAddressBytes } from './stun/stun-address.ts'
-import type { StunMessage } from './stun/stun-message.ts'
+import { addressKey, Endpoint, endpointKey, isAt } from '../common/net/endpoint.ts'
+import { readXorAddress, xorAddressBytes } from '../common/stun/stun-address.ts'
+import type { StunMessage } from '../common/stun/stun-message.ts'
 import {
   ATTRIBUTE,
   CHANNEL_HEADER_BYTES,
@@ -13,8 +10,11 @@ import {
   METHOD,
   padded,
   TRANSACTION_BYTES,
-} from './stun/stun-types.ts'
-import { StunWriter } from './stun/stun-writer.ts'
+} from '../common/stun/stun-types.ts'
+import { StunWriter } from '../common/stun/stun-writer.ts'
+import type { Allocation, Channel, Client } from './allocation.ts'
+import type { Packets } from './packets.ts'
+import type { PeerRules } from './peer-rules.ts'
 
 const ATTRIBUTE_HEADER = 4
 /** Longest DATA: the attribute's length has 16 bits, and so has the message's, which counts other attributes too. */

@@ -1,13 +1,13 @@
+import type { Endpoint } from '../common/net/endpoint.ts'
+import type { StunMessage } from '../common/stun/stun-message.ts'
+import type { StunError } from '../common/stun/stun-types.ts'
+import type { StunWriter } from '../common/stun/stun-writer.ts'
 import type { Allocation, Client } from './allocation.ts'
 import type { Allocations, Quota } from './allocations.ts'
 import type { Proved } from './authentication.ts'
-import type { Endpoint } from './endpoint.ts'
 import type { PeerRules } from './peer-rules.ts'
 import type { RelayPorts } from './relay-ports.ts'
 import type { Reservations } from './reservations.ts'
-import type { StunMessage } from './stun/stun-message.ts'
-import type { StunError } from './stun/stun-types.ts'
-import type { StunWriter } from './stun/stun-writer.ts'
 
 /** A request of somebody who proved who they are. */
 export interface Request {

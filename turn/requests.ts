@@ -1,3 +1,6 @@
+import type { StunMessage } from '../common/stun/stun-message.ts'
+import { ATTRIBUTE, CLASS, METHOD, type StunError } from '../common/stun/stun-types.ts'
+import { StunWriter } from '../common/stun/stun-writer.ts'
 import type { Client } from './allocation.ts'
 import { AnswerLimit } from './answer-limit.ts'
 import {
@@ -15,9 +18,6 @@ import { refresh } from './methods/refresh.ts'
 import type { Packets } from './packets.ts'
 import type { RefusalLog } from './refusal-log.ts'
 import type { Desk, Refusal, Reply, Request } from './request.ts'
-import type { StunMessage } from './stun/stun-message.ts'
-import { ATTRIBUTE, CLASS, METHOD, type StunError } from './stun/stun-types.ts'
-import { StunWriter } from './stun/stun-writer.ts'
 
 /** What strangers get over UDP is at most so many times what they sent: nobody can use us to flood others. */
 export const MAX_AMPLIFICATION = 2

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
+import type { Endpoint } from '../common/net/endpoint.ts'
+import { Frames } from '../common/stun/frames.ts'
 import type { Allocation, Client } from './allocation.ts'
-import type { Endpoint } from './endpoint.ts'
-import { Frames } from './frames.ts'
 import type { Flushed, Packets } from './packets.ts'
 
 /**

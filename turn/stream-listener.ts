@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
+import { Endpoint } from '../common/net/endpoint.ts'
 import { ConnectionPlaces } from './connection-places.ts'
-import { Endpoint } from './endpoint.ts'
 import type { Packets } from './packets.ts'
 import { readPreamble } from './preamble.ts'
 import { type OnFrame, StreamClient } from './stream-client.ts'

@@ -1,7 +1,7 @@
 import koffi from 'koffi'
+import { type AddressKey, Endpoint, endpointKey, isAt } from '../common/net/endpoint.ts'
 import { UdpSocket } from '../common/net/udp-socket.ts'
 import type { Client } from './allocation.ts'
-import { type AddressKey, Endpoint, endpointKey, isAt } from './endpoint.ts'
 import { type Packets, SendQueue } from './packets.ts'
 
 /** Room for a burst of all clients while this process is busy; the kernel caps it at its own limit. */

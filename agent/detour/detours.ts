@@ -1,16 +1,22 @@
 import { CodedError, messageOf } from '../../common/errors.ts'
 import { type Backoff, backoffMs, pause } from '../../common/retry.ts'
-import type { Detour, FlowContract, Via } from '../../common/wire/flow-contract.ts'
-import type { Carrier } from './carrier.ts'
+import type { FlowContract, Via } from '../../common/wire/flow-contract.ts'
+import type { Carrier, CarrierOptions } from './carrier.ts'
 import { LinkWay } from './link-way.ts'
 import { LocalPort } from './local-port.ts'
+import { TurnCarrier } from './turn-carrier.ts'
+import { turnServersOf } from './turn-url.ts'
 import { WssCarrier } from './wss-carrier.ts'
 
 /** How often to look which links need the detour, ms. What librist tells is acted on at once. */
 const LOOK_EVERY_MS = 500
 /** A detour that is not needed any more stays this long while its packets get fewer, ms. */
 const LEAVE_MS = 1000
+/** A detour that is open and over which the hub does not answer for this long is none, ms. */
+const ANSWER_WITHIN_MS = 4000
 const AGAIN: Backoff = { initialMs: 500, maxMs: 15_000, factor: 2 }
+
+export type DetourContract = Pick<FlowContract, 'detours' | 'join' | 'endpoints'>
 
 export interface DetoursOptions {
   readonly hubUrl: string
@@ -26,6 +32,11 @@ export interface DetoursListener {
   ways(ways: readonly Via[]): void
   /** A way could not be opened, or is lost. It is tried again. */
   failed(via: Via, why: string): void
+}
+
+interface OfferedWay {
+  readonly via: Carrier['via']
+  readonly open: () => Promise<Carrier>
 }
 
 interface LinkState {
@@ -49,9 +60,12 @@ export class Detours implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #links: LinkState[] = []
   readonly #look: NodeJS.Timeout
-  #offered: readonly Detour[] = []
-  #ticket = ''
+  #contract: DetourContract | null = null
   #carrier: Carrier | null = null
+  /** When the carrier opened; null once the hub has answered over it. */
+  #openedAt: number | null = null
+  /** The way that comes next, among all that are offered. */
+  #turn = 0
   #opening: Promise<void> | null = null
   #told: readonly Via[] = []
 
@@ -82,9 +96,8 @@ export class Detours implements AsyncDisposable {
   }
 
   /** Takes the newest version of the contract. */
-  contract({ detours, join }: Pick<FlowContract, 'detours' | 'join'>): void {
-    this.#offered = detours
-    this.#ticket = join.ticket
+  contract(contract: DetourContract): void {
+    this.#contract = contract
     this.#decide()
   }
 
@@ -116,13 +129,18 @@ export class Detours implements AsyncDisposable {
   #decide(): void {
     if (this.#stop.signal.aborted) return
     const now = performance.now()
-    const offered = this.#offered.length > 0
+    const offered = this.#offers
     let needed = false
     for (const [link, state] of this.#links.entries()) {
       const takes = offered && state.way.takesDetour(now)
       needed ||= takes
       if (takes) this.#enter(link, state)
       else if (state.open) this.#leave(link, state, now)
+    }
+    if (this.#carrier && this.#openedAt !== null && now - this.#openedAt > ANSWER_WITHIN_MS) {
+      this.#turn += 1
+      this.#carrier[Symbol.dispose]()
+      return this.#lost('the hub does not answer over it')
     }
     if (needed && !this.#carrier) this.#opening ??= this.#openCarrier()
     const held = this.#links.some(({ open }) => open)
@@ -160,15 +178,19 @@ export class Detours implements AsyncDisposable {
   async #openCarrier(): Promise<void> {
     const { signal } = this.#stop
     for (let failures = 0; !signal.aborted && this.#needed(); failures += 1) {
-      for (const detour of this.#offered) {
+      const ways = this.#offeredWays()
+      for (let tried = 0; tried < ways.length; tried += 1) {
+        const { via, open } = ways[this.#turn % ways.length]!
         try {
-          this.#carrier = await this.#openOne(detour)
+          this.#carrier = await open()
+          this.#openedAt = performance.now()
           this.#opening = null
           return this.#decide()
         } catch (error) {
           if (signal.aborted) return
           if (!(error instanceof CodedError)) throw error
-          this.#options.listener.failed(detour.via, messageOf(error))
+          this.#options.listener.failed(via, messageOf(error))
+          this.#turn += 1
         }
       }
       await pause(backoffMs(AGAIN, failures), signal).catch(() => {})
@@ -176,30 +198,54 @@ export class Detours implements AsyncDisposable {
     this.#opening = null
   }
 
-  #needed(): boolean {
-    const now = performance.now()
-    return this.#offered.length > 0 && this.#links.some(({ way }) => way.takesDetour(now))
+  get #offers(): boolean {
+    return (this.#contract?.detours.length ?? 0) > 0
   }
 
-  #openOne({ url, queue_ms }: Detour): Promise<Carrier> {
-    const options = {
-      ticket: this.#ticket,
-      queueMs: queue_ms,
+  #needed(): boolean {
+    const now = performance.now()
+    return this.#offers && this.#links.some(({ way }) => way.takesDetour(now))
+  }
+
+  /** All ways that the contract offers, in the order to try. */
+  #offeredWays(): OfferedWay[] {
+    const contract = this.#contract
+    if (!contract) return []
+    const { detours, join, endpoints } = contract
+    return detours.flatMap(({ via, url, queue_ms }): OfferedWay[] => {
+      const options = this.#carrierOptions(join.ticket, queue_ms)
+      if (via === 'turn')
+        return turnServersOf(join).map((server) => ({
+          via,
+          open: () => TurnCarrier.open(server, endpoints, options),
+        }))
+      const at = new URL(url ?? '', this.#options.hubUrl).href.replace(/^http/, 'ws')
+      return [{ via, open: () => WssCarrier.open(at, options) }]
+    })
+  }
+
+  #carrierOptions(ticket: string, queueMs: number): CarrierOptions {
+    return {
+      ticket,
+      queueMs,
       signal: this.#stop.signal,
       listener: {
-        heard: (endpoint: number, datagram: Uint8Array) => {
+        heard: (endpoint, datagram) => {
+          // The stream's own port answers: this way leads there.
+          this.#openedAt = null
+          this.#turn = 0
           const link = this.#options.endpoints.indexOf(endpoint)
           this.#links[link]?.port.deliver(datagram)
         },
-        lost: (why: string) => this.#lost(why),
+        lost: (why) => this.#lost(why),
       },
     }
-    return WssCarrier.open(new URL(url ?? '', this.#options.hubUrl).href.replace(/^http/, 'ws'), options)
   }
 
   #lost(why: string): void {
     const via = this.#carrier?.via ?? 'wss'
     this.#carrier = null
+    this.#openedAt = null
     for (const state of this.#links) {
       state.open = false
       state.leavesAt = null

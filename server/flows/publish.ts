@@ -185,7 +185,10 @@ function questionOf(principal: Principal, tenantId: string, request: PublishRequ
 /** The terms that a contract takes from a decision unchanged. */
 function termsOf(granted: GrantedDecision) {
   const { mode, transport, buffer, pacing, abr, overlay, latency, reasons, expires_at } = granted
-  const detours = granted.detours.map((detour) => ({ ...detour, url: DETOUR_PATH }))
+  const detours = granted.detours.map((detour) => ({
+    ...detour,
+    url: detour.via === 'wss' ? DETOUR_PATH : null,
+  }))
   const terms = { mode, transport, buffer, pacing, abr, overlay, latency, detours, reasons, expires_at }
   return { class: granted.class, ...terms }
 }

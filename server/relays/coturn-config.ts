@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import type { Config } from '../config/config.ts'
+import { isLoopback } from '../tls/loopback.ts'
 import { type IpRange, ipRange, overlaps, without, writeRange } from './ip-ranges.ts'
 import { mediaPeers } from './media-peers.ts'
 import { turnHostOf, turnIpOf } from './turn-place.ts'
@@ -76,6 +77,9 @@ export function coturnConfig(config: Config, { secret }: CoturnSecrets): string 
 }
 
 function peersOf(config: Config, rtc: string): IpRange[] {
-  const allowed = [...mediaPeers(config, [rtc]), ...config.turnAllowPeers].map(ipRange)
+  const allowed = [
+    ...mediaPeers(config, [rtc, ...(isLoopback(config.ristAnnounced) ? [] : [config.ristAnnounced])]),
+    ...config.turnAllowPeers,
+  ].map(ipRange)
   return without(allowed, config.turnDenyPeers.map(ipRange))
 }

@@ -6,6 +6,7 @@ import type { RelayFacts } from '../../policy/relays.ts'
 import type { TurnListener, TurnProcess, TurnProcessOptions } from '../../turn/turn-process.ts'
 import type { Config } from '../config/config.ts'
 import type { MediaAddresses } from '../media-addresses/media-addresses.ts'
+import { isLoopback } from '../tls/loopback.ts'
 import type { Tls } from '../tls/open-tls.ts'
 import { LongEnds } from './long-ends.ts'
 import { mediaPeers } from './media-peers.ts'
@@ -114,7 +115,7 @@ export class EmbeddedRelay implements Relay, AsyncDisposable {
     const [{ TurnProcess }, announced, media] = await Promise.all([
       import('../../turn/turn-process.ts'),
       addressesOf(this.#host()),
-      addressesOf(addresses.announced.rtc),
+      mediaHosts(addresses.announced),
       this.#stop(),
     ])
     if (begun !== this.#begun) return
@@ -231,6 +232,12 @@ function startOf(
       kbps_per_tenant: ceiling(config.turnKbpsPerTenant),
     },
   }
+}
+
+/** Where browsers send media, and senders RIST from elsewhere, as they know it. */
+async function mediaHosts({ rtc, rist }: MediaAddresses['announced']): Promise<string[]> {
+  const hosts = new Set(isLoopback(rist) ? [rtc] : [rtc, rist])
+  return (await Promise.all([...hosts].map(addressesOf))).flat()
 }
 
 async function addressesOf(host: string): Promise<string[]> {

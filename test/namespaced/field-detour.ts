@@ -25,25 +25,33 @@ let chromium: Chromium
 let publisherToken: string
 let viewerToken: string
 
+/** A hub with its TURN relay, and one without: the way that a sender finds there. */
+const hubs = new Map<'turn' | 'wss', TestHub>()
+
 test.before(async () => {
   neighbour = await openNeighbour()
   const { here } = neighbour
-  hub = await startHub([], {
-    workers: 1,
-    bind: `${here}:0`,
-    args: ['--rtc-ip', here, '--rist-ip', here],
-  })
-  publisherToken = await hub.issueToken({ role: 'publisher' })
-  viewerToken = await hub.issueToken({ role: 'viewer' })
+  const shared = { workers: 1, bind: `${here}:0` }
+  const at = ['--rtc-ip', here, '--rist-ip', here]
+  hubs.set('wss', await startHub([], { ...shared, args: [...at, '--rist-ports', '9600-9699'] }))
+  const turn = ['--turn-mode', 'embedded', '--turn-relay-ports', '9000-9099']
+  hubs.set('turn', await startHub([], { ...shared, args: [...at, '--rist-ports', '9500-9599', ...turn] }))
   // The hub's own certificate authority is nobody's here.
   chromium = await Chromium.launch({ flags: ['--ignore-certificate-errors'] })
 })
+
+/** The tests that follow are about this hub. */
+async function take(way: 'turn' | 'wss'): Promise<void> {
+  hub = hubs.get(way)!
+  publisherToken = await hub.issueToken({ role: 'publisher' })
+  viewerToken = await hub.issueToken({ role: 'viewer' })
+}
 
 test.afterEach.always(() => firewall(null))
 
 test.after.always(async () => {
   await chromium?.[Symbol.asyncDispose]()
-  await hub?.[Symbol.asyncDispose]()
+  for (const each of hubs.values()) await each[Symbol.asyncDispose]()
   await neighbour?.[Symbol.asyncDispose]()
 })
 
@@ -61,6 +69,8 @@ async function firewall(allowed: string | null): Promise<void> {
 }
 
 const NO_UDP = 'meta l4proto tcp accept; meta l4proto icmp accept;'
+/** How the contract's reasons name a way. */
+const WORDS = { turn: 'a TURN relay', wss: 'a WebSocket of the hub' } as const
 const onlyHttps = () => `tcp dport ${new URL(hub.url).port} accept;`
 
 function send(streamId: string, streamClass: 'focus' | 'director' | 'record'): Promise<FieldSender> {
@@ -103,12 +113,14 @@ async function longestStill(page: Page): Promise<{ ms: number; pictures: number 
   return { ms: Math.round(Math.max(0, ...gaps)), pictures: shown.length }
 }
 
-for (const [name, rules] of [
-  ['no UDP', () => NO_UDP],
-  ['nothing but the port of HTTPS', onlyHttps],
+for (const [name, rules, via] of [
+  ['no UDP', () => NO_UDP, 'turn'],
+  ['nothing but the port of HTTPS', onlyHttps, 'turn'],
+  ['nothing but HTTPS to a hub without relay', onlyHttps, 'wss'],
 ] as const)
   test.serial(`a sender whose network lets through ${name} is watched`, async (t) => {
     t.timeout(120_000)
+    await take(via)
     const streamId = `cam-${name.length}`
     await firewall(rules())
     const startedAt = performance.now()
@@ -121,64 +133,75 @@ for (const [name, rules] of [
     await watchShown(watched.page)
     await untilShown(watched.page, 20)
 
-    t.deepEqual(sender.ways.at(-1)?.ways, ['wss', 'wss'])
+    t.deepEqual(sender.ways.at(-1)?.ways, [via, via])
     const flow = await until(async () => {
       const now = await flowOf(streamId)
-      return now.mode === 'overlay-relay' && now.reasons.join().includes('WebSocket') ? now : null
+      return now.mode === 'overlay-relay' && now.reasons.join().includes(WORDS[via]) ? now : null
     }, 'the contract says how it runs')
     t.deepEqual(
       flow.ways.map(({ via }) => via),
-      ['wss', 'wss'],
+      [via, via],
+    )
+    t.deepEqual(
+      flow.detours.map((detour) => detour.via),
+      via === 'turn' ? ['turn', 'wss'] : ['wss'],
     )
     t.regex(flow.reasons.join('\n'), /detour over TCP allowed: .* of 1000 ms/)
     const { body } = await hub.api('GET', `/v1/streams/${streamId}/statistics`)
-    t.like(body, { ways: [{ via: 'wss' }, { via: 'wss' }] })
-    t.true((await hub.metric('lanecast_links_detoured{via="wss"}')) >= 2)
-    t.true((await hub.metric('lanecast_detour_bytes_total{direction="received"}')) > 100_000)
-    t.true((await hub.metric('lanecast_detours_total{via="wss"}')) >= 2)
+    t.like(body, { ways: [{ via }, { via }] })
+    t.true((await hub.metric(`lanecast_links_detoured{via="${via}"}`)) >= 2)
+    t.true((await hub.metric(`lanecast_detours_total{via="${via}"}`)) >= 2)
+    const bytes = await hub.metric('lanecast_detour_bytes_total{direction="received"}')
+    t.is(bytes > 100_000, via === 'wss')
     t.is(await hub.metric('rejected_total{reason="malformed_message"}'), 0)
 
     await hub.api('DELETE', `/v1/flows/${flow.contract_id}`)
     await until(() => sender.contracts.some(({ type }) => type === 'contract-ended'), 'the sender is told')
     await until(
-      async () => (await hub.metric('lanecast_links_detoured{via="wss"}')) === 0,
+      async () => (await hub.metric(`lanecast_links_detoured{via="${via}"}`)) === 0,
       'the detour ended',
     )
   })
 
-test.serial('a sender that loses UDP goes on over the WebSocket, and back to UDP', async (t) => {
-  t.timeout(120_000)
-  await using sender = await send('mobile', 'record')
-  await using watched = await watch('mobile')
-  await untilState(watched.page, 'live')
-  t.deepEqual(sender.ways.at(-1)?.ways, ['udp', 'udp'])
-  await watchShown(watched.page)
-  await untilShown(watched.page, 20)
+for (const via of ['turn', 'wss'] as const)
+  test.serial(`a sender that loses UDP goes on by ${via}, and back to UDP`, async (t) => {
+    t.timeout(120_000)
+    await take(via)
+    await using sender = await send('mobile', 'record')
+    await using watched = await watch('mobile')
+    await untilState(watched.page, 'live')
+    t.deepEqual(sender.ways.at(-1)?.ways, ['udp', 'udp'])
+    await watchShown(watched.page)
+    await untilShown(watched.page, 20)
 
-  await firewall(NO_UDP)
-  await until(() => sender.ways.at(-1)?.ways.every((via) => via === 'wss'), 'the detour is taken')
-  await untilPicturesMove(watched.page)
-  const lost = await longestStill(watched.page)
-  t.log(`without UDP: the picture stood still for ${lost.ms} ms`)
-  t.true(lost.pictures > 10)
-  t.true(lost.ms < 4000)
+    await firewall(NO_UDP)
+    await until(() => sender.ways.at(-1)?.ways.every((way) => way === via), 'the detour is taken')
+    await untilPicturesMove(watched.page)
+    const lost = await longestStill(watched.page)
+    t.log(`without UDP: the picture stood still for ${lost.ms} ms`)
+    t.true(lost.pictures > 10)
+    t.true(lost.ms < 4000)
 
-  await firewall(null)
-  await until(() => sender.ways.at(-1)?.ways.every((via) => via === 'udp'), 'UDP is back', 60_000)
-  const flow = await until(async () => {
-    const now = await flowOf('mobile')
-    return now.mode === 'overlay-relay' && now.reasons.join().includes('WebSocket') ? null : now
-  }, 'the contract says so')
-  t.true(flow.ways.every(({ via }) => via === 'udp'))
-  await until(async () => (await hub.metric('lanecast_links_detoured{via="wss"}')) === 0, 'no detour is left')
-  await untilPicturesMove(watched.page)
-  const back = await longestStill(watched.page)
-  t.log(`back to UDP: the picture stood still for ${back.ms} ms`)
-  t.true(back.ms < 1000)
-})
+    await firewall(null)
+    await until(() => sender.ways.at(-1)?.ways.every((way) => way === 'udp'), 'UDP is back', 60_000)
+    const flow = await until(async () => {
+      const now = await flowOf('mobile')
+      return now.mode === 'overlay-relay' && now.reasons.join().includes(WORDS[via]) ? null : now
+    }, 'the contract says so')
+    t.true(flow.ways.every((way) => way.via === 'udp'))
+    await until(
+      async () => (await hub.metric(`lanecast_links_detoured{via="${via}"}`)) === 0,
+      'no detour is left',
+    )
+    await untilPicturesMove(watched.page)
+    const back = await longestStill(watched.page)
+    t.log(`back to UDP: the picture stood still for ${back.ms} ms`)
+    t.true(back.ms < 1000)
+  })
 
 test.serial('a stream of class focus has no detour, and its contract says the arithmetic', async (t) => {
   t.timeout(60_000)
+  await take('turn')
   await hub.putPolicy({ admission: { downgrade: false } })
   await using sender = await send('close-up', 'focus')
   await firewall(NO_UDP)

@@ -84,6 +84,25 @@ test('a granted RIST sender learns which detours its class allows, and why', (t)
   }
 })
 
+test('where the hub knows a TURN relay, the relay is tried before the WebSocket', (t) => {
+  const relay = {
+    ...{ nodeId: 'hub-1', tenantId: null, region: null, down: null, load: 0, rttMs: null, loss: 0 },
+  }
+  const vias = (name: (typeof STREAM_CLASSES)[number], down: string | null) => {
+    const decision = ask(overlay(), {
+      request: { action: 'publish', class: name, preferred_transports: ['rist'], node_id: 'sender-1' },
+      facts: { stream: null, relays: [{ ...relay, down }] },
+      // What forces browsers through a relay is no matter of RIST.
+      policy: { relay: { always: ['class:record'] } },
+    })
+    if (decision.outcome === 'refuse') throw new Error(decision.reasons.join('\n'))
+    return [...decision.detours.map(({ via }) => via), ...decision.relay.nodes]
+  }
+  t.deepEqual(vias('record', null), ['turn', 'wss', 'hub-1'])
+  t.deepEqual(vias('record', 'it is down'), ['wss'])
+  t.deepEqual(vias('focus', null), [])
+})
+
 test('viewers are told nothing about detours', (t) => {
   const decision = ask(overlay(), { request: { action: 'subscribe' } })
   if (decision.outcome === 'refuse') return t.fail(decision.reasons.join('\n'))

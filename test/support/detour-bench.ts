@@ -89,6 +89,8 @@ export async function openDoor({
 export interface UdpGate extends Disposable {
   readonly port: number
   open: boolean
+  /** Whether datagrams from this port get through although it is shut; nobody's by default. */
+  lets: (port: number) => boolean
 }
 
 export async function openUdpGate(target: number, open: boolean): Promise<UdpGate> {
@@ -99,18 +101,19 @@ export async function openUdpGate(target: number, open: boolean): Promise<UdpGat
   const gate = {
     port: front.address().port,
     open,
+    lets: (_port: number): boolean => false,
     [Symbol.dispose]: () => {
       front.close()
       for (const back of backs.values()) back.close()
     },
   }
   front.on('message', (datagram, { port }) => {
-    if (!gate.open) return
+    if (!gate.open && !gate.lets(port)) return
     const back = backs.get(port) ?? createSocket('udp4')
     if (!backs.has(port)) {
       backs.set(port, back)
       back.on('message', (answer) => {
-        if (gate.open) front.send(answer, port, '127.0.0.1')
+        if (gate.open || gate.lets(port)) front.send(answer, port, '127.0.0.1')
       })
     }
     back.send(datagram, target, '127.0.0.1')

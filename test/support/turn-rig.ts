@@ -1,8 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { Endpoint } from '../../common/net/endpoint.ts'
 import type { TurnLimits, TurnStart } from '../../common/wire/turn-ipc.ts'
 import { turnCredential, turnUsername } from '../../turn/credentials.ts'
-import { Endpoint } from '../../turn/endpoint.ts'
 import type { TurnUserOptions } from './turn-client.ts'
 
 export const SECRET = 'a secret of the test'

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { ENDPOINT_WORDS, Endpoint, isAt } from '../../turn/endpoint.ts'
+import { ENDPOINT_WORDS, Endpoint, isAt } from '../../common/net/endpoint.ts'
 
 for (const [ip, port, text] of [
   ['192.0.2.1', 3478, '192.0.2.1:3478'],

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { METHOD } from '../../turn/stun/stun-types.ts'
+import { METHOD } from '../../common/stun/stun-types.ts'
 import { TurnServer } from '../../turn/turn-server.ts'
 import { codeOf, TurnClient, udpTransport } from '../support/turn-client.ts'
 import { turnStart, turnUser } from '../support/turn-rig.ts'

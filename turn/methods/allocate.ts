@@ -1,10 +1,10 @@
+import type { StunMessage } from '../../common/stun/stun-message.ts'
+import { ATTRIBUTE, FAMILY, TRANSPORT_UDP } from '../../common/stun/stun-types.ts'
+import type { StunWriter } from '../../common/stun/stun-writer.ts'
 import { Allocation } from '../allocation.ts'
 import type { RelaySocket } from '../relay-ports.ts'
 import type { Desk, Reply, Request } from '../request.ts'
 import { RESERVATION_BYTES } from '../reservations.ts'
-import type { StunMessage } from '../stun/stun-message.ts'
-import { ATTRIBUTE, FAMILY, TRANSPORT_UDP } from '../stun/stun-types.ts'
-import type { StunWriter } from '../stun/stun-writer.ts'
 
 /**
  * What every allocation gets until it is refreshed, s: RFC 8656's default, and our most. A client that vanishes costs a

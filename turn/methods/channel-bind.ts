@@ -1,7 +1,7 @@
+import { readXorAddress } from '../../common/stun/stun-address.ts'
+import { ATTRIBUTE, isChannel } from '../../common/stun/stun-types.ts'
 import type { Allocation } from '../allocation.ts'
 import type { Desk, Reply, Request } from '../request.ts'
-import { readXorAddress } from '../stun/stun-address.ts'
-import { ATTRIBUTE, isChannel } from '../stun/stun-types.ts'
 
 /** ChannelBind, RFC 8656, section 12.2. */
 export function channelBind({ message }: Request, allocation: Allocation, desk: Desk, nowMs: number): Reply {

@@ -1,8 +1,8 @@
+import type { Endpoint } from '../../common/net/endpoint.ts'
+import { readXorAddress } from '../../common/stun/stun-address.ts'
+import { ATTRIBUTE } from '../../common/stun/stun-types.ts'
 import type { Allocation } from '../allocation.ts'
-import type { Endpoint } from '../endpoint.ts'
 import type { Desk, Reply, Request } from '../request.ts'
-import { readXorAddress } from '../stun/stun-address.ts'
-import { ATTRIBUTE } from '../stun/stun-types.ts'
 
 /** CreatePermission, RFC 8656, section 10.2: all of its peers or none. */
 export function createPermission(

@@ -1,6 +1,6 @@
+import { ATTRIBUTE, FAMILY } from '../../common/stun/stun-types.ts'
 import type { Allocation } from '../allocation.ts'
 import type { Desk, Reply, Request } from '../request.ts'
-import { ATTRIBUTE, FAMILY } from '../stun/stun-types.ts'
 import { LIFETIME_S } from './allocate.ts'
 
 /** Refresh, RFC 8656, section 8.2: the allocation goes on, or ends with a lifetime of 0. */

@@ -1,10 +1,10 @@
 import test from 'ava'
-import { Endpoint } from '../../../turn/endpoint.ts'
-import { longTermKey, proof, proves } from '../../../turn/stun/integrity.ts'
-import { readXorAddress } from '../../../turn/stun/stun-address.ts'
-import { StunMessage } from '../../../turn/stun/stun-message.ts'
-import { ATTRIBUTE, CLASS, METHOD } from '../../../turn/stun/stun-types.ts'
-import { StunWriter } from '../../../turn/stun/stun-writer.ts'
+import { Endpoint } from '../../../common/net/endpoint.ts'
+import { longTermKey, proof, proves } from '../../../common/stun/integrity.ts'
+import { readXorAddress } from '../../../common/stun/stun-address.ts'
+import { StunMessage } from '../../../common/stun/stun-message.ts'
+import { ATTRIBUTE, CLASS, METHOD } from '../../../common/stun/stun-types.ts'
+import { StunWriter } from '../../../common/stun/stun-writer.ts'
 
 const PASSWORD = Buffer.from('VOkJxbRl1RmTxUk/WvJxBt')
 const HEADER = '2112a442 b7e7a701 bc34d686 fa87dfae'

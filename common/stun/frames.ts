@@ -1,5 +1,11 @@
-import { MAX_PACKET } from './packets.ts'
-import { CHANNEL_HEADER_BYTES, HEADER_BYTES, isChannel, MAGIC_COOKIE, padded } from './stun/stun-types.ts'
+import {
+  CHANNEL_HEADER_BYTES,
+  HEADER_BYTES,
+  isChannel,
+  MAGIC_COOKIE,
+  MAX_PACKET,
+  padded,
+} from './stun-types.ts'
 
 /** Enough to know a frame's length: ChannelData may have no more than this. */
 const LENGTH_KNOWN = 4

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../endpoint.ts'
+import type { Endpoint } from '../net/endpoint.ts'
 import { INTEGRITY, type Integrity, proof } from './integrity.ts'
 import { writeXorAddress, xorAddressBytes } from './stun-address.ts'
 import { fingerprint } from './stun-message.ts'

@@ -1,6 +1,8 @@
 /** Numbers of STUN (RFC 8489) and TURN (RFC 8656). */
 
 export const HEADER_BYTES = 20
+/** Largest packet, bytes; larger ones are dropped. A network of jumbo frames has 9000. */
+export const MAX_PACKET = 16_384
 export const MAGIC_COOKIE = 0x2112_a442
 export const TRANSACTION_BYTES = 12
 

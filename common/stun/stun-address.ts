@@ -1,4 +1,4 @@
-import { Endpoint } from '../endpoint.ts'
+import { Endpoint } from '../net/endpoint.ts'
 import { FAMILY, HEADER_BYTES, MAGIC_COOKIE } from './stun-types.ts'
 
 /**
