@@ -4,6 +4,12 @@ import type { ViewerPath } from '../../common/wire/viewer-protocol.ts'
 import { type ContractRelays, NO_CONTRACT_RELAYS } from '../relays/contract-relays.ts'
 import type { ContractUsage } from '../relays/turn-usage.ts'
 
+/**
+ * Contracts of one viewer that relays may run by. A viewer has a new contract every few minutes, or as often as it asks:
+ * credentials of the first are long over when the last one begins.
+ */
+const MOST_LEASES = 16
+
 /** A viewer's contract, as far as relays are concerned. */
 interface Leased {
   readonly tenantId: string
@@ -39,12 +45,22 @@ export class ViewerRelays {
     if (!passed || !taking || passed === taking) return
     for (const lease of passed) taking.add(lease)
     passed.clear()
+    while (taking.size > MOST_LEASES) this.#end(taking, to)
   }
 
   /** A contract is over, and with it what it has not passed on. */
   end(contractId: string): void {
     for (const lease of this.#leases.get(contractId) ?? []) this.#relays.ended(lease)
     this.#leases.delete(contractId)
+  }
+
+  /** Ends the oldest contract before the present one, of those by which nothing runs where there are any. */
+  #end(leases: Set<string>, present: string): void {
+    // Each contract stands before those that were passed to it.
+    const former = [...leases].filter((lease) => lease !== present).toReversed()
+    const ended = former.find((lease) => this.#relays.usageOf([lease]) === null) ?? former[0]!
+    leases.delete(ended)
+    this.#relays.ended(ended)
   }
 
   /** What runs now through the hub's own relay; null for nothing. */

@@ -5,8 +5,11 @@ import { NO_CONTRACT_RELAYS } from '../../../server/relays/contract-relays.ts'
 import type { Stream } from '../../../sfu/stream.ts'
 import type { ContractListener } from '../../../signaling/viewer-admission.ts'
 
-/** Viewers' contracts that note which of them the relays were told to end. */
-function rig() {
+/**
+ * Viewers' contracts that note which of them the relays were told to end.
+ * @param running contracts by which something runs through a relay
+ */
+function rig(running: readonly string[] = []) {
   const ended: string[] = []
   const viewers = new ViewerFlows({ get: () => ({}) as Stream }, undefined, {
     ...NO_CONTRACT_RELAYS,
@@ -15,6 +18,10 @@ function rig() {
       ice_servers: [{ urls: [], username: `${contractId} ${lifetimeS}` }],
     }),
     ended: (contractId) => ended.push(contractId),
+    usageOf: (contractIds) =>
+      [...contractIds].some((id) => running.includes(id))
+        ? { allocations: 1, protocol: 'udp', bytes_to_client: 0, bytes_from_client: 0 }
+        : null,
   })
   const grant = (contractId: string, streamId = 'cam-1') => {
     const flow: ViewerGrant = {
@@ -91,3 +98,26 @@ test('a revoked contract of a connection leaves the transport to the others', (t
   t.deepEqual(ended.toSorted(), ['c-1', 'c-2'])
   viewers[Symbol.dispose]()
 })
+
+for (const running of [[], ['c-0'], ['c-0', 'c-7'], Array.from({ length: 40 }, (_, number) => `c-${number}`)])
+  test(`a viewer that renews as fast as it can holds a handful of contracts: ${running.length} run`, (t) => {
+    const { viewers, ended, grant } = rig(running)
+    let before = grant('c-0').admit()
+    for (let number = 1; number < 40; number += 1) {
+      const next = grant(`c-${number}`).admit()
+      before.passRelays(`c-${number}`)
+      before.leave()
+      before = next
+    }
+    t.is(ended.length, 40 - 16)
+    // What runs goes on, where anything else can end.
+    if (running.length < 16)
+      t.deepEqual(
+        ended.filter((id) => running.includes(id)),
+        [],
+      )
+    t.false(ended.slice(0, 10).includes('c-38'))
+    viewers.end('c-39', 'revoked')
+    t.is(new Set(ended).size, 40, 'nothing is left')
+    viewers[Symbol.dispose]()
+  })
