@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import type { WebSocketTransport } from 'protoo-server'
 import Message from 'protoo-server/lib/Message.js'
+import { RequestBudget } from './request-budget.ts'
 
 /** The fault of a WebSocket message, before anybody looks at what it asks for. */
 export type MessageFault = 'malformed_message' | 'oversized_message'
@@ -12,6 +13,10 @@ const FAULT_OF_CLOSE = new Map<number, MessageFault>([
   [1007, 'malformed_message'],
   [1009, 'oversized_message'],
 ])
+
+/** Pings and pongs of a connection. The hub asks every 10 s, and our clients never do. */
+const CONTROL_PER_SECOND = 1
+const CONTROL_BURST = 10
 
 /** protoo-server 4.0.8 has its WebSocket in this field, and hands it out nowhere. */
 interface Inside {
@@ -62,6 +67,17 @@ export function watchForFaults(
   connection.on('message', () => {
     onMalformed = null
   })
+  // A listener decides whether the library answers. Answers that the other end does not read would wait without end.
+  const control = new RequestBudget(CONTROL_PER_SECOND, CONTROL_BURST, performance.now())
+  const taken = (frame: 'ping' | 'pong') => {
+    const within = control.take(performance.now())
+    if (!within) tell('malformed_message', `more frames of the kind ${frame} than anybody needs`)
+    return within
+  }
+  connection.on('ping', (cancel: () => void) => {
+    if (!taken('ping')) cancel()
+  })
+  connection.on('pong', () => void taken('pong'))
   connection.on('close', (code: number, reason: string) => {
     const fault = FAULT_OF_CLOSE.get(code)
     // When the library itself ends the connection, it reports that while the socket still exists. The other side may

@@ -20,6 +20,7 @@ import { parseData } from './protoo-request.ts'
 import type { PublisherAdmission, PublisherPlace } from './publisher-admission.ts'
 import { Publishing, type PublishingClient } from './publishing.ts'
 import { RequestBudget } from './request-budget.ts'
+import { RestartBudget } from './restart-budget.ts'
 import { SessionPeer } from './session-peer.ts'
 import { ViewerCount } from './viewer-count.ts'
 
@@ -43,6 +44,7 @@ export class PublisherSession implements PublisherControl, PublishingClient {
   readonly #peer: SessionPeer<HubToPublisher>
   readonly #events: MediaEvents
   readonly #dataBudget = new RequestBudget(DATA_PER_SECOND, DATA_BURST, performance.now())
+  readonly #restarts = new RestartBudget()
   readonly #viewers = new ViewerCount((count) => this.#peer.notify('viewers', { count }))
   answersKeyframes = true
   /** Browsers and encoders leave out what nobody watches, when they are told. */
@@ -133,7 +135,9 @@ export class PublisherSession implements PublisherControl, PublishingClient {
     },
     'restart-ice': async (data) => {
       const { transport_id, reason } = parseData(publisherRequests['restart-ice'], data)
-      const answer = await this.#publisher(transport_id).end.restartIce()
+      const { end } = this.#publisher(transport_id)
+      this.#restarts.take()
+      const answer = await end.restartIce()
       const place = this.#joined()
       this.#events.iceRestarted(place.stream.spec, { of: 'publisher', reason })
       return { ...answer, ice_servers: place.ice().ice_servers }

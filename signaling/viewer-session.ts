@@ -17,6 +17,7 @@ import { ICE_CONSENT_S } from '../sfu/publisher.ts'
 import type { ViewerMover } from '../sfu/viewer-mover.ts'
 import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
+import { RestartBudget } from './restart-budget.ts'
 import { SessionMoves } from './session-moves.ts'
 import { connectionGone, SessionPeer } from './session-peer.ts'
 import type { ViewerAdmission } from './viewer-admission.ts'
@@ -57,6 +58,7 @@ export class ViewerSession implements WatchingClient {
   #watching: Watching
   readonly #mover: Pick<ViewerMover, 'add'> | undefined
   readonly #moves: SessionMoves
+  readonly #restarts = new RestartBudget()
   /** Set while the page can go on over another transport. */
   #movable: Disposable | null = null
   #idleTimer: NodeJS.Timeout
@@ -230,11 +232,12 @@ export class ViewerSession implements WatchingClient {
     },
   }
 
-  /** @throws CodedError `unknown_transport` (404) */
+  /** @throws CodedError `unknown_transport` (404), `too_many_requests` (429) */
   async #restartIce(transportId: string, reason: RestartReason): Promise<RestartIceAnswer> {
     const end = this.#watching.viewer?.end
     if (end?.id !== transportId)
       throw new CodedError('unknown_transport', 'that transport is gone: join again')
+    this.#restarts.take()
     // A move would need the path that is lost.
     this.disturbed()
     const answer = await end.restartIce()

@@ -6,7 +6,7 @@ declare module 'ws' {
 
   export class WebSocket extends EventEmitter {
     /** A client's, for tests. */
-    constructor(url: string)
+    constructor(url: string, protocol?: string)
     /** Bytes that wait to be sent, the kernel's not counted. */
     readonly bufferedAmount: number
     /** 1 while the connection is open, RFC 6455 section 4. */
