@@ -15,7 +15,9 @@ export function handOver(socket: Socket, first: Buffer, { port, token }: Handed)
   const { remoteAddress, remotePort } = socket
   if (remoteAddress === undefined || remotePort === undefined) return void socket.destroy()
   const turn = connect({ host: '127.0.0.1', port, noDelay: true })
-  turn.write(preambleOf(token, remoteAddress.replace(/%.*$/, ''), remotePort))
+  // HTTPS at :: sees clients of IPv4 in their mapped form.
+  const ip = remoteAddress.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+  turn.write(preambleOf(token, ip, remotePort))
   turn.write(first)
   socket.setNoDelay(true)
   socket.setTimeout(0)
