@@ -5,7 +5,7 @@ import type { TurnPeers } from '../common/wire/turn-ipc.ts'
  * Addresses that nobody is relayed to unless they are the hub's own: IANA's special-purpose registries (RFC 6890), and
  * every form of IPv6 that stands for an IPv4 address, which could be any of the former.
  */
-const SPECIAL = [
+export const SPECIAL_NETWORKS: readonly string[] = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
   ...['192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15'],
   ...['198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
@@ -29,7 +29,7 @@ export function isUnspecified(ip: string): boolean {
 export class PeerRules {
   readonly #deny: Networks
   readonly #own: Networks
-  readonly #special = new Networks(SPECIAL)
+  readonly #special = new Networks(SPECIAL_NETWORKS)
   readonly #allow: Networks
   readonly #ownPorts: TurnPeers['own_ports']
 

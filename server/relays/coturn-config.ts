@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { SPECIAL_NETWORKS } from '../../turn/peer-rules.ts'
 import type { Config } from '../config/config.ts'
 import { isLoopback } from '../tls/loopback.ts'
 import { type IpRange, ipRange, overlaps, without, writeRange } from './ip-ranges.ts'
@@ -56,7 +57,8 @@ export function coturnConfig(config: Config, { secret }: CoturnSecrets): string 
     'stale-nonce=600',
     '',
     "# Peers: the hub's media and what TURN_ALLOW_PEERS names, less TURN_DENY_PEERS. coturn lets allowed beat denied, so what is",
-    '# denied is cut out of what is allowed.',
+    '# denied is cut out of what is allowed, as are loopback, private networks and others of special use.',
+    "# coturn does not know ports: on the hub's machine it reaches each UDP service there. A machine of its own does not.",
     ...peers.map((peer) => `allowed-peer-ip=${writeRange(peer)}`),
     'denied-peer-ip=0.0.0.0-255.255.255.255',
     'denied-peer-ip=::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
@@ -77,9 +79,7 @@ export function coturnConfig(config: Config, { secret }: CoturnSecrets): string 
 }
 
 function peersOf(config: Config, rtc: string): IpRange[] {
-  const allowed = [
-    ...mediaPeers(config, [rtc, ...(isLoopback(config.ristAnnounced) ? [] : [config.ristAnnounced])]),
-    ...config.turnAllowPeers,
-  ].map(ipRange)
-  return without(allowed, config.turnDenyPeers.map(ipRange))
+  const media = mediaPeers(config, [rtc, ...(isLoopback(config.ristAnnounced) ? [] : [config.ristAnnounced])])
+  const allowed = without(config.turnAllowPeers.map(ipRange), SPECIAL_NETWORKS.map(ipRange))
+  return without([...media.map(ipRange), ...allowed], config.turnDenyPeers.map(ipRange))
 }

@@ -2,6 +2,7 @@ import test from 'ava'
 import { type Config, readConfig } from '../../../server/config/config.ts'
 import { coturnConfig } from '../../../server/relays/coturn-config.ts'
 import { ipRange, without, writeRange } from '../../../server/relays/ip-ranges.ts'
+import { PeerRules } from '../../../turn/peer-rules.ts'
 
 function configOf(...flags: string[]): Config {
   const read = readConfig(flags, {}, {})
@@ -65,11 +66,48 @@ test('what is denied is cut out of what is allowed', (t) => {
     linesOf(configOf('--rtc-ip', '10.0.0.9', ...flags))
       .filter((line) => line.startsWith('allowed-peer-ip='))
       .map((line) => line.slice('allowed-peer-ip='.length))
-  t.deepEqual(peers('--turn-allow-peers', '192.168.0.0/24'), ['10.0.0.9', '192.168.0.0-192.168.0.255'])
-  t.deepEqual(
-    peers('--turn-allow-peers', '192.168.0.0/24', '--turn-deny-peers', '192.168.0.128/25,10.0.0.0/8'),
-    ['192.168.0.0-192.168.0.127'],
-  )
+  t.deepEqual(peers('--turn-allow-peers', '9.9.9.0/24'), ['10.0.0.9', '9.9.9.0-9.9.9.255'])
+  t.deepEqual(peers('--turn-allow-peers', '9.9.9.0/24', '--turn-deny-peers', '9.9.9.128/25,10.0.0.0/8'), [
+    '9.9.9.0-9.9.9.127',
+  ])
+})
+
+test('no network that is allowed opens addresses of special use, as with the embedded server', (t) => {
+  const allow = ['0.0.0.0/0', '::/0', '192.168.0.0/16', '127.0.0.0/8']
+  const lines = linesOf(configOf('--rtc-ip', '10.0.0.9', '--turn-allow-peers', allow.join(',')))
+  const ranges = lines.filter((line) => line.startsWith('allowed-peer-ip=')).map((line) => line.slice(16))
+  const reached = (ip: string) => {
+    const [{ first, family }] = [ipRange(ip)]
+    return ranges.some((range) => {
+      const [low = '', high = low] = range.split('-')
+      return ipRange(low).family === family && ipRange(low).first <= first && first <= ipRange(high).last
+    })
+  }
+  const rules = new PeerRules({ own: ['10.0.0.9'], allow, deny: [] })
+  for (const ip of [
+    ...[
+      '10.0.0.9',
+      '10.0.0.8',
+      '127.0.0.1',
+      '169.254.169.254',
+      '192.168.1.1',
+      '100.64.0.1',
+      '224.0.0.1',
+      '9.9.9.9',
+    ],
+    ...[
+      '::1',
+      '::ffff:10.0.0.8',
+      '64:ff9b::a00:8',
+      '2002:a00:8::1',
+      'fe80::1',
+      'fd00::1',
+      'ff02::1',
+      '2620:fe::9',
+    ],
+  ])
+    t.is(reached(ip), rules.allows(ip), ip)
+  t.false(lines.includes('allow-loopback-peers'))
 })
 
 test('ranges of addresses: read, cut and written', (t) => {
