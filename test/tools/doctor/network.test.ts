@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -52,16 +52,19 @@ test('of the program that has a port no argument is told: it may be a password',
   const [tcp] = (await freeTcpPorts(1)) as [number]
   const folder = mkdtempSync(join(tmpdir(), 'lanecast-doctor-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
-  const file = join(folder, 'other-server.cjs')
   writeFileSync(
-    file,
+    join(folder, 'other.cjs'),
     `require('node:net').createServer().listen(${tcp}, '127.0.0.1', () => process.send('listens'))`,
   )
-  const other = fork(file, ['--url=postgres://u:hunter2@db/x', '--password', 'swordfish'])
+  const words = ['other.cjs', '--url=postgres://u:hunter2@db/x', '--password', 'swordfish']
+  const other = spawn(process.execPath, words, {
+    ...{ argv0: 'node', cwd: folder },
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  })
   t.teardown(() => other.kill())
   await once(other, 'message')
   const said = lines(await ask(ports, ['--bind', `127.0.0.1:${tcp}`]))
-  t.regex(said, new RegExp(`pid ${other.pid}, .*node.*other-server.cjs`))
+  t.regex(said, new RegExp(`pid ${other.pid}, node other\\.cjs, has the port`))
   t.notRegex(said, /hunter2|swordfish/)
 })
 
