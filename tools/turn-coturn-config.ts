@@ -1,4 +1,4 @@
-import { chmod, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { CodedError, messageOf } from '../common/errors.ts'
 import { readConfig } from '../server/config/config.ts'
 import { PRECEDENCE, programOptions } from '../server/config/help.ts'
@@ -63,9 +63,9 @@ async function main(): Promise<number> {
     }
     const master = secretFrom(turnSecretFileOf(config), true)
     const secret = typeof own['node'] === 'string' ? relaySecretOf(master, own['node']) : master
-    await writeFile(out, coturnConfig(config, { secret }), { mode: 0o600 })
-    // The mode counts only for a file that is made.
-    await chmod(out, 0o600)
+    // The mode counts only for a file that is made: nobody may read the secret through the one before, not even for a moment.
+    await rm(out, { force: true })
+    await writeFile(out, coturnConfig(config, { secret }), { mode: 0o600, flag: 'wx' })
     process.stdout.write(`${out}: run turnserver -c ${out}\n`)
     return 0
   } catch (error) {

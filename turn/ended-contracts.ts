@@ -1,5 +1,8 @@
 import { MAX_CREDENTIAL_S } from './credentials.ts'
 
+/** Most that a new process is told of: its first message has 1 MiB at most, and without it there is no relay at all. */
+export const MOST_TOLD = 25_000
+
 /** Contracts whose credentials are good for nothing any more, although they may not be expired. They are forgotten then. */
 export class EndedContracts {
   readonly #until = new Map<string, number>()
@@ -15,10 +18,10 @@ export class EndedContracts {
     return this.#until.has(contractId)
   }
 
-  /** Ids of all that are remembered. */
+  /** Ids of those that ended last: their credentials last longest. */
   list(nowMs: number): string[] {
     this.forget(nowMs)
-    return [...this.#until.keys()]
+    return [...this.#until.keys()].slice(-MOST_TOLD)
   }
 
   forget(nowMs: number): void {
