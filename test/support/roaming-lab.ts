@@ -7,6 +7,7 @@ import { type Neighbour, openNeighbour } from './namespaces.ts'
 import { countPeerConnections } from './peer-connections.ts'
 import { watchShown } from './shown-pictures.ts'
 import { TwoNetworks } from './two-networks.ts'
+import { until } from './until.ts'
 import { untilState, useToken } from './watch-page.ts'
 
 export interface RoamingLab extends AsyncDisposable {
@@ -90,7 +91,16 @@ export async function openRoamingLab(
       const open = async (place: string): Promise<Page> => {
         const { page } = await chromium.open('about:blank')
         await countPeerConnections(page)
-        await page.goto(new URL(place, hub.url).href)
+        const { href } = new URL(place, hub.url)
+        // Chromium hears late of the networks that its machine got, and ends what it loads then.
+        await until(
+          () =>
+            page.goto(href).then(
+              () => true,
+              () => false,
+            ),
+          `${place} is loaded`,
+        )
         return page
       }
       return {
