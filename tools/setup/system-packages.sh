@@ -20,7 +20,6 @@ find_missing() {
   has_file /usr/sbin/nft /sbin/nft || missing+=(nftables)
   has_command initdb || has_file '/usr/lib/postgresql/*/bin/initdb' || missing+=(postgresql)
   has_command ristsender || missing+=(rist-tools)
-  has_command turnserver || missing+=(coturn)
   has_command pebble || missing+=(pebble)
   has_command openssl || missing+=(openssl)
   has_command turnserver && has_command turnutils_uclient || missing+=(coturn)
