@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import test from 'ava'
 import { startHub, type TestHub } from '../support/hub.ts'
-import { freeTcpPorts, startPebble } from '../support/pebble.ts'
+import { startPebble } from '../support/pebble.ts'
+import { freeTcpPorts } from '../support/tcp-ports.ts'
 import { until } from '../support/until.ts'
 
 // The hub first shows a certificate of its own CA, which only nodes know.

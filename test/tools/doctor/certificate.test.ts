@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import test, { type ExecutionContext } from 'ava'
 import { certificate } from '../../../tools/doctor/checks/certificate.ts'
-import { freeTcpPorts } from '../../support/pebble.ts'
+import { freeTcpPorts } from '../../support/tcp-ports.ts'
 import { type CertificateWish, certificateFiles } from './certificate-files.ts'
 import { ask, folder, lines } from './doctor-rig.ts'
 

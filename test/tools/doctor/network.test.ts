@@ -12,7 +12,7 @@ import { ports } from '../../../tools/doctor/checks/ports.ts'
 import { reach } from '../../../tools/doctor/checks/reach.ts'
 import { stunServer } from '../../server/media-addresses/stun-server.ts'
 import { startHub } from '../../support/hub.ts'
-import { freeTcpPorts } from '../../support/pebble.ts'
+import { freeTcpPorts } from '../../support/tcp-ports.ts'
 import { freeUdpPorts, freeUdpRange } from '../../support/udp-ports.ts'
 import { ask, lines } from './doctor-rig.ts'
 

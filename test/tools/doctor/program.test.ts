@@ -7,7 +7,7 @@ import { readConfig } from '../../../server/config/config.ts'
 import { SEVERITIES } from '../../../tools/doctor/check.ts'
 import { CHECKS } from '../../../tools/doctor/checks.ts'
 import { examine, worst } from '../../../tools/doctor/examine.ts'
-import { freeTcpPorts } from '../../support/pebble.ts'
+import { freeTcpPorts } from '../../support/tcp-ports.ts'
 import { plainHub } from './doctor-rig.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../../tools/doctor/main.ts')
