@@ -37,7 +37,7 @@ test.before(async (t) => {
   t.timeout(60_000)
   const [beside = 0, other = 0] = await freeUdpPorts(2)
   ports = { beside, elsewhere: other }
-  const deny = ['--turn-allow-peers', '198.51.100.0/24', '--turn-deny-peers', '198.51.100.7']
+  const deny = ['--turn-allow-peers', '5.5.5.0/24', '--turn-deny-peers', '5.5.5.7']
   const flags = turnFlags(beside, await freeUdpRange(100), deny)
   coturn = await startCoturn(flags)
   elsewhere = await startCoturn(turnFlags(other, await freeUdpRange(100)))
@@ -107,19 +107,11 @@ test.serial('coturn takes the minted credentials, and relays to what it may', as
   await client.allocate()
   const answers = async (ip: string) => (await client.permit(Endpoint.of(ip, 4000)))?.class
   t.is(await answers('127.0.0.1'), CLASS.success)
-  t.is(await answers('198.51.100.8'), CLASS.success)
+  t.is(await answers('5.5.5.8'), CLASS.success)
   const outer = Object.values(networkInterfaces())
     .flatMap((each) => each ?? [])
     .find(({ family, internal }) => family === 'IPv4' && !internal)?.address
-  for (const ip of [
-    '198.51.100.7',
-    '10.0.0.1',
-    '192.168.1.1',
-    '169.254.169.254',
-    '224.0.0.1',
-    '8.8.8.8',
-    outer,
-  ])
+  for (const ip of ['5.5.5.7', '10.0.0.1', '192.168.1.1', '169.254.169.254', '224.0.0.1', '8.8.8.8', outer])
     if (ip !== undefined) t.is(await answers(ip), CLASS.error, ip)
 })
 
