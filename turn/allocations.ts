@@ -92,7 +92,8 @@ export class Allocations {
   }
 }
 
-function contractOf({ tenantId, contractId }: TurnUser): string {
+/** Whose quotas count: a contract has many user names, one for each credential. */
+export function contractOf({ tenantId, contractId }: TurnUser): string {
   return `${tenantId}/${contractId}`
 }
 

@@ -4,12 +4,12 @@ import type { RelaySocket } from './relay-ports.ts'
 /** How long a port is kept, ms: RFC 8656, section 7.2 wants 30 s at least. */
 const LIFE_MS = 30_000
 export const RESERVATION_BYTES = 8
-/** Most ports that are kept at a time, for one user name and for all. */
-const MOST_OF_USER = 2
+/** Most ports that are kept at a time, for one contract and for all. */
+const MOST_OF_CONTRACT = 2
 const MOST = 64
 
 interface Reservation {
-  readonly username: string
+  readonly contract: string
   readonly relay: RelaySocket
   readonly expiresMs: number
 }
@@ -18,24 +18,24 @@ interface Reservation {
 export class Reservations implements Disposable {
   readonly #kept = new Map<string, Reservation>()
 
-  hasRoom(username: string, nowMs: number): boolean {
+  hasRoom(contract: string, nowMs: number): boolean {
     this.expire(nowMs)
-    const own = Array.from(this.#kept.values()).filter((each) => each.username === username).length
-    return own < MOST_OF_USER && this.#kept.size < MOST
+    const own = Array.from(this.#kept.values()).filter((each) => each.contract === contract).length
+    return own < MOST_OF_CONTRACT && this.#kept.size < MOST
   }
 
   /** @returns the token by which the port is taken */
-  keep(relay: RelaySocket, username: string, nowMs: number): Buffer {
+  keep(relay: RelaySocket, contract: string, nowMs: number): Buffer {
     const token = randomBytes(RESERVATION_BYTES)
-    this.#kept.set(token.toString('hex'), { username, relay, expiresMs: nowMs + LIFE_MS })
+    this.#kept.set(token.toString('hex'), { contract, relay, expiresMs: nowMs + LIFE_MS })
     return token
   }
 
-  /** @returns null for a token that is not this user's, not known, or too old */
-  take(token: Buffer, username: string, nowMs: number): RelaySocket | null {
+  /** @returns null for a token that is not this contract's, not known, or too old */
+  take(token: Buffer, contract: string, nowMs: number): RelaySocket | null {
     this.expire(nowMs)
     const kept = this.#kept.get(token.toString('hex'))
-    if (kept?.username !== username) return null
+    if (kept?.contract !== contract) return null
     this.#kept.delete(token.toString('hex'))
     return kept.relay
   }

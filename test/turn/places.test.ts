@@ -1,10 +1,10 @@
 import test from 'ava'
 import { Endpoint } from '../../common/net/endpoint.ts'
-import { METHOD } from '../../common/stun/stun-types.ts'
+import { ATTRIBUTE, METHOD } from '../../common/stun/stun-types.ts'
 import { ConnectionPlaces } from '../../turn/connection-places.ts'
 import { IDLE_MS } from '../../turn/stream-client.ts'
 import { TurnServer } from '../../turn/turn-server.ts'
-import { codeOf, TurnClient } from '../support/turn-client.ts'
+import { codeOf, TurnClient, udpTransport } from '../support/turn-client.ts'
 import { LIMITS, turnStart, turnUser } from '../support/turn-rig.ts'
 import { until } from '../support/until.ts'
 
@@ -56,6 +56,22 @@ test('a contract has its quota whichever of its credentials ask', async (t) => {
   const other = stack.use(await TurnClient.udp(server.bound.udp[0]!, turnUser({ tenant: 'other' })))
   t.is(await codeOfAllocate(other), 0)
   t.is(server.report().quota_refused.user, 2)
+})
+
+test('a contract has its kept ports whichever of its credentials ask', async (t) => {
+  await using server = await TurnServer.open(turnStart())
+  await using stack = new AsyncDisposableStack()
+  const codes: number[] = []
+  for (const lifeS of [300, 299, 298, 297]) {
+    const client = stack.use(await TurnClient.udp(server.bound.udp[0]!, turnUser({ lifeS })))
+    await client.challenge()
+    const answer = await client.request(METHOD.allocate, (writer) => {
+      udpTransport(writer)
+      writer.add(ATTRIBUTE.evenPort, Buffer.of(0x80))
+    })
+    codes.push(codeOf(answer))
+  }
+  t.deepEqual(codes, [0, 0, 508, 508])
 })
 
 test('who says much and allocates nothing over TCP gets no lasting place', async (t) => {

@@ -2,6 +2,7 @@ import type { StunMessage } from '../../common/stun/stun-message.ts'
 import { ATTRIBUTE, FAMILY, TRANSPORT_UDP } from '../../common/stun/stun-types.ts'
 import type { StunWriter } from '../../common/stun/stun-writer.ts'
 import { Allocation } from '../allocation.ts'
+import { contractOf } from '../allocations.ts'
 import type { RelaySocket } from '../relay-ports.ts'
 import type { Desk, Reply, Request } from '../request.ts'
 import { RESERVATION_BYTES } from '../reservations.ts'
@@ -50,7 +51,7 @@ export function allocate(request: Request, desk: Desk, nowMs: number): Reply {
     tenant,
     relay: opened.relay,
     transaction,
-    reservation: opened.kept && desk.reservations.keep(opened.kept, proved.username, nowMs),
+    reservation: opened.kept && desk.reservations.keep(opened.kept, contractOf(proved.user), nowMs),
     ceilings: own,
     expiresMs: nowMs + LIFETIME_S * 1000,
   })
@@ -89,16 +90,17 @@ function wishOf(message: StunMessage): Wish | Extract<Reply, { error: number }> 
 /** @returns the relayed port, and the one above it where that is kept; null where there is none */
 function open(
   { family, port, reservation }: Wish,
-  { proved: { username } }: Request,
+  { proved: { user } }: Request,
   { ports, reservations }: Desk,
   nowMs: number,
 ): { readonly relay: RelaySocket; readonly kept: RelaySocket | null } | null {
+  const contract = contractOf(user)
   if (port === 'pair') {
-    const pair = reservations.hasRoom(username, nowMs) ? ports.openPair(family) : null
+    const pair = reservations.hasRoom(contract, nowMs) ? ports.openPair(family) : null
     return pair && { relay: pair[0], kept: pair[1] }
   }
   const relay = reservation
-    ? reservations.take(reservation, username, nowMs)
+    ? reservations.take(reservation, contract, nowMs)
     : port === 'even'
       ? ports.openEven(family)
       : ports.open(family)
