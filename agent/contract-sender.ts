@@ -39,6 +39,7 @@ interface Sending extends AsyncDisposable {
 export class ContractSender implements AsyncDisposable {
   readonly #options: ContractSenderOptions
   #sending: Sending | null = null
+  #newest: FlowContract | null = null
   /** Changes run one after the other. */
   #changes: Promise<void> = Promise.resolve()
 
@@ -73,6 +74,7 @@ export class ContractSender implements AsyncDisposable {
 
   async #apply(contract: FlowContract): Promise<void> {
     const plan = planOf(contract)
+    this.#newest = contract
     if (this.#sending === null || JSON.stringify(plan) !== JSON.stringify(this.#sending.plan)) {
       await this.#close()
       this.#sending = await this.#open(contract, plan)
@@ -95,6 +97,7 @@ export class ContractSender implements AsyncDisposable {
       throw new CodedError('contract_not_rist', `the contract's transport is ${transport}, or it has no SRP`)
     await using stack = new AsyncDisposableStack()
     let sender: BondedSender | null = null
+    const newest = () => this.#newest ?? contract
     const indices = endpoints.map((endpoint) => contract.endpoints.indexOf(endpoint))
     const detours = stack.use(
       await Detours.open({
@@ -102,7 +105,7 @@ export class ContractSender implements AsyncDisposable {
         endpoints: indices,
         listener: {
           used: (link, used) => {
-            const weight = used ? weightOf(contract, endpoints[link]!) : LEAST_SHARE
+            const weight = used ? weightOf(newest(), endpoints[link]!) : LEAST_SHARE
             if (mode === 'share') sender?.setWeight(endpoints.length + link, weight).catch(() => {})
           },
           ways: (ways) => this.#options.onWays?.(new Map(indices.map((at, link) => [at, ways[link]!]))),

@@ -314,6 +314,16 @@ test('a connection that is cut leaves nothing', async (t) => {
   t.deepEqual(door.recorded, [])
 })
 
+test('a sender that says nothing more is let go, however its connection looks', async (t) => {
+  t.timeout(30_000)
+  await using door = await openDoor({ ports: [9] })
+  using client = await openClient(door)
+  await until(() => client.answers.length === 1, 'the door opens')
+  const from = performance.now()
+  await until(() => door.door.connections === 0 && door.holder === null, 'nothing is left', 15_000)
+  t.true(performance.now() - from > 9000)
+})
+
 test('an upgrade that is given up half-way leaves nothing', async (t) => {
   await using door = await openDoor({ ports: [9] })
   const { port } = new URL(door.url)
