@@ -1,6 +1,8 @@
 import { isIP } from 'node:net'
+import { CodedError } from '../../common/errors.ts'
 import { SPECIAL_NETWORKS } from '../../turn/peer-rules.ts'
 import type { Config } from '../config/config.ts'
+import { SETTINGS } from '../config/settings.ts'
 import { isLoopback } from '../tls/loopback.ts'
 import { type IpRange, ipRange, overlaps, without, writeRange } from './ip-ranges.ts'
 import { mediaPeers } from './media-peers.ts'
@@ -18,8 +20,15 @@ export interface CoturnSecrets {
 /**
  * A configuration of coturn 4.5 or newer that does what the hub's own relay does: the hub's credentials, its ports, its
  * quotas, and peers that are the hub's media addresses and what the operator allows, less what the operator denies.
+ * @throws CodedError `bad_config` where the media address is found at run time only
  */
 export function coturnConfig(config: Config, { secret }: CoturnSecrets): string {
+  if (config.stunServer !== null && config.rtcAnnounced === '')
+    throw new CodedError('bad_config', 'the configuration is not enough for coturn', {
+      details: [
+        `${SETTINGS.rtcAnnounced.env}: needed beside ${SETTINGS.stunServer.env}: the hub finds its address when it runs, and coturn must be told now where it may send`,
+      ],
+    })
   const ip = turnIpOf(config)
   const rtc = config.rtcAnnounced || config.rtcIp
   const host = turnHostOf(config, rtc)

@@ -1,4 +1,5 @@
 import test from 'ava'
+import { CodedError } from '../../../common/errors.ts'
 import { type Config, readConfig } from '../../../server/config/config.ts'
 import { coturnConfig } from '../../../server/relays/coturn-config.ts'
 import { ipRange, without, writeRange } from '../../../server/relays/ip-ranges.ts'
@@ -130,4 +131,22 @@ test('ranges of addresses: read, cut and written', (t) => {
   t.deepEqual(cut(['10.0.0.0/30'], ['10.0.0.0/30']), [])
   t.deepEqual(cut(['10.0.0.0/30'], ['::/0']), ['10.0.0.0-10.0.0.3'])
   t.deepEqual(cut(['::/127'], ['::1']), ['0:0:0:0:0:0:0:0'])
+})
+
+test('an address that is found at run time is asked for: coturn must know where it may send', (t) => {
+  const found = [
+    '--rtc-ip',
+    '0.0.0.0',
+    '--rist-announced-address',
+    '203.0.113.7',
+    '--stun-server',
+    'stun.example:3478',
+  ]
+  const { details } = t.throws(() => linesOf(configOf(...found)), { instanceOf: CodedError })
+  t.regex(details[0] ?? '', /RTC_ANNOUNCED_ADDRESS/)
+  t.true(
+    linesOf(configOf(...found, '--rtc-announced-address', '203.0.113.7')).includes(
+      'allowed-peer-ip=203.0.113.7',
+    ),
+  )
 })
