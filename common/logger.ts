@@ -12,6 +12,8 @@ const SECRET_FIELDS = [
   'authorization',
   'keys',
   'private_key',
+  'credential',
+  'ticket',
 ] as const
 
 /**

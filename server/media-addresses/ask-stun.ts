@@ -1,13 +1,20 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
-import { isIP } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { SocketAddress } from '../config/setting.ts'
 import { type MappedAddress, stunAnswer, stunRequest } from './stun-answer.ts'
 
 /** RFC 8489 section 6.2.1: the first wait, which doubles with each retransmission, ms. */
 const FIRST_WAIT_MS = 500
+
+/** Addresses that no machine has: unspecified, multicast, broadcast (RFC 6890). Announced, they would lead nobody here. */
+const NOBODYS = new BlockList()
+NOBODYS.addSubnet('0.0.0.0', 8, 'ipv4')
+NOBODYS.addSubnet('224.0.0.0', 3, 'ipv4')
+NOBODYS.addAddress('::', 'ipv6')
+NOBODYS.addSubnet('ff00::', 8, 'ipv6')
 
 /**
  * Asks a STUN server how this machine is seen from outside (RFC 8489 section 6.2.1).
@@ -35,6 +42,8 @@ export async function askStun(
     await once(socket, 'connect', { signal: within })
     const said = await answer(socket, within)
     if (typeof said === 'string') throw new Error(said)
+    if (isIP(said.address) !== family || NOBODYS.check(said.address, `ipv${family}`))
+      throw new Error(`it says ${said.address}, which is no IPv${family} address of a machine`)
     return said
   } catch (error) {
     signal.throwIfAborted()

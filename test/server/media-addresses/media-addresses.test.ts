@@ -149,6 +149,13 @@ test('refusals and answers without an address are said', async (t) => {
   })
 })
 
+for (const seen of ['0.0.0.0', '0.1.2.3', '224.0.0.1', '255.255.255.255'])
+  test(`no machine has the address ${seen}, whatever a STUN server says`, async (t) => {
+    await using server = await stunServer(seen)
+    const asked = askStun(server, '127.0.0.1', 2000, new AbortController().signal)
+    await t.throwsAsync(asked, { code: 'stun_unanswered', message: /no IPv4 address of a machine/ })
+  })
+
 test('addresses are read in the forms of RFC 5769 and RFC 3489', (t) => {
   // RFC 5769 sections 2.2 and 2.3: the mapped addresses of the sample responses.
   const id = Buffer.from('b7e7a701bc34d686fa87dfae', 'hex')
