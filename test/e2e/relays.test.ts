@@ -53,12 +53,19 @@ const viewersOf = async (streamId: string) => {
 }
 
 /** Waits for a viewer that says how its media comes; its contract. */
-async function untilPath(streamId: string, relayed: boolean): Promise<string> {
+async function contractsOf(streamId: string): Promise<string[]> {
+  return (await viewersOf(streamId)).map(({ contract_id }) => contract_id)
+}
+
+/** @param others contracts from before: a page that was closed is a viewer for some seconds more */
+async function untilPath(streamId: string, relayed: boolean, others: readonly string[]): Promise<string> {
   let found: string | undefined
   await until(
     async () => {
       const viewers = await viewersOf(streamId)
-      found = viewers.find(({ path }) => path?.relayed === relayed)?.contract_id
+      found = viewers.find(
+        ({ path, contract_id }) => path?.relayed === relayed && !others.includes(contract_id),
+      )?.contract_id
       return found !== undefined
     },
     `a viewer comes ${relayed ? 'through a relay' : 'directly'}`,
@@ -107,6 +114,7 @@ for (const [way, protocol] of [
     `a page watches through the relay alone, over ${way.toUpperCase()}, and is seen to`,
     async (t) => {
       const before = await hub.metric('turn_bytes_total{direction="to_clients"}')
+      const others = await contractsOf('cam-1')
       await using watched = await openOver(way, '/watch/cam-1?relay=always')
       const { page } = watched
       await untilState(page, 'live')
@@ -114,7 +122,7 @@ for (const [way, protocol] of [
       await page.keyboard.press('i')
       t.is(await textOf(page, 'transport'), `TURN over ${protocol.toUpperCase()}`)
       t.regex(await textOf(page, 'relay'), /^127\.0\.0\.1:\d+$/)
-      const contractId = await untilPath('cam-1', true)
+      const contractId = await untilPath('cam-1', true, others)
       await until(async () => {
         const { body } = await hub.api('GET', `/v1/viewers/${contractId}/statistics`)
         const { path, relay, media } = viewerStatisticsSchema.parse(body)
@@ -138,20 +146,22 @@ for (const [way, protocol] of [
   )
 
 test.serial('a direct viewer stays direct, and has the relay at hand', async (t) => {
+  const others = await contractsOf('cam-1')
   await using watched = await chromium.open(`${hub.url}/watch/cam-1`)
   await untilState(watched.page, 'live')
   await untilPicturesMove(watched.page)
-  const contractId = await untilPath('cam-1', false)
+  const contractId = await untilPath('cam-1', false, others)
   const { body } = await hub.api('GET', `/v1/viewers/${contractId}/statistics`)
   t.like(viewerStatisticsSchema.parse(body), { path: { relay: null, relayed_share: 0 } })
 })
 
 test.serial('a contract that ends takes its allocations with it', async (t) => {
+  const others = await contractsOf('cam-1')
   await using watched = await chromium.open(`${hub.url}/watch/cam-1?relay=always`)
   const { page } = watched
   await untilState(page, 'live')
   await untilPicturesMove(page)
-  const contractId = await untilPath('cam-1', true)
+  const contractId = await untilPath('cam-1', true, others)
   t.is((await hub.api('DELETE', `/v1/viewers/${contractId}`)).status, 204)
   await until(async () => (await hub.metric('turn_allocations')) === 0, 'the allocations are over')
   t.pass()
@@ -159,10 +169,11 @@ test.serial('a contract that ends takes its allocations with it', async (t) => {
 
 test.serial('a renewed contract takes over what the one before allocated', async (t) => {
   await hub.putPolicy({ limits: { contract_seconds: 10 } })
+  const others = await contractsOf('cam-1')
   await using watched = await openOver('udp', '/watch/cam-1?relay=always')
   const { page } = watched
   await untilState(page, 'live')
-  const contractId = await untilPath('cam-1', true)
+  const contractId = await untilPath('cam-1', true, others)
   const allocated = await hub.metric('turn_allocated_total')
   await until(
     async () => (await viewersOf('cam-1')).some(({ contract_id }) => contract_id !== contractId),
