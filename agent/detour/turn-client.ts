@@ -9,6 +9,7 @@ import { longTermKey, proves } from '../../common/stun/integrity.ts'
 import { StunMessage } from '../../common/stun/stun-message.ts'
 import {
   ATTRIBUTE,
+  CHANNEL,
   CHANNEL_HEADER_BYTES,
   CLASS,
   isChannel,
@@ -28,8 +29,6 @@ const REQUEST_BYTES = 2048
 /** Codes of errors with which a server gives a new nonce, RFC 8489 section 9.2.4. */
 const UNAUTHORIZED = 401
 const STALE_NONCE = 438
-/** The first channel, RFC 8656 section 12. */
-const FIRST_CHANNEL = 0x4000
 /** Most requests that wait for their answer. */
 const MAX_WAITING = 64
 
@@ -117,7 +116,7 @@ export class TurnClient implements Disposable {
   async bind(channel: number, peer: Endpoint): Promise<void> {
     await this.#request(METHOD.channelBind, (writer) =>
       writer
-        .uint32(ATTRIBUTE.channelNumber, (FIRST_CHANNEL + channel) << 16)
+        .uint32(ATTRIBUTE.channelNumber, (CHANNEL.first + channel) << 16)
         .address(ATTRIBUTE.xorPeerAddress, peer),
     )
   }
@@ -130,7 +129,7 @@ export class TurnClient implements Disposable {
   /** ChannelData, RFC 8656 section 12.5: padded to 4 bytes over a stream. */
   send(channel: number, datagram: Uint8Array): number {
     const bytes = Buffer.alloc(CHANNEL_HEADER_BYTES + padded(datagram.length))
-    bytes.writeUInt16BE(FIRST_CHANNEL + channel, 0)
+    bytes.writeUInt16BE(CHANNEL.first + channel, 0)
     bytes.writeUInt16BE(datagram.length, 2)
     bytes.set(datagram, CHANNEL_HEADER_BYTES)
     if (this.#socket.writable) this.#socket.write(bytes)
@@ -157,7 +156,7 @@ export class TurnClient implements Disposable {
       const length = frame.readUInt16BE(2)
       if (CHANNEL_HEADER_BYTES + length <= frame.length)
         this.#heard(
-          first - FIRST_CHANNEL,
+          first - CHANNEL.first,
           frame.subarray(CHANNEL_HEADER_BYTES, CHANNEL_HEADER_BYTES + length),
         )
       return !this.#closed
@@ -178,7 +177,7 @@ export class TurnClient implements Disposable {
           throw lost('its answer has no good proof')
         return answer
       }
-      const [code, reason] = errorOf(answer)
+      const { code, reason } = answer.error ?? { code: 0, reason: 'no reason' }
       const nonce = answer.text(ATTRIBUTE.nonce)
       const mayRetry = (code === UNAUTHORIZED && this.#nonce === '') || code === STALE_NONCE
       if (!mayRetry || nonce === null) throw lost(`it refuses: ${code} ${reason}`)
@@ -216,13 +215,6 @@ export class TurnClient implements Disposable {
   get #key(): Buffer {
     return longTermKey('md5', this.#server.username, this.#realm, this.#server.password)
   }
-}
-
-/** ERROR-CODE, RFC 8489 section 14.8. */
-function errorOf(message: StunMessage): readonly [code: number, reason: string] {
-  const value = message.value(ATTRIBUTE.errorCode)
-  if (!value || value.length < 4) return [0, 'no reason']
-  return [(value[2]! & 7) * 100 + value[3]!, value.subarray(4, 128).toString('utf8')]
 }
 
 function lost(why: string): CodedError {

@@ -16,6 +16,8 @@ export const FINGERPRINT_XOR = 0x5354_554e
 const ATTRIBUTE_HEADER = 4
 /** More attributes than any message has. */
 const MAX_ATTRIBUTES = 64
+/** Longest reason of an error that is read, bytes: enough for a sentence. */
+const MAX_REASON = 124
 
 /** One attribute: where its value is in the bytes that hold the message. */
 export interface Attribute {
@@ -117,6 +119,16 @@ export class StunMessage {
     if (!value) return null
     const text = value.toString('utf8')
     return Buffer.byteLength(text) === value.length ? text : null
+  }
+
+  /** ERROR-CODE, RFC 8489, section 14.8; null where it is missing or too short. */
+  get error(): { readonly code: number; readonly reason: string } | null {
+    const value = this.value(ATTRIBUTE.errorCode)
+    if (!value || value.length < 4) return null
+    return {
+      code: (value[2]! & 7) * 100 + value[3]!,
+      reason: value.subarray(4, 4 + MAX_REASON).toString('utf8'),
+    }
   }
 
   /** @returns undefined where the attribute is missing, null where it has not 4 bytes */

@@ -3,8 +3,9 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { BlockList, isIP } from 'node:net'
 import { CodedError, messageOf } from '../../common/errors.ts'
+import { bindingRequest } from '../../common/stun/binding.ts'
 import type { SocketAddress } from '../config/setting.ts'
-import { type MappedAddress, stunAnswer, stunRequest } from './stun-answer.ts'
+import { type MappedAddress, stunAnswer } from './stun-answer.ts'
 
 /** RFC 8489 section 6.2.1: the first wait, which doubles with each retransmission, ms. */
 const FIRST_WAIT_MS = 500
@@ -56,7 +57,7 @@ export async function askStun(
 
 /** Sends the request again until somebody answers it. The socket takes datagrams of the server alone. */
 function answer(socket: Socket, signal: AbortSignal): Promise<MappedAddress | string> {
-  const request = stunRequest()
+  const request = bindingRequest()
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined
     const send = (waitMs: number) => {

@@ -1,7 +1,7 @@
+import { readTurnUrl } from '../../common/net/turn-url.ts'
 import type { Topology } from '../topology/graph.ts'
 import { ProbedRelay } from './probed-relay.ts'
 import type { Relay } from './relay-book.ts'
-import { readTurnUrl } from './turn-url.ts'
 
 /** Many nodes may change at once: they are looked at together after this, ms. */
 const TOGETHER_MS = 200

@@ -1,11 +1,11 @@
 import { SYSTEM_CLOCK } from '../../common/clock.ts'
 import { messageOf } from '../../common/errors.ts'
+import { readTurnUrl, type TurnUrl } from '../../common/net/turn-url.ts'
 import { nodeEntrySchema } from '../../common/wire/topology.ts'
 import type { RelayFacts } from '../../policy/relays.ts'
 import type { Topology } from '../topology/graph.ts'
 import type { Relay } from './relay-book.ts'
 import { probeStun } from './stun-probe.ts'
-import { readTurnUrl, type TurnUrl } from './turn-url.ts'
 
 /** How often a relay is asked for a sign of life, and how long it may take to answer, ms. */
 const PROBE_EVERY_MS = 2500

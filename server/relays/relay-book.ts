@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
+import { readTurnUrl, type TurnUrl } from '../../common/net/turn-url.ts'
 import type { IceAccess } from '../../common/wire/flow-contract.ts'
 import type { RelayFacts } from '../../policy/relays.ts'
 import { MAX_CREDENTIAL_S, turnCredential, turnUsername } from '../../turn/credentials.ts'
 import type { ContractRelays, RelayLease } from './contract-relays.ts'
-import { readTurnUrl, type TurnUrl } from './turn-url.ts'
 import type { ContractUsage, TurnUsage } from './turn-usage.ts'
 
 /** One TURN server, as contracts name it. */

@@ -1,8 +1,9 @@
 import { createSocket } from 'node:dgram'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { answersProbe, bindingProbe, STUN_HEADER_BYTES } from './stun-binding.ts'
-import type { TurnUrl } from './turn-url.ts'
+import type { TurnUrl } from '../../common/net/turn-url.ts'
+import { answersBinding, bindingRequest } from '../../common/stun/binding.ts'
+import { HEADER_BYTES } from '../../common/stun/stun-types.ts'
 
 /**
  * Asks a STUN or TURN server for a Binding (RFC 8489), once: a lost datagram counts as lost.
@@ -14,7 +15,7 @@ export function probeStun(server: TurnUrl, signal: AbortSignal): Promise<number>
 }
 
 function probeUdp({ host, port }: TurnUrl, signal: AbortSignal): Promise<number> {
-  const request = bindingProbe()
+  const request = bindingRequest()
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   // Node looks the name up before the socket has a family: two sockets would be needed for a name with both.
   const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4' })
@@ -25,7 +26,7 @@ function probeUdp({ host, port }: TurnUrl, signal: AbortSignal): Promise<number>
   socket.once('connect', () => {
     const sentAt = performance.now()
     socket.on('message', (answer) => {
-      if (answersProbe(request, answer)) resolve(performance.now() - sentAt)
+      if (answersBinding(request, answer, 'success')) resolve(performance.now() - sentAt)
     })
     socket.send(request)
   })
@@ -37,7 +38,7 @@ function probeUdp({ host, port }: TurnUrl, signal: AbortSignal): Promise<number>
 }
 
 function probeStream({ host, port, protocol }: TurnUrl, signal: AbortSignal): Promise<number> {
-  const request = bindingProbe()
+  const request = bindingRequest()
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   // Nothing secret is said, and whoever answers is trusted with nothing: clients check the certificate for themselves.
   const socket =
@@ -50,9 +51,9 @@ function probeStream({ host, port, protocol }: TurnUrl, signal: AbortSignal): Pr
     const sentAt = performance.now()
     let answer: Buffer = Buffer.alloc(0)
     socket.on('data', (more: Buffer) => {
-      answer = Buffer.concat([answer, more.subarray(0, STUN_HEADER_BYTES)])
-      if (answersProbe(request, answer)) resolve(performance.now() - sentAt)
-      else if (answer.length >= STUN_HEADER_BYTES) reject(new Error('what answers is no STUN server'))
+      answer = Buffer.concat([answer, more.subarray(0, HEADER_BYTES)])
+      if (answersBinding(request, answer, 'success')) resolve(performance.now() - sentAt)
+      else if (answer.length >= HEADER_BYTES) reject(new Error('what answers is no STUN server'))
     })
     socket.write(request)
   })

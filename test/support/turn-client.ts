@@ -286,8 +286,7 @@ export function channelData(channel: number, data: Uint8Array): Buffer {
 /** Code of an error, 0 for success, -1 without an answer. */
 export function codeOf(answer: StunMessage | null): number {
   if (!answer) return -1
-  const value = answer.value(ATTRIBUTE.errorCode)
-  return value ? value[2]! * 100 + value[3]! : answer.class === CLASS.success ? 0 : -1
+  return answer.error?.code ?? (answer.class === CLASS.success ? 0 : -1)
 }
 
 export function addressOf(message: StunMessage, type: number): Endpoint | null {

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import test from 'ava'
 import { createLogger } from '../../../common/logger.ts'
+import { bindingRequest } from '../../../common/stun/binding.ts'
 import { askStun } from '../../../server/media-addresses/ask-stun.ts'
 import { ADDRESS_RULES, MediaAddresses } from '../../../server/media-addresses/media-addresses.ts'
-import { stunAnswer, stunRequest } from '../../../server/media-addresses/stun-answer.ts'
+import { stunAnswer } from '../../../server/media-addresses/stun-answer.ts'
 import { until } from '../../support/until.ts'
 import { attribute, message, stunServer, xorMapped } from './stun-server.ts'
 
@@ -159,7 +160,7 @@ for (const seen of ['0.0.0.0', '0.1.2.3', '224.0.0.1', '255.255.255.255'])
 test('addresses are read in the forms of RFC 5769 and RFC 3489', (t) => {
   // RFC 5769 sections 2.2 and 2.3: the mapped addresses of the sample responses.
   const id = Buffer.from('b7e7a701bc34d686fa87dfae', 'hex')
-  const request = stunRequest(id)
+  const request = bindingRequest(id)
   const v4 = attribute(0x0020, Buffer.from('0001a147e112a643', 'hex'))
   t.deepEqual(stunAnswer(message(0x0101, request, v4), request), { address: '192.0.2.1', port: 32853 })
   const v6 = attribute(0x0020, Buffer.from('0002a1470113a9faa5d3f179bc25f4b5bed2b9d9', 'hex'))

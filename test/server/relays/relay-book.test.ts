@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import test from 'ava'
+import { readTurnUrl } from '../../../common/net/turn-url.ts'
 import { type Relay, RelayBook } from '../../../server/relays/relay-book.ts'
-import { readTurnUrl } from '../../../server/relays/turn-url.ts'
 import { turnUrls } from '../../../server/relays/turn-urls.ts'
 
 const relay = (nodeId: string, more: Partial<Relay> = {}, down: string | null = null): Relay => ({

@@ -11,8 +11,16 @@ const TURNS_PORT = 5349
 
 /** @throws TypeError for what is no TURN URL */
 export function readTurnUrl(url: string): TurnUrl {
-  const match = /^(turns?):(?:\[([^\]]+)\]|([^:?[\]]+))(?::(\d+))?(?:\?transport=(udp|tcp))?$/.exec(url)
-  if (!match) throw new TypeError(`"${url}" is no TURN URL`)
+  const read = turnUrl(url)
+  if (!read) throw new TypeError(`"${url}" is no TURN URL`)
+  return read
+}
+
+/** @returns null for what is no TURN URL */
+export function turnUrl(url: string): TurnUrl | null {
+  const match =
+    /^(turns?):(?:\[([0-9a-fA-F:.]+)\]|([^\s:?[\]]+))(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?$/.exec(url)
+  if (!match) return null
   const [, scheme, address, name, port, transport = 'udp'] = match
   const secure = scheme === 'turns'
   return {
