@@ -1,4 +1,5 @@
 import { BlockList, isIPv4 } from 'node:net'
+import { SPECIAL_IPV4, SPECIAL_UNICAST_IPV6 } from '../common/net/special-networks.ts'
 import type { TurnPeers } from '../common/wire/turn-ipc.ts'
 
 /**
@@ -6,13 +7,13 @@ import type { TurnPeers } from '../common/wire/turn-ipc.ts'
  * every form of IPv6 that stands for an IPv4 address, which could be any of the former.
  */
 export const SPECIAL_NETWORKS: readonly string[] = [
-  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
-  ...['192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15'],
-  ...['198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
+  ...SPECIAL_IPV4,
+  // The relays of 6to4.
+  '192.88.99.0/24',
   // Unspecified, loopback, IPv4-compatible and IPv4-mapped.
   ...['::/96', '::ffff:0:0/96', '::ffff:0:0:0/96'],
-  // NAT64, of the well-known and the local prefix; discard-only; Teredo and others of 2001::/23; documentation; 6to4.
-  ...['64:ff9b::/96', '64:ff9b:1::/48', '100::/64', '2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'],
+  // NAT64, of the well-known and the local prefix; discard-only.
+  ...['64:ff9b::/96', '64:ff9b:1::/48', '100::/64', ...SPECIAL_UNICAST_IPV6],
   // Segment routing; unique local; link-local; site-local; multicast.
   ...['5f00::/16', 'fc00::/7', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
 ]

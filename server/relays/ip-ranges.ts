@@ -1,4 +1,5 @@
-import { isIP, isIPv6 } from 'node:net'
+import { isIP } from 'node:net'
+import { Endpoint } from '../../common/net/endpoint.ts'
 
 /** Addresses of one family, from `first` to `last`. */
 export interface IpRange {
@@ -42,14 +43,7 @@ export function writeRange({ family, first, last }: IpRange): string {
 }
 
 function numberOf(address: string): bigint {
-  if (!isIPv6(address)) return address.split('.').reduce((value, part) => (value << 8n) + BigInt(part), 0n)
-  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address)
-  if (dotted) return numberOf(`${dotted[1]}0:0`) + numberOf(dotted[2]!)
-  const [head = '', tail] = address.split('::')
-  const parts = (text: string) => (text === '' ? [] : text.split(':'))
-  const [before, after] = [parts(head), parts(tail ?? '')]
-  const gap: string[] = tail === undefined ? [] : Array(8 - before.length - after.length).fill('0')
-  return [...before, ...gap, ...after].reduce((value, part) => (value << 16n) + BigInt(`0x${part}`), 0n)
+  return Endpoint.of(address, 0).address.reduce((value, byte) => (value << 8n) + BigInt(byte), 0n)
 }
 
 function write(family: 4 | 6, value: bigint): string {

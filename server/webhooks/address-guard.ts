@@ -1,24 +1,18 @@
 import { type LookupAddress, lookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { CodedError } from '../../common/errors.ts'
+import { SPECIAL_IPV4, SPECIAL_UNICAST_IPV6 } from '../../common/net/special-networks.ts'
 import { isLoopback } from '../tls/loopback.ts'
 
-/** Addresses outside the public internet: IANA's special-purpose registries (RFC 6890 and its successors). */
-const PRIVATE_IPV4 = [
-  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
-  ...['192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24'],
-  ...['203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
-]
-/** Of IPv6 only 2000::/3 is public. In it these are not, or carry IPv4 addresses that nobody checks. */
+/** Of IPv6 only 2000::/3 is public, less what is special in it, or carries IPv4 addresses that nobody checks. */
 const PUBLIC_IPV6 = '2000::/3'
-const PRIVATE_IPV6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20']
 
 /**
  * Where webhooks may not go: a tenant's URL must not make the hub speak to machines behind its firewall, or to itself.
  * The address of the connection decides, not an earlier answer for the name.
  */
 export class AddressGuard {
-  readonly #forbidden = listOf([...PRIVATE_IPV4, ...PRIVATE_IPV6])
+  readonly #forbidden = listOf([...SPECIAL_IPV4, ...SPECIAL_UNICAST_IPV6])
   readonly #public = listOf([PUBLIC_IPV6])
   readonly #allowed: BlockList
   readonly #resolve: typeof lookup
