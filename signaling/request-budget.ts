@@ -1,25 +1,15 @@
-/**
- * A token bucket: `perSecond` requests on average, `burst` at once. Callers give the time, in ms of any steady clock.
- */
+import { TokenBucket } from '../common/token-bucket.ts'
+
+/** `perSecond` requests on average, `burst` at once. Callers give the time, in ms of any steady clock. */
 export class RequestBudget {
-  readonly #perMs: number
-  readonly #burst: number
-  #tokens: number
-  #at: number
+  readonly #bucket: TokenBucket
 
   constructor(perSecond: number, burst: number, nowMs: number) {
-    this.#perMs = perSecond / 1000
-    this.#burst = burst
-    this.#tokens = burst
-    this.#at = nowMs
+    this.#bucket = new TokenBucket(perSecond / 1000, burst, nowMs)
   }
 
-  /** Takes one token; false when none is left. */
+  /** Takes one request; false when none is left. */
   take(nowMs: number): boolean {
-    this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#at) * this.#perMs)
-    this.#at = nowMs
-    if (this.#tokens < 1) return false
-    this.#tokens -= 1
-    return true
+    return this.#bucket.take(1, nowMs)
   }
 }
