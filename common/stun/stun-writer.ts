@@ -86,6 +86,6 @@ export class StunWriter {
 }
 
 /** ERROR-CODE, RFC 8489, section 14.8: hundreds and the rest in a byte each. */
-export function errorValue(code: StunError, reason: string): Buffer {
+function errorValue(code: StunError, reason: string): Buffer {
   return Buffer.concat([Buffer.of(0, 0, Math.floor(code / 100), code % 100), Buffer.from(reason)])
 }

@@ -28,7 +28,6 @@ export const detourHelloSchema = z.strictObject({
   /** The ticket of the contract's `join`. */
   ticket: z.string().min(16).max(128),
 })
-export type DetourHello = z.infer<typeof detourHelloSchema>
 
 /** The hub's answer, a text. After `refused` the hub closes the connection. */
 export const detourAnswerSchema = z.discriminatedUnion('type', [

@@ -108,7 +108,6 @@ export const detourSchema = z.object({
   /** A packet that waits for longer than this at the sender is dropped, ms. */
   queue_ms: z.number().int().min(0),
 })
-export type Detour = z.infer<typeof detourSchema>
 
 /** Secrets of a flow; null where the transport agrees on its own keys (DTLS). Never logged, never in a URL. */
 export const flowKeysSchema = z.object({
