@@ -49,6 +49,13 @@ test('a viewer sees what comes, in every state, and the page never needs a reloa
   t.is(await page.getByTestId('sound-on').count(), 0)
   await page.keyboard.press('m')
   await until(muted, 'silence')
+  // Keys within one frame count, each of them.
+  await page.evaluate(() => {
+    for (let press = 0; press < 3; press++) dispatchEvent(new KeyboardEvent('keydown', { key: 'm' }))
+  })
+  t.false(await muted())
+  await page.keyboard.press('m')
+  await until(muted, 'silence again')
 
   // The sender dies: its last picture stays, and the next sender's follows in the same page.
   await first.kill()

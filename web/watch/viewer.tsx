@@ -60,7 +60,8 @@ export function Viewer({ address }: { address: WatchAddress }) {
       if (event.target instanceof HTMLInputElement && event.target.type !== 'range') return
       if (event.key === 'i') setOpen((old) => !old)
       else if (event.key === 'Escape') setOpen(false)
-      else if (event.key === 'm' && hasAudio) onMuted(!muted)
+      // The element knows at once; what was drawn last may be a frame old.
+      else if (event.key === 'm' && hasAudio) onMuted(!video.current?.muted)
       else if (event.key === 'f') onFullscreen()
     }
     addEventListener('keydown', typed)
