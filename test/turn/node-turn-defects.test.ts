@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -12,6 +11,7 @@ import { Nonces } from '../../turn/nonces.ts'
 import { TurnProcess } from '../../turn/turn-process.ts'
 import { codeOf, SILENCE_MS, TurnClient, type TurnUserOptions, udpTransport } from '../support/turn-client.ts'
 import { Peer, turnStart, turnUser } from '../support/turn-rig.ts'
+import { freeUdpPorts } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 
 /**
@@ -22,13 +22,14 @@ import { until } from '../support/until.ts'
 interface Subject extends AsyncDisposable {
   readonly pid: number
   readonly port: number
+  readonly tcpPort: number
 }
 
 const require = createRequire(import.meta.url)
 const user = turnUser()
 
 async function shipped(): Promise<Subject> {
-  const port = await freePort()
+  const [port] = (await freeUdpPorts(1)) as [number]
   const config = {
     listeningIps: ['127.0.0.1'],
     relayIps: ['127.0.0.1'],
@@ -63,6 +64,7 @@ async function shipped(): Promise<Subject> {
   return {
     pid: child.pid!,
     port,
+    tcpPort: port,
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')
       await gone
@@ -73,17 +75,25 @@ async function shipped(): Promise<Subject> {
 async function ours(changed: Partial<TurnStart> = {}): Promise<Subject> {
   const watch = new ChildWatch()
   const { type, ended, ...start } = turnStart(changed)
-  const port = await freePort()
-  const listen = [{ ip: '127.0.0.1', port }]
+  const trouble: string[] = []
   const turn = new TurnProcess({
-    start: { ...start, listen: { udp: listen, tcp: listen, tls: [] } },
+    start,
     watch,
-    listener: { ready: () => {}, state: () => {}, refused: () => {}, trouble: () => {} },
+    listener: {
+      ready: () => {},
+      state: () => {},
+      refused: () => {},
+      trouble: (_, what) => trouble.push(what),
+    },
   })
-  await until(() => turn.ready, 'our process')
+  const { udp, tcp } = await until(() => {
+    if (trouble.length > 0) throw new Error(trouble.join(', '))
+    return turn.ready
+  }, 'our process')
   return {
     pid: turn.pid!,
-    port,
+    port: udp[0]!.port,
+    tcpPort: tcp[0]!.port,
     async [Symbol.asyncDispose]() {
       await turn[Symbol.asyncDispose]()
       watch[Symbol.dispose]()
@@ -172,9 +182,9 @@ const RIGHT: Readonly<Record<string, (subject: Subject) => Promise<boolean>>> = 
     })
     return answer !== null
   },
-  async 'TCP is served'({ port }) {
+  async 'TCP is served'({ tcpPort }) {
     try {
-      await using client = await TurnClient.tcp({ ip: '127.0.0.1', port }, user)
+      await using client = await TurnClient.tcp({ ip: '127.0.0.1', port: tcpPort }, user)
       return (await code(client.allocate())) === 0
     } catch {
       return false
@@ -218,7 +228,7 @@ test.serial(
 
 test.serial('nothing is kept for who only asks: not with node-turn 0.0.6, but here', async (t) => {
   const NodeTurn = require('node-turn')
-  const port = await freePort()
+  const [port] = (await freeUdpPorts(1)) as [number]
   const server = new NodeTurn({
     listeningIps: ['127.0.0.1'],
     listeningPort: port,
@@ -238,12 +248,3 @@ test.serial('nothing is kept for who only asks: not with node-turn 0.0.6, but he
   t.true(process.memoryUsage().heapUsed - before < 32e6)
   t.is(nonces.judge(first, '192.0.2.1', 600), 'good')
 })
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  await once(socket, 'close')
-  return port
-}
