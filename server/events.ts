@@ -1,6 +1,7 @@
 import { messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import type { StreamState } from '../common/wire/stream.ts'
+import { SLATE } from '../common/wire/switched-inputs.ts'
 import type { MediaEvents, StreamName } from '../sfu/media-events.ts'
 import type { Metrics } from './metrics.ts'
 import { RejectionLines } from './rejection-lines.ts'
@@ -28,6 +29,27 @@ export function mediaEvents(metrics: Metrics, root: Logger): MediaEvents {
     ingressFailed(stream, code, message) {
       metrics.errors.inc({ stage: 'ingress', kind: code })
       logger.error({ ...ids(stream), code }, message)
+    },
+    switchDied(stream, how) {
+      metrics.restarts.inc({ service: 'switch' })
+      logger.error({ ...ids(stream), how }, 'switch process died; starting another')
+    },
+    switched(stream, { from, to, cause, reason }) {
+      metrics.switches.inc({ cause })
+      logger[to === SLATE ? 'warn' : 'info'](
+        { ...ids(stream), from, to, cause },
+        `${to} is on air: ${reason}`,
+      )
+    },
+    inputState(stream, { id, state, reason }) {
+      logger.info({ ...ids(stream), input: id, state, reason }, `input ${id} is ${state}`)
+    },
+    mergeRefused(stream, inputs) {
+      metrics.errors.inc({ stage: 'switch', kind: 'merge_refused' })
+      logger.error(
+        { ...ids(stream), inputs },
+        'inputs claim the same capture times and have different pictures',
+      )
     },
     portsTaken(stream, why) {
       if (why === null) return logger.info(ids(stream), "the stream's ports are there again")

@@ -28,6 +28,7 @@ export class Metrics {
   readonly rejected: Counter<'reason'>
   readonly restarts: Counter<'service'>
   readonly viewerMoves: Counter<'outcome'>
+  readonly switches: Counter<'cause'>
   readonly iceRestarts: Counter<'by' | 'of'>
   readonly inputIssues: Counter<'kind'>
   readonly retransmits: Counter<'class'>
@@ -76,6 +77,12 @@ export class Metrics {
       name: 'viewer_moves_total',
       help: 'Moves of running viewers to a less loaded media worker, by outcome: moved, stayed or broken',
       labelNames: ['outcome'],
+      registers,
+    })
+    this.switches = new Counter({
+      name: 'switches_total',
+      help: 'Changes of what is on air in a switched stream, by cause',
+      labelNames: ['cause'],
       registers,
     })
     this.iceRestarts = new Counter({

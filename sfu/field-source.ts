@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from '../common/logger.ts'
 import { pause } from '../common/retry.ts'
 import type { IngressToHub, PictureState, Program, RistInput } from '../common/wire/ingress-ipc.ts'
+import type { LaneClockState } from '../common/wire/lane-ipc.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
 import { CLASS_PROFILES } from '../policy/classes.ts'
 import type { PictureSize } from '../policy/viewed-stream.ts'
@@ -84,6 +85,10 @@ export class FieldSource implements StreamSource {
 
   get pictures(): readonly PictureSize[] {
     return this.#program?.video ?? []
+  }
+
+  get clock(): LaneClockState {
+    return this.#identity.clock
   }
 
   get keyframeEveryMs(): number | null {

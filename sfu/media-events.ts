@@ -3,6 +3,7 @@ import type { PublisherReport } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass, StreamState } from '../common/wire/stream.ts'
 import type { ViewerReport } from '../common/wire/viewer-protocol.ts'
 import type { RestartReason } from '../common/wire/web-rtc-shapes.ts'
+import type { InputStatus, Switched } from './switch/switched-source.ts'
 
 /** The name of a stream for people and metrics: stream ids are unique only within a tenant. */
 export interface StreamName {
@@ -35,6 +36,14 @@ export interface MediaEvents {
   workerBack(slot: number, tookMs: number): void
   ingressDied(stream: StreamName, how: string): void
   ingressFailed(stream: StreamName, code: string, message: string): void
+  /** A switched stream's process died. Its successor is on the way. */
+  switchDied(stream: StreamName, how: string): void
+  /** Another input of a switched stream is on air, or the slate. */
+  switched(stream: StreamName, event: Switched): void
+  /** An input of a switched stream came, went, or can't be shown. */
+  inputState(stream: StreamName, status: InputStatus): void
+  /** These inputs claim the same capture times and have different pictures. They are merged no more. */
+  mergeRefused(stream: StreamName, inputs: readonly string[]): void
   /** Another program has one of the stream's ports, in words; null where the ports are there again. */
   portsTaken(stream: StreamName, why: string | null): void
   flow(stream: StreamName, state: 'connected' | 'lost' | 'replaced'): void

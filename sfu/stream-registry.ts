@@ -3,10 +3,12 @@ import type { Logger } from '../common/logger.ts'
 import { isPortFree } from '../common/net/udp-socket.ts'
 import { ChildWatch } from '../common/supervision/child-watch.ts'
 import { StartGate } from '../common/supervision/start-gate.ts'
+import type { SwitchRules } from '../common/wire/switched-inputs.ts'
 import { FieldSource, type FieldSourceSpec } from './field-source.ts'
 import { PortRange } from './ingress/port-range.ts'
 import { Relays } from './relay/relays.ts'
 import { Stream, type StreamDependencies, type StreamSpec } from './stream.ts'
+import { type InputSpec, type Slates, SwitchedSource } from './switch/switched-source.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 export interface RegistryPorts {
@@ -29,10 +31,21 @@ interface Entry {
   readonly stream: Stream
   /** The ports of the stream's ingress; null for a stream without one. */
   readonly ports: { readonly rist: readonly number[]; readonly rtp: number } | null
+  /** What switches the stream's inputs, where it has several. */
+  readonly switched?: SwitchedSource
 }
 
 export interface RegistryDependencies extends Omit<StreamDependencies, 'relays'> {
   readonly logger: Logger
+  /** Makes what a switched stream shows without an input; left out, its last picture stands. */
+  readonly slates?: Slates
+}
+
+/** Hears of streams that come and go. None of these may throw. */
+export interface RegistryListener {
+  opened?(stream: Stream): void
+  /** The stream is about to be closed, and is no longer found. */
+  closed?(stream: Stream): void
 }
 
 /** Every stream of this hub by tenant and id: the one place where publishers and viewers meet. */
@@ -44,6 +57,7 @@ export class StreamRegistry implements AsyncDisposable {
   readonly #rtp: PortRange
   readonly #deps: RegistryDependencies
   readonly #relays: Relays
+  readonly #listeners = new Set<RegistryListener>()
   readonly #ingresses = { watch: new ChildWatch(), gate: new StartGate() }
 
   constructor(ports: RegistryPorts, deps: RegistryDependencies) {
@@ -90,11 +104,58 @@ export class StreamRegistry implements AsyncDisposable {
     return stream
   }
 
+  /**
+   * Opens a stream that shows one of several others of its tenant.
+   * @throws CodedError `stream_exists` (409), `ports_exhausted` (503), and those of `SwitchedSource.setInputs`
+   */
+  openSwitched(
+    spec: StreamSpec,
+    options: { readonly inputs: readonly InputSpec[]; readonly rules: SwitchRules },
+  ): Stream {
+    const { tenantId, streamId } = spec
+    this.#refuseSecond(tenantId, streamId)
+    const stream = new Stream(spec, { ...this.#deps, relays: this.#relays })
+    const switched = stream.attach(
+      (host) =>
+        new SwitchedSource(spec, host, options, {
+          events: this.#deps.events,
+          watch: this.#ingresses.watch,
+          slates: this.#deps.slates ?? null,
+          find: (id) => this.get(tenantId, id),
+          takePort: () => this.#rtp.take(1)[0]!,
+          givePort: (port) => this.#rtp.give([port]),
+        }),
+    )
+    return this.#keep({ stream, ports: null, switched })
+  }
+
+  /** What switches the inputs of a stream; undefined where the stream has one input. */
+  switched(tenantId: string, streamId: string): SwitchedSource | undefined {
+    return this.#streams.get(keyOf(tenantId, streamId))?.switched
+  }
+
+  /** Tells a listener which streams come and go from now on. Call the returned function to stop. */
+  watch(listener: RegistryListener): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
   #add(spec: StreamSpec, ports: Entry['ports']): Stream {
     this.#refuseSecond(spec.tenantId, spec.streamId)
-    const stream = new Stream(spec, { ...this.#deps, relays: this.#relays })
-    this.#streams.set(keyOf(spec.tenantId, spec.streamId), { stream, ports })
+    return this.#keep({ stream: new Stream(spec, { ...this.#deps, relays: this.#relays }), ports })
+  }
+
+  #keep(entry: Entry): Stream {
+    const { stream } = entry
+    this.#streams.set(keyOf(stream.spec.tenantId, stream.spec.streamId), entry)
+    this.#streamsChanged(stream)
+    for (const listener of this.#listeners) listener.opened?.(stream)
     return stream
+  }
+
+  #streamsChanged({ spec: { tenantId, streamId } }: Stream): void {
+    for (const { stream, switched } of this.#streams.values())
+      if (stream.spec.tenantId === tenantId) switched?.streamsChanged(streamId)
   }
 
   #refuseSecond(tenantId: string, streamId: string): void {
@@ -149,6 +210,8 @@ export class StreamRegistry implements AsyncDisposable {
     const entry = this.#streams.get(key)
     if (!entry) return
     this.#streams.delete(key)
+    this.#streamsChanged(entry.stream)
+    for (const listener of this.#listeners) listener.closed?.(entry.stream)
     this.#closing.add(entry)
     try {
       await entry.stream[Symbol.asyncDispose]()

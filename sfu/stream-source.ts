@@ -1,4 +1,5 @@
 import type { types } from 'mediasoup'
+import type { LaneClockState } from '../common/wire/lane-ipc.ts'
 import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
 import type { StreamState } from '../common/wire/stream.ts'
 import type { CaptureClock } from '../common/wire/viewer-protocol.ts'
@@ -22,6 +23,8 @@ export interface StreamSource extends AsyncDisposable {
   readonly arriving?: readonly types.Producer[]
   /** Sizes of the pictures by spatial layer, ascending; left out where nobody knows them. */
   readonly pictures?: readonly PictureSize[]
+  /** The clock of the source's lane; left out where the stream's published lane has it. */
+  readonly clock?: LaneClockState
   /** The source does not know its layers yet. Until it does, the publisher sends all of them. */
   readonly learning?: boolean
   /** RTCP, on the media's own way back, tells the source that a keyframe is needed. */

@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
+import type { LaneClockState } from '../common/wire/lane-ipc.ts'
 import type { LayerDemand, TimedData } from '../common/wire/publisher-protocol.ts'
 import type { StreamStatisticsAnswer } from '../common/wire/statistics-api.ts'
 import type { StreamClass, StreamState } from '../common/wire/stream.ts'
+import type { PictureSize } from '../policy/viewed-stream.ts'
 import type { ConsumerCensus } from './consumer-census.ts'
 import { LayerClaims } from './layer-claims.ts'
 import { LayerMeter } from './layer-meter.ts'
@@ -60,7 +62,7 @@ export class Stream implements AsyncDisposable {
   /** The bitrate of each layer of the video. */
   readonly meter = new LayerMeter(
     () => this.producers(),
-    () => this.#source?.pictures ?? [],
+    () => this.pictures,
   )
   readonly #deps: StreamDependencies
   readonly #observers = new Set<StreamObserver>()
@@ -227,6 +229,16 @@ export class Stream implements AsyncDisposable {
   /** Whether the publisher makes a keyframe on request. Otherwise viewers wait for the next one. */
   get answersKeyframes(): boolean {
     return this.#source?.answersKeyframes ?? this.#control?.answersKeyframes ?? false
+  }
+
+  /** Sizes of the pictures by spatial layer, ascending; empty where nobody knows them. */
+  get pictures(): readonly PictureSize[] {
+    return this.#source?.pictures ?? []
+  }
+
+  /** The clock that ties the stream's pictures to its sound; null before the first publisher. */
+  get laneClock(): LaneClockState | null {
+    return this.#source?.clock ?? this.#lane?.clock ?? null
   }
 
   /** How long a new viewer may wait for the first picture, ms; null where a keyframe comes on request. */

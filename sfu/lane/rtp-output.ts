@@ -53,6 +53,10 @@ export class RtpOutput {
     return this.#sequence
   }
 
+  set sequence(value: number) {
+    this.#sequence = value & 0xffff
+  }
+
   set payloadType(value: number) {
     this.#payloadType = value
   }

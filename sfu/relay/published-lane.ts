@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { types } from 'mediasoup'
+import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
 import type { RelayTrack } from '../../common/wire/relay-ipc.ts'
 import { LaneIdentity } from '../lane/lane-identity.ts'
 import type { SourceMedia } from '../stream-source.ts'
@@ -58,6 +59,10 @@ export class PublishedLane implements Disposable {
   /** The producers, video first; null while there are none. The same object until a producer changes. */
   get media(): SourceMedia | null {
     return this.#media
+  }
+
+  get clock(): LaneClockState {
+    return this.#identity.clock
   }
 
   /** Starts the relay of a publisher's worker, if it does not run yet. @throws CodedError `ports_exhausted` (503) */

@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import type { Attach } from '../../common/wire/lane-ipc.ts'
+import type { Attach, LaneTrack } from '../../common/wire/lane-ipc.ts'
 import type { Lane } from '../../sfu/lane/lane.ts'
 
 const FRAME_MS = 20
@@ -24,17 +24,21 @@ export class LaneSource implements Disposable {
   readonly #sequences = new Map<number, number>()
   #frame = 0
   #keyframeDue = true
+  #paused = false
+  /** The last byte of each picture, by which a receiver knows the source. */
+  readonly #mark: Buffer
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, mark: number) {
     this.#socket = socket
+    this.#mark = Buffer.from([mark])
     socket.on('message', (packet) => this.#onRtcp(packet))
     this.#pictures = setInterval(() => this.#sendPicture(), FRAME_MS)
   }
 
-  static async open(): Promise<LaneSource> {
+  static async open(mark = 0): Promise<LaneSource> {
     const socket = createSocket('udp4').bind(0, '127.0.0.1')
     await once(socket, 'listening')
-    return new LaneSource(socket)
+    return new LaneSource(socket, mark)
   }
 
   /** The port from which its RTP comes. */
@@ -59,7 +63,7 @@ export class LaneSource implements Disposable {
   }
 
   #sendPicture(): void {
-    if (!this.#to) return
+    if (!this.#to || this.#paused) return
     const payload = this.#keyframeDue ? KEYFRAME : DELTA
     this.#keyframeDue = false
     this.#frame += 1
@@ -75,8 +79,31 @@ export class LaneSource implements Disposable {
       header.writeUInt16BE(0xbede, 12)
       header.writeUInt16BE(1, 14)
       const extension = Buffer.concat([Buffer.from([(extension_ids.playout_delay << 4) | 2]), PLAYOUT_DELAY])
-      this.#socket.send(Buffer.concat([header, extension, payload]), target.port, target.ip)
+      this.#socket.send(Buffer.concat([header, extension, payload, this.#mark]), target.port, target.ip)
     }
+    const { audio } = this.#to
+    if (audio) this.#sendSound(audio, target)
+  }
+
+  #sendSound({ ssrc, payload_type, sequence }: LaneTrack, { ip, port }: Attach['target']): void {
+    const next = this.#sequences.get(ssrc) ?? sequence
+    this.#sequences.set(ssrc, next + 1)
+    const header = Buffer.alloc(12)
+    header.writeUInt16BE(0x8000 | payload_type, 0)
+    header.writeUInt16BE(next & 0xffff, 2)
+    header.writeUInt32BE((this.#frame * FRAME_MS * 48) >>> 0, 4)
+    header.writeUInt32BE(ssrc, 8)
+    this.#socket.send(Buffer.concat([header, Buffer.from([0xfc]), this.#mark]), port, ip)
+  }
+
+  /** Sends nothing until {@link resume}. */
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#keyframeDue = true
   }
 
   #onRtcp(packet: Buffer): void {

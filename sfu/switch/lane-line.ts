@@ -1,0 +1,94 @@
+import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
+
+const TICKS_PER_MS = 90
+/** The least step between the pictures of two inputs, ticks: one frame at 30 a second. */
+const STEP = 3000
+
+/**
+ * Where an input's RTP timestamps lie on the lane's clock: the distance between the two, for each RTP clock. Sound and
+ * pictures of an input have the same distance in time, so that lip sync is the input's.
+ */
+export interface InputLine {
+  readonly video: number
+  readonly audio: number
+}
+
+/**
+ * The lane's clock over changes of input (90 kHz ticks as in {@link LaneClockState}). The first picture of a new input
+ * comes as long after the last picture of the input before as it arrived after that picture: what receivers keep as
+ * the delay of the stream stays. Pure: no clock, no I/O.
+ */
+export class LaneLine {
+  readonly #epochMs: number
+  readonly #offset: number
+  /** The last ticks that left, and when they left by `machineMs`; NaN under a predecessor. */
+  #last: number
+  #lastAtMs = Number.NaN
+
+  constructor({ epochMs, offset90k, last90k }: LaneClockState) {
+    this.#epochMs = epochMs
+    this.#offset = offset90k
+    this.#last = last90k
+  }
+
+  isSame({ epochMs, offset90k }: LaneClockState): boolean {
+    return epochMs === this.#epochMs && offset90k === this.#offset
+  }
+
+  get state(): LaneClockState {
+    return { epochMs: this.#epochMs, offset90k: this.#offset, last90k: this.#last }
+  }
+
+  /** The ticks of a moment by `machineMs`. */
+  ticksAt(nowMs: number): number {
+    return this.#offset + (nowMs - this.#epochMs) * TICKS_PER_MS
+  }
+
+  /** The ticks for something that begins now. They are ahead of everything that left. */
+  next(nowMs: number): number {
+    const due = Number.isNaN(this.#lastAtMs)
+      ? this.ticksAt(nowMs)
+      : this.#last + (nowMs - this.#lastAtMs) * TICKS_PER_MS
+    return Math.round(Math.max(due, this.#last === 0 ? due : this.#last + STEP))
+  }
+
+  /** Something with these ticks, unwrapped, left at `nowMs`. */
+  left(ticks: number, nowMs: number): void {
+    if (ticks <= this.#last) return
+    this.#last = ticks
+    this.#lastAtMs = nowMs
+  }
+
+  /** As {@link left}, with the low 32 bits of the ticks. */
+  leftRtp(timestamp: number, nowMs: number): void {
+    this.left(unwrap(timestamp, this.#last === 0 ? this.ticksAt(nowMs) : this.#last), nowMs)
+  }
+
+  /**
+   * The line of an input whose picture with this RTP timestamp leaves now.
+   * @param clock of the input's own lane; null where nobody knows it, and then sound follows by arrival
+   */
+  join(timestamp: number, nowMs: number, clock: LaneClockState | null): InputLine {
+    const ticks = this.next(nowMs)
+    const video = (ticks - timestamp) >>> 0
+    const inputNow = clock ? clock.offset90k + (nowMs - clock.epochMs) * TICKS_PER_MS : timestamp
+    const input = unwrap(timestamp, inputNow)
+    return { video, audio: modulo32(Math.round(((ticks - input) * 48) / 90)) }
+  }
+
+  /** The line of an input of which only sound leaves: its sample with this RTP timestamp leaves now. */
+  joinSound(timestamp: number, nowMs: number): InputLine {
+    const samples = Math.round((this.ticksAt(nowMs) * 48) / 90)
+    return { video: 0, audio: modulo32(samples - timestamp) }
+  }
+}
+
+/** The number with these low 32 bits that is nearest to `near`. */
+function unwrap(low: number, near: number): number {
+  const base = Math.round(near)
+  return base + ((low - modulo32(base)) | 0)
+}
+
+function modulo32(value: number): number {
+  return ((value % 2 ** 32) + 2 ** 32) % 2 ** 32
+}

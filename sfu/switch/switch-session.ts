@@ -1,0 +1,320 @@
+import { machineMs, SYSTEM_CLOCK } from '../../common/clock.ts'
+import type { Attach } from '../../common/wire/lane-ipc.ts'
+import type { HubToSwitch, SwitchToHub } from '../../common/wire/switch-ipc.ts'
+import type { SwitchRules } from '../../common/wire/switched-inputs.ts'
+import { RtpSocket } from '../lane/rtp-socket.ts'
+import type { InputLine } from './lane-line.ts'
+import { LaneRoutes } from './lane-routes.ts'
+import { OnAirChoice } from './on-air-choice.ts'
+import { RtpPacket } from './rtp-packet.ts'
+import { Slate } from './slate.ts'
+import { type InputTrack, SwitchInput } from './switch-input.ts'
+import { SwitchedOutputs } from './switched-outputs.ts'
+import { Takes } from './takes.ts'
+
+type Message<Type> = Extract<HubToSwitch, { type: Type }>
+
+/** How often the hub gets the positions, ms; also this process's sign of life. */
+const CURSORS_EVERY_MS = 100
+const REPORTS_EVERY_MS = 1000
+/** The slate's pictures are keyframes: a viewer that joins waits for at most this, ms. */
+const SLATE_EVERY_MS = 500
+const SILENCE_EVERY_MS = 20
+
+/**
+ * The work of a switch process: the RTP of the inputs comes in, and one of them goes out as the RTP of the lane. The
+ * decision what is on air is {@link OnAirChoice}'s; this class moves packets.
+ */
+export class SwitchSession implements Disposable {
+  readonly #tell: (message: SwitchToHub) => void
+  readonly #socket: RtpSocket
+  readonly #outputs: SwitchedOutputs
+  readonly #routes = new LaneRoutes()
+  readonly #choice: OnAirChoice
+  readonly #takes: Takes
+  readonly #slate = new Slate()
+  readonly #packet = new RtpPacket()
+  readonly #timers: NodeJS.Timeout[]
+  #inputs: readonly SwitchInput[] = []
+  #rules: SwitchRules
+  /** Where the timestamps of the input on air lie on the lane; null before its first packet. */
+  #line: InputLine | null = null
+  /** The input of the sound, and where its timestamps lie. */
+  #sound: { readonly track: InputTrack } | null = null
+  /** The sound stays with this input, whatever the picture does. */
+  #soundHeld: string | null = null
+  #resumesSlate: boolean
+  #slateTimer: NodeJS.Timeout | undefined
+  #silenceTimer: NodeJS.Timeout | undefined
+  #look: NodeJS.Timeout | undefined
+
+  private constructor(socket: RtpSocket, start: Message<'start'>, tell: (message: SwitchToHub) => void) {
+    this.#socket = socket
+    this.#tell = tell
+    this.#rules = start.rules
+    this.#resumesSlate = start.slate
+    this.#outputs = new SwitchedOutputs((packet) => this.#socket.send(packet))
+    this.#choice = new OnAirChoice(start, machineMs())
+    this.#takes = new Takes(tell)
+    this.#timers = [
+      setInterval(() => this.#onCursors(), CURSORS_EVERY_MS),
+      setInterval(() => this.#outputs.senderReports(SYSTEM_CLOCK.wall(), machineMs()), REPORTS_EVERY_MS),
+    ]
+  }
+
+  /** @throws Error such as `bind EADDRINUSE 127.0.0.1:5004` */
+  static async open(start: Message<'start'>, tell: (message: SwitchToHub) => void): Promise<SwitchSession> {
+    const socket = await RtpSocket.open(start.rtp_port, (packet) =>
+      session.#outputs.feedback(packet, (rendition) => session.#onKeyframeWanted(rendition)),
+    )
+    const session: SwitchSession = new SwitchSession(socket, start, tell)
+    return session
+  }
+
+  /** Sends to this lane from now on. */
+  async attach({ target, type, ...attachment }: Attach): Promise<void> {
+    this.#outputs.attach(attachment)
+    this.#routes.resize(attachment.video.length)
+    await this.#socket.connect(target)
+    const { input } = this.#routes
+    // A rebuilt lane shows nothing before a keyframe.
+    this.#routes.clear()
+    this.#line = null
+    this.#sound = null
+    if (input) this.#routes.aim(input, machineMs())
+    this.#decide()
+    this.#askForKeyframes()
+    if (this.#slateTimer) this.#playSlate()
+    else if (this.#resumesSlate && this.#choice.wanted === null) this.#startSlate()
+    this.#resumesSlate = false
+  }
+
+  detach(): void {
+    this.#socket.disconnect()
+  }
+
+  setRules(rules: SwitchRules): void {
+    this.#rules = rules
+    if (rules.audio === 'follow') this.#soundHeld = null
+    this.#decide()
+  }
+
+  async setInputs({ inputs }: Message<'inputs'>): Promise<void> {
+    const kept = new Map(this.#inputs.map((input) => [input.id, input]))
+    const next: SwitchInput[] = []
+    for (const { id, rtp_port } of inputs) {
+      const known = kept.get(id)
+      if (known?.port === rtp_port) {
+        kept.delete(id)
+        next.push(known)
+      } else next.push(await SwitchInput.open(id, rtp_port, this.#packet, this.#onPacket))
+    }
+    this.#inputs = next
+    for (const gone of kept.values()) {
+      if (this.#routes.input === gone) this.#routes.clear()
+      if (this.#sound?.track.input === gone) this.#sound = null
+      gone[Symbol.dispose]()
+    }
+    this.#decide()
+  }
+
+  async feed(feed: Message<'feed'>): Promise<void> {
+    const input = this.#inputs.find(({ id }) => id === feed.id)
+    if (!input) return
+    await input.feed(feed)
+    if (this.#routes.input === input) this.#routes.aim(input, machineMs())
+    this.#askForKeyframes()
+    this.#decide()
+  }
+
+  take({ request, input: id, audio, at_ms }: Message<'take'>): void {
+    const input = this.#inputs.find((each) => each.id === id)
+    if (!input) return this.#takes.refuse(request, 'input_not_found', `the lane has no input ${id}`)
+    if (this.#choice.stateOf(id) !== 'healthy')
+      return this.#takes.refuse(request, 'input_not_live', `${id} sends no media that can be shown now`)
+    this.#takes.add({ request, input: id, audio, atMs: at_ms }, machineMs(), (due) => {
+      if (!this.#choice.take(due.input)) return this.#takes.failed(due.input)
+      if (due.audio !== undefined) this.#soundHeld = due.audio
+      this.#decide()
+      if (this.#choice.onAir !== due.input || this.#routes.waits) return
+      this.#followSound()
+      this.#takes.done(due.input, { at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: null })
+    })
+  }
+
+  /** An armed input has its keyframe asked for beforehand: its sender is then ready to send what is missing. */
+  preview(id: string | null): void {
+    const input = this.#inputs.find((each) => each.id === id)
+    const now = machineMs()
+    for (const track of input?.video ?? []) input?.askForKeyframe(track, now)
+  }
+
+  addSlate({ rendition, index, unit }: Message<'slate'>): void {
+    this.#slate.add(rendition, index, Buffer.from(unit, 'base64'))
+    if (this.#slateTimer && index > 0) this.#playSlate()
+  }
+
+  /** A picture of an input was captured at this time: tells the same of the lane, if the input is on air. */
+  captured({ id, rendition, rtp_timestamp, capture_unix_ms, source }: Message<'captured'>): void {
+    if (this.#routes.input?.id !== id || this.#routes.waits || !this.#line) return
+    const timestamp = (rtp_timestamp + this.#line.video) >>> 0
+    this.#tell({ type: 'captured', rendition, rtp_timestamp: timestamp, capture_unix_ms, source })
+  }
+
+  [Symbol.dispose](): void {
+    for (const timer of this.#timers) clearInterval(timer)
+    clearInterval(this.#slateTimer)
+    clearInterval(this.#silenceTimer)
+    clearTimeout(this.#look)
+    this.#takes[Symbol.dispose]()
+    for (const input of this.#inputs) input[Symbol.dispose]()
+    this.#socket[Symbol.dispose]()
+  }
+
+  readonly #onPacket = (track: InputTrack, packet: RtpPacket): void => {
+    const now = machineMs()
+    const { input, spec } = track
+    const began = input.note(track, packet, now)
+    if (began && this.#choice.heals(input)) this.#decide()
+    if (!this.#outputs.attached) return
+    if (spec.kind === 'audio') return this.#forwardSound(track, packet, now)
+    this.#forwardPicture(track, packet, now)
+  }
+
+  #forwardPicture(track: InputTrack, packet: RtpPacket, now: number): void {
+    const keyframe = packet.beginsKeyframe
+    if (keyframe) track.askedMs = Number.NaN
+    for (const [index, output] of this.#outputs.video.entries()) {
+      const way = this.#routes.way(index, track, keyframe)
+      if (way === 'other') continue
+      if (way === 'begins') this.#begin(index, track, packet, now)
+      if (!output.track.place(packet.sequence, packet.timestamp, packet.marker)) continue
+      this.#outputs.forward(output, packet, packet.captureUnixMs(track.spec.capture_time_id))
+      this.#outputs.line.leftRtp(output.track.timestamp, now)
+    }
+  }
+
+  /** From this packet on, an output shows the track. The first output that changes carries the sound along. */
+  #begin(index: number, track: InputTrack, packet: RtpPacket, now: number): void {
+    const { input } = track
+    const changes = this.#choice.begins(input.id)
+    if (changes || !this.#line) this.#line = this.#outputs.line.join(packet.timestamp, now, input.clock)
+    this.#outputs.video[index]!.track.join(packet.sequence, this.#line.video)
+    if (!changes) return
+    this.#stopSlate()
+    const captured = packet.captureUnixMs(track.spec.capture_time_id)
+    const times = {
+      at_unix_ms: SYSTEM_CLOCK.wall(),
+      capture_unix_ms: Number.isNaN(captured) ? null : captured,
+    }
+    this.#followSound()
+    this.#tellOnAir(times)
+    this.#takes.done(input.id, times)
+  }
+
+  /** The sound of the lane is that of the picture, or of the input that holds it. */
+  #followSound(): void {
+    const id = this.#soundHeld ?? this.#choice.onAir
+    if (this.#rules.audio === 'hold' && this.#soundHeld === null) this.#soundHeld = id
+    const input = this.#inputs.find((each) => each.id === id)
+    // The sound of another input goes on undisturbed.
+    if (input?.audio && this.#sound?.track === input.audio && input !== this.#routes.input) return
+    this.#sound = null
+    clearInterval(this.#silenceTimer)
+    this.#silenceTimer = undefined
+    if (!input?.audio)
+      this.#silenceTimer = setInterval(() => this.#outputs.sendSilence(machineMs()), SILENCE_EVERY_MS)
+  }
+
+  #forwardSound(track: InputTrack, packet: RtpPacket, now: number): void {
+    const output = this.#outputs.audio
+    const wanted = this.#soundHeld ?? this.#choice.onAir
+    if (!output || track.input.id !== wanted) return
+    if (this.#sound?.track !== track) {
+      const { line } = this.#outputs
+      const own = track.input === this.#routes.input && this.#line && track.input.clock ? this.#line : null
+      const place = (own ?? line.joinSound(packet.timestamp, now)).audio
+      // What would go back in time is what the input before has said already.
+      if (!output.track.isNew((packet.timestamp + place) >>> 0)) return
+      clearInterval(this.#silenceTimer)
+      this.#silenceTimer = undefined
+      this.#sound = { track }
+      output.track.join(packet.sequence, place)
+    }
+    if (!output.track.place(packet.sequence, packet.timestamp, true)) return
+    this.#outputs.forward(output, packet, Number.NaN)
+  }
+
+  /** Asks the choice, and begins what it says. */
+  #decide(): void {
+    const now = machineMs()
+    const { changed, states, lookAgainAtMs } = this.#choice.step(this.#inputs, this.#rules, now)
+    if (states) {
+      this.#tell({ type: 'inputs', inputs: states })
+      for (const { id, state } of states) if (state !== 'healthy') this.#takes.failed(id)
+    }
+    if (changed) {
+      const input = this.#inputs.find(({ id }) => id === this.#choice.wanted)
+      if (input) this.#routes.aim(input, now)
+      else this.#startSlate()
+      this.#askForKeyframes()
+    }
+    clearTimeout(this.#look)
+    if (lookAgainAtMs !== null)
+      this.#look = setTimeout(() => this.#decide(), Math.max(lookAgainAtMs - now, 1)).unref()
+  }
+
+  #askForKeyframes(): void {
+    const now = machineMs()
+    for (const track of this.#routes.awaited()) track.input.askForKeyframe(track, now)
+  }
+
+  /** A viewer needs a keyframe of a rendition. */
+  #onKeyframeWanted(rendition: number): void {
+    const track = this.#routes.feeding(rendition)
+    // The slate's next picture is one.
+    if (track) track.input.askForKeyframe(track, machineMs())
+  }
+
+  #startSlate(): void {
+    this.#routes.clear()
+    this.#line = null
+    this.#choice.begins(null)
+    this.#followSound()
+    this.#tellOnAir({ at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: null })
+    this.#slateTimer ??= setInterval(() => this.#playSlate(), SLATE_EVERY_MS)
+    this.#playSlate()
+  }
+
+  #stopSlate(): void {
+    clearInterval(this.#slateTimer)
+    this.#slateTimer = undefined
+  }
+
+  #playSlate(): void {
+    if (!this.#outputs.attached || this.#slate.empty) return
+    const now = machineMs()
+    this.#slate.advance()
+    const ticks = this.#outputs.line.next(now)
+    this.#socket.together(() => {
+      for (const [rendition, output] of this.#outputs.video.entries()) {
+        const unit = this.#slate.unit(rendition)
+        if (unit) this.#outputs.sendPicture(output, unit.bytes, unit.bounds, ticks)
+      }
+    })
+    this.#outputs.line.left(ticks, now)
+  }
+
+  #tellOnAir(times: { at_unix_ms: number; capture_unix_ms: number | null }): void {
+    const { onAir, cause, reason, taken } = this.#choice
+    const audio = this.#soundHeld ?? onAir
+    this.#tell({ type: 'on_air', input: onAir, audio, cause, reason, taken, ...times })
+  }
+
+  #onCursors(): void {
+    this.#tell({ type: 'cursors', ...this.#outputs.cursors() })
+    const now = machineMs()
+    this.#routes.letGo(now)
+    this.#askForKeyframes()
+  }
+}

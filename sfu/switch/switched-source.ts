@@ -1,0 +1,480 @@
+import { STEADY_BASE_MS, SYSTEM_CLOCK, steadyOf } from '../../common/clock.ts'
+import { CodedError } from '../../common/errors.ts'
+import type { ChildWatch } from '../../common/supervision/child-watch.ts'
+import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
+import type { LayerDemand } from '../../common/wire/publisher-protocol.ts'
+import type { HubToSwitch, OnAir, SwitchToHub } from '../../common/wire/switch-ipc.ts'
+import { type InputState, MAX_INPUTS, SLATE, type SwitchRules } from '../../common/wire/switched-inputs.ts'
+import { CLASS_PROFILES } from '../../policy/classes.ts'
+import type { PictureSize } from '../../policy/viewed-stream.ts'
+import { Lane } from '../lane/lane.ts'
+import { LaneIdentity } from '../lane/lane-identity.ts'
+import { TOP_LAYER } from '../layer-claims.ts'
+import type { MediaEvents } from '../media-events.ts'
+import { flows } from '../picture-trouble.ts'
+import type { Stream, StreamSpec } from '../stream.ts'
+import type { SourceHost, SourceMedia, StreamSource } from '../stream-source.ts'
+import { InputFeed } from './input-feed.ts'
+import { PendingTakes, type TakeResult } from './pending-takes.ts'
+import { SwitchProcess } from './switch-process.ts'
+
+export interface InputSpec {
+  /** Stream id of the input, in the same tenant. The stream need not exist yet. */
+  readonly id: string
+}
+
+/** Makes the pictures of a slate. */
+export interface Slates {
+  /**
+   * For each size two access units (Annex B, IDR) with different `idr_pic_id`.
+   * @param sizes ascending
+   */
+  pictures(
+    sizes: readonly PictureSize[],
+    about: { readonly tenantId: string; readonly name: string; readonly sinceUnixMs: number },
+  ): Promise<readonly (readonly Uint8Array[])[]>
+}
+
+export interface SwitchedSourceDependencies {
+  readonly events: MediaEvents
+  readonly watch: ChildWatch
+  readonly slates: Slates | null
+  readonly find: (streamId: string) => Stream | undefined
+  /** A loopback port for RTP. @throws CodedError `ports_exhausted` (503) */
+  readonly takePort: () => number
+  readonly givePort: (port: number) => void
+}
+
+interface Told {
+  readonly state: InputState
+  readonly reason?: string | undefined
+}
+
+export interface InputStatus extends Told {
+  readonly id: string
+  /** Layers of its pictures. */
+  readonly renditions: number
+}
+
+export interface SwitchStatus {
+  /** The input on air, or `slate`; null before the first picture. */
+  readonly on_air: string | null
+  readonly since_unix_ms: number | null
+  readonly audio: string | null
+  readonly preview: string | null
+  readonly switches: number
+  readonly merged: readonly string[]
+  readonly inputs: readonly InputStatus[]
+}
+
+/** One change of what is on air. */
+export interface Switched extends Omit<OnAir, 'input'> {
+  readonly from: string | null
+  readonly to: string
+}
+
+/** Hears of a switched stream. None of these may throw. */
+export interface SwitchObserver {
+  switched?(event: Switched): void
+  inputChanged?(status: InputStatus): void
+  mergeRefused?(inputs: readonly string[]): void
+}
+
+const FRESH_SIZE: PictureSize = { width: 1280, height: 720 }
+
+/**
+ * The source of a switched stream: one of several inputs, each a stream of its own, or the slate. The switch process
+ * moves the packets; this class tells the process what there is, and hears what is on air.
+ */
+export class SwitchedSource implements StreamSource {
+  readonly spec: StreamSpec
+  readonly #host: SourceHost
+  readonly #deps: SwitchedSourceDependencies
+  readonly #identity: LaneIdentity
+  readonly #rtpPort: number
+  readonly #process: SwitchProcess
+  readonly #takes = new PendingTakes()
+  readonly #observers = new Set<SwitchObserver>()
+  #feeds: readonly InputFeed[] = []
+  #rules: SwitchRules
+  #lane: Lane | null = null
+  #attachedTo: Lane | null = null
+  #layout: number | null = null
+  #states = new Map<string, Told>()
+  #onAir: OnAir | null = null
+  #preview: string | null = null
+  /** Inputs of takes under way: their layers are asked for. */
+  readonly #taking = new Map<string, number>()
+  #merged: readonly string[] = []
+  #switches = 0
+  #demand: LayerDemand | null = null
+  #sizes: readonly PictureSize[] = []
+  #slate: readonly HubToSwitch[] = []
+  #slates = 0
+  #work: Promise<void> = Promise.resolve()
+  #closed = false
+
+  /** @throws CodedError `ports_exhausted` (503) */
+  constructor(
+    spec: StreamSpec,
+    host: SourceHost,
+    options: { readonly inputs: readonly InputSpec[]; readonly rules: SwitchRules },
+    deps: SwitchedSourceDependencies,
+  ) {
+    this.spec = spec
+    this.#host = host
+    this.#deps = deps
+    this.#rules = options.rules
+    this.#identity = new LaneIdentity(spec.streamId)
+    this.#rtpPort = deps.takePort()
+    this.#process = new SwitchProcess(deps.watch, {
+      started: (tell) => this.#tellAll(tell),
+      heard: (message) => this.#heard(message),
+      died: (how) => this.#onDied(how),
+      trouble: (kind, what) => deps.events.error('switch', kind, what),
+    })
+    this.setInputs(options.inputs)
+  }
+
+  get media(): SourceMedia | null {
+    return this.#lane?.alive ? this.#lane : null
+  }
+
+  get clock(): LaneClockState {
+    return this.#identity.clock
+  }
+
+  get pictures(): readonly PictureSize[] {
+    return this.#sizes
+  }
+
+  get answersKeyframes(): boolean {
+    return this.#onAirFeed?.stream?.answersKeyframes ?? false
+  }
+
+  get keyframeEveryMs(): number | null {
+    return this.#onAirFeed?.stream?.keyframeEveryMs ?? null
+  }
+
+  /** Process id of the switch process, for operators and tests. */
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
+  get rules(): SwitchRules {
+    return this.#rules
+  }
+
+  get status(): SwitchStatus {
+    const onAir = this.#onAir
+    return {
+      on_air: onAir && (onAir.input ?? SLATE),
+      since_unix_ms: onAir?.at_unix_ms ?? null,
+      audio: onAir?.audio ?? null,
+      preview: this.#preview,
+      switches: this.#switches,
+      merged: this.#merged,
+      inputs: this.#feeds.map((feed) => this.#statusOf(feed)),
+    }
+  }
+
+  /**
+   * Takes these inputs from now on, in the order of preference. What is on air stays, if it is still an input.
+   * @throws CodedError `bad_request` (400) for too many, twice the same, or the stream itself; `ports_exhausted` (503)
+   */
+  setInputs(inputs: readonly InputSpec[]): void {
+    const ids = inputs.map(({ id }) => id)
+    if (ids.length > MAX_INPUTS)
+      throw new CodedError('bad_request', `a stream has at most ${MAX_INPUTS} inputs`)
+    if (new Set(ids).size < ids.length) throw new CodedError('bad_request', 'an input is named twice')
+    if (ids.includes(this.spec.streamId))
+      throw new CodedError('bad_request', 'a stream is no input of itself')
+    const before = new Map(this.#feeds.map((feed) => [feed.id, feed]))
+    this.#feeds = ids.map((id) => before.get(id) ?? this.#newFeed(id))
+    for (const id of ids) before.delete(id)
+    this.#tellInputs((message) => this.#process.tell(message))
+    for (const feed of this.#feeds) feed.connect(this.#deps.find(feed.id) ?? null)
+    for (const gone of before.values()) {
+      this.#states.delete(gone.id)
+      gone[Symbol.dispose]()
+      this.#deps.givePort(gone.port)
+    }
+    this.#claim()
+  }
+
+  setRules(rules: SwitchRules): void {
+    this.#rules = rules
+    this.#process.tell({ type: 'rules', rules })
+  }
+
+  /** A stream of the tenant was opened or closed. */
+  streamsChanged(streamId: string): void {
+    const feed = this.#feeds.find(({ id }) => id === streamId)
+    feed?.connect(this.#deps.find(streamId) ?? null)
+  }
+
+  /**
+   * Puts an input on air, from its next keyframe on. Resolves when its first picture has left.
+   * @param audio input of the sound; left out, the sound is as the rules say
+   * @param atUnixMs not before this time
+   * @throws CodedError `input_not_found` (404), `input_not_live`, `take_superseded` (409), `switch_unavailable` (503)
+   */
+  async take(
+    input: string,
+    { audio, atUnixMs }: { audio?: string; atUnixMs?: number } = {},
+  ): Promise<TakeResult> {
+    for (const id of audio === undefined ? [input] : [input, audio])
+      if (!this.#feeds.some((feed) => feed.id === id))
+        throw new CodedError('input_not_found', `${this.spec.streamId} has no input ${id}`)
+    const state = this.#states.get(input)?.state ?? 'absent'
+    if (state !== 'healthy')
+      throw new CodedError('input_not_live', `${input} is ${state}: it can't be on air now`)
+    this.#taking.set(input, (this.#taking.get(input) ?? 0) + 1)
+    this.#claim()
+    try {
+      const at_ms = atUnixMs === undefined ? null : steadyOf(SYSTEM_CLOCK, atUnixMs) - STEADY_BASE_MS
+      return await this.#takes.add({ input, at_ms, ...(audio !== undefined && { audio }) }, (message) =>
+        this.#process.tell(message),
+      )
+    } finally {
+      const left = (this.#taking.get(input) ?? 1) - 1
+      if (left > 0) this.#taking.set(input, left)
+      else this.#taking.delete(input)
+      this.#claim()
+    }
+  }
+
+  /** Arms an input: its publisher sends all layers, and a take of it waits for one picture. null: none. */
+  preview(input: string | null): void {
+    if (input !== null && !this.#feeds.some(({ id }) => id === input))
+      throw new CodedError('input_not_found', `${this.spec.streamId} has no input ${input}`)
+    this.#preview = input
+    this.#claim()
+    this.#process.tell({ type: 'preview', input })
+  }
+
+  /** Tells an observer what happens from now on. Call the returned function to stop. */
+  observe(observer: SwitchObserver): () => void {
+    this.#observers.add(observer)
+    return () => void this.#observers.delete(observer)
+  }
+
+  demanded(demand: LayerDemand): void {
+    this.#demand = demand
+    this.#claim()
+  }
+
+  workerReplaced(): void {
+    if (this.#layout !== null && !this.#lane?.alive) this.#enqueue('lane_rebuild', () => this.#openLane())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#takes[Symbol.dispose]()
+    for (const feed of this.#feeds) feed[Symbol.dispose]()
+    await this.#process[Symbol.asyncDispose]()
+    for (const { port } of this.#feeds) this.#deps.givePort(port)
+    this.#deps.givePort(this.#rtpPort)
+    await this.#work
+    this.#lane?.close()
+  }
+
+  get #onAirFeed(): InputFeed | undefined {
+    return this.#feeds.find(({ id }) => id === this.#onAir?.input)
+  }
+
+  #newFeed(id: string): InputFeed {
+    return new InputFeed(id, this.#deps.takePort(), {
+      changed: (feed) => {
+        if (this.#closed) return
+        this.#process.tell(feed)
+        this.#learnLayout()
+      },
+      captured: (input, { layer = null, rtp_timestamp, capture_unix_ms, source }) =>
+        this.#process.tell({
+          type: 'captured',
+          id: input,
+          rendition: layer,
+          rtp_timestamp,
+          capture_unix_ms,
+          source,
+        }),
+      failed: (error) => this.#deps.events.error('switch', 'subscribe', error),
+    })
+  }
+
+  /** Everything that a new process must know, in order. */
+  #tellAll(tell: (message: HubToSwitch) => void): void {
+    const { input: onAir = null, taken = null } = this.#onAir ?? {}
+    const { streamId: stream_id, streamClass } = this.spec
+    tell({
+      type: 'start',
+      stream_id,
+      rtp_port: this.#rtpPort,
+      rules: this.#rules,
+      merge_within_ms: CLASS_PROFILES[streamClass].ristBuffer.maxMs,
+      on_air: onAir,
+      taken,
+      slate: this.#onAir !== null && onAir === null,
+    })
+    this.#tellInputs(tell)
+    for (const message of this.#slate) tell(message)
+    this.#attachedTo = null
+    if (this.#lane?.alive) this.#attach(this.#lane, tell)
+    for (const message of this.#takes.messages) tell(message)
+  }
+
+  #tellInputs(tell: (message: HubToSwitch) => void): void {
+    tell({ type: 'inputs', inputs: this.#feeds.map(({ id, port }) => ({ id, rtp_port: port })) })
+    for (const { feed } of this.#feeds) tell(feed)
+  }
+
+  #heard(message: SwitchToHub): void {
+    switch (message.type) {
+      case 'cursors':
+        return this.#identity.advance(message)
+      case 'on_air': {
+        const { type, ...onAir } = message
+        return this.#onSwitched(onAir)
+      }
+      case 'took':
+        return this.#takes.took(message)
+      case 'take_failed':
+        return this.#takes.failed(message)
+      case 'inputs':
+        return this.#onStates(message.inputs)
+      case 'merged':
+        this.#merged = message.inputs
+        return
+      case 'merge_refused':
+        this.#deps.events.mergeRefused(this.spec, message.inputs)
+        for (const observer of this.#observers) observer.mergeRefused?.(message.inputs)
+        return
+      case 'captured': {
+        const { rendition, rtp_timestamp, capture_unix_ms, source } = message
+        const layer = rendition === null ? {} : { layer: rendition }
+        return this.#host.captured({ ...layer, rtp_timestamp, capture_unix_ms, source })
+      }
+    }
+  }
+
+  #onSwitched(onAir: OnAir): void {
+    const { on_air: from } = this.status
+    this.#onAir = onAir
+    this.#switches += 1
+    const { input } = onAir
+    if (input === null) {
+      if (flows(this.#host.state)) this.#host.setState({ state: 'input_lost' })
+      void this.#makeSlate(onAir.at_unix_ms)
+    } else {
+      this.#learnSizes()
+      this.#host.setState({ state: 'live' })
+    }
+    this.#claim()
+    const event: Switched = { ...onAir, from, to: input ?? SLATE }
+    this.#deps.events.switched(this.spec, event)
+    for (const observer of this.#observers) observer.switched?.(event)
+  }
+
+  #onStates(inputs: Extract<SwitchToHub, { type: 'inputs' }>['inputs']): void {
+    const before = this.#states
+    this.#states = new Map(inputs.map(({ id, ...state }) => [id, state]))
+    for (const feed of this.#feeds) {
+      const status = this.#statusOf(feed)
+      if (before.get(feed.id)?.state === status.state) continue
+      this.#deps.events.inputState(this.spec, status)
+      for (const observer of this.#observers) observer.inputChanged?.(status)
+    }
+  }
+
+  #statusOf({ id, renditions }: InputFeed): InputStatus {
+    return { id, ...(this.#states.get(id) ?? { state: 'absent' }), renditions }
+  }
+
+  /** The lane's layers are those of the first input that has pictures, for the life of the lane. */
+  #learnLayout(): void {
+    if (this.#layout !== null) return this.#learnSizes()
+    const first = this.#feeds.find(({ renditions }) => renditions > 0)
+    if (!first) return
+    this.#layout = first.renditions
+    this.#learnSizes()
+    this.#enqueue('lane_open', () => this.#openLane())
+  }
+
+  #learnSizes(): void {
+    const pictures =
+      (this.#onAirFeed ?? this.#feeds.find(({ renditions }) => renditions > 0))?.stream?.pictures ?? []
+    if (pictures.length === 0 || this.#layout === null) return
+    this.#sizes = Array.from(
+      { length: this.#layout },
+      (_, layer) => pictures[Math.min(layer, pictures.length - 1)]!,
+    )
+  }
+
+  async #openLane(): Promise<void> {
+    if (this.#closed || this.#layout === null || this.#lane?.alive) return
+    const slot = this.#host.home()
+    if (!slot) return
+    this.#lane = await Lane.open(
+      slot,
+      { renditions: this.#layout, audio: true },
+      this.#identity,
+      this.#rtpPort,
+    )
+    this.#attach(this.#lane, (message) => this.#process.tell(message))
+    this.#host.mediaChanged()
+  }
+
+  #attach(lane: Lane, tell: (message: HubToSwitch) => void): void {
+    if (this.#attachedTo === lane) return
+    this.#attachedTo = lane
+    this.#identity.resume(lane.layout.renditions > 1)
+    tell(lane.attachment(CLASS_PROFILES[this.spec.streamClass].playoutDelayMs))
+  }
+
+  /** What is on air, armed or being taken is asked for all layers that anybody wants; the others send their lowest. */
+  #claim(): void {
+    const wanted = this.#demand ? this.#demand.video.lastIndexOf(true) : TOP_LAYER
+    for (const feed of this.#feeds) {
+      const { id } = feed
+      const counts = id === this.#onAir?.input || id === this.#preview || this.#taking.has(id)
+      feed.claim(counts ? Math.max(wanted, 0) : 0)
+    }
+  }
+
+  async #makeSlate(sinceUnixMs: number): Promise<void> {
+    const { slates } = this.#deps
+    if (!slates) return
+    this.#slates += 1
+    const turn = this.#slates
+    const { tenantId, streamId: name } = this.spec
+    const sizes = this.#sizes.length > 0 ? this.#sizes : [FRESH_SIZE]
+    try {
+      const pictures = await slates.pictures(sizes, { tenantId, name, sinceUnixMs })
+      if (turn !== this.#slates || this.#closed) return
+      this.#slate = pictures.flatMap((units, rendition) =>
+        units.map(
+          (unit, index): HubToSwitch => ({
+            type: 'slate',
+            rendition,
+            index,
+            unit: Buffer.from(unit).toString('base64'),
+          }),
+        ),
+      )
+      for (const message of this.#slate) this.#process.tell(message)
+    } catch (error) {
+      this.#deps.events.error('switch', 'slate', error)
+    }
+  }
+
+  #onDied(how: string): void {
+    this.#identity.processDied()
+    this.#deps.events.switchDied(this.spec, how)
+  }
+
+  #enqueue(what: string, work: () => Promise<void>): void {
+    this.#work = this.#work.then(work).catch((error) => this.#deps.events.error('switch', what, error))
+  }
+}
