@@ -17,6 +17,8 @@ type Message<Type> = Extract<HubToSwitch, { type: Type }>
 /** How often the hub gets the positions, ms; also this process's sign of life. */
 const CURSORS_EVERY_MS = 100
 const REPORTS_EVERY_MS = 1000
+/** An input that sends is heard within this, ms. */
+const INPUTS_HEARD_MS = 1000
 /** The slate's pictures are keyframes: a viewer that joins waits for at most this, ms. */
 const SLATE_EVERY_MS = 500
 const SILENCE_EVERY_MS = 20
@@ -44,6 +46,8 @@ export class SwitchSession implements Disposable {
   /** The sound stays with this input, whatever the picture does. */
   #soundHeld: string | null = null
   #resumesSlate: boolean
+  /** Takes that came before their input was heard; null once the process is old enough to know its inputs. */
+  #early: Message<'take'>[] | null = []
   #slateTimer: NodeJS.Timeout | undefined
   #silenceTimer: NodeJS.Timeout | undefined
   #look: NodeJS.Timeout | undefined
@@ -57,6 +61,7 @@ export class SwitchSession implements Disposable {
     this.#choice = new OnAirChoice(start, machineMs())
     this.#takes = new Takes(tell)
     this.#timers = [
+      setTimeout(() => this.#hearEarly(true), INPUTS_HEARD_MS),
       setInterval(() => this.#onCursors(), CURSORS_EVERY_MS),
       setInterval(() => this.#outputs.senderReports(SYSTEM_CLOCK.wall(), machineMs()), REPORTS_EVERY_MS),
     ]
@@ -127,11 +132,15 @@ export class SwitchSession implements Disposable {
     this.#decide()
   }
 
-  take({ request, input: id, audio, at_ms }: Message<'take'>): void {
+  take(take: Message<'take'>): void {
+    const { request, input: id, audio, at_ms } = take
     const input = this.#inputs.find((each) => each.id === id)
     if (!input) return this.#takes.refuse(request, 'input_not_found', `the lane has no input ${id}`)
-    if (this.#choice.stateOf(id) !== 'healthy')
+    if (this.#choice.stateOf(id) !== 'healthy') {
+      // A process that has just begun has not heard its inputs yet.
+      if (this.#early) return void this.#early.push(take)
       return this.#takes.refuse(request, 'input_not_live', `${id} sends no media that can be shown now`)
+    }
     this.#takes.add({ request, input: id, audio, atMs: at_ms }, machineMs(), (due) => {
       if (!this.#choice.take(due.input)) return this.#takes.failed(due.input)
       if (due.audio !== undefined) this.#soundHeld = due.audio
@@ -252,6 +261,7 @@ export class SwitchSession implements Disposable {
     if (states) {
       this.#tell({ type: 'inputs', inputs: states })
       for (const { id, state } of states) if (state !== 'healthy') this.#takes.failed(id)
+      this.#hearEarly(false)
     }
     if (changed) {
       const input = this.#inputs.find(({ id }) => id === this.#choice.wanted)
@@ -262,6 +272,13 @@ export class SwitchSession implements Disposable {
     clearTimeout(this.#look)
     if (lookAgainAtMs !== null)
       this.#look = setTimeout(() => this.#decide(), Math.max(lookAgainAtMs - now, 1)).unref()
+  }
+
+  /** Takes that came too early are heard as soon as their inputs are; at last they are refused. */
+  #hearEarly(last: boolean): void {
+    const early = this.#early ?? []
+    this.#early = last ? null : early.filter(({ input }) => this.#choice.stateOf(input) !== 'healthy')
+    for (const take of last ? early : early.filter((each) => !this.#early?.includes(each))) this.take(take)
   }
 
   #askForKeyframes(): void {

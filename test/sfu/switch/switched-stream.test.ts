@@ -33,3 +33,100 @@ test('a take puts another input on air: one continuous stream', async (t) => {
   t.deepEqual(continuous(rig.packets), [])
   t.is(new Set(rig.packets.map(({ ssrc }) => ssrc)).size, 2)
 })
+
+test('an input that falls silent is replaced within the threshold, and returns after its time', async (t) => {
+  await using rig = await openSwitched(['cam-1', 'cam-2'], {
+    rules: { threshold_ms: 300, return_after_ms: 1000 },
+  })
+  await rig.shows(1, 'the first input')
+  rig.inputs.get('cam-1')!.source.pause()
+  await rig.shows(2, 'the standby')
+  t.like(rig.switched.status, { on_air: 'cam-2' })
+  rig.inputs.get('cam-1')!.source.resume()
+  await rig.shows(1, 'the first input again')
+  t.deepEqual(continuous(rig.packets), [])
+  const causes = rig.recorded.flatMap(([name, , event]) =>
+    name === 'switched' ? [(event as { cause: string }).cause] : [],
+  )
+  t.deepEqual(causes, ['first', 'silent', 'returned'])
+})
+
+test('without an input the slate is shown, until an input is back', async (t) => {
+  const unit = (id: number) =>
+    Buffer.from([0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0, 0, 0, 1, 0x65, 0x88, 0x80, 200 + id])
+  const asked: unknown[] = []
+  await using rig = await openSwitched(['cam-1'], {
+    slates: {
+      pictures: async (sizes, about) => {
+        asked.push(about)
+        return sizes.map(() => [unit(0), unit(1)])
+      },
+    },
+  })
+  await rig.shows(1, 'the input')
+  rig.inputs.get('cam-1')!.source.pause()
+  await rig.shows(200, 'the slate')
+  await rig.shows(201, 'its other picture')
+  t.is(rig.stream.state.state, 'input_lost')
+  t.is(rig.switched.status.on_air, 'slate')
+  const silence = rig.packets.findLast(({ kind }) => kind === 'audio')!
+  t.deepEqual([...silence.payload], [0xfc, 0xff, 0xfe])
+  rig.inputs.get('cam-1')!.source.resume()
+  await rig.shows(1, 'the input again')
+  t.is(rig.stream.state.state, 'live')
+  t.deepEqual(continuous(rig.packets), [])
+  t.like(asked[0], { name: 'program' })
+})
+
+test('a switch process that is killed goes on with the same input and the same SSRCs', async (t) => {
+  await using rig = await openSwitched(['cam-1', 'cam-2'])
+  await rig.shows(1, 'the first input')
+  await rig.switched.take('cam-2')
+  await rig.shows(2, 'the second input')
+  process.kill(rig.switched.pid!, 'SIGKILL')
+  await until(() => rig.recorded.some(([name]) => name === 'switchDied'), 'its death is told')
+  await rig.shows(2, 'the second input, by a successor')
+  t.is(rig.switched.status.on_air, 'cam-2')
+  t.is(new Set(rig.packets.map(({ ssrc }) => ssrc)).size, 2)
+  const backward = continuous(rig.packets).filter((fault) => fault.includes('timestamp'))
+  t.deepEqual(backward, [])
+})
+
+test('a take while the process is being killed is carried out by its successor', async (t) => {
+  await using rig = await openSwitched(['cam-1', 'cam-2'])
+  await rig.shows(1, 'the first input')
+  await until(() => rig.switched.status.inputs.every(({ state }) => state === 'healthy'), 'both are healthy')
+  process.kill(rig.switched.pid!, 'SIGKILL')
+  t.is((await rig.switched.take('cam-2')).input, 'cam-2')
+  await rig.shows(2, 'the second input')
+})
+
+test('an input with fewer layers fills all of the lane', async (t) => {
+  await using rig = await openSwitched(['cam-1', 'cam-2'], { renditions: 2 })
+  await rig.shows(1, 'the first input')
+  await rig.inputs.get('cam-2')!.close()
+  await rig.open('cam-2', 9, 1)
+  await until(() => rig.switched.status.inputs[1]?.state === 'healthy', 'the second input is there')
+  await rig.switched.take('cam-2')
+  await rig.shows(9, 'the second input')
+  const from = rig.packets.length
+  await until(() => rig.packets.length > from + 100, 'more')
+  const ssrcs = new Set(
+    rig.packets
+      .slice(from)
+      .filter(({ mark, kind }) => mark === 9 && kind === 'video')
+      .map(({ ssrc }) => ssrc),
+  )
+  t.is(ssrcs.size, 2)
+  t.deepEqual(continuous(rig.packets), [])
+})
+
+test('takes of what is not there, or sends nothing, are refused, and what is on air stays', async (t) => {
+  await using rig = await openSwitched(['cam-1', 'cam-2'])
+  await rig.shows(1, 'the first input')
+  await t.throwsAsync(rig.switched.take('cam-3'), { code: 'input_not_found' } as never)
+  await rig.inputs.get('cam-2')!.close()
+  await until(() => rig.switched.status.inputs[1]?.state === 'absent', 'the second input is gone')
+  await t.throwsAsync(rig.switched.take('cam-2'), { code: 'input_not_live' } as never)
+  t.is(rig.switched.status.on_air, 'cam-1')
+})
