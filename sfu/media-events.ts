@@ -3,7 +3,7 @@ import type { PublisherReport } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass, StreamState } from '../common/wire/stream.ts'
 import type { ViewerReport } from '../common/wire/viewer-protocol.ts'
 import type { RestartReason } from '../common/wire/web-rtc-shapes.ts'
-import type { InputStatus, Switched } from './switch/switched-source.ts'
+import type { InputStatus, Switched } from './switch/switch-status.ts'
 
 /** The name of a stream for people and metrics: stream ids are unique only within a tenant. */
 export interface StreamName {

@@ -4,35 +4,25 @@ import type { ChildWatch } from '../../common/supervision/child-watch.ts'
 import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
 import type { LayerDemand } from '../../common/wire/publisher-protocol.ts'
 import type { HubToSwitch, OnAir, SwitchToHub } from '../../common/wire/switch-ipc.ts'
-import { type InputState, MAX_INPUTS, SLATE, type SwitchRules } from '../../common/wire/switched-inputs.ts'
+import { MAX_INPUTS, SLATE, type SwitchRules } from '../../common/wire/switched-inputs.ts'
 import { CLASS_PROFILES } from '../../policy/classes.ts'
 import type { PictureSize } from '../../policy/viewed-stream.ts'
-import { Lane } from '../lane/lane.ts'
-import { LaneIdentity } from '../lane/lane-identity.ts'
+import type { Lane } from '../lane/lane.ts'
 import { TOP_LAYER } from '../layer-claims.ts'
 import type { MediaEvents } from '../media-events.ts'
 import { flows } from '../picture-trouble.ts'
 import type { Stream, StreamSpec } from '../stream.ts'
 import type { SourceHost, SourceMedia, StreamSource } from '../stream-source.ts'
 import { InputFeed } from './input-feed.ts'
+import { LaneSlate, type Slates } from './lane-slate.ts'
 import { PendingTakes, type TakeResult } from './pending-takes.ts'
 import { SwitchProcess } from './switch-process.ts'
+import type { InputHealthTold, InputStatus, Switched, SwitchObserver, SwitchStatus } from './switch-status.ts'
+import { SwitchedLane } from './switched-lane.ts'
 
 export interface InputSpec {
   /** Stream id of the input, in the same tenant. The stream need not exist yet. */
   readonly id: string
-}
-
-/** Makes the pictures of a slate. */
-export interface Slates {
-  /**
-   * For each size two access units (Annex B, IDR) with different `idr_pic_id`.
-   * @param sizes ascending
-   */
-  pictures(
-    sizes: readonly PictureSize[],
-    about: { readonly tenantId: string; readonly name: string; readonly sinceUnixMs: number },
-  ): Promise<readonly (readonly Uint8Array[])[]>
 }
 
 export interface SwitchedSourceDependencies {
@@ -45,43 +35,6 @@ export interface SwitchedSourceDependencies {
   readonly givePort: (port: number) => void
 }
 
-interface Told {
-  readonly state: InputState
-  readonly reason?: string | undefined
-}
-
-export interface InputStatus extends Told {
-  readonly id: string
-  /** Layers of its pictures. */
-  readonly renditions: number
-}
-
-export interface SwitchStatus {
-  /** The input on air, or `slate`; null before the first picture. */
-  readonly on_air: string | null
-  readonly since_unix_ms: number | null
-  readonly audio: string | null
-  readonly preview: string | null
-  readonly switches: number
-  readonly merged: readonly string[]
-  readonly inputs: readonly InputStatus[]
-}
-
-/** One change of what is on air. */
-export interface Switched extends Omit<OnAir, 'input'> {
-  readonly from: string | null
-  readonly to: string
-}
-
-/** Hears of a switched stream. None of these may throw. */
-export interface SwitchObserver {
-  switched?(event: Switched): void
-  inputChanged?(status: InputStatus): void
-  mergeRefused?(inputs: readonly string[]): void
-}
-
-const FRESH_SIZE: PictureSize = { width: 1280, height: 720 }
-
 /**
  * The source of a switched stream: one of several inputs, each a stream of its own, or the slate. The switch process
  * moves the packets; this class tells the process what there is, and hears what is on air.
@@ -90,17 +43,16 @@ export class SwitchedSource implements StreamSource {
   readonly spec: StreamSpec
   readonly #host: SourceHost
   readonly #deps: SwitchedSourceDependencies
-  readonly #identity: LaneIdentity
   readonly #rtpPort: number
+  readonly #lane: SwitchedLane
+  readonly #slate: LaneSlate
   readonly #process: SwitchProcess
   readonly #takes = new PendingTakes()
   readonly #observers = new Set<SwitchObserver>()
   #feeds: readonly InputFeed[] = []
   #rules: SwitchRules
-  #lane: Lane | null = null
   #attachedTo: Lane | null = null
-  #layout: number | null = null
-  #states = new Map<string, Told>()
+  #states = new Map<string, InputHealthTold>()
   #onAir: OnAir | null = null
   #preview: string | null = null
   /** Inputs of takes under way: their layers are asked for. */
@@ -108,9 +60,6 @@ export class SwitchedSource implements StreamSource {
   #merged: readonly string[] = []
   #switches = 0
   #demand: LayerDemand | null = null
-  #sizes: readonly PictureSize[] = []
-  #slate: readonly HubToSwitch[] = []
-  #slates = 0
   #work: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -125,8 +74,17 @@ export class SwitchedSource implements StreamSource {
     this.#host = host
     this.#deps = deps
     this.#rules = options.rules
-    this.#identity = new LaneIdentity(spec.streamId)
     this.#rtpPort = deps.takePort()
+    this.#lane = new SwitchedLane(spec, this.#rtpPort)
+    this.#slate = new LaneSlate({
+      slates: deps.slates,
+      tenantId: spec.tenantId,
+      name: spec.streamId,
+      made: (messages) => {
+        for (const message of messages) this.#process.tell(message)
+      },
+      failed: (error) => deps.events.error('switch', 'slate', error),
+    })
     this.#process = new SwitchProcess(deps.watch, {
       started: (tell) => this.#tellAll(tell),
       heard: (message) => this.#heard(message),
@@ -137,15 +95,15 @@ export class SwitchedSource implements StreamSource {
   }
 
   get media(): SourceMedia | null {
-    return this.#lane?.alive ? this.#lane : null
+    return this.#lane.alive
   }
 
   get clock(): LaneClockState {
-    return this.#identity.clock
+    return this.#lane.clock
   }
 
   get pictures(): readonly PictureSize[] {
-    return this.#sizes
+    return this.#lane.pictures
   }
 
   get answersKeyframes(): boolean {
@@ -265,19 +223,20 @@ export class SwitchedSource implements StreamSource {
   }
 
   workerReplaced(): void {
-    if (this.#layout !== null && !this.#lane?.alive) this.#enqueue('lane_rebuild', () => this.#openLane())
+    if (this.#lane.layers > 0 && !this.#lane.alive) this.#enqueue('lane_rebuild', () => this.#openLane())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#takes[Symbol.dispose]()
+    this.#slate.forget()
     for (const feed of this.#feeds) feed[Symbol.dispose]()
     await this.#process[Symbol.asyncDispose]()
     for (const { port } of this.#feeds) this.#deps.givePort(port)
     this.#deps.givePort(this.#rtpPort)
     await this.#work
-    this.#lane?.close()
+    this.#lane.close()
   }
 
   get #onAirFeed(): InputFeed | undefined {
@@ -319,9 +278,9 @@ export class SwitchedSource implements StreamSource {
       slate: this.#onAir !== null && onAir === null,
     })
     this.#tellInputs(tell)
-    for (const message of this.#slate) tell(message)
+    for (const message of this.#slate.messages) tell(message)
     this.#attachedTo = null
-    if (this.#lane?.alive) this.#attach(this.#lane, tell)
+    this.#attach(tell)
     for (const message of this.#takes.messages) tell(message)
   }
 
@@ -333,7 +292,7 @@ export class SwitchedSource implements StreamSource {
   #heard(message: SwitchToHub): void {
     switch (message.type) {
       case 'cursors':
-        return this.#identity.advance(message)
+        return this.#lane.advance(message)
       case 'on_air': {
         const { type, ...onAir } = message
         return this.#onSwitched(onAir)
@@ -366,7 +325,7 @@ export class SwitchedSource implements StreamSource {
     const { input } = onAir
     if (input === null) {
       if (flows(this.#host.state)) this.#host.setState({ state: 'input_lost' })
-      void this.#makeSlate(onAir.at_unix_ms)
+      void this.#slate.make(this.#lane.slateSizes, onAir.at_unix_ms)
     } else {
       this.#learnSizes()
       this.#host.setState({ state: 'live' })
@@ -392,45 +351,32 @@ export class SwitchedSource implements StreamSource {
     return { id, ...(this.#states.get(id) ?? { state: 'absent' }), renditions }
   }
 
-  /** The lane's layers are those of the first input that has pictures, for the life of the lane. */
+  /** The lane opens with the layers of the first input that has pictures. */
   #learnLayout(): void {
-    if (this.#layout !== null) return this.#learnSizes()
     const first = this.#feeds.find(({ renditions }) => renditions > 0)
-    if (!first) return
-    this.#layout = first.renditions
+    if (this.#lane.learn(first?.renditions ?? 0)) this.#enqueue('lane_open', () => this.#openLane())
     this.#learnSizes()
-    this.#enqueue('lane_open', () => this.#openLane())
   }
 
   #learnSizes(): void {
-    const pictures =
-      (this.#onAirFeed ?? this.#feeds.find(({ renditions }) => renditions > 0))?.stream?.pictures ?? []
-    if (pictures.length === 0 || this.#layout === null) return
-    this.#sizes = Array.from(
-      { length: this.#layout },
-      (_, layer) => pictures[Math.min(layer, pictures.length - 1)]!,
-    )
+    const feed = this.#onAirFeed ?? this.#feeds.find(({ renditions }) => renditions > 0)
+    this.#lane.shows(feed?.stream?.pictures ?? [])
   }
 
   async #openLane(): Promise<void> {
-    if (this.#closed || this.#layout === null || this.#lane?.alive) return
+    if (this.#closed || this.#lane.alive) return
     const slot = this.#host.home()
     if (!slot) return
-    this.#lane = await Lane.open(
-      slot,
-      { renditions: this.#layout, audio: true },
-      this.#identity,
-      this.#rtpPort,
-    )
-    this.#attach(this.#lane, (message) => this.#process.tell(message))
+    await this.#lane.open(slot)
+    this.#attach((message) => this.#process.tell(message))
     this.#host.mediaChanged()
   }
 
-  #attach(lane: Lane, tell: (message: HubToSwitch) => void): void {
-    if (this.#attachedTo === lane) return
+  #attach(tell: (message: HubToSwitch) => void): void {
+    const lane = this.#lane.alive
+    if (!lane || this.#attachedTo === lane) return
     this.#attachedTo = lane
-    this.#identity.resume(lane.layout.renditions > 1)
-    tell(lane.attachment(CLASS_PROFILES[this.spec.streamClass].playoutDelayMs))
+    tell(this.#lane.attachment(lane))
   }
 
   /** What is on air, armed or being taken is asked for all layers that anybody wants; the others send their lowest. */
@@ -443,34 +389,8 @@ export class SwitchedSource implements StreamSource {
     }
   }
 
-  async #makeSlate(sinceUnixMs: number): Promise<void> {
-    const { slates } = this.#deps
-    if (!slates) return
-    this.#slates += 1
-    const turn = this.#slates
-    const { tenantId, streamId: name } = this.spec
-    const sizes = this.#sizes.length > 0 ? this.#sizes : [FRESH_SIZE]
-    try {
-      const pictures = await slates.pictures(sizes, { tenantId, name, sinceUnixMs })
-      if (turn !== this.#slates || this.#closed) return
-      this.#slate = pictures.flatMap((units, rendition) =>
-        units.map(
-          (unit, index): HubToSwitch => ({
-            type: 'slate',
-            rendition,
-            index,
-            unit: Buffer.from(unit).toString('base64'),
-          }),
-        ),
-      )
-      for (const message of this.#slate) this.#process.tell(message)
-    } catch (error) {
-      this.#deps.events.error('switch', 'slate', error)
-    }
-  }
-
   #onDied(how: string): void {
-    this.#identity.processDied()
+    this.#lane.processDied()
     this.#deps.events.switchDied(this.spec, how)
   }
 
