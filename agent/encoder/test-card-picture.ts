@@ -1,14 +1,5 @@
+import { CLOCK_PLACE, drawBarcode, MARK_PLACE, markOf } from './card-barcode.ts'
 import { BLACK, boxOf, drawText, fillBox, type Plane, type TextLine, WHITE } from './dot-font.ts'
-
-/** Place of the barcode in a picture 1280 wide: 42 cells side by side. */
-export const BARCODE = {
-  x: 52,
-  y: 648,
-  cellWidth: 28,
-  cellHeight: 40,
-  cells: 42,
-  referenceWidth: 1280,
-} as const
 
 /** 75 % colour bars, as Y, Cb, Cr (ITU-R BT.601). */
 const BARS = [
@@ -30,7 +21,8 @@ const WAVE_STEP = 56
 
 /**
  * A test card as I420, drawn pixel by pixel: colour bars, a zone plate that always moves (so that the encoder has
- * something to spend its bits on), a name, and the wall clock, for people and as a barcode for machines.
+ * something to spend its bits on), a name, and the wall clock, for people and as barcodes for machines. The second
+ * barcode tells machines the card and the number of the picture.
  */
 export class TestCardPicture {
   /** One picture, I420. The next picture overwrites it. */
@@ -44,6 +36,7 @@ export class TestCardPicture {
   readonly #plate: Uint16Array
   readonly #plateTop: number
   #phase = 0
+  #number = 0
 
   constructor({ name, width, height }: { name: string; width: number; height: number }) {
     this.#name = name
@@ -74,7 +67,9 @@ export class TestCardPicture {
       WHITE,
     )
     for (const line of this.#lines(unixMs)) drawText(this.#luma, line)
-    this.#drawBarcode(unixMs)
+    drawBarcode(this.#luma, CLOCK_PLACE, unixMs % 2 ** 32)
+    drawBarcode(this.#luma, MARK_PLACE, markOf(this.#name, this.#number))
+    this.#number += 1
   }
 
   #lines(unixMs: number): readonly TextLine[] {
@@ -123,28 +118,4 @@ export class TestCardPicture {
     for (let index = 0; index < plate.length; index += 1)
       data[start + index] = wave[(plate[index]! + this.#phase) % WAVE]!
   }
-
-  #drawBarcode(unixMs: number): void {
-    const scale = this.#luma.width / BARCODE.referenceWidth
-    const at = (value: number): number => Math.round(value * scale)
-    const y = at(BARCODE.y)
-    const height = at(BARCODE.cellHeight)
-    const box = (from: number, to: number, value: number): void => {
-      const x = at(BARCODE.x + BARCODE.cellWidth * from)
-      fillBox(this.#luma, x, y, at(BARCODE.x + BARCODE.cellWidth * to) - x, height, value)
-    }
-    box(-1, BARCODE.cells + 1, BLACK)
-    barcodeBits(unixMs).forEach((bit, index) => {
-      if (bit) box(index, index + 1, WHITE)
-    })
-  }
-}
-
-/** The 42 cells: two for calibration, 32 of Unix ms, and the exclusive or of their four bytes. */
-function barcodeBits(unixMs: number): readonly boolean[] {
-  const value = unixMs % 2 ** 32
-  const checksum = ((value >>> 24) ^ (value >>> 16) ^ (value >>> 8) ^ value) & 0xff
-  const bits = (number: number, count: number): boolean[] =>
-    Array.from({ length: count }, (_, index) => ((number >>> (count - 1 - index)) & 1) === 1)
-  return [true, false, ...bits(value, 32), ...bits(checksum, 8)]
 }

@@ -1,7 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import test from 'ava'
-import { BARCODE } from '../../agent/encoder/test-card-picture.ts'
+import {
+  BARCODE,
+  type BarcodePlace,
+  CLOCK_PLACE,
+  MARK_PLACE,
+  nameBits,
+} from '../../agent/encoder/card-barcode.ts'
 import { captureTimeOfWallClockPts, TsStamper } from '../../agent/ts-stamper.ts'
 import { createLogger } from '../../common/logger.ts'
 import { startCardEncoder } from '../../tools/demo/card-encoder.ts'
@@ -24,10 +30,10 @@ async function pipe(program: string, args: readonly string[], input: Buffer): Pr
   return Buffer.concat(output)
 }
 
-/** The barcode's Unix ms modulo 2^32, or undefined where its calibration or checksum is wrong. */
-function readBarcode(frame: Buffer): number | undefined {
+/** The 32 bits of a barcode, or undefined where its calibration or checksum is wrong. */
+function readBarcode(frame: Buffer, { y, cellHeight }: BarcodePlace): number | undefined {
   const scale = WIDTH / BARCODE.referenceWidth
-  const row = Math.round((BARCODE.y + BARCODE.cellHeight / 2) * scale)
+  const row = Math.round((y + cellHeight / 2) * scale)
   const bits = Array.from({ length: BARCODE.cells }, (_, cell) => {
     const column = Math.round((BARCODE.x + BARCODE.cellWidth * (cell + 0.5)) * scale)
     return frame[row * WIDTH + column]! > 128 ? 1 : 0
@@ -72,11 +78,20 @@ const showsTheClock = test.macro(async (t, choice: 'auto' | 'ffmpeg') => {
     [...decode, '-f', 'rawvideo', '-pix_fmt', 'gray', 'pipe:1'],
     Buffer.concat(pieces),
   )
-  const frames = Array.from({ length: Math.floor(raw.length / (WIDTH * HEIGHT)) }, (_, index) =>
-    readBarcode(raw.subarray(index * WIDTH * HEIGHT, (index + 1) * WIDTH * HEIGHT)),
+  const pictures = Array.from({ length: Math.floor(raw.length / (WIDTH * HEIGHT)) }, (_, index) =>
+    raw.subarray(index * WIDTH * HEIGHT, (index + 1) * WIDTH * HEIGHT),
   )
+  const frames = pictures.map((picture) => readBarcode(picture, CLOCK_PLACE))
   t.true(frames.length >= 70, `${frames.length} frames`)
   t.deepEqual(frames, captures.slice(0, frames.length))
+  if (kind === 'gstreamer') {
+    const marks = pictures.map((picture) => readBarcode(picture, MARK_PLACE) ?? -1)
+    t.true(marks.every((mark) => Math.floor(mark / 2 ** 16) === nameBits('clock')))
+    t.true(
+      marks.slice(1).every((mark, index) => mark > marks[index]!),
+      'pictures are numbered',
+    )
+  }
 
   const sorted = ages.slice(15).toSorted((a, b) => a - b)
   const median = sorted[Math.floor(sorted.length / 2)]!

@@ -16,13 +16,21 @@ export interface ClipSender extends AsyncDisposable {
   kill(): Promise<void>
 }
 
+type Destination = Pick<OpenStream, 'ports' | 'passphrase' | 'username' | 'password'>
+
+export interface SentClip
+  extends Pick<ClipSenderConfig, 'path' | 'fromMs' | 'repeat' | 'hosts' | 'stamped' | 'bufferMs'> {
+  /** Other streams that get the very same bytes. */
+  readonly copies?: readonly Destination[]
+}
+
 /**
  * Starts a sender with the stream's secrets. Resolves when it has authenticated and begins to play.
  * @param enter the network namespace of the sender, which is its hub's unless the clip names hosts
  */
 export async function startClipSender(
-  { ports, passphrase, username, password }: OpenStream,
-  clip: Pick<ClipSenderConfig, 'path' | 'fromMs' | 'repeat' | 'hosts'>,
+  stream: Destination,
+  { copies = [], ...clip }: SentClip,
   enter?: Enter,
 ): Promise<ClipSender> {
   const child = fork(PROGRAM, [], {
@@ -38,7 +46,8 @@ export async function startClipSender(
     if (type === 'sending') sending.resolve()
     else over.resolve()
   })
-  child.send({ ...clip, ports: [...ports], passphrase, username, password } satisfies ClipSenderConfig)
+  const config = { ...clip, ...secretsOf(stream), copies: copies.map(secretsOf) }
+  child.send(config satisfies ClipSenderConfig)
   await Promise.race([
     sending.promise,
     exited.then(([code, signal]) => {
@@ -57,3 +66,10 @@ export async function startClipSender(
     [Symbol.asyncDispose]: () => end('SIGKILL'),
   }
 }
+
+const secretsOf = ({ ports, passphrase, username, password }: Destination) => ({
+  ports: [...ports],
+  passphrase,
+  username,
+  password,
+})

@@ -1,4 +1,5 @@
 import type { Page } from 'playwright-core'
+import { type CardReader, installCardReader } from './card-reader-in-page.ts'
 
 /** What was seen of one frame; times in ms. */
 export interface ReadFrame {
@@ -50,6 +51,7 @@ export interface FrameReader extends AsyncDisposable {
  * latency is the wall clock now minus the one in the picture, modulo 2^32 ms.
  */
 export async function readFrames(page: Page, selector = 'video'): Promise<FrameReader> {
+  await installCardReader(page)
   const handle = await page.evaluateHandle(frameReaderInPage, selector)
   let last: ReadFrame | null = null
   return {
@@ -107,13 +109,9 @@ export function freezes(intervalsMs: readonly number[]): number[] {
   return found
 }
 
-/**
- * Runs in the page and must therefore stand on its own. Barcode in a picture of 1280 x 720: 42 cells of 28 x 40
- * from x = 52, y = 648; white, black, 32 bits of unix ms (most significant first, white is 1), 8 bits of checksum
- * (XOR of the four bytes).
- */
+/** Runs in the page and must therefore stand on its own. */
 function frameReaderInPage(selector: string) {
-  const CELLS = 42
+  const { readCard } = globalThis as unknown as { readCard: CardReader }
   const video = document.querySelector<HTMLVideoElement>(selector)
   if (video === null) throw new Error(`there is no ${selector} in the page`)
   let frames: ReadFrame[] = []
@@ -123,39 +121,10 @@ function frameReaderInPage(selector: string) {
   let stopped = false
   let reading: Promise<void> = Promise.resolve()
 
-  /** The 32-bit clock in a row of luma, or null. */
-  const decode = (luma: Uint8Array, cellWidth: number): number | null => {
-    const level = (cell: number) => luma[Math.floor((cell + 0.5) * cellWidth)] ?? 0
-    if (level(0) - level(1) < 60) return null
-    const threshold = (level(0) + level(1)) / 2
-    let value = 0
-    let checksum = 0
-    for (let cell = 2; cell < 34; cell++) value = value * 2 + (level(cell) > threshold ? 1 : 0)
-    for (let cell = 34; cell < CELLS; cell++) checksum = checksum * 2 + (level(cell) > threshold ? 1 : 0)
-    const expected = (value >>> 24) ^ ((value >>> 16) & 255) ^ ((value >>> 8) & 255) ^ (value & 255)
-    return expected === checksum ? value : null
-  }
-
-  /**
-   * Copies one row of luma out of the decoder's own picture: 30 times cheaper than drawing it to a canvas, which
-   * converts the whole picture to RGB. Edges are even, as subsampled pictures demand.
-   */
   const readClock = async (): Promise<number | null> => {
     const frame = new VideoFrame(video)
     try {
-      const visible = frame.visibleRect
-      if (visible === null || frame.format === null || !/^(I4|NV12)/.test(frame.format)) return null
-      const [scaleX, scaleY] = [visible.width / 1280, visible.height / 720]
-      const even = (value: number) => Math.round(value / 2) * 2
-      const rect = {
-        x: even(visible.x + 52 * scaleX),
-        y: even(visible.y + 668 * scaleY),
-        width: even(28 * CELLS * scaleX),
-        height: 2,
-      }
-      const pixels = new Uint8Array(frame.allocationSize({ rect }))
-      await frame.copyTo(pixels, { rect })
-      return decode(pixels.subarray(0, rect.width), 28 * scaleX)
+      return (await readCard(frame, false)).clock
     } finally {
       frame.close()
     }

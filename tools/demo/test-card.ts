@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { BARCODE } from '../../agent/encoder/test-card-picture.ts'
+import { BARCODE, CLOCK_PLACE } from '../../agent/encoder/card-barcode.ts'
 
 /**
  * A live test card: arguments that make `ffmpeg` draw, encode and multiplex one, with the wall clock as its timestamps.
@@ -59,7 +59,7 @@ function barcode(width: number): string[] {
   const box = (from: number, to: number, color: string, enable: string): string => {
     const x = at(BARCODE.x + BARCODE.cellWidth * from)
     const w = at(BARCODE.x + BARCODE.cellWidth * to) - x
-    const place = `x=${x}:y=${at(BARCODE.y)}:w=${w}:h=${at(BARCODE.cellHeight)}`
+    const place = `x=${x}:y=${at(CLOCK_PLACE.y)}:w=${w}:h=${at(CLOCK_PLACE.cellHeight)}`
     return `drawbox=${place}:color=${color}:t=fill:enable='${enable}'`
   }
   const white = cells().map((enable, index) => box(index, index + 1, 'white', enable))
