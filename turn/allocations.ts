@@ -5,7 +5,7 @@ import type { TurnUser } from './credentials.ts'
 import { Ceilings } from './rate-bucket.ts'
 
 /** What an allocation is refused for. */
-export type Quota = 'user' | 'tenant' | 'address' | 'total'
+export type Quota = 'user' | 'subject' | 'tenant' | 'address' | 'total'
 
 /** All allocations of the process, with what their users, tenants and addresses have already. */
 export class Allocations {
@@ -15,6 +15,7 @@ export class Allocations {
   readonly #byContract = new Map<string, Set<Allocation>>()
   /** By contract: a client gets a new user name with each credential, and as often as it asks. */
   readonly #users = new Map<string, number>()
+  readonly #subjects = new Map<string, number>()
   readonly #tenants = new Map<string, Tenant>()
   readonly #addresses = new Map<AddressKey, number>()
   /** Since the process began. */
@@ -39,6 +40,7 @@ export class Allocations {
     const limits = this.#limits
     const { tenantId } = user
     if ((this.#users.get(contractOf(user)) ?? 0) >= limits.allocations_per_user) return 'user'
+    if ((this.#subjects.get(subjectOf(user)) ?? 0) >= limits.allocations_per_subject) return 'subject'
     if ((this.#tenants.get(tenantId)?.allocations ?? 0) >= limits.allocations_per_tenant) return 'tenant'
     if ((this.#addresses.get(ownerOf(client)) ?? 0) >= limits.allocations_per_address) return 'address'
     return this.#all.size >= limits.allocations ? 'total' : null
@@ -63,6 +65,7 @@ export class Allocations {
     tenant.allocations += 1
     this.#tenants.set(user.tenantId, tenant)
     count(this.#users, contractOf(user), 1)
+    count(this.#subjects, subjectOf(user), 1)
     count(this.#addresses, ownerOf(client.address), 1)
   }
 
@@ -77,6 +80,7 @@ export class Allocations {
     tenant.allocations -= 1
     if (tenant.allocations === 0) this.#tenants.delete(user.tenantId)
     count(this.#users, contractOf(user), -1)
+    count(this.#subjects, subjectOf(user), -1)
     count(this.#addresses, ownerOf(client.address), -1)
     this.#ended(allocation)
     relay[Symbol.dispose]()
@@ -95,6 +99,11 @@ export class Allocations {
 /** Whose quotas count: a contract has many user names, one for each credential. */
 export function contractOf({ tenantId, contractId }: TurnUser): string {
   return `${tenantId}/${contractId}`
+}
+
+/** Who holds the contract: nobody gets more of a tenant's share by asking for more contracts. */
+export function subjectOf({ tenantId, subject }: TurnUser): string {
+  return `${tenantId}/${subject}`
 }
 
 /**

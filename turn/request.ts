@@ -41,6 +41,8 @@ export type Refusal =
   | 'no_port'
   /** The allocation has as many permissions or channels as it may have. */
   | 'full'
+  /** The holder of the contract asks more often than any client does. */
+  | 'rate'
   | `quota_${Quota}`
 
 /** What a method answers. An error has its reason for the operator. */

@@ -2,6 +2,7 @@ import type { StunMessage } from '../common/stun/stun-message.ts'
 import { ATTRIBUTE, CLASS, METHOD, type StunError } from '../common/stun/stun-types.ts'
 import { StunWriter } from '../common/stun/stun-writer.ts'
 import type { Client } from './allocation.ts'
+import { subjectOf } from './allocations.ts'
 import { AnswerLimit } from './answer-limit.ts'
 import {
   type Authenticator,
@@ -18,13 +19,14 @@ import { refresh } from './methods/refresh.ts'
 import type { Packets } from './packets.ts'
 import type { RefusalLog } from './refusal-log.ts'
 import type { Desk, Refusal, Reply, Request } from './request.ts'
+import { SubjectBudgets } from './subject-budgets.ts'
 
 /** What strangers get over UDP is at most so many times what they sent: nobody can use us to flood others. */
 export const MAX_AMPLIFICATION = 2
 /** Refusals that an operator wants to know of each client; the others are faults of programs, and are counted. */
 const AUDITED: ReadonlySet<string> = new Set<Stranger | Refusal>([
   ...(['credentials', 'expired', 'ended', 'wrong_user', 'peer'] as const),
-  ...(['quota_user', 'quota_tenant', 'quota_address', 'quota_total'] as const),
+  ...(['quota_user', 'quota_subject', 'quota_tenant', 'quota_address', 'quota_total', 'rate'] as const),
 ])
 const METHODS: ReadonlySet<number> = new Set([
   METHOD.allocate,
@@ -48,6 +50,7 @@ export interface RequestsOptions {
 export class Requests {
   readonly #options: RequestsOptions
   readonly #limit = new AnswerLimit()
+  readonly #budgets = new SubjectBudgets()
   /** Answers to strangers that were left out, because they would be too many or too long. */
   withheld = 0
 
@@ -70,10 +73,17 @@ export class Requests {
     this.#answer(client, message, proved, reply)
   }
 
+  /** Forgets what matters no more. Called now and then. */
+  sweep(nowMs: number): void {
+    this.#budgets.forget(nowMs)
+  }
+
   #reply(request: Request): Reply {
     const { message, client, proved } = request
     const { desk } = this.#options
     const nowMs = this.#options.nowMs()
+    if (!this.#budgets.take(subjectOf(proved.user), message.method, nowMs))
+      return { error: message.method === METHOD.allocate ? 486 : 508, refusal: 'rate' }
     if (message.unknown.length > 0) return { error: 420, refusal: 'unknown_attribute' }
     if (message.method === METHOD.allocate) return allocate(request, desk, nowMs)
     const { allocation } = client

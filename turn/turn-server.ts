@@ -131,6 +131,7 @@ export class TurnServer implements AsyncDisposable {
       },
       quota_refused: {
         user: counts['quota_user'] ?? 0,
+        subject: counts['quota_subject'] ?? 0,
         tenant: counts['quota_tenant'] ?? 0,
         address: counts['quota_address'] ?? 0,
         total: counts['quota_total'] ?? 0,
@@ -218,6 +219,7 @@ export class TurnServer implements AsyncDisposable {
     this.#allocations.expire(nowMs)
     this.#reservations.expire(nowMs)
     this.#ended.forget(nowMs)
+    this.#requests.sweep(nowMs)
     for (const listener of this.#streams) listener.closeIdle(nowMs)
   }
 }

@@ -34,6 +34,8 @@ const certificate = { cert: z.string(), key: z.string() }
 export const turnLimitsSchema = z.strictObject({
   /** Allocations of one contract, by whichever of its credentials. */
   allocations_per_user: z.int().min(1),
+  /** Allocations by all contracts of one holder in a tenant: the subject of a token, or an address without one. */
+  allocations_per_subject: z.int().min(1),
   allocations_per_tenant: z.int().min(1),
   /** Allocations of clients with one IP address; of IPv6, with one /64. */
   allocations_per_address: z.int().min(1),
@@ -134,7 +136,7 @@ export const turnCountersSchema = z.strictObject({
   packets_dropped: count,
   /** Refused requests by reason, as `refused` names them. */
   refused: z.record(z.string(), count),
-  quota_refused: z.strictObject({ user: count, tenant: count, address: count, total: count }),
+  quota_refused: z.strictObject({ user: count, subject: count, tenant: count, address: count, total: count }),
 })
 export type TurnCounters = z.infer<typeof turnCountersSchema>
 

@@ -92,6 +92,17 @@ export const TURN_SETTINGS = {
     1,
     1000,
   ),
+  turnAllocationsPerSubject: wholeNumber(
+    {
+      env: 'TURN_ALLOCATIONS_PER_SUBJECT',
+      flag: 'turn-allocations-per-subject',
+      key: 'turn.allocations_per_subject',
+      default: '100',
+      help: 'most allocations at once of one user or node, or of one address without a token, by all of its contracts',
+    },
+    1,
+    100_000,
+  ),
   turnAllocationsPerTenant: wholeNumber(
     {
       env: 'TURN_ALLOCATIONS_PER_TENANT',

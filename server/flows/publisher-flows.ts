@@ -154,8 +154,8 @@ export class PublisherFlows implements Disposable {
    */
   contractOf(flow: LivePublisherFlow, lifetimeS?: number): FlowContract {
     const { tenant_id: tenantId, contract_id: contractId } = flow.contract
-    const lease = { tenantId, contractId, choice: flow.relay, ...(lifetimeS !== undefined && { lifetimeS }) }
-    return contractOf(flow, this.#relays.ice(lease))
+    const lease = { tenantId, contractId, holder: flow.owner, choice: flow.relay }
+    return contractOf(flow, this.#relays.ice({ ...lease, ...(lifetimeS !== undefined && { lifetimeS }) }))
   }
 
   /** The flow whose publisher holds this ticket. */

@@ -3,6 +3,7 @@ import type { IceAccess } from '../../common/wire/flow-contract.ts'
 import type { ViewerPath } from '../../common/wire/viewer-protocol.ts'
 import { type ContractRelays, NO_CONTRACT_RELAYS } from '../relays/contract-relays.ts'
 import type { ContractUsage } from '../relays/turn-usage.ts'
+import type { PlaceHolder } from './viewer-places.ts'
 
 /**
  * Contracts of one viewer that relays may run by. A viewer has a new contract every few minutes, or as often as it asks:
@@ -14,6 +15,7 @@ const MOST_LEASES = 16
 interface Leased {
   readonly tenantId: string
   readonly contractId: string
+  readonly holder: Pick<PlaceHolder, 'name'>
   readonly relay: RelayChoice
 }
 
@@ -30,13 +32,17 @@ export class ViewerRelays {
     this.#relays = relays
   }
 
-  add({ contractId }: Leased): void {
+  add({ contractId }: Pick<Leased, 'contractId'>): void {
     this.#leases.set(contractId, new Set([contractId]))
   }
 
   /** @param lifetimeS life of the credentials, s; minutes where left out */
-  ice({ tenantId, contractId, relay: choice }: Leased, lifetimeS?: number): IceAccess {
-    return this.#relays.ice({ tenantId, contractId, choice, ...(lifetimeS !== undefined && { lifetimeS }) })
+  ice(
+    { tenantId, contractId, holder: { name: holder }, relay: choice }: Leased,
+    lifetimeS?: number,
+  ): IceAccess {
+    const lease = { tenantId, contractId, holder, choice }
+    return this.#relays.ice({ ...lease, ...(lifetimeS !== undefined && { lifetimeS }) })
   }
 
   /** What goes on by one contract belongs to another from now on, if that one is there. */

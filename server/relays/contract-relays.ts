@@ -6,6 +6,8 @@ import type { ContractUsage } from './turn-usage.ts'
 export interface RelayLease {
   readonly tenantId: string
   readonly contractId: string
+  /** Whose contract it is: the owner of a token, or the address of somebody without one. */
+  readonly holder: string
   /** As the contract's decision has it. */
   readonly choice: RelayChoice
   /** Life of the credentials, s; minutes where left out. */

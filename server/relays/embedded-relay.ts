@@ -225,6 +225,7 @@ function startOf(
     },
     limits: {
       allocations_per_user: config.turnAllocationsPerCredential,
+      allocations_per_subject: config.turnAllocationsPerSubject,
       allocations_per_tenant: config.turnAllocationsPerTenant,
       allocations_per_address: config.turnAllocationsPerAddress,
       allocations: last - first + 1,

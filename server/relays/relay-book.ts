@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { readTurnUrl, type TurnUrl } from '../../common/net/turn-url.ts'
 import type { IceAccess } from '../../common/wire/flow-contract.ts'
 import type { RelayFacts } from '../../policy/relays.ts'
-import { MAX_CREDENTIAL_S, turnCredential, turnUsername } from '../../turn/credentials.ts'
+import { MAX_CREDENTIAL_S, subjectTag, turnCredential, turnUsername } from '../../turn/credentials.ts'
 import type { ContractRelays, RelayLease } from './contract-relays.ts'
 import type { ContractUsage, TurnUsage } from './turn-usage.ts'
 
@@ -50,19 +50,19 @@ export class RelayBook implements ContractRelays {
     return this.#relays.map(({ facts }) => facts)
   }
 
-  ice({ tenantId, contractId, choice, lifetimeS = MAX_CREDENTIAL_S }: RelayLease): IceAccess {
+  ice({ tenantId, contractId, holder, choice, lifetimeS = MAX_CREDENTIAL_S }: RelayLease): IceAccess {
     const untilS = Math.floor(this.#now() / 1000) + lifetimeS
-    const username = turnUsername(tenantId, contractId, untilS)
     if (lifetimeS > MAX_CREDENTIAL_S) this.#longLived.set(contractId, untilS * 1000)
     const up = choice.nodes
       .map((nodeId) => this.#relays.find((relay) => relay.nodeId === nodeId))
       .filter((relay) => relay !== undefined && relay.facts.down === null && relay.urls.length > 0)
     return {
-      ice_servers: up.slice(0, MOST_OFFERED).map((relay) => ({
-        urls: [...relay!.urls],
-        username,
-        credential: turnCredential(relay!.secret, username),
-      })),
+      ice_servers: up.slice(0, MOST_OFFERED).map((relay) => {
+        const { secret, urls } = relay!
+        const subject = subjectTag(secret, tenantId, holder)
+        const username = turnUsername({ expiresAtS: untilS, tenantId, contractId, subject })
+        return { urls: [...urls], username, credential: turnCredential(secret, username) }
+      }),
       ice_transport_policy: choice.ice_transport_policy,
     }
   }

@@ -19,7 +19,7 @@ const SERVICE = 'service:turn'
 /** Refusals of those who had proved a credential: what their user name says is true. */
 const PROVED: ReadonlySet<string> = new Set([
   ...['expired', 'ended', 'wrong_user', 'peer'],
-  ...['quota_user', 'quota_tenant', 'quota_address', 'quota_total'],
+  ...['quota_user', 'quota_subject', 'quota_tenant', 'quota_address', 'quota_total', 'rate'],
 ])
 
 export interface TurnEventsOptions {
@@ -43,7 +43,7 @@ const NOTHING: TurnCounters = {
   bytes_to_peers: 0,
   packets_dropped: 0,
   refused: {},
-  quota_refused: { user: 0, tenant: 0, address: 0, total: 0 },
+  quota_refused: { user: 0, subject: 0, tenant: 0, address: 0, total: 0 },
 }
 
 /** Turns what the hub's own TURN process tells into counters, log lines, alarms and audit records. */
@@ -81,7 +81,7 @@ export class TurnEvents implements EmbeddedEvents {
     metrics.turnDropped.inc(grown(before.packets_dropped, state.packets_dropped))
     for (const [reason, count] of Object.entries(state.refused))
       metrics.turnRefused.inc({ reason }, grown(before.refused[reason] ?? 0, count))
-    for (const quota of ['user', 'tenant', 'address', 'total'] as const)
+    for (const quota of ['user', 'subject', 'tenant', 'address', 'total'] as const)
       metrics.turnQuotaRefused.inc({ quota }, grown(before.quota_refused[quota], state.quota_refused[quota]))
     if (state.quota_refused.total > before.quota_refused.total) this.#quotas.set(null, this.#now())
     this.#reportQuotas()

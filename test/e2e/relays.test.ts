@@ -92,7 +92,7 @@ test.serial('a contract says which relays there are, and why', async (t) => {
   )
   const [expires, name] = server!.username!.split(':')
   t.true(Math.abs(Number(expires) - Date.now() / 1000 - 300) < 5)
-  t.regex(name!, /^default\/[A-Za-z0-9._-]+$/)
+  t.regex(name!, /^default\/[A-Za-z0-9._-]+\/[\w-]{12}$/)
   t.true(
     reasons.some((reason) => /^relays, best first: hub \(on the hub's machine, \d+ % full\)$/.test(reason)),
   )

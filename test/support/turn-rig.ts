@@ -2,13 +2,14 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { Endpoint } from '../../common/net/endpoint.ts'
 import type { TurnLimits, TurnStart } from '../../common/wire/turn-ipc.ts'
-import { turnCredential, turnUsername } from '../../turn/credentials.ts'
+import { subjectTag, turnCredential, turnUsername } from '../../turn/credentials.ts'
 import type { TurnUserOptions } from './turn-client.ts'
 
 export const SECRET = 'a secret of the test'
 
 export const LIMITS: TurnLimits = {
   allocations_per_user: 12,
+  allocations_per_subject: 100,
   allocations_per_tenant: 100,
   allocations_per_address: 100,
   allocations: 200,
@@ -43,15 +44,22 @@ const NOW_S = Math.floor(Date.now() / 1000)
 export function turnUser({
   tenant = 'acme',
   contract = 'c1',
+  subject = 'user:alice',
   lifeS = 300,
   secret = SECRET,
 }: {
   tenant?: string
   contract?: string
+  subject?: string
   lifeS?: number
   secret?: string
 } = {}): TurnUserOptions {
-  const username = turnUsername(tenant, contract, NOW_S + lifeS)
+  const username = turnUsername({
+    expiresAtS: NOW_S + lifeS,
+    tenantId: tenant,
+    contractId: contract,
+    subject: subjectTag(secret, tenant, subject),
+  })
   return { username, password: turnCredential(secret, username) }
 }
 

@@ -2,42 +2,46 @@ import { createHmac } from 'node:crypto'
 import test from 'ava'
 import { longTermKey } from '../../common/stun/integrity.ts'
 import { ATTRIBUTE, METHOD } from '../../common/stun/stun-types.ts'
-import { parseTurnUsername, turnCredential, turnUsername } from '../../turn/credentials.ts'
+import { parseTurnUsername, subjectTag, turnCredential, turnUsername } from '../../turn/credentials.ts'
 import { TurnServer } from '../../turn/turn-server.ts'
 import { codeOf, TurnClient, type TurnUserOptions, udpTransport } from '../support/turn-client.ts'
 import { SECRET, turnStart, turnUser } from '../support/turn-rig.ts'
 
 test('a credential is what coturn expects of use-auth-secret', (t) => {
-  const username = turnUsername('acme', 'c1', 1_700_000_000.9)
-  t.is(username, '1700000000:acme/c1')
+  const subject = subjectTag('s', 'acme', 'user:alice')
+  const username = turnUsername({ expiresAtS: 1_700_000_000.9, tenantId: 'acme', contractId: 'c1', subject })
+  t.is(username, `1700000000:acme/c1/${subject}`)
   t.is(turnCredential('s', username), createHmac('sha1', 's').update(username).digest('base64'))
-  t.deepEqual(parseTurnUsername(username), { expiresAtS: 1_700_000_000, tenantId: 'acme', contractId: 'c1' })
+  const user = { expiresAtS: 1_700_000_000, tenantId: 'acme', contractId: 'c1', subject }
+  t.deepEqual(parseTurnUsername(username), user)
 })
 
+test('a tag tells holders apart, and says nothing of them', (t) => {
+  const tags = [
+    subjectTag('s', 'acme', 'user:alice'),
+    subjectTag('s', 'acme', 'user:bob'),
+    subjectTag('s', 'other', 'user:alice'),
+    subjectTag('another', 'acme', 'user:alice'),
+    subjectTag('s', 'acme', '192.0.2.1'),
+    subjectTag('s', 'acme', ''),
+  ]
+  t.is(new Set(tags).size, tags.length)
+  for (const tag of tags) t.regex(tag, /^[\w-]{12}$/)
+  t.is(subjectTag('s', 'acme', 'user:alice'), tags[0]!)
+})
+
+const TAG = 'abcdefghijk-'
 for (const username of [
+  ...['', 'constructor', '__proto__', 'toString', '1', '1:', `:acme/c1/${TAG}`, `1:acme/${TAG}`],
+  ...['1:acme', '1:acme/c1', '1:acme/c1/', `1:acme//${TAG}`, `1:/c1/${TAG}`, `1:acme/c1/${TAG}/x`],
+  ...[`1:acme/c1/${TAG}a`, `1:acme/c1/${TAG.slice(1)}`, `1:acme/c1/${TAG.replace('a', '.')}`],
+  ...[`-1:acme/c1/${TAG}`, `1e9:acme/c1/${TAG}`, `1 :acme/c1/${TAG}`, `1:acme/c1/${TAG}\n`],
+  ...[`1:__proto__/c1/${TAG}`, `1:acme/__proto__/${TAG}`, `1:a b/c1/${TAG}`, `1:acme\u0000/c1/${TAG}`],
   ...[
-    '',
-    'constructor',
-    '__proto__',
-    'toString',
-    '1',
-    '1:',
-    ':acme/c1',
-    '1:acme',
-    '1:acme/',
-    '1:/c1',
-    '1:acme/c1/x',
+    `${'9'.repeat(13)}:acme/c1/${TAG}`,
+    `1:${'a'.repeat(65)}/c1/${TAG}`,
+    `1:acme/${'c'.repeat(300)}/${TAG}`,
   ],
-  ...[
-    '-1:acme/c1',
-    '1e9:acme/c1',
-    '1 :acme/c1',
-    '1:__proto__/c1',
-    '1:acme/__proto__',
-    '1:acme/c1\n',
-    '1:a b/c1',
-  ],
-  ...[`${'9'.repeat(13)}:acme/c1`, `1:${'a'.repeat(65)}/c1`, `1:acme/${'c'.repeat(300)}`, '1:acme\u0000/c1'],
 ])
   test(`${JSON.stringify(username.slice(0, 40))} is no user name of ours`, (t) => {
     t.is(parseTurnUsername(username), null)
@@ -52,6 +56,11 @@ for (const [name, user, reason] of [
   [
     'with the password of another tenant',
     someone(good.username.replace('acme', 'other'), good.password),
+    'credentials',
+  ],
+  [
+    'with the password of another subject',
+    someone(good.username.slice(0, -1) + (good.username.endsWith('x') ? 'y' : 'x'), good.password),
     'credentials',
   ],
   [

@@ -277,6 +277,7 @@ over(
 
 for (const [limit, quota] of [
   ['allocations_per_user', 'user'],
+  ['allocations_per_subject', 'subject'],
   ['allocations_per_tenant', 'tenant'],
   ['allocations_per_address', 'address'],
   ['allocations', 'total'],
@@ -288,8 +289,9 @@ for (const [limit, quota] of [
       await client.allocate()
       // Of another user or tenant where that is not what is bounded.
       const user = turnUser({
-        tenant: quota === 'user' || quota === 'tenant' ? 'acme' : 'other',
+        tenant: quota === 'address' || quota === 'total' ? 'other' : 'acme',
         contract: quota === 'user' ? 'c1' : 'c5',
+        subject: quota === 'tenant' ? 'user:bob' : 'user:alice',
       })
       await using second = await TurnClient.udp(to, user)
       await second.allocate()

@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { promisify } from 'node:util'
 import test from 'ava'
+import { subjectTag } from '../../turn/credentials.ts'
 import { TurnServer } from '../../turn/turn-server.ts'
 import { programOnPath } from '../support/program-on-path.ts'
 import { testCertificate } from '../support/test-certificate.ts'
@@ -9,6 +10,8 @@ import { LIMITS, Peer, SECRET, turnStart } from '../support/turn-rig.ts'
 
 const run = promisify(execFile)
 const any = [{ ip: '127.0.0.1', port: 0 }]
+/** It puts the time before it. */
+const USER = `acme/c1/${subjectTag(SECRET, 'acme', 'user:alice')}`
 const MESSAGES = 20
 /** It makes pairs. */
 const CLIENTS = 4
@@ -33,7 +36,7 @@ for (const [name, protocol, flags] of [
     const { port } = server.bound[protocol][0]!
     const { stdout } = await run(programOnPath(['turnutils_uclient'], 'TURN_UCLIENT'), [
       ...['-L', '127.0.0.1', '-e', '127.0.0.1', '-r', String(echo.port), '-p', String(port)],
-      ...['-u', 'acme/c1', '-W', SECRET, '-n', String(MESSAGES), '-m', String(CLIENTS), '-l', '171'],
+      ...['-u', USER, '-W', SECRET, '-n', String(MESSAGES), '-m', String(CLIENTS), '-l', '171'],
       ...flags,
       '127.0.0.1',
     ])

@@ -30,6 +30,7 @@ export async function openLanecastTurn(): Promise<RelayServer> {
   const { type, ended, ...start } = turnStart()
   const most = {
     allocations_per_user: 10_000,
+    allocations_per_subject: 10_000,
     allocations_per_tenant: 10_000,
     allocations_per_address: 10_000,
   }

@@ -10,6 +10,8 @@ import { type DatagramReader, noteArrivals } from '../fanout/datagram-reader.ts'
 /** Of media, without headers of TURN. */
 export const PACKET_BYTES = 1200
 const CHANNEL = 0x4000
+/** Allocations of one user: more would be too many at a time. */
+const CYCLES_OF_USER = 50
 const BUFFERS = { send: 4 * 1024 * 1024, receive: 4 * 1024 * 1024 }
 
 /** What arrived at one end. */
@@ -139,8 +141,12 @@ export async function allocationsPerSecond(port: number, count: number, atOnce: 
       await using client = await TurnClient.udp({ ip: '127.0.0.1', port }, turnUser())
       await client.challenge()
       while (left-- > 0) {
-        const code = codeOf(await client.request(METHOD.allocate, udpTransport))
-        const ended = codeOf(await client.refresh(0))
+        // No single user may do this so often.
+        const user = turnUser({ subject: `user:${Math.floor(left / CYCLES_OF_USER)}` })
+        const [code, ended] = await client.as(user, async () => [
+          codeOf(await client.request(METHOD.allocate, udpTransport)),
+          codeOf(await client.refresh(0)),
+        ])
         if (code !== 0 || ended !== 0) throw new Error(`allocation ${code}, its end ${ended}`)
       }
     }),

@@ -3,6 +3,7 @@ import test from 'ava'
 import { readTurnUrl } from '../../../common/net/turn-url.ts'
 import { type Relay, RelayBook } from '../../../server/relays/relay-book.ts'
 import { turnUrls } from '../../../server/relays/turn-urls.ts'
+import { subjectTag } from '../../../turn/credentials.ts'
 
 const relay = (nodeId: string, more: Partial<Relay> = {}, down: string | null = null): Relay => ({
   nodeId,
@@ -15,6 +16,7 @@ const relay = (nodeId: string, more: Partial<Relay> = {}, down: string | null = 
 const lease = (nodes: string[], policy: 'all' | 'relay' = 'all') => ({
   tenantId: 't1',
   contractId: 'c-1',
+  holder: 'user:alice',
   choice: { ice_transport_policy: policy, nodes },
 })
 
@@ -26,15 +28,21 @@ test('credentials are of the relay, the contract and the moment', (t) => {
   )
   const { ice_servers, ice_transport_policy } = book.ice(lease(['b', 'a'], 'relay'))
   t.is(ice_transport_policy, 'relay')
-  const username = '1800000300:t1/c-1'
-  const credential = (secret: string) => createHmac('sha1', secret).update(username).digest('base64')
-  t.deepEqual(ice_servers, [
-    { urls: ['turn:b.example:3478?transport=udp'], username, credential: credential('secret of b') },
-    { urls: ['turn:a.example:3478?transport=udp'], username, credential: credential('secret of a') },
-  ])
+  const userOf = (node: string, expiresAtS: number, holder = 'user:alice') =>
+    `${expiresAtS}:t1/c-1/${subjectTag(`secret of ${node}`, 't1', holder)}`
+  t.deepEqual(
+    ice_servers,
+    ['b', 'a'].map((node) => {
+      const username = userOf(node, 1_800_000_300)
+      const credential = createHmac('sha1', `secret of ${node}`).update(username).digest('base64')
+      return { urls: [`turn:${node}.example:3478?transport=udp`], username, credential }
+    }),
+  )
   nowMs += 60_000
-  t.is(book.ice(lease(['a'])).ice_servers[0]?.username, '1800000360:t1/c-1')
-  t.is(book.ice({ ...lease(['a']), lifetimeS: 3600 }).ice_servers[0]?.username, '1800003660:t1/c-1')
+  const nameOf = (more: object) => book.ice({ ...lease(['a']), ...more }).ice_servers[0]?.username
+  t.is(nameOf({}), userOf('a', 1_800_000_360))
+  t.is(nameOf({ lifetimeS: 3600 }), userOf('a', 1_800_003_660))
+  t.is(nameOf({ holder: 'user:bob' }), userOf('a', 1_800_000_360, 'user:bob'))
 })
 
 test('only relays that are up are listed, two at most', (t) => {

@@ -13,7 +13,7 @@ const COUNTS = {
   bytes_to_peers: 0,
   packets_dropped: 0,
   refused: {},
-  quota_refused: { user: 0, tenant: 0, address: 0, total: 0 },
+  quota_refused: { user: 0, subject: 0, tenant: 0, address: 0, total: 0 },
 } as const
 
 /** What the TURN process tells, and what comes of it. */
