@@ -10,6 +10,7 @@ const THOROUGH = [
   'test/server/audit/{tampering-*,audit-verify-cli}.test.ts',
   'test/server/auth/admin-token.test.ts',
   'test/server/tls/acme/pebble*.test.ts',
+  'test/server/slates/**',
   'test/server/store/{kill,postgres-*,store-watch,damaged}.test.ts',
 ]
 

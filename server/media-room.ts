@@ -4,6 +4,7 @@ import type { MediaEvents } from '../sfu/media-events.ts'
 import { workerStatistics } from '../sfu/media-statistics.ts'
 import { Placement } from '../sfu/placement.ts'
 import { StreamRegistry } from '../sfu/stream-registry.ts'
+import type { Slates } from '../sfu/switch/lane-slate.ts'
 import type { ViewerMover } from '../sfu/viewer-mover.ts'
 import { workerBinary, workerSends } from '../sfu/worker-binary.ts'
 import { WorkerCpu } from '../sfu/worker-cpu.ts'
@@ -33,10 +34,11 @@ export interface MediaRoom extends AsyncDisposable {
   statistics(mover: Pick<ViewerMover, 'movedOf'>): WorkersAnswer
 }
 
-/** Starts the media workers. @throws CodedError `cannot_listen` */
+/** Starts the media workers. @param slates what lanes without input show @throws CodedError `cannot_listen` */
 export async function openMedia(
   config: MediaConfig,
   addresses: Pick<MediaAddresses, 'announced'>,
+  slates: Slates,
   events: MediaEvents,
   logger: Logger,
 ): Promise<MediaRoom> {
@@ -56,7 +58,8 @@ export async function openMedia(
     consumersPerWorker,
   })
   const ports = { rist: ristPorts, ristIp: config.ristIp, rtp: rtpPorts }
-  const streams = stack.use(new StreamRegistry(ports, { placement, events, logger, census: workers.census }))
+  const { census } = workers
+  const streams = stack.use(new StreamRegistry(ports, { placement, events, logger, census, slates }))
   stack.defer(workers.onReplaced(() => streams.workerReplaced()))
   const owned = stack.move()
   return {

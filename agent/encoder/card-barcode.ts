@@ -1,4 +1,4 @@
-import { BLACK, fillBox, type Plane, WHITE } from './dot-font.ts'
+import { BLACK, fillBox, type Plane, WHITE } from '../../common/dot-font.ts'
 
 /** Place of a barcode in a picture 1280 wide: 42 cells side by side. Other widths scale it. */
 export interface BarcodePlace {

@@ -1,5 +1,5 @@
+import { BLACK, boxOf, drawText, fillBox, type Plane, type TextLine, WHITE } from '../../common/dot-font.ts'
 import { CLOCK_PLACE, drawBarcode, MARK_PLACE, markOf } from './card-barcode.ts'
-import { BLACK, boxOf, drawText, fillBox, type Plane, type TextLine, WHITE } from './dot-font.ts'
 
 /** 75 % colour bars, as Y, Cb, Cr (ITU-R BT.601). */
 const BARS = [
