@@ -10,7 +10,7 @@ const FOLDER = compileCacheEnv.NODE_COMPILE_CACHE
 /** Records for which sources the cache is complete. */
 const STAMP = join(FOLDER, 'ingress.stamp')
 /** Where the TypeScript of these processes is. */
-const SOURCES = ['sfu', 'common']
+const SOURCES = ['sfu', 'common', 'policy']
 /** Filling takes 0.3 s, more on a busy machine. Everything also works without the cache. */
 const FILL_WITHIN_MS = 10_000
 const STOP_WITHIN_MS = 2000

@@ -8,8 +8,9 @@ import { FieldSource, type FieldSourceSpec } from './field-source.ts'
 import { PortRange } from './ingress/port-range.ts'
 import { Relays } from './relay/relays.ts'
 import { Stream, type StreamDependencies, type StreamSpec } from './stream.ts'
+import type { InputSpec } from './switch/input-feeds.ts'
 import type { Slates } from './switch/lane-slate.ts'
-import { type InputSpec, SwitchedSource } from './switch/switched-source.ts'
+import { SwitchedSource } from './switch/switched-source.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 export interface RegistryPorts {

@@ -4,7 +4,7 @@ import type { ChildWatch } from '../../common/supervision/child-watch.ts'
 import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
 import type { LayerDemand } from '../../common/wire/publisher-protocol.ts'
 import type { HubToSwitch, OnAir, SwitchToHub } from '../../common/wire/switch-ipc.ts'
-import { MAX_INPUTS, SLATE, type SwitchRules } from '../../common/wire/switched-inputs.ts'
+import { SLATE, type SwitchRules } from '../../common/wire/switched-inputs.ts'
 import { CLASS_PROFILES } from '../../policy/classes.ts'
 import type { PictureSize } from '../../policy/viewed-stream.ts'
 import type { Lane } from '../lane/lane.ts'
@@ -13,17 +13,13 @@ import type { MediaEvents } from '../media-events.ts'
 import { flows } from '../picture-trouble.ts'
 import type { Stream, StreamSpec } from '../stream.ts'
 import type { SourceHost, SourceMedia, StreamSource } from '../stream-source.ts'
-import { InputFeed } from './input-feed.ts'
+import type { InputFeed } from './input-feed.ts'
+import { InputFeeds, type InputSpec } from './input-feeds.ts'
 import { LaneSlate, type Slates } from './lane-slate.ts'
 import { PendingTakes, type TakeResult } from './pending-takes.ts'
 import { SwitchProcess } from './switch-process.ts'
 import type { InputHealthTold, InputStatus, Switched, SwitchObserver, SwitchStatus } from './switch-status.ts'
 import { SwitchedLane } from './switched-lane.ts'
-
-export interface InputSpec {
-  /** Stream id of the input, in the same tenant. The stream need not exist yet. */
-  readonly id: string
-}
 
 export interface SwitchedSourceDependencies {
   readonly events: MediaEvents
@@ -46,10 +42,10 @@ export class SwitchedSource implements StreamSource {
   readonly #rtpPort: number
   readonly #lane: SwitchedLane
   readonly #slate: LaneSlate
+  readonly #inputs: InputFeeds
   readonly #process: SwitchProcess
   readonly #takes = new PendingTakes()
   readonly #observers = new Set<SwitchObserver>()
-  #feeds: readonly InputFeed[] = []
   #rules: SwitchRules
   #attachedTo: Lane | null = null
   #states = new Map<string, InputHealthTold>()
@@ -84,6 +80,30 @@ export class SwitchedSource implements StreamSource {
         for (const message of messages) this.#process.tell(message)
       },
       failed: (error) => deps.events.error('switch', 'slate', error),
+    })
+    const { find, takePort, givePort } = deps
+    this.#inputs = new InputFeeds({
+      streamId: spec.streamId,
+      find,
+      takePort,
+      givePort,
+      listener: {
+        changed: (feed) => {
+          if (this.#closed) return
+          this.#process.tell(feed)
+          this.#learnLayout()
+        },
+        captured: (id, { layer = null, rtp_timestamp, capture_unix_ms, source }) =>
+          this.#process.tell({
+            type: 'captured',
+            id,
+            rendition: layer,
+            rtp_timestamp,
+            capture_unix_ms,
+            source,
+          }),
+        failed: (error) => deps.events.error('switch', 'subscribe', error),
+      },
     })
     this.#process = new SwitchProcess(deps.watch, {
       started: (tell) => this.#tellAll(tell),
@@ -132,7 +152,7 @@ export class SwitchedSource implements StreamSource {
       preview: this.#preview,
       switches: this.#switches,
       merged: this.#merged,
-      inputs: this.#feeds.map((feed) => this.#statusOf(feed)),
+      inputs: this.#inputs.all.map((feed) => this.#statusOf(feed)),
     }
   }
 
@@ -141,22 +161,11 @@ export class SwitchedSource implements StreamSource {
    * @throws CodedError `bad_request` (400) for too many, twice the same, or the stream itself; `ports_exhausted` (503)
    */
   setInputs(inputs: readonly InputSpec[]): void {
-    const ids = inputs.map(({ id }) => id)
-    if (ids.length > MAX_INPUTS)
-      throw new CodedError('bad_request', `a stream has at most ${MAX_INPUTS} inputs`)
-    if (new Set(ids).size < ids.length) throw new CodedError('bad_request', 'an input is named twice')
-    if (ids.includes(this.spec.streamId))
-      throw new CodedError('bad_request', 'a stream is no input of itself')
-    const before = new Map(this.#feeds.map((feed) => [feed.id, feed]))
-    this.#feeds = ids.map((id) => before.get(id) ?? this.#newFeed(id))
-    for (const id of ids) before.delete(id)
-    this.#tellInputs((message) => this.#process.tell(message))
-    for (const feed of this.#feeds) feed.connect(this.#deps.find(feed.id) ?? null)
-    for (const gone of before.values()) {
-      this.#states.delete(gone.id)
-      gone[Symbol.dispose]()
-      this.#deps.givePort(gone.port)
-    }
+    this.#inputs.set(inputs, () => {
+      for (const message of this.#inputs.messages) this.#process.tell(message)
+    })
+    for (const id of this.#states.keys()) if (!this.#inputs.get(id)) this.#states.delete(id)
+    if (this.#preview !== null && !this.#inputs.get(this.#preview)) this.#preview = null
     this.#claim()
   }
 
@@ -167,8 +176,7 @@ export class SwitchedSource implements StreamSource {
 
   /** A stream of the tenant was opened or closed. */
   streamsChanged(streamId: string): void {
-    const feed = this.#feeds.find(({ id }) => id === streamId)
-    feed?.connect(this.#deps.find(streamId) ?? null)
+    this.#inputs.streamChanged(streamId)
   }
 
   /**
@@ -181,9 +189,7 @@ export class SwitchedSource implements StreamSource {
     input: string,
     { audio, atUnixMs }: { audio?: string; atUnixMs?: number } = {},
   ): Promise<TakeResult> {
-    for (const id of audio === undefined ? [input] : [input, audio])
-      if (!this.#feeds.some((feed) => feed.id === id))
-        throw new CodedError('input_not_found', `${this.spec.streamId} has no input ${id}`)
+    for (const id of audio === undefined ? [input] : [input, audio]) this.#inputs.known(id)
     const state = this.#states.get(input)?.state ?? 'absent'
     if (state !== 'healthy')
       throw new CodedError('input_not_live', `${input} is ${state}: it can't be on air now`)
@@ -204,8 +210,7 @@ export class SwitchedSource implements StreamSource {
 
   /** Arms an input: its publisher sends all layers, and a take of it waits for one picture. null: none. */
   preview(input: string | null): void {
-    if (input !== null && !this.#feeds.some(({ id }) => id === input))
-      throw new CodedError('input_not_found', `${this.spec.streamId} has no input ${input}`)
+    if (input !== null) this.#inputs.known(input)
     this.#preview = input
     this.#claim()
     this.#process.tell({ type: 'preview', input })
@@ -231,36 +236,16 @@ export class SwitchedSource implements StreamSource {
     this.#closed = true
     this.#takes[Symbol.dispose]()
     this.#slate.forget()
-    for (const feed of this.#feeds) feed[Symbol.dispose]()
+    this.#inputs.disconnect()
     await this.#process[Symbol.asyncDispose]()
-    for (const { port } of this.#feeds) this.#deps.givePort(port)
+    this.#inputs[Symbol.dispose]()
     this.#deps.givePort(this.#rtpPort)
     await this.#work
     this.#lane.close()
   }
 
   get #onAirFeed(): InputFeed | undefined {
-    return this.#feeds.find(({ id }) => id === this.#onAir?.input)
-  }
-
-  #newFeed(id: string): InputFeed {
-    return new InputFeed(id, this.#deps.takePort(), {
-      changed: (feed) => {
-        if (this.#closed) return
-        this.#process.tell(feed)
-        this.#learnLayout()
-      },
-      captured: (input, { layer = null, rtp_timestamp, capture_unix_ms, source }) =>
-        this.#process.tell({
-          type: 'captured',
-          id: input,
-          rendition: layer,
-          rtp_timestamp,
-          capture_unix_ms,
-          source,
-        }),
-      failed: (error) => this.#deps.events.error('switch', 'subscribe', error),
-    })
+    return this.#onAir?.input == null ? undefined : this.#inputs.get(this.#onAir.input)
   }
 
   /** Everything that a new process must know, in order. */
@@ -277,16 +262,11 @@ export class SwitchedSource implements StreamSource {
       taken,
       slate: this.#onAir !== null && onAir === null,
     })
-    this.#tellInputs(tell)
+    for (const message of this.#inputs.messages) tell(message)
     for (const message of this.#slate.messages) tell(message)
     this.#attachedTo = null
     this.#attach(tell)
     for (const message of this.#takes.messages) tell(message)
-  }
-
-  #tellInputs(tell: (message: HubToSwitch) => void): void {
-    tell({ type: 'inputs', inputs: this.#feeds.map(({ id, port }) => ({ id, rtp_port: port })) })
-    for (const { feed } of this.#feeds) tell(feed)
   }
 
   #heard(message: SwitchToHub): void {
@@ -339,9 +319,9 @@ export class SwitchedSource implements StreamSource {
   #onStates(inputs: Extract<SwitchToHub, { type: 'inputs' }>['inputs']): void {
     const before = this.#states
     this.#states = new Map(inputs.map(({ id, ...state }) => [id, state]))
-    for (const feed of this.#feeds) {
+    for (const feed of this.#inputs.all) {
       const status = this.#statusOf(feed)
-      if (before.get(feed.id)?.state === status.state) continue
+      if ((before.get(feed.id)?.state ?? 'absent') === status.state) continue
       this.#deps.events.inputState(this.spec, status)
       for (const observer of this.#observers) observer.inputChanged?.(status)
     }
@@ -353,13 +333,13 @@ export class SwitchedSource implements StreamSource {
 
   /** The lane opens with the layers of the first input that has pictures. */
   #learnLayout(): void {
-    const first = this.#feeds.find(({ renditions }) => renditions > 0)
+    const first = this.#inputs.first
     if (this.#lane.learn(first?.renditions ?? 0)) this.#enqueue('lane_open', () => this.#openLane())
     this.#learnSizes()
   }
 
   #learnSizes(): void {
-    const feed = this.#onAirFeed ?? this.#feeds.find(({ renditions }) => renditions > 0)
+    const feed = this.#onAirFeed ?? this.#inputs.first
     this.#lane.shows(feed?.stream?.pictures ?? [])
   }
 
@@ -382,7 +362,7 @@ export class SwitchedSource implements StreamSource {
   /** What is on air, armed or being taken is asked for all layers that anybody wants; the others send their lowest. */
   #claim(): void {
     const wanted = this.#demand ? this.#demand.video.lastIndexOf(true) : TOP_LAYER
-    for (const feed of this.#feeds) {
+    for (const feed of this.#inputs.all) {
       const { id } = feed
       const counts = id === this.#onAir?.input || id === this.#preview || this.#taking.has(id)
       feed.claim(counts ? Math.max(wanted, 0) : 0)

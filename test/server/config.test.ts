@@ -130,7 +130,7 @@ test('ports of the media and of the links are apart', (t) => {
   )
   const withPort = (port: number) => file(`${STREAM.trimEnd()}\nports = [${port}]\n`)
   t.deepEqual(problems(['--config', withPort(9950)]), [
-    'streams.0.ports (config file): 9950 belongs to RTP_PORTS, 9900-9999; a link needs a port of its own',
+    'streams.0.ports (config file): 9950 belongs to RTP_PORTS, 9900-10899; a link needs a port of its own',
   ])
   t.regex(
     problems(['--config', withPort(9421), '--workers', '2'])[0]!,

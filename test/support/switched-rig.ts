@@ -88,7 +88,12 @@ export async function openSwitched(
     inputs: ids.map((id) => ({ id })),
     rules: { ...switchRulesOf('director'), ...rules },
   })
-  for (const [index, id] of ids.entries()) await open(id, index + 1)
+  const switched = registry.switched(TENANT, 'program')!
+  for (const [index, id] of ids.entries()) {
+    await open(id, index + 1)
+    // Whoever sends first is on air first.
+    await until(() => switched.status.on_air === ids[0], `${ids[0]} is on air`)
+  }
   const receiver = stack.use(await openReceiver())
   stack.use(
     new Subscriber({
@@ -106,7 +111,7 @@ export async function openSwitched(
   return {
     registry,
     stream,
-    switched: registry.switched(TENANT, 'program')!,
+    switched,
     inputs,
     recorded,
     packets,
