@@ -156,6 +156,7 @@ async function measure(
     viewers: sides.reduce((total, { count }) => total + count, 0),
     usPerPacket: (sum((each) => each.cpuMs) * 1000) / received,
     workerShare: Math.max(...played.map((each) => each.cpuMs / each.wallMs)),
+    gone: sum((each) => each.gone),
     lost: lost / expected,
     behind: (expected - received - lost) / expected,
     dropped: (drops() - dropsBefore) / expected,

@@ -23,6 +23,8 @@ export interface FanoutServer extends AsyncDisposable {
   readonly pid: number
   /** Where the stream's RTP goes: one a rendition, ascending. */
   readonly inputs: readonly Omit<RenditionTarget, 'kbps'>[]
+  /** Viewers that were lost on the way, where the server hears of that. */
+  readonly gone?: number
   addViewer(dtlsParameters: types.DtlsParameters): Promise<FanoutViewer>
 }
 
@@ -38,6 +40,8 @@ export interface Played {
   readonly received: number
   readonly lost: number
   readonly expected: number
+  /** Viewers that were lost so far. */
+  readonly gone: number
   /** CPU of the sending process, ms, in how much time, ms. */
   readonly cpuMs: number
   readonly wallMs: number
@@ -126,6 +130,7 @@ export class FanoutSide implements AsyncDisposable {
       received: after.received - before.received,
       lost: after.lost - before.lost,
       expected: (sent - sentBefore) * this.count,
+      gone: this.#server.gone ?? 0,
       cpuMs: cpuAfter - cpuBefore,
       wallMs,
       jitterMs: after.jitterMs,
@@ -137,7 +142,8 @@ export class FanoutSide implements AsyncDisposable {
    * @throws TooManyViewers
    */
   async measure(settleMs: number, windowMs: number): Promise<Window> {
-    const { received, lost, expected, cpuMs: usedMs } = await this.play(settleMs, windowMs)
+    const { received, lost, expected, gone, cpuMs: usedMs } = await this.play(settleMs, windowMs)
+    if (gone > 0) throw new TooManyViewers(`${this.name}: ${gone} viewers were lost`)
     if (lost > expected * MOST_LOST || received + lost < expected * (1 - MOST_BEHIND))
       throw new TooManyViewers(
         `${this.name}: viewers got ${received} of ${expected} packets of the top layer in time, and lost ${lost}`,

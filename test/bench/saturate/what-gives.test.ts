@@ -5,6 +5,7 @@ const CALM: Step = {
   viewers: 40,
   usPerPacket: 5,
   workerShare: 0.1,
+  gone: 0,
   lost: 0,
   behind: 0.01,
   dropped: 0,
@@ -21,7 +22,9 @@ test('a worker with 85 % of a core is full, whatever else is seen', (t) => {
   t.is(whatGives({ ...CALM, workerShare: 0.86, lost: 0.1, clientsIdle: 0 }, CALM), 'worker_cpu')
 })
 
-test('packets that get lost, or do not come, are loss', (t) => {
+test('packets that get lost, or do not come, are loss, and so are viewers', (t) => {
+  t.is(whatGives({ ...CALM, gone: 1 }, CALM), 'loss')
+  t.is(whatGives({ ...CALM, gone: 1, clientsIdle: 0.01 }, CALM), 'clients')
   t.is(whatGives({ ...CALM, lost: 0.02 }, CALM), 'loss')
   t.is(whatGives({ ...CALM, behind: 0.2 }, CALM), 'loss')
 })

@@ -14,6 +14,8 @@ export interface Step {
   readonly usPerPacket: number
   /** CPU of the busiest worker, of a core. */
   readonly workerShare: number
+  /** Viewers that were lost: a machine that is full answers no ICE in time. */
+  readonly gone: number
   /** Of the packets that the viewers should have got: those missing between others, and those that did not come at all. */
   readonly lost: number
   readonly behind: number
@@ -33,7 +35,7 @@ export type Giving = 'worker_cpu' | 'loss' | 'jitter' | 'clients'
 /** What is over its bound; null where all is well. @param first the step with the fewest viewers, for its jitter */
 export function whatGives(step: Step, first: Step): Giving | null {
   if (step.workerShare >= FULL_CORE) return 'worker_cpu'
-  const missing = step.lost > MOST_LOST || step.behind > MOST_BEHIND
+  const missing = step.gone > 0 || step.lost > MOST_LOST || step.behind > MOST_BEHIND
   const late = step.jitterMs > first.jitterMs + PICTURE_MS
   if (!missing && !late) return null
   const unfetched = missing && step.dropped >= (step.lost + step.behind) / 2
