@@ -116,7 +116,7 @@ export function noticeOf(state: ViewerState, browser: string = navigator.userAge
 }
 
 interface Remark {
-  readonly about: 'disturbed' | 'sound-only' | 'sound-refused'
+  readonly about: 'disturbed' | 'sound-only' | 'sound-refused' | 'reduced'
   readonly text: string
 }
 
@@ -129,5 +129,6 @@ export function remarkOn(state: ViewerState, soundOnly: boolean): Remark | null 
   // Faults before the hub are not blamed on the viewer's connection.
   if (state.disturbed !== undefined) return { about: 'disturbed', text: state.disturbed }
   if (soundOnly) return { about: 'sound-only', text: 'Your connection can’t carry the picture: sound only' }
-  return state.soundRefused === undefined ? null : { about: 'sound-refused', text: state.soundRefused }
+  if (state.soundRefused !== undefined) return { about: 'sound-refused', text: state.soundRefused }
+  return state.reduced === undefined ? null : { about: 'reduced', text: state.reduced }
 }

@@ -28,6 +28,8 @@ export const streamStateSchema = z.object({
   muted: z.array(z.enum(['audio', 'video'])).optional(),
   /** While the stream is live: why pictures are lost on their way from the sender to the hub. */
   disturbed: z.string().optional(),
+  /** While the stream is live: why its larger layers show a smaller picture. */
+  reduced: z.string().optional(),
   /** While media flows: why the sender's sound is left out. */
   sound_refused: z.string().optional(),
 })

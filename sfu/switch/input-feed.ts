@@ -14,6 +14,8 @@ const OPUS = 'audio/opus'
 export interface InputFeedListener {
   /** What the process must know of the input has changed. */
   changed(feed: Feed): void
+  /** The state of the input's stream has changed. */
+  stateChanged(id: string): void
   captured(id: string, clock: CaptureClock): void
   failed(error: unknown): void
 }
@@ -63,7 +65,10 @@ export class InputFeed implements Disposable {
     this.#stream = stream
     this.#stack.defer(
       stream.observe({
-        stateChanged: () => this.#tell({}),
+        stateChanged: () => {
+          this.#tell({})
+          this.#listener.stateChanged(this.id)
+        },
         captureClock: (clock) => this.#listener.captured(this.id, clock),
       }),
     )

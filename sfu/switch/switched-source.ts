@@ -8,11 +8,11 @@ import { SLATE, type SwitchRules } from '../../common/wire/switched-inputs.ts'
 import { CLASS_PROFILES } from '../../policy/classes.ts'
 import type { PictureSize } from '../../policy/viewed-stream.ts'
 import type { Lane } from '../lane/lane.ts'
-import { TOP_LAYER } from '../layer-claims.ts'
 import type { MediaEvents } from '../media-events.ts'
 import { flows } from '../picture-trouble.ts'
 import type { Stream, StreamSpec } from '../stream.ts'
 import type { SourceHost, SourceMedia, StreamSource } from '../stream-source.ts'
+import { InputClaims } from './input-claims.ts'
 import type { InputFeed } from './input-feed.ts'
 import { InputFeeds, type InputSpec } from './input-feeds.ts'
 import { LaneSlate, type Slates } from './lane-slate.ts'
@@ -43,6 +43,7 @@ export class SwitchedSource implements StreamSource {
   readonly #lane: SwitchedLane
   readonly #slate: LaneSlate
   readonly #inputs: InputFeeds
+  readonly #claims = new InputClaims(() => this.#inputs.all)
   readonly #process: SwitchProcess
   readonly #takes = new PendingTakes()
   readonly #observers = new Set<SwitchObserver>()
@@ -50,12 +51,8 @@ export class SwitchedSource implements StreamSource {
   #attachedTo: Lane | null = null
   #states = new Map<string, InputHealthTold>()
   #onAir: OnAir | null = null
-  #preview: string | null = null
-  /** Inputs of takes under way: their layers are asked for. */
-  readonly #taking = new Map<string, number>()
   #merged: readonly string[] = []
   #switches = 0
-  #demand: LayerDemand | null = null
   #work: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -92,6 +89,9 @@ export class SwitchedSource implements StreamSource {
           if (this.#closed) return
           this.#process.tell(feed)
           this.#learnLayout()
+        },
+        stateChanged: (id) => {
+          if (id === this.#onAir?.input) this.#showState()
         },
         captured: (id, { layer = null, rtp_timestamp, capture_unix_ms, source }) =>
           this.#process.tell({
@@ -149,7 +149,7 @@ export class SwitchedSource implements StreamSource {
       on_air: onAir && (onAir.input ?? SLATE),
       since_unix_ms: onAir?.at_unix_ms ?? null,
       audio: onAir?.audio ?? null,
-      preview: this.#preview,
+      preview: this.#claims.preview,
       switches: this.#switches,
       merged: this.#merged,
       inputs: this.#inputs.all.map((feed) => this.#statusOf(feed)),
@@ -165,8 +165,9 @@ export class SwitchedSource implements StreamSource {
       for (const message of this.#inputs.messages) this.#process.tell(message)
     })
     for (const id of this.#states.keys()) if (!this.#inputs.get(id)) this.#states.delete(id)
-    if (this.#preview !== null && !this.#inputs.get(this.#preview)) this.#preview = null
-    this.#claim()
+    const { preview } = this.#claims
+    if (preview !== null && !this.#inputs.get(preview)) this.#claims.preview = null
+    this.#claims.apply()
   }
 
   setRules(rules: SwitchRules): void {
@@ -193,26 +194,17 @@ export class SwitchedSource implements StreamSource {
     const state = this.#states.get(input)?.state ?? 'absent'
     if (state !== 'healthy')
       throw new CodedError('input_not_live', `${input} is ${state}: it can't be on air now`)
-    this.#taking.set(input, (this.#taking.get(input) ?? 0) + 1)
-    this.#claim()
-    try {
-      const at_ms = atUnixMs === undefined ? null : steadyOf(SYSTEM_CLOCK, atUnixMs) - STEADY_BASE_MS
-      return await this.#takes.add({ input, at_ms, ...(audio !== undefined && { audio }) }, (message) =>
-        this.#process.tell(message),
-      )
-    } finally {
-      const left = (this.#taking.get(input) ?? 1) - 1
-      if (left > 0) this.#taking.set(input, left)
-      else this.#taking.delete(input)
-      this.#claim()
-    }
+    using _ = this.#claims.taking(input)
+    const at_ms = atUnixMs === undefined ? null : steadyOf(SYSTEM_CLOCK, atUnixMs) - STEADY_BASE_MS
+    return await this.#takes.add({ input, at_ms, ...(audio !== undefined && { audio }) }, (message) =>
+      this.#process.tell(message),
+    )
   }
 
   /** Arms an input: its publisher sends all layers, and a take of it waits for one picture. null: none. */
   preview(input: string | null): void {
     if (input !== null) this.#inputs.known(input)
-    this.#preview = input
-    this.#claim()
+    this.#claims.preview = input
     this.#process.tell({ type: 'preview', input })
   }
 
@@ -223,8 +215,7 @@ export class SwitchedSource implements StreamSource {
   }
 
   demanded(demand: LayerDemand): void {
-    this.#demand = demand
-    this.#claim()
+    this.#claims.demand = demand
   }
 
   workerReplaced(): void {
@@ -304,16 +295,31 @@ export class SwitchedSource implements StreamSource {
     this.#switches += 1
     const { input } = onAir
     if (input === null) {
-      if (flows(this.#host.state)) this.#host.setState({ state: 'input_lost' })
       void this.#slate.make(this.#lane.slateSizes, onAir.at_unix_ms)
     } else {
       this.#learnSizes()
-      this.#host.setState({ state: 'live' })
     }
-    this.#claim()
+    this.#showState()
+    this.#claims.onAir = input
     const event: Switched = { ...onAir, from, to: input ?? SLATE }
     this.#deps.events.switched(this.spec, event)
     for (const observer of this.#observers) observer.switched?.(event)
+  }
+
+  /** Viewers are told how the input on air is doing. */
+  #showState(): void {
+    const feed = this.#onAirFeed
+    if (!feed) {
+      if (flows(this.#host.state)) this.#host.setState({ state: 'input_lost' })
+      return
+    }
+    const { state } = feed.stream ?? {}
+    const { layers } = this.#lane
+    const reduced = feed.renditions > 0 && feed.renditions < layers
+    this.#host.setState({
+      ...(state && flows(state) ? state : { state: 'live' }),
+      ...(reduced && { reduced: `The sender on air sends ${feed.renditions} of ${layers} picture sizes.` }),
+    })
   }
 
   #onStates(inputs: Extract<SwitchToHub, { type: 'inputs' }>['inputs']): void {
@@ -357,16 +363,6 @@ export class SwitchedSource implements StreamSource {
     if (!lane || this.#attachedTo === lane) return
     this.#attachedTo = lane
     tell(this.#lane.attachment(lane))
-  }
-
-  /** What is on air, armed or being taken is asked for all layers that anybody wants; the others send their lowest. */
-  #claim(): void {
-    const wanted = this.#demand ? this.#demand.video.lastIndexOf(true) : TOP_LAYER
-    for (const feed of this.#inputs.all) {
-      const { id } = feed
-      const counts = id === this.#onAir?.input || id === this.#preview || this.#taking.has(id)
-      feed.claim(counts ? Math.max(wanted, 0) : 0)
-    }
   }
 
   #onDied(how: string): void {

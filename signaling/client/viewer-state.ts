@@ -4,7 +4,8 @@ import type { HubNotifications } from '../../common/wire/viewer-protocol.ts'
 /**
  * What a viewer sees, in one word. `connecting`: until the first picture. `waiting`, `input_lost`, `refused`, `ended`:
  * the stream's own states (see `StreamState`). `live`: pictures arrive, except what the publisher has `muted`;
- * `disturbed` and `soundRefused` say what is wrong with pictures on the way to the hub, or with the sound.
+ * `disturbed` and `soundRefused` say what is wrong with pictures on the way to the hub, or with the sound, and `reduced`
+ * why the picture is smaller than usual.
  * `no_picture`: sound arrives, pictures do not. `unplayable`: this browser has no decoder for the picture and plays the
  * sound alone, if there is sound; the picture comes by itself once the browser has a decoder. `reconnecting`: the
  * connection to the hub broke; the last picture stays. The other states are answers of the hub, with a `reason`.
@@ -24,6 +25,7 @@ export type ViewerState =
       readonly muted?: StreamState['muted']
       readonly disturbed?: string
       readonly soundRefused?: string
+      readonly reduced?: string
     }
   | {
       readonly name: 'refused' | 'no_picture' | 'reconnecting' | 'failed' | 'denied' | 'revoked' | 'busy'
@@ -83,11 +85,12 @@ export function viewerState(facts: ViewerFacts): ViewerState {
     const { codec } = facts.undecodable
     return { name: 'unplayable', reason: `this browser can’t decode ${codec}`, ...facts.undecodable }
   }
-  const { muted, disturbed, sound_refused: soundRefused } = stream
+  const { muted, disturbed, reduced, sound_refused: soundRefused } = stream
   const notes = {
     ...(muted && { muted }),
     ...(disturbed !== undefined && { disturbed }),
     ...(soundRefused !== undefined && { soundRefused }),
+    ...(reduced !== undefined && { reduced }),
   }
   // A muted picture is not waited for.
   if (facts.delivering || muted?.includes('video')) return { name: 'live', ...notes }

@@ -28,6 +28,12 @@ test('what is lost before the hub is not put down to the viewer’s connection',
   t.like(remarkOn(viewerState(watching({ state: 'live' })), true), { about: 'sound-only' })
 })
 
+test('a picture that is smaller than usual is said, and plays', (t) => {
+  const state = viewerState(watching({ state: 'live', reduced: 'the input sends one size' }))
+  t.is(noticeOf(state), null)
+  t.like(remarkOn(state, false), { about: 'reduced', text: 'the input sends one size' })
+})
+
 test('sound that is left out is said beside the picture, which plays', (t) => {
   const state = viewerState(watching({ state: 'live', sound_refused: 'it is multichannel Opus' }))
   t.like(remarkOn(state, false), { about: 'sound-refused', text: 'it is multichannel Opus' })

@@ -118,6 +118,7 @@ test('an input with fewer layers fills all of the lane', async (t) => {
       .map(({ ssrc }) => ssrc),
   )
   t.is(ssrcs.size, 2)
+  t.regex(rig.stream.state.reduced ?? '', /1 of 2 picture sizes/)
   t.deepEqual(continuous(rig.packets), [])
 })
 
