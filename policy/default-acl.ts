@@ -26,6 +26,8 @@ export const DEFAULT_ACL: readonly AclRule[] = [
       'flow.read',
       'flow.revoke',
       'viewer.read',
+      'program.read',
+      'program.cut',
       'policy.read',
     ],
     streams: ['*'],

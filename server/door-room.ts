@@ -28,6 +28,8 @@ export interface DoorRoomOptions {
   readonly mover: ViewerMover | null
   /** The table of doors. */
   readonly doors: Pick<Doors, 'add'>
+  /** Whether a stream shows one of several others; left out where there are none. */
+  readonly isSwitched?: (tenantId: string, streamId: string) => boolean
   /** Sessions whose client does not connect end after this time, ms; 30 000 by default. */
   readonly connectWithinMs?: number
 }
@@ -42,7 +44,7 @@ export interface DoorRoom extends Disposable {
 /** Senders at once whose RIST comes over WebSockets: 50 of 6 Mb/s would take a third of the hub's event loop. */
 const MAX_DETOURS = 50
 
-/** The codecs that every field stream will have: other codecs are refused at its input. */
+/** The codecs that every field stream and every switched stream will have: other codecs are refused at the input. */
 const FIELD_CODECS = { audio: 'audio/opus', video: 'video/H264' } as const
 
 /** Opens the doors: protoo for our own pages, WHIP and WHEP for other clients. */
@@ -109,8 +111,10 @@ export function openDoors(options: DoorRoomOptions): DoorRoom {
           routers,
           routerCapabilities,
           expectedCodecs: ({ spec }) => {
-            const flow = publishers.ofStream(spec.tenantId, spec.streamId)
-            return flow?.contract.transport === 'rist' ? FIELD_CODECS : null
+            const { tenantId, streamId } = spec
+            const flow = publishers.ofStream(tenantId, streamId)
+            const isKnown = flow?.contract.transport === 'rist' || options.isSwitched?.(tenantId, streamId)
+            return isKnown === true ? FIELD_CODECS : null
           },
         },
       }),

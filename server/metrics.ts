@@ -6,6 +6,7 @@ const LATENCY_BUCKETS_S = [0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.3, 0.5, 0.75, 1
 export type ReadGauge =
   | 'overlay_sessions_active'
   | 'lanecast_streams'
+  | 'lanecast_programs'
   | 'bus_queue_depth'
   | 'lanecast_slo_burn_ratio'
   | 'lanecast_alarms'
@@ -34,6 +35,8 @@ export class Metrics {
   readonly retransmits: Counter<'class'>
   readonly reroutes: Counter<'class' | 'cause'>
   readonly reconsidered: Counter<'cause'>
+  readonly takes: Counter<'outcome'>
+  readonly takeTime: Histogram
   readonly alarmsRaised: Counter<'kind'>
   readonly configReloads: Counter<'outcome'>
   readonly factsMissed: Counter<'listener'>
@@ -119,6 +122,18 @@ export class Metrics {
       name: 'lanecast_reconsidered_total',
       help: 'Running flows that telemetry made the hub decide about again',
       labelNames: ['cause'],
+      registers,
+    })
+    this.takes = new Counter({
+      name: 'lanecast_takes_total',
+      help: 'Takes of programs by outcome: taken, or the code of the refusal',
+      labelNames: ['outcome'],
+      registers,
+    })
+    this.takeTime = new Histogram({
+      name: 'lanecast_take_seconds',
+      help: 'From the request of a take without a time until the switch, with its wait for takes before it',
+      buckets: LATENCY_BUCKETS_S,
       registers,
     })
     this.alarmsRaised = new Counter({
@@ -233,6 +248,7 @@ export class Metrics {
     this.linkBitrate = perStream('lanecast_link_kbps', 'Bitrate received over a link, kb/s', 'link')
     this.#labelled('overlay_sessions_active', 'Viewer connections open now', [])
     this.#labelled('lanecast_streams', 'Streams by the state of their input', ['state'])
+    this.#labelled('lanecast_programs', 'Programs by the state of their stream', ['state'])
     this.#labelled('bus_queue_depth', 'Work that waits in a queue inside the hub', ['service'])
     this.#labelled(
       'lanecast_slo_burn_ratio',

@@ -15,6 +15,12 @@ export const WEBHOOK_EVENTS = [
   'contract.renewed',
   'contract.revoked',
   'contract.expired',
+  'program.created',
+  'program.changed',
+  'program.deleted',
+  'program.taken',
+  'program.locked',
+  'program.unlocked',
   'webhook.test',
 ] as const
 export const webhookEventNameSchema = z.enum(WEBHOOK_EVENTS)
@@ -27,7 +33,7 @@ export const webhookEventSchema = z.object({
   tenant_id: tenantIdSchema,
   /** Time of the event, Unix milliseconds. */
   at: z.number().int(),
-  /** The subject: `stream_id`, `node_id` or `contract_id`, and what is known about it. */
+  /** The subject: `stream_id`, `node_id`, `program_id` or `contract_id`, and what is known about it. */
   data: z.record(z.string(), z.json()),
 })
 export type WebhookEvent = z.infer<typeof webhookEventSchema>

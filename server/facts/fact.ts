@@ -8,6 +8,9 @@ import type { Fact, FactBus } from './fact-bus.ts'
 /** What happened to a contract. `renewed`: only its end moved. */
 export type ContractNews = 'granted' | 'renewed' | 'updated' | 'expired' | 'revoked'
 
+/** What happened to a program. `changed`: its inputs or rules, or whether it follows them by itself. */
+export type ProgramNews = 'created' | 'changed' | 'deleted' | 'taken' | 'locked' | 'unlocked'
+
 /** What can happen in a tenant, or in the hub itself. */
 export type FactBody =
   | { readonly kind: 'stream'; readonly stream: StreamName; readonly state: StreamState }
@@ -25,6 +28,12 @@ export type FactBody =
       readonly kind: 'contract'
       readonly news: ContractNews
       readonly contract: Pick<FlowContract, 'contract_id' | 'stream_id' | 'version' | 'class'>
+    }
+  | {
+      readonly kind: 'program'
+      readonly programId: string
+      readonly news: ProgramNews
+      readonly data: Readonly<Record<string, string | number | boolean | null>>
     }
   | { readonly kind: 'node'; readonly nodeId: string; readonly up: boolean }
   | {

@@ -21,6 +21,7 @@ import { actorOf } from '../auth/principal.ts'
 import type { FlowWays } from './flow-ways.ts'
 import { isHubsOwn, type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
+import { type Origins, originOf } from './stream-origin.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
 import type { PlaceCeilings, PlaceHolder } from './viewer-places.ts'
 
@@ -41,7 +42,7 @@ function unknownSender(wanted: readonly Transport[]): PeerFacts {
 /** When to come again to a draining node, seconds: an operator needs time to act. */
 const DRAINED_RETRY_S = 10
 
-export interface DecisionSources {
+export interface DecisionSources extends Pick<Origins, 'switched'> {
   /** The hub's own node, on which its streams live. */
   readonly hubId: string
   readonly topology: TopologySnapshot
@@ -124,20 +125,13 @@ export class DecisionBook {
     }
     const views = request.action === 'subscribe' && !program
     const places = viewers.taken(seeker)
-    const published = publishers.ofStream(tenant_id, stream_id)
+    const origin = originOf(this.#sources, tenant_id, stream_id)
     const others = publishers
       .list()
       .filter(({ contract }) => contract.tenant_id === tenant_id && contract.stream_id !== stream_id)
     return {
       topology,
-      stream: published
-        ? {
-            tenantId: tenant_id,
-            streamId: stream_id,
-            homeNodeId: hubId,
-            upstream: published.contract.latency,
-          }
-        : null,
+      stream: origin && { tenantId: tenant_id, streamId: stream_id, homeNodeId: hubId, ...origin },
       peer: program
         ? programOn(hubId)
         : views

@@ -11,6 +11,12 @@ export interface RunningStream extends Pick<Stream, 'viewers' | 'state' | 'stati
   readonly spec: Pick<StreamSpec, 'tenantId' | 'streamId' | 'streamClass'>
 }
 
+/** A stream whose priority can be set though nobody publishes it. */
+export interface PrioritizedStream {
+  readonly state: { readonly priority: number }
+  setPriority(priority: number, audit: AuditDraft): Promise<void>
+}
+
 /** What the routes about flows need of the hub. */
 export interface FlowRouteDependencies extends PublishDependencies, SubscribeDependencies {
   readonly streams: {
@@ -26,6 +32,8 @@ export interface FlowRouteDependencies extends PublishDependencies, SubscribeDep
   /** Ceilings of viewers set by hand. */
   readonly limits: Pick<ViewerLimits, 'set'>
   readonly policyOf: (tenantId: string) => EffectivePolicy
+  /** Programs, which are streams without a publisher; left out where there are none. */
+  readonly programs?: { find(tenantId: string, programId: string): PrioritizedStream | undefined }
   /** How long a sender's question for news is held open, ms; 8000 by default. */
   readonly newsWaitMs?: number
 }

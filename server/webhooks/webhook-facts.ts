@@ -5,7 +5,7 @@ import type { HappenedEvent, Webhooks } from './webhooks.ts'
 /** Most facts of a tenant that wait while the store takes earlier ones. */
 const CAPACITY = 1000
 
-/** Tells a tenant's webhooks what happens to its streams, contracts and nodes. */
+/** Tells a tenant's webhooks what happens to its streams, contracts, programs and nodes. */
 export function webhookFacts(
   facts: Pick<TenantFacts, 'subscribe'>,
   webhooks: Pick<Webhooks, 'report'>,
@@ -13,7 +13,7 @@ export function webhookFacts(
   return facts.subscribe({
     name: 'webhooks',
     of: 'all',
-    kinds: ['stream', 'contract', 'node'],
+    kinds: ['stream', 'contract', 'program', 'node'],
     capacity: CAPACITY,
     async take(batch) {
       const events = batch.map(eventOf).filter((event) => event !== null)
@@ -23,7 +23,11 @@ export function webhookFacts(
 }
 
 /** null for facts that are no event: a stream that waits for its sender, and shared nodes of the hub. */
-function eventOf({ tenantId, at, body }: TenantFact<'stream' | 'contract' | 'node'>): HappenedEvent | null {
+function eventOf({
+  tenantId,
+  at,
+  body,
+}: TenantFact<'stream' | 'contract' | 'program' | 'node'>): HappenedEvent | null {
   if (tenantId === null) return null
   const about = { tenant_id: tenantId, at }
   switch (body.kind) {
@@ -38,6 +42,12 @@ function eventOf({ tenantId, at, body }: TenantFact<'stream' | 'contract' | 'nod
       const data = { contract_id, stream_id, version, class: streamClass }
       return { ...about, event: `contract.${body.news}`, data }
     }
+    case 'program':
+      return {
+        ...about,
+        event: `program.${body.news}`,
+        data: { program_id: body.programId, ...body.data },
+      }
     case 'node':
       return { ...about, event: body.up ? 'node.online' : 'node.offline', data: { node_id: body.nodeId } }
   }

@@ -18,7 +18,8 @@ const byStream = z.strictObject({ stream_id: streamIdSchema })
 const byContract = z.strictObject({ contract_id: contractIdSchema })
 
 /** What streams and viewers get, in numbers, and the settings that may change while they run. */
-export function statisticsRoutes({ streams, publishers, viewers, ways, limits, now }: FlowRouteDependencies) {
+export function statisticsRoutes(deps: FlowRouteDependencies) {
+  const { streams, publishers, programs, viewers, ways, limits, now } = deps
   const streamOf = (tenantId: string, streamId: string): RunningStream => {
     const stream = streams.get(tenantId, streamId)
     if (stream) return stream
@@ -56,7 +57,8 @@ export function statisticsRoutes({ streams, publishers, viewers, ways, limits, n
       ways: flow ? ways.of(flow) : [],
       ...stream.state,
       viewers: stream.viewers,
-      priority: publishers.priorityOf(tenantId, streamId),
+      priority:
+        programs?.find(tenantId, streamId)?.state.priority ?? publishers.priorityOf(tenantId, streamId),
       ...(await stream.statistics()),
     }
   }
@@ -86,7 +88,8 @@ export function statisticsRoutes({ streams, publishers, viewers, ways, limits, n
       summary: 'Set the priority of a stream',
       description:
         'Among the streams that one viewer watches, the higher one gets its bandwidth first; 100 where nobody set ' +
-        'one. It holds at once, for whoever watches and will, over restarts of the hub, until the contract it is sent by ends.',
+        'one. It holds at once, for whoever watches and will, over restarts of the hub, until the contract it is sent by ' +
+        'ends, or the program is deleted.',
       action: 'control',
       cost: 'write',
       params: byStream,
@@ -97,10 +100,12 @@ export function statisticsRoutes({ streams, publishers, viewers, ways, limits, n
         const { stream_id } = params
         const stream = streamOf(context.tenantId, stream_id)
         const flow = publishers.ofStream(context.tenantId, stream_id)
-        if (!flow) throw notFound(stream_id)
+        const program = programs?.find(context.tenantId, stream_id)
         const about = { action: 'stream.priority', object: `stream/${stream_id}`, detail: body }
         const audit = record(context, context.tenantId, about)
-        await publishers.setPriority(flow.contract.contract_id, body.priority, audit)
+        if (program) await program.setPriority(body.priority, audit)
+        else if (flow) await publishers.setPriority(flow.contract.contract_id, body.priority, audit)
+        else throw notFound(stream_id)
         viewers.prioritize(context.tenantId, stream_id, body.priority)
         return streamStatistics(stream)
       },
