@@ -127,7 +127,6 @@ const ANSWERED = {
   store_outcome_unknown: [503, 'The database went away during the write.', 'Read the document before you write again.'],
   store_saturated: [503, 'Too many writes wait for the database.', 'Ask again in a second.'],
   store_unavailable: [503, 'The database cannot be reached.', 'Bring the database back.'],
-  switch_unavailable: [503, 'The switch of the stream is being restarted.', 'Take again: what is on air stays.'],
   timeout: [503, 'The hub came to no answer in time.', 'Read what became of it before you try again.'],
 } as const
 

@@ -10,6 +10,7 @@ import { drainHub } from './api/hub/drain-hub.ts'
 import { listWorkers } from './api/hub/list-workers.ts'
 import { metricsRoute } from './api/metrics.ts'
 import { apiRouter } from './api/mount.ts'
+import { programRoutes } from './api/programs/routes.ts'
 import { withReference } from './api/reference.ts'
 import type { Route } from './api/route.ts'
 import { postTelemetry } from './api/telemetry.ts'
@@ -25,6 +26,7 @@ import type { HubPlace } from './join-topology.ts'
 import type { Metrics } from './metrics.ts'
 import { Authorizer } from './policies/authorizer.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
+import type { ProgramRoom } from './program-room.ts'
 import type { State } from './state.ts'
 import type { TenantBook } from './tenants/tenant-book.ts'
 import { TELEMETRY_INTERVAL_MS } from './topology/graph.ts'
@@ -41,6 +43,7 @@ export interface ApiRoomOptions {
   readonly tenants: TenantBook
   readonly overlay: TopologyParts
   readonly flows: FlowRoom
+  readonly programs: ProgramRoom
   readonly place: HubPlace
   readonly doors: DoorRoom
   /** The load of each media worker. */
@@ -57,8 +60,10 @@ export interface ApiRoomOptions {
 export function apiOf(options: ApiRoomOptions): Router {
   const { auth, state, policies, tenants, overlay, flows, place, doors, webhooks, metrics, events } = options
   const { directory, topology, intake, alarms } = overlay
+  const { programs } = options.programs
   const routes: Route[] = [
-    ...contractRoutes(flows.routes),
+    ...contractRoutes({ ...flows.routes, programs }),
+    ...programRoutes({ programs, rate: options.programs.rate, policyOf: flows.routes.policyOf }),
     postTelemetry(intake),
     listLinks({ topology, now: SYSTEM_CLOCK.steady }),
     listAlarms({ alarms }),
@@ -76,6 +81,7 @@ export function apiOf(options: ApiRoomOptions): Router {
           count: (tenantId) =>
             flows.publishers.list().filter(({ contract }) => contract.tenant_id === tenantId).length,
         },
+        { what: 'programs', count: (tenantId) => programs.list(tenantId).length },
       ],
       telemetryIntervalMs: TELEMETRY_INTERVAL_MS,
       now: Date.now,

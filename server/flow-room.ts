@@ -142,6 +142,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     publishers,
     viewers,
     ways,
+    switched: (tenantId, streamId) => streams.switched(tenantId, streamId),
     relays: () => relays.facts,
     workersFull,
     connections: () => ({ ...options.connections(), most: config.maxConnections }),

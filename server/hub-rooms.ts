@@ -29,6 +29,7 @@ import { httpServer, listen, metricsServer, takeUpgrades } from './listeners.ts'
 import type { MediaAddresses } from './media-addresses/media-addresses.ts'
 import type { MediaRoom } from './media-room.ts'
 import { type Metrics, tally } from './metrics.ts'
+import { openPrograms } from './program-room.ts'
 import { openRelays } from './relay-room.ts'
 import { openArchiver, type State } from './state.ts'
 import type { StateRooms } from './state-rooms.ts'
@@ -154,6 +155,10 @@ export async function openRooms(
       workersFull: () => placement.saturation(),
     }),
   )
+  const workersFull = () => placement.saturation()
+  const programs = stack.use(
+    await openPrograms({ store, hubId, streams, flows, policies, facts, metrics, events, workersFull }),
+  )
   metrics.gauge('lanecast_links_detoured', () =>
     [...flows.ways.counts()].map(([via, value]) => ({ labels: { via }, value })),
   )
@@ -181,6 +186,7 @@ export async function openRooms(
       routerCapabilities: () => workers.rtpCapabilities,
       maxConnections,
       mover: config.moveViewers ? mover : null,
+      isSwitched: (tenantId, streamId) => streams.switched(tenantId, streamId) !== undefined,
     }),
   )
   const descriptors = stack.use(await Descriptors.open())
@@ -208,6 +214,7 @@ export async function openRooms(
     tenants,
     overlay,
     flows,
+    programs,
     place,
     doors: sdp,
     webhooks,

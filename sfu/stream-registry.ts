@@ -3,13 +3,12 @@ import type { Logger } from '../common/logger.ts'
 import { isPortFree } from '../common/net/udp-socket.ts'
 import { ChildWatch } from '../common/supervision/child-watch.ts'
 import { StartGate } from '../common/supervision/start-gate.ts'
-import type { SwitchRules } from '../common/wire/switched-inputs.ts'
 import { FieldSource, type FieldSourceSpec } from './field-source.ts'
 import { PortRange } from './ingress/port-range.ts'
 import { Relays } from './relay/relays.ts'
 import { Stream, type StreamDependencies, type StreamSpec } from './stream.ts'
-import type { InputSpec } from './switch/input-feeds.ts'
 import type { Slates } from './switch/lane-slate.ts'
+import type { SwitchedOptions } from './switch/switched-options.ts'
 import { SwitchedSource } from './switch/switched-source.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
@@ -110,10 +109,7 @@ export class StreamRegistry implements AsyncDisposable {
    * Opens a stream that shows one of several others of its tenant.
    * @throws CodedError `stream_exists` (409), `ports_exhausted` (503), and those of `SwitchedSource.setInputs`
    */
-  openSwitched(
-    spec: StreamSpec,
-    options: { readonly inputs: readonly InputSpec[]; readonly rules: SwitchRules },
-  ): Stream {
+  openSwitched(spec: StreamSpec, options: SwitchedOptions): Stream {
     const { tenantId, streamId } = spec
     this.#refuseSecond(tenantId, streamId)
     const stream = new Stream(spec, { ...this.#deps, relays: this.#relays })

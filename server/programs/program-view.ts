@@ -2,7 +2,7 @@ import type { ProgramView } from '../../common/wire/programs-api.ts'
 import { SLATE } from '../../common/wire/switched-inputs.ts'
 import type { InputAnswer } from '../../policy/programs/program-inputs.ts'
 import type { ProgramRecord, ProgramState } from './program-record.ts'
-import type { ProgramStream, SourceStatus } from './program-source.ts'
+import type { ProgramSource, ProgramStream } from './program-source.ts'
 
 /** Left out streams that a view names. */
 const SHOWN_LEFT_OUT = 32
@@ -14,7 +14,7 @@ export interface ShownProgram {
   readonly state: ProgramState
   /** null while another stream has the program's name. */
   readonly stream: ProgramStream | null
-  readonly source: SourceStatus | null
+  readonly source: ProgramSource['status'] | null
   readonly leftOut: InputAnswer['leftOut']
 }
 

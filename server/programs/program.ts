@@ -71,10 +71,6 @@ export class Program {
   #inputs: InputAnswer = { inputs: [], leftOut: [] }
   /** The input of the take that is being carried out. */
   #taking: string | null = null
-  /** After a restart: what was on air before, until it is on air again or something is taken. */
-  #returning: string | null
-  /** Cuts by hand so far. */
-  #cuts = 0
 
   constructor(tenantId: string, document: Version, state: ProgramState, deps: ProgramDependencies) {
     this.tenantId = tenantId
@@ -85,7 +81,6 @@ export class Program {
     this.#answers = new RememberedTakes(deps.clock.steady)
     this.#kept = new KeptState({ write: (audit) => deps.write(this, audit), failed: deps.onError })
     this.#lock = new CutLock(state.lock, deps.clock)
-    this.#returning = state.auto ? null : state.on_air
   }
 
   get id(): string {
@@ -109,28 +104,30 @@ export class Program {
     return this.#stream !== null
   }
 
-  /** Opens the program's stream. @throws CodedError `stream_exists` (409) */
+  /** Opens the program's stream. @throws CodedError `stream_exists` (409), `ports_exhausted` (503) */
   open(): void {
     const { streams, opened } = this.#deps
+    const { auto, on_air } = this.#state
     this.#inputs = this.#inputsNow()
     this.#stream = streams.openSwitched(
       { tenantId: this.tenantId, streamId: this.id, streamClass: this.record.class },
-      { inputs: this.#inputs.inputs.map(asInput), rules: rulesOf(this.record, this.#state) },
+      {
+        inputs: this.#inputs.inputs.map(asInput),
+        rules: rulesOf(this.record, this.#state),
+        resume: auto ? null : on_air,
+      },
     )
-    this.#stopObserving = this.#source.observe({
-      switched: ({ to }) => this.#switched(to),
-      inputChanged: () => this.#return(),
-    })
+    this.#stopObserving = this.#source.observe({ switched: ({ to }) => this.#switched(to) })
     opened(this)
   }
 
-  /** Streams came or went, or the policy changed. */
+  /** Streams came or went, or the policy changed. @throws CodedError `ports_exhausted` (503); the inputs stay */
   lookAtStreams(): void {
     if (!this.#stream) return
-    const before = this.#inputs
-    this.#inputs = this.#inputsNow()
-    if (before.inputs.join() !== this.#inputs.inputs.join())
-      this.#source.setInputs(this.#inputs.inputs.map(asInput))
+    const now = this.#inputsNow()
+    const { inputs } = this.#inputs
+    if (inputs.join() !== now.inputs.join()) this.#source.setInputs(now.inputs.map(asInput))
+    this.#inputs = now
   }
 
   /** The next version is stored. */
@@ -169,7 +166,6 @@ export class Program {
       this.#source.setRules(rulesOf(this.record, { auto }))
     })
     const { on_air } = this.#source.status
-    this.#returning = null
     this.#state = { ...this.#state, auto, on_air: on_air === SLATE ? this.#state.on_air : on_air }
     this.#deps.tell(this, 'changed', { auto })
     await this.#save(this.#audit(asker, 'program.auto', 'done', { auto }))
@@ -248,7 +244,6 @@ export class Program {
       const taken = await this.#takes.take(at_unix_ms ?? null, async () => {
         // The lock and the inputs may be others by now.
         this.#refuse(asker, request)
-        this.#cuts += 1
         return await this.#takeNow(request)
       })
       took(null, at_unix_ms === undefined ? clock.steady() - startedAt : null)
@@ -273,7 +268,6 @@ export class Program {
       ...(audio !== undefined && { audio }),
       ...(at_unix_ms !== undefined && { atUnixMs: at_unix_ms }),
     }
-    this.#returning = null
     this.#taking = input
     try {
       return await within(TAKE_WITHIN_MS, this.#source.take(input, options))
@@ -322,32 +316,10 @@ export class Program {
   }
 
   #switched(to: string): void {
-    if (to === this.#returning) this.#returning = null
     // The end of a take stores it, with its record. What the rules choose, they choose again after a restart.
     if (this.#state.auto || to === SLATE || to === this.#taking || to === this.#state.on_air) return
-    if (this.#returning !== null) return
     this.#state = { ...this.#state, on_air: to }
     void this.#kept.save()
-  }
-
-  /** Puts on air what was on air before a restart, as soon as that is there. */
-  #return(): void {
-    const input = this.#returning
-    if (input === null || !this.#stream) return
-    const { inputs, on_air } = this.#source.status
-    const isThere = inputs.some(({ id, state }) => id === input && state === 'healthy')
-    if (on_air !== input && !isThere) return
-    this.#returning = null
-    if (on_air === input) return
-    const cuts = this.#cuts
-    const isFirst = () => this.#stream !== null && this.#cuts === cuts
-    const takeAgain = async () => {
-      if (isFirst()) await this.#takeNow({ input })
-    }
-    this.#takes.take(null, takeAgain).catch((error) => {
-      if (!(error instanceof CodedError)) this.#deps.onError(error)
-      else if (isFirst()) this.#returning = input
-    })
   }
 
   /** A cut has happened: its answer does not wait long for a store that is away. */

@@ -75,7 +75,7 @@ export class Programs implements AsyncDisposable {
       const state = states.get(keyOf(tenant_id, id)) ?? this.#firstState(false)
       const program = new Program(tenant_id, { version, value }, state, this.#deps)
       this.#programs.set(keyOf(tenant_id, value.program_id), program)
-      this.#open(program)
+      this.#guard(() => program.open())
     }
   }
 
@@ -240,17 +240,19 @@ export class Programs implements AsyncDisposable {
         const tenants = Array.from(this.#changed)
         this.#changed.clear()
         for (const program of tenants.flatMap((each) => this.list(each))) {
-          if (!program.isOpen) this.#open(program)
-          program.lookAtStreams()
+          this.#guard(() => {
+            if (!program.isOpen) program.open()
+            program.lookAtStreams()
+          })
         }
       })
     this.#changed.add(tenantId)
   }
 
-  /** A stream of another kind may have the name. The program waits until that stream is gone. */
-  #open(program: Program): void {
+  /** A stream of another kind may have the program's name: the program waits until that stream is gone. */
+  #guard(act: () => void): void {
     try {
-      program.open()
+      act()
     } catch (error) {
       if (!(error instanceof CodedError && error.code === 'stream_exists')) this.#options.onError(error)
     }

@@ -20,6 +20,7 @@ import { PendingTakes, type TakeResult } from './pending-takes.ts'
 import { SwitchProcess } from './switch-process.ts'
 import type { InputHealthTold, InputStatus, Switched, SwitchObserver, SwitchStatus } from './switch-status.ts'
 import { SwitchedLane } from './switched-lane.ts'
+import type { SwitchedOptions } from './switched-options.ts'
 
 export interface SwitchedSourceDependencies {
   readonly events: MediaEvents
@@ -48,6 +49,7 @@ export class SwitchedSource implements StreamSource {
   readonly #takes = new PendingTakes()
   readonly #observers = new Set<SwitchObserver>()
   #rules: SwitchRules
+  readonly #resume: string | null
   #attachedTo: Lane | null = null
   #states = new Map<string, InputHealthTold>()
   #onAir: OnAir | null = null
@@ -60,13 +62,14 @@ export class SwitchedSource implements StreamSource {
   constructor(
     spec: StreamSpec,
     host: SourceHost,
-    options: { readonly inputs: readonly InputSpec[]; readonly rules: SwitchRules },
+    options: SwitchedOptions,
     deps: SwitchedSourceDependencies,
   ) {
     this.spec = spec
     this.#host = host
     this.#deps = deps
     this.#rules = options.rules
+    this.#resume = options.resume ?? null
     this.#rtpPort = deps.takePort()
     this.#lane = new SwitchedLane(spec, this.#rtpPort)
     this.#slate = new LaneSlate({
@@ -241,7 +244,7 @@ export class SwitchedSource implements StreamSource {
 
   /** Everything that a new process must know, in order. */
   #tellAll(tell: (message: HubToSwitch) => void): void {
-    const { input: onAir = null, taken = null } = this.#onAir ?? {}
+    const { input: onAir, taken } = this.#onAir ?? { input: this.#resume, taken: this.#resume }
     const { streamId: stream_id, streamClass } = this.spec
     tell({
       type: 'start',

@@ -116,6 +116,9 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
       const { status, text } = await rig.ask('POST', path, { token, body: { stream_id } })
       if (status !== 200) throw new Error(`${path} in ${tenantId}: ${text}`)
     }
+    const program = { program_id: `program-of-${tenantId}`, inputs: [stream_id] }
+    const made = await rig.ask('POST', '/v1/programs', { token, body: program })
+    if (made.status !== 201) throw new Error(`a program in ${tenantId}: ${made.text}`)
     flows.alarm(tenantId, Date.now())
   }
   await rig.ask('POST', '/v1/publish', { body: { stream_id: 'cam-1' } })
@@ -156,6 +159,8 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
     'enrolment-token',
     'webhook',
     'contract',
+    'program',
+    'program-state',
   ])
   return {
     sessions,
@@ -221,6 +226,7 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
       { field: 'token_id', theirs: theirs!, absent: 'a'.repeat(16) },
       { field: 'webhook_id', theirs: theirWebhook.webhook_id, absent: 'a'.repeat(16) },
       { field: 'enrolment_token_id', theirs: enrolment.info.enrolment_token_id, absent: 'a'.repeat(16) },
+      { field: 'program_id', theirs: `program-of-${other}`, absent: 'program-of-ghosts' },
       { field: 'stream_id', theirs: streamsOf[other]!, absent: 'cam-of-ghosts' },
       { field: 'contract_id', theirs: theirFlow!, absent: `c-${'a'.repeat(24)}` },
       { field: 'contract_id', theirs: theirViewer!, absent: `c-${'b'.repeat(24)}` },
@@ -235,6 +241,10 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
       document: [{}],
       version: [0, 1],
       stream_id: ['cam-1', 'cam-2', 'cam-3'],
+      program_id: [`program-of-${mine}`, 'program-2', 'program-3'],
+      inputs: [['cam-1'], ['cam-2', 'cam-1']],
+      input: ['cam-1'],
+      audio: ['cam-1', 'follow'],
       get contract_id() {
         return [...flows.contractIds(mine), ...flows.contractIds(DEFAULT_TENANT), `c-${'0'.repeat(24)}`]
       },

@@ -1,10 +1,12 @@
 import { createLogger } from '../../../common/logger.ts'
 import { ALARM_KINDS } from '../../../common/wire/alarm.ts'
 import type { StreamClass } from '../../../common/wire/stream.ts'
+import { askAcl } from '../../../policy/acl.ts'
 import { contractRoutes } from '../../../server/api/flows/routes.ts'
 import { drainHub } from '../../../server/api/hub/drain-hub.ts'
 import { listWorkers } from '../../../server/api/hub/list-workers.ts'
 import { metricsRoute } from '../../../server/api/metrics.ts'
+import { programRoutes } from '../../../server/api/programs/routes.ts'
 import type { Route } from '../../../server/api/route.ts'
 import { postTelemetry } from '../../../server/api/telemetry.ts'
 import { listAlarms } from '../../../server/api/topology/list-alarms.ts'
@@ -20,6 +22,8 @@ import type { FlowRouteDependencies } from '../../../server/flows/route-dependen
 import { ViewerFlows } from '../../../server/flows/viewer-flows.ts'
 import { joinTopology } from '../../../server/join-topology.ts'
 import { Metrics } from '../../../server/metrics.ts'
+import { CutRate } from '../../../server/programs/cut-rate.ts'
+import { Programs } from '../../../server/programs/programs.ts'
 import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
 import { reportApplier } from '../../../server/telemetry/apply-report.ts'
 import { TelemetryIntake } from '../../../server/telemetry/intake.ts'
@@ -30,6 +34,7 @@ import { StreamRegistry } from '../../../sfu/stream-registry.ts'
 import { openWorkers, placementOn } from '../../support/local-workers.ts'
 import { recordEvents } from '../../support/recorded-events.ts'
 import { freeUdpPorts } from '../../support/udp-ports.ts'
+import { StubStreams } from '../programs/stub-streams.ts'
 import type { RigParts } from './api-rig.ts'
 
 const HUB = { hubId: 'hub', maxKbps: 0 }
@@ -62,15 +67,16 @@ export async function flowRoutes() {
     ),
   )
   const metrics = new Metrics()
-  const opened: { publishers?: PublisherFlows; doors?: DoorRoom } = {}
+  const opened: { publishers?: PublisherFlows; doors?: DoorRoom; programs?: Programs } = {}
   const openedAt = Date.now()
+  const clock = { wall: () => openedAt, steady: () => openedAt }
   // By a clock that stands still: nobody's place is given up while a test runs.
   const viewers = stack.use(
     new ViewerFlows(
       {
         get: (tenantId, streamId) => streams.get(tenantId, streamId),
       },
-      { wall: () => openedAt, steady: () => openedAt },
+      clock,
     ),
   )
   const alarms = new AlarmBook({ alarmRaised: () => {}, alarmCleared: () => {} })
@@ -113,7 +119,30 @@ export async function flowRoutes() {
         failed: (error) => failures.push(error),
       }),
     )
+    // Without a switch process for each: every input is healthy, and a take happens at once.
+    const switched = new StubStreams('healthy')
+    const programs = stack.use(
+      new Programs({
+        store,
+        hubId: HUB.hubId,
+        streams: switched,
+        streamIds: (tenantId) =>
+          streams.list().flatMap(({ spec }) => (spec.tenantId === tenantId ? [spec.streamId] : [])),
+        mayWatch: (principal, tenantId, streamId) =>
+          askAcl(policyOf(tenantId).acl, { principal, action: 'subscribe', streamId }),
+        workersFull: () => null,
+        opened: () => {},
+        closed: () => {},
+        tell: () => {},
+        took: () => {},
+        noteRefusal: (draft) => void note(draft),
+        onError: (error) => failures.push(error),
+        clock,
+      }),
+    )
+    opened.programs = programs
     const flows: FlowRouteDependencies = {
+      programs,
       publishers,
       viewers,
       policyOf,
@@ -164,6 +193,7 @@ export async function flowRoutes() {
     )
     return [
       ...contractRoutes(flows),
+      ...programRoutes({ programs, rate: new CutRate(), policyOf }),
       postTelemetry(intake),
       listLinks({ topology, now }),
       listAlarms({ alarms }),
@@ -189,6 +219,7 @@ export async function flowRoutes() {
         count: (tenantId: string) =>
           running().filter(({ contract }) => contract.tenant_id === tenantId).length,
       },
+      { what: 'programs', count: (tenantId: string) => opened.programs?.list(tenantId).length ?? 0 },
     ],
     /** An alarm of every kind. */
     alarm: (tenantId: string, now: number) => {
@@ -205,6 +236,7 @@ export async function flowRoutes() {
     dump: () => [
       ...[running(), viewers.list(), opened.doors?.sessions.size],
       streams.list().map(({ spec }) => spec),
+      opened.programs?.list(null).map((program) => program.view()),
     ],
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }

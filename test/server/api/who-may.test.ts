@@ -18,6 +18,8 @@ import { type Operation, operationsOf, type RequestParts, requestOf, validParts 
 
 /** The stream that all requests are about. */
 const STREAM = 'cam-1'
+/** Fields that name it: a program is a stream. */
+const NAMES = ['stream_id', 'program_id']
 const ROLES = ['admin', 'operator', 'director', 'publisher', 'node', 'viewer'] as const
 const LIMITS: Readonly<Record<string, Grants>> = {
   'any stream': { streams: ['*'], actions: ['*'] },
@@ -131,11 +133,11 @@ function expected(
 
 /** What a request is about; undefined while only its body says so. */
 function streamOf(path: string, { requestBody }: OpenApiOperation, said: boolean): string | null | undefined {
-  if (/\{(stream_id|contract_id)\}/.test(path)) return STREAM
+  if (/\{(stream_id|contract_id|program_id)\}/.test(path)) return STREAM
   const schema = requestBody?.content['application/json']?.schema
   const variants = [schema, ...(schema?.anyOf ?? []), ...(schema?.oneOf ?? [])]
   const names = variants.some(
-    (each) => typeof each === 'object' && Object.hasOwn(each.properties ?? {}, 'stream_id'),
+    (each) => typeof each === 'object' && NAMES.some((name) => Object.hasOwn(each.properties ?? {}, name)),
   )
   if (!names) return null
   return said ? STREAM : undefined
@@ -150,18 +152,20 @@ async function partsFor(api: ApiUnderTest, target: Operation, random: SeededRand
   const contract_id = path.startsWith('/v1/viewers') ? contracts?.viewer : contracts?.sender
   const { tenant_id: _tenant, ...otherQuery } = query
   const namesStream = streamOf(path, operation, true) !== null && contract_id === undefined
+  const name = path === '/v1/programs' ? 'program_id' : 'stream_id'
   const about = (given: unknown): unknown =>
-    namesStream && isObject(given) ? { ...given, stream_id: STREAM } : given
+    namesStream && isObject(given) ? { ...given, [name]: STREAM } : given
+  const namedByPath = NAMES.some((each) => each in params)
   return {
     ...parts,
     query: otherQuery,
     params: {
       ...params,
-      ...('stream_id' in params ? { stream_id: STREAM } : {}),
+      ...Object.fromEntries(NAMES.flatMap((each) => (each in params ? [[each, STREAM]] : []))),
       ...(contract_id === undefined ? {} : { contract_id }),
       ...('tenant_id' in params ? { tenant_id: api.tenantId } : {}),
     },
-    body: Array.isArray(body) ? body.map(about) : 'stream_id' in params ? body : about(withoutTenant(body)),
+    body: Array.isArray(body) ? body.map(about) : namedByPath ? body : about(withoutTenant(body)),
   }
 }
 

@@ -1,15 +1,11 @@
 import { CodedError } from '../../../common/errors.ts'
 import type { StreamState } from '../../../common/wire/stream.ts'
-import type { InputState, SwitchRules } from '../../../common/wire/switched-inputs.ts'
-import type {
-  ProgramSource,
-  ProgramStreams,
-  SourceStatus,
-  Taken,
-} from '../../../server/programs/program-source.ts'
+import type { InputState, SwitchCause, SwitchRules } from '../../../common/wire/switched-inputs.ts'
+import type { ProgramSource, ProgramStreams } from '../../../server/programs/program-source.ts'
 import type { StreamSpec } from '../../../sfu/stream.ts'
+import type { SwitchObserver, SwitchStatus } from '../../../sfu/switch/switch-status.ts'
 
-type Observer = Parameters<ProgramSource['observe']>[0]
+type Taken = Awaited<ReturnType<ProgramSource['take']>>
 
 /** A switched stream without media: each take waits until the test lets it happen, unless `instant`. */
 export class StubSource implements ProgramSource {
@@ -24,11 +20,23 @@ export class StubSource implements ProgramSource {
   #preview: string | null = null
   #switches = 0
   readonly #health = new Map<string, InputState>()
-  readonly #observers = new Set<Observer>()
+  readonly #first: InputState
+  readonly #observers = new Set<SwitchObserver>()
 
-  constructor(inputs: readonly { id: string }[], rules: SwitchRules) {
+  /** What is to be on air again. */
+  readonly resume: string | null
+
+  /** @param first how an input is until the test says so */
+  constructor(
+    inputs: readonly { id: string }[],
+    rules: SwitchRules,
+    resume: string | null,
+    first: InputState,
+  ) {
     this.inputs = inputs.map(({ id }) => id)
     this.rules = rules
+    this.resume = resume
+    this.#first = first
   }
 
   setInputs(inputs: readonly { id: string }[]): void {
@@ -47,7 +55,8 @@ export class StubSource implements ProgramSource {
       resolve({ input, at_unix_ms: 1000 + this.#switches, capture_unix_ms: null })
     }
     if (!this.inputs.includes(input)) reject(new CodedError('input_not_found', 'no such input'))
-    else if (this.#health.get(input) !== 'healthy') reject(new CodedError('input_not_live', 'it is not live'))
+    else if ((this.#health.get(input) ?? this.#first) !== 'healthy')
+      reject(new CodedError('input_not_live', 'it is not live'))
     else if (this.instant) happen()
     else this.waiting.push({ input, happen, fail: reject })
     return promise
@@ -60,18 +69,20 @@ export class StubSource implements ProgramSource {
   /** An input is like this from now on. */
   health(input: string, state: InputState): void {
     this.#health.set(input, state)
-    for (const { inputChanged } of this.#observers) inputChanged?.({ id: input, state })
+    for (const { inputChanged } of this.#observers) inputChanged?.({ id: input, state, renditions: 1 })
   }
 
   /** This is on air from now on. */
-  show(to: string, reason = 'taken'): void {
+  show(to: string, cause: SwitchCause = 'taken'): void {
     const from = this.#onAir
     this.#onAir = to
     this.#switches += 1
-    for (const { switched } of this.#observers) switched?.({ from, to, reason })
+    const when = { at_unix_ms: 1000, capture_unix_ms: null }
+    for (const { switched } of this.#observers)
+      switched?.({ from, to, cause, reason: cause, audio: to, taken: null, ...when })
   }
 
-  get status(): SourceStatus {
+  get status(): SwitchStatus {
     return {
       on_air: this.#onAir,
       since_unix_ms: this.#onAir === null ? null : 1000,
@@ -79,11 +90,11 @@ export class StubSource implements ProgramSource {
       preview: this.#preview,
       switches: this.#switches,
       merged: [],
-      inputs: this.inputs.map((id) => ({ id, state: this.#health.get(id) ?? 'absent', renditions: 1 })),
+      inputs: this.inputs.map((id) => ({ id, state: this.#health.get(id) ?? this.#first, renditions: 1 })),
     }
   }
 
-  observe(observer: Observer): () => void {
+  observe(observer: SwitchObserver): () => void {
     this.#observers.add(observer)
     return () => void this.#observers.delete(observer)
   }
@@ -98,15 +109,23 @@ interface StubStream {
 /** The hub's streams, without media. */
 export class StubStreams implements ProgramStreams {
   readonly #streams = new Map<string, { readonly stream: StubStream; readonly source: StubSource | null }>()
+  readonly #first: InputState
   readonly #watchers = new Set<Parameters<ProgramStreams['watch']>[0]>()
+
+  /** @param first how an input is until the test says so */
+  constructor(first: InputState = 'absent') {
+    this.#first = first
+  }
 
   /** An ordinary stream. */
   open(tenantId: string, streamId: string): void {
     this.#add({ tenantId, streamId, streamClass: 'director' }, null)
   }
 
-  openSwitched(...[spec, { inputs, rules }]: Parameters<ProgramStreams['openSwitched']>): StubStream {
-    return this.#add(spec, new StubSource(inputs, rules))
+  openSwitched(
+    ...[spec, { inputs, rules, resume = null }]: Parameters<ProgramStreams['openSwitched']>
+  ): StubStream {
+    return this.#add(spec, new StubSource(inputs, rules, resume, this.#first))
   }
 
   #add(spec: StreamSpec, source: StubSource | null): StubStream {
