@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import test from 'ava'
+import { LOCK_SECONDS, MAX_TAKE_AHEAD_MS, MAX_TAKE_LATE_MS } from '../../common/wire/programs-api.ts'
+import { MAX_INPUTS } from '../../common/wire/switched-inputs.ts'
 import { MAX_TELEMETRY_BATCH } from '../../common/wire/telemetry.ts'
 import { MAX_LINKS_PER_NODE } from '../../common/wire/topology.ts'
 import { MAX_FLOWS, MAX_REALM_BYTES, MAX_REFUSALS } from '../../common/wire/turn-ipc.ts'
@@ -9,6 +11,7 @@ import { CLASS_PROFILES } from '../../policy/classes.ts'
 import { effectivePolicy, POLICY_DEFAULTS } from '../../policy/effective.ts'
 import { EVIDENCE_RULES } from '../../policy/evidence.ts'
 import { FRESHNESS_RULES } from '../../policy/health.ts'
+import { MAX_PROGRAM_DEPTH } from '../../policy/programs/program-graph.ts'
 import { MAX_BODY_BYTES } from '../../server/api/request-body.ts'
 import { AUDIT_BURST_RULES } from '../../server/audit/audit-bursts.ts'
 import { MAX_CERTIFICATE_MS } from '../../server/auth/authorities.ts'
@@ -18,6 +21,10 @@ import { COSTS, DEFAULT_LIMITS } from '../../server/auth/rate-limits.ts'
 import { DEFAULT_MAX_TOKEN_SECONDS } from '../../server/auth/tokens.ts'
 import { SETTINGS } from '../../server/config/settings.ts'
 import { DEGRADED_AT } from '../../server/health.ts'
+import { CUT_RATE } from '../../server/programs/cut-rate.ts'
+import { MAX_PROGRAMS } from '../../server/programs/programs.ts'
+import { REMEMBERED } from '../../server/programs/remembered-takes.ts'
+import { MAX_WAITING_TAKES } from '../../server/programs/takes-in-turn.ts'
 import { STORE_WATCH_RULES } from '../../server/store/store-watch.ts'
 import { MAX_SKEW_MS } from '../../server/telemetry/clock-skew.ts'
 import { INTAKE_DEFAULTS } from '../../server/telemetry/intake.ts'
@@ -86,6 +93,14 @@ test('limits stand there as the code has them', (t) => {
   says('age of a report', seconds(FRESHNESS_RULES.invalidMs), seconds(MAX_SKEW_MS))
   says('links of a node', MAX_LINKS_PER_NODE, `${FORGET_LEARNED_MS / 60_000} minutes`)
   says('nodes of a tenant', thousands(MAX_NODES_PER_TENANT))
+  says('programs', MAX_PROGRAMS, MAX_INPUTS, MAX_PROGRAM_DEPTH)
+  says('cuts (take, preview, auto, lock)', CUT_RATE.perSecond, CUT_RATE.burst, MAX_WAITING_TAKES)
+  says('time of a take', seconds(MAX_TAKE_AHEAD_MS), seconds(MAX_TAKE_LATE_MS))
+  const remembered = 'answers of takes that are remembered by request_id'
+  says(remembered, REMEMBERED.most, `${REMEMBERED.ms / 60_000} minutes`)
+  says('lock of a program', `${LOCK_SECONDS.least} s`)
+  t.is(LOCK_SECONDS.most, 86_400)
+  t.is(LOCK_SECONDS.usual, 3600)
   says('node without a sign of life', seconds(DOWN_AFTER_MS))
   const { perSecond, running, gapMs } = QUEUE_RULES
   says(
