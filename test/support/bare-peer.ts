@@ -13,15 +13,32 @@ interface BareDoor {
   request(method: string, data: object): Promise<Loose>
   /** What SDP says of the hub's transport. */
   transportLines(transport: Loose): string[]
+  /** Of the relays that the hub named, the URLs with this in them. */
+  relaysWith(iceServers: Loose, part: string | undefined): RTCIceServer[]
 }
 
-/** Publishes the fake camera and microphone. Resolves when ICE and DTLS are up. */
-export function publishBare(page: Page, door: string, ticket: string): Promise<string> {
+/** What a page has made, for what its network does later. */
+export interface BareMedia {
+  readonly peer: RTCPeerConnection
+  readonly transportId: string
+  /** The description of the hub's end. */
+  readonly remote: { readonly type: 'offer' | 'answer'; readonly sdp: string }
+  /** What another WebSocket takes this one's place with: method and data. */
+  readonly takeOver: readonly [method: string, data: object]
+  request: BareDoor['request']
+}
+
+/**
+ * Publishes the fake camera and microphone. Resolves when ICE and DTLS are up.
+ * @param relay part of the relays' URLs that may be used besides; none by default
+ */
+export function publishBare(page: Page, door: string, ticket: string, relay?: string): Promise<string> {
   return page.evaluate(
-    async ({ door, ticket }) => {
-      const { request, transportLines } = await globalThis.bareDoor(door)
-      const { transport } = await request('publish', { ticket })
-      const peer = new RTCPeerConnection()
+    async ({ door, ticket, relay }) => {
+      const { request, transportLines, relaysWith } = await globalThis.bareDoor(door)
+      const identity = { ticket, publisher_id: crypto.randomUUID() }
+      const { transport, contract } = await request('publish', identity)
+      const peer = new RTCPeerConnection({ iceServers: relaysWith(contract.join.ice_servers, relay) })
       const camera = await navigator.mediaDevices.getUserMedia({ video: { height: 360 }, audio: true })
       for (const track of camera.getTracks()) {
         const sender = peer.addTransceiver(track, { direction: 'sendonly' })
@@ -81,7 +98,11 @@ export function publishBare(page: Page, door: string, ticket: string): Promise<s
       })
       for (const [kind, rtp_parameters] of produced)
         await request('produce', { transport_id: transport.id, kind, rtp_parameters })
-      await peer.setRemoteDescription({ type: 'answer', sdp: `${answer.join('\r\n')}\r\n` })
+      const remote = { type: 'answer', sdp: `${answer.join('\r\n')}\r\n` } as const
+      await peer.setRemoteDescription(remote)
+      const transportId = transport.id
+      const takeOver = ['publish', { ...identity, transport_id: transportId }] as const
+      globalThis.bareMedia = { peer, transportId, remote, takeOver, request }
       await new Promise<void>((resolve) => {
         const look = () => peer.connectionState === 'connected' && resolve()
         peer.addEventListener('connectionstatechange', look)
@@ -89,23 +110,27 @@ export function publishBare(page: Page, door: string, ticket: string): Promise<s
       })
       return peer.connectionState
     },
-    { door, ticket },
+    { door, ticket, relay },
   )
 }
 
-/** Watches a live stream. Returns how many pictures and how many bytes of sound came within some seconds. */
+/**
+ * Watches a live stream. Returns how many pictures and how many bytes of sound came within some seconds.
+ * @param relay as for {@link publishBare}
+ */
 export function watchBare(
   page: Page,
   door: string,
   ticket: string,
+  relay?: string,
 ): Promise<{ frames: number; sound: number }> {
   return page.evaluate(
-    async ({ door, ticket }) => {
-      const { request, welcome, transportLines } = await globalThis.bareDoor(door)
+    async ({ door, ticket, relay }) => {
+      const { request, welcome, transportLines, relaysWith } = await globalThis.bareDoor(door)
       const { codecs, headerExtensions } = welcome.router_rtp_capabilities
       const plain = codecs.filter(({ mimeType }: { mimeType: string }) => !mimeType.endsWith('/rtx'))
       const rtp_capabilities = { codecs: plain, headerExtensions: headerExtensions.filter(() => false) }
-      const { transport, streams } = await request('join', { ticket, rtp_capabilities })
+      const { transport, streams, ice } = await request('join', { ticket, rtp_capabilities })
       const consumers = streams[0].consumers
       const mids = consumers.map((_: unknown, index: number) => index).join(' ')
       const offer = [
@@ -129,9 +154,13 @@ export function watchBare(
         )
         offer.push(`a=ssrc:${ssrc} cname:${rtp_parameters.rtcp.cname}`)
       }
-      const peer = new RTCPeerConnection()
-      await peer.setRemoteDescription({ type: 'offer', sdp: `${offer.join('\r\n')}\r\n` })
+      const peer = new RTCPeerConnection({ iceServers: relaysWith(ice.ice_servers, relay) })
+      const remote = { type: 'offer', sdp: `${offer.join('\r\n')}\r\n` } as const
+      await peer.setRemoteDescription(remote)
       await peer.setLocalDescription()
+      const transportId = transport.id
+      const takeOver = ['resume', { ticket, transport_id: transportId }] as const
+      globalThis.bareMedia = { peer, transportId, remote, takeOver, request }
       const fingerprint = /^a=fingerprint:sha-256 (\S+)/m.exec(peer.localDescription?.sdp ?? '')?.[1]
       await request('connect-transport', {
         transport_id: transport.id,
@@ -153,7 +182,7 @@ export function watchBare(
       }
       return seen
     },
-    { door, ticket },
+    { door, ticket, relay },
   )
 }
 
@@ -187,19 +216,55 @@ export function prepareBare(page: Page): Promise<void> {
           ...dtls_parameters.fingerprints
             .filter(({ algorithm }: { algorithm: string }) => algorithm === 'sha-256')
             .map(({ value }: { value: string }) => `a=fingerprint:sha-256 ${value}`),
-          ...ice_candidates
-            .filter(({ protocol }: { protocol: string }) => protocol === 'udp')
-            .map(
-              ({ foundation, priority, address, port }: Loose) =>
-                `a=candidate:${foundation} 1 udp ${priority} ${address} ${port} typ host`,
-            ),
+          ...ice_candidates.map(
+            ({ foundation, protocol, priority, address, port }: Loose) =>
+              `a=candidate:${foundation} 1 ${protocol} ${priority} ${address} ${port} typ host${protocol === 'tcp' ? ' tcptype passive' : ''}`,
+          ),
           'a=end-of-candidates',
         ],
+        relaysWith: (iceServers, part) =>
+          part === undefined
+            ? []
+            : iceServers.map((server: Loose) => ({
+                ...server,
+                urls: server.urls.filter((url: string) => url.includes(part)),
+              })),
       }
     }
   })
 }
 
+/**
+ * Restarts ICE by the protocol alone. @param door of another WebSocket that takes over; the present one by default */
+export function restartBare(page: Page, reason: string, door: string | null = null): Promise<void> {
+  return page.evaluate(
+    async ({ reason, door }) => {
+      const media = globalThis.bareMedia
+      const { peer, transportId, takeOver } = media
+      if (door !== null) {
+        const { request } = await globalThis.bareDoor(door)
+        await request(...takeOver)
+        media.request = request
+      }
+      const { ice_parameters } = await media.request('restart-ice', { transport_id: transportId, reason })
+      const { type, sdp: before } = media.remote
+      const sdp = before
+        .replaceAll(/a=ice-ufrag:\S+/g, `a=ice-ufrag:${ice_parameters.usernameFragment}`)
+        .replaceAll(/a=ice-pwd:\S+/g, `a=ice-pwd:${ice_parameters.password}`)
+      if (type === 'answer') {
+        peer.restartIce()
+        await peer.setLocalDescription()
+        await peer.setRemoteDescription({ type, sdp })
+      } else {
+        await peer.setRemoteDescription({ type, sdp })
+        await peer.setLocalDescription()
+      }
+    },
+    { reason, door },
+  )
+}
+
 declare global {
   var bareDoor: (door: string) => Promise<BareDoor>
+  var bareMedia: BareMedia
 }

@@ -38,7 +38,10 @@ export interface Machine extends AsyncDisposable {
  * @param others streams that nobody sends yet
  */
 export async function openRoamingLab(
-  options: TestHubOptions = {},
+  {
+    port = 0,
+    ...options
+  }: TestHubOptions & { /** Of the hub's HTTPS; any by default. */ readonly port?: number } = {},
   others: readonly TestStream[] = [],
 ): Promise<RoamingLab> {
   await using stack = new AsyncDisposableStack()
@@ -47,7 +50,7 @@ export async function openRoamingLab(
   const hub = stack.use(
     await startHub([{ streamId: 'field', links: 1 }, ...others], {
       workers: 1,
-      bind: `${there}:0`,
+      bind: `${there}:${port}`,
       enter,
       ...options,
       args: ['--rtc-ip', there, '--rist-ip', there, ...(options.args ?? [])],

@@ -1,6 +1,14 @@
-import { MediaStreamTrack, RTCPeerConnection, RTCRtpCodecParameters, RtpHeader, RtpPacket } from 'werift'
+import { MediaStreamTrack, type RTCPeerConnection, RTCRtpCodecParameters, RtpHeader, RtpPacket } from 'werift'
 import { iceServersOfLinks, type LinkedIceServer } from './ice-server-links.ts'
 import { until } from './until.ts'
+import {
+  checkAgain,
+  chosenServers,
+  newWeriftPeer,
+  pathOf,
+  type WeriftPath,
+  type WeriftWays,
+} from './werift-peer.ts'
 
 /** What a door answered, and the connection that came of it. */
 export interface WeriftSession extends AsyncDisposable {
@@ -9,6 +17,10 @@ export interface WeriftSession extends AsyncDisposable {
   readonly relays: readonly LinkedIceServer[]
   /** RTP packets that came in, by kind. */
   readonly received: { audio: number; video: number }
+  /** The way that media takes now; null while there is none. */
+  readonly path: WeriftPath | null
+  /** Restarts ICE by PATCH (RFC 9725 section 4.3.3). */
+  restartIce(): Promise<void>
   /** Sends nothing more, and says nothing of it: as far as media goes, it died. */
   readonly fallSilent: () => void
 }
@@ -29,11 +41,10 @@ const OPUS = new RTCRtpCodecParameters({
 const RATE = 50
 
 /** One transport from the start: werift leaves the sockets open of those that bundling makes needless. */
-const newPeer = (relays: readonly LinkedIceServer[]) =>
-  new RTCPeerConnection({
+const newPeer = (relays: readonly LinkedIceServer[], ways: WeriftWays) =>
+  newWeriftPeer(ways, [], {
     ...(relays.length > 0 && { iceServers: [...relays], iceTransportPolicy: 'relay' }),
     codecs: { audio: [OPUS], video: [VP8] },
-    iceAdditionalHostAddresses: ['127.0.0.1'],
     bundlePolicy: 'max-bundle',
   })
 
@@ -45,12 +56,13 @@ export async function publishByWhip(
   url: string,
   token: string,
   relays: readonly LinkedIceServer[] = [],
+  ways: WeriftWays = {},
 ): Promise<WeriftSession> {
-  const peer = newPeer(relays)
+  const peer = newPeer(relays, ways)
   const [audio, video] = [new MediaStreamTrack({ kind: 'audio' }), new MediaStreamTrack({ kind: 'video' })]
   peer.addTransceiver(audio, { direction: 'sendonly' })
   peer.addTransceiver(video, { direction: 'sendonly' })
-  const made = await exchange(peer, url, token)
+  const made = await exchange(peer, url, token, ways)
   let sequence = 0
   // One packet a picture: a payload descriptor that begins one (RFC 7741), and the header of a key frame of 16 x 16.
   const picture = Buffer.from([0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 16, 0, 16, 0, ...new Array(200).fill(0)])
@@ -69,7 +81,7 @@ export async function publishByWhip(
     video.writeRtp(packet(96, 90_000, picture))
     audio.writeRtp(packet(111, 48_000, Buffer.from([0xfc, 0xff, 0xfe])))
   }, 1000 / RATE)
-  return sessionOf(peer, made, () => clearInterval(sending))
+  return sessionOf(peer, token, made, () => clearInterval(sending))
 }
 
 /** Watches by WHEP. @param relays media comes through them alone, where there are any */
@@ -77,8 +89,9 @@ export async function watchByWhep(
   url: string,
   token: string,
   relays: readonly LinkedIceServer[] = [],
+  ways: WeriftWays = {},
 ): Promise<WeriftSession> {
-  const peer = newPeer(relays)
+  const peer = newPeer(relays, ways)
   const received = { audio: 0, video: 0 }
   peer.onTrack.subscribe((track) => {
     track.onReceiveRtp.subscribe(() => {
@@ -87,36 +100,73 @@ export async function watchByWhep(
   })
   peer.addTransceiver('audio', { direction: 'recvonly' })
   peer.addTransceiver('video', { direction: 'recvonly' })
-  return sessionOf(peer, await exchange(peer, url, token), () => {}, received)
+  return sessionOf(peer, token, await exchange(peer, url, token, ways), () => {}, received)
 }
 
 async function exchange(
   peer: RTCPeerConnection,
   url: string,
   token: string,
+  { relay }: WeriftWays,
 ): Promise<Pick<WeriftSession, 'location' | 'relays'>> {
   const offer = await peer.createOffer()
-  await peer.setLocalDescription(offer)
+  // The relays come with the answer, and are of use only before candidates are gathered.
+  if (!relay) await peer.setLocalDescription(offer)
   const response = await fetch(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/sdp', authorization: `Bearer ${token}` },
-    body: peer.localDescription!.sdp,
+    headers: { 'content-type': 'application/sdp', authorization: `Bearer ${token}`, connection: 'close' },
+    body: (relay ? offer : peer.localDescription!).sdp,
   })
   const sdp = await response.text()
   if (response.status !== 201) {
     await peer.close()
     throw new Error(`${response.status}: ${sdp}`)
   }
+  const relays = iceServersOfLinks(response.headers.get('link'))
+  if (relay) {
+    const linked = relays.map(({ urls, ...credentials }) => ({ urls: [urls], ...credentials }))
+    peer.setConfiguration({ iceServers: chosenServers(linked, relay) })
+    await peer.setLocalDescription(offer)
+  }
   await peer.setRemoteDescription({ type: 'answer', sdp })
   await until(() => peer.connectionState === 'connected', 'the media connection')
   return {
     location: new URL(response.headers.get('location')!, url).href,
-    relays: iceServersOfLinks(response.headers.get('link')),
+    relays,
   }
+}
+
+async function restart(peer: RTCPeerConnection, location: string, token: string): Promise<void> {
+  const offer = await peer.createOffer({ iceRestart: true })
+  await peer.setLocalDescription(offer)
+  const response = await fetch(location, {
+    method: 'PATCH',
+    headers: {
+      'content-type': 'application/trickle-ice-sdpfrag',
+      authorization: `Bearer ${token}`,
+      // The connection of before belongs to a network that is left.
+      connection: 'close',
+      'if-match': '*',
+    },
+    body: `${lineOf(offer.sdp, 'ice-ufrag')}\r\n${lineOf(offer.sdp, 'ice-pwd')}\r\n`,
+  })
+  const fragment = await response.text()
+  if (response.status !== 200) throw new Error(`${response.status}: ${fragment}`)
+  const sdp = peer
+    .remoteDescription!.sdp.replaceAll(/a=ice-ufrag:\S+/g, lineOf(fragment, 'ice-ufrag'))
+    .replaceAll(/a=ice-pwd:\S+/g, lineOf(fragment, 'ice-pwd'))
+  await peer.setRemoteDescription({ type: 'answer', sdp })
+  await checkAgain(peer)
+}
+
+/** The first line of an attribute. */
+function lineOf(sdp: string, attribute: string): string {
+  return new RegExp(`^a=${attribute}:\\S+`, 'm').exec(sdp)![0]
 }
 
 function sessionOf(
   peer: RTCPeerConnection,
+  token: string,
   made: Pick<WeriftSession, 'location' | 'relays'>,
   stop: () => void,
   received = { audio: 0, video: 0 },
@@ -124,6 +174,10 @@ function sessionOf(
   return {
     ...made,
     received,
+    get path() {
+      return pathOf(peer)
+    },
+    restartIce: () => restart(peer, made.location, token),
     fallSilent: stop,
     async [Symbol.asyncDispose]() {
       stop()

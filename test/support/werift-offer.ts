@@ -9,10 +9,12 @@ const dtlsOfHub = z.object({
 /**
  * An SDP offer (RFC 8839, RFC 8842) of one section, enough to bring ICE and DTLS up: packets go through the
  * DTLS transport, by SSRC, so that tracks may come and go without negotiating again.
+ * @param tcp with the candidates over TCP, too
  */
-export function offerOf(transport: WebRtcTransportInfo): string {
+export function offerOf(transport: WebRtcTransportInfo, tcp = false): string {
   const { usernameFragment, password } = iceParameters.parse(transport.ice_parameters)
   const candidates = iceCandidates.parse(transport.ice_candidates)
+  const ways = candidates.filter(({ protocol }) => protocol === 'udp' || tcp)
   const { fingerprints } = dtlsOfHub.parse(transport.dtls_parameters)
   const sha256 = fingerprints.find(({ algorithm }) => algorithm === 'sha-256')!
   return [
@@ -31,12 +33,10 @@ export function offerOf(transport: WebRtcTransportInfo): string {
     `a=ice-pwd:${password}`,
     `a=fingerprint:sha-256 ${sha256.value}`,
     'a=setup:actpass',
-    ...candidates
-      .filter(({ protocol }) => protocol === 'udp')
-      .map(
-        ({ foundation, priority, address, ip, port }) =>
-          `a=candidate:${foundation} 1 udp ${priority} ${address ?? ip} ${port} typ host`,
-      ),
+    ...ways.map(
+      ({ foundation, protocol, priority, address, ip, port }) =>
+        `a=candidate:${foundation} 1 ${protocol} ${priority} ${address ?? ip} ${port} typ host${protocol === 'tcp' ? ' tcptype passive' : ''}`,
+    ),
     'a=end-of-candidates',
     'a=rtpmap:100 opus/48000/2',
     '',

@@ -1,4 +1,4 @@
-import { RTCPeerConnection, RtcpSenderInfo, RtcpSrPacket, RtpHeader } from 'werift'
+import { type RTCPeerConnection, RtcpSenderInfo, RtcpSrPacket, RtpHeader } from 'werift'
 import { type FlowContract, flowContractSchema } from '../../common/wire/flow-contract.ts'
 import {
   type HubToPublisher,
@@ -7,12 +7,17 @@ import {
   produceAnswer,
   publishAnswer,
 } from '../../common/wire/publisher-protocol.ts'
-import type { WebRtcTransportInfo } from '../../common/wire/web-rtc-shapes.ts'
+import {
+  type RestartReason,
+  restartIceAnswer,
+  type WebRtcTransportInfo,
+} from '../../common/wire/web-rtc-shapes.ts'
 import { askHub } from '../../signaling/client/hub-request.ts'
 import type { Closing } from '../../signaling/client/hub-socket.ts'
 import { PublisherConnection } from '../../signaling/client/publisher-connection.ts'
 import { until } from './until.ts'
 import { offerOf } from './werift-offer.ts'
+import { checkAgain, newWeriftPeer, pathOf, type WeriftPath, type WeriftWays } from './werift-peer.ts'
 
 /** As browsers send Opus: a packet every 20 ms. */
 const PACKET_MS = 20
@@ -47,24 +52,33 @@ export class WeriftPublisher implements AsyncDisposable {
     'path-lost': [],
     republish: [],
   }
-  readonly connection: PublisherConnection
+  connection: PublisherConnection
   /** Of its producers, as the hub answered. */
   readonly producerIds: string[] = []
   readonly #contract: FlowContract
+  readonly #url: string
+  readonly #ways: WeriftWays
+  #transport: WebRtcTransportInfo | null = null
   #peer: RTCPeerConnection | null = null
   #sending: NodeJS.Timeout | undefined
   #packets = 0
 
-  constructor(hubUrl: string, contract: FlowContract) {
+  constructor(hubUrl: string, contract: FlowContract, ways: WeriftWays = {}) {
     this.#contract = contract
+    this.#ways = ways
+    this.#url = new URL(contract.join.protoo_url, hubUrl).href.replace(/^http/, 'ws')
+    this.connection = this.#call()
+  }
+
+  /** Opens a WebSocket. */
+  #call(): PublisherConnection {
     const note =
       <Method extends keyof Heard>(method: Method) =>
       (data: Heard[Method][number]): void => {
         const list: unknown[] = this.heard[method]
         list.push(data)
       }
-    const url = new URL(contract.join.protoo_url, hubUrl).href.replace(/^http/, 'ws')
-    this.connection = new PublisherConnection(url, {
+    return new PublisherConnection(this.#url, {
       welcome: note('welcome'),
       'keyframe-request': note('keyframe-request'),
       demand: note('demand'),
@@ -92,9 +106,10 @@ export class WeriftPublisher implements AsyncDisposable {
 
   /** Connects the transport of a `publish`. */
   async connect(transport: WebRtcTransportInfo): Promise<void> {
-    const peer = new RTCPeerConnection({ iceAdditionalHostAddresses: ['127.0.0.1'] })
+    const peer = newWeriftPeer(this.#ways, this.#contract.join.ice_servers)
     this.#peer = peer
-    await peer.setRemoteDescription({ type: 'offer', sdp: offerOf(transport) })
+    this.#transport = transport
+    await peer.setRemoteDescription({ type: 'offer', sdp: offerOf(transport, this.#ways.tcp) })
     const local = await peer.createAnswer()
     const connecting = peer.setLocalDescription(local)
     const fingerprint = /a=fingerprint:sha-256 (\S+)/.exec(local.sdp)?.[1] ?? ''
@@ -104,6 +119,33 @@ export class WeriftPublisher implements AsyncDisposable {
     })
     await connecting
     await until(() => peer.connectionState === 'connected', 'the media connection')
+  }
+
+  /** The way that media takes now; null while there is none. */
+  get path(): WeriftPath | null {
+    return this.#peer && pathOf(this.#peer)
+  }
+
+  /** Has another WebSocket take over from the present one. The transport stays. */
+  async resume(more: Partial<PublisherRequests['publish']> = {}): Promise<PublishAnswer> {
+    const lost = this.connection
+    this.heard.welcome.length = 0
+    this.connection = this.#call()
+    const answer = await this.publish({ ...more, transport_id: this.#transport!.id })
+    lost.close('another connection has taken over')
+    return answer
+  }
+
+  /** Restarts ICE on the present WebSocket. */
+  async restartIce(reason: RestartReason): Promise<void> {
+    const request = { transport_id: this.#transport!.id, reason }
+    const { ice_parameters } = restartIceAnswer.parse(await this.connection.request('restart-ice', request))
+    const peer = this.#peer!
+    this.#transport = { ...this.#transport!, ice_parameters }
+    const sdp = offerOf(this.#transport, this.#ways.tcp)
+    await peer.setRemoteDescription({ type: 'offer', sdp })
+    await peer.setLocalDescription(await peer.createAnswer())
+    await checkAgain(peer)
   }
 
   /** Produces Opus with this SSRC; nothing is sent before {@link send}. */

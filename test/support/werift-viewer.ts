@@ -1,4 +1,4 @@
-import { RTCPeerConnection, type RtpPacket } from 'werift'
+import type { RTCPeerConnection, RtpPacket } from 'werift'
 import { z } from 'zod'
 import { type SubscribeAnswer, subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import type { StreamState } from '../../common/wire/stream.ts'
@@ -7,12 +7,20 @@ import {
   type HubNotifications,
   type JoinAnswer,
   joinAnswer,
+  resumeAnswer,
 } from '../../common/wire/viewer-protocol.ts'
+import {
+  type RestartIceAnswer,
+  type RestartReason,
+  restartIceAnswer,
+  type WebRtcTransportInfo,
+} from '../../common/wire/web-rtc-shapes.ts'
 import { HubConnection, type HubHandlers } from '../../signaling/client/hub-connection.ts'
 import { askHub } from '../../signaling/client/hub-request.ts'
 import type { Closing } from '../../signaling/client/hub-socket.ts'
 import { until } from './until.ts'
 import { offerOf } from './werift-offer.ts'
+import { checkAgain, newWeriftPeer, pathOf, type WeriftPath, type WeriftWays } from './werift-peer.ts'
 
 /** Packets kept per consumer; the oldest go first. */
 const MAX_PACKETS = 30_000
@@ -45,6 +53,12 @@ export interface ReceivedTrack {
   closed: boolean
 }
 
+/** One WebSocket, and the hub's first message on it. */
+interface Line {
+  readonly connection: HubConnection
+  readonly welcome: Promise<HubNotifications['welcome']>
+}
+
 export interface Noted<T> {
   readonly at: number
   readonly value: T
@@ -68,6 +82,7 @@ export interface WeriftViewerOptions {
   readonly token?: string
   /** The stream's tenant, for viewers without a token. */
   readonly tenantId?: string
+  readonly ways?: WeriftWays
 }
 
 /**
@@ -84,18 +99,19 @@ export class WeriftViewer implements AsyncDisposable {
   readonly joins: Noted<JoinAnswer>[] = []
   /** Every track there ever was, oldest first. */
   readonly tracks: ReceivedTrack[] = []
-  readonly #connection: HubConnection
-  readonly #welcome = Promise.withResolvers<HubNotifications['welcome']>()
+  readonly #url: string
+  readonly #ways: WeriftWays
+  #line: Line
   readonly #bySsrc = new Map<number, ReceivedTrack>()
+  #transport: WebRtcTransportInfo | null = null
   #peer: RTCPeerConnection | null = null
   #closed = false
 
-  private constructor(hubUrl: string, contract: SubscribeAnswer) {
+  private constructor(hubUrl: string, contract: SubscribeAnswer, ways: WeriftWays) {
     this.contract = contract
-    const url = new URL(contract.join.webrtc.protoo_url, hubUrl).href.replace(/^http/, 'ws')
-    this.#connection = new HubConnection(url, this.#handlers())
-    void this.#connection.closed.then(({ reason }) => this.#welcome.reject(new Error(reason)))
-    this.#welcome.promise.catch(() => {})
+    this.#ways = ways
+    this.#url = new URL(contract.join.webrtc.protoo_url, hubUrl).href.replace(/^http/, 'ws')
+    this.#line = this.#call()
   }
 
   /**
@@ -105,11 +121,11 @@ export class WeriftViewer implements AsyncDisposable {
   static async open(
     hubUrl: string,
     streamId: string,
-    { token, tenantId }: WeriftViewerOptions = {},
+    { token, tenantId, ways = {} }: WeriftViewerOptions = {},
   ): Promise<WeriftViewer> {
     const body = { stream_id: streamId, ...(tenantId !== undefined && { tenant_id: tenantId }) }
     const asked = { hubUrl, path: '/v1/subscribe', token: token ?? null, body }
-    const viewer = new WeriftViewer(hubUrl, await askHub(asked, subscribeAnswerSchema))
+    const viewer = new WeriftViewer(hubUrl, await askHub(asked, subscribeAnswerSchema), ways)
     try {
       await viewer.#join()
       return viewer
@@ -134,18 +150,62 @@ export class WeriftViewer implements AsyncDisposable {
 
   /** Why the connection ended; pending while it stands. */
   get closed(): Promise<Closing> {
-    return this.#connection.closed
+    return this.#line.connection.closed
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    this.#connection.close('the test is over')
+    this.#line.connection.close('the test is over')
     await this.#peer?.close()
   }
 
-  #handlers(): HubHandlers {
+  /** The way that media takes now; null while there is none. */
+  get path(): WeriftPath | null {
+    return this.#peer && pathOf(this.#peer)
+  }
+
+  /** Restarts ICE on the present WebSocket. */
+  async restartIce(reason: RestartReason): Promise<void> {
+    const request = { transport_id: this.#transport!.id, reason }
+    const answer = await this.#line.connection.request('restart-ice', request)
+    await this.#restart(restartIceAnswer.parse(answer))
+  }
+
+  /** Has another WebSocket take over what the present one watches, and restarts ICE. */
+  async resume(restart: RestartReason): Promise<void> {
+    const { connection: lost } = this.#line
+    this.#line = this.#call()
+    await this.#line.welcome
+    const request = { transport_id: this.#transport!.id, ticket: this.contract.join.webrtc.ticket, restart }
+    const { restarted, streams } = resumeAnswer.parse(await this.#line.connection.request('resume', request))
+    const consumers = streams.flatMap((stream) => stream.consumers)
+    for (const track of this.tracks)
+      if (!consumers.some(({ consumer_id }) => consumer_id === track.consumerId)) track.closed = true
+    await this.#restart(restarted!)
+    lost.close('another connection has taken over')
+  }
+
+  async #restart({ ice_parameters }: RestartIceAnswer): Promise<void> {
+    const peer = this.#peer!
+    this.#transport = { ...this.#transport!, ice_parameters }
+    const sdp = offerOf(this.#transport, this.#ways.tcp)
+    await peer.setRemoteDescription({ type: 'offer', sdp })
+    await peer.setLocalDescription(await peer.createAnswer())
+    await checkAgain(peer)
+  }
+
+  /** Opens a WebSocket. */
+  #call(): Line {
+    const welcome = Promise.withResolvers<HubNotifications['welcome']>()
+    const connection = new HubConnection(this.#url, this.#handlers(welcome.resolve))
+    void connection.closed.then(({ reason }) => welcome.reject(new Error(reason)))
+    welcome.promise.catch(() => {})
+    return { connection, welcome: welcome.promise }
+  }
+
+  #handlers(welcomed: (welcome: HubNotifications['welcome']) => void): HubHandlers {
     return {
-      welcome: (welcome) => this.#welcome.resolve(welcome),
+      welcome: welcomed,
       stream: (state) => this.#note(this.states, state),
       consumerClosed: ({ consumer_id }) => {
         for (const track of this.tracks) if (track.consumerId === consumer_id) track.closed = true
@@ -153,7 +213,7 @@ export class WeriftViewer implements AsyncDisposable {
       consumerLayer: () => {},
       rejoin: ({ reason }) => {
         this.#note(this.rejoins, reason)
-        this.#joinAgain().catch((error) => this.#connection.close(String(error)))
+        this.#joinAgain().catch((error) => this.#line.connection.close(String(error)))
       },
       captureClock: (clock) => this.#note(this.captureClocks, clock),
       abrChanged: (bounds) => this.#note(this.bounds, bounds),
@@ -179,9 +239,10 @@ export class WeriftViewer implements AsyncDisposable {
   }
 
   async #join(): Promise<void> {
-    const { router_rtp_capabilities } = await this.#welcome.promise
+    const { connection, welcome } = this.#line
+    const { router_rtp_capabilities } = await welcome
     const answer = joinAnswer.parse(
-      await this.#connection.request('join', {
+      await connection.request('join', {
         ticket: this.contract.join.webrtc.ticket,
         rtp_capabilities: plain(router_rtp_capabilities),
       }),
@@ -194,14 +255,15 @@ export class WeriftViewer implements AsyncDisposable {
     this.#bySsrc.clear()
     for (const consumer of watched.consumers) this.#consume(consumer)
     await this.#peer?.close()
-    const peer = new RTCPeerConnection({ iceAdditionalHostAddresses: ['127.0.0.1'] })
+    const peer = newWeriftPeer(this.#ways, answer.ice.ice_servers)
     this.#peer = peer
-    await peer.setRemoteDescription({ type: 'offer', sdp: offerOf(answer.transport) })
+    this.#transport = answer.transport
+    await peer.setRemoteDescription({ type: 'offer', sdp: offerOf(answer.transport, this.#ways.tcp) })
     const local = await peer.createAnswer()
     const connecting = peer.setLocalDescription(local)
     for (const transport of peer.dtlsTransports) transport.onRtp.subscribe((packet) => this.#receive(packet))
     const fingerprint = /a=fingerprint:sha-256 (\S+)/.exec(local.sdp)?.[1] ?? ''
-    await this.#connection.request('connect-transport', {
+    await connection.request('connect-transport', {
       transport_id: answer.transport.id,
       dtls_parameters: { role: 'client', fingerprints: [{ algorithm: 'sha-256', value: fingerprint }] },
     })
