@@ -18,7 +18,7 @@ import { FlowWays } from './flows/flow-ways.ts'
 import { hubMedia } from './flows/hub-media.ts'
 import { HubPolicies, type HubRules } from './flows/hub-policy.ts'
 import type { PublishDoor } from './flows/publish.ts'
-import { ownerOf } from './flows/publisher-flow.ts'
+import { ownerOf, USUAL_PRIORITY } from './flows/publisher-flow.ts'
 import { type FlowWatcher, PublisherFlows } from './flows/publisher-flows.ts'
 import { PublisherPlaces } from './flows/publisher-places.ts'
 import { watchedOf } from './flows/reconsider.ts'
@@ -32,6 +32,7 @@ import {
   StandingStreams,
 } from './flows/standing-streams.ts'
 import { StandingSubscriptions } from './flows/standing-subscriptions.ts'
+import { SwitchedLanes } from './flows/switched-lanes.ts'
 import { ViewerFlows } from './flows/viewer-flows.ts'
 import { ViewerLimits } from './flows/viewer-limits.ts'
 import type { MediaAddresses } from './media-addresses/media-addresses.ts'
@@ -94,7 +95,18 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   const subscriptions = stack.use(
     new StandingSubscriptions({ store: state.store, hubId: config.hubId, streams, onError }),
   )
-  const media = hubMedia({ streams, viewers, subscriptions, ristIp: config.ristIp, onError })
+  const lanes = new SwitchedLanes({
+    streams,
+    opened: ({ tenantId, streamId, flows: [first] }) => {
+      viewers.prioritize(tenantId, streamId, first?.priority ?? USUAL_PRIORITY)
+      subscriptions.streamOpened(tenantId, streamId)
+    },
+    closed: ({ tenantId, streamId }, reason) => {
+      viewers.endAll(tenantId, streamId, reason)
+      subscriptions.streamClosed(tenantId, streamId)
+    },
+  })
+  const media = hubMedia({ streams, viewers, subscriptions, lanes, ristIp: config.ristIp, onError })
   const ways: FlowWays = new FlowWays({
     flows: { get: (contractId) => publishers.get(contractId) },
     changed: ({ contract }, now) => {
@@ -162,6 +174,8 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
   const deps: FlowRouteDependencies = {
     decisions,
     publishers,
+    lanes,
+    isInput: (tenantId, streamId) => streams.isInput(tenantId, streamId),
     viewers,
     ways,
     limits,

@@ -47,6 +47,28 @@ export function refuseUnforwardable(
     })
 }
 
+/**
+ * Refuses pictures in another codec than the contract asks for.
+ * @throws CodedError `codec_not_supported` (415)
+ */
+export function refuseOtherCodec(
+  asked: 'h264' | undefined,
+  kind: types.MediaKind,
+  { codecs }: Pick<types.RtpParameters, 'codecs'>,
+): void {
+  const mimeType = codecs[0]?.mimeType ?? 'none'
+  if (asked === undefined || kind !== 'video' || mimeType.toLowerCase() === `video/${asked}`) return
+  throw new CodedError(
+    'codec_not_supported',
+    `${mimeType} can't be an input of a stream with several inputs`,
+    {
+      details: [
+        'inputs of a switched stream are H.264: send video/H264, as `video_codec` of the contract says',
+      ],
+    },
+  )
+}
+
 /** Number of sizes in one encoding (W3C webrtc-svc, `scalabilityMode`). */
 export function spatialLayersOf(scalabilityMode = ''): number {
   return Number(/^[LS](\d)/.exec(scalabilityMode)?.[1] ?? 1)

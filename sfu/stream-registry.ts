@@ -132,6 +132,14 @@ export class StreamRegistry implements AsyncDisposable {
     return this.#streams.get(keyOf(tenantId, streamId))?.switched
   }
 
+  /** Whether a stream is an input of another. */
+  isInput(tenantId: string, streamId: string): boolean {
+    return Array.from(this.#streams.values()).some(
+      ({ stream, switched }) =>
+        stream.spec.tenantId === tenantId && switched?.status.inputs.some(({ id }) => id === streamId),
+    )
+  }
+
   /** Tells a listener which streams come and go from now on. Call the returned function to stop. */
   watch(listener: RegistryListener): () => void {
     this.#listeners.add(listener)

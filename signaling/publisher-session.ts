@@ -14,6 +14,7 @@ import {
 import type { StreamState } from '../common/wire/stream.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import type { Publisher } from '../sfu/publisher.ts'
+import { refuseOtherCodec } from '../sfu/router-codecs.ts'
 import type { PublisherControl } from '../sfu/stream-source.ts'
 import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
@@ -145,6 +146,9 @@ export class PublisherSession implements PublisherControl, PublishingClient {
     produce: async (data) => {
       const { transport_id, kind, rtp_parameters, picture } = parseData(publisherRequests.produce, data)
       const publisher = this.#publisher(transport_id)
+      const { input, video_codec } = this.#joined().contract
+      // An input of a program may have viewers of its own, whatever its codec; then the program leaves it out.
+      if (input) refuseOtherCodec(video_codec, kind, rtp_parameters as types.RtpParameters)
       if (picture) publisher.picture = picture
       // mediasoup checks the rest of the parameters' shape.
       const producer = await publisher.produce(kind, rtp_parameters as types.RtpParameters)

@@ -8,6 +8,8 @@ export const ALARM_KINDS = [
   'oversubscribed_access_point',
   'slo_breach',
   'input_lost',
+  'on_standby',
+  'merge_refused',
   'service_restarting',
   'port_unavailable',
   'store_failing',

@@ -9,6 +9,7 @@ import {
   transportSchema,
 } from './ids.ts'
 import { streamClassSchema, streamIdSchema } from './stream.ts'
+import { laneInputSchema } from './switched-inputs.ts'
 
 /** Parts of the way from camera to screen. Their times add up to the glass-to-glass latency. */
 export const LATENCY_STAGES = ['encode', 'buffer', 'one_way', 'forwarding', 'playout'] as const
@@ -150,13 +151,19 @@ export const publisherJoinSchema = z.object({
 })
 export type PublisherJoin = z.infer<typeof publisherJoinSchema>
 
+/** Switched streams are H.264: only then can the switch put one input's pictures behind another's. */
+export const videoCodecSchema = z.enum(['h264'])
+
 /** What the hub grants a sender. Media flows only by such a contract. Times are Unix milliseconds. */
 export const flowContractSchema = z.object({
   contract_id: contractIdSchema,
   /** Counts up with each renewal or reroute of the same contract. */
   version: z.number().int().min(1),
   tenant_id: tenantIdSchema,
+  /** What the contract sends. For an input of a switched stream: the input's own id, such as `cam1.standby`. */
   stream_id: streamIdSchema,
+  /** Which input of which switched stream this is; left out for a stream with one publisher. */
+  input: laneInputSchema.extend({ of: streamIdSchema }).optional(),
   class: streamClassSchema,
   mode: modeSchema,
   transport: transportSchema,
@@ -169,6 +176,8 @@ export const flowContractSchema = z.object({
   buffer: recoveryBufferSchema.nullable(),
   pacing: pacingSchema,
   abr: abrSchema,
+  /** The codec that pictures sent over WebRTC must have; left out: any codec that the hub forwards. */
+  video_codec: videoCodecSchema.optional(),
   overlay: overlaySchema,
   latency: latencySchema,
   /** In words: what was chosen, what was rejected and why. */

@@ -16,6 +16,7 @@ import {
   transportSchema,
 } from './ids.ts'
 import { streamClassSchema, streamIdSchema, streamStateSchema } from './stream.ts'
+import { laneInputSchema, laneRulesSchema, switchedStatusSchema } from './switched-inputs.ts'
 import { watchedPathSchema } from './viewer-protocol.ts'
 
 /** Bodies and answers of the calls that grant, change and end flows. */
@@ -26,6 +27,8 @@ export const publishRequestSchema = z.strictObject({
   /** Best first. Policy and the abilities of both ends decide. */
   preferred_transports: z.array(transportSchema).max(4).default([]),
   intent: publishIntentSchema.optional(),
+  /** Makes the caller one of several publishers of the stream, of whom one is on air. */
+  input: laneInputSchema.extend({ rules: laneRulesSchema.optional() }).optional(),
 })
 export type PublishRequest = z.infer<typeof publishRequestSchema>
 
@@ -63,6 +66,8 @@ export type SubscribeAnswer = z.infer<typeof subscribeAnswerSchema>
 
 export const rerouteRequestSchema = z.strictObject({
   stream_id: streamIdSchema,
+  /** Which of the publishers of a switched stream; left out: its first. */
+  input: laneInputSchema.optional(),
   reason: z.string().min(1).max(200),
   /** Endpoints to leave, because they fail or are not wanted. Empty: decide again with what is known now. */
   current_endpoints: z
@@ -97,6 +102,8 @@ export const streamSummarySchema = z.object({
   class: streamClassSchema,
   viewers: z.number().int(),
   ...streamStateSchema.shape,
+  /** What is on air, of which inputs; left out for a stream with one input. */
+  switched: switchedStatusSchema.optional(),
 })
 export type StreamSummary = z.infer<typeof streamSummarySchema>
 

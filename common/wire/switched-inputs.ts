@@ -65,10 +65,41 @@ export const switchRulesOf = (streamClass: StreamClass): SwitchRules => ({
   audio: 'follow',
 })
 
+export const INPUT_ROLES = ['primary', 'standby'] as const
+
+/** The place of a publisher among those of a switched stream: primaries come before standbys, 1 before 2. */
+export const laneInputSchema = z.strictObject({
+  role: z.enum(INPUT_ROLES),
+  priority: z.number().int().min(1).max(MAX_INPUTS).default(1),
+})
+export type LaneInput = z.infer<typeof laneInputSchema>
+
+/** What a publisher of a switched stream may fix; the first input that says anything decides. */
+export const laneRulesSchema = switchRulesSchema
+  .pick({ threshold_ms: true, frozen_ms: true, return_after_ms: true })
+  .partial()
+export type LaneRules = z.infer<typeof laneRulesSchema>
+
 /** An input as a stream's description has it. */
 export const inputStatusSchema = z.object({
   id: streamIdSchema,
   state: inputStateSchema,
   reason: z.string().optional(),
+  /** Layers of its pictures. */
   renditions: z.number().int(),
+})
+
+/** What a switched stream shows. */
+export const switchedStatusSchema = z.object({
+  /** The input on air, or `slate`; null before the first picture. */
+  on_air: z.string().nullable(),
+  /** Unix ms. */
+  since_unix_ms: z.number().nullable(),
+  /** The input of the sound. */
+  audio: z.string().nullable(),
+  switches: z.number().int(),
+  /** Inputs with the same pictures, which are on air together. */
+  merged: z.array(z.string()),
+  /** In the order of preference. */
+  inputs: z.array(inputStatusSchema),
 })

@@ -8,6 +8,7 @@ export const WEBHOOK_EVENTS = [
   'stream.input_lost',
   'stream.refused',
   'stream.ended',
+  'stream.switched',
   'node.online',
   'node.offline',
   'contract.granted',

@@ -3,7 +3,7 @@ import type { Subscription } from '../facts/fact-bus.ts'
 import { HUB_TENANT_ID } from '../store/store.ts'
 import type { AuditDraft } from './audit-record.ts'
 
-/** Records on the audit trail what happens by itself: alarms, and nodes that come and go. */
+/** Records on the audit trail what happens by itself: alarms, nodes that come and go, and inputs that take over. */
 export function auditFacts(
   facts: Pick<TenantFacts, 'subscribe'>,
   record: (draft: AuditDraft) => void,
@@ -11,7 +11,7 @@ export function auditFacts(
   return facts.subscribe({
     name: 'audit',
     of: 'all',
-    kinds: ['alarm', 'node'],
+    kinds: ['alarm', 'node', 'switched'],
     capacity: 10_000,
     take(batch) {
       for (const fact of batch) record(draftOf(fact))
@@ -19,11 +19,16 @@ export function auditFacts(
   })
 }
 
-function draftOf({ tenantId, at, body }: TenantFact<'alarm' | 'node'>): AuditDraft {
+function draftOf({ tenantId, at, body }: TenantFact<'alarm' | 'node' | 'switched'>): AuditDraft {
   const who = { tenant_id: tenantId ?? HUB_TENANT_ID, at, actor: 'hub' }
   if (body.kind === 'node') {
     const outcome = body.up ? 'up' : 'down'
     return { ...who, action: `node.${outcome}`, object: `node:${body.nodeId}`, outcome, detail: {} }
+  }
+  if (body.kind === 'switched') {
+    const { from, to, cause: outcome, reason } = body.event
+    const object = `stream/${body.stream.streamId}`
+    return { ...who, action: 'stream.switch', object, outcome, detail: { from, to, reason } }
   }
   const { kind: outcome, subject: object, message } = body.alarm
   if (!body.cleared) return { ...who, action: 'alarm.raise', object, outcome, detail: { message } }

@@ -3,6 +3,7 @@ import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { IngressStats } from '../../common/wire/ingress-ipc.ts'
 import type { StreamClass, StreamState } from '../../common/wire/stream.ts'
 import type { StreamName } from '../../sfu/media-events.ts'
+import type { InputStatus, Switched } from '../../sfu/switch/switch-status.ts'
 import type { Fact, FactBus } from './fact-bus.ts'
 
 /** What happened to a contract. `renewed`: only its end moved. */
@@ -35,6 +36,12 @@ export type FactBody =
       readonly news: ProgramNews
       readonly data: Readonly<Record<string, string | number | boolean | null>>
     }
+  /** Another input of a switched stream is on air, or the slate. */
+  | { readonly kind: 'switched'; readonly stream: StreamName; readonly event: Switched }
+  /** An input of a switched stream came, went, or can't be shown. */
+  | { readonly kind: 'lane_input'; readonly stream: StreamName; readonly input: InputStatus }
+  /** These inputs claim the same capture times and have different pictures. */
+  | { readonly kind: 'merge_refused'; readonly stream: StreamName; readonly inputs: readonly string[] }
   | { readonly kind: 'node'; readonly nodeId: string; readonly up: boolean }
   | {
       readonly kind: 'alarm'

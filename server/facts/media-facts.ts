@@ -1,10 +1,16 @@
-import type { MediaEvents } from '../../sfu/media-events.ts'
+import type { MediaEvents, StreamName } from '../../sfu/media-events.ts'
 import type { TenantFacts } from './fact.ts'
 
 /** Beside counters and log lines, tells listeners the facts of media. */
 export function mediaFacts(events: MediaEvents, facts: Pick<TenantFacts, 'tell'>): MediaEvents {
   const worker = (slot: number, died: string | null) =>
     facts.tell(null, { kind: 'child', subject: `service:worker-${slot}`, died })
+  const childDied = ({ tenantId, streamId }: StreamName, died: string) => {
+    const subject = `stream:${streamId}`
+    facts.tell(tenantId, { kind: 'child', subject, died })
+    // The stream's state shows how the successor does. The alarm lasts as long as processes die.
+    facts.tell(tenantId, { kind: 'child', subject, died: null })
+  }
   return {
     ...events,
     workerDied(slot, pid) {
@@ -17,15 +23,27 @@ export function mediaFacts(events: MediaEvents, facts: Pick<TenantFacts, 'tell'>
     },
     ingressDied(stream, how) {
       events.ingressDied(stream, how)
-      const subject = `stream:${stream.streamId}`
-      const died = `the ingress process ended (${how}) and is replaced`
-      facts.tell(stream.tenantId, { kind: 'child', subject, died })
-      // The stream's state shows how the successor does. The alarm lasts as long as processes die.
-      facts.tell(stream.tenantId, { kind: 'child', subject, died: null })
+      childDied(stream, `the ingress process ended (${how}) and is replaced`)
     },
     portsTaken(stream, taken) {
       events.portsTaken(stream, taken)
       facts.tell(stream.tenantId, { kind: 'ports', stream, taken })
+    },
+    switchDied(stream, how) {
+      events.switchDied(stream, how)
+      childDied(stream, `the switch process ended (${how}) and is replaced`)
+    },
+    switched(stream, event) {
+      events.switched(stream, event)
+      facts.tell(stream.tenantId, { kind: 'switched', stream, event })
+    },
+    inputState(stream, input) {
+      events.inputState(stream, input)
+      facts.tell(stream.tenantId, { kind: 'lane_input', stream, input })
+    },
+    mergeRefused(stream, inputs) {
+      events.mergeRefused(stream, inputs)
+      facts.tell(stream.tenantId, { kind: 'merge_refused', stream, inputs })
     },
     streamState(stream, state) {
       events.streamState(stream, state)

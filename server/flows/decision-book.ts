@@ -126,9 +126,11 @@ export class DecisionBook {
     const views = request.action === 'subscribe' && !program
     const places = viewers.taken(seeker)
     const origin = originOf(this.#sources, tenant_id, stream_id)
+    // An input of a switched stream is asked about by the switched stream's name, and is no other than itself.
+    const own = current?.contract.stream_id ?? stream_id
     const others = publishers
       .list()
-      .filter(({ contract }) => contract.tenant_id === tenant_id && contract.stream_id !== stream_id)
+      .filter(({ contract }) => contract.tenant_id === tenant_id && contract.stream_id !== own)
     return {
       topology,
       stream: origin && { tenantId: tenant_id, streamId: stream_id, homeNodeId: hubId, ...origin },

@@ -4,12 +4,14 @@ import type { StreamRegistry } from '../../sfu/stream-registry.ts'
 import type { LivePublisherFlow } from './publisher-flow.ts'
 import type { PublisherMedia } from './publisher-flows.ts'
 import type { StandingSubscriptions } from './standing-subscriptions.ts'
+import type { SwitchedLanes } from './switched-lanes.ts'
 import type { ViewerFlows } from './viewer-flows.ts'
 
 export interface HubMediaOptions {
   readonly streams: StreamRegistry
   readonly viewers: ViewerFlows
   readonly subscriptions: Pick<StandingSubscriptions, 'streamOpened' | 'streamClosed'>
+  readonly lanes: Pick<SwitchedLanes, 'add' | 'remove'>
   /** Address that RIST ports listen on. */
   readonly ristIp: string
   readonly onError: (error: unknown) => void
@@ -17,21 +19,31 @@ export interface HubMediaOptions {
 
 /** A contract's media on this hub: its stream listens exactly as long as the contract runs. */
 export function hubMedia(options: HubMediaOptions): PublisherMedia {
-  const { streams, viewers, subscriptions, ristIp, onError } = options
+  const { streams, viewers, subscriptions, lanes, ristIp, onError } = options
   return {
     open(flow: LivePublisherFlow) {
       const { tenant_id: tenantId, stream_id: streamId, class: streamClass, transport } = flow.contract
       if (transport === 'webrtc') streams.open({ tenantId, streamId, streamClass })
       else streams.openField({ tenantId, streamId, streamClass, ...ristOf(flow, ristIp) })
+      try {
+        lanes.add(flow)
+      } catch (error) {
+        void streams.close(tenantId, streamId).catch(onError)
+        throw error
+      }
       viewers.prioritize(tenantId, streamId, flow.priority)
       subscriptions.streamOpened(tenantId, streamId)
     },
-    async close({ contract }: LivePublisherFlow, reason) {
+    changed: (flow) => lanes.add(flow),
+    async close(flow: LivePublisherFlow, reason) {
+      const { contract } = flow
+      // Before the input's own stream: what is on air moves on, as if the input had stopped.
+      const left = lanes.remove(flow, reason)
       // Viewers first see the stream's last state (`ended`), then their contracts end.
       const closed = streams.close(contract.tenant_id, contract.stream_id)
       viewers.endAll(contract.tenant_id, contract.stream_id, reason)
       subscriptions.streamClosed(contract.tenant_id, contract.stream_id)
-      await closed.catch(onError)
+      await Promise.all([left.catch(onError), closed.catch(onError)])
     },
   }
 }

@@ -12,8 +12,10 @@ import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { newContractId, newFlowKeys, newTicket } from './contract-secrets.ts'
 import { type Taking, take } from './decision-book.ts'
 import { proofOf } from './proof.ts'
+import { publishedInput } from './published-input.ts'
 import { type LivePublisherFlow, ownerOf, USUAL_PRIORITY } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
+import type { SwitchedLanes } from './switched-lanes.ts'
 
 /** When to ask again for somebody else's stream, s: nobody knows when its contract ends. */
 const OTHERS_RETRY_S = 5
@@ -39,14 +41,21 @@ export interface Fixed {
 export interface PublishDependencies extends Taking {
   readonly publishers: PublisherFlows
   readonly door: PublishDoor
+  /** Streams that show one of several inputs; left out where there are none. */
+  readonly lanes?: Pick<SwitchedLanes, 'find'>
+  /** Whether a stream is an input of a program or another switched stream; left out where there are none. */
+  readonly isInput?: (tenantId: string, streamId: string) => boolean
 }
 
 /**
  * Grants a sender its contract, or renews the sender's present contract. A sender that asks again for its own stream
  * gets the same contract with a new expiry, so that a lost answer loses nothing.
  *
+ * An input of a switched stream has a contract of its own. ACL, class and admission are decided for the switched stream.
+ *
  * @param fixed ports and keys of a stream of the configuration, whose sender knows no contract
- * @throws CodedError of the refusal, `stream_taken` (409), `ports_exhausted` (503)
+ * @throws CodedError of the refusal, `stream_taken`, `stream_not_switched`, `too_many_inputs` (409), `ports_exhausted`
+ *   (503)
  */
 export async function publish(
   deps: PublishDependencies,
@@ -56,37 +65,47 @@ export async function publish(
   fixed?: Fixed,
 ): Promise<FlowContract> {
   const { publishers, door, now } = deps
-  const question = questionOf(principal, tenantId, request)
+  const { streamId, input, ruledBy, lane } = publishedInput(deps, tenantId, request)
+  // All inputs of a switched stream are sent for the same viewers.
+  const streamClass = lane?.flows[0]?.requested_class ?? request.class
+  const question = questionOf(principal, tenantId, { ...request, stream_id: ruledBy, class: streamClass })
+  const about = input ? { input: streamId } : {}
+  const rules = request.input?.rules ?? null
   const wish = relayWishOf(request)
   const owner = ownerOf(principal)
-  const running = publishers.ofStream(tenantId, request.stream_id)
+  // Inputs of switched streams are H.264, so that one's pictures can follow another's.
+  const video_codec = input || deps.isInput?.(tenantId, streamId) ? ('h264' as const) : undefined
+  const running = publishers.ofStream(tenantId, streamId)
   if (running && running.owner !== owner)
-    throw new CodedError('stream_taken', `stream ${request.stream_id} has another publisher`, {
+    throw new CodedError('stream_taken', `stream ${streamId} has another publisher`, {
       retryAfterSeconds: OTHERS_RETRY_S,
     })
   if (running) {
     const { transport } = running.contract
     const wanted = request.preferred_transports
     if (wanted.length > 0 && !wanted.includes(transport))
-      throw new CodedError('stream_taken', `stream ${request.stream_id} is published over ${transport} now`, {
+      throw new CodedError('stream_taken', `stream ${streamId} is published over ${transport} now`, {
         retryAfterSeconds: OTHERS_RETRY_S,
         details: [`end contract ${running.contract.contract_id} first, or ask for ${transport}`],
       })
     const renewed = await publishers.update(running.contract.contract_id, async (before) => {
-      const asked = { ...question, ...(request.intent === undefined && wishesOf(before)) }
-      const { granted, record } = await take(deps, principal, asked, before)
+      const wishes = request.intent === undefined ? wishesOf(before) : {}
+      const { granted, record } = await take(deps, principal, { ...question, ...wishes }, before, about)
+      const next = renewal(before, granted)
       const flow = {
-        ...renewal(before, granted),
-        requested_class: request.class,
+        ...next,
+        contract: { ...next.contract, video_codec },
+        requested_class: question.class,
         proof: proofOf(principal),
         ...(request.intent !== undefined && { relay_wish: wish }),
+        ...(rules !== null && { input_rules: rules }),
       }
       return { flow, audit: record }
     })
     return publishers.contractOf(renewed)
   }
 
-  const { granted, record } = await take(deps, principal, question, null)
+  const { granted, record } = await take(deps, principal, question, null, about)
   const contractId = newContractId()
   const way = granted.transport === 'webrtc' ? WEB_RTC : wayOfRist(door, contractId, granted, fixed)
   const flow: LivePublisherFlow = {
@@ -95,14 +114,17 @@ export async function publish(
       contract_id: contractId,
       version: 1,
       tenant_id: tenantId,
-      stream_id: request.stream_id,
+      stream_id: streamId,
+      ...(input && { input }),
       endpoints: way.endpoints,
+      video_codec,
     },
     keys: way.keys,
     ticket: newTicket(),
     owner,
     node_id: principal.node_id,
-    requested_class: request.class,
+    requested_class: question.class,
+    input_rules: rules,
     priority: USUAL_PRIORITY,
     links: granted.path.links,
     history: granted.history,

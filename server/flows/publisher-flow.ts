@@ -17,6 +17,7 @@ import {
 } from '../../common/wire/flow-contract.ts'
 import { HUB_NODE_ID, nodeIdSchema } from '../../common/wire/ids.ts'
 import { streamPrioritySchema } from '../../common/wire/statistics-api.ts'
+import { laneRulesSchema } from '../../common/wire/switched-inputs.ts'
 import { proofSchema } from './proof.ts'
 
 /** Priority of a stream that has no other. The focused stream of a page comes first in any case. */
@@ -40,6 +41,8 @@ const publisherFlowSchema = z.object({
   granted_at: z.number().int(),
   /** Proof of the last caller; null in contracts that are older than this field. */
   proof: proofSchema.nullable().default(null),
+  /** What an input fixes of the rules by which its stream switches; null where it fixes nothing. */
+  input_rules: laneRulesSchema.nullable().default(null),
   /** Set by hand; no term of the contract. */
   priority: streamPrioritySchema.shape.priority.default(USUAL_PRIORITY),
 })
@@ -92,8 +95,8 @@ export function sameTerms(
   { contract: one }: LivePublisherFlow,
   { contract: other }: LivePublisherFlow,
 ): boolean {
-  const terms = ({ class: name, mode, endpoints, overlay, pacing, abr }: typeof one) => [
-    ...[name, mode, endpoints, overlay, pacing, abr],
+  const terms = ({ class: name, mode, endpoints, overlay, pacing, abr, video_codec }: typeof one) => [
+    ...[name, mode, endpoints, overlay, pacing, abr, video_codec],
   ]
   return isDeepStrictEqual(terms(one), terms(other))
 }

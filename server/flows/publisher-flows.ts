@@ -26,6 +26,8 @@ import {
 export interface PublisherMedia {
   /** Starts to listen for the flow's sender. @throws CodedError `ports_exhausted` (503) */
   open(flow: LivePublisherFlow): void
+  /** The contract has a new version. */
+  changed?(flow: LivePublisherFlow): void
   /** Stops the media, its lane, and its viewers. */
   close(flow: LivePublisherFlow, reason: 'expired' | 'revoked'): Promise<void>
 }
@@ -216,8 +218,7 @@ export class PublisherFlows implements Disposable {
   ): Promise<LivePublisherFlow> {
     return this.#inTurn(contractId, async () => {
       const { flow, audit } = await make(this.#running(contractId))
-      // An end that comes after this change is stored after this change.
-      this.#running(contractId)
+      this.#running(contractId) // An end that comes after this change is stored after this change.
       if (audit === null) {
         this.#flows.set(contractId, flow)
         return flow
@@ -225,6 +226,7 @@ export class PublisherFlows implements Disposable {
       await this.#store.write([this.#change(flow)], [audit])
       const news = sameTerms(this.#running(contractId), flow) ? 'renewed' : 'updated'
       this.#add(flow)
+      this.#media.changed?.(flow)
       this.#watcher.tell(flow, news)
       this.#tell(contractId, { type: 'contract', contract: this.contractOf(flow) })
       return flow
@@ -375,8 +377,8 @@ export class PublisherFlows implements Disposable {
   }
 }
 
-function placeOf({ contract }: Pick<LivePublisherFlow, 'contract'>) {
-  return { kind: 'contract', tenant_id: contract.tenant_id, id: contract.contract_id, field: 'keys' }
+function placeOf({ contract: { tenant_id, contract_id: id } }: Pick<LivePublisherFlow, 'contract'>) {
+  return { kind: 'contract', tenant_id, id, field: 'keys' }
 }
 
 function ended(

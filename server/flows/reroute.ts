@@ -4,11 +4,14 @@ import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { RerouteRequest } from '../../common/wire/flows-api.ts'
 import { type Taking, take } from './decision-book.ts'
 import { renewal, wishesOf } from './publish.ts'
+import { publishedInput } from './published-input.ts'
 import type { LivePublisherFlow } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
+import type { SwitchedLanes } from './switched-lanes.ts'
 
 export interface RerouteDependencies extends Taking {
   readonly publishers: PublisherFlows
+  readonly lanes?: Pick<SwitchedLanes, 'find'>
 }
 
 /**
@@ -25,13 +28,14 @@ export async function reroute(
   byHand: boolean,
 ): Promise<FlowContract> {
   const { publishers } = deps
-  const found = publishers.ofStream(tenantId, request.stream_id)
+  const { streamId, ruledBy } = publishedInput(deps, tenantId, request)
+  const found = publishers.ofStream(tenantId, streamId)
   if (!found) throw new CodedError('stream_not_found', `there is no stream "${request.stream_id}"`)
   const updated = await publishers.update(found.contract.contract_id, async (running) => {
     const question = decisionRequestSchema.parse({
       action: 'reroute',
       tenant_id: tenantId,
-      stream_id: request.stream_id,
+      stream_id: ruledBy,
       class: request.class ?? running.requested_class,
       preferred_transports: [running.contract.transport],
       ...(running.node_id !== null && { node_id: running.node_id }),

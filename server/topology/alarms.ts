@@ -11,6 +11,9 @@ export const ALARM_RULES: Readonly<
   oversubscribed_access_point: { raiseAfterMs: 5000, clearAfterMs: 15_000 },
   slo_breach: { raiseAfterMs: 15_000, clearAfterMs: 60_000 },
   input_lost: { raiseAfterMs: 2000, clearAfterMs: 5000 },
+  on_standby: { raiseAfterMs: 0, clearAfterMs: 0 },
+  // Nobody can tell when it is over but the one who mends the inputs.
+  merge_refused: { raiseAfterMs: 0, clearAfterMs: 60_000 },
   service_restarting: { raiseAfterMs: 0, clearAfterMs: 60_000 },
   port_unavailable: { raiseAfterMs: 2000, clearAfterMs: 5000 },
   store_failing: { raiseAfterMs: 2000, clearAfterMs: 5000 },

@@ -1,5 +1,6 @@
 import { SYSTEM_CLOCK } from '../../common/clock.ts'
 import type { AlarmKind } from '../../common/wire/alarm.ts'
+import { SLATE, type SwitchCause } from '../../common/wire/switched-inputs.ts'
 import type { StreamName } from '../../sfu/media-events.ts'
 import type { TenantFact, TenantFacts } from '../facts/fact.ts'
 import type { Subscription } from '../facts/fact-bus.ts'
@@ -13,12 +14,27 @@ export interface MediaConditions {
   readonly now?: () => number
 }
 
-/** Turns a lost input, a dead child and ports of others into alarms, and viewers' measurements into service levels. */
+const MEDIA_KINDS = ['stream', 'switched', 'merge_refused', 'child', 'ports', 'lateness'] as const
+type MediaKind = (typeof MEDIA_KINDS)[number]
+
+/** Alarms that end with their stream. */
+const OF_STREAMS = [
+  'input_lost',
+  'on_standby',
+  'merge_refused',
+  'service_restarting',
+  'port_unavailable',
+] as const
+
+/** Causes of a switch that mean that an input on air failed. */
+const FAILURES: readonly SwitchCause[] = ['silent', 'frozen', 'refused', 'absent']
+
+/** Turns lost inputs, dead children and ports of others into alarms, and viewers' measurements into service levels. */
 export function mediaConditions(
   facts: Pick<TenantFacts, 'subscribe'>,
   { alarms, slo, now = SYSTEM_CLOCK.steady }: MediaConditions,
 ): Subscription {
-  const note = ({ tenantId, body }: TenantFact<'stream' | 'child' | 'ports' | 'lateness'>) => {
+  const note = ({ tenantId, body }: TenantFact<MediaKind>) => {
     switch (body.kind) {
       case 'child': {
         const name = { kind: 'service_restarting', tenantId, subject: body.subject } as const
@@ -37,9 +53,20 @@ export function mediaConditions(
             'no media arrives from the sender',
             now(),
           )
-        for (const kind of ['input_lost', 'service_restarting', 'port_unavailable'] as const)
-          alarms.gone(ofStream(kind, body.stream), now())
+        for (const kind of OF_STREAMS) alarms.gone(ofStream(kind, body.stream), now())
         return
+      }
+      case 'switched': {
+        const { to, cause, reason } = body.event
+        const failed = FAILURES.includes(cause) && to !== SLATE
+        return alarms.report(ofStream('on_standby', body.stream), failed, reason, now())
+      }
+      case 'merge_refused': {
+        const name = ofStream('merge_refused', body.stream)
+        const said = `${body.inputs.join(' and ')} claim the same capture times and have different pictures: they are not merged`
+        alarms.report(name, true, said, now())
+        // Told once. The alarm stands long enough to be seen.
+        return alarms.report(name, false, said, now())
       }
       case 'lateness': {
         const { streamId } = body.stream
@@ -52,7 +79,7 @@ export function mediaConditions(
   return facts.subscribe({
     name: 'conditions',
     of: 'all',
-    kinds: ['stream', 'child', 'ports', 'lateness'],
+    kinds: MEDIA_KINDS,
     capacity: 10_000,
     take(batch) {
       for (const fact of batch) note(fact)

@@ -13,7 +13,7 @@ export function webhookFacts(
   return facts.subscribe({
     name: 'webhooks',
     of: 'all',
-    kinds: ['stream', 'contract', 'program', 'node'],
+    kinds: ['stream', 'switched', 'contract', 'program', 'node'],
     capacity: CAPACITY,
     async take(batch) {
       const events = batch.map(eventOf).filter((event) => event !== null)
@@ -27,7 +27,7 @@ function eventOf({
   tenantId,
   at,
   body,
-}: TenantFact<'stream' | 'contract' | 'program' | 'node'>): HappenedEvent | null {
+}: TenantFact<'stream' | 'switched' | 'contract' | 'program' | 'node'>): HappenedEvent | null {
   if (tenantId === null) return null
   const about = { tenant_id: tenantId, at }
   switch (body.kind) {
@@ -36,6 +36,11 @@ function eventOf({
       if (state === 'waiting') return null
       const data = { stream_id: body.stream.streamId, ...(reason !== undefined && { reason }) }
       return { ...about, event: `stream.${state}`, data }
+    }
+    case 'switched': {
+      const { from, to, cause, reason } = body.event
+      const data = { stream_id: body.stream.streamId, from, to, cause, reason }
+      return { ...about, event: 'stream.switched', data }
     }
     case 'contract': {
       const { contract_id, stream_id, version, class: streamClass } = body.contract

@@ -52,6 +52,16 @@ export function publishedTracks(
   return sent.map((section) => trackOf(section, supported, cname))
 }
 
+/** The same routers for a publisher whose pictures must have this codec. */
+export function onlyVideo(supported: types.RtpCapabilities, codec: 'h264'): types.RtpCapabilities {
+  const mimeType = `video/${codec}`
+  const codecs = (supported.codecs ?? []).filter(
+    ({ kind, mimeType: each }) =>
+      kind !== 'video' || each.toLowerCase() === mimeType || each.toLowerCase() === 'video/rtx',
+  )
+  return { ...supported, codecs }
+}
+
 /** The ids of tracks and layers must differ, or their packets could not be told apart. */
 function refuseRepeated(sent: readonly OfferedMedia[]): void {
   const ssrcs = sent.flatMap(({ ssrc }) =>

@@ -3,15 +3,18 @@ import { z } from 'zod'
 import { CodedError } from '../../../common/errors.ts'
 import { refusalCodes } from '../../../common/wire/decision.ts'
 import type { FlowContract } from '../../../common/wire/flow-contract.ts'
+import type { PublishRequest } from '../../../common/wire/flows-api.ts'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { streamClassSchema, streamIdSchema } from '../../../common/wire/stream.ts'
-import { readOffer } from '../../../signaling/sdp/offer.ts'
-import { publishedTracks } from '../../../signaling/sdp/published-tracks.ts'
+import { INPUT_ROLES, MAX_INPUTS } from '../../../common/wire/switched-inputs.ts'
+import { type Offer, readOffer } from '../../../signaling/sdp/offer.ts'
+import { onlyVideo, type PublishedTrack, publishedTracks } from '../../../signaling/sdp/published-tracks.ts'
 import { MAX_SDP_BYTES } from '../../../signaling/sdp/session-description.ts'
 import { type WhipDependencies, WhipPublishing } from '../../../signaling/whip/whip-publishing.ts'
 import { type AuthenticatedPrincipal, actorOf } from '../../auth/principal.ts'
 import { KeptContract } from '../../flows/kept-contract.ts'
 import { type PublishDependencies, publish } from '../../flows/publish.ts'
+import { publishedInput } from '../../flows/published-input.ts'
 import { ownerOf } from '../../flows/publisher-flow.ts'
 import { taken } from '../../flows/publisher-places.ts'
 import { SESSION_CREDENTIAL_S } from '../../relays/contract-relays.ts'
@@ -65,6 +68,9 @@ function postOffer(deps: WhipRouteDependencies): Route {
     query: z.strictObject({
       class: streamClassSchema.default('director'),
       tenant_id: tenantIdSchema.optional(),
+      /** Makes the client one of several publishers of the stream, as `input` of POST /v1/publish does. */
+      input: z.enum(INPUT_ROLES).optional(),
+      priority: z.coerce.number().int().min(1).max(MAX_INPUTS).default(1),
     }),
     body: z.string(),
     bodyTypes: ['application/sdp'],
@@ -79,6 +85,9 @@ function postOffer(deps: WhipRouteDependencies): Route {
       'denied',
       'no_common_codec',
       'stream_taken',
+      'stream_exists',
+      'stream_not_switched',
+      'too_many_inputs',
       'other_transport',
       'contract_ended',
       'gone',
@@ -94,12 +103,20 @@ function postOffer(deps: WhipRouteDependencies): Route {
       let sdp = ''
       let iceServers: FlowContract['join']['ice_servers'] = []
       const session = await sessions.open(tickets.isAnonymous(principal), async (over) => {
-        const granted = await grant(deps, principal, tenantId, stream_id, query.class).catch((error) => {
+        const { class: streamClass, input: role, priority } = query
+        const request = {
+          stream_id,
+          class: streamClass,
+          preferred_transports: ['webrtc' as const],
+          ...(role && { input: { role, priority } }),
+        }
+        const granted = await grant(deps, principal, tenantId, request).catch((error) => {
           throw doorRefusal(error, principal)
         })
         const { contract } = granted
         try {
-          const { media, answer } = await WhipPublishing.open(whip, contract.join.ticket, offer, tracks, over)
+          const taken = inCodecOf(contract, offer, tracks, routerCapabilities())
+          const { media, answer } = await WhipPublishing.open(whip, contract.join.ticket, offer, taken, over)
           ;[sdp, iceServers] = [answer, contract.join.ice_servers]
           return {
             door: 'whip',
@@ -110,7 +127,10 @@ function postOffer(deps: WhipRouteDependencies): Route {
             anonymous: tickets.isAnonymous(principal),
             left: granted.release,
             restarted: () =>
-              whip.events.iceRestarted({ tenantId: contract.tenant_id, streamId: stream_id }, { of: 'whip' }),
+              whip.events.iceRestarted(
+                { tenantId: contract.tenant_id, streamId: contract.stream_id },
+                { of: 'whip' },
+              ),
             ended: () => granted[Symbol.dispose](),
           } as const
         } catch (error) {
@@ -125,19 +145,40 @@ function postOffer(deps: WhipRouteDependencies): Route {
   })
 }
 
+/**
+ * The tracks in the codec that the contract asks for.
+ * @throws CodedError `no_common_codec` (406) where an input of a switched stream offers no H.264
+ */
+function inCodecOf(
+  { input, video_codec, stream_id }: FlowContract,
+  offer: Offer,
+  tracks: PublishedTrack[],
+  capabilities: types.RtpCapabilities,
+): PublishedTrack[] {
+  if (video_codec === undefined) return tracks
+  try {
+    return publishedTracks(offer, onlyVideo(capabilities, video_codec), stream_id)
+  } catch (error) {
+    // An input of a program may have viewers of its own, whatever its codec; then the program leaves it out.
+    if (!input) return tracks
+    if (!(error instanceof CodedError) || error.code !== 'no_common_codec') throw error
+    const why = 'inputs of a switched stream are H.264, and the offer has no H.264 that the hub forwards'
+    throw new CodedError('no_common_codec', why, { details: error.details })
+  }
+}
+
 /** The contract of the client's ticket, or a contract that is granted and renewed for the client's token. */
 async function grant(
   { tickets, flows, whip, isTaken, onError }: WhipRouteDependencies,
   principal: AuthenticatedPrincipal,
   tenantId: string,
-  streamId: string,
-  streamClass: FlowContract['class'],
+  request: PublishRequest,
 ): Promise<Granted> {
   const { publishers } = flows
   const ticket = tickets.of(principal)
   if (ticket !== undefined) {
     const flow = publishers.ofTicket(ticket)
-    if (flow?.contract.stream_id !== streamId)
+    if (flow?.contract.stream_id !== request.stream_id)
       throw new CodedError('denied', 'the ticket is for another stream', { rule: 'ticket' })
     return {
       contract: publishers.contractOf(flow, SESSION_CREDENTIAL_S),
@@ -145,13 +186,13 @@ async function grant(
       [Symbol.dispose]() {},
     }
   }
+  const { streamId } = publishedInput(flows, tenantId, request)
   const running = publishers.ofStream(tenantId, streamId)
   // This is before the running publisher's contract is renewed, so that a refusal changes nothing.
   if (running?.owner === ownerOf(principal)) {
     await whip.admission.look(running.ticket, null)
     if (isTaken(running.contract.contract_id)) throw taken(streamId)
   }
-  const request = { stream_id: streamId, class: streamClass, preferred_transports: ['webrtc' as const] }
   const granted = await publish(flows, principal, tenantId, request)
   const flow = publishers.get(granted.contract_id)
   const contract = flow ? publishers.contractOf(flow, SESSION_CREDENTIAL_S) : granted

@@ -11,6 +11,7 @@ import {
 import { contractIdSchema } from '../../../common/wire/ids.ts'
 import { askAcl } from '../../../policy/acl.ts'
 import { actorOf } from '../../auth/principal.ts'
+import { ruledStreamOf } from '../../flows/lane-inputs.ts'
 import { publish } from '../../flows/publish.ts'
 import { type LivePublisherFlow, ownerOf } from '../../flows/publisher-flow.ts'
 import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
@@ -46,7 +47,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
   const scope = ({ params }: { readonly params: z.output<typeof byContract> }): Scope => ({
     streamOf: (tenantFilter) => {
       const contract = publishers.get(params.contract_id)?.contract
-      return contract && seenBy(tenantFilter, contract) ? contract.stream_id : undefined
+      return contract && seenBy(tenantFilter, contract) ? ruledStreamOf(contract) : undefined
     },
   })
   const mayRead = ({ principal, tenantFilter }: RouteContext, { contract }: LivePublisherFlow): boolean =>
@@ -54,7 +55,7 @@ export function flowRoutes(deps: FlowRouteDependencies) {
     askAcl(deps.policyOf(contract.tenant_id).acl, {
       principal,
       action: 'flow.read',
-      streamId: contract.stream_id,
+      streamId: ruledStreamOf(contract),
     }).allowed
 
   return [

@@ -8,6 +8,7 @@ import {
 import { contractIdSchema } from '../../../common/wire/ids.ts'
 import { streamIdSchema } from '../../../common/wire/stream.ts'
 import { askAcl } from '../../../policy/acl.ts'
+import type { SwitchStatus } from '../../../sfu/switch/switch-status.ts'
 import type { FlowRouteDependencies, RunningStream } from '../../flows/route-dependencies.ts'
 import { defineRoute, type RouteContext } from '../route.ts'
 
@@ -16,6 +17,19 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
   const mayRead = ({ principal, tenantFilter }: RouteContext, { spec }: RunningStream): boolean =>
     (tenantFilter === null || spec.tenantId === tenantFilter) &&
     askAcl(policyOf(spec.tenantId).acl, { principal, action: 'stream.read', streamId: spec.streamId }).allowed
+
+  const summaryOf = ({ spec, viewers, state }: RunningStream): StreamSummary => {
+    const { tenantId: tenant_id, streamId: stream_id, streamClass } = spec
+    const switched = streams.switched?.(tenant_id, stream_id)?.status
+    return {
+      stream_id,
+      tenant_id,
+      class: streamClass,
+      viewers,
+      ...state,
+      ...(switched && { switched: shown(switched) }),
+    }
+  }
 
   return [
     defineRoute({
@@ -118,6 +132,16 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
   ]
 }
 
-function summaryOf({ spec, viewers, state }: RunningStream): StreamSummary {
-  return { stream_id: spec.streamId, tenant_id: spec.tenantId, class: spec.streamClass, viewers, ...state }
+/** What a stream with several inputs shows, for people who may read it. */
+function shown({
+  preview: _preview,
+  inputs,
+  merged,
+  ...status
+}: SwitchStatus): NonNullable<StreamSummary['switched']> {
+  return {
+    ...status,
+    merged: [...merged],
+    inputs: inputs.map(({ id, state, reason, renditions }) => ({ id, state, reason, renditions })),
+  }
 }

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import test from 'ava'
 import type { Alarm } from '../../../common/wire/alarm.ts'
+import { SLATE, type SwitchCause } from '../../../common/wire/switched-inputs.ts'
 import { auditFacts } from '../../../server/audit/audit-facts.ts'
 import type { AuditDraft } from '../../../server/audit/audit-record.ts'
 import type { FactBody } from '../../../server/facts/fact.ts'
@@ -9,8 +10,19 @@ import { HUB_TENANT_ID } from '../../../server/store/store.ts'
 import { mediaConditions } from '../../../server/topology/media-conditions.ts'
 import { webhookFacts } from '../../../server/webhooks/webhook-facts.ts'
 import type { HappenedEvent } from '../../../server/webhooks/webhooks.ts'
+import type { Switched } from '../../../sfu/switch/switch-status.ts'
 
 const stream = { tenantId: 't1', streamId: 'cam-1' }
+const switchedBy = (cause: SwitchCause, to: string): Switched => ({
+  from: 'cam-1.primary',
+  to,
+  cause,
+  reason: 'because',
+  audio: null,
+  taken: null,
+  at_unix_ms: 77,
+  capture_unix_ms: null,
+})
 const alarm: Alarm = {
   kind: 'link_down',
   tenant_id: 't1',
@@ -77,6 +89,36 @@ test('while the store hangs, what webhooks miss is bounded and said, and other t
   t.is(events.length, 2 + 1000)
 })
 
+test('a switch is told to webhooks and put on the audit trail, with its reason', async (t) => {
+  const { bus } = rig()
+  const events: HappenedEvent[] = []
+  const drafts: AuditDraft[] = []
+  webhookFacts(bus, { report: async (event) => void events.push(event) })
+  auditFacts(bus, (draft) => drafts.push(draft))
+  bus.tell('t1', { kind: 'switched', stream, event: switchedBy('silent', 'cam-1.standby') })
+  await setImmediate()
+  const said = { from: 'cam-1.primary', to: 'cam-1.standby', reason: 'because' }
+  t.deepEqual(events, [
+    {
+      event: 'stream.switched',
+      tenant_id: 't1',
+      at: 77,
+      data: { stream_id: 'cam-1', cause: 'silent', ...said },
+    },
+  ])
+  t.deepEqual(drafts, [
+    {
+      tenant_id: 't1',
+      at: 77,
+      actor: 'hub',
+      action: 'stream.switch',
+      object: 'stream/cam-1',
+      outcome: 'silent',
+      detail: said,
+    },
+  ])
+})
+
 test('alarms and nodes are put on the audit trail of their tenant', async (t) => {
   const { bus } = rig()
   const drafts: AuditDraft[] = []
@@ -118,6 +160,10 @@ test('lost inputs and dead children become alarms, and measurements of viewers c
   bus.tell('t1', { kind: 'stream', stream, state: { state: 'input_lost' } })
   bus.tell('t1', { kind: 'stream', stream, state: { state: 'live' } })
   bus.tell('t1', { kind: 'ports', stream, taken: 'another program has port 9500' })
+  bus.tell('t1', { kind: 'switched', stream, event: switchedBy('silent', 'cam-1.standby') })
+  bus.tell('t1', { kind: 'switched', stream, event: switchedBy('returned', 'cam-1.primary') })
+  bus.tell('t1', { kind: 'switched', stream, event: switchedBy('silent', SLATE) })
+  bus.tell('t1', { kind: 'merge_refused', stream, inputs: ['cam-1.primary', 'cam-1.standby'] })
   bus.tell('t1', { kind: 'stream', stream, state: { state: 'ended' } })
   bus.tell(null, { kind: 'child', subject: 'service:worker-0', died: 'it died' })
   bus.tell('t1', { kind: 'lateness', stream, streamClass: 'focus', viewer: 'v1', glassToGlassMs: 90 })
@@ -126,6 +172,13 @@ test('lost inputs and dead children become alarms, and measurements of viewers c
     'input_lost stream:cam-1 gone',
     'input_lost t1 stream:cam-1 false',
     'input_lost t1 stream:cam-1 true',
+    'merge_refused stream:cam-1 gone',
+    'merge_refused t1 stream:cam-1 false',
+    'merge_refused t1 stream:cam-1 true',
+    'on_standby stream:cam-1 gone',
+    'on_standby t1 stream:cam-1 false',
+    'on_standby t1 stream:cam-1 false',
+    'on_standby t1 stream:cam-1 true',
     'port_unavailable stream:cam-1 gone',
     'port_unavailable t1 stream:cam-1 true',
     'service_restarting null service:worker-0 true',
