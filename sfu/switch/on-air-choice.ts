@@ -41,7 +41,10 @@ export class OnAirChoice {
   ) {
     const { on_air: onAir, taken, rules } = before
     this.#onAir = onAir
-    this.#state = onAir === null ? FRESH_INPUTS : resumedInputs({ onAir, taken, auto: rules.auto }, nowMs)
+    // What was taken is waited for though it was not on air: the slate was, or the hub has begun anew.
+    const awaited = onAir ?? taken
+    this.#state =
+      awaited === null ? FRESH_INPUTS : resumedInputs({ onAir: awaited, taken, auto: rules.auto }, nowMs)
   }
 
   /** The input whose media leaves now; null for the slate, or nothing. */

@@ -244,7 +244,7 @@ export class SwitchedSource implements StreamSource {
 
   /** Everything that a new process must know, in order. */
   #tellAll(tell: (message: HubToSwitch) => void): void {
-    const { input: onAir, taken } = this.#onAir ?? { input: this.#resume, taken: this.#resume }
+    const { input: onAir, taken } = this.#onAir ?? { input: null, taken: this.#resume }
     const { streamId: stream_id, streamClass } = this.spec
     tell({
       type: 'start',
