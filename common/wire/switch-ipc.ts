@@ -127,6 +127,8 @@ export const switchToHubSchema = z.discriminatedUnion('type', [
       z.strictObject({ id: z.string(), state: inputStateSchema, reason: z.string().optional() }),
     ),
   }),
+  /** The input's port can't be opened: another program has it. */
+  z.strictObject({ type: z.literal('input_port_taken'), id: z.string(), message: z.string() }),
   /** Copies of the same pictures that make up what is on air; empty where there is one copy. */
   z.strictObject({ type: z.literal('merged'), inputs: z.array(z.string()) }),
   /** Inputs claim the same capture times and have different pictures. */

@@ -35,7 +35,7 @@ export interface InputChoice {
 export type ChoiceRules = Pick<SwitchRules, 'auto' | 'threshold_ms' | 'frozen_ms' | 'return_after_ms'>
 
 /** How long the others wait for the input that was on air before a restart, ms. */
-export const AWAITED_MS = 300
+export const AWAITED_MS = 1000
 
 export const FRESH_INPUTS: InputsState = {
   onAir: null,

@@ -54,12 +54,8 @@ export class InputFeeds implements Disposable {
    * @throws CodedError `bad_request` (400) for too many, twice the same, or the stream itself; `ports_exhausted` (503)
    */
   set(inputs: readonly InputSpec[], told: () => void): void {
+    refuseInputs(this.#options.streamId, inputs)
     const ids = inputs.map(({ id }) => id)
-    if (ids.length > MAX_INPUTS)
-      throw new CodedError('bad_request', `a stream has at most ${MAX_INPUTS} inputs`)
-    if (new Set(ids).size < ids.length) throw new CodedError('bad_request', 'an input is named twice')
-    if (ids.includes(this.#options.streamId))
-      throw new CodedError('bad_request', 'a stream is no input of itself')
     const { find, listener } = this.#options
     const before = this.#feeds
     const ports = this.#takePorts(ids.filter((id) => !this.get(id)).length)
@@ -67,6 +63,22 @@ export class InputFeeds implements Disposable {
     told()
     for (const feed of this.#feeds) feed.connect(find(feed.id) ?? null)
     for (const feed of before) if (!this.#feeds.includes(feed)) this.#close(feed)
+  }
+
+  /**
+   * Another program has an input's port: takes another port for it. Does nothing where there is no such input any more.
+   * @param told called once the new port stands, before anything is connected
+   */
+  move(id: string, told: () => void): void {
+    const before = this.get(id)
+    if (!before) return
+    const { find, listener } = this.#options
+    const [port] = this.#takePorts(1)
+    const feed = new InputFeed(id, port!, listener)
+    this.#feeds = this.#feeds.map((each) => (each === before ? feed : each))
+    told()
+    feed.connect(find(id) ?? null)
+    this.#close(before)
   }
 
   /** A stream of the tenant was opened or closed. */
@@ -105,4 +117,13 @@ export class InputFeeds implements Disposable {
     feed[Symbol.dispose]()
     this.#options.givePort(feed.port)
   }
+}
+
+/** @throws CodedError `bad_request` (400) for too many, twice the same, or the stream itself */
+export function refuseInputs(streamId: string, inputs: readonly InputSpec[]): void {
+  const ids = inputs.map(({ id }) => id)
+  if (ids.length > MAX_INPUTS)
+    throw new CodedError('bad_request', `a stream has at most ${MAX_INPUTS} inputs`)
+  if (new Set(ids).size < ids.length) throw new CodedError('bad_request', 'an input is named twice')
+  if (ids.includes(streamId)) throw new CodedError('bad_request', 'a stream is no input of itself')
 }

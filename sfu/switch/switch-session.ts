@@ -1,4 +1,5 @@
 import { machineMs, SYSTEM_CLOCK } from '../../common/clock.ts'
+import { messageOf } from '../../common/errors.ts'
 import type { Attach } from '../../common/wire/lane-ipc.ts'
 import type { HubToSwitch, SwitchToHub } from '../../common/wire/switch-ipc.ts'
 import type { SwitchRules } from '../../common/wire/switched-inputs.ts'
@@ -112,7 +113,13 @@ export class SwitchSession implements Disposable {
       if (known?.port === rtp_port) {
         kept.delete(id)
         next.push(known)
-      } else next.push(await SwitchInput.open(id, rtp_port, this.#packet, this.#onPacket))
+        continue
+      }
+      try {
+        next.push(await SwitchInput.open(id, rtp_port, this.#packet, this.#onPacket))
+      } catch (error) {
+        this.#tell({ type: 'input_port_taken', id, message: messageOf(error) })
+      }
     }
     this.#inputs = next
     for (const gone of kept.values()) {

@@ -9,7 +9,7 @@ import type { RtpPacket } from './rtp-packet.ts'
 import { SwitchedTrack } from './switched-track.ts'
 
 /** Packets of inputs leave as they come: whatever a publisher's packets may have, with our header extensions. */
-const PACKET_BYTES = 1460
+const PACKET_BYTES = 1600
 /** What the slate's pictures are cut into. */
 const VIDEO_KEPT = 512
 const AUDIO_KEPT = 64

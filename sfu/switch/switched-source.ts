@@ -1,5 +1,6 @@
 import { STEADY_BASE_MS, SYSTEM_CLOCK, steadyOf } from '../../common/clock.ts'
 import { CodedError } from '../../common/errors.ts'
+import { pause } from '../../common/retry.ts'
 import type { ChildWatch } from '../../common/supervision/child-watch.ts'
 import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
 import type { LayerDemand } from '../../common/wire/publisher-protocol.ts'
@@ -14,7 +15,7 @@ import type { Stream, StreamSpec } from '../stream.ts'
 import type { SourceHost, SourceMedia, StreamSource } from '../stream-source.ts'
 import { InputClaims } from './input-claims.ts'
 import type { InputFeed } from './input-feed.ts'
-import { InputFeeds, type InputSpec } from './input-feeds.ts'
+import { InputFeeds, type InputSpec, refuseInputs } from './input-feeds.ts'
 import { LaneSlate, type Slates } from './lane-slate.ts'
 import { PendingTakes, type TakeResult } from './pending-takes.ts'
 import { SwitchProcess } from './switch-process.ts'
@@ -31,6 +32,9 @@ export interface SwitchedSourceDependencies {
   readonly takePort: () => number
   readonly givePort: (port: number) => void
 }
+
+/** How long a worker may take to make a lane that is no longer wanted, ms. */
+const LANE_WITHIN_MS = 500
 
 /**
  * The source of a switched stream: one of several inputs, each a stream of its own, or the slate. The switch process
@@ -58,13 +62,14 @@ export class SwitchedSource implements StreamSource {
   #work: Promise<void> = Promise.resolve()
   #closed = false
 
-  /** @throws CodedError `ports_exhausted` (503) */
+  /** @throws CodedError `ports_exhausted` (503), and those of {@link setInputs} */
   constructor(
     spec: StreamSpec,
     host: SourceHost,
     options: SwitchedOptions,
     deps: SwitchedSourceDependencies,
   ) {
+    refuseInputs(spec.streamId, options.inputs)
     this.spec = spec
     this.#host = host
     this.#deps = deps
@@ -114,7 +119,12 @@ export class SwitchedSource implements StreamSource {
       died: (how) => this.#onDied(how),
       trouble: (kind, what) => deps.events.error('switch', kind, what),
     })
-    this.setInputs(options.inputs)
+    try {
+      this.setInputs(options.inputs)
+    } catch (error) {
+      void this[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   get media(): SourceMedia | null {
@@ -164,9 +174,7 @@ export class SwitchedSource implements StreamSource {
    * @throws CodedError `bad_request` (400) for too many, twice the same, or the stream itself; `ports_exhausted` (503)
    */
   setInputs(inputs: readonly InputSpec[]): void {
-    this.#inputs.set(inputs, () => {
-      for (const message of this.#inputs.messages) this.#process.tell(message)
-    })
+    this.#inputs.set(inputs, () => this.#tellInputs())
     for (const id of this.#states.keys()) if (!this.#inputs.get(id)) this.#states.delete(id)
     const { preview } = this.#claims
     if (preview !== null && !this.#inputs.get(preview)) this.#claims.preview = null
@@ -234,12 +242,17 @@ export class SwitchedSource implements StreamSource {
     await this.#process[Symbol.asyncDispose]()
     this.#inputs[Symbol.dispose]()
     this.#deps.givePort(this.#rtpPort)
-    await this.#work
-    this.#lane.close()
+    const laneClosed = this.#work.then(() => this.#lane.close())
+    // If the worker does not answer, the lane closes once that worker is gone.
+    await Promise.race([laneClosed, pause(LANE_WITHIN_MS)])
   }
 
   get #onAirFeed(): InputFeed | undefined {
     return this.#onAir?.input == null ? undefined : this.#inputs.get(this.#onAir.input)
+  }
+
+  #tellInputs(): void {
+    for (const message of this.#inputs.messages) this.#process.tell(message)
   }
 
   /** Everything that a new process must know, in order. */
@@ -271,6 +284,9 @@ export class SwitchedSource implements StreamSource {
         const { type, ...onAir } = message
         return this.#onSwitched(onAir)
       }
+      case 'input_port_taken':
+        this.#deps.events.error('switch', 'input_port_taken', message.message)
+        return this.#inputs.move(message.id, () => this.#tellInputs())
       case 'took':
         return this.#takes.took(message)
       case 'take_failed':

@@ -40,6 +40,8 @@ export interface RigInput {
 
 export interface SwitchedRig extends AsyncDisposable {
   readonly registry: StreamRegistry
+  /** The first of the loopback ports for RTP. */
+  readonly firstPort: number
   readonly switched: SwitchedSource
   readonly stream: Stream
   readonly inputs: ReadonlyMap<string, RigInput>
@@ -110,6 +112,7 @@ export async function openSwitched(
   const owned = stack.move()
   return {
     registry,
+    firstPort: first + 2,
     stream,
     switched,
     inputs,

@@ -132,12 +132,12 @@ test('with auto switched off the input on air stays; switched on again, the orde
   t.deepEqual(lane.changes, ['0 main first', '6000 spare silent', '30000 main returned'])
 })
 
-test('after a restart the input that was on air has the first word for 300 ms', (t) => {
+test('after a restart the input that was on air has the first word for a second', (t) => {
   const before = { onAir: 'spare', taken: null, auto: true }
   const there = new Lane(AUTO, resumedInputs(before, 0)).at(10, 'haa').at(80, 'hha').at(2000, 'hha')
   t.deepEqual(there.changes, ['80 spare back'])
   const gone = new Lane(AUTO, resumedInputs(before, 0)).at(10, 'haa').at(2000, 'haa')
-  t.deepEqual(gone.changes, ['300 main back'])
+  t.deepEqual(gone.changes, ['1000 main back'])
 })
 
 test('the reason names both inputs', (t) => {
