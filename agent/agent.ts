@@ -4,6 +4,7 @@ import type { RistLogLine } from '../common/rist/log-channel.ts'
 import type { Via } from '../common/wire/flow-contract.ts'
 import type { WayReport } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
+import type { LaneInput } from '../common/wire/switched-inputs.ts'
 import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './bonded-sender.ts'
 import { type ContractEnd, ContractKeeper } from './contract-keeper.ts'
 import { ContractSender, type ContractSenderOptions } from './contract-sender.ts'
@@ -17,6 +18,8 @@ export interface ContractWay {
   readonly token: string
   readonly streamId: string
   readonly streamClass: StreamClass
+  /** Which of several senders of the stream this is; left out where it is the only one. */
+  readonly input?: LaneInput
 }
 
 /** Address and secrets, for hubs and receivers with the same values. */
@@ -132,7 +135,7 @@ function authenticationWatch(
 
 /** Sends by contract as long as the hub grants one: over its links, at its bitrate. */
 function keepContract(
-  { hubUrl, token, streamId, streamClass }: ContractWay,
+  { hubUrl, token, streamId, streamClass, input }: ContractWay,
   sender: ContractSender,
   encoder: Encoder,
   { events, logger }: AgentOptions,
@@ -140,7 +143,7 @@ function keepContract(
   const client = new HubClient({ hubUrl, token })
   return new ContractKeeper(
     client,
-    { stream_id: streamId, class: streamClass },
+    { stream_id: streamId, class: streamClass, ...(input && { input }) },
     {
       granted: (contract) => {
         const { contract_id, version } = contract

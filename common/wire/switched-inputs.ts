@@ -74,6 +74,18 @@ export const laneInputSchema = z.strictObject({
 })
 export type LaneInput = z.infer<typeof laneInputSchema>
 
+/** An input in a configuration: `primary`, `standby`, `standby:2`. */
+export const laneInputTextSchema = z
+  .string()
+  .regex(
+    /^(primary|standby)(:[1-8])?$/,
+    'an input is `primary` or `standby`, with `:2` to `:8` for further ones',
+  )
+  .transform((text) => {
+    const [role, priority = '1'] = text.split(':')
+    return laneInputSchema.parse({ role, priority: Number(priority) })
+  })
+
 /** What a publisher of a switched stream may fix; the first input that says anything decides. */
 export const laneRulesSchema = switchRulesSchema
   .pick({ threshold_ms: true, frozen_ms: true, return_after_ms: true })

@@ -4,10 +4,10 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { parse as parseToml, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { CodedError, messageOf } from '../../common/errors.ts'
-import { streamClassSchema, streamIdSchema } from '../../common/wire/stream.ts'
 import { isLoopback } from '../tls/loopback.ts'
 import { tlsRequirement } from '../tls/tls-requirement.ts'
 import { type ConfiguredRelay, configuredRelay, MAX_RELAYS, relayProblems } from './configured-relay.ts'
+import { type ConfiguredStream, configuredStream, streamProblems } from './configured-stream.ts'
 import type { Setting, Source } from './setting.ts'
 import { SETTINGS } from './settings.ts'
 import { sharedPorts } from './shared-ports.ts'
@@ -15,24 +15,6 @@ import { sharedPorts } from './shared-ports.ts'
 type Values = {
   [Name in keyof typeof SETTINGS]: (typeof SETTINGS)[Name] extends Setting<infer T> ? T : never
 }
-
-const secret = z.string().min(8, 'at least 8 characters').max(127, 'at most 127 characters')
-
-const configuredStream = z.strictObject({
-  stream_id: streamIdSchema,
-  class: streamClassSchema.default('director'),
-  /** How many links the sender bonds, or the exact ports to listen on. */
-  links: z.number().int().min(1).max(16).default(2),
-  ports: z.array(z.number().int().min(1).max(65_535)).min(1).max(16).optional(),
-  passphrase: secret,
-  aes_bits: z.union([z.literal(128), z.literal(256)]).default(256),
-  /** Whether everybody may watch it without a token. */
-  public: z.boolean().default(false),
-  authentication: z.enum(['srp', 'passphrase']).default('srp'),
-  username: z.string().min(1).max(127).optional(),
-  password: secret.optional(),
-})
-export type ConfiguredStream = z.infer<typeof configuredStream>
 
 export interface Config extends Values {
   readonly streams: readonly ConfiguredStream[]
@@ -207,21 +189,6 @@ function unknownKeys(file: Record<string, unknown>): string[] {
     return Object.keys(content)
       .filter((key) => !allowed.includes(key))
       .map((key) => `${table}.${key} (config file): unknown; allowed: ${allowed.join(', ')}`)
-  })
-}
-
-function streamProblems(streams: readonly ConfiguredStream[]): string[] {
-  const seen = new Set<string>()
-  return streams.flatMap(({ stream_id, authentication, username, password }, index) => {
-    const problems: string[] = []
-    if (seen.has(stream_id))
-      problems.push(`streams.${index}.stream_id (config file): "${stream_id}" stands there twice`)
-    seen.add(stream_id)
-    if (authentication === 'srp' && (username === undefined || password === undefined))
-      problems.push(
-        `streams.${index} (config file): username and password are needed; a sender that can't do SRP needs authentication = "passphrase"`,
-      )
-    return problems
   })
 }
 

@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { backoffMs } from '../../common/retry.ts'
+import type { PublishRequest } from '../../common/wire/flows-api.ts'
 import type { AclRule } from '../../common/wire/policy-document.ts'
 import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
+import type { LaneRules } from '../../common/wire/switched-inputs.ts'
 import { type AuthenticatedPrincipal, UNPROVEN } from '../auth/principal.ts'
-import type { ConfiguredStream } from '../config/config.ts'
+import { type ConfiguredStream, sentStreamOf } from '../config/configured-stream.ts'
 import { type Fixed, type PublishDependencies, publish } from './publish.ts'
 import { type LivePublisherFlow, ownerOf } from './publisher-flow.ts'
 
@@ -24,7 +26,7 @@ export const STANDING_PRINCIPAL: AuthenticatedPrincipal = {
 
 /** The rule that opens the configuration's public streams to everybody; null without public streams. */
 export function publicStreamsRule(streams: readonly ConfiguredStream[]): AclRule | null {
-  const open = streams.filter((stream) => stream.public).map(({ stream_id }) => stream_id)
+  const open = [...new Set(streams.filter((stream) => stream.public).map(({ stream_id }) => stream_id))]
   return open.length === 0
     ? null
     : {
@@ -41,15 +43,17 @@ export function changedStreams(
   before: readonly ConfiguredStream[],
   next: readonly ConfiguredStream[],
 ): Readonly<Record<string, readonly string[]>> {
-  const [old, young] = [before, next].map((list) => new Map(list.map((stream) => [stream.stream_id, stream])))
-  const ids = (streams: readonly ConfiguredStream[]) => streams.map(({ stream_id }) => stream_id)
+  const [old, young] = [before, next].map(
+    (list) => new Map(list.map((stream) => [sentStreamOf(stream), stream])),
+  )
+  const ids = (streams: readonly ConfiguredStream[]) => streams.map(sentStreamOf)
   const differs = (stream: ConfiguredStream) => {
-    const was = old!.get(stream.stream_id)
+    const was = old!.get(sentStreamOf(stream))
     return was !== undefined && !isDeepStrictEqual(was, stream)
   }
   const lists = {
-    streams_added: ids(next.filter(({ stream_id }) => !old!.has(stream_id))),
-    streams_removed: ids(before.filter(({ stream_id }) => !young!.has(stream_id))),
+    streams_added: ids(next.filter((stream) => !old!.has(sentStreamOf(stream)))),
+    streams_removed: ids(before.filter((stream) => !young!.has(sentStreamOf(stream)))),
     streams_changed: ids(next.filter(differs)),
   }
   return Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0))
@@ -102,12 +106,12 @@ export class StandingStreams implements Disposable {
    * @throws CodedError of the store where the end of a contract could not be stored: the contract is over all the same
    */
   async keep(streams: readonly ConfiguredStream[]): Promise<void> {
-    const wanted = new Map(streams.map((stream) => [stream.stream_id, stream]))
+    const wanted = new Map(streams.map((stream) => [sentStreamOf(stream), stream]))
     const dropped = Array.from(this.#kept.values()).filter(({ stream }) => {
-      const next = wanted.get(stream.stream_id)
+      const next = wanted.get(sentStreamOf(stream))
       return !(next && isDeepStrictEqual(termsOf(stream), termsOf(next)))
     })
-    for (const kept of dropped) this.#drop(kept, wanted.has(kept.stream.stream_id))
+    for (const kept of dropped) this.#drop(kept, wanted.has(sentStreamOf(kept.stream)))
     // A contract that is being asked for is granted by then, and ends with the others.
     await Promise.all(dropped.map(({ asking }) => asking))
     const ended = await Promise.allSettled(
@@ -115,7 +119,7 @@ export class StandingStreams implements Disposable {
     )
     const begun: Kept[] = []
     for (const stream of streams) {
-      const kept = this.#kept.get(stream.stream_id)
+      const kept = this.#kept.get(sentStreamOf(stream))
       if (kept) kept.stream = stream
       else begun.push(this.#begin(stream))
     }
@@ -130,7 +134,9 @@ export class StandingStreams implements Disposable {
 
   /** Whether a stream of the configuration stays away because somebody revoked it by hand. */
   isAway(streamId: string): boolean {
-    return this.#kept.get(streamId)?.away ?? false
+    return [...this.#kept.values()].some(
+      ({ stream, away }) => away && [stream.stream_id, sentStreamOf(stream)].includes(streamId),
+    )
   }
 
   [Symbol.dispose](): void {
@@ -151,7 +157,7 @@ export class StandingStreams implements Disposable {
       dropped: false,
       asking: Promise.resolve(),
     }
-    this.#kept.set(stream.stream_id, kept)
+    this.#kept.set(sentStreamOf(stream), kept)
     this.#ask(kept, 0)
     return kept
   }
@@ -160,8 +166,8 @@ export class StandingStreams implements Disposable {
     kept.dropped = true
     clearTimeout(kept.timer)
     kept.stopListening()
-    this.#kept.delete(kept.stream.stream_id)
-    if (!isChanged) this.#listener.removed(kept.stream.stream_id)
+    this.#kept.delete(sentStreamOf(kept.stream))
+    if (!isChanged) this.#listener.removed(sentStreamOf(kept.stream))
   }
 
   /** The hub's own contracts that fit no stream of the configuration. Some may be from before a restart. */
@@ -194,15 +200,15 @@ export class StandingStreams implements Disposable {
     let again = backoffMs(RETRY, attempt)
     let nextAttempt = attempt + 1
     try {
-      const request = { stream_id: stream.stream_id, class: stream.class, preferred_transports: [] }
+      const request = requestOf(stream)
       const contract = await publish(this.#deps, STANDING_PRINCIPAL, DEFAULT_TENANT, request, fixedOf(stream))
       if (kept.dropped) return
       this.#listen(kept, contract.contract_id)
       again = Math.max(1000, (contract.expires_at - this.#deps.now()) * RENEW_AT)
       nextAttempt = 0
-      this.#listener.standing(stream.stream_id, null)
+      this.#listener.standing(sentStreamOf(stream), null)
     } catch (error) {
-      if (!this.#closed && !kept.away && !kept.dropped) this.#listener.standing(stream.stream_id, error)
+      if (!this.#closed && !kept.away && !kept.dropped) this.#listener.standing(sentStreamOf(stream), error)
     }
     this.#askAgain(kept, again, nextAttempt)
   }
@@ -221,7 +227,7 @@ export class StandingStreams implements Disposable {
       if (event.type === 'contract') return
       kept.contractId = null
       kept.away = event.reason === 'revoked'
-      if (kept.away) this.#listener.revoked(kept.stream.stream_id)
+      if (kept.away) this.#listener.revoked(sentStreamOf(kept.stream))
       this.#askAgain(kept, AFTER_END_MS, 0)
     })
   }
@@ -233,18 +239,40 @@ function termsOf({ public: _public, ...terms }: ConfiguredStream): Omit<Configur
 }
 
 function runsAsConfigured(
-  { contract, keys, requested_class }: LivePublisherFlow,
+  { contract, keys, requested_class, input_rules }: LivePublisherFlow,
   stream: ConfiguredStream,
 ): boolean {
   const fixed = fixedOf(stream)
   const ports = contract.endpoints.map(({ port }) => port)
   return (
     requested_class === stream.class &&
+    isDeepStrictEqual(input_rules, rulesOf(stream)) &&
     (typeof fixed.ports === 'number'
       ? ports.length === fixed.ports
       : isDeepStrictEqual(ports, fixed.ports)) &&
     isDeepStrictEqual(keys, fixed.keys)
   )
+}
+
+function requestOf(stream: ConfiguredStream): PublishRequest {
+  const { stream_id, class: streamClass, input } = stream
+  const rules = rulesOf(stream)
+  return {
+    stream_id,
+    class: streamClass,
+    preferred_transports: [],
+    ...(input && { input: { ...input, ...(rules && { rules }) } }),
+  }
+}
+
+/** What the stream fixes of the rules by which it switches; null where it fixes nothing. */
+function rulesOf({ threshold_ms, frozen_ms, return_after_ms }: ConfiguredStream): LaneRules | null {
+  const rules = {
+    ...(threshold_ms !== undefined && { threshold_ms }),
+    ...(frozen_ms !== undefined && { frozen_ms }),
+    ...(return_after_ms !== undefined && { return_after_ms }),
+  }
+  return Object.keys(rules).length > 0 ? rules : null
 }
 
 function fixedOf({

@@ -106,6 +106,28 @@ test('bad streams are named by their place, never by their secrets', (t) => {
   t.regex(problems(['--config', file(STREAM + STREAM)])[0]!, /streams\.1\.stream_id .*twice/)
 })
 
+test('several senders of one stream are its inputs, in order, with rules for the switch', (t) => {
+  const entry = (more: string) => STREAM + more
+  const path = file(
+    entry('input = "primary"\nreturn_after_ms = false\nfrozen_ms = 5000\n') + entry('input = "standby:2"\n'),
+  )
+  const [first, second] = load(['--config', path]).streams
+  t.like(first, { input: { role: 'primary', priority: 1 }, return_after_ms: null, frozen_ms: 5000 })
+  t.like(second, { stream_id: 'cam-1', input: { role: 'standby', priority: 2 } })
+  const faults: Record<string, RegExp> = {
+    [entry('input = "primary"\n') + entry('input = "primary"\n')]:
+      /streams\.1\.stream_id .*"cam-1.primary".*twice/,
+    [entry('input = "primary"\n') + entry('')]: /streams\.1\.input .*either all senders/,
+    [entry('input = "primary"\n') + entry('input = "standby"\nclass = "focus"\n')]:
+      /streams\.1\.class .*one class/,
+    [entry('frozen_ms = 5000\n')]: /streams\.0\.frozen_ms .*only for a stream with inputs/,
+    [entry('input = "standby:9"\n')]: /streams\.0\.input .*`primary` or `standby`/,
+    [entry('input = "standby"\n').replace('cam-1', 'c'.repeat(60))]: /streams\.0\.stream_id .*at most 54/,
+  }
+  for (const [text, fault] of Object.entries(faults))
+    t.regex(problems(['--config', file(text)])[0] ?? '', fault)
+})
+
 test('each link of each stream has a port of its own', (t) => {
   const withPorts = (id: string, ports: string) =>
     `${STREAM.replace('cam-1', id).trimEnd()}\nports = [${ports}]\n`

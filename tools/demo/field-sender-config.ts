@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { streamClassSchema, streamIdSchema } from '../../common/wire/stream.ts'
+import { laneInputTextSchema } from '../../common/wire/switched-inputs.ts'
 import { testCardOptions } from './test-card.ts'
 
 const link = z.strictObject({
@@ -36,6 +37,8 @@ const contractConfig = z.strictObject({
   token: z.string().min(1),
   stream_id: streamIdSchema,
   class: streamClassSchema.default('director'),
+  /** `primary`, `standby`, `standby:2`: which of several senders of the stream this is. */
+  input: laneInputTextSchema.optional(),
 })
 
 /** The configuration of a simulated field sender: one message, or one line on standard input. It holds secrets. */

@@ -41,8 +41,8 @@ async function receiveConfig(): Promise<Config> {
 /** Where to send, as the configuration says. */
 function wayOf(config: Config): ContractWay | FixedWay {
   if (!('hub_url' in config)) return config
-  const { hub_url, token, stream_id, class: streamClass } = config
-  return { hubUrl: hub_url, token, streamId: stream_id, streamClass }
+  const { hub_url, token, stream_id, class: streamClass, input } = config
+  return { hubUrl: hub_url, token, streamId: stream_id, streamClass, ...(input && { input }) }
 }
 
 const events: AgentEvents = {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { z } from 'zod'
 import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import { flowSummarySchema, streamSummarySchema } from '../../../common/wire/flows-api.ts'
 import { startHub, type TestHub } from '../../support/hub.ts'
@@ -155,6 +156,26 @@ test('after kill -9 all inputs are there again, with their order, rules and port
     t.deepEqual(again.endpoints, before.endpoints)
     t.deepEqual(again.keys, before.keys)
   }
+})
+
+test('inputs of the configuration have contracts, and stay away one by one when they are revoked', async (t) => {
+  const entry = (input: string, more = '') =>
+    `[[streams]]\nstream_id = "cam1"\ninput = "${input}"\npassphrase = "a passphrase"\nlinks = 1\nauthentication = "passphrase"\n${more}`
+  const toml = [entry('standby:2'), entry('primary', 'return_after_ms = false'), entry('standby')].join('\n')
+  await using hub = await startHub([], { workers: 1, toml })
+  t.deepEqual(await inputsAt(hub, 'cam1'), ['cam1.primary', 'cam1.standby', 'cam1.standby-2'])
+  const [alice = ''] = await users(hub, 'alice')
+  const taken = await hub.api('POST', '/v1/publish', { stream_id: 'cam1', input: STANDBY }, alice)
+  t.is(taken.status, 409)
+  const flows = z
+    .object({ flows: z.array(flowSummarySchema) })
+    .parse((await hub.api('GET', '/v1/flows')).body)
+  const spare = flows.flows.find(({ stream_id }) => stream_id === 'cam1.standby')
+  await hub.api('DELETE', `/v1/flows/${spare?.contract_id}`)
+  t.deepEqual(await inputsAt(hub, 'cam1'), ['cam1.primary', 'cam1.standby-2'])
+  const said = await hub.reload((text) => text.replace('input = "standby:2"', 'input = "standby:3"'))
+  t.deepEqual(said['streams_added'], ['cam1.standby-3'])
+  t.deepEqual(await inputsAt(hub, 'cam1'), ['cam1.primary', 'cam1.standby-3'])
 })
 
 /** As somebody who is no admin: a hub tells its admin token once. */

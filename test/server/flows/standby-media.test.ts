@@ -1,0 +1,82 @@
+import test from 'ava'
+import { z } from 'zod'
+import { streamSummarySchema } from '../../../common/wire/flows-api.ts'
+import { type FieldSender, startFieldSender } from '../../support/field-sender.ts'
+import { startHub, type TestHub } from '../../support/hub.ts'
+import { freeUdpRange } from '../../support/udp-ports.ts'
+import { until } from '../../support/until.ts'
+import { WeriftViewer } from '../../support/werift-viewer.ts'
+
+const auditSchema = z.object({ records: z.array(z.looseObject({ action: z.string(), outcome: z.string() })) })
+
+async function switchedOf(hub: TestHub) {
+  const { body } = await hub.api('GET', '/v1/streams/cam1')
+  return streamSummarySchema.parse(body)
+}
+
+async function alarmsAt(hub: TestHub): Promise<string[]> {
+  const { body } = await hub.api('GET', '/v1/alarms')
+  const { alarms } = z
+    .object({ alarms: z.array(z.object({ kind: z.string(), subject: z.string() })) })
+    .parse(body)
+  return alarms.map(({ kind, subject }) => `${kind} ${subject}`)
+}
+
+test('a standby takes over from a dead sender and gives back; each switch is told with its reason', async (t) => {
+  t.timeout(120_000)
+  const ports = await freeUdpRange(20)
+  await using hub = await startHub([], { workers: 1, args: ['--rist-ports', `${ports}-${ports + 19}`] })
+  const start = async (input: 'primary' | 'standby'): Promise<FieldSender> =>
+    await startFieldSender({
+      hub_url: hub.url,
+      token: await hub.issueToken({ role: 'publisher', subject: input }),
+      stream_id: 'cam1',
+      class: 'focus',
+      input,
+      card: { name: input, width: 320, height: 180, videoKbps: 400 },
+    })
+  const shows = (input: string) =>
+    until(async () => (await switchedOf(hub)).switched?.on_air === input, `${input} is on air`, 20_000)
+
+  await using first = await start('primary')
+  await shows('cam1.primary')
+  await using spare = await start('standby')
+  const healthy = async () =>
+    (await switchedOf(hub)).switched?.inputs.filter(({ state }) => state === 'healthy').length
+  await until(async () => (await healthy()) === 2, 'both inputs are healthy', 20_000)
+  await using viewer = await WeriftViewer.open(hub.url, 'cam1', { token: hub.adminToken })
+  const video = await viewer.track('video')
+  await until(() => video.packets.length > 50, 'the viewer gets pictures')
+
+  const killedAt = performance.now()
+  await first.kill()
+  await shows('cam1.standby')
+  t.log(`the standby was on air ${Math.round(performance.now() - killedAt)} ms after the kill`)
+  t.is((await switchedOf(hub)).state, 'live')
+  await until(async () => (await alarmsAt(hub)).includes('on_standby stream:cam1'), 'the alarm is raised')
+
+  await using again = await start('primary')
+  const backAt = performance.now()
+  await shows('cam1.primary')
+  t.true(performance.now() - backAt > 3000, 'it proved itself first')
+  await until(async () => !(await alarmsAt(hub)).includes('on_standby stream:cam1'), 'the alarm is cleared')
+
+  await Promise.all([again.kill(), spare.kill()])
+  await shows('slate')
+  t.is((await switchedOf(hub)).state, 'input_lost')
+  await using last = await start('standby')
+  await shows('cam1.standby')
+  t.truthy(last.pid)
+
+  // The viewer never had to join again.
+  t.is(viewer.state, 'live')
+  t.is(viewer.tracks.filter(({ kind }) => kind === 'video').length, 1)
+  const seen = video.packets.length
+  await until(() => video.packets.length > seen + 10, 'pictures go on')
+  for (const cause of ['first', 'returned', 'back'])
+    t.is(await hub.metric(`switches_total{cause="${cause}"}`), 1, cause)
+  const { body } = await hub.api('GET', '/v1/audit?limit=200')
+  const switches = auditSchema.parse(body).records.filter(({ action }) => action === 'stream.switch')
+  t.true(switches.length >= 5, JSON.stringify(switches))
+  t.true(switches.some(({ outcome }) => outcome === 'returned'))
+})
