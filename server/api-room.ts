@@ -63,7 +63,11 @@ export function apiOf(options: ApiRoomOptions): Router {
   const { programs } = options.programs
   const routes: Route[] = [
     ...contractRoutes({ ...flows.routes, programs }),
-    ...programRoutes({ programs, rate: options.programs.rate, policyOf: flows.routes.policyOf }),
+    ...programRoutes({
+      ...options.programs,
+      policyOf: flows.routes.policyOf,
+      isCurrent: (principal) => auth.authenticator.isCurrent(principal),
+    }),
     postTelemetry(intake),
     listLinks({ topology, now: SYSTEM_CLOCK.steady }),
     listAlarms({ alarms }),

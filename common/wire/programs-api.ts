@@ -22,11 +22,7 @@ const rules = switchRulesSchema.shape
 const programFields = {
   class: streamClassSchema,
   /** In the order of preference: streams by id or pattern. A pattern stands for its streams in the order of their ids. */
-  inputs: z
-    .array(programInputSchema)
-    .min(1)
-    .max(MAX_INPUTS)
-    .refine((inputs) => new Set(inputs).size === inputs.length, { message: 'an input is named twice' }),
+  inputs: z.array(programInputSchema).min(1).max(MAX_INPUTS),
   /** Whether the sound comes from the input on air, or stays with the input that it was taken from. */
   audio: rules.audio,
   /** An input is silent after this time without media; null: the time of the class. */

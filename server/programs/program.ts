@@ -28,6 +28,8 @@ export interface Asker {
   /** As on the audit trail. */
   readonly actor: string
   readonly requestId: string
+  /** Whether the asker may still cut: a take that waits may outlive its token. */
+  mayStill(): boolean
 }
 
 export type NewsData = Readonly<Record<string, string | number | boolean | null>>
@@ -242,8 +244,9 @@ export class Program {
       refuseFarTimes(at_unix_ms, clock.wall())
       this.#refuse(asker, request)
       const taken = await this.#takes.take(at_unix_ms ?? null, async () => {
-        // The lock and the inputs may be others by now.
+        // The lock, the inputs and the asker's rights may be others by now.
         this.#refuse(asker, request)
+        if (!asker.mayStill()) throw new CodedError('denied', `${asker.owner} may not cut any more`)
         return await this.#takeNow(request)
       })
       took(null, at_unix_ms === undefined ? clock.steady() - startedAt : null)

@@ -112,6 +112,7 @@ export class Programs implements AsyncDisposable {
     const asker = { actor: actorOf(principal), requestId }
     const value: ProgramRecord = {
       ...wanted,
+      inputs: unique(wanted.inputs),
       principal: whoIs(principal),
       hub_id: this.#options.hubId,
       created_at: this.#clock.wall(),
@@ -170,7 +171,7 @@ export class Programs implements AsyncDisposable {
       const value: ProgramRecord = {
         ...record,
         ...named,
-        ...(change.inputs && { principal: whoIs(principal) }),
+        ...(change.inputs && { inputs: unique(change.inputs), principal: whoIs(principal) }),
       }
       if (change.inputs) this.#check(value, tenantId)
       const asker = { actor: actorOf(principal), requestId }
@@ -322,6 +323,10 @@ function keyOf(tenantId: string, id: string): string {
 
 function notFound(programId: string): CodedError {
   return new CodedError('program_not_found', `there is no program "${programId}"`)
+}
+
+function unique(inputs: readonly string[]): string[] {
+  return [...new Set(inputs)]
 }
 
 /** A caller without the proof. */

@@ -1,8 +1,11 @@
 import test from 'ava'
 import { createLogger } from '../../common/logger.ts'
+import { switchRulesOf } from '../../common/wire/switched-inputs.ts'
 import { StreamRegistry } from '../../sfu/stream-registry.ts'
+import { descendants, programOf } from '../support/processes.ts'
 import { recordEvents } from '../support/recorded-events.ts'
 import { freeUdpPorts } from '../support/udp-ports.ts'
+import { until } from '../support/until.ts'
 
 async function rig() {
   const [rist, rtp] = await freeUdpPorts(2)
@@ -63,4 +66,26 @@ test('ports of a stream that is being closed are given back once, when nothing l
   t.notDeepEqual(registry.takeRistPorts(1), ports)
   await closed
   t.deepEqual(registry.takeRistPorts(1), ports)
+})
+
+test('a switched stream that gets too few ports leaves none of them taken, and no process', async (t) => {
+  await using hub = await rig()
+  const { registry, name } = hub
+  const open = (count: number) => {
+    const inputs = Array.from({ length: count }, (_, index) => ({ id: `input-${index}` }))
+    registry.openSwitched({ ...name, streamClass: 'director' }, { inputs, rules: switchRulesOf('director') })
+  }
+  // There are two: one for the stream, one for an input.
+  t.throws(() => open(2), { code: 'ports_exhausted' } as never)
+  t.is(registry.get(name.tenantId, name.streamId), undefined)
+  const processes = () => descendants(process.pid).filter((pid) => programOf(pid).includes('switch-main'))
+  await until(() => processes().length === 0, 'its process is over')
+  await until(() => {
+    try {
+      open(1)
+      return true
+    } catch {
+      return false
+    }
+  }, 'its ports are free')
 })

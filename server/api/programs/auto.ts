@@ -2,7 +2,7 @@ import { autoSchema, programSchema } from '../../../common/wire/programs-api.ts'
 import { defineRoute } from '../route.ts'
 import { askerOf, CUT_ERRORS, ofProgram, type ProgramParts, programToCut } from './program-parts.ts'
 
-export const autoRoute = (parts: Pick<ProgramParts, 'programs' | 'rate'>) =>
+export const autoRoute = (parts: ProgramParts) =>
   defineRoute({
     ...ofProgram,
     method: 'post',
@@ -18,7 +18,7 @@ export const autoRoute = (parts: Pick<ProgramParts, 'programs' | 'rate'>) =>
     errors: [...CUT_ERRORS, 'tenant_not_found'],
     handle: async (context, input) => {
       const program = programToCut(parts, context, input)
-      await program.setAuto(askerOf(context), input.body.auto)
+      await program.setAuto(askerOf(parts, context, input), input.body.auto)
       return program.view()
     },
   })

@@ -1,6 +1,7 @@
+import { actorOf } from '../../auth/principal.ts'
 import { requireMatch } from '../preconditions.ts'
 import { defineRoute } from '../route.ts'
-import { askerOf, ofProgram, type ProgramParts } from './program-parts.ts'
+import { ofProgram, type ProgramParts } from './program-parts.ts'
 
 export const deleteProgram = ({ programs }: Pick<ProgramParts, 'programs'>) =>
   defineRoute({
@@ -18,6 +19,6 @@ export const deleteProgram = ({ programs }: Pick<ProgramParts, 'programs'>) =>
     handle: async (context, { params }) => {
       const program = programs.get(context.tenantId, params.program_id)
       requireMatch(context.ifMatch, program.version)
-      await programs.remove(askerOf(context), program)
+      await programs.remove({ actor: actorOf(context.principal), requestId: context.requestId }, program)
     },
   })

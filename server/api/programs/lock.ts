@@ -18,7 +18,7 @@ export const lockRoute = (parts: ProgramParts) =>
     errors: [...CUT_ERRORS, 'tenant_not_found'],
     handle: async (context, input) => {
       const program = programToCut(parts, context, input)
-      await program.lock(askerOf(context), input.body, mayBreak(parts, context, input))
+      await program.lock(askerOf(parts, context, input), input.body, mayBreak(parts, context, input))
       return program.view()
     },
   })
@@ -37,6 +37,6 @@ export const unlockRoute = (parts: ProgramParts) =>
     errors: [...CUT_ERRORS, 'tenant_not_found'],
     handle: async (context, input) => {
       const program = programToCut(parts, context, input)
-      await program.unlock(askerOf(context), mayBreak(parts, context, input))
+      await program.unlock(askerOf(parts, context, input), mayBreak(parts, context, input))
     },
   })

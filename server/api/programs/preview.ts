@@ -2,7 +2,7 @@ import { previewSchema, programSchema } from '../../../common/wire/programs-api.
 import { defineRoute } from '../route.ts'
 import { askerOf, CUT_ERRORS, ofProgram, type ProgramParts, programToCut } from './program-parts.ts'
 
-export const previewRoute = (parts: Pick<ProgramParts, 'programs' | 'rate'>) =>
+export const previewRoute = (parts: ProgramParts) =>
   defineRoute({
     ...ofProgram,
     method: 'post',
@@ -18,7 +18,7 @@ export const previewRoute = (parts: Pick<ProgramParts, 'programs' | 'rate'>) =>
     errors: [...CUT_ERRORS, 'tenant_not_found', 'input_not_found'],
     handle: (context, input) => {
       const program = programToCut(parts, context, input)
-      program.preview(askerOf(context), input.body.input)
+      program.preview(askerOf(parts, context, input), input.body.input)
       return program.view()
     },
   })

@@ -4,7 +4,7 @@ import { tenantIdSchema } from '../../../common/wire/ids.ts'
 import { streamIdSchema } from '../../../common/wire/stream.ts'
 import { askAcl } from '../../../policy/acl.ts'
 import type { EffectivePolicy } from '../../../policy/effective.ts'
-import { actorOf } from '../../auth/principal.ts'
+import { type AuthenticatedPrincipal, actorOf } from '../../auth/principal.ts'
 import { ownerOf } from '../../flows/publisher-flow.ts'
 import type { CutRate } from '../../programs/cut-rate.ts'
 import type { Asker, Program } from '../../programs/program.ts'
@@ -16,6 +16,8 @@ export interface ProgramParts {
   readonly programs: Pick<Programs, 'create' | 'change' | 'remove' | 'get' | 'list'>
   readonly rate: CutRate
   readonly policyOf: (tenantId: string) => EffectivePolicy
+  /** Whether a caller's proof is still good. */
+  readonly isCurrent: (principal: AuthenticatedPrincipal) => boolean
 }
 
 export const programParams = z.strictObject({ program_id: streamIdSchema })
@@ -43,8 +45,19 @@ export const CUT_ERRORS = [
   'switch_unavailable',
 ] as const
 
-export function askerOf({ principal, requestId }: RouteContext): Asker {
-  return { owner: ownerOf(principal), actor: actorOf(principal), requestId }
+/** The caller of a route about this program. */
+export function askerOf(
+  { policyOf, isCurrent }: Pick<ProgramParts, 'policyOf' | 'isCurrent'>,
+  { principal, tenantId, requestId }: RouteContext,
+  { params }: Pick<ProgramHead, 'params'>,
+): Asker {
+  const question = { principal, action: 'program.cut', streamId: params.program_id } as const
+  return {
+    owner: ownerOf(principal),
+    actor: actorOf(principal),
+    requestId,
+    mayStill: () => isCurrent(principal) && askAcl(policyOf(tenantId).acl, question).allowed,
+  }
 }
 
 /**

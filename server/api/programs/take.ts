@@ -5,7 +5,7 @@ import { askerOf, CUT_ERRORS, ofProgram, type ProgramParts, programToCut } from 
 /** A take has its 5 s, those before it have theirs, and one may have a time. */
 const TIMEOUT_MS = MAX_TAKE_AHEAD_MS + 20_000
 
-export const takeRoute = (parts: Pick<ProgramParts, 'programs' | 'rate'>) =>
+export const takeRoute = (parts: ProgramParts) =>
   defineRoute({
     ...ofProgram,
     method: 'post',
@@ -30,5 +30,6 @@ export const takeRoute = (parts: Pick<ProgramParts, 'programs' | 'rate'>) =>
       'request_reused',
       'gone',
     ],
-    handle: (context, input) => programToCut(parts, context, input).take(askerOf(context), input.body),
+    handle: (context, input) =>
+      programToCut(parts, context, input).take(askerOf(parts, context, input), input.body),
   })

@@ -242,9 +242,6 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
       version: [0, 1],
       stream_id: ['cam-1', 'cam-2', 'cam-3'],
       program_id: [`program-of-${mine}`, 'program-2', 'program-3'],
-      inputs: [['cam-1'], ['cam-2', 'cam-1']],
-      input: ['cam-1'],
-      audio: ['cam-1', 'follow'],
       get contract_id() {
         return [...flows.contractIds(mine), ...flows.contractIds(DEFAULT_TENANT), `c-${'0'.repeat(24)}`]
       },

@@ -193,7 +193,7 @@ export async function flowRoutes() {
     )
     return [
       ...contractRoutes(flows),
-      ...programRoutes({ programs, rate: new CutRate(), policyOf }),
+      ...programRoutes({ programs, rate: new CutRate(), policyOf, isCurrent: () => true }),
       postTelemetry(intake),
       listLinks({ topology, now }),
       listAlarms({ alarms }),

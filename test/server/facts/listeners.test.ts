@@ -49,6 +49,8 @@ test("webhooks hear of streams, contracts and nodes of tenants, with the fact's 
   bus.tell('t1', { kind: 'stream', stream, state: { state: 'refused', reason: 'B-frames' } })
   const contract = { contract_id: 'c1', stream_id: 'cam-1', version: 2, class: 'focus' } as const
   bus.tell('t1', { kind: 'contract', news: 'renewed', contract })
+  const cut = { input: 'cam-1', by: 'user:ann', at_unix_ms: 70 }
+  bus.tell('t1', { kind: 'program', programId: 'main', news: 'taken', data: cut })
   bus.tell('t1', { kind: 'node', nodeId: 'n1', up: false })
   bus.tell('t1', { kind: 'alarm', alarm, cleared: null })
   // What the hub shares with every tenant is no tenant's event.
@@ -58,6 +60,7 @@ test("webhooks hear of streams, contracts and nodes of tenants, with the fact's 
   t.deepEqual(events, [
     { ...about, event: 'stream.refused', data: { stream_id: 'cam-1', reason: 'B-frames' } },
     { ...about, event: 'contract.renewed', data: contract },
+    { ...about, event: 'program.taken', data: { program_id: 'main', ...cut } },
     { ...about, event: 'node.offline', data: { node_id: 'n1' } },
   ])
 })

@@ -26,7 +26,12 @@ export function principalOf(
   }
 }
 
-export const askerOf = (id: string): Asker => ({ owner: `user:${id}`, actor: `user:${id}`, requestId: 'r' })
+export const askerOf = (id: string): Asker => ({
+  owner: `user:${id}`,
+  actor: `user:${id}`,
+  requestId: 'r',
+  mayStill: () => true,
+})
 
 /** Programs over streams without media, and all that they told. */
 export async function programRig(more: Partial<ProgramsOptions> = {}, kept?: { store: Store }) {

@@ -164,6 +164,23 @@ test('the same request id has the same answer, also while it is under way, for t
   t.is((await again).input, 'cam-2')
 })
 
+test('a take that waited longer than its asker may cut does not happen', async (t) => {
+  await using rig = await programRig()
+  const program = await rig.create('main', ['cam-1'])
+  const source = rig.source('main')
+  source.instant = false
+  source.health('cam-1', 'healthy')
+  const first = program.take(ann, { input: 'cam-1' })
+  let may = true
+  const second = codeOf(program.take({ ...bob, mayStill: () => may }, { input: 'cam-1' }))
+  await turn()
+  may = false
+  source.waiting.shift()!.happen()
+  await first
+  t.is(await second, '403 denied')
+  t.is(source.takes.length, 1)
+})
+
 test('a flood of takes is bounded', async (t) => {
   await using rig = await programRig()
   const program = await rig.create('main', ['cam-1'])
