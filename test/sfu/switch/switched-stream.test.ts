@@ -160,9 +160,12 @@ test('a lane that can not have its inputs leaves no process and no port behind',
 test('an input whose port another program has gets another port', async (t) => {
   await using rig = await openSwitched(['cam-1'])
   await rig.shows(1, 'the input')
+  const pid = rig.switched.pid!
+  process.kill(pid, 'SIGSTOP')
   rig.switched.setInputs([{ id: 'cam-1' }, { id: 'cam-2' }])
-  // The lane has the first port of the range, the first input the next. The process opens its port a moment later.
+  // The lane has the first port of the range, the first input the next. The process can't open its port yet.
   using _taken = firstFree(rig.firstPort + 2)
+  process.kill(pid, 'SIGCONT')
   await rig.open('cam-2', 2)
   await until(
     () => rig.recorded.some(([name, , kind]) => name === 'error' && kind === 'input_port_taken'),
