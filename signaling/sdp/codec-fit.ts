@@ -86,7 +86,8 @@ function demandOf({ mimeType, clockRate, channels, parameters }: Kind): Demand |
       const level = parameters['profile-level-id']
       return {
         says: `packetization-mode ${mode}${level === undefined ? '' : `, profile-level-id ${level}`}`,
-        fits: video && mode === 1,
+        // GStreamer's players say nothing of packets, and put fragments together.
+        fits: video && (mode === 1 || Object.keys(parameters).length === 0),
         change: `${name}: offer it with packetization-mode=1 as well: its pictures come in fragments, which mode 0 has not (RFC 6184 section 6.2)`,
       }
     }

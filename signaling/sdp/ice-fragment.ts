@@ -41,7 +41,8 @@ export interface IceFragment {
  * @throws CodedError `bad_sdp` (400)
  */
 export function readIceFragment(fragment: string): IceFragment {
-  const broken = fragment.split(/\r?\n/).findIndex((line) => line !== '' && !/^[am]=\S/.test(line))
+  // Browsers end their candidates with an empty one, which clients send as `a=`.
+  const broken = fragment.split(/\r?\n/).findIndex((line) => !/^(|a=|[am]=\S.*)$/.test(line))
   if (broken >= 0) throw badSdp([`line ${broken + 1}: must be an \`a=\` or \`m=\` line`])
   const lines = fragment.match(/^a=candidate:/gm)?.length ?? 0
   const parsed = fragmentSchema.safeParse(safely(() => parse(fragment)))

@@ -31,6 +31,10 @@ const H264_PARAMETERS = {
   'profile-level-id': '42e01f',
   'level-asymmetry-allowed': 1,
 }
+/** The same for a player that said nothing of it. */
+const H264_FORMAT = Object.entries(H264_PARAMETERS)
+  .map((pair) => pair.join('='))
+  .join(';')
 /** Longest mid that mediasoup writes, bytes. */
 const MAX_MID_BYTES = 8
 /** Forward error correction and RTX would need streams of their own: lost packets are sent again as they were. */
@@ -152,7 +156,7 @@ function trackOf(
     kind,
     mid,
     direction: 'sendonly',
-    codec,
+    codec: mimeType === 'video/H264' && codec.format === '' ? { ...codec, format: H264_FORMAT } : codec,
     feedback,
     rtx: null,
     extensions: extensions.map(({ preferredId, uri }) => ({ id: preferredId, uri })),

@@ -1,5 +1,4 @@
 import test, { type ExecutionContext } from 'ava'
-import type { types } from 'mediasoup'
 import { parse } from 'sdp-transform'
 import { CodedError } from '../../../common/errors.ts'
 import { writeAnswer } from '../../../signaling/sdp/answer.ts'
@@ -16,64 +15,9 @@ import {
   SAFARI_SIMULCAST_OFFER,
   SIMULCAST_OFFER,
 } from '../../support/offers.ts'
+import { SUPPORTED, TCC, TRANSPORT, extensionUri as uri } from '../../support/sdp-rig.ts'
 
 /** Offers of clients -> mediasoup's parameters and answers. What mediasoup makes of them, mutations.test.ts and the tests end to end show. */
-
-const NACK = { type: 'nack', parameter: '' }
-const PLI = { type: 'nack', parameter: 'pli' }
-const TRANSPORT_CC = { type: 'transport-cc', parameter: '' }
-const video = (mimeType: string, pt: number): types.RtpCodecCapability => ({
-  kind: 'video',
-  mimeType,
-  clockRate: 90_000,
-  preferredPayloadType: pt,
-  rtcpFeedback: [NACK, PLI, { type: 'goog-remb', parameter: '' }, TRANSPORT_CC],
-})
-const uri = (text: string) => text as types.RtpHeaderExtensionUri
-const extension = (kind: types.MediaKind, name: string, id: number): types.RtpHeaderExtension => ({
-  kind,
-  uri: uri(name),
-  preferredId: id,
-  direction: 'sendrecv',
-})
-const TCC = 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01'
-const SUPPORTED: types.RtpCapabilities = {
-  codecs: [
-    {
-      kind: 'audio',
-      mimeType: 'audio/opus',
-      clockRate: 48_000,
-      channels: 2,
-      preferredPayloadType: 100,
-      rtcpFeedback: [NACK, TRANSPORT_CC],
-    },
-    video('video/H264', 101),
-    video('video/VP8', 103),
-  ],
-  headerExtensions: [
-    extension('video', 'urn:ietf:params:rtp-hdrext:sdes:mid', 1),
-    extension('video', 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id', 2),
-    extension('video', TCC, 5),
-  ],
-}
-const TRANSPORT = {
-  iceParameters: { usernameFragment: 'hubs', password: 'hub-password', iceLite: true },
-  iceCandidates: [
-    {
-      foundation: 'udpcandidate',
-      priority: 1,
-      ip: '192.0.2.7',
-      address: '192.0.2.7',
-      protocol: 'udp' as const,
-      port: 40_000,
-      type: 'host' as const,
-    },
-  ],
-  dtlsParameters: {
-    role: 'auto' as const,
-    fingerprints: [{ algorithm: 'sha-256' as const, value: 'AA:BB' }],
-  },
-}
 
 const tracksOf = (sdp: string) => publishedTracks(readOffer(sdp), SUPPORTED, 'cam')
 const refusal = (t: ExecutionContext, make: () => unknown): CodedError =>
