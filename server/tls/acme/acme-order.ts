@@ -41,7 +41,7 @@ const challengeSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9_-]{1,200}$/)
     .optional(),
-  error: problemSchema.optional(),
+  error: problemSchema.nullish(),
 })
 /** RFC 8555 section 7.1.4. */
 const authorizationSchema = z.object({
@@ -56,7 +56,7 @@ const orderSchema = z.object({
   status: z.string().max(100),
   finalize: z.url().max(2000),
   certificate: z.url().max(2000).optional(),
-  error: problemSchema.optional(),
+  error: problemSchema.nullish(),
 })
 
 /**

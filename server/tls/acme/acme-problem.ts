@@ -7,10 +7,26 @@ export const NONCE_PROBLEM = `${PREFIX}badNonce`
 /** Longest wait that a CA can ask for, seconds: after that the hub asks again. */
 export const MOST_RETRY_AFTER_S = 7 * 86_400
 
-/** A problem document (RFC 8555 section 6.7, RFC 9457). CAs add fields of their own. */
+/** Most of what one problem says that is told. */
+const MOST_CHARACTERS = 500
+/** Most problems of single names that are told. */
+const MOST_SUBPROBLEMS = 3
+
+const words = {
+  type: z.string().max(200).catch('about:blank'),
+  detail: z.string().catch(''),
+}
+
+/**
+ * A problem document (RFC 8555 section 6.7, RFC 9457). CAs add fields of their own, and what is wrong with a document must not
+ * hide what is wrong with the order. An order of several names is refused by `subproblems`, one for each name.
+ */
 export const problemSchema = z.object({
-  type: z.string().max(200).default('about:blank'),
-  detail: z.string().max(4000).default(''),
+  ...words,
+  subproblems: z
+    .array(z.object({ ...words, identifier: z.object({ value: z.string().max(253) }).optional() }))
+    .transform((problems) => problems.slice(0, MOST_SUBPROBLEMS))
+    .catch([]),
 })
 export type Problem = z.infer<typeof problemSchema>
 
@@ -39,6 +55,12 @@ export function acmeProblem(
   // RFC 8555 section 7.3.6: a deactivated account is refused so, whatever is asked.
   if (type === `${PREFIX}unauthorized` && /account|deactivated|revoked/i.test(said))
     return new CodedError('acme_account_unknown', `the ACME server takes the account no more: ${said}`)
+  if (type === `${PREFIX}externalAccountRequired`)
+    return new CodedError(
+      'acme_refused',
+      `the ACME server takes only accounts that it knows from elsewhere (external account binding), which the hub can't show: use another acme_directory (${said})`,
+      hints,
+    )
   if (status >= 500) return new CodedError('acme_unreachable', `the ACME server fails: ${said}`, hints)
   return new CodedError('acme_refused', `the ACME server refuses: ${said}`, hints)
 }
@@ -54,6 +76,13 @@ export function retryAfterSeconds(header: string | undefined, nowMs: number): nu
 /** What the CA said, on one line, for logs and alarms. */
 export function sentence(status: number, problem: Problem | undefined): string {
   if (!problem) return `status ${status}`
-  const detail = problem.detail.replaceAll(/\s+/g, ' ').trim().slice(0, 500)
-  return `${detail || `status ${status}`} (${problem.type.replace(PREFIX, '')})`
+  const parts = problem.subproblems.map(
+    ({ identifier, ...part }) => `${identifier ? `${identifier.value}: ` : ''}${told(part, 'no reason')}`,
+  )
+  return [told(problem, `status ${status}`), ...parts].join('; ')
+}
+
+function told({ type, detail }: Pick<Problem, 'type' | 'detail'>, otherwise: string): string {
+  const text = detail.replaceAll(/\s+/g, ' ').trim().slice(0, MOST_CHARACTERS)
+  return `${text || otherwise} (${type.replace(PREFIX, '')})`
 }

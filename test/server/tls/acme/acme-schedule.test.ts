@@ -2,7 +2,9 @@ import test from 'ava'
 import {
   acmeProblem,
   MOST_RETRY_AFTER_S,
+  problemSchema,
   retryAfterSeconds,
+  sentence,
 } from '../../../../server/tls/acme/acme-problem.ts'
 import {
   ACME_RULES,
@@ -87,7 +89,8 @@ test('Retry-After is read in both of its forms, and bounded', (t) => {
 })
 
 test('what a CA answers becomes a code that says what to do', (t) => {
-  const of = (type: string, detail = 'why') => ({ type: `urn:ietf:params:acme:error:${type}`, detail })
+  const of = (type: string, detail = 'why') =>
+    problemSchema.parse({ type: `urn:ietf:params:acme:error:${type}`, detail })
   const rows = [
     [429, undefined, 'acme_rate_limited'],
     [400, of('rateLimited'), 'acme_rate_limited'],
@@ -95,6 +98,7 @@ test('what a CA answers becomes a code that says what to do', (t) => {
     [401, of('unauthorized', 'account is deactivated'), 'acme_account_unknown'],
     [403, of('unauthorized', 'policy forbids it'), 'acme_refused'],
     [400, of('rejectedIdentifier'), 'acme_refused'],
+    [403, of('externalAccountRequired'), 'acme_refused'],
     [404, undefined, 'acme_refused'],
     [503, of('serverInternal'), 'acme_unreachable'],
   ] as const
@@ -103,4 +107,48 @@ test('what a CA answers becomes a code that says what to do', (t) => {
   t.true(long.message.length < 700)
   t.false(long.message.includes('\n'))
   t.is(long.hints.retryAfterSeconds, 60)
+})
+
+/** Problem documents as CAs write them, and the words that the operator reads. */
+for (const [what, document, says] of [
+  ['as RFC 8555 has them', { type: 'urn:ietf:params:acme:error:dns', detail: 'NXDOMAIN' }, 'NXDOMAIN (dns)'],
+  [
+    'of a type of its own',
+    { type: 'https://ca.example/limits', detail: 'no' },
+    'no (https://ca.example/limits)',
+  ],
+  ['with nothing in them', {}, 'status 400 (about:blank)'],
+  [
+    'with another kind of detail',
+    { type: 'urn:ietf:params:acme:error:caa', detail: { a: 1 } },
+    'status 400 (caa)',
+  ],
+  [
+    'with a problem for each name',
+    {
+      type: 'urn:ietf:params:acme:error:compound',
+      detail: 'two names are refused',
+      subproblems: [
+        {
+          type: 'urn:ietf:params:acme:error:caa',
+          detail: 'CAA forbids it',
+          identifier: { type: 'dns', value: 'a.example.com' },
+        },
+        { type: 'urn:ietf:params:acme:error:rejectedIdentifier' },
+      ],
+    },
+    'two names are refused (compound); a.example.com: CAA forbids it (caa); no reason (rejectedIdentifier)',
+  ],
+  ['with subproblems that are none', { detail: 'why', subproblems: 'x' }, 'why (about:blank)'],
+] as const)
+  test(`problems ${what} are told`, (t) => {
+    t.is(sentence(400, problemSchema.parse(document)), says)
+  })
+
+test('a CA that wants accounts from elsewhere is told apart, with what to do', (t) => {
+  const problem = problemSchema.parse({
+    type: 'urn:ietf:params:acme:error:externalAccountRequired',
+    detail: 'No external account binding',
+  })
+  t.regex(acmeProblem(403, undefined, problem, NOW).message, /use another acme_directory/)
 })
