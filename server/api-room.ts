@@ -27,6 +27,7 @@ import type { Metrics } from './metrics.ts'
 import { Authorizer } from './policies/authorizer.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { ProgramRoom } from './program-room.ts'
+import type { SlatePictures } from './slates/slate-pictures.ts'
 import type { State } from './state.ts'
 import type { TenantBook } from './tenants/tenant-book.ts'
 import { TELEMETRY_INTERVAL_MS } from './topology/graph.ts'
@@ -49,6 +50,7 @@ export interface ApiRoomOptions {
   /** The load of each media worker. */
   readonly workers: () => Promise<WorkersAnswer>
   readonly webhooks: Webhooks
+  readonly slates: SlatePictures
   readonly metrics: Metrics
   readonly events: MediaEvents
   readonly yaml: YamlParser
@@ -58,7 +60,8 @@ export interface ApiRoomOptions {
 
 /** All of `/v1`, and the doors of WHIP and WHEP, with the same guards. */
 export function apiOf(options: ApiRoomOptions): Router {
-  const { auth, state, policies, tenants, overlay, flows, place, doors, webhooks, metrics, events } = options
+  const { auth, state, policies, tenants, overlay, flows, place, doors, webhooks, slates, metrics, events } =
+    options
   const { directory, topology, intake, alarms } = overlay
   const { programs } = options.programs
   const routes: Route[] = [
@@ -79,6 +82,7 @@ export function apiOf(options: ApiRoomOptions): Router {
       directory,
       topology,
       webhooks,
+      slates,
       dependants: [
         {
           what: 'flows',

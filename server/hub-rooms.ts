@@ -80,7 +80,7 @@ export async function openRooms(
   const doors = new Doors()
   const { hubId, maxConnections, trustedProxies } = config
   const { store } = state
-  const { auth, policies, tenants, webhooks, refreshMs } = stateRooms
+  const { auth, policies, tenants, webhooks, slates, refreshMs } = stateRooms
   const { workers, cpu, placement, streams } = media
   metrics.gauge('overlay_sessions_active', () => [{ labels: {}, value: doors.connections }])
   metrics.gauge('lanecast_streams', () => tally(streams.list(), ({ state: { state } }) => ({ state })))
@@ -218,6 +218,7 @@ export async function openRooms(
     place,
     doors: sdp,
     webhooks,
+    slates,
     metrics,
     events,
     workers: async () => media.statistics(mover),

@@ -1,7 +1,6 @@
 import { messageOf } from '../common/errors.ts'
 import type { Logger } from '../common/logger.ts'
 import { prepareIngress } from '../sfu/ingress/ingress-supervisor.ts'
-import type { MediaEvents } from '../sfu/media-events.ts'
 import type { Config } from './config/config.ts'
 import { mediaEvents } from './events.ts'
 import type { FactBody } from './facts/fact.ts'
@@ -28,15 +27,22 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   stack.use(factLines(facts, metrics, logger))
   const events = mediaFacts(mediaEvents(metrics, logger), facts)
   const addresses = stack.use(await MediaAddresses.open({ config, logger }))
-  const slates = stack.use(openSlates(events, logger))
   const opensState = openState(config, env, logger).then((opened) => stack.use(opened))
+  const opensRooms = Promise.all([opensState, import('./state-rooms.ts')]).then(
+    ([state, { openStateRooms }]) => openStateRooms(config, state, logger, stack),
+  )
+  const slates = stack.use(
+    new Slates({
+      pictureOf: async (tenantId) => (await opensRooms).slates.pictureOf(tenantId),
+      plain: (because, reason) => events.error('slate', because, new Error(`a slate is plain: ${reason}`)),
+      logger,
+    }),
+  )
   // Half of the hub's modules are loaded while the media workers and the database's thread start on the other cores.
   const [media, state, stateRooms, { openRooms }] = await allOrNone([
     openMedia(config, addresses, slates, events, logger).then((opened) => stack.use(opened)),
     opensState,
-    Promise.all([opensState, import('./state-rooms.ts')]).then(([state, { openStateRooms }]) =>
-      openStateRooms(config, state, logger, stack),
-    ),
+    opensRooms,
     import('./hub-rooms.ts'),
     prepareIngress(),
   ])
@@ -44,14 +50,6 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
   const rooms = await openRooms(ground, stack)
   const owned = stack.move()
   return { ...rooms, [Symbol.asyncDispose]: () => owned.disposeAsync() }
-}
-
-function openSlates(events: MediaEvents, logger: Logger): Slates {
-  return new Slates({
-    pictureOf: async () => null,
-    plain: (because, reason) => events.error('slate', because, new Error(`a slate is plain: ${reason}`)),
-    logger,
-  })
 }
 
 /** As `Promise.all`. A failure waits for the others, so that what they open is on the stack before the stack closes. */

@@ -2,6 +2,7 @@ import type { Logger } from '../common/logger.ts'
 import { type Auth, openAuth } from './auth/open-auth.ts'
 import type { Config } from './config/config.ts'
 import { PolicyBook } from './policies/policy-book.ts'
+import { SlatePictures } from './slates/slate-pictures.ts'
 import type { State } from './state.ts'
 import { TenantBook } from './tenants/tenant-book.ts'
 import { Webhooks } from './webhooks/webhooks.ts'
@@ -12,6 +13,7 @@ export interface StateRooms {
   readonly policies: PolicyBook
   readonly tenants: TenantBook
   readonly webhooks: Webhooks
+  readonly slates: SlatePictures
   /** With several hubs on one database: how often to look for changes by the other hubs, ms. */
   readonly refreshMs: number | undefined
 }
@@ -41,5 +43,6 @@ export async function openStateRooms(
       allowedNetworks: config.webhookNetworks,
     }),
   )
-  return { auth, policies, tenants, webhooks, refreshMs }
+  const slates = new SlatePictures({ store, now: Date.now })
+  return { auth, policies, tenants, webhooks, slates, refreshMs }
 }

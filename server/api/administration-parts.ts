@@ -3,6 +3,7 @@ import type { AuditDraft } from '../audit/audit-record.ts'
 import type { Auth } from '../auth/open-auth.ts'
 import { actorOf } from '../auth/principal.ts'
 import type { PolicyBook } from '../policies/policy-book.ts'
+import type { SlatePictures } from '../slates/slate-pictures.ts'
 import type { Store } from '../store/store.ts'
 import type { TenantBook } from '../tenants/tenant-book.ts'
 import type { Topology } from '../topology/graph.ts'
@@ -29,6 +30,7 @@ export interface AdministrationParts {
   readonly directory: NodeDirectory
   readonly topology: Topology
   readonly webhooks: Webhooks
+  readonly slates: SlatePictures
   /** Beside nodes, tokens and webhooks, which are counted anyway. */
   readonly dependants?: readonly Dependants[]
   /** The control channel's address for a node that reached the hub at `origin`; left out where there is no channel. */

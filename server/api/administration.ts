@@ -21,6 +21,9 @@ import { putPolicy } from './policies/put-policy.ts'
 import { rollBackPolicy } from './policies/roll-back-policy.ts'
 import { validatePolicy } from './policies/validate-policy.ts'
 import type { Route } from './route.ts'
+import { deleteSlate } from './slate/delete-slate.ts'
+import { getSlate } from './slate/get-slate.ts'
+import { putSlate } from './slate/put-slate.ts'
 import { deleteTenant } from './tenants/delete-tenant.ts'
 import { getTenant } from './tenants/get-tenant.ts'
 import { listTenants } from './tenants/list-tenants.ts'
@@ -39,7 +42,7 @@ import { testWebhook } from './webhooks/test-webhook.ts'
 
 /** Every route of administration, in the order of the reference. */
 export function administrationRoutes(parts: AdministrationParts): Route[] {
-  const { webhooks } = parts
+  const { webhooks, slates } = parts
   return [
     initNode(parts),
     renewNode(parts),
@@ -77,5 +80,8 @@ export function administrationRoutes(parts: AdministrationParts): Route[] {
     rotateWebhookSecret(webhooks),
     testWebhook(webhooks),
     deleteWebhook(webhooks),
+    putSlate(slates),
+    getSlate(slates),
+    deleteSlate(slates),
   ]
 }

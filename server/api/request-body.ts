@@ -6,6 +6,8 @@ import type { BodyType } from './route.ts'
 
 /** Longest body of any request, bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024
+/** Longest body that is a picture, bytes. */
+export const MAX_PICTURE_BYTES = 4 * 1024 * 1024
 /** Longest YAML body, bytes. YAML takes far longer to parse than JSON; a longer policy can be JSON. */
 const MAX_YAML_BYTES = 64 * 1024
 
@@ -16,9 +18,12 @@ const TYPE_NAMES: Readonly<Record<string, BodyType>> = {
   'text/yaml': 'application/yaml',
   'application/sdp': 'application/sdp',
   'application/trickle-ice-sdpfrag': 'application/trickle-ice-sdpfrag',
+  'image/png': 'image/png',
+  'image/jpeg': 'image/jpeg',
 }
 
 export interface BodyRules {
+  /** Beside what the type of the body allows. */
   readonly maxBytes: number
   /** Parses YAML on another thread, because YAML costs too much for the event loop. */
   readonly parseYaml: (text: string) => Promise<unknown>
@@ -54,13 +59,22 @@ export async function readBody(
   rules: BodyRules,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const limit = type === 'application/yaml' ? Math.min(rules.maxBytes, MAX_YAML_BYTES) : rules.maxBytes
-  const bytes = await readBytes(request, limit, signal)
+  const most = isPicture(type)
+    ? MAX_PICTURE_BYTES
+    : type === 'application/yaml'
+      ? MAX_YAML_BYTES
+      : MAX_BODY_BYTES
+  const bytes = await readBytes(request, Math.min(rules.maxBytes, most), signal)
   if (bytes.length === 0) throw badRequest('the request needs a body', [`body: must be ${type}`])
+  if (isPicture(type)) return bytes
   if (type === 'application/json') refuseHostileJson(bytes)
   const text = decode(bytes)
   if (type === 'application/yaml') return await rules.parseYaml(text)
   return type === 'application/json' ? parseJson(text) : text
+}
+
+function isPicture(type: BodyType): boolean {
+  return type === 'image/png' || type === 'image/jpeg'
 }
 
 /** Leaves the rest unread when it throws. node discards the rest after the answer. */

@@ -104,7 +104,7 @@ interface RouteFacts {
   readonly cost: CostClass
   /** Types of body that the route takes; by default JSON alone. */
   readonly bodyTypes?: readonly BodyType[]
-  /** Longest body, bytes; 1 MiB by default, and never more. */
+  /** Longest body, bytes; 1 MiB by default, and never more, but 4 MiB for pictures. */
   readonly maxBodyBytes?: number
   /** Whether `If-Match` is read, and whether the header must be there (428 without). */
   readonly ifMatch?: 'optional' | 'required'
@@ -118,12 +118,14 @@ interface RouteFacts {
   readonly timeoutMs?: number
 }
 
-/** The route gets the last two as text. */
+/** The route gets the types of SDP as text, and pictures as bytes. */
 export type BodyType =
   | 'application/json'
   | 'application/yaml'
   | 'application/sdp'
   | 'application/trickle-ice-sdpfrag'
+  | 'image/png'
+  | 'image/jpeg'
 
 export interface AnswerSpec<A extends z.ZodType> {
   readonly status: 200 | 201 | 202 | 204

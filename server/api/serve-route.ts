@@ -168,7 +168,7 @@ async function readInput(
   let body: unknown
   if (route.body) {
     const types = route.bodyTypes ?? ['application/json']
-    const maxBytes = Math.min(route.maxBodyBytes ?? MAX_BODY_BYTES, MAX_BODY_BYTES)
+    const maxBytes = route.maxBodyBytes ?? MAX_BODY_BYTES
     body = await readBody(request, bodyTypeOf(request, types), { maxBytes, parseYaml }, signal)
   } else if (announcesBody(request))
     throw badRequest('the request must not have a body', ['body: there must be none'])

@@ -11,6 +11,7 @@ const BOUNDED = `ulimit -v ${MAX_MEMORY_KIB} && ulimit -t ${MAX_CPU_S} || exit 1
 command -v "$1" >/dev/null || exit 127
 command -v nice >/dev/null && exec nice -n 5 "$@"
 exec "$@"`
+const NOT_WANTED = { failed: 'late', why: 'nobody waits for it any more' } as const
 /** What the shell says of a program that is not there. */
 const NOT_THERE = 'exit code 127'
 
@@ -24,10 +25,10 @@ export interface FfmpegRun {
   readonly timeoutMs: number
 }
 
-/** Why a run gave nothing: `absent`, the machine has no ffmpeg; `failed`, with ffmpeg's own words. */
+/** Why a run gave nothing: the machine has no ffmpeg, ffmpeg says so in its own words, or it took too long. */
 export type FfmpegOutcome =
   | { readonly bytes: Buffer }
-  | { readonly failed: 'absent' | 'failed'; readonly why: string }
+  | { readonly failed: 'absent' | 'failed' | 'late'; readonly why: string }
 
 /**
  * Runs ffmpeg once, in a process that is bounded in time, memory and output, and ends with the hub. Never rejects.
@@ -39,7 +40,7 @@ export async function runFfmpeg(
   signal: AbortSignal,
   program = 'ffmpeg',
 ): Promise<FfmpegOutcome> {
-  if (signal.aborted) return { failed: 'failed', why: 'the hub is stopping' }
+  if (signal.aborted) return NOT_WANTED
   const { PATH } = process.env
   const child = new Child(
     {
@@ -50,20 +51,22 @@ export async function runFfmpeg(
     { heard: () => {}, broken: () => {} },
     0,
   )
-  let ended: string | null = null
-  const end = (why: string) => {
-    ended ??= why
+  let ended: FfmpegOutcome | null = null
+  const end = (outcome: FfmpegOutcome) => {
+    ended ??= outcome
     child.kill()
   }
-  const timer = setTimeout(() => end(`it took longer than ${timeoutMs} ms`), timeoutMs)
-  const onAbort = () => end('the hub is stopping')
+  const late = { failed: 'late', why: `ffmpeg took longer than ${timeoutMs} ms` } as const
+  const timer = setTimeout(() => end(late), timeoutMs)
+  const onAbort = () => end(NOT_WANTED)
   signal.addEventListener('abort', onAbort, { once: true })
   const chunks: Buffer[] = []
   let length = 0
   let complaint = ''
   child.stdout?.on('data', (chunk: Buffer) => {
     length += chunk.length
-    if (length > maxOutputBytes) end(`it wrote more than ${maxOutputBytes} bytes`)
+    if (length > maxOutputBytes)
+      end({ failed: 'failed', why: `ffmpeg wrote more than ${maxOutputBytes} bytes` })
     else chunks.push(chunk)
   })
   child.stderr?.on('data', (text: Buffer) => {
@@ -73,7 +76,7 @@ export async function runFfmpeg(
   try {
     // A process that is gone may have more to read than `ended` waits for.
     const [how] = await Promise.all([child.ended, child.stdout && finished(child.stdout)])
-    if (ended !== null) return { failed: 'failed', why: ended }
+    if (ended !== null) return ended
     if (how === 'exit code 0') return { bytes: Buffer.concat(chunks, length) }
     if (how === NOT_THERE) return { failed: 'absent', why: `there is no ${program} on the PATH` }
     return { failed: 'failed', why: complaint === '' ? how : complaint }

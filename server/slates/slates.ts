@@ -3,7 +3,7 @@ import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { PictureSize } from '../../policy/viewed-stream.ts'
 import type { Slates as SlatesOfLanes } from '../../sfu/switch/lane-slate.ts'
-import { ChildQueue } from './child-queue.ts'
+import { ChildQueue, HALF_OF_THE_CORES } from './child-queue.ts'
 import { slateSize } from './picture-size.ts'
 import { plainSlate } from './plain-slate.ts'
 import { SlateCache } from './slate-cache.ts'
@@ -44,12 +44,14 @@ export interface SlatesOptions {
 
 /** Most sizes of one order: a lane has no more renditions. */
 const MAX_SIZES = 16
+/** Most sizes that wait for a child. */
+const MAX_WAITING = 200
 
 /** Makes the pictures that a lane without input shows, once for each change. */
 export class Slates implements SlatesOfLanes, AsyncDisposable {
   readonly #options: SlatesOptions
   readonly #cache = new SlateCache()
-  readonly #queue = new ChildQueue()
+  readonly #queue = new ChildQueue(HALF_OF_THE_CORES, MAX_WAITING)
   readonly #underWay = new Map<string, Promise<SlateOutcome>>()
   readonly #closing = new AbortController()
 
@@ -127,7 +129,7 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
   }
 }
 
-const LATE = { failed: 'late', why: 'ffmpeg was too slow' } as const
+const LATE = { failed: 'late', why: 'slates before it took too long' } as const
 
 /** One bound of time for several waits. */
 class Patience implements Disposable {

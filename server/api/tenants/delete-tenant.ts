@@ -9,7 +9,7 @@ import { defineRoute } from '../route.ts'
 export const deleteTenant = (
   parts: Pick<
     AdministrationParts,
-    'tenants' | 'policies' | 'auth' | 'topology' | 'webhooks' | 'dependants' | 'now'
+    'tenants' | 'policies' | 'auth' | 'topology' | 'webhooks' | 'slates' | 'dependants' | 'now'
   >,
 ) =>
   defineRoute({
@@ -17,7 +17,7 @@ export const deleteTenant = (
     path: '/v1/tenants/{tenant_id}',
     summary: 'Delete a tenant',
     description:
-      'Refused while it has nodes, good tokens, flows or other things of its own. Its policy goes with it; the audit trail stays.',
+      'Refused while it has nodes, good tokens, flows or other things of its own. Its policy and the picture of its slate go with it; the audit trail stays.',
     action: 'tenant.write',
     role: 'admin',
     cost: 'write',
@@ -30,7 +30,8 @@ export const deleteTenant = (
       if (!tenant) throw notFound('tenant')
       requireMatch(ifMatch, tenant.version)
       await refuseWhileUsed(tenant_id, [...ownDependants(parts), ...(parts.dependants ?? [])])
-      const remains = await parts.policies.planRemoval(tenant_id)
+      const { plans, changes = [] } = await parts.policies.planRemoval(tenant_id)
+      const remains = { plans: plans ?? [], changes: [...changes, parts.slates.removal(tenant_id)] }
       await parts.tenants.delete(tenant_id, principal, remains, tenant.version)
     },
   })

@@ -15,6 +15,7 @@ import { type RateLimitOptions, RateLimits } from '../../../server/auth/rate-lim
 import type { DoorRoom } from '../../../server/door-room.ts'
 import { Authorizer } from '../../../server/policies/authorizer.ts'
 import { PolicyBook } from '../../../server/policies/policy-book.ts'
+import { SlatePictures } from '../../../server/slates/slate-pictures.ts'
 import { ephemeralKeyring } from '../../../server/store/keyring.ts'
 import { Sealer } from '../../../server/store/sealing.ts'
 import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
@@ -67,6 +68,7 @@ export async function apiRig(options: ApiRigOptions = {}) {
     directory,
     topology,
     webhooks,
+    slates: new SlatePictures({ store, now }),
     now,
     telemetryIntervalMs: 1000,
     ...(options.dependants && { dependants: options.dependants }),
