@@ -7,7 +7,7 @@ import type { BodyType } from './route.ts'
 /** Longest body of any request, bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024
 /** Longest body that is a picture, bytes. */
-export const MAX_PICTURE_BYTES = 4 * 1024 * 1024
+export const MAX_PICTURE_BYTES = 2 * 1024 * 1024
 /** Longest YAML body, bytes. YAML takes far longer to parse than JSON; a longer policy can be JSON. */
 const MAX_YAML_BYTES = 64 * 1024
 

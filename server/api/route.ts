@@ -104,7 +104,7 @@ interface RouteFacts {
   readonly cost: CostClass
   /** Types of body that the route takes; by default JSON alone. */
   readonly bodyTypes?: readonly BodyType[]
-  /** Longest body, bytes; 1 MiB by default, and never more, but 4 MiB for pictures. */
+  /** Longest body, bytes; 1 MiB by default, and never more, but 2 MiB for pictures. */
   readonly maxBodyBytes?: number
   /** Whether `If-Match` is read, and whether the header must be there (428 without). */
   readonly ifMatch?: 'optional' | 'required'

@@ -5,7 +5,7 @@ import { type Actor, actorName } from '../auth/principal.ts'
 import { Collection, type Typed } from '../store/collection.ts'
 import type { DeleteChange, Store } from '../store/store.ts'
 import { ChildQueue } from './child-queue.ts'
-import { readPicture } from './read-picture.ts'
+import type { PictureFile } from './picture-file.ts'
 import type { TenantPicture } from './slates.ts'
 import { uprightJpeg } from './upright-jpeg.ts'
 
@@ -75,18 +75,17 @@ export class SlatePictures {
   }
 
   /**
-   * Decodes an uploaded PNG or JPEG and keeps it.
+   * Decodes an uploaded picture and keeps it.
    * @param expectedVersion 0: there must be no picture yet
    * @param signal ends the decoding
    * @throws CodedError `slate_invalid` (400), `slates_unavailable` (503), and see Store.write
    */
   async put(
     tenantId: string,
-    upload: Buffer,
+    file: PictureFile,
     by: Actor,
     { expectedVersion, signal }: { readonly expectedVersion?: number; readonly signal: AbortSignal },
   ): Promise<SlateInfo> {
-    const file = readPicture(upload)
     const kept = await this.#queue.run(() => uprightJpeg(file, signal, this.#options.ffmpeg))
     if ('failed' in kept) {
       const details = ['other pictures are being decoded: send it again']

@@ -1,5 +1,7 @@
+import { deflateSync } from 'node:zlib'
 import type { JsonSchema } from '../../../server/api/openapi.ts'
 import { PLAYER_OFFER, SIMULCAST_OFFER } from '../../support/offers.ts'
+import { chunk } from '../slates/picture-files.ts'
 import type { Operation } from './route-requests.ts'
 
 const MIB = 1024 * 1024
@@ -125,12 +127,38 @@ function crowdedSamples(schema: JsonSchema, sample: unknown): Record<string, str
 /** What costs most of JSON_BODIES: tried on every route, and all of them on one. */
 const WORST_JSON = ['empty lists', 'fields of many objects', 'deep and wide', 'a text of escapes']
 
+const PICTURE_BYTES = 2 * 1024 * 1024 - 1000
+
+/** A PNG of as many and as long chunks as are taken. */
+function crowdedPng(): Buffer {
+  const head = Buffer.alloc(13)
+  head.set([0, 0, 0, 1, 0, 0, 0, 1, 8], 0)
+  const texts = Array.from({ length: 4900 }, () =>
+    chunk('tEXt', Buffer.alloc(Math.floor(PICTURE_BYTES / 4900) - 12)),
+  )
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    chunk('IHDR', head),
+    ...texts,
+    chunk('IDAT', deflateSync(Buffer.alloc(2))),
+    chunk('IEND', Buffer.alloc(0)),
+  ])
+}
+
+/** A JPEG whose every second byte looks like a marker. */
+function stuffedJpeg(): Buffer {
+  const frame = [0xff, 0xc0, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0]
+  const scan = [0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0]
+  const coded = Buffer.alloc(PICTURE_BYTES, Buffer.from([0xff, 0]))
+  return Buffer.concat([Buffer.from([0xff, 0xd8, ...frame, ...scan]), coded, Buffer.from([0xff, 0xd9])])
+}
+
 /** Bodies that cost as much as we could make them cost, for each type that a route takes. */
 export function worstBodiesOf(
   { path, operation }: Operation,
   sample: unknown,
-): [type: string, what: string, body: string][] {
-  const bodies: [string, string, string][] = []
+): [type: string, what: string, body: string | Buffer][] {
+  const bodies: [string, string, string | Buffer][] = []
   for (const [type, { schema }] of Object.entries(operation.requestBody?.content ?? {})) {
     const add = (of: Readonly<Record<string, string>>) => {
       for (const [what, body] of Object.entries(of)) bodies.push([type, what, body])
@@ -143,6 +171,8 @@ export function worstBodiesOf(
     if (type === 'application/sdp')
       for (const [what, line] of Object.entries(SDP_LINES))
         for (const offer of [SIMULCAST_OFFER, PLAYER_OFFER]) bodies.push([type, what, offerWith(offer, line)])
+    if (type === 'image/png') bodies.push([type, 'many chunks', crowdedPng()])
+    if (type === 'image/jpeg') bodies.push([type, 'nothing but stuffed bytes', stuffedJpeg()])
     if (type === 'application/trickle-ice-sdpfrag')
       for (const [what, line] of Object.entries(SDP_LINES))
         bodies.push([type, what, offerWith('a=x', line).slice(0, 16_000)])
