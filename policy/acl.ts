@@ -2,6 +2,7 @@ import type { Principal } from '../common/wire/decision.ts'
 import type { Action } from '../common/wire/ids.ts'
 import type { AclRule } from '../common/wire/policy-document.ts'
 import { compileGlob, globCost, matchesAll, patternsMayMeet } from './glob.ts'
+import { laneOfInput } from './inputs/input-names.ts'
 
 /** Who wants to do what. */
 export interface AccessQuestion {
@@ -104,7 +105,7 @@ export function askAcl(acl: CompiledAcl, question: AccessQuestion): AccessAnswer
     return { allowed: true, rule: 'hub admin', reason: `the hub's admin may always ${what}` }
   }
   const rules = acl.get(action)
-  const deny = rules?.deny.find((rule) => rule.matches(question))
+  const deny = denial(rules?.deny, question)
   if (deny) return denied(deny.name, `rule "${deny.name}" denies ${principal.role} ${principal.id} ${what}`)
   if (principal.role === 'admin' && principal.tenant_id === null) {
     return { allowed: true, rule: 'hub admin', reason: `the hub's admin may ${what}, and no rule denies it` }
@@ -116,6 +117,13 @@ export function askAcl(acl: CompiledAcl, question: AccessQuestion): AccessAnswer
     rule: allow.name,
     reason: `rule "${allow.name}" allows ${principal.role} ${principal.id} ${what}`,
   }
+}
+
+/** Who may not watch `cam1` may not watch its input `cam1.primary` either. */
+function denial(rules: ActionRules['deny'] = [], question: AccessQuestion): CompiledRule | undefined {
+  const lane = typeof question.streamId === 'string' ? laneOfInput(question.streamId) : null
+  const ofLane = lane === null ? null : { ...question, streamId: lane }
+  return rules.find((rule) => rule.matches(question) || (ofLane !== null && rule.matches(ofLane)))
 }
 
 function denied(rule: string, reason: string): AccessAnswer {

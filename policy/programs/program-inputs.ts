@@ -1,4 +1,5 @@
 import { compileGlob } from '../glob.ts'
+import { laneOfInput } from '../inputs/input-names.ts'
 
 export interface InputQuestion {
   /** Streams by id or pattern, in the order of preference. */
@@ -19,9 +20,6 @@ export interface InputAnswer {
   readonly leftOut: readonly { readonly id: string; readonly reason: 'full' | 'denied' }[]
 }
 
-/** An input stream of standby by contract: it belongs to its own switched stream, so only its full name means it. */
-const OF_STANDBY = /\.(primary|standby)(-\d+)?$/
-
 /**
  * Which streams are the inputs of a program now. A stream that is named by its id has its place, there or not. The
  * streams of a pattern follow in the order of their ids. Where there are too many, those that were inputs before stay:
@@ -35,7 +33,8 @@ export function inputsNow({ wanted, streams, present, held, most, mayShow }: Inp
     if (!isPattern(text)) candidates.add(text)
     else {
       const matches = compileGlob(text)
-      for (const id of known) if (matches(id) && !OF_STANDBY.test(id)) candidates.add(id)
+      // An input of another switched stream belongs to that one: only its full name means it.
+      for (const id of known) if (matches(id) && laneOfInput(id) === null) candidates.add(id)
     }
   }
   const leftOut: { id: string; reason: 'full' | 'denied' }[] = []

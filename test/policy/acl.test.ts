@@ -43,6 +43,17 @@ test('patterns match whole texts', (t) => {
     t.is(compileGlob(pattern)(text), matches, `${pattern} ${text}`)
 })
 
+test('who may not have a stream may not have its inputs either', (t) => {
+  const deny = rule({ effect: 'deny', name: 'not the vault', streams: ['vault'] })
+  const may = (streamId: string, rules = [rule({}), deny]) => answer(rules, { streamId }).allowed
+  for (const streamId of ['vault', 'vault.primary', 'vault.standby', 'vault.standby-2'])
+    t.false(may(streamId), streamId)
+  for (const streamId of ['vault.other', 'vault.primary.x', 'other.primary', '.primary', 'primary'])
+    t.true(may(streamId), streamId)
+  // What is allowed is allowed by its full name alone.
+  t.false(may('vault.primary', [rule({ streams: ['vault'] })]))
+})
+
 test('no pattern takes long', (t) => {
   const matches = compileGlob(`${'*a'.repeat(31)}*b`)
   const from = performance.now()
