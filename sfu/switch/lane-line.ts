@@ -24,11 +24,14 @@ export class LaneLine {
   /** The last ticks that left, and when they left by `machineMs`; NaN under a predecessor. */
   #last: number
   #lastAtMs = Number.NaN
+  /** The same of sound, in ticks of the pictures. It may be ahead of them. */
+  #lastSound: number
 
   constructor({ epochMs, offset90k, last90k }: LaneClockState) {
     this.#epochMs = epochMs
     this.#offset = offset90k
     this.#last = last90k
+    this.#lastSound = last90k
   }
 
   isSame({ epochMs, offset90k }: LaneClockState): boolean {
@@ -36,7 +39,13 @@ export class LaneLine {
   }
 
   get state(): LaneClockState {
-    return { epochMs: this.#epochMs, offset90k: this.#offset, last90k: this.#last }
+    const last90k = Math.max(this.#last, this.#lastSound)
+    return { epochMs: this.#epochMs, offset90k: this.#offset, last90k }
+  }
+
+  /** The RTP timestamp after which sound goes on; null on a lane without a past. */
+  get lastSample(): number | null {
+    return this.#lastSound === 0 ? null : modulo32(Math.ceil((this.#lastSound * 48) / 90))
   }
 
   /** The ticks of a moment by `machineMs`. */
@@ -62,6 +71,13 @@ export class LaneLine {
   /** As {@link left}, with the low 32 bits of the ticks. */
   leftRtp(timestamp: number, nowMs: number): void {
     this.left(unwrap(timestamp, this.#last === 0 ? this.ticksAt(nowMs) : this.#last), nowMs)
+  }
+
+  /** A sample with this RTP timestamp left at `nowMs`. */
+  soundLeft(timestamp: number, nowMs: number): void {
+    const near = this.#lastSound === 0 ? this.ticksAt(nowMs) : this.#lastSound
+    const ticks = (unwrap(timestamp, (near * 48) / 90) * 90) / 48
+    this.#lastSound = Math.max(this.#lastSound, Math.round(ticks))
   }
 
   /**

@@ -259,6 +259,7 @@ export class SwitchSession implements Disposable {
     }
     if (!output.track.place(packet.sequence, packet.timestamp, true)) return
     this.#outputs.forward(output, packet, Number.NaN)
+    this.#outputs.line.soundLeft(output.track.timestamp, now)
   }
 
   /** Asks the choice, and begins what it says. */

@@ -42,8 +42,8 @@ export class SwitchedOutputs {
     if (!this.#line?.isSame(attachment.clock)) this.#line = new LaneLine(attachment.clock)
     this.#cname = attachment.cname
     this.#extensions = new HeaderExtensions(attachment.extension_ids, attachment.playout_delay_ms)
-    this.#video = attachment.video.map((track) => this.#output(track, VIDEO_KEPT))
-    this.#audio = attachment.audio && this.#output(attachment.audio, AUDIO_KEPT)
+    this.#video = attachment.video.map((track) => this.#output(track, VIDEO_KEPT, null))
+    this.#audio = attachment.audio && this.#output(attachment.audio, AUDIO_KEPT, this.#line.lastSample)
   }
 
   get attached(): boolean {
@@ -111,6 +111,7 @@ export class SwitchedOutputs {
     SILENCE.copy(rtp.memory, at)
     rtp.end(SILENCE.length, false)
     track.skipTo(rtp.sequence)
+    this.line.soundLeft(timestamp, nowMs)
   }
 
   /** RTCP from the worker. */
@@ -142,7 +143,7 @@ export class SwitchedOutputs {
   }
 
   /** An SSRC that was already sending goes on from there: `sequence` may be older than what has left since. */
-  #output(laneTrack: LaneTrack, keep: number): SwitchedOutput {
+  #output(laneTrack: LaneTrack, keep: number, lastTimestamp: number | null): SwitchedOutput {
     const { ssrc, sequence, payload_type: payloadType } = laneTrack
     const known = this.#known.get(ssrc)
     if (known) {
@@ -151,7 +152,7 @@ export class SwitchedOutputs {
     }
     const send = (packet: Buffer): void => this.#send(packet)
     const rtp = new RtpOutput({ ssrc, payloadType, sequence, maxPacketBytes: PACKET_BYTES, keep, send })
-    const output = { rtp, track: new SwitchedTrack(sequence) }
+    const output = { rtp, track: new SwitchedTrack(sequence, lastTimestamp) }
     this.#known.set(ssrc, output)
     return output
   }

@@ -16,12 +16,17 @@ export class SwitchedTrack {
   #line = 0
   /** The input's first number of this stretch; earlier packets come too late. -1 once the numbers have moved on. */
   #floor = -1
-  #lastTimestamp = 0
-  #hasLeft = false
+  #lastTimestamp: number
+  #hasLeft: boolean
 
-  /** @param next the first sequence number */
-  constructor(next: number) {
+  /**
+   * @param next the first sequence number
+   * @param lastTimestamp of what a predecessor sent; null where nothing was sent, or nobody asks {@link isNew}
+   */
+  constructor(next: number, lastTimestamp: number | null = null) {
     this.#next = next & 0xffff
+    this.#lastTimestamp = lastTimestamp ?? 0
+    this.#hasLeft = lastTimestamp !== null
   }
 
   /** The number after the last packet. */

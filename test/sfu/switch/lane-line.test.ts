@@ -106,3 +106,24 @@ test('a loss of the input stays a loss, and its late repair comes to its place',
   t.deepEqual(placed, [0, 1, 3, 2, 4])
   t.is(track.next, 5)
 })
+
+test('a successor goes on behind the sound that has left, which may be ahead of the pictures', (t) => {
+  const random = new Seeded(14_102)
+  for (let round = 0; round < ROUNDS; round++) {
+    const line = new LaneLine(clock)
+    t.is(line.lastSample, null)
+    const input = someInput(random)
+    const now = 1_000_000 + random.int(0, 1_000_000)
+    const at = now - input.delayMs
+    const join = line.join(input.timestamp(at), now, input.clock)
+    line.leftRtp((input.timestamp(at) + join.video) >>> 0, now)
+    const last = (input.sample(at + random.int(-100, 100)) + join.audio) >>> 0
+    line.soundLeft(last, now)
+
+    const successor = new LaneLine(line.state)
+    const track = new SwitchedTrack(0, successor.lastSample)
+    t.false(track.isNew(last), 'the last sample has left')
+    t.true(track.isNew((last + 48 * 101) >>> 0), 'what comes later is new')
+    t.true(successor.next(now) > line.state.last90k)
+  }
+})
