@@ -76,7 +76,14 @@ function stepForTile(steps: readonly LayerStep[], tile: PictureSize | null): num
     return width >= tile.width * ENOUGH_OF_TILE || height >= tile.height * ENOUGH_OF_TILE
   })
   if (enough === undefined) return top
-  return steps.findLastIndex(({ spatial }) => spatial === enough.spatial)
+  // Layers of one size are the same picture, as a switched stream sends where its input has fewer layers. The highest of
+  // them is what the viewer goes on with when the sizes differ again.
+  const isEnough = ({ spatial, picture }: LayerStep) =>
+    spatial === enough.spatial || (picture !== null && isSame(picture, enough.picture))
+  return steps.findLastIndex(isEnough)
 }
+
+const isSame = (one: PictureSize, other: PictureSize | null): boolean =>
+  one.width === other?.width && one.height === other.height
 
 const isNothing = (tile: PictureSize | null): boolean => tile !== null && (tile.width < 1 || tile.height < 1)

@@ -46,6 +46,9 @@ test('a layer is taken for the tile it fills, and none for a tile nobody sees', 
     [0, 1, 2].map((each) => ({ spatial, temporal: each, kbps: 100, picture: null })),
   )
   t.is(wanted({ tile: { width: 300, height: 170 } }, temporal).step, 2)
+  // Layers of one size are the same picture: the viewer stays on the highest of them.
+  const same = ladder(150, 600, 600).map((step) => ({ ...step, picture: { width: 640, height: 360 } }))
+  t.deepEqual(wanted({ tile: { width: 640, height: 360 } }, same), { step: 2, reason: 'all' })
 })
 
 test('the ceiling of the contract holds, and the lowest layer is within every contract', (t) => {
