@@ -14,7 +14,7 @@ export interface CardClipOptions {
   /** In the picture, and in its mark. */
   readonly name: string
   readonly seconds: number
-  /** Default 640 x 360. */
+  /** Default 640 x 360; the marks are read in pictures of 16 to 9. */
   readonly width?: number
   readonly height?: number
   /** Default 30. */

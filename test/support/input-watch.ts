@@ -8,6 +8,8 @@ export interface MarkedPicture {
   readonly input: string | null
   /** Modulo 2^16; null without a mark. */
   readonly number: number | null
+  /** Lines. */
+  readonly height: number
 }
 
 /** A picture that was on the screen. */
@@ -18,8 +20,6 @@ export interface ShownPicture extends MarkedPicture {
   readonly clock: number | null
   /** `performance.now()` at which its last packet came; null where the browser does not tell. */
   readonly receivedAt: number | null
-  /** Lines. */
-  readonly height: number
 }
 
 /** What a page saw since the last look, oldest first. */
@@ -35,9 +35,13 @@ export interface InputWatch extends AsyncDisposable {
   take(): Promise<SeenPictures>
 }
 
+interface RawPicture {
+  readonly mark: number | null
+  readonly height: number
+}
 interface RawSeen {
-  shown: (Omit<ShownPicture, keyof MarkedPicture> & { mark: number | null })[]
-  decoded: (number | null)[]
+  shown: (RawPicture & Omit<ShownPicture, keyof MarkedPicture>)[]
+  decoded: RawPicture[]
 }
 
 /**
@@ -51,17 +55,20 @@ export async function watchInputs(
 ): Promise<InputWatch> {
   const byBits = new Map(names.map((name) => [nameBits(name), name]))
   if (byBits.size !== names.length) throw new Error(`two of these names look alike: ${names.join(', ')}`)
-  const marked = (mark: number | null): MarkedPicture =>
+  const marked = ({ mark, height }: RawPicture): MarkedPicture =>
     mark === null
-      ? { input: null, number: null }
-      : { input: byBits.get(Math.floor(mark / 0x10000)) ?? 'unknown', number: mark % 0x10000 }
+      ? { input: null, number: null, height }
+      : { input: byBits.get(Math.floor(mark / 0x10000)) ?? 'unknown', number: mark % 0x10000, height }
   await installCardReader(page)
   const handle = await page.evaluateHandle(watchInPage, selector)
   return {
     async take() {
       const raw: RawSeen = await handle.evaluate((watch) => watch.take())
       return {
-        shown: raw.shown.map(({ mark, ...rest }) => ({ ...rest, ...marked(mark) })),
+        shown: raw.shown.map((picture) => {
+          const { at, clock, receivedAt } = picture
+          return { at, clock, receivedAt, ...marked(picture) }
+        }),
         decoded: raw.decoded.map(marked),
       }
     },
@@ -116,7 +123,8 @@ function watchInPage(selector: string) {
     while (!stopped) {
       const { value, done } = await pictures.read()
       if (done) return
-      decoded.push((await readCard(value, true)).mark)
+      const { mark } = await readCard(value, true)
+      decoded.push({ mark, height: value.visibleRect?.height ?? 0 })
       value.close()
     }
     await pictures.cancel()

@@ -36,7 +36,8 @@ export function laneFaults(
     const hole = step.sequence > 1
     if (hole && ++found > holes) told(`a hole of ${step.sequence - 1}`)
     if (hole && kind === 'video' && !beginsWithIdr(packets, step.index)) told('no IDR behind the hole')
-    for (const what of kind === 'video' ? pictureFaults(step, hole) : soundFaults(step)) told(what)
+    const begins = kind === 'video' && step.before.marker && beginsWithIdr(packets, step.index)
+    for (const what of kind === 'video' ? pictureFaults(step, hole, begins) : soundFaults(step)) told(what)
     drift += step.mediaMs - step.arrivalMs
     if (Math.abs(drift) > clockMs) {
       told(`the RTP clock is ${Math.round(drift)} ms off`)
@@ -46,10 +47,11 @@ export function laneFaults(
   return faults
 }
 
-function pictureFaults({ before, after, mediaMs }: Step, hole: boolean): string[] {
+/** @param begins the packet begins an IDR: mediasoup changes to another layer, maybe with the same picture again */
+function pictureFaults({ before, after, mediaMs }: Step, hole: boolean, begins: boolean): string[] {
   if (mediaMs < 0) return [`timestamp steps back by ${-mediaMs} ms`]
   if (hole) return []
-  if (mediaMs === 0 && before.marker) return [`two pictures of one timestamp ${after.timestamp}`]
+  if (mediaMs === 0 && before.marker && !begins) return [`two pictures of one timestamp ${after.timestamp}`]
   return mediaMs > 0 && !before.marker ? ['a picture without an end'] : []
 }
 

@@ -2,7 +2,8 @@ import test from 'ava'
 import type { ShownPicture } from './input-watch.ts'
 import { frozenMs, longestGapMs, numbering, runsOf } from './seen-inputs.ts'
 
-const of = (input: string | null, ...numbers: number[]) => numbers.map((number) => ({ input, number }))
+const of = (input: string | null, ...numbers: number[]) =>
+  numbers.map((number) => ({ input, number, height: 720 }))
 
 /** Pictures at these unix ms. */
 const shownAt = (...times: number[]): ShownPicture[] =>
@@ -26,8 +27,13 @@ for (const [what, pictures, expected] of [
   ['with a hole', of('a', 1, 2, 6), { lost: 3, again: 0 }],
   ['with one again', of('a', 1, 2, 2, 3), { lost: 0, again: 1 }],
   ['with one too late', of('a', 1, 3, 2, 4), { lost: 2, again: 1 }],
+  ['of another layer', [...of('a', 1, 2), { input: 'a', number: 2, height: 360 }], { lost: 0, again: 0 }],
   ['over a cut', [...of('a', 1, 2), ...of('b', 90, 91), ...of('a', 50)], { lost: 0, again: 0 }],
-  ['over a slate', [...of('a', 1), { input: null, number: null }, ...of('a', 50)], { lost: 0, again: 0 }],
+  [
+    'over a slate',
+    [...of('a', 1), { input: null, number: null, height: 720 }, ...of('a', 50)],
+    { lost: 0, again: 0 },
+  ],
 ] as const)
   test(`numbers ${what}`, (t) => {
     t.deepEqual(numbering(pictures), expected)

@@ -20,16 +20,19 @@ export function runsOf(pictures: readonly MarkedPicture[]): InputRun[] {
   return runs
 }
 
-/** Numbers that are missing where pictures of one input follow each other, and pictures that came again or too late. */
+/**
+ * Numbers that are missing where pictures of one input follow each other, and pictures that came again or too late. A
+ * viewer that changes to another layer may get the same picture again in the other size, which is right.
+ */
 export function numbering(pictures: readonly MarkedPicture[]): { lost: number; again: number } {
   let lost = 0
   let again = 0
-  for (const [index, { input, number }] of pictures.entries()) {
+  for (const [index, { input, number, height }] of pictures.entries()) {
     const before = pictures[index - 1]
     if (number === null || before?.number == null || before.input !== input) continue
     const step = ((number - before.number) << 16) >> 16
     if (step > 1) lost += step - 1
-    if (step < 1) again += 1
+    if (step < 0 || (step === 0 && before.height === height)) again += 1
   }
   return { lost, again }
 }
