@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { type Clock, SYSTEM_CLOCK } from '../../common/clock.ts'
 import { CodedError } from '../../common/errors.ts'
 import type { ChangeProgram, CreateProgram } from '../../common/wire/programs-api.ts'
@@ -45,8 +46,9 @@ export class Programs implements AsyncDisposable {
   readonly #turns = new Map<string, Promise<void>>()
   readonly #deletions = new LateDeletions()
   readonly #stopWatching: () => void
-  /** Tenants whose streams changed in this turn of the event loop. */
+  /** Tenants whose streams or policy changed. */
   readonly #changed = new Set<string>()
+  #looking = false
 
   constructor(options: ProgramsOptions) {
     this.#options = options
@@ -234,20 +236,29 @@ export class Programs implements AsyncDisposable {
     return changed
   }
 
-  /** Looks at a tenant's programs once, when the present work of the event loop is done. */
+  /** Looks at a tenant's programs, one in each turn of the event loop: a policy may take long to ask. */
   #look(tenantId: string): void {
-    if (this.#changed.size === 0)
-      setImmediate(() => {
-        const tenants = Array.from(this.#changed)
-        this.#changed.clear()
-        for (const program of tenants.flatMap((each) => this.list(each))) {
+    this.#changed.add(tenantId)
+    if (this.#looking) return
+    this.#looking = true
+    void this.#lookAtAll()
+  }
+
+  async #lookAtAll(): Promise<void> {
+    await turn()
+    for (const tenantId of this.#changed) {
+      this.#changed.delete(tenantId)
+      for (const program of this.list(tenantId)) {
+        // It may have been deleted meanwhile.
+        if (this.find(tenantId, program.id) === program)
           this.#guard(() => {
             if (!program.isOpen) program.open()
             program.lookAtStreams()
           })
-        }
-      })
-    this.#changed.add(tenantId)
+        await turn()
+      }
+    }
+    this.#looking = false
   }
 
   /** A stream of another kind may have the program's name: the program waits until that stream is gone. */

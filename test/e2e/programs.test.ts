@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { z } from 'zod'
 import { flowContractSchema } from '../../common/wire/flow-contract.ts'
@@ -8,6 +9,7 @@ import { programSchema, takeAnswerSchema } from '../../common/wire/programs-api.
 import { type ClipSender, startClipSender } from '../support/clip-sender.ts'
 import { startHub, type TestHub, type TestHubOptions } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
+import { PLAYER_OFFER } from '../support/offers.ts'
 import { descendants, programOf } from '../support/processes.ts'
 import { steps, TICKS_PER_MS } from '../support/rtp-timeline.ts'
 import { freeUdpRange } from '../support/udp-ports.ts'
@@ -129,6 +131,45 @@ test.serial('a take puts the other camera before all viewers, in the same stream
   t.true((await hub.metric('lanecast_takes_total{outcome="taken"}')) >= 4)
   const trail = await hub.api('GET', '/v1/audit?action=program.take')
   t.regex(JSON.stringify(trail.body), /"actor":"user:ann"/)
+})
+
+test.serial('the sound of another input, and an input that is armed', async (t) => {
+  t.is(codeOf(await take('cam-1', { audio: 'cam-2' })), 'ok')
+  t.like(await program(), { on_air: 'cam-1', sound_of: 'cam-2' })
+  t.is(codeOf(await take('cam-2', { audio: 'ghost' })), 'input_not_found')
+  t.is(codeOf(await ask('POST', '/preview', { input: 'ghost' })), 'input_not_found')
+  t.is(codeOf(await ask('POST', '/preview', { input: 'cam-2' })), 'ok')
+  t.is((await program()).preview, 'cam-2')
+  t.is(codeOf(await take('cam-2')), 'ok')
+  t.is(codeOf(await ask('POST', '/preview', { input: null })), 'ok')
+  t.like(await program(), { on_air: 'cam-2', preview: null })
+})
+
+test.serial('a program is a stream to publishers, WHEP players and those who set priorities', async (t) => {
+  const publisher = await hub.issueToken({ role: 'publisher' })
+  t.is(codeOf(await hub.api('POST', '/v1/publish', { stream_id: 'main' }, publisher)), 'stream_exists')
+  // Nothing was sent to it yet, and its codecs are known: a page may wait for them.
+  t.is((await hub.api('POST', '/v1/programs', { program_id: 'later', inputs: ['nobody'] })).status, 201)
+  const offer = (streamId: string) =>
+    fetch(`${hub.url}/whep/${streamId}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/sdp',
+        authorization: `Bearer ${director}`,
+        origin: 'https://player.example',
+      },
+      body: PLAYER_OFFER,
+    })
+  for (const streamId of ['main', 'later']) {
+    const answer = await offer(streamId)
+    t.is(answer.status, 201, await answer.text())
+  }
+  const later = hub.api('POST', '/v1/programs/later/take', { input: 'nobody', at_unix_ms: Date.now() + 5000 })
+  await setTimeout(200)
+  t.is((await hub.api('DELETE', '/v1/programs/later')).status, 204)
+  t.is(codeOf(await later), 'gone')
+  t.is(codeOf(await hub.api('PUT', '/v1/streams/main/priority', { priority: 200 })), 'ok')
+  t.like((await hub.api('GET', '/v1/streams/main/statistics')).body, { priority: 200 })
 })
 
 test.serial('a take at a time happens then; a take before it happens first', async (t) => {
@@ -260,6 +301,7 @@ test.serial('after kill -9 of the hub the program is there again, with what was 
   hub.process.kill('SIGKILL')
   await hub.stop()
   hub = await startHub([], options)
+  t.like((await hub.api('GET', '/v1/streams/main/statistics', undefined, director)).body, { priority: 200 })
   t.like(await program(), { auto: false, lock: { holder: 'user:ann' }, inputs: [...CAMERAS] })
   await using viewer = await WeriftViewer.open(hub.url, 'main', { token: director })
   await sees(viewer, 'cam-2')
