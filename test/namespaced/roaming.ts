@@ -1,14 +1,18 @@
-import test from 'ava'
+import { readlinkSync } from 'node:fs'
+import test, { type ExecutionContext } from 'ava'
 import { peerConnections } from '../support/peer-connections.ts'
 import { picturesAgain } from '../support/pictures-again.ts'
 import { descendants, programOf } from '../support/processes.ts'
-import { openRoamingLab, type RoamingLab } from '../support/roaming-lab.ts'
+import { type Machine, openRoamingLab, type RoamingLab } from '../support/roaming-lab.ts'
 import { RtcPage } from '../support/rtc-page.ts'
 import { takeShown } from '../support/shown-pictures.ts'
 import { until } from '../support/until.ts'
 import { untilState } from '../support/watch-page.ts'
 
-/** Browsers that change networks while they watch and publish. test/e2e/roaming.test.ts runs this. */
+/**
+ * Browsers that change networks while they watch and publish. test/e2e/roaming.test.ts runs this. Tests with pictures take
+ * turns; one machine sleeps meanwhile.
+ */
 
 let lab: RoamingLab
 
@@ -18,10 +22,47 @@ test.before(async () => {
 
 test.after.always(() => lab?.[Symbol.asyncDispose]())
 
+let last: Promise<unknown> = Promise.resolve()
+/** A test that begins when those before it are over. */
+function testInTurn(name: string, run: (t: ExecutionContext) => Promise<void>): void {
+  test(name, async (t) => {
+    const before = last
+    const over = Promise.withResolvers<void>()
+    last = over.promise
+    await before
+    await run(t).finally(over.resolve)
+  })
+}
+
 const rest = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const restarts = (of: string) => lab.metric(`ice_restarts_total{by="client",of="${of}"}`)
 
-test.serial('a viewer that changes networks goes on with the same media', async (t) => {
+/** The processes of a machine's browser. */
+function browserOf({ networks }: Machine): number[] {
+  const network = (pid: number) => readlinkSync(`/proc/${pid}/ns/net`)
+  const own = network(networks.namespace.pid)
+  return descendants(process.pid).filter((pid) => programOf(pid).includes('chromium') && network(pid) === own)
+}
+
+test('a machine that slept longer than its contract is back in a moment', async (t) => {
+  await lab.hub.putPolicy({ limits: { contract_seconds: 20 } })
+  await using machine = await lab.openMachine()
+  const page = await machine.watch('field')
+  await lab.hub.putPolicy({})
+  const browser = browserOf(machine)
+  t.true(browser.length > 2)
+  for (const pid of browser) process.kill(pid, 'SIGSTOP')
+  // Longer than the contract, than consent and path may be away, and than the hub keeps what nobody hears.
+  await rest(45_000)
+  for (const pid of browser) process.kill(pid, 'SIGCONT')
+  const from = Date.now()
+  const { againMs } = await picturesAgain(page, from)
+  t.log(`again ${againMs.toFixed()} ms after waking`)
+  t.true(againMs > 0)
+  await untilState(page, 'live')
+})
+
+testInTurn('a viewer that changes networks goes on with the same media', async (t) => {
   await using machine = await lab.openMachine()
   const page = await machine.watch('field')
   const before = await peerConnections(page)
@@ -36,7 +77,7 @@ test.serial('a viewer that changes networks goes on with the same media', async 
   }
 })
 
-test.serial('where UDP is blocked in the middle of a stream, TCP takes over', async (t) => {
+testInTurn('where UDP is blocked in the middle of a stream, TCP takes over', async (t) => {
   await using machine = await lab.openMachine()
   const page = await machine.watch('field')
   const before = await peerConnections(page)
@@ -51,7 +92,7 @@ test.serial('where UDP is blocked in the middle of a stream, TCP takes over', as
   t.true((await restarts('viewer')) > counted)
 })
 
-test.serial('a viewer whose WebSocket breaks keeps its media, and the hub hears it again', async (t) => {
+testInTurn('a viewer whose WebSocket breaks keeps its media, and the hub hears it again', async (t) => {
   await using machine = await lab.openMachine()
   const page = await machine.watch('field')
   const before = await peerConnections(page)
@@ -71,7 +112,7 @@ test.serial('a viewer whose WebSocket breaks keeps its media, and the hub hears 
   t.deepEqual({ ...after, local: null }, { ...before, local: null })
 })
 
-test.serial(
+testInTurn(
   'a publisher that changes networks keeps its producers, and viewers their consumers',
   async (t) => {
     await using studio = await lab.openMachine()
@@ -99,49 +140,35 @@ test.serial(
   },
 )
 
-test.serial('a machine that slept longer than its contract is back in a moment', async (t) => {
-  await lab.hub.putPolicy({ limits: { contract_seconds: 20 } })
-  await using machine = await lab.openMachine()
-  const page = await machine.watch('field')
-  const browser = descendants(process.pid).filter((pid) => programOf(pid).includes('chromium'))
-  t.true(browser.length > 2)
-  for (const pid of browser) process.kill(pid, 'SIGSTOP')
-  // Longer than the contract, than consent and path may be away, and than the hub keeps what nobody hears.
-  await rest(45_000)
-  for (const pid of browser) process.kill(pid, 'SIGCONT')
-  const from = Date.now()
-  const { againMs } = await picturesAgain(page, from)
-  t.log(`again ${againMs.toFixed()} ms after waking`)
-  t.true(againMs > 0)
-  await untilState(page, 'live')
+testInTurn('clients of WHIP and WHEP without a network for 12 s go on by PATCH', async (t) => {
+  await Promise.all([goesOnByPatch(t, 'whip'), goesOnByPatch(t, 'whep')])
 })
 
-for (const door of ['whip', 'whep'] as const)
-  test.serial(`a ${door} client without a network for 12 s goes on by PATCH`, async (t) => {
-    await using machine = await lab.openMachine()
-    await using client = await RtcPage.on(await machine.open(door === 'whip' ? '/publish/sent' : '/healthz'))
-    const token = await lab.hub.issueToken({ role: door === 'whip' ? 'publisher' : 'viewer', subject: door })
-    const url = new URL(`/${door}/${door === 'whip' ? 'sent' : 'field'}`, lab.hub.url).href
-    const made = door === 'whip' ? await client.publish(url, token) : await client.watch(url, token)
-    t.is(made.status, 201, made.body)
-    const session = new URL(made.headers['location'] ?? '', lab.hub.url).href
-    const direction = door === 'whip' ? 'outbound-rtp' : 'inbound-rtp'
-    const packets = async () => (await client.media(direction)).videoPackets
-    await until(async () => (await packets()) > 50, 'media')
-    await machine.networks.leave()
-    // A publisher's consent is lost after 10 s; the session waits for another path.
-    await rest(12_000)
-    await machine.networks.use('mobile')
-    // Chromium hears of the new address after 2 s.
-    await rest(2500)
-    const answer = await client.restartIce(session, token)
-    t.is(answer.status, 200, answer.body)
-    await until(async () => (await client.connectionState()) === 'connected', 'connected again')
-    const before = await packets()
-    await until(async () => (await packets()) > before + 50, 'media goes on')
-    t.is(await lab.metric(`ice_restarts_total{by="client",of="${door}"}`), 1)
-    if (door === 'whip') {
-      const page = await (await lab.openMachine()).watch('sent', await lab.hub.issueToken({ role: 'viewer' }))
-      t.is(await page.evaluate(() => document.documentElement.dataset['state']), 'live')
-    }
-  })
+async function goesOnByPatch(t: ExecutionContext, door: 'whip' | 'whep'): Promise<void> {
+  await using machine = await lab.openMachine()
+  await using client = await RtcPage.on(await machine.open(door === 'whip' ? '/publish/sent' : '/healthz'))
+  const token = await lab.hub.issueToken({ role: door === 'whip' ? 'publisher' : 'viewer', subject: door })
+  const url = new URL(`/${door}/${door === 'whip' ? 'sent' : 'field'}`, lab.hub.url).href
+  const made = door === 'whip' ? await client.publish(url, token) : await client.watch(url, token)
+  t.is(made.status, 201, made.body)
+  const session = new URL(made.headers['location'] ?? '', lab.hub.url).href
+  const direction = door === 'whip' ? 'outbound-rtp' : 'inbound-rtp'
+  const packets = async () => (await client.media(direction)).videoPackets
+  await until(async () => (await packets()) > 50, 'media')
+  await machine.networks.leave()
+  // A publisher's consent is lost after 10 s; the session waits for another path.
+  await rest(12_000)
+  await machine.networks.use('mobile')
+  // Chromium hears of the new address after 2 s.
+  await rest(2500)
+  const answer = await client.restartIce(session, token)
+  t.is(answer.status, 200, answer.body)
+  await until(async () => (await client.connectionState()) === 'connected', 'connected again')
+  const before = await packets()
+  await until(async () => (await packets()) > before + 50, 'media goes on')
+  t.is(await lab.metric(`ice_restarts_total{by="client",of="${door}"}`), 1)
+  if (door === 'whip') {
+    const page = await (await lab.openMachine()).watch('sent', await lab.hub.issueToken({ role: 'viewer' }))
+    t.is(await page.evaluate(() => document.documentElement.dataset['state']), 'live')
+  }
+}

@@ -15,6 +15,8 @@ const USER = `acme/c1/${subjectTag(SECRET, 'acme', 'user:alice')}`
 const MESSAGES = 20
 /** It makes pairs. */
 const CLIENTS = 4
+/** Relayed ports: a range for each test, as all run at once and mostly wait. */
+const RELAYED = { first: 27_000, each: 40 }
 
 /** coturn's own client, of Debian's package `coturn`, against our server, with its own echoing peer. */
 for (const [name, protocol, flags] of [
@@ -22,15 +24,26 @@ for (const [name, protocol, flags] of [
   ['UDP, by indications', 'udp', ['-s']],
   ['UDP, from client to client', 'udp', ['-y', '-c']],
   ['UDP, with DONT-FRAGMENT, padding and extra requests', 'udp', ['-g', '-D', '-G']],
+  [
+    'UDP, with the family by name, mobility, an origin and a bandwidth',
+    'udp',
+    ['-X', '-M', '-o', 'https://a.example', '-a', '99999'],
+  ],
   ['TCP, by channels', 'tcp', ['-t']],
   ['TCP, by indications', 'tcp', ['-t', '-s']],
   ['TLS, by channels', 'tls', ['-t', '-S']],
   ['TLS, from client to client', 'tls', ['-t', '-S', '-y', '-c']],
 ] as const)
-  test.serial(`turnutils_uclient passes over ${name}`, async (t) => {
+  test(`turnutils_uclient passes over ${name}`, async (t) => {
     const limits = { ...LIMITS, allocations_per_user: 50 }
+    const first = RELAYED.first
+    RELAYED.first += RELAYED.each
+    const relay = {
+      addresses: [{ ip: '127.0.0.1', announced: null }],
+      ports: [first, first + RELAYED.each - 1] as [number, number],
+    }
     await using server = await TurnServer.open(
-      turnStart({ listen: { udp: any, tcp: any, tls: any }, tls: await testCertificate(), limits }),
+      turnStart({ listen: { udp: any, tcp: any, tls: any }, tls: await testCertificate(), limits, relay }),
     )
     await using echo = await echoingPeer()
     const { port } = server.bound[protocol][0]!
