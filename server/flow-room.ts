@@ -13,6 +13,7 @@ import type { Authenticator } from './auth/authenticate.ts'
 import type { Config } from './config/config.ts'
 import type { Reloadable } from './config/config-reload.ts'
 import type { TenantFact, TenantFacts } from './facts/fact.ts'
+import { askAgainForCodecs, type KnownInputs } from './flows/asked-codec.ts'
 import { DecisionBook } from './flows/decision-book.ts'
 import { FlowWays } from './flows/flow-ways.ts'
 import { hubMedia } from './flows/hub-media.ts'
@@ -138,6 +139,8 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
       },
     }),
   )
+  const inputs: KnownInputs = { isInput: (tenantId, streamId) => streams.isInput(tenantId, streamId) }
+  stack.use(askAgainForCodecs(facts, publishers, inputs, overlay.triggers))
   const places = stack.use(
     new PublisherPlaces({
       flows: publishers,
@@ -175,7 +178,7 @@ export async function openFlowRoom(options: FlowRoomOptions): Promise<FlowRoom> 
     decisions,
     publishers,
     lanes,
-    isInput: (tenantId, streamId) => streams.isInput(tenantId, streamId),
+    ...inputs,
     viewers,
     ways,
     limits,

@@ -9,6 +9,7 @@ import type { Endpoint, FlowContract, FlowKeys } from '../../common/wire/flow-co
 import type { PublishRequest } from '../../common/wire/flows-api.ts'
 import { DETOUR_PATH } from '../../signaling/detour/detour-door.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
+import { askedCodec, type KnownInputs } from './asked-codec.ts'
 import { newContractId, newFlowKeys, newTicket } from './contract-secrets.ts'
 import { type Taking, take } from './decision-book.ts'
 import { proofOf } from './proof.ts'
@@ -38,13 +39,11 @@ export interface Fixed {
   readonly keys: FlowKeys
 }
 
-export interface PublishDependencies extends Taking {
+export interface PublishDependencies extends Taking, KnownInputs {
   readonly publishers: PublisherFlows
   readonly door: PublishDoor
   /** Streams that show one of several inputs; left out where there are none. */
   readonly lanes?: Pick<SwitchedLanes, 'find'>
-  /** Whether a stream is an input of a program or another switched stream; left out where there are none. */
-  readonly isInput?: (tenantId: string, streamId: string) => boolean
 }
 
 /**
@@ -73,8 +72,7 @@ export async function publish(
   const rules = request.input?.rules ?? null
   const wish = relayWishOf(request)
   const owner = ownerOf(principal)
-  // Inputs of switched streams are H.264, so that one's pictures can follow another's.
-  const video_codec = input || deps.isInput?.(tenantId, streamId) ? ('h264' as const) : undefined
+  const video_codec = askedCodec(deps, { tenant_id: tenantId, stream_id: streamId, input })
   const running = publishers.ofStream(tenantId, streamId)
   if (running && running.owner !== owner)
     throw new CodedError('stream_taken', `stream ${streamId} has another publisher`, {

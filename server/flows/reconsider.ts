@@ -3,6 +3,7 @@ import { type AuthenticatedPrincipal, UNPROVEN } from '../auth/principal.ts'
 import type { Reconsidered } from '../topology/qos-triggers.ts'
 import type { QosCause } from '../topology/trigger-queue.ts'
 import type { WatchedFlow } from '../topology/watched-flow.ts'
+import { askedCodec, type KnownInputs } from './asked-codec.ts'
 import { auditOf, type Taking } from './decision-book.ts'
 import { renewal, wishesOf } from './publish.ts'
 import { type LivePublisherFlow, sameTerms } from './publisher-flow.ts'
@@ -16,7 +17,7 @@ const HUB: AuthenticatedPrincipal = {
   ...UNPROVEN,
 }
 
-export interface ReconsiderDependencies extends Taking {
+export interface ReconsiderDependencies extends Taking, KnownInputs {
   readonly publishers: PublisherFlows
 }
 
@@ -25,10 +26,11 @@ export interface ReconsiderDependencies extends Taking {
  * lowered flow can rise again. A refusal leaves the contract as it is, and is recorded.
  */
 export async function reconsider(
-  { decisions, publishers, noteDecision }: ReconsiderDependencies,
+  deps: ReconsiderDependencies,
   { contractId }: WatchedFlow,
   cause: QosCause,
 ): Promise<Reconsidered> {
+  const { decisions, publishers, noteDecision } = deps
   if (!publishers.get(contractId)) return { betterSince: null }
   let betterSince: number | null = null
   await publishers.update(contractId, async (running) => {
@@ -49,7 +51,11 @@ export async function reconsider(
       return { flow: running, audit: null }
     }
     betterSince = decision.history.better_since
-    const updated = renewal(running, { ...decision, expires_at: running.contract.expires_at })
+    const next = renewal(running, { ...decision, expires_at: running.contract.expires_at })
+    const updated = {
+      ...next,
+      contract: { ...next.contract, video_codec: askedCodec(deps, running.contract) },
+    }
     if (!sameTerms(running, updated) || modeReason(running) !== modeReason(updated))
       return { flow: updated, audit: record }
     return { flow: { ...running, links: updated.links, history: updated.history }, audit: null }

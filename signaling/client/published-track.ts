@@ -1,11 +1,12 @@
 import type { Device, types } from 'mediasoup-client'
+import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { LayerDemand } from '../../common/wire/publisher-protocol.ts'
 import { encodingsOf, layersFor, type PublishCodec, type PublishLayers } from './publish-encodings.ts'
 import { codecOf } from './sending-device.ts'
 import type { SendingMedia } from './sending-media.ts'
 
 export interface TrackWishes {
-  /** For video; VP8 by default. */
+  /** For video; VP8 by default. Where the contract asks for a codec, that codec is sent. */
   readonly codec?: PublishCodec
   /** For video; by default, or where the wish can't be met, what the codec is usually sent with. */
   readonly layers?: PublishLayers
@@ -14,6 +15,9 @@ export interface TrackWishes {
   /** For audio: two channels and 128 kb/s, without the processing meant for speech. */
   readonly music?: boolean
 }
+
+/** What a contract says about a track. */
+export type TrackTerms = Pick<FlowContract, 'abr' | 'video_codec' | 'input'>
 
 const SPEECH_BITS = 48_000
 const MUSIC_BITS = 128_000
@@ -30,7 +34,9 @@ export class PublishedTrack {
   readonly #closed: () => void
   #track: MediaStreamTrack
   #media: SendingMedia | null = null
+  #device: Device | null = null
   #producer: types.Producer | null = null
+  #askedCodec: PublishCodec | undefined
   #muted = false
   #demand: LayerDemand | null = null
   #ceilingKbps = Number.POSITIVE_INFINITY
@@ -92,17 +98,15 @@ export class PublishedTrack {
   }
 
   /** Sends over this transport from now on. @throws the reason when the browser or the hub can't */
-  async produceOn(media: SendingMedia, device: Device, ceilingKbps: number): Promise<void> {
-    this.#ceilingKbps = ceilingKbps
+  async produceOn(media: SendingMedia, device: Device, terms: TrackTerms): Promise<void> {
+    this.#ceilingKbps = terms.abr.max_kbps
+    this.#askedCodec = askedOf(terms, device)
     this.#demand = null
     await this.#inTurn(async () => {
       if (this.#over) return
       this.#media = media
-      const producer = await media.produce(this.kind === 'audio' ? this.#audio() : this.#video(device))
-      // The page closed the track meanwhile.
-      if (this.#over) return endProducer(media, producer)
-      this.#producer = producer
-      await this.#applyMute()
+      this.#device = device
+      await this.#produce(media, device)
     })
   }
 
@@ -120,11 +124,36 @@ export class PublishedTrack {
     if (this.kind === 'video') void this.#inTurn(() => this.#askForKeyframe()).catch(() => {})
   }
 
-  /** Takes another ceiling of the contract, kb/s. */
-  bound(ceilingKbps: number): void {
-    if (ceilingKbps === this.#ceilingKbps) return
-    this.#ceilingKbps = ceilingKbps
+  /** Takes other terms of the contract. Another codec needs another producer on the same transport. */
+  bound(terms: TrackTerms): void {
+    const codec = this.#codec
+    if (this.#device) this.#askedCodec = askedOf(terms, this.#device)
+    if (this.kind === 'video' && this.#codec !== codec)
+      void this.#inTurn(() => this.#produceAgain()).catch(() => {})
+    const { max_kbps } = terms.abr
+    if (max_kbps === this.#ceilingKbps) return
+    this.#ceilingKbps = max_kbps
     void this.#inTurn(() => this.#applyEncodings())
+  }
+
+  async #produce(media: SendingMedia, device: Device): Promise<void> {
+    const producer = await media.produce(this.kind === 'audio' ? this.#audio() : this.#video(device))
+    // The page closed the track meanwhile.
+    if (this.#over) return endProducer(media, producer)
+    this.#producer = producer
+    await this.#applyMute()
+  }
+
+  async #produceAgain(): Promise<void> {
+    const [media, device, producer] = [this.#media, this.#device, this.#producer]
+    if (!media || !device || !producer || media.closed) return
+    endProducer(media, producer)
+    this.#producer = null
+    await this.#produce(media, device)
+  }
+
+  get #codec(): PublishCodec {
+    return this.#askedCodec ?? this.wishes.codec ?? 'vp8'
   }
 
   #audio(): types.ProducerOptions {
@@ -140,9 +169,11 @@ export class PublishedTrack {
   }
 
   #video(device: Device): types.ProducerOptions {
-    const name = this.wishes.codec ?? 'vp8'
-    const codec = codecOf(device, name)
-    if (codec === undefined) throw new CannotSend(`this browser can't send ${name.toUpperCase()}`)
+    const codec = codecOf(device, this.#codec)
+    if (codec === undefined)
+      throw new CannotSend(
+        `this browser can't send ${this.#codec.toUpperCase()}${this.#askedCodec ? ', and the stream takes nothing else' : ''}`,
+      )
     this.#height = this.#track.getSettings().height ?? USUAL_HEIGHT
     return {
       track: this.#track,
@@ -157,12 +188,12 @@ export class PublishedTrack {
   }
 
   get #layers(): PublishLayers {
-    return layersFor(this.wishes.codec ?? 'vp8', this.wishes.layers)
+    return layersFor(this.#codec, this.wishes.layers)
   }
 
   #encodings(): types.RtpEncodingParameters[] {
     return encodingsOf({
-      codec: this.wishes.codec ?? 'vp8',
+      codec: this.#codec,
       layers: this.#layers,
       height: this.#height,
       maxKbps: this.#maxKbps(),
@@ -227,6 +258,12 @@ export class PublishedTrack {
     this.#work = done.catch(() => {})
     return done
   }
+}
+
+/** The codec that is asked for. Only an input of a switched stream can be nothing else. */
+function askedOf({ video_codec, input }: TrackTerms, device: Device): PublishCodec | undefined {
+  const can = video_codec !== undefined && codecOf(device, video_codec) !== undefined
+  return can || input ? video_codec : undefined
 }
 
 function endProducer(media: SendingMedia, producer: types.Producer): void {

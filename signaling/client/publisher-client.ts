@@ -77,7 +77,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
     super()
     this.#options = options
     this.#contract = new PublisherContract(options, this.#clock, (contract) => {
-      for (const track of this.#tracks) track.bound(contract.abr.max_kbps)
+      for (const track of this.#tracks) track.bound(contract)
       this.emit('contract', contract)
     })
     const client = this
@@ -350,8 +350,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
   }
 
   async #produce(track: PublishedTrack, media: SendingMedia): Promise<void> {
-    const { max_kbps } = this.#contract.granted!.abr
-    await track.produceOn(media, this.#mediaDevice!, max_kbps)
+    await track.produceOn(media, this.#mediaDevice!, this.#contract.granted!)
     if (this.#demand !== null) this.#demanded(this.#demand)
   }
 

@@ -1,5 +1,6 @@
 import { type FlowContract, flowContractSchema } from '../../common/wire/flow-contract.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
+import type { LaneInput } from '../../common/wire/switched-inputs.ts'
 import { type ClockOffset, localUnixMs } from './clock-offset.ts'
 import { askHub } from './hub-request.ts'
 
@@ -13,6 +14,8 @@ export interface PublisherOptions {
   readonly hubUrl: string
   readonly streamId: string
   readonly streamClass?: StreamClass
+  /** Which of several publishers of the stream this is; left out where it is the only one. */
+  readonly input?: LaneInput
   /** `always`: media goes through a relay only. `needed`: direct paths were tried and failed. */
   readonly relay?: 'always' | 'needed'
   /** Returns the present bearer token, before each request. */
@@ -50,11 +53,12 @@ export class PublisherContract {
    * @throws HubRefusal, or an Error that says why there is no answer
    */
   async ask(): Promise<FlowContract> {
-    const { hubUrl, streamId, streamClass, relay, token } = this.#options
+    const { hubUrl, streamId, streamClass, input, relay, token } = this.#options
     const body = {
       stream_id: streamId,
       preferred_transports: ['webrtc'],
       ...(streamClass !== undefined && { class: streamClass }),
+      ...(input !== undefined && { input }),
       ...(relay !== undefined && { intent: { relay } }),
     }
     const asked = { hubUrl, path: '/v1/publish', token: token?.() ?? null, body }

@@ -70,7 +70,7 @@ type Stat = Readonly<Record<string, unknown>>
 export function readSendCounters(report: RTCStatsReport, at: number): SendCounters {
   const stats = [...report.values()] as Stat[]
   const outbound = stats.filter((stat) => stat['type'] === 'outbound-rtp')
-  const video = outbound.filter((stat) => stat['kind'] === 'video')
+  const video = newestOf(outbound.filter((stat) => stat['kind'] === 'video'))
   const remote = stats.filter((stat) => stat['type'] === 'remote-inbound-rtp')
   const { rttMs, availableKbps, protocol } = selectedPath(stats)
   const codec = stats.find((stat) => stat['id'] === video[0]?.['codecId'])
@@ -87,6 +87,13 @@ export function readSendCounters(report: RTCStatsReport, at: number): SendCounte
     codec: text(codec, 'mimeType')?.replace(/^video\//, '') ?? null,
     protocol,
   }
+}
+
+/** The media section of the present producer: the counters of one that was replaced by another codec stand still. */
+function newestOf(video: readonly Stat[]): readonly Stat[] {
+  const mids = video.map((stat) => Number(text(stat, 'mid') ?? 0))
+  const newest = Math.max(...mids)
+  return video.filter((_, index) => mids[index] === newest)
 }
 
 /**

@@ -1,22 +1,21 @@
 import '../no-eval.ts'
 import { render } from 'preact'
-import { streamIdSchema } from '../../common/wire/stream.ts'
+import { publishAddress } from './publish-address.ts'
 import { Studio } from './studio.tsx'
 import '../base.css'
 import './publish.css'
 
-const [, page, name = ''] = location.pathname.split('/')
-const streamId = streamIdSchema.safeParse(page === 'publish' ? name : '')
+const address = publishAddress(location)
 const app = document.getElementById('app')
 
 if (app !== null) {
   render(
-    streamId.success ? (
-      <Studio streamId={streamId.data} />
+    address ? (
+      <Studio {...address} />
     ) : (
       <main class="nowhere">
         <h1>There is no such stream</h1>
-        <p role="alert">The address of this page does not name a stream.</p>
+        <p role="alert">The address of this page does not name a stream, or an input of one.</p>
         <a class="button" href="/">
           All streams
         </a>

@@ -4,21 +4,28 @@ import { StreamTitle } from '../stream-title.tsx'
 import { TokenForm } from '../token-form.tsx'
 import { CameraIcon, EyeIcon, MicrophoneIcon } from './icons.tsx'
 import { LevelMeter } from './level-meter.tsx'
+import type { PublishAddress } from './publish-address.ts'
 import { SendingPanel } from './sending-panel.tsx'
-import { FIRST_SETTINGS } from './settings.ts'
+import { FIRST_SETTINGS, withCodec } from './settings.ts'
 import { SetupPanel } from './setup-panel.tsx'
 import { useCapture } from './use-capture.ts'
 import { usePublisher } from './use-publisher.ts'
 import { captureMessage, type Message, messageOf, PUBLISHER_WORDS } from './words.ts'
 
 /** The whole page: what is captured, whether it is on the air, and how it fares. */
-export function Studio({ streamId }: { streamId: string }) {
-  const [settings, setSettings] = useState(FIRST_SETTINGS)
+export function Studio({ streamId, input }: PublishAddress) {
+  // The only codec that a stream with several inputs takes.
+  const [settings, setSettings] = useState(input ? withCodec(FIRST_SETTINGS, 'h264') : FIRST_SETTINGS)
   const [audioMuted, setAudioMuted] = useState(false)
   const [videoMuted, setVideoMuted] = useState(false)
   const captured = useCapture(settings)
   const { video, audio, failure, opening } = captured
-  const publisher = usePublisher(streamId, settings, { video, audio, audioMuted, videoMuted })
+  const publisher = usePublisher({ streamId, ...(input && { input }) }, settings, {
+    video,
+    audio,
+    audioMuted,
+    videoMuted,
+  })
   const { state, viewers } = publisher
   const onAir = state !== null
   const message = messageOf(state, streamId)

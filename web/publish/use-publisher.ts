@@ -9,6 +9,7 @@ import {
 } from '../../signaling/client/index.ts'
 import { accessToken } from '../access-token.ts'
 import { relayWish } from '../relay-wish.ts'
+import type { PublishAddress } from './publish-address.ts'
 import type { Settings } from './settings.ts'
 
 export interface Published {
@@ -30,7 +31,7 @@ interface Media {
 }
 
 /** Publishes from `goLive` to `stop`, even if tracks change in between. */
-export function usePublisher(streamId: string, settings: Settings, media: Media) {
+export function usePublisher({ streamId, input }: PublishAddress, settings: Settings, media: Media) {
   const [published, setPublished] = useState(NOTHING)
   const [client, setClient] = useState<PublisherClient | null>(null)
   const { codec, layers, music, streamClass } = settings
@@ -40,6 +41,7 @@ export function usePublisher(streamId: string, settings: Settings, media: Media)
       hubUrl: location.origin,
       streamId,
       streamClass,
+      ...(input && { input }),
       token: accessToken,
       ...relayWish(),
     })
@@ -55,7 +57,7 @@ export function usePublisher(streamId: string, settings: Settings, media: Media)
     setPublished({ ...NOTHING, state: next.state })
     setClient(next)
     next.start()
-  }, [streamId, streamClass])
+  }, [streamId, input, streamClass])
 
   const stop = useCallback(() => {
     // Tells the hub before the client is closed, which follows.
