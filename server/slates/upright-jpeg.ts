@@ -15,7 +15,7 @@ const QUALITIES = [
   [12, 0.4],
 ] as const
 /** Longest time of one run, ms. */
-const TIMEOUT_MS = 4000
+const TIMEOUT_MS = 12_000
 
 /** A picture as the hub keeps it: an upright JPEG without metadata. */
 export interface KeptPicture {
