@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { hubErrorSchema } from '../../common/wire/hub-error.ts'
 import type { policyDocumentSchema } from '../../common/wire/policy-document.ts'
+import type { createProgramSchema } from '../../common/wire/programs-api.ts'
 import { DEFAULT_TENANT } from '../../common/wire/stream.ts'
 
 const HUB = resolve(import.meta.dirname, '../../server/main.ts')
@@ -52,6 +53,11 @@ export class DemoHub implements AsyncDisposable {
   /** Puts the first policy of the default tenant in force. */
   async putPolicy(document: z.input<typeof policyDocumentSchema>): Promise<void> {
     await this.#ask('PUT', `/v1/policies/${DEFAULT_TENANT}`, document, { 'if-match': '"0"' })
+  }
+
+  /** Makes a program of the default tenant. */
+  async createProgram(program: z.input<typeof createProgramSchema>): Promise<void> {
+    await this.#ask('POST', '/v1/programs', { tenant_id: DEFAULT_TENANT, ...program })
   }
 
   /** A key that lets its holder publish one stream, and nothing else. */

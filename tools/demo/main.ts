@@ -30,11 +30,21 @@ const SENDERS = [
   },
 ] as const
 
+/** The program of the demo: cut between the senders, and watched like any stream. */
+const PROGRAM = {
+  program_id: 'program-main',
+  class: 'director',
+  inputs: SENDERS.map(({ streamId }) => streamId),
+} as const
+
+/** What everybody may watch. */
+const STREAMS = [...SENDERS.map(({ streamId }) => streamId), PROGRAM.program_id]
+
 const HELP = `Usage: npm run demo -- [--bind 127.0.0.1:9415] [--verbose]
 
 Starts the hub and two simulated field senders: test cards with a clock and a tone, encoded live as H.264 and
 Opus, pushed over RIST (AES-256, SRP) on two bonded loopback links each, by contracts that they ask the hub for.
-The demo's policy lets everybody watch. Ctrl-C ends everything and leaves nothing behind.
+A program shows one of the two. The demo's policy lets everybody watch. Ctrl-C ends everything and leaves nothing behind.
 
   --bind HOST:PORT   where the pages are served
   --verbose          show the hub's log
@@ -68,12 +78,14 @@ async function demo(): Promise<void> {
     const token = await hub.issuePublisherKey(sender.streamId)
     startSender(sender, { hubUrl: hub.url, token }, stopping.signal, stack)
   }
+  await hub.createProgram(PROGRAM)
   const deadline = AbortSignal.timeout(20_000)
   await Promise.race([allLive(hub.url, deadline), stopped])
   print(
     `\nLanecast is live after ${((performance.now() - startedAt) / 1000).toFixed(1)} s. Open in a browser:\n`,
   )
   for (const { streamId, about } of SENDERS) print(`  ${hub.url}/watch/${streamId}`.padEnd(48) + about)
+  print(`${`  ${hub.url}/watch/${PROGRAM.program_id}`.padEnd(48)}a program of the two, cut as below`)
   print(`${`  ${hub.url}/`.padEnd(48)}all streams`)
   print(`${`  ${hub.url}/docs`.padEnd(48)}the API's reference\n`)
   const header = join(folder, 'authorization')
@@ -83,6 +95,12 @@ async function demo(): Promise<void> {
     `The hub's admin token is in ${join(dataFolder, 'admin-token')}, for you alone to read. Ask the API with it:\n`,
   )
   print(`  curl -H @${header} ${hub.url}/v1/flows\n`)
+  print('Cut the program to the other sender, and back:\n')
+  for (const input of [...PROGRAM.inputs].reverse())
+    print(
+      `  curl -H @${header} --json '{"input":"${input}"}' ${hub.url}/v1/programs/${PROGRAM.program_id}/take`,
+    )
+  print('')
   print('Ctrl-C ends the demo.')
   await Promise.race([
     stopped,
@@ -103,7 +121,7 @@ async function openToEverybody(hub: DemoHub): Promise<void> {
         effect: 'allow',
         subjects: ['anonymous'],
         actions: ['subscribe', 'stream.read'],
-        streams: SENDERS.map(({ streamId }) => streamId),
+        streams: STREAMS,
       },
     ],
   })
@@ -160,7 +178,7 @@ const streamList = z.object({
 async function allLive(url: string, deadline: AbortSignal): Promise<void> {
   for (let polls = 1; ; polls += 1) {
     const { streams } = streamList.parse(await (await fetch(`${url}/v1/streams`)).json())
-    const missing = SENDERS.flatMap(({ streamId }) => {
+    const missing = STREAMS.flatMap((streamId) => {
       const stream = streams.find(({ stream_id }) => stream_id === streamId)
       if (stream === undefined) return `${streamId} (its sender asks for a contract)`
       if (stream.state === 'live') return []
