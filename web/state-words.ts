@@ -81,11 +81,13 @@ export function noticeOf(state: ViewerState, browser: string = navigator.userAge
     case 'no_picture':
       return { title: 'No picture', detail: sentence(state.reason), busy: true }
     case 'input_lost':
-      return {
-        title: 'Signal lost',
-        detail: 'The sender has stopped delivering. The picture comes back by itself when it returns.',
-        busy: true,
-      }
+      return state.slate
+        ? null
+        : {
+            title: 'Signal lost',
+            detail: 'The sender has stopped delivering. The picture comes back by itself when it returns.',
+            busy: true,
+          }
     case 'refused':
       return { title: 'This stream can’t be shown', detail: sentence(state.reason), busy: false }
     case 'ended':

@@ -30,6 +30,8 @@ export const streamStateSchema = z.object({
   disturbed: z.string().optional(),
   /** While the stream is live: why its larger layers show a smaller picture. */
   reduced: z.string().optional(),
+  /** While the input is lost: viewers get a slate, a picture that says so. */
+  slate: z.boolean().optional(),
   /** While media flows: why the sender's sound is left out. */
   sound_refused: z.string().optional(),
 })

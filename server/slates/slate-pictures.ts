@@ -51,6 +51,7 @@ export class SlatePictures {
   readonly #options: SlatePicturesOptions
   readonly #records: Collection<SlateRecord>
   readonly #queue = new ChildQueue(1, MAX_WAITING)
+  readonly #listeners = new Set<(tenantId: string) => void>()
 
   constructor(options: SlatePicturesOptions) {
     this.#options = options
@@ -104,6 +105,7 @@ export class SlatePictures {
       expected_version: expectedVersion,
       audit: [this.#audit(tenantId, by, 'slate.change', detail)],
     })
+    this.#changed(tenantId)
     return infoOf({ tenant_id: tenantId, id: ID, version, updated_at: this.#options.now(), value: record })
   }
 
@@ -114,11 +116,22 @@ export class SlatePictures {
       expected_version: expectedVersion ?? version,
       audit: [this.#audit(tenantId, by, 'slate.delete', {})],
     })
+    this.#changed(tenantId)
+  }
+
+  /** Calls `listener` when this hub has changed a tenant's picture. Call the returned function to stop. */
+  onChange(listener: (tenantId: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** What goes with a tenant that is deleted, so that a later tenant of its name has nothing of it. */
   removal(tenantId: string): DeleteChange {
     return this.#records.deleteChange(tenantId, ID)
+  }
+
+  #changed(tenantId: string): void {
+    for (const listener of this.#listeners) listener(tenantId)
   }
 
   async #find(tenantId: string): Promise<Typed<SlateRecord>> {

@@ -53,6 +53,7 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
   readonly #cache = new SlateCache()
   readonly #queue = new ChildQueue(HALF_OF_THE_CORES, MAX_WAITING)
   readonly #underWay = new Map<string, Promise<SlateOutcome>>()
+  readonly #listeners = new Set<(tenantId: string) => void>()
   readonly #closing = new AbortController()
 
   constructor(options: SlatesOptions) {
@@ -89,6 +90,16 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
       }
     }
     return pictures
+  }
+
+  onChange(listener: (tenantId: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** The picture of a tenant is another one from now on. */
+  pictureChanged(tenantId: string): void {
+    for (const listener of this.#listeners) listener(tenantId)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

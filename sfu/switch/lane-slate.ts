@@ -11,6 +11,8 @@ export interface Slates {
     sizes: readonly PictureSize[],
     about: { readonly tenantId: string; readonly name: string; readonly sinceUnixMs: number },
   ): Promise<readonly (readonly Uint8Array[])[]>
+  /** Calls `listener` when the slates of a tenant look different from now on. Call the returned function to stop. */
+  onChange?(listener: (tenantId: string) => void): () => void
 }
 
 export interface LaneSlateOptions {
@@ -22,23 +24,56 @@ export interface LaneSlateOptions {
   readonly failed: (error: unknown) => void
 }
 
-/** The slate of one lane: made anew each time the lane has lost its last input. */
-export class LaneSlate {
+/** What a slate is made of. */
+interface SlateOrder {
+  readonly sizes: readonly PictureSize[]
+  readonly sinceUnixMs: number
+}
+
+/** The slate of one lane: made each time the lane has lost its last input, and again when its tenant's picture changes. */
+export class LaneSlate implements Disposable {
   readonly #options: LaneSlateOptions
+  readonly #unwatch: (() => void) | undefined
   #messages: readonly HubToSwitch[] = []
+  #order: SlateOrder | null = null
   #turn = 0
 
   constructor(options: LaneSlateOptions) {
     this.#options = options
+    this.#unwatch = options.slates?.onChange?.((tenantId) => {
+      if (tenantId === options.tenantId && this.#order) void this.#make(this.#order)
+    })
   }
 
-  /** The last slate, for a new switch process. */
+  /** Whether there is a slate of the present outage. */
+  get made(): boolean {
+    return this.#messages.length > 0
+  }
+
+  /** The slate of the present outage, for a new switch process. */
   get messages(): readonly HubToSwitch[] {
     return this.#messages
   }
 
   /** @param sizes of the lane's layers, ascending */
   async make(sizes: readonly PictureSize[], sinceUnixMs: number): Promise<void> {
+    this.#order = { sizes, sinceUnixMs }
+    await this.#make(this.#order)
+  }
+
+  /** An input is back. The slate of the next outage has another time. */
+  forget(): void {
+    this.#order = null
+    this.#messages = []
+    this.#turn += 1
+  }
+
+  [Symbol.dispose](): void {
+    this.#unwatch?.()
+    this.forget()
+  }
+
+  async #make({ sizes, sinceUnixMs }: SlateOrder): Promise<void> {
     const { slates, tenantId, name, made, failed } = this.#options
     if (!slates) return
     this.#turn += 1
@@ -56,10 +91,5 @@ export class LaneSlate {
     } catch (error) {
       failed(error)
     }
-  }
-
-  /** What is being made is no longer wanted. */
-  forget(): void {
-    this.#turn += 1
   }
 }

@@ -24,6 +24,11 @@ export class Slate {
     this.#renditions.set(rendition, units)
   }
 
+  /** The next outage has another slate. */
+  clear(): void {
+    this.#renditions.clear()
+  }
+
   get empty(): boolean {
     return this.#renditions.size === 0
   }

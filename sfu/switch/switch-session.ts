@@ -314,6 +314,7 @@ export class SwitchSession implements Disposable {
   #stopSlate(): void {
     clearInterval(this.#slateTimer)
     this.#slateTimer = undefined
+    this.#slate.clear()
   }
 
   #playSlate(): void {

@@ -83,6 +83,7 @@ export class SwitchedSource implements StreamSource {
       name: spec.streamId,
       made: (messages) => {
         for (const message of messages) this.#process.tell(message)
+        this.#showState()
       },
       failed: (error) => deps.events.error('switch', 'slate', error),
     })
@@ -237,7 +238,7 @@ export class SwitchedSource implements StreamSource {
     if (this.#closed) return
     this.#closed = true
     this.#takes[Symbol.dispose]()
-    this.#slate.forget()
+    this.#slate[Symbol.dispose]()
     this.#inputs.disconnect()
     await this.#process[Symbol.asyncDispose]()
     this.#inputs[Symbol.dispose]()
@@ -316,6 +317,7 @@ export class SwitchedSource implements StreamSource {
     if (input === null) {
       void this.#slate.make(this.#lane.slateSizes, onAir.at_unix_ms)
     } else {
+      this.#slate.forget()
       this.#learnSizes()
     }
     this.#showState()
@@ -329,7 +331,9 @@ export class SwitchedSource implements StreamSource {
   #showState(): void {
     const feed = this.#onAirFeed
     if (!feed) {
-      if (flows(this.#host.state)) this.#host.setState({ state: 'input_lost' })
+      const slate = this.#onAir !== null && this.#slate.made
+      if (flows(this.#host.state) || slate)
+        this.#host.setState({ state: 'input_lost', ...(slate && { slate }) })
       return
     }
     const { state } = feed.stream ?? {}

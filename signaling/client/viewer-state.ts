@@ -3,7 +3,8 @@ import type { HubNotifications } from '../../common/wire/viewer-protocol.ts'
 
 /**
  * What a viewer sees, in one word. `connecting`: until the first picture. `waiting`, `input_lost`, `refused`, `ended`:
- * the stream's own states (see `StreamState`). `live`: pictures arrive, except what the publisher has `muted`;
+ * the stream's own states (see `StreamState`). With `slate`, `input_lost` has a
+ * picture, which says so. `live`: pictures arrive, except what the publisher has `muted`;
  * `disturbed` and `soundRefused` say what is wrong with pictures on the way to the hub, or with the sound, and `reduced`
  * why the picture is smaller than usual.
  * `no_picture`: sound arrives, pictures do not. `unplayable`: this browser has no decoder for the picture and plays the
@@ -18,7 +19,8 @@ export type ViewerState =
       /** Where the sender makes no keyframes on request: the longest time until the first picture, ms. */
       readonly pictureWithinMs?: number
     }
-  | { readonly name: 'waiting' | 'input_lost' | 'ended' }
+  | { readonly name: 'waiting' | 'ended' }
+  | { readonly name: 'input_lost'; readonly slate?: true }
   | ({ readonly name: 'unplayable'; readonly reason: string } & UndecodablePicture)
   | {
       readonly name: 'live'
@@ -80,6 +82,8 @@ export function viewerState(facts: ViewerFacts): ViewerState {
   if (stream.state === 'refused' || stream.state === 'no_picture') {
     return { name: stream.state, reason: stream.reason ?? 'the server gave no reason' }
   }
+  if (stream.state === 'input_lost' && stream.slate === true && facts.delivering)
+    return { name: 'input_lost', slate: true }
   if (stream.state !== 'live') return { name: stream.state }
   if (facts.undecodable !== null) {
     const { codec } = facts.undecodable

@@ -34,6 +34,11 @@ test('a picture that is smaller than usual is said, and plays', (t) => {
   t.like(remarkOn(state, false), { about: 'reduced', text: 'the input sends one size' })
 })
 
+test('a slate says for itself that the signal is lost', (t) => {
+  t.is(noticeOf(viewerState(watching({ state: 'input_lost', slate: true }))), null)
+  t.like(noticeOf(viewerState(watching({ state: 'input_lost' }))), { title: 'Signal lost' })
+})
+
 test('sound that is left out is said beside the picture, which plays', (t) => {
   const state = viewerState(watching({ state: 'live', sound_refused: 'it is multichannel Opus' }))
   t.like(remarkOn(state, false), { about: 'sound-refused', text: 'it is multichannel Opus' })

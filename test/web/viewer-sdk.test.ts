@@ -179,6 +179,9 @@ test('a viewer’s state follows from the connection, the stream and the media',
   t.is(name({ stream: { state: 'live' }, interrupted: true }), 'reconnecting')
   t.is(name({ everJoined: true }), 'reconnecting')
   t.is(name({ stream: { state: 'input_lost' }, delivering: true }), 'input_lost')
+  const slate = { ...facts, stream: { state: 'input_lost', slate: true } } as const
+  t.deepEqual(viewerState({ ...slate, delivering: true }), { name: 'input_lost', slate: true })
+  t.deepEqual(viewerState(slate), { name: 'input_lost' })
   t.is(name({ stream: { state: 'waiting' } }), 'waiting')
   t.is(name({ stream: { state: 'ended' } }), 'ended')
   t.is(name({ trouble: { name: 'denied', reason: 'no rule' }, stream: { state: 'live' } }), 'denied')

@@ -30,15 +30,14 @@ const SENDERS = [
   },
 ] as const
 
-/** The program of the demo: cut between the senders, and watched like any stream. */
+const STREAMS = SENDERS.map(({ streamId }) => streamId)
+
+/** The program of the demo: cut between the senders, and watched like any stream. It has the sizes of its first input. */
 const PROGRAM = {
   program_id: 'program-main',
-  class: 'director',
-  inputs: SENDERS.map(({ streamId }) => streamId),
-} as const
-
-/** What everybody may watch. */
-const STREAMS = [...SENDERS.map(({ streamId }) => streamId), PROGRAM.program_id]
+  class: 'director' as const,
+  inputs: ['field', 'studio'],
+}
 
 const HELP = `Usage: npm run demo -- [--bind 127.0.0.1:9415] [--verbose]
 
@@ -78,9 +77,12 @@ async function demo(): Promise<void> {
     const token = await hub.issuePublisherKey(sender.streamId)
     startSender(sender, { hubUrl: hub.url, token }, stopping.signal, stack)
   }
-  await hub.createProgram(PROGRAM)
   const deadline = AbortSignal.timeout(20_000)
   await Promise.race([allLive(hub.url, deadline), stopped])
+  if (!stopping.signal.aborted) {
+    await hub.createProgram(PROGRAM)
+    await Promise.race([allLive(hub.url, deadline, [PROGRAM.program_id]), stopped])
+  }
   print(
     `\nLanecast is live after ${((performance.now() - startedAt) / 1000).toFixed(1)} s. Open in a browser:\n`,
   )
@@ -96,7 +98,7 @@ async function demo(): Promise<void> {
   )
   print(`  curl -H @${header} ${hub.url}/v1/flows\n`)
   print('Cut the program to the other sender, and back:\n')
-  for (const input of [...PROGRAM.inputs].reverse())
+  for (const input of PROGRAM.inputs.toReversed())
     print(
       `  curl -H @${header} --json '{"input":"${input}"}' ${hub.url}/v1/programs/${PROGRAM.program_id}/take`,
     )
@@ -121,7 +123,7 @@ async function openToEverybody(hub: DemoHub): Promise<void> {
         effect: 'allow',
         subjects: ['anonymous'],
         actions: ['subscribe', 'stream.read'],
-        streams: STREAMS,
+        streams: [...STREAMS, PROGRAM.program_id],
       },
     ],
   })
@@ -175,10 +177,14 @@ const streamList = z.object({
 })
 
 /** Waits until every stream has a picture, saying what is missing. */
-async function allLive(url: string, deadline: AbortSignal): Promise<void> {
+async function allLive(
+  url: string,
+  deadline: AbortSignal,
+  streamIds: readonly string[] = STREAMS,
+): Promise<void> {
   for (let polls = 1; ; polls += 1) {
     const { streams } = streamList.parse(await (await fetch(`${url}/v1/streams`)).json())
-    const missing = STREAMS.flatMap((streamId) => {
+    const missing = streamIds.flatMap((streamId) => {
       const stream = streams.find(({ stream_id }) => stream_id === streamId)
       if (stream === undefined) return `${streamId} (its sender asks for a contract)`
       if (stream.state === 'live') return []

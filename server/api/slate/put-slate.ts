@@ -13,7 +13,7 @@ export const putSlate = (slates: Pick<SlatePictures, 'versionOf' | 'put'>) =>
     path: '/v1/slate',
     summary: 'Upload the picture of the slate',
     description:
-      'Viewers of a lane without input see it from the next time on, with the name of the stream and since when there is no input. PNG or JPEG, 2 MiB and 24 million pixels at most; not animated, not CMYK. The hub keeps it as a JPEG of 2560 pixels a side at most, turned upright by its EXIF and without anything else of the file. Lanes of another shape show the whole picture on a blurred one. The words stand on its lower quarter.',
+      'Viewers of a lane without input see it, with the name of the stream and since when there is no input. PNG or JPEG, 2 MiB and 24 million pixels at most; not animated, not CMYK. The hub keeps it as a JPEG of 2560 pixels a side at most, turned upright by its EXIF and without anything else of the file. Lanes of another shape show the whole picture on a blurred one. The words stand on its lower quarter.',
     action: 'tenant.write',
     cost: 'write',
     ifMatch: 'optional',

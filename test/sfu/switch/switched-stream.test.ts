@@ -56,11 +56,19 @@ test('without an input the slate is shown, until an input is back', async (t) =>
   const unit = (id: number) =>
     Buffer.from([0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0, 0, 0, 1, 0x65, 0x88, 0x80, 200 + id])
   const asked: unknown[] = []
+  let changed = (_tenantId: string): void => {}
+  let made = 0
   await using rig = await openSwitched(['cam-1'], {
     slates: {
       pictures: async (sizes, about) => {
         asked.push(about)
-        return sizes.map(() => [unit(0), unit(1)])
+        made += 1
+        const first = (made - 1) * 2
+        return sizes.map(() => [unit(first), unit(first + 1)])
+      },
+      onChange: (listener) => {
+        changed = listener
+        return () => {}
       },
     },
   })
@@ -68,8 +76,11 @@ test('without an input the slate is shown, until an input is back', async (t) =>
   rig.inputs.get('cam-1')!.source.pause()
   await rig.shows(200, 'the slate')
   await rig.shows(201, 'its other picture')
-  t.is(rig.stream.state.state, 'input_lost')
+  t.deepEqual(rig.stream.state, { state: 'input_lost', slate: true })
   t.is(rig.switched.status.on_air, 'slate')
+  changed('another tenant')
+  changed(rig.stream.spec.tenantId)
+  await rig.shows(202, 'the slate with another picture of the tenant')
   const silence = rig.packets.findLast(({ kind }) => kind === 'audio')!
   t.deepEqual([...silence.payload], [0xfc, 0xff, 0xfe])
   rig.inputs.get('cam-1')!.source.resume()
@@ -77,6 +88,14 @@ test('without an input the slate is shown, until an input is back', async (t) =>
   t.is(rig.stream.state.state, 'live')
   t.deepEqual(continuous(rig.packets), [])
   t.like(asked[0], { name: 'program' })
+  t.deepEqual(asked[1], asked[0])
+  const before = rig.packets.length
+  rig.inputs.get('cam-1')!.source.pause()
+  await rig.shows(204, 'the slate of another outage')
+  t.false(
+    rig.packets.slice(before).some(({ mark }) => mark >= 200 && mark < 204),
+    'nothing of the last slate',
+  )
 })
 
 test('a switch process that is killed goes on with the same input and the same SSRCs', async (t) => {
