@@ -117,7 +117,7 @@ export class StreamRegistry implements AsyncDisposable {
       (host) =>
         new SwitchedSource(spec, host, options, {
           events: this.#deps.events,
-          watch: this.#ingresses.watch,
+          processes: this.#ingresses,
           slates: this.#deps.slates ?? null,
           find: (id) => this.get(tenantId, id),
           takePort: () => this.#rtp.take(1)[0]!,

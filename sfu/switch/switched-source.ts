@@ -1,7 +1,6 @@
 import { STEADY_BASE_MS, SYSTEM_CLOCK, steadyOf } from '../../common/clock.ts'
 import { CodedError } from '../../common/errors.ts'
 import { pause } from '../../common/retry.ts'
-import type { ChildWatch } from '../../common/supervision/child-watch.ts'
 import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
 import type { LayerDemand } from '../../common/wire/publisher-protocol.ts'
 import type { HubToSwitch, OnAir, SwitchToHub } from '../../common/wire/switch-ipc.ts'
@@ -18,14 +17,14 @@ import type { InputFeed } from './input-feed.ts'
 import { InputFeeds, type InputSpec, refuseInputs } from './input-feeds.ts'
 import { LaneSlate, type Slates } from './lane-slate.ts'
 import { PendingTakes, type TakeResult } from './pending-takes.ts'
-import { SwitchProcess } from './switch-process.ts'
+import { SwitchProcess, type SwitchProcesses } from './switch-process.ts'
 import type { InputHealthTold, InputStatus, Switched, SwitchObserver, SwitchStatus } from './switch-status.ts'
 import { SwitchedLane } from './switched-lane.ts'
 import type { SwitchedOptions } from './switched-options.ts'
 
 export interface SwitchedSourceDependencies {
   readonly events: MediaEvents
-  readonly watch: ChildWatch
+  readonly processes: SwitchProcesses
   readonly slates: Slates | null
   readonly find: (streamId: string) => Stream | undefined
   /** A loopback port for RTP. @throws CodedError `ports_exhausted` (503) */
@@ -96,6 +95,7 @@ export class SwitchedSource implements StreamSource {
       listener: {
         changed: (feed) => {
           if (this.#closed) return
+          if (feed.tracks.length > 0) this.#process.start()
           this.#process.tell(feed)
           this.#learnLayout()
         },
@@ -114,7 +114,8 @@ export class SwitchedSource implements StreamSource {
         failed: (error) => deps.events.error('switch', 'subscribe', error),
       },
     })
-    this.#process = new SwitchProcess(deps.watch, {
+    this.#process = new SwitchProcess(deps.processes, {
+      isLive: () => this.#onAir !== null,
       started: (tell) => this.#tellAll(tell),
       heard: (message) => this.#heard(message),
       died: (how) => this.#onDied(how),

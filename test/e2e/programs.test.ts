@@ -62,8 +62,10 @@ test.before(async () => {
     inputs: CAMERAS,
   })
   if (made.status !== 201) throw new Error(JSON.stringify(made.body))
-  await healthy()
 })
+
+// A busy machine may have held up a sender.
+test.serial.beforeEach(() => healthy())
 
 test.after.always(() => resources.disposeAsync())
 
