@@ -291,8 +291,7 @@ export class ContractSession implements StreamWatcher {
   }
 
   streamIs(stream: StreamState): void {
-    const { state, reason, muted } = stream
-    this.#stream = { state, ...(reason !== undefined && { reason }), ...(muted && { muted }) }
+    this.#stream = stream
     this.#owner.changed(this)
   }
 

@@ -69,7 +69,7 @@ export class ViewingConnection {
         welcomed.resolve(welcome)
         this.compareClocks()
       },
-      stream: (data) => by(data.contract_id)?.streamIs(data),
+      stream: ({ contract_id, ...stream }) => by(contract_id)?.streamIs(stream),
       consumerClosed: (data) => by(data.contract_id)?.consumerClosed(data),
       consumerLayer: (data) => by(data.contract_id)?.consumerLayer(data),
       picture: (data) => by(data.contract_id)?.pictureIs(data),
