@@ -107,6 +107,20 @@ export const streamSummarySchema = z.object({
 })
 export type StreamSummary = z.infer<typeof streamSummarySchema>
 
+export const takeInputSchema = z.strictObject({
+  /** The input's own stream, such as `cam1.standby`. */
+  input: streamIdSchema,
+})
+
+export const takeInputAnswerSchema = z.object({
+  stream_id: streamIdSchema,
+  input: streamIdSchema,
+  /** When the first packet of the input left the switch. */
+  at_unix_ms: z.number(),
+  /** When its first picture was captured; null where nobody knows. */
+  capture_unix_ms: z.number().nullable(),
+})
+
 export const viewerSummarySchema = z.object({
   contract_id: contractIdSchema,
   tenant_id: tenantIdSchema,

@@ -1,6 +1,6 @@
 import type { EffectivePolicy } from '../../policy/effective.ts'
 import type { Stream, StreamSpec } from '../../sfu/stream.ts'
-import type { SwitchStatus } from '../../sfu/switch/switch-status.ts'
+import type { SwitchedSource } from '../../sfu/switch/switched-source.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import type { FlowWays } from './flow-ways.ts'
 import type { PublishDependencies } from './publish.ts'
@@ -24,7 +24,7 @@ export interface FlowRouteDependencies extends PublishDependencies, SubscribeDep
     get(tenantId: string, streamId: string): RunningStream | undefined
     list(): readonly RunningStream[]
     /** A stream with several inputs; left out where there are none. */
-    switched?(tenantId: string, streamId: string): { readonly status: SwitchStatus } | undefined
+    switched?(tenantId: string, streamId: string): Pick<SwitchedSource, 'status' | 'take'> | undefined
   }
   /** Puts what somebody did on the audit trail. */
   readonly audit: (draft: AuditDraft) => Promise<void>

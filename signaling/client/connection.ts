@@ -1,8 +1,10 @@
 import type { StreamSummary, SubscribeRequest } from '../../common/wire/flows-api.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
+import type { LaneInput } from '../../common/wire/switched-inputs.ts'
 import type { View } from '../../common/wire/viewer-protocol.ts'
 import type { PublishedTrack, TrackWishes } from './published-track.ts'
 import type { PublisherClient } from './publisher-client.ts'
+import type { PublisherOptions } from './publisher-contract.ts'
 import { listStreams } from './stream-list.ts'
 import { ViewerClient } from './viewer-client.ts'
 import { ViewingConnections } from './viewing-connections.ts'
@@ -67,16 +69,19 @@ export class Connection implements Disposable {
   async publishTrack(
     streamId: string,
     track: MediaStreamTrack,
-    { streamClass, ...wishes }: TrackWishes & { readonly streamClass?: StreamClass } = {},
+    { streamClass, input, ...wishes }: TrackWishes & Pick<PublisherOptions, 'streamClass' | 'input'> = {},
   ): Promise<PublishedTrack> {
-    return (await this.publisher(streamId, streamClass)).publishTrack(track, wishes)
+    return (await this.publisher(streamId, streamClass, input)).publishTrack(track, wishes)
   }
 
-  /** This page's publisher of a stream: its state, viewers and statistics, and timed metadata to send. */
-  publisher(streamId: string, streamClass?: StreamClass): Promise<PublisherClient> {
+  /**
+   * This page's publisher of a stream: its state, viewers and statistics, and timed metadata to send.
+   * @param input which of several publishers of the stream this page is
+   */
+  publisher(streamId: string, streamClass?: StreamClass, input?: LaneInput): Promise<PublisherClient> {
     const known = this.#publishers.get(streamId)
     if (known) return known
-    const made = this.#startPublisher(streamId, streamClass)
+    const made = this.#startPublisher(streamId, streamClass, input)
     this.#publishers.set(streamId, made)
     // The publishing code could not be loaded. The next call tries again.
     made.catch(() => {
@@ -108,7 +113,11 @@ export class Connection implements Disposable {
   }
 
   /** Pages that only watch need not load the publishing code. */
-  async #startPublisher(streamId: string, streamClass: StreamClass | undefined): Promise<PublisherClient> {
+  async #startPublisher(
+    streamId: string,
+    streamClass: StreamClass | undefined,
+    input: LaneInput | undefined,
+  ): Promise<PublisherClient> {
     const { PublisherClient } = await import('./publisher-client.ts')
     const { hubUrl, token } = this.#options
     const publisher = new PublisherClient({
@@ -116,6 +125,7 @@ export class Connection implements Disposable {
       streamId,
       ...(token !== undefined && { token }),
       ...(streamClass !== undefined && { streamClass }),
+      ...(input !== undefined && { input }),
     })
     publisher.start()
     return publisher

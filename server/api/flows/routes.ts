@@ -7,6 +7,7 @@ import { rerouteRoute } from './reroute.ts'
 import { statisticsRoutes } from './statistics.ts'
 import { streamRoutes } from './streams.ts'
 import { subscribeRoute } from './subscribe.ts'
+import { takeInputRoute } from './take-input.ts'
 
 /** Every route about contracts and streams, in the order of the reference. */
 export function contractRoutes(deps: FlowRouteDependencies): Route[] {
@@ -17,6 +18,7 @@ export function contractRoutes(deps: FlowRouteDependencies): Route[] {
     decideRoute(deps),
     ...flowRoutes(deps),
     ...streamRoutes(deps),
+    takeInputRoute(deps),
     ...statisticsRoutes(deps),
   ]
 }

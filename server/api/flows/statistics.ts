@@ -19,7 +19,7 @@ const byContract = z.strictObject({ contract_id: contractIdSchema })
 
 /** What streams and viewers get, in numbers, and the settings that may change while they run. */
 export function statisticsRoutes(deps: FlowRouteDependencies) {
-  const { streams, publishers, programs, viewers, ways, limits, now } = deps
+  const { streams, publishers, lanes, programs, viewers, ways, limits, now } = deps
   const streamOf = (tenantId: string, streamId: string): RunningStream => {
     const stream = streams.get(tenantId, streamId)
     if (stream) return stream
@@ -58,7 +58,11 @@ export function statisticsRoutes(deps: FlowRouteDependencies) {
       ...stream.state,
       viewers: stream.viewers,
       priority:
-        programs?.find(tenantId, streamId)?.state.priority ?? publishers.priorityOf(tenantId, streamId),
+        programs?.find(tenantId, streamId)?.state.priority ??
+        publishers.priorityOf(
+          tenantId,
+          lanes?.find(tenantId, streamId)?.flows[0]?.contract.stream_id ?? streamId,
+        ),
       ...(await stream.statistics()),
     }
   }
@@ -100,12 +104,15 @@ export function statisticsRoutes(deps: FlowRouteDependencies) {
         const { stream_id } = params
         const stream = streamOf(context.tenantId, stream_id)
         const flow = publishers.ofStream(context.tenantId, stream_id)
+        // Those of a switched stream remember its priority together: any of them may be the first after a restart.
+        const flows = flow ? [flow] : (lanes?.find(context.tenantId, stream_id)?.flows ?? [])
         const program = programs?.find(context.tenantId, stream_id)
         const about = { action: 'stream.priority', object: `stream/${stream_id}`, detail: body }
         const audit = record(context, context.tenantId, about)
         if (program) await program.setPriority(body.priority, audit)
-        else if (flow) await publishers.setPriority(flow.contract.contract_id, body.priority, audit)
-        else throw notFound(stream_id)
+        else if (flows.length === 0) throw notFound(stream_id)
+        for (const { contract } of flows)
+          await publishers.setPriority(contract.contract_id, body.priority, audit)
         viewers.prioritize(context.tenantId, stream_id, body.priority)
         return streamStatistics(stream)
       },

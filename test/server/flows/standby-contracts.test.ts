@@ -69,6 +69,19 @@ test('several owners publish the inputs of one stream, which lives as long as an
   const viewed = await hub.api('POST', '/v1/subscribe', { stream_id: 'cam1' })
   t.is(viewed.status, 200, JSON.stringify(viewed.body))
 
+  t.like(await hub.api('PUT', '/v1/streams/cam1/priority', { priority: 200 }), {
+    status: 200,
+    body: { priority: 200 },
+  })
+  const take = (stream: string, input: string) => hub.api('POST', `/v1/streams/${stream}/take`, { input })
+  t.like(await take('cam1', 'cam1.primary'), { status: 409, body: { error: { code: 'input_not_live' } } })
+  t.like(await take('cam1', 'cam9'), { status: 404, body: { error: { code: 'input_not_found' } } })
+  t.like(await take('cam9', 'cam1.primary'), { status: 404, body: { error: { code: 'stream_not_found' } } })
+  t.like(await take('cam1.primary', 'cam1.primary'), {
+    status: 409,
+    body: { error: { code: 'stream_not_switched' } },
+  })
+
   await hub.api('DELETE', `/v1/flows/${main.contract_id}`)
   t.deepEqual(await inputsAt(hub, 'cam1'), ['cam1.standby', 'cam1.standby-2'])
   t.is(await streamAt(hub, 'cam1.primary'), null)

@@ -61,6 +61,17 @@ test('a standby takes over from a dead sender and gives back; each switch is tol
   t.true(performance.now() - backAt > 3000, 'it proved itself first')
   await until(async () => !(await alarmsAt(hub)).includes('on_standby stream:cam1'), 'the alarm is cleared')
 
+  // By hand the standby stays on air, though the primary is healthy.
+  const takenAt = Date.now()
+  const taken = await hub.api('POST', '/v1/streams/cam1/take', { input: 'cam1.standby' })
+  t.like(
+    taken,
+    { status: 200, body: { stream_id: 'cam1', input: 'cam1.standby' } },
+    JSON.stringify(taken.body),
+  )
+  t.log(`the take was answered after ${Date.now() - takenAt} ms`)
+  t.is((await switchedOf(hub)).switched?.on_air, 'cam1.standby')
+
   await Promise.all([again.kill(), spare.kill()])
   await shows('slate')
   t.is((await switchedOf(hub)).state, 'input_lost')
@@ -73,10 +84,11 @@ test('a standby takes over from a dead sender and gives back; each switch is tol
   t.is(viewer.tracks.filter(({ kind }) => kind === 'video').length, 1)
   const seen = video.packets.length
   await until(() => video.packets.length > seen + 10, 'pictures go on')
-  for (const cause of ['first', 'returned', 'back'])
+  for (const cause of ['first', 'returned', 'taken', 'back'])
     t.is(await hub.metric(`switches_total{cause="${cause}"}`), 1, cause)
   const { body } = await hub.api('GET', '/v1/audit?limit=200')
   const switches = auditSchema.parse(body).records.filter(({ action }) => action === 'stream.switch')
   t.true(switches.length >= 5, JSON.stringify(switches))
   t.true(switches.some(({ outcome }) => outcome === 'returned'))
+  t.true(auditSchema.parse(body).records.some(({ action }) => action === 'stream.take'))
 })
