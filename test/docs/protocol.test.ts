@@ -75,7 +75,11 @@ test('every line of the protocol works as printed, and every call has one', asyn
   // WHIP and WHEP have a page of their own, which has a test of its own.
   const missing = operations.filter((operation) => !shown.has(operation) && !isDoor(operation))
   // Nobody sends pictures here that could be taken, and a node proves itself by TLS, which the demo has not.
-  t.deepEqual(missing, ['post /v1/programs/{program_id}/take', 'post /v1/node/renew'])
+  t.deepEqual(missing, [
+    'post /v1/streams/{stream_id}/take',
+    'post /v1/programs/{program_id}/take',
+    'post /v1/node/renew',
+  ])
 })
 
 test('the table of the WebSocket names what there is', async (t) => {
