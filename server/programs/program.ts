@@ -130,6 +130,8 @@ export class Program {
     const { inputs } = this.#inputs
     if (inputs.join() !== now.inputs.join()) this.#source.setInputs(now.inputs.map(asInput))
     this.#inputs = now
+    const { preview } = this.#source.status
+    if (preview !== null && !now.inputs.includes(preview)) this.#source.preview(null)
   }
 
   /** The next version is stored. */

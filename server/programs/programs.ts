@@ -180,7 +180,7 @@ export class Programs implements AsyncDisposable {
       const put = this.#records.putChange(tenantId, this.#idOf(id), value, version)
       const audit = this.#audit(asker, program, 'program.change', { ...named })
       const [next = version + 1] = await this.#options.store.write([put], [audit])
-      program.changed({ version: next, value })
+      this.#guard(() => program.changed({ version: next, value }))
       this.#options.tell(program, 'changed', {})
     })
   }

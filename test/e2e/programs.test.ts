@@ -174,6 +174,26 @@ test.serial('a program is a stream to publishers, WHEP players and those who set
   t.like((await hub.api('GET', '/v1/streams/main/statistics')).body, { priority: 200 })
 })
 
+test.serial('with auto the order of the inputs counts, but for what was taken by hand', async (t) => {
+  const follows = (path: string, body: object) =>
+    hub.api('POST', `/v1/programs/follow${path}`, body, director)
+  const shows = (camera: Camera, what: string) =>
+    until(async () => {
+      const { body } = await hub.api('GET', '/v1/programs/follow', undefined, director)
+      return programSchema.parse(body).on_air === camera
+    }, what)
+  const made = { program_id: 'follow', inputs: CAMERAS, auto: true, return_after_ms: 0 }
+  t.is((await hub.api('POST', '/v1/programs', made)).status, 201)
+  await shows('cam-1', 'the first input')
+  await until(async () => codeOf(await follows('/take', { input: 'cam-2' })) === 'ok', 'cam-2 can be taken')
+  await setTimeout(300)
+  await shows('cam-2', 'what was taken')
+  t.is(codeOf(await follows('/auto', { auto: true })), 'ok')
+  await shows('cam-1', 'the first input, as soon as auto is asked for anew')
+  t.is(codeOf(await follows('/auto', { auto: false })), 'ok')
+  t.is((await hub.api('DELETE', '/v1/programs/follow')).status, 204)
+})
+
 test.serial('a take at a time happens then; a take before it happens first', async (t) => {
   const at = Date.now() + 1500
   const later = take('cam-1', { at_unix_ms: at })

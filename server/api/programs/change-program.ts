@@ -11,7 +11,8 @@ export const changeProgram = ({ programs }: Pick<ProgramParts, 'programs'>) =>
     summary: 'Change a program',
     description:
       'Only what is named changes, while the program runs; `inputs` take the place of all inputs before. A program whose ' +
-      'inputs change shows what this caller may watch from then on. An input on air that is no input any more gives way.',
+      'inputs change shows what this caller may watch from then on. An input on air that is no input any more gives way: to ' +
+      'the best healthy one with `auto`, else to the slate until something is taken.',
     action: 'program.manage',
     cost: 'write',
     ifMatch: 'optional',

@@ -29,6 +29,7 @@ export const createProgram = ({ programs }: Pick<ProgramParts, 'programs'>) =>
       'program_loop',
       'program_too_deep',
       'saturated',
+      'ports_exhausted',
     ],
     handle: async ({ principal, tenantId, requestId }, { body }) => {
       const program = await programs.create(principal, tenantId, body, requestId)

@@ -59,7 +59,11 @@ test('what may not be', async (t) => {
   t.deepEqual(rig.source('a').inputs, ['cam'])
   await change('d', ['cam', 'dog'])
   t.deepEqual(rig.source('d').inputs, ['cam', 'dog'])
-  t.is(rig.programs.get(TENANT, 'd').version, 2)
+  rig.programs.get(TENANT, 'd').preview(ann, 'dog')
+  await change('d', ['cam', 'cam'], 2)
+  t.deepEqual(rig.source('d').inputs, ['cam'])
+  t.is(rig.source('d').status.preview, null)
+  t.is(rig.programs.get(TENANT, 'd').version, 3)
 })
 
 test('two changes at once that would make a loop together: one of them is refused', async (t) => {
