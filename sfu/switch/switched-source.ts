@@ -331,12 +331,10 @@ export class SwitchedSource implements StreamSource {
   /** Viewers are told how the input on air is doing. */
   #showState(): void {
     const feed = this.#onAirFeed
-    if (!feed) {
-      const slate = this.#onAir !== null && this.#slate.made
-      if (flows(this.#host.state) || slate)
-        this.#host.setState({ state: 'input_lost', ...(slate && { slate }) })
-      return
-    }
+    const { made: slate } = this.#slate
+    if (!feed && slate) this.#host.setState({ state: 'input_lost', slate })
+    else if (!feed && flows(this.#host.state)) this.#host.setState({ state: 'input_lost' })
+    if (!feed) return
     const { state } = feed.stream ?? {}
     const { layers } = this.#lane
     const reduced = feed.renditions > 0 && feed.renditions < layers
