@@ -13,9 +13,8 @@ import { EnrolledRelays } from './relays/enrolled-relays.ts'
 import { ProbedRelay } from './relays/probed-relay.ts'
 import { type Relay, RelayBook } from './relays/relay-book.ts'
 import { TurnEvents } from './relays/turn-events.ts'
-import { coturnNodeOf, secureTurnHostOf, turnHostOf, turnSecretFileOf } from './relays/turn-place.ts'
+import { coturnNodeOf, coturnUrlsOf, turnSecretFileOf } from './relays/turn-place.ts'
 import { relaySecretOf, secretFrom, secretInEnvironment } from './relays/turn-secret.ts'
-import { turnUrls } from './relays/turn-urls.ts'
 import type { Tls } from './tls/open-tls.ts'
 import type { TakeTurn } from './tls/turn-on-https.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
@@ -77,14 +76,9 @@ function coturnBeside(
   { announced }: MediaAddresses,
   topology: TopologyParts['topology'],
 ): ProbedRelay {
-  const { turnPort: port, turnTlsPort: tls } = config
   return new ProbedRelay({
     nodeId: coturnNodeOf(config),
-    urls: turnUrls(
-      turnHostOf(config, announced.rtc),
-      { udp: port, tcp: port, tls: tls === 0 ? null : tls },
-      secureTurnHostOf(config, announced.rtc),
-    ),
+    urls: coturnUrlsOf(config, announced.rtc),
     secret: secretFrom(turnSecretFileOf(config), true),
     region: null,
     topology,

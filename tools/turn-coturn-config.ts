@@ -2,6 +2,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { CodedError, messageOf } from '../common/errors.ts'
 import { readConfig } from '../server/config/config.ts'
 import { PRECEDENCE, programOptions } from '../server/config/help.ts'
+import { SETTINGS } from '../server/config/settings.ts'
 import { coturnConfig } from '../server/relays/coturn-config.ts'
 import { turnSecretFileOf } from '../server/relays/turn-place.ts'
 import { relaySecretOf, secretFrom } from '../server/relays/turn-secret.ts'
@@ -67,6 +68,10 @@ async function main(): Promise<number> {
     await rm(out, { force: true })
     await writeFile(out, coturnConfig(config, { secret }), { mode: 0o600, flag: 'wx' })
     process.stdout.write(`${out}: run turnserver -c ${out}\n`)
+    if (config.turnMode !== 'coturn' && own['node'] === undefined)
+      process.stdout.write(
+        `The hub has ${SETTINGS.turnMode.env}=${config.turnMode} (${SETTINGS.turnMode.key}): set it to coturn, or hub and coturn both want the same ports.\n`,
+      )
     return 0
   } catch (error) {
     const details = error instanceof CodedError ? error.details : []

@@ -50,6 +50,8 @@ export interface Configuration {
   readonly config: Config
   /** Where each setting came from. */
   readonly sources: Readonly<Record<keyof typeof SETTINGS, Source>>
+  /** The TOML file; null without one. */
+  readonly file: string | null
   /** The program's own flags that were given, as `parseArgs` returns them. */
   readonly own: Readonly<Record<string, unknown>>
 }
@@ -85,7 +87,8 @@ export function readConfig(
   if (flags['help'] === true) return 'help'
   const problems: string[] = []
   const sources: Record<string, Source> = {}
-  const file = typeof flags['config'] === 'string' ? readFile(flags['config']) : {}
+  const path = typeof flags['config'] === 'string' ? flags['config'] : null
+  const file = path === null ? {} : readFile(path)
   const values: Record<string, unknown> = {}
   for (const [name, setting] of Object.entries(SETTINGS)) {
     const { source, raw } = choose(setting, flags, env, file)
@@ -117,7 +120,7 @@ export function readConfig(
   if (problems.length === 0) problems.push(...crossChecks(config))
   if (problems.length > 0) throw new ConfigError(problems)
   const own = Object.fromEntries(Object.keys(ownFlags).map((name) => [name, flags[name]]))
-  return { config, sources: sources as Configuration['sources'], own }
+  return { config, sources: sources as Configuration['sources'], file: path, own }
 }
 
 function readFlags(argv: readonly string[], ownFlags: OwnFlags): Record<string, unknown> {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import type { Config } from '../config/config.ts'
+import { turnUrls } from './turn-urls.ts'
 
 export type TurnPlaceSettings = Pick<
   Config,
@@ -29,6 +30,16 @@ export function secureTurnHostOf(config: TurnPlaceSettings, rtc: string): string
 /** The secret that coturn and the hub share. */
 export function turnSecretFileOf({ turnSecretFile, dataDir }: TurnPlaceSettings): string {
   return turnSecretFile === '' ? `${dataDir}.turn` : turnSecretFile
+}
+
+/** URLs of coturn beside the hub, which has TLS with certificate files alone. @param rtc as for {@link turnHostOf} */
+export function coturnUrlsOf(
+  config: TurnPlaceSettings & Pick<Config, 'turnPort' | 'turnTlsPort' | 'tlsCertFile'>,
+  rtc: string,
+): string[] {
+  const { turnPort: port, turnTlsPort: tls, tlsCertFile } = config
+  const ports = { udp: port, tcp: port, tls: tls === 0 || tlsCertFile === '' ? null : tls }
+  return turnUrls(turnHostOf(config, rtc), ports, secureTurnHostOf(config, rtc))
 }
 
 /** The node of coturn beside the hub, in the directory. */

@@ -18,6 +18,8 @@ export interface Finding {
 export interface DoctorContext {
   readonly config: Config
   readonly env: NodeJS.ProcessEnv
+  /** The configuration's file; null without one. */
+  readonly file: string | null
   /** As a hub of this configuration would tell them. */
   readonly addresses: Pick<MediaAddresses, 'announced' | 'failure'>
   /** Whether the hub of this configuration answers: it then has its ports and its database. */

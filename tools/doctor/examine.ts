@@ -18,6 +18,8 @@ export type Told = Finding & { readonly check: string }
 export interface ExamineOptions {
   readonly config: Config
   readonly env: NodeJS.ProcessEnv
+  /** The configuration's file; none by default. */
+  readonly file?: string | null
   readonly timeServer: string | null
   readonly checks?: readonly Check[]
   readonly sysctl?: DoctorContext['sysctl']
@@ -25,7 +27,7 @@ export interface ExamineOptions {
 
 /** Runs all checks, one after the other. Changes nothing. */
 export async function examine(options: ExamineOptions): Promise<Told[]> {
-  const { config, env, timeServer, checks = CHECKS, sysctl = readSysctl } = options
+  const { config, env, file = null, timeServer, checks = CHECKS, sysctl = readSysctl } = options
   const rules = { ...ADDRESS_RULES, firstMs: 4000 }
   await using addresses = await MediaAddresses.open({ config, logger: createLogger('fatal'), rules })
   const hubRuns = await answers(config)
@@ -37,7 +39,7 @@ export async function examine(options: ExamineOptions): Promise<Told[]> {
         once: true,
       }),
     )
-    const context = { config, env, timeServer, sysctl, addresses, hubRuns, signal }
+    const context = { config, env, file, timeServer, sysctl, addresses, hubRuns, signal }
     const findings = await Promise.race([check.run(context), late]).catch((error: unknown) => [
       unknown(check.name, `this could not be tried: ${messageOf(error)}`),
     ])

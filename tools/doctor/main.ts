@@ -47,6 +47,7 @@ async function main(): Promise<number> {
     const told = await examine({
       config: read.config,
       env: process.env,
+      file: read.file,
       timeServer: timeServerOf(read.own['time']),
     })
     tell(told, json)
@@ -59,7 +60,7 @@ async function main(): Promise<number> {
         check: 'configuration',
         severity: 'fault',
         what,
-        where: 'the configuration',
+        where: 'settings',
         change: 'mend the setting that the line names; npm start -- --help lists what is allowed',
       })),
       json,

@@ -28,16 +28,16 @@ export async function plainHub(): Promise<Map<string, string>> {
 export async function ask(
   check: Check,
   args: readonly string[],
-  options: Partial<Pick<ExamineOptions, 'timeServer' | 'sysctl'>> & {
+  options: Partial<Pick<ExamineOptions, 'timeServer' | 'sysctl' | 'file'>> & {
     readonly env?: Record<string, string>
   } = {},
 ): Promise<Told[]> {
-  const { timeServer = null, sysctl, env = {} } = options
+  const { timeServer = null, sysctl, file = null, env = {} } = options
   const plain = [...(await plainHub())].filter(([flag]) => !args.includes(flag)).flat()
   const read = readConfig([...plain, ...args], { ...ENV, ...env }, {})
   if (read === 'help') throw new Error('nobody asked for help')
   return await examine({
-    ...{ config: read.config, env, timeServer, checks: [check] },
+    ...{ config: read.config, env, file, timeServer, checks: [check] },
     ...(sysctl && { sysctl }),
   })
 }

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test from 'ava'
 import { clock } from '../../../tools/doctor/checks/clock.ts'
+import { configFile } from '../../../tools/doctor/checks/config-file.ts'
 import { connectionTracking } from '../../../tools/doctor/checks/connection-tracking.ts'
 import { database } from '../../../tools/doctor/checks/database.ts'
 import { disk } from '../../../tools/doctor/checks/disk.ts'
@@ -148,4 +149,23 @@ test('the media worker and librist are there', async (t) => {
   t.is(lines(await ask(librist, [])), '')
   t.is(lines(await ask(worker, [])), '')
   t.regex(lines(await ask(worker, ['--batched-sends', 'false'])), /^warning BATCHED_SENDS .*one by one/)
+})
+
+test('a configuration that everybody may read is named, if it holds secrets', async (t) => {
+  const file = join(await folder(t), 'hub.toml')
+  const stream =
+    '[[streams]]\nstream_id = "cam-1"\npassphrase = "at-least-8"\nusername = "u"\npassword = "at-least-8"\n'
+  for (const [mode, text, says] of [
+    [
+      0o644,
+      stream,
+      /^warning .*hub\.toml: everybody on this machine may read it, .* -> chmod o-rwx .*hub\.toml;/,
+    ],
+    [0o640, stream, /^$/],
+    [0o644, '[media]\nrtc_ip = "127.0.0.1"\n', /^$/],
+  ] as const) {
+    await writeFile(file, text)
+    await chmod(file, mode)
+    t.regex(lines(await ask(configFile, ['--config', file], { file })), says, String(mode))
+  }
 })

@@ -10,11 +10,14 @@ import { dns } from '../../../tools/doctor/checks/dns.ts'
 import { mediaAddresses } from '../../../tools/doctor/checks/media-addresses.ts'
 import { ports } from '../../../tools/doctor/checks/ports.ts'
 import { reach } from '../../../tools/doctor/checks/reach.ts'
+import { relays } from '../../../tools/doctor/checks/relays.ts'
 import { stunServer } from '../../server/media-addresses/stun-server.ts'
+import { startCoturn } from '../../support/coturn.ts'
 import { startHub } from '../../support/hub.ts'
 import { freeTcpPorts } from '../../support/tcp-ports.ts'
 import { freeUdpPorts, freeUdpRange } from '../../support/udp-ports.ts'
-import { ask, lines } from './doctor-rig.ts'
+import { until } from '../../support/until.ts'
+import { ask, folder, lines } from './doctor-rig.ts'
 
 test('ports that can be opened are fine', async (t) => {
   const told = await ask(ports, [])
@@ -145,4 +148,33 @@ test('what arrives from this machine is fine, what does not is named', async (t)
     new RegExp(`^warning TCP 192\\.0\\.2\\.1:${port}: .* -> let the firewall .*RTC_PORT`, 'm'),
   )
   t.regex(lines(away), new RegExp(`^warning UDP 192\\.0\\.2\\.1:${port}: `, 'm'))
+})
+
+test('coturn beside the hub is asked: it is missing, has another secret, or is fine', async (t) => {
+  const [port] = (await freeTcpPorts(1)) as [number]
+  const relayPorts = await freeUdpRange(10)
+  const place = await folder(t)
+  const secretFile = join(place, 'secret')
+  const flags = ['--turn-mode', 'coturn', '--turn-port', String(port), '--turn-tls-port', '0']
+  flags.push('--turn-relay-ports', `${relayPorts}-${relayPorts + 9}`, '--rtc-ip', '127.0.0.1')
+  const asked = async (file: string) => lines(await ask(relays, [...flags, '--turn-secret-file', file]))
+  t.regex(
+    await asked(secretFile),
+    /^fault relay hub-turn: its secret can't be read: .*secret.* -> npm run turn:coturn-config/,
+  )
+  await using coturn = await startCoturn(flags, secretFile)
+  await until(async () => (await asked(secretFile)) === '', 'coturn is fine')
+  const other = join(place, 'other')
+  writeFileSync(other, 'another-secret-of-somebody', { mode: 0o600 })
+  t.regex(
+    await asked(other),
+    /^warning relay hub-turn, turn:127\.0\.0\.1:\d+\?transport=tcp: it answers, and refuses the hub's credentials: .* -> give it the hub's secret/,
+  )
+  await coturn.kill()
+  const [udp, tcp] = (await asked(secretFile)).split('\n')
+  t.regex(
+    udp ?? '',
+    /^warning relay hub-turn, turn:.*=udp: it can't be used from this machine: .*ECONNREFUSED -> npm run turn:coturn-config/,
+  )
+  t.regex(tcp ?? '', /=tcp: it can't be used from this machine: .*ECONNREFUSED .* -> .*; open TCP \d+ to it$/)
 })

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { SETTINGS } from '../../../server/config/settings.ts'
-import { type Check, type Finding, fault, fine, named, warning } from '../check.ts'
+import { type Check, type Finding, fault, fine, named, unknown, warning } from '../check.ts'
 
 /** Whether the names of this hub lead to it. */
 export const dns: Check = {
@@ -39,6 +39,13 @@ async function leads(name: string, known: ReadonlySet<string>): Promise<Finding>
     )
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : String(error)
+    // The name server did not answer: nothing is known of the name.
+    if (code === 'EAI_AGAIN')
+      return unknown(
+        name,
+        `the name servers of this machine don't answer: ${code}`,
+        'look at /etc/resolv.conf, and let UDP and TCP 53 out: the hub needs names for certificates, STUN and webhooks',
+      )
     return fault(
       name,
       `the name can't be resolved: ${code}`,

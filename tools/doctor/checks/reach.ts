@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { connect, createServer, isIP } from 'node:net'
 import { messageOf } from '../../../common/errors.ts'
 import { SETTINGS } from '../../../server/config/settings.ts'
-import { turnHostOf, turnIpOf } from '../../../server/relays/turn-place.ts'
+import { secureTurnHostOf, turnHostOf, turnIpOf } from '../../../server/relays/turn-place.ts'
+import { tlsRequirement } from '../../../server/tls/tls-requirement.ts'
 import { type Check, type DoctorContext, type Finding, fine, named, unknown, warning } from '../check.ts'
 
 const WAIT_MS = 3000
@@ -27,6 +28,10 @@ export const reach: Check = {
       const [host, ip] = [turnHostOf(config, rtc), turnIpOf(config)]
       findings.push(await tcp(context, host, ip, config.turnPort, SETTINGS.turnPort))
       findings.push(await udp(hubRuns, host, ip, config.turnPort, SETTINGS.turnPort))
+      if (tlsRequirement(config.bind.host, config).kind === 'tls' && config.turnTlsPort !== 0) {
+        const secure = secureTurnHostOf(config, rtc)
+        findings.push(await tcp(context, secure, ip, config.turnTlsPort, SETTINGS.turnTlsPort))
+      }
     }
     for (const name of config.tlsNames.filter((each) => !each.startsWith('*')))
       if (config.bind.port !== 0)
