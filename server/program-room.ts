@@ -62,7 +62,7 @@ export async function openPrograms(options: ProgramRoomOptions): Promise<Program
   stack.defer(policies.onChange(({ tenantId }) => programs.policyChanged(tenantId)))
   stack.defer(
     metrics.gauge('lanecast_programs', () =>
-      tally(programs.list(null), (each) => ({ state: each.view().state })),
+      tally(programs.list(null), (each) => ({ state: each.streamState })),
     ),
   )
   const owned = stack.move()

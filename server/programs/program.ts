@@ -2,6 +2,7 @@ import type { Clock } from '../../common/clock.ts'
 import { CodedError } from '../../common/errors.ts'
 import { pause } from '../../common/retry.ts'
 import type { LockRequest, ProgramView, TakeAnswer, TakeRequest } from '../../common/wire/programs-api.ts'
+import type { StreamState } from '../../common/wire/stream.ts'
 import { MAX_INPUTS, SLATE } from '../../common/wire/switched-inputs.ts'
 import { type InputAnswer, inputsNow } from '../../policy/programs/program-inputs.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
@@ -104,6 +105,11 @@ export class Program {
 
   get isOpen(): boolean {
     return this.#stream !== null
+  }
+
+  /** How what viewers see is doing. */
+  get streamState(): StreamState['state'] {
+    return this.#stream?.state.state ?? 'waiting'
   }
 
   /** Opens the program's stream. @throws CodedError `stream_exists` (409), `ports_exhausted` (503) */
