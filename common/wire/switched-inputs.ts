@@ -114,4 +114,5 @@ export const switchedStatusSchema = z.object({
   merged: z.array(z.string()),
   /** In the order of preference. */
   inputs: z.array(inputStatusSchema),
+  rules: switchRulesSchema,
 })

@@ -18,13 +18,16 @@ export interface PrioritizedStream {
   setPriority(priority: number, audit: AuditDraft): Promise<void>
 }
 
+/** What switches the inputs of a stream, as the routes use it. */
+export type SwitchedStream = Pick<SwitchedSource, 'status' | 'rules' | 'take'>
+
 /** What the routes about flows need of the hub. */
 export interface FlowRouteDependencies extends PublishDependencies, SubscribeDependencies {
   readonly streams: {
     get(tenantId: string, streamId: string): RunningStream | undefined
     list(): readonly RunningStream[]
     /** A stream with several inputs; left out where there are none. */
-    switched?(tenantId: string, streamId: string): Pick<SwitchedSource, 'status' | 'take'> | undefined
+    switched?(tenantId: string, streamId: string): SwitchedStream | undefined
   }
   /** Puts what somebody did on the audit trail. */
   readonly audit: (draft: AuditDraft) => Promise<void>

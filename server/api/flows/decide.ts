@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { decisionRequestSchema, decisionSchema } from '../../../common/wire/decision.ts'
 import { tenantIdSchema } from '../../../common/wire/ids.ts'
+import { publishedInput } from '../../flows/published-input.ts'
 import type { FlowRouteDependencies } from '../../flows/route-dependencies.ts'
 import { defineRoute } from '../route.ts'
 
@@ -17,10 +18,12 @@ export const decideRoute = (deps: FlowRouteDependencies) =>
     cost: 'decide',
     body: bodySchema,
     answer: { status: 200, schema: decisionSchema },
+    errors: ['stream_not_switched'],
     handle: ({ principal, tenantId, address }, { body }) => {
       const request = { ...body, tenant_id: tenantId }
-      const running = deps.publishers.ofStream(tenantId, request.stream_id) ?? null
-      const current = request.action === 'subscribe' ? null : running
-      return deps.decisions.ask(principal, request, { current, address })
+      if (request.action === 'subscribe') return deps.decisions.ask(principal, request, { address })
+      const { streamId, ruledBy } = publishedInput(deps, tenantId, request)
+      const current = deps.publishers.ofStream(tenantId, streamId) ?? null
+      return deps.decisions.ask(principal, { ...request, stream_id: ruledBy }, { current, address })
     },
   })

@@ -8,8 +8,7 @@ import {
 import { contractIdSchema } from '../../../common/wire/ids.ts'
 import { streamIdSchema } from '../../../common/wire/stream.ts'
 import { askAcl } from '../../../policy/acl.ts'
-import type { SwitchStatus } from '../../../sfu/switch/switch-status.ts'
-import type { FlowRouteDependencies, RunningStream } from '../../flows/route-dependencies.ts'
+import type { FlowRouteDependencies, RunningStream, SwitchedStream } from '../../flows/route-dependencies.ts'
 import { defineRoute, type RouteContext } from '../route.ts'
 
 export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDependencies) {
@@ -20,7 +19,7 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
 
   const summaryOf = ({ spec, viewers, state }: RunningStream): StreamSummary => {
     const { tenantId: tenant_id, streamId: stream_id, streamClass } = spec
-    const switched = streams.switched?.(tenant_id, stream_id)?.status
+    const switched = streams.switched?.(tenant_id, stream_id)
     return {
       stream_id,
       tenant_id,
@@ -133,15 +132,12 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
 }
 
 /** What a stream with several inputs shows, for people who may read it. */
-function shown({
-  preview: _preview,
-  inputs,
-  merged,
-  ...status
-}: SwitchStatus): NonNullable<StreamSummary['switched']> {
+function shown({ status, rules }: SwitchedStream): NonNullable<StreamSummary['switched']> {
+  const { preview: _preview, inputs, merged, ...rest } = status
   return {
-    ...status,
+    ...rest,
     merged: [...merged],
     inputs: inputs.map(({ id, state, reason, renditions }) => ({ id, state, reason, renditions })),
+    rules,
   }
 }

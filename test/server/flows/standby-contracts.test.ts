@@ -160,6 +160,7 @@ test('after kill -9 all inputs are there again, with their order, rules and port
   await using second = await startHub([], options)
   await until(async () => (await inputsAt2(second, alice))?.length === 2, 'both inputs are there')
   t.deepEqual(await inputsAt2(second, alice), ['cam1.primary', 'cam1.standby'])
+  t.like(await rulesAt(second, alice), { ...rules, threshold_ms: 500 })
   for (const [token, before, request] of [
     [alice, main, { stream_id: 'cam1' }],
     [bob, spare, { stream_id: 'cam1', input: STANDBY }],
@@ -169,6 +170,12 @@ test('after kill -9 all inputs are there again, with their order, rules and port
     t.deepEqual(again.endpoints, before.endpoints)
     t.deepEqual(again.keys, before.keys)
   }
+  // Rules change with a renewal; the standby's own count for nothing while the primary says any.
+  const asked = (input: object) => ({ stream_id: 'cam1', input })
+  await publishes(second, bob, asked({ ...STANDBY, rules: { threshold_ms: 2000 } }))
+  t.like(await rulesAt(second, alice), { ...rules, threshold_ms: 500 })
+  await publishes(second, alice, asked({ ...PRIMARY, rules: { threshold_ms: 700 } }))
+  t.like(await rulesAt(second, alice), { threshold_ms: 700, return_after_ms: 5000, frozen_ms: null })
 })
 
 test('inputs of the configuration have contracts, and stay away one by one when they are revoked', async (t) => {
@@ -177,6 +184,7 @@ test('inputs of the configuration have contracts, and stay away one by one when 
   const toml = [entry('standby:2'), entry('primary', 'return_after_ms = false'), entry('standby')].join('\n')
   await using hub = await startHub([], { workers: 1, toml })
   t.deepEqual(await inputsAt(hub, 'cam1'), ['cam1.primary', 'cam1.standby', 'cam1.standby-2'])
+  t.is((await streamAt(hub, 'cam1'))?.switched?.rules.return_after_ms, null)
   const [alice = ''] = await users(hub, 'alice')
   const taken = await hub.api('POST', '/v1/publish', { stream_id: 'cam1', input: STANDBY }, alice)
   t.is(taken.status, 409)
@@ -192,7 +200,11 @@ test('inputs of the configuration have contracts, and stay away one by one when 
 })
 
 /** As somebody who is no admin: a hub tells its admin token once. */
-async function inputsAt2(hub: TestHub, token: string) {
+async function switchedAt(hub: TestHub, token: string) {
   const { body } = await hub.api('GET', '/v1/streams/cam1', undefined, token)
-  return streamSummarySchema.safeParse(body).data?.switched?.inputs.map(({ id }) => id)
+  return streamSummarySchema.safeParse(body).data?.switched
 }
+
+const inputsAt2 = async (hub: TestHub, token: string) =>
+  (await switchedAt(hub, token))?.inputs.map(({ id }) => id)
+const rulesAt = async (hub: TestHub, token: string) => (await switchedAt(hub, token))?.rules
