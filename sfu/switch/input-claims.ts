@@ -3,8 +3,8 @@ import { TOP_LAYER } from '../layer-claims.ts'
 import type { InputFeed } from './input-feed.ts'
 
 /**
- * Which layers the inputs' publishers are asked for. What is on air, armed or being taken is asked for all layers that
- * anybody wants of the switched stream. The others send their lowest.
+ * Which layers the inputs' publishers are asked for. What is on air or a copy of it, armed or being taken is asked for all
+ * layers that anybody wants of the switched stream. The others send their lowest.
  */
 export class InputClaims {
   readonly #feeds: () => readonly InputFeed[]
@@ -13,6 +13,7 @@ export class InputClaims {
   #demand: LayerDemand | null = null
   #onAir: string | null = null
   #preview: string | null = null
+  #merged: readonly string[] = []
 
   constructor(feeds: () => readonly InputFeed[]) {
     this.#feeds = feeds
@@ -33,6 +34,12 @@ export class InputClaims {
     this.apply()
   }
 
+  /** The copies of what is on air. */
+  set merged(ids: readonly string[]) {
+    this.#merged = ids
+    this.apply()
+  }
+
   /** What viewers of the switched stream want. */
   set demand(demand: LayerDemand) {
     this.#demand = demand
@@ -50,8 +57,8 @@ export class InputClaims {
     const wanted = Math.max(this.#demand ? this.#demand.video.lastIndexOf(true) : TOP_LAYER, 0)
     for (const feed of this.#feeds()) {
       const { id } = feed
-      const counts = id === this.#onAir || id === this.#preview || this.#taking.has(id)
-      feed.claim(counts ? wanted : 0)
+      const isShown = id === this.#onAir || this.#merged.includes(id)
+      feed.claim(isShown || id === this.#preview || this.#taking.has(id) ? wanted : 0)
     }
   }
 

@@ -85,7 +85,16 @@ export class LaneLine {
    * @param clock of the input's own lane; null where nobody knows it, and then sound follows by arrival
    */
   join(timestamp: number, nowMs: number, clock: LaneClockState | null): InputLine {
-    const ticks = this.next(nowMs)
+    return this.#lineTo(this.next(nowMs), timestamp, nowMs, clock)
+  }
+
+  /** The line of an input whose pictures lie on the lane already: they lack `video` ticks. The rest as for {@link join}. */
+  along(video: number, timestamp: number, nowMs: number, clock: LaneClockState | null): InputLine {
+    const ticks = unwrap(modulo32(timestamp + video), this.#last === 0 ? this.ticksAt(nowMs) : this.#last)
+    return this.#lineTo(ticks, timestamp, nowMs, clock)
+  }
+
+  #lineTo(ticks: number, timestamp: number, nowMs: number, clock: LaneClockState | null): InputLine {
     const video = (ticks - timestamp) >>> 0
     const inputNow = clock ? clock.offset90k + (nowMs - clock.epochMs) * TICKS_PER_MS : timestamp
     const input = unwrap(timestamp, inputNow)

@@ -10,9 +10,6 @@ interface Route {
   next: InputTrack | null
 }
 
-/** What an arriving packet means for an output. */
-export type Way = 'other' | 'goes_on' | 'begins'
-
 /**
  * Which track of which input feeds each rendition of the lane. An output changes at a keyframe of the new track; until
  * then it gets the old one. An input with fewer renditions than the lane feeds the upper outputs with its largest.
@@ -33,11 +30,6 @@ export class LaneRoutes {
     return this.#input
   }
 
-  /** What feeds an output now. */
-  feeding(output: number): InputTrack | null {
-    return this.#routes[output]?.from ?? null
-  }
-
   /** Whether any output still waits for its keyframe. */
   get waits(): boolean {
     return this.#routes.some(({ next }) => next !== null)
@@ -48,9 +40,26 @@ export class LaneRoutes {
     this.#input = input
     this.#changingMs = nowMs
     for (const [index, route] of this.#routes.entries()) {
-      const track = input.video[Math.min(index, input.video.length - 1)] ?? null
+      const track = input.videoFor(index)
       route.next = track === route.from ? null : track
     }
+  }
+
+  /**
+   * An output that waits for a keyframe gets the new track's pictures already: they are those of the old one.
+   * @returns false where it does not wait
+   */
+  adopt(output: number): boolean {
+    const route = this.#routes[output]
+    if (!route?.next) return false
+    route.from = route.next
+    route.next = null
+    return true
+  }
+
+  /** The input begins anew at its next keyframes: what leaves in its name is a copy, and its own pictures are others. */
+  beginAgain(): void {
+    for (const route of this.#routes) route.next ??= route.from
   }
 
   /** The outputs get nothing more of any input: the slate begins. */
@@ -68,23 +77,26 @@ export class LaneRoutes {
     for (const { next } of this.#routes) if (next) yield next
   }
 
-  /** What a packet of `track` is for an output. `begins`: the output changes to the track with this packet. */
-  way(output: number, track: InputTrack, keyframe: boolean): Way {
+  /** Whether an output changes to the track with this packet. */
+  begins(output: number, track: InputTrack, keyframe: boolean): boolean {
     const route = this.#routes[output]
-    if (!route) return 'other'
-    if (keyframe && route.next === track) {
-      route.from = track
-      route.next = null
-      return 'begins'
-    }
-    return route.from === track ? 'goes_on' : 'other'
+    if (!keyframe || route?.next !== track) return false
+    route.from = track
+    route.next = null
+    return true
   }
 
-  /** Takes the old input from the outputs that wait for too long: their renditions are not sent by the new input. */
-  letGo(nowMs: number): void {
-    if (!(nowMs - this.#changingMs > LET_GO_MS)) return
+  /**
+   * Takes the old input from the outputs that wait for too long: their renditions are not sent by the new input.
+   * @returns these outputs
+   */
+  letGo(nowMs: number): number[] {
+    if (!(nowMs - this.#changingMs > LET_GO_MS)) return []
     this.#changingMs = Number.NaN
-    for (const route of this.#routes)
-      if (route.next && route.from?.input !== route.next.input) route.from = null
+    return this.#routes.flatMap((route, output) => {
+      if (!route.next || route.from?.input === route.next.input) return []
+      route.from = null
+      return [output]
+    })
   }
 }

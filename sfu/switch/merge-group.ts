@@ -52,13 +52,20 @@ export class MergeGroup {
     this.inputs = Array.from({ length: inputs }, (_, index) => new MergeInput(index, kind, this.within))
   }
 
-  /** One input alone is on air. */
-  found(founder: MergeInput): void {
+  /** Nothing is on air. */
+  dissolve(): void {
     for (const each of this.inputs) {
       this.release(each)
       each.isCopy = false
       each.proof.restart()
     }
+    this.founder = -1
+    this.size = 0
+  }
+
+  /** One input alone is on air. */
+  found(founder: MergeInput): void {
+    this.dissolve()
     founder.isCopy = true
     founder.shift = 0
     founder.doubtedFrom = Number.POSITIVE_INFINITY

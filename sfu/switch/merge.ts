@@ -63,6 +63,11 @@ export class Merge {
     this.#order.begin(each, each.copies.unwrap(timestamp))
   }
 
+  /** Nothing is on air. */
+  end(): void {
+    this.#group.dissolve()
+  }
+
   /**
    * The unit of a copy with this RTP timestamp leaves by itself, packet by packet. No copy of it leaves then.
    * @returns false where a copy of it has left: then it must not leave

@@ -96,6 +96,11 @@ export class SwitchInput implements Disposable {
     return this.#video
   }
 
+  /** What feeds an output of the lane: the largest rendition also feeds the outputs above it. */
+  videoFor(output: number): InputTrack | null {
+    return this.#video[Math.min(output, this.#video.length - 1)] ?? null
+  }
+
   get audio(): InputTrack | null {
     return this.#audio
   }

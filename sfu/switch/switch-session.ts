@@ -5,7 +5,9 @@ import type { HubToSwitch, SwitchToHub } from '../../common/wire/switch-ipc.ts'
 import type { SwitchRules } from '../../common/wire/switched-inputs.ts'
 import { RtpSocket } from '../lane/rtp-socket.ts'
 import type { InputLine } from './lane-line.ts'
+import { LaneMerge, SOUND } from './lane-merge.ts'
 import { LaneRoutes } from './lane-routes.ts'
+import { LaneSound } from './lane-sound.ts'
 import { OnAirChoice } from './on-air-choice.ts'
 import { RtpPacket } from './rtp-packet.ts'
 import { Slate } from './slate.ts'
@@ -22,7 +24,6 @@ const REPORTS_EVERY_MS = 1000
 const INPUTS_HEARD_MS = 1000
 /** The slate's pictures are keyframes: a viewer that joins waits for at most this, ms. */
 const SLATE_EVERY_MS = 500
-const SILENCE_EVERY_MS = 20
 
 /**
  * The work of a switch process: the RTP of the inputs comes in, and one of them goes out as the RTP of the lane. The
@@ -33,6 +34,8 @@ export class SwitchSession implements Disposable {
   readonly #socket: RtpSocket
   readonly #outputs: SwitchedOutputs
   readonly #routes = new LaneRoutes()
+  readonly #merges: LaneMerge
+  readonly #sound: LaneSound
   readonly #choice: OnAirChoice
   readonly #takes: Takes
   readonly #slate = new Slate()
@@ -42,15 +45,13 @@ export class SwitchSession implements Disposable {
   #rules: SwitchRules
   /** Where the timestamps of the input on air lie on the lane; null before its first packet. */
   #line: InputLine | null = null
-  /** The input of the sound, and where its timestamps lie. */
-  #sound: { readonly track: InputTrack } | null = null
+  #merged = ''
   /** The sound stays with this input, whatever the picture does. */
   #soundHeld: string | null = null
   #resumesSlate: boolean
   /** Takes that came before their input was heard; null once the process is old enough to know its inputs. */
   #early: Message<'take'>[] | null = []
   #slateTimer: NodeJS.Timeout | undefined
-  #silenceTimer: NodeJS.Timeout | undefined
   #look: NodeJS.Timeout | undefined
 
   private constructor(socket: RtpSocket, start: Message<'start'>, tell: (message: SwitchToHub) => void) {
@@ -59,6 +60,13 @@ export class SwitchSession implements Disposable {
     this.#rules = start.rules
     this.#resumesSlate = start.slate
     this.#outputs = new SwitchedOutputs((packet) => this.#socket.send(packet))
+    this.#merges = new LaneMerge(start.merge_within_ms, {
+      leaves: (output, packet, timestamp, captureTimeId, hole) =>
+        this.#leaveMerged(output, packet, timestamp, captureTimeId, hole),
+      changed: () => this.#onMerged(),
+      refused: ({ id }) => tell({ type: 'merge_refused', inputs: [this.#choice.onAir ?? id, id] }),
+    })
+    this.#sound = new LaneSound(this.#outputs, this.#merges)
     this.#choice = new OnAirChoice(start, machineMs())
     this.#takes = new Takes(tell)
     this.#timers = [
@@ -81,12 +89,13 @@ export class SwitchSession implements Disposable {
   async attach({ target, type, ...attachment }: Attach): Promise<void> {
     this.#outputs.attach(attachment)
     this.#routes.resize(attachment.video.length)
+    this.#merges.resize(attachment.video.length)
     await this.#socket.connect(target)
     const { input } = this.#routes
     // A rebuilt lane shows nothing before a keyframe.
     this.#routes.clear()
+    this.#merges.end()
     this.#line = null
-    this.#sound = null
     if (input) this.#routes.aim(input, machineMs())
     this.#decide()
     this.#askForKeyframes()
@@ -101,7 +110,10 @@ export class SwitchSession implements Disposable {
 
   setRules(rules: SwitchRules): void {
     this.#rules = rules
-    if (rules.audio === 'follow') this.#soundHeld = null
+    if (rules.audio === 'follow' && this.#soundHeld !== null) {
+      this.#soundHeld = null
+      this.#followSound(false)
+    }
     this.#decide()
   }
 
@@ -124,7 +136,7 @@ export class SwitchSession implements Disposable {
     this.#inputs = next
     for (const gone of kept.values()) {
       if (this.#routes.input === gone) this.#routes.clear()
-      if (this.#sound?.track.input === gone) this.#sound = null
+      this.#merges.remove(gone)
       gone[Symbol.dispose]()
     }
     this.#decide()
@@ -134,6 +146,7 @@ export class SwitchSession implements Disposable {
     const input = this.#inputs.find(({ id }) => id === feed.id)
     if (!input) return
     await input.feed(feed)
+    this.#merges.tracksChanged(input)
     if (this.#routes.input === input) this.#routes.aim(input, machineMs())
     this.#askForKeyframes()
     this.#decide()
@@ -153,7 +166,7 @@ export class SwitchSession implements Disposable {
       if (due.audio !== undefined) this.#soundHeld = due.audio
       this.#decide()
       if (this.#choice.onAir !== due.input || this.#routes.waits) return
-      this.#followSound()
+      this.#followSound(false)
       this.#takes.done(due.input, { at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: null })
     })
   }
@@ -180,9 +193,10 @@ export class SwitchSession implements Disposable {
   [Symbol.dispose](): void {
     for (const timer of this.#timers) clearInterval(timer)
     clearInterval(this.#slateTimer)
-    clearInterval(this.#silenceTimer)
+    this.#sound[Symbol.dispose]()
     clearTimeout(this.#look)
     this.#takes[Symbol.dispose]()
+    this.#merges[Symbol.dispose]()
     for (const input of this.#inputs) input[Symbol.dispose]()
     this.#socket[Symbol.dispose]()
   }
@@ -193,17 +207,24 @@ export class SwitchSession implements Disposable {
     const began = input.note(track, packet, now)
     if (began && this.#choice.heals(input)) this.#decide()
     if (!this.#outputs.attached) return
-    if (spec.kind === 'audio') return this.#forwardSound(track, packet, now)
-    this.#forwardPicture(track, packet, now)
+    if (spec.kind === 'audio')
+      this.#sound.take(track, packet, input === this.#routes.input ? this.#line : null, now)
+    else this.#forwardPicture(track, packet, now)
+    this.#merges.arm()
   }
 
   #forwardPicture(track: InputTrack, packet: RtpPacket, now: number): void {
     const keyframe = packet.beginsKeyframe
     if (keyframe) track.askedMs = Number.NaN
+    const place = this.#merges.place(track.input)
     for (const [index, output] of this.#outputs.video.entries()) {
-      const way = this.#routes.way(index, track, keyframe)
-      if (way === 'other') continue
-      if (way === 'begins') this.#begin(index, track, packet, now)
+      if (track.input.videoFor(index) !== track) continue
+      const merge = this.#merges.video(index)
+      const begins = this.#routes.begins(index, track, keyframe)
+      if (begins && !merge.isCopy(place)) this.#begin(index, track, packet, now)
+      const taken = merge.take(place, track, packet, now)
+      if (taken === 'kept') continue
+      if (taken === 'again') output.track.join(packet.sequence, merge.lineOf(place))
       if (!output.track.place(packet.sequence, packet.timestamp, packet.marker)) continue
       this.#outputs.forward(output, packet, packet.captureUnixMs(track.spec.capture_time_id))
       this.#outputs.line.leftRtp(output.track.timestamp, now)
@@ -214,52 +235,76 @@ export class SwitchSession implements Disposable {
   #begin(index: number, track: InputTrack, packet: RtpPacket, now: number): void {
     const { input } = track
     const changes = this.#choice.begins(input.id)
-    if (changes || !this.#line) this.#line = this.#outputs.line.join(packet.timestamp, now, input.clock)
-    this.#outputs.video[index]!.track.join(packet.sequence, this.#line.video)
+    const anew = changes || !this.#line
+    if (anew) this.#line = this.#outputs.line.join(packet.timestamp, now, input.clock)
+    const { video } = this.#line!
+    this.#outputs.video[index]!.track.join(packet.sequence, video)
+    this.#merges.video(index).begin(this.#merges.place(input), track, packet.timestamp, video, now)
+    if (anew) this.#followSound(false)
     if (!changes) return
-    this.#stopSlate()
     const captured = packet.captureUnixMs(track.spec.capture_time_id)
-    const times = {
-      at_unix_ms: SYSTEM_CLOCK.wall(),
-      capture_unix_ms: Number.isNaN(captured) ? null : captured,
-    }
-    this.#followSound()
+    this.#changed(input, Number.isNaN(captured) ? null : captured)
+  }
+
+  /** An input whose pictures leave already, as copies, goes on air without a keyframe. */
+  #adopt(input: SwitchInput): void {
+    const place = this.#merges.place(input)
+    const now = machineMs()
+    const outputs = this.#outputs.video.flatMap((_, index) =>
+      this.#merges.video(index).isCopy(place) && this.#routes.adopt(index) ? [index] : [],
+    )
+    const [first] = outputs
+    const track = first === undefined ? null : input.videoFor(first)
+    if (first === undefined || !track) return
+    const video = this.#merges.video(first).lineOf(place)
+    this.#line = this.#outputs.line.along(video, track.timestamp, now, input.clock)
+    if (!this.#choice.begins(input.id)) return
+    this.#followSound(true)
+    this.#changed(input, null)
+  }
+
+  #changed(input: SwitchInput, captured: number | null): void {
+    this.#stopSlate()
+    const times = { at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: captured }
     this.#tellOnAir(times)
     this.#takes.done(input.id, times)
   }
 
-  /** The sound of the lane is that of the picture, or of the input that holds it. */
-  #followSound(): void {
-    const id = this.#soundHeld ?? this.#choice.onAir
-    if (this.#rules.audio === 'hold' && this.#soundHeld === null) this.#soundHeld = id
-    const input = this.#inputs.find((each) => each.id === id)
-    // The sound of another input goes on undisturbed.
-    if (input?.audio && this.#sound?.track === input.audio && input !== this.#routes.input) return
-    this.#sound = null
-    clearInterval(this.#silenceTimer)
-    this.#silenceTimer = undefined
-    if (!input?.audio)
-      this.#silenceTimer = setInterval(() => this.#outputs.sendSilence(machineMs()), SILENCE_EVERY_MS)
+  #leaveMerged(
+    index: number,
+    packet: RtpPacket,
+    timestamp: number,
+    captureTimeId: number,
+    hole: boolean,
+  ): void {
+    const output = index === SOUND ? this.#outputs.audio : this.#outputs.video[index]
+    if (!output) return
+    const { track } = output
+    if (hole) track.skip()
+    track.append(timestamp, packet.marker || index === SOUND)
+    this.#outputs.forward(output, packet, packet.captureUnixMs(captureTimeId))
+    if (index === SOUND) return this.#outputs.line.soundLeft(timestamp, machineMs())
+    this.#outputs.line.leftRtp(timestamp, machineMs())
+    // What all copies lack is missing in every picture up to the next keyframe.
+    if (hole && !packet.beginsKeyframe) this.#onKeyframeWanted(index)
   }
 
-  #forwardSound(track: InputTrack, packet: RtpPacket, now: number): void {
-    const output = this.#outputs.audio
-    const wanted = this.#soundHeld ?? this.#choice.onAir
-    if (!output || track.input.id !== wanted) return
-    if (this.#sound?.track !== track) {
-      const { line } = this.#outputs
-      const own = track.input === this.#routes.input && this.#line && track.input.clock ? this.#line : null
-      const place = (own ?? line.joinSound(packet.timestamp, now)).audio
-      // What would go back in time is what the input before has said already.
-      if (!output.track.isNew((packet.timestamp + place) >>> 0)) return
-      clearInterval(this.#silenceTimer)
-      this.#silenceTimer = undefined
-      this.#sound = { track }
-      output.track.join(packet.sequence, place)
-    }
-    if (!output.track.place(packet.sequence, packet.timestamp, true)) return
-    this.#outputs.forward(output, packet, Number.NaN)
-    this.#outputs.line.soundLeft(output.track.timestamp, now)
+  #onMerged(): void {
+    const { input } = this.#routes
+    if (input && this.#routes.waits) this.#adopt(input)
+    const inputs = this.#merges.merged.map(({ id }) => id)
+    const merged = inputs.join()
+    if (merged === this.#merged) return
+    this.#merged = merged
+    this.#tell({ type: 'merged', inputs })
+  }
+
+  /** @param merged whether the pictures go on undisturbed: then so does a merged sound */
+  #followSound(merged: boolean): void {
+    const id = this.#soundHeld ?? this.#choice.onAir
+    if (this.#rules.audio === 'hold' && this.#soundHeld === null) this.#soundHeld = id
+    const input = this.#inputs.find((each) => each.id === id) ?? null
+    this.#sound.follow(input, merged || input !== this.#routes.input)
   }
 
   /** Asks the choice, and begins what it says. */
@@ -273,8 +318,10 @@ export class SwitchSession implements Disposable {
     }
     if (changed) {
       const input = this.#inputs.find(({ id }) => id === this.#choice.wanted)
-      if (input) this.#routes.aim(input, now)
-      else this.#startSlate()
+      if (input) {
+        this.#routes.aim(input, now)
+        this.#adopt(input)
+      } else this.#startSlate()
       this.#askForKeyframes()
     }
     clearTimeout(this.#look)
@@ -296,16 +343,19 @@ export class SwitchSession implements Disposable {
 
   /** A viewer needs a keyframe of a rendition. */
   #onKeyframeWanted(rendition: number): void {
-    const track = this.#routes.feeding(rendition)
     // The slate's next picture is one.
-    if (track) track.input.askForKeyframe(track, machineMs())
+    for (const input of this.#merges.feeding(rendition)) {
+      const track = input.videoFor(rendition)
+      if (track) input.askForKeyframe(track, machineMs())
+    }
   }
 
   #startSlate(): void {
     this.#routes.clear()
+    this.#merges.end()
     this.#line = null
     this.#choice.begins(null)
-    this.#followSound()
+    this.#followSound(false)
     this.#tellOnAir({ at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: null })
     this.#slateTimer ??= setInterval(() => this.#playSlate(), SLATE_EVERY_MS)
     this.#playSlate()
@@ -340,7 +390,13 @@ export class SwitchSession implements Disposable {
   #onCursors(): void {
     this.#tell({ type: 'cursors', ...this.#outputs.cursors() })
     const now = machineMs()
-    this.#routes.letGo(now)
+    for (const output of this.#routes.letGo(now)) this.#merges.video(output).end()
+    const { input, waits } = this.#routes
+    // The input on air may carry something else by now, while its copies go on. Then it begins anew.
+    if (input && !waits && this.#merges.hasLostItself(input, now)) {
+      this.#line = null
+      this.#routes.beginAgain()
+    }
     this.#askForKeyframes()
   }
 }

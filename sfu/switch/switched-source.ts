@@ -297,6 +297,7 @@ export class SwitchedSource implements StreamSource {
         return this.#onStates(message.inputs)
       case 'merged':
         this.#merged = message.inputs
+        this.#claims.merged = message.inputs
         return
       case 'merge_refused':
         this.#deps.events.mergeRefused(this.spec, message.inputs)

@@ -84,6 +84,13 @@ export class SwitchedTrack {
     return this.#next
   }
 
+  /** A packet of a unit that leaves whole follows the last packet. @param ends whether it is the unit's last */
+  append(timestamp: number, ends: boolean): void {
+    this.sequence = this.#next
+    this.timestamp = timestamp
+    this.#note(ends)
+  }
+
   /** Whether a timestamp comes after everything that left. */
   isNew(timestamp: number): boolean {
     return !this.#hasLeft || ((timestamp - this.#lastTimestamp) | 0) > 0
