@@ -4,6 +4,8 @@ import type { MergeInput } from './merge-input.ts'
 
 /** Units of one input overtake each other by at most this, ms: so long is waited for what every copy has passed. */
 const LATE_MS = 20
+/** A copy that was silent for this long is not awaited, ms. */
+const AWAITED_MS = 1000
 
 /** Lets the units of all copies leave in the order of their times, each once, and waits for what may still come. Pure. */
 export class MergeOrder {
@@ -69,10 +71,11 @@ export class MergeOrder {
         this.#lookAgainMs = Math.min(this.#lookAgainMs, untilMs)
         return
       }
+      const hole = !follows && !this.#isPause(time)
       const handle = first.copies.release(index)
       this.#sent = time
       this.#pass(time)
-      sink.send(first.index, handle, time, !follows)
+      sink.send(first.index, handle, time, hole)
     }
   }
 
@@ -119,18 +122,38 @@ export class MergeOrder {
 
   /** Whether nothing is missing between what left last and the unit at `time`: some copy has both, one after the other. */
   #follows(time: number): boolean {
-    const { inputs, within, isVideo, size } = this.#group
+    const { inputs, size } = this.#group
     for (const each of inputs) {
-      if (!each.isCopy) continue
-      const { copies } = each
-      const index = copies.at(time - within - each.shift, each.next)
-      if (index >= copies.to || each.at(index) > time + within) continue
-      if (!copies.follows(index) || !this.hasPassed(each.at(index - 1))) continue
-      // A lane's ingress leaves out pictures in front of a keyframe without a hole in its numbers.
-      if (isVideo && size > 1 && copies.isKeyframe(index) && each.isFar(index)) continue
-      return true
+      const index = each.isCopy ? this.#at(each, time) : -1
+      if (index < 0 || !this.#isNext(each, index)) continue
+      // An ingress can't always see that something was lost: continuity counters of MPEG-TS have four bits.
+      if (size === 1 || !each.isFar(index)) return true
     }
     return false
+  }
+
+  /** As {@link #follows}, now that no copy is waited for: all that have the unit say that nothing was there. */
+  #isPause(time: number): boolean {
+    let isPause = false
+    for (const each of this.#group.inputs) {
+      const index = each.isCopy ? this.#at(each, time) : -1
+      if (index < 0) continue
+      if (!this.#isNext(each, index)) return false
+      isPause = true
+    }
+    return isPause
+  }
+
+  /** @returns a copy's unit at this time of the lane; -1 without one */
+  #at(each: MergeInput, time: number): number {
+    const { within } = this.#group
+    const index = each.copies.at(time - within - each.shift, each.next)
+    return index < each.copies.to && each.at(index) <= time + within ? index : -1
+  }
+
+  /** Whether a copy's unit comes right after one that has left. */
+  #isNext(each: MergeInput, index: number): boolean {
+    return each.copies.follows(index) && this.hasPassed(each.at(index - 1))
   }
 
   /** Until when a unit waits for what is missing before it, ms. */
@@ -144,8 +167,7 @@ export class MergeOrder {
       if (!isCopy) continue
       const passed = copies.at(time - within - shift, next)
       if (passed < copies.to) until = Math.max(until, copies.arrival(passed) + LATE_MS)
-      // An input that was silent for long is not awaited.
-      else if (arrived - cameMs <= bufferMs) return arrived + bufferMs
+      else if (arrived - cameMs <= Math.max(bufferMs, AWAITED_MS)) return arrived + bufferMs
     }
     return Math.min(until, arrived + bufferMs)
   }

@@ -5,7 +5,7 @@ import type { HubToSwitch, SwitchToHub } from '../../common/wire/switch-ipc.ts'
 import type { SwitchRules } from '../../common/wire/switched-inputs.ts'
 import { RtpSocket } from '../lane/rtp-socket.ts'
 import type { InputLine } from './lane-line.ts'
-import { LaneMerge, SOUND } from './lane-merge.ts'
+import { LaneMerge, type LaneMergeSink, SOUND } from './lane-merge.ts'
 import { LaneRoutes } from './lane-routes.ts'
 import { LaneSound } from './lane-sound.ts'
 import { OnAirChoice } from './on-air-choice.ts'
@@ -61,8 +61,7 @@ export class SwitchSession implements Disposable {
     this.#resumesSlate = start.slate
     this.#outputs = new SwitchedOutputs((packet) => this.#socket.send(packet))
     this.#merges = new LaneMerge(start.merge_within_ms, {
-      leaves: (output, packet, timestamp, captureTimeId, hole) =>
-        this.#leaveMerged(output, packet, timestamp, captureTimeId, hole),
+      leaves: this.#leaveMerged,
       changed: () => this.#onMerged(),
       refused: ({ id }) => tell({ type: 'merge_refused', inputs: [this.#choice.onAir ?? id, id] }),
     })
@@ -270,18 +269,11 @@ export class SwitchSession implements Disposable {
     this.#takes.done(input.id, times)
   }
 
-  #leaveMerged(
-    index: number,
-    packet: RtpPacket,
-    timestamp: number,
-    captureTimeId: number,
-    hole: boolean,
-  ): void {
+  readonly #leaveMerged: LaneMergeSink['leaves'] = (index, packet, timestamp, captureTimeId, hole) => {
     const output = index === SOUND ? this.#outputs.audio : this.#outputs.video[index]
     if (!output) return
-    const { track } = output
-    if (hole) track.skip()
-    track.append(timestamp, packet.marker || index === SOUND)
+    if (hole) output.track.skip()
+    output.track.append(timestamp, packet.marker || index === SOUND)
     this.#outputs.forward(output, packet, packet.captureUnixMs(captureTimeId))
     if (index === SOUND) return this.#outputs.line.soundLeft(timestamp, machineMs())
     this.#outputs.line.leftRtp(timestamp, machineMs())
@@ -293,9 +285,8 @@ export class SwitchSession implements Disposable {
     const { input } = this.#routes
     if (input && this.#routes.waits) this.#adopt(input)
     const inputs = this.#merges.merged.map(({ id }) => id)
-    const merged = inputs.join()
-    if (merged === this.#merged) return
-    this.#merged = merged
+    if (inputs.join() === this.#merged) return
+    this.#merged = inputs.join()
     this.#tell({ type: 'merged', inputs })
   }
 

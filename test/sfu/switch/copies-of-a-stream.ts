@@ -15,6 +15,8 @@ export interface Way {
   readonly damage?: number
   /** Nothing comes of what was captured in these spans. */
   readonly cuts?: readonly (readonly [number, number])[]
+  /** Nobody notices the cuts: the numbers go on as if nothing were missing. */
+  readonly unseen?: boolean
   /** The input's clock and numbers are others from these times on, as after its process died. */
   readonly restarts?: readonly number[]
   /** From this time on the input carries other pictures under the same capture times. */
@@ -59,7 +61,7 @@ export function copyOf(stream: Stream, input: number, way: Way, random: Seeded):
     const isCut = way.cuts?.some(([from, to]) => ms >= from && ms < to)
     // A lane's ingress leaves out one number for what it has lost.
     if (isCut || random.chance(way.loss ?? 0)) {
-      sequence = first + 1
+      sequence = isCut && way.unseen ? first : first + 1
       continue
     }
     const damaged = random.chance(way.damage ?? 0)

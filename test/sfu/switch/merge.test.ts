@@ -89,6 +89,14 @@ for (const [name, stream] of [
     }
   })
 
+  test(`${name}: a gap that its ingress did not see is filled by the other copy`, (t) => {
+    const cuts = [2010, 3510, 4010, 5510].map((from) => [from, from + 470] as const)
+    const { outcome } = run(stream, [{ delayMs: 10, cuts, unseen: true }, { delayMs: 150 }], 7)
+    t.deepEqual(missing(stream, outcome), [])
+    t.deepEqual(disorder(outcome), [])
+    t.true(outcome.left.every(({ hole }) => !hole))
+  })
+
   test(`${name}: what any of two or three copies brings within the buffer leaves, whatever is lost`, (t) => {
     for (let seed = 1; seed <= 150; seed++) {
       const random = new Seeded(seed)
