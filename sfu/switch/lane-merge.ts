@@ -141,11 +141,16 @@ export class LaneMerge implements Disposable {
       kind: output === SOUND ? 'audio' : 'video',
       places: MAX_INPUTS,
       bufferMs: this.#bufferMs,
+      // Two encoders may make the same sound of the same tone. Whose pictures are others is no copy.
+      ...(output === SOUND && { mayJoin: (place: number) => this.#video[0]?.isCopy(place) === true }),
       sink: {
         leaves: (packet, timestamp, captureTimeId, hole) =>
           sink.leaves(output, packet, timestamp, captureTimeId, hole),
         joined: () => sink.changed(),
-        left: () => sink.changed(),
+        left: (place) => {
+          if (output === 0 && this.#sound.copies > 1) this.#sound.part(place, machineMs())
+          sink.changed()
+        },
         refused: (place) => {
           const input = this.#inputs[place]
           if (output === 0 && input) sink.refused(input)

@@ -26,6 +26,8 @@ export interface MergeOptions {
   readonly kind: 'video' | 'audio'
   /** What one copy lacks is waited for by at most this long, ms. */
   readonly bufferMs: number
+  /** Whether an input that is proven to be a copy is merged; all are by default. */
+  readonly mayJoin?: (input: number) => boolean
   readonly sink: MergeSink
 }
 
@@ -37,17 +39,19 @@ export class MergeGroup {
   readonly ticksPerMs: number
   /** {@link SAME_MS} in ticks. */
   readonly within: number
+  readonly mayJoin: (input: number) => boolean
   readonly sink: MergeSink
   /** Number of copies of what is on air. */
   size = 0
   /** The input that the group formed around, or its successor; -1 while nothing is on air. */
   founder = -1
 
-  constructor({ inputs, kind, bufferMs, sink }: MergeOptions) {
+  constructor({ inputs, kind, bufferMs, mayJoin = () => true, sink }: MergeOptions) {
     this.isVideo = kind === 'video'
     this.bufferMs = bufferMs
     this.ticksPerMs = this.isVideo ? 90 : 48
     this.within = SAME_MS * this.ticksPerMs
+    this.mayJoin = mayJoin
     this.sink = sink
     this.inputs = Array.from({ length: inputs }, (_, index) => new MergeInput(index, kind, this.within))
   }

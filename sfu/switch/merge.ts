@@ -77,6 +77,12 @@ export class Merge {
     return isCopy && this.#order.passOnce(copies.unwrap(timestamp) + shift)
   }
 
+  /** The input is no copy any more, whatever its units say. */
+  part(input: number, nowMs: number): void {
+    this.#group.leave(this.#input(input))
+    this.#order.advance(nowMs)
+  }
+
   /** The input's stream ended, or another one has its place. */
   forget(input: number, nowMs: number): void {
     const each = this.#input(input)
@@ -161,7 +167,7 @@ export class Merge {
     if (!isVideo && !this.#doubts.isSure(copy, match)) return
     if (copies.print(index) === copy.copies.print(match)) {
       const proven = proof.match(copy.at(match) - copies.time(index))
-      if (proven && !proof.isRefused(nowMs)) this.#join(each, index, nowMs)
+      if (proven && !proof.isRefused(nowMs) && this.#group.mayJoin(each.index)) this.#join(each, index, nowMs)
       return
     }
     const claims = isVideo && Math.abs(copies.capture(index) - copy.copies.capture(match)) <= CLAIMED_MS

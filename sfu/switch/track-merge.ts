@@ -22,6 +22,8 @@ export interface TrackMergeOptions {
   /** Number of places for inputs. */
   readonly places: number
   readonly bufferMs: number
+  /** Whether an input that is proven to be a copy is merged; all are by default. */
+  readonly mayJoin?: (place: number) => boolean
   readonly sink: TrackMergeSink
 }
 
@@ -45,7 +47,7 @@ export class TrackMerge {
   /** Units left since packets left alone. */
   #unitwise = false
 
-  constructor({ kind, places, bufferMs, sink }: TrackMergeOptions) {
+  constructor({ kind, places, bufferMs, mayJoin, sink }: TrackMergeOptions) {
     this.#places = Array.from({ length: places }, (_, index) => ({
       assembly: new UnitAssembly(index, kind),
       track: null,
@@ -55,6 +57,7 @@ export class TrackMerge {
       inputs: places,
       kind,
       bufferMs,
+      ...(mayJoin && { mayJoin }),
       sink: {
         send: (place, handle, time, hole) => this.#send(place, handle, time, hole, sink),
         drop: (place, handle) => this.#places[place]!.assembly.store.release(handle),
@@ -98,6 +101,11 @@ export class TrackMerge {
   /** Nothing feeds the output. */
   end(): void {
     this.#merge.end()
+  }
+
+  /** The input is no copy any more, whatever its packets say. */
+  part(place: number, nowMs: number): void {
+    if (this.#merge.isCopy(place)) this.#merge.part(place, nowMs)
   }
 
   /** The input has this track from now on, or none. Units of another track are copies no more. */
