@@ -35,6 +35,10 @@ export class InputClaims {
   }
 
   /** The copies of what is on air. */
+  get merged(): readonly string[] {
+    return this.#merged
+  }
+
   set merged(ids: readonly string[]) {
     this.#merged = ids
     this.apply()

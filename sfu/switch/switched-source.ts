@@ -56,7 +56,6 @@ export class SwitchedSource implements StreamSource {
   #attachedTo: Lane | null = null
   #states = new Map<string, InputHealthTold>()
   #onAir: OnAir | null = null
-  #merged: readonly string[] = []
   #switches = 0
   #work: Promise<void> = Promise.resolve()
   #closed = false
@@ -166,7 +165,7 @@ export class SwitchedSource implements StreamSource {
       audio: onAir?.audio ?? null,
       preview: this.#claims.preview,
       switches: this.#switches,
-      merged: this.#merged,
+      merged: this.#claims.merged,
       inputs: this.#inputs.all.map((feed) => this.#statusOf(feed)),
     }
   }
@@ -296,7 +295,6 @@ export class SwitchedSource implements StreamSource {
       case 'inputs':
         return this.#onStates(message.inputs)
       case 'merged':
-        this.#merged = message.inputs
         this.#claims.merged = message.inputs
         return
       case 'merge_refused':
