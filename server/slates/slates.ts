@@ -4,6 +4,7 @@ import type { Logger } from '../../common/logger.ts'
 import type { PictureSize } from '../../policy/viewed-stream.ts'
 import type { Slates as SlatesOfLanes } from '../../sfu/switch/lane-slate.ts'
 import { ChildQueue, HALF_OF_THE_CORES } from './child-queue.ts'
+import { LateSlates } from './late-slates.ts'
 import { slateSize } from './picture-size.ts'
 import { plainSlate } from './plain-slate.ts'
 import { SlateCache } from './slate-cache.ts'
@@ -53,6 +54,7 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
   readonly #cache = new SlateCache()
   readonly #queue = new ChildQueue(HALF_OF_THE_CORES, MAX_WAITING)
   readonly #underWay = new Map<string, Promise<SlateOutcome>>()
+  readonly #late = new LateSlates()
   readonly #listeners = new Set<(tenantId: string) => void>()
   readonly #closing = new AbortController()
 
@@ -63,8 +65,8 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
   /**
    * For each size two IDR access units (H.264 constrained baseline, annex B, one slice, with SPS and PPS) that look the same
    * and differ in idr_pic_id, at most 400,000 bytes each. An odd size becomes even, and one above 4096x2304 pixels smaller.
-   * Without ffmpeg, or when it fails or takes longer than `patienceMs`, they are plain: Latin letters on black. Never
-   * rejects.
+   * Without ffmpeg, or when it fails or takes longer than `patienceMs`, they are plain: Latin letters on black. Those that
+   * came too late are made all the same: `onChange` tells when to ask again. Never rejects.
    * @param sizes of the lane's renditions; at most 16, others are left out
    */
   async pictures(
@@ -84,6 +86,7 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
       if ('units' in outcome) pictures.push([...outcome.units])
       else {
         if (!this.#closing.signal.aborted) plain(outcome.failed, outcome.why)
+        if (outcome.failed === 'late') this.#late.note(tenantId, name, sinceUnixMs)
         pictures.push([...plainSlate(size, words)])
         // A large one takes some ms of the hub's time.
         await nextTurn()
@@ -97,7 +100,7 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
     return () => this.#listeners.delete(listener)
   }
 
-  /** The picture of a tenant is another one from now on. */
+  /** The slates of a tenant look different from now on. */
   pictureChanged(tenantId: string): void {
     for (const listener of this.#listeners) listener(tenantId)
   }
@@ -134,9 +137,15 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
         if ('units' in outcome) this.#cache.add(key, outcome.units)
         return outcome
       })
-      .finally(() => this.#underWay.delete(key))
+      .finally(() => this.#done(key))
     this.#underWay.set(key, work)
     return work
+  }
+
+  #done(key: string): void {
+    this.#underWay.delete(key)
+    if (this.#underWay.size > 0 || this.#closing.signal.aborted) return
+    for (const tenantId of this.#late.take()) this.pictureChanged(tenantId)
   }
 }
 

@@ -56,10 +56,11 @@ export async function ffmpeg(args: readonly string[], input: Uint8Array): Promis
 
 /** The luma of each picture of an H.264 stream, as a decoder shows it. @throws Error where the decoder complains */
 export async function decode(units: readonly Uint8Array[], pixels: number): Promise<Buffer[]> {
-  const args = '-f h264 -i pipe:0 -fps_mode passthrough -f rawvideo -pix_fmt gray -color_range tv pipe:1'
+  const args = '-f h264 -i pipe:0 -fps_mode passthrough -f rawvideo -pix_fmt yuv420p pipe:1'
   const bytes = await ffmpeg(args.split(' '), Buffer.concat(units))
-  return Array.from({ length: bytes.length / pixels }, (_, index) =>
-    bytes.subarray(index * pixels, (index + 1) * pixels),
+  const each = pixels * 1.5
+  return Array.from({ length: bytes.length / each }, (_, index) =>
+    bytes.subarray(index * each, index * each + pixels),
   )
 }
 

@@ -5,6 +5,7 @@ import test from 'ava'
 import { createLogger } from '../../../common/logger.ts'
 import { MAX_UNIT_BYTES } from '../../../server/slates/slate-encoder.ts'
 import { Slates, type SlatesOptions } from '../../../server/slates/slates.ts'
+import { until } from '../../support/until.ts'
 import { decode, ffmpeg, readUnit, whiteShare } from './read-slate.ts'
 
 const ABOUT = { tenantId: 'acme', name: 'cam1', sinceUnixMs: Date.UTC(2026, 10, 30, 12, 34, 56) }
@@ -212,6 +213,28 @@ for (const [what, script, because] of TROUBLE) {
     t.is(await fake.starts(), 1)
   })
 }
+
+test.serial('a slate that came too late is offered again, once, when all are made', async (t) => {
+  await using fake = await programThat('sleep 0.4; exec ffmpeg "$@"')
+  const { slates, plain } = slatesWith({ ffmpeg: fake.program, patienceMs: 250 })
+  await using _ = slates
+  const changed: string[] = []
+  slates.onChange((tenantId) => changed.push(tenantId))
+  const sizes = [HD, { width: 640, height: 360 }]
+  const early = await slates.pictures(sizes, ABOUT)
+  t.deepEqual(plain, ['late', 'late'])
+  await until(() => changed.length > 0, 'it is offered')
+  t.deepEqual(changed, ['acme'])
+  const made = await slates.pictures(sizes, ABOUT)
+  t.deepEqual(plain, ['late', 'late'])
+  for (const [index, [picture]] of made.entries()) t.false(Buffer.from(picture!).equals(early[index]![0]!))
+  t.is(await fake.starts(), 2)
+  // Late again, as where the cache is too small for all: it stays plain.
+  await slates.pictures([{ width: 320, height: 180 }], ABOUT)
+  await until(async () => (await fake.starts()) === 3, 'the child runs')
+  await slates.pictures([{ width: 320, height: 180 }], ABOUT)
+  t.deepEqual(changed, ['acme'])
+})
 
 test.serial('nobody waits for a child when the hub stops', async (t) => {
   await using fake = await programThat('exec sleep 60')
