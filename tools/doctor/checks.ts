@@ -12,6 +12,7 @@ import { mediaAddresses } from './checks/media-addresses.ts'
 import { ports } from './checks/ports.ts'
 import { reach } from './checks/reach.ts'
 import { relays } from './checks/relays.ts'
+import { slates } from './checks/slates.ts'
 import { socketBuffers } from './checks/socket-buffers.ts'
 import { worker } from './checks/worker.ts'
 
@@ -20,6 +21,7 @@ export const CHECKS: readonly Check[] = [
   configFile,
   worker,
   librist,
+  slates,
   database,
   disk,
   ports,

@@ -11,6 +11,7 @@ import { connectionTracking } from '../../../tools/doctor/checks/connection-trac
 import { database } from '../../../tools/doctor/checks/database.ts'
 import { disk } from '../../../tools/doctor/checks/disk.ts'
 import { librist } from '../../../tools/doctor/checks/librist.ts'
+import { slates, slatesBy } from '../../../tools/doctor/checks/slates.ts'
 import { socketBuffers } from '../../../tools/doctor/checks/socket-buffers.ts'
 import { worker } from '../../../tools/doctor/checks/worker.ts'
 import { startPostgres } from '../../support/postgres.ts'
@@ -143,6 +144,15 @@ test('a PostgreSQL that answers or not; its password is never told', async (t) =
   const away = lines(await ask(database, [], by(`postgres://u:the-password@127.0.0.1:${port}/x`)))
   t.regex(away, /^fault DATABASE_URL .*can't be reached: ECONNREFUSED -> start PostgreSQL/)
   t.false(away.includes('the-password'))
+})
+
+test('an ffmpeg that draws no slates is named', async (t) => {
+  t.is(lines(await ask(slates, [])), '')
+  t.regex(
+    lines(await ask(slatesBy('/nowhere/ffmpeg'), [])),
+    /^warning ffmpeg: .* there is no \/nowhere\/ffmpeg .* -> install ffmpeg/,
+  )
+  t.regex(lines(await ask(slatesBy('false'), [])), /^warning ffmpeg: .*: exit code 1 -> install ffmpeg/)
 })
 
 test('the media worker and librist are there', async (t) => {
