@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'ava'
 import { z } from 'zod'
 import { streamSummarySchema } from '../../../common/wire/flows-api.ts'
@@ -9,8 +12,8 @@ import { WeriftViewer } from '../../support/werift-viewer.ts'
 
 const auditSchema = z.object({ records: z.array(z.looseObject({ action: z.string(), outcome: z.string() })) })
 
-async function switchedOf(hub: TestHub) {
-  const { body } = await hub.api('GET', '/v1/streams/cam1')
+async function switchedOf(hub: TestHub, token = hub.adminToken) {
+  const { body } = await hub.api('GET', '/v1/streams/cam1', undefined, token)
   return streamSummarySchema.parse(body)
 }
 
@@ -22,19 +25,23 @@ async function alarmsAt(hub: TestHub): Promise<string[]> {
   return alarms.map(({ kind, subject }) => `${kind} ${subject}`)
 }
 
+/** A sender of one input of `cam1`, by the contract that it asks for. */
+const startSender = (hub: TestHub, token: string, input: 'primary' | 'standby'): Promise<FieldSender> =>
+  startFieldSender({
+    hub_url: hub.url,
+    token,
+    stream_id: 'cam1',
+    class: 'focus',
+    input,
+    card: { name: input, width: 320, height: 180, videoKbps: 400 },
+  })
+
 test('a standby takes over from a dead sender and gives back; each switch is told with its reason', async (t) => {
   t.timeout(120_000)
   const ports = await freeUdpRange(20)
   await using hub = await startHub([], { workers: 1, args: ['--rist-ports', `${ports}-${ports + 19}`] })
-  const start = async (input: 'primary' | 'standby'): Promise<FieldSender> =>
-    await startFieldSender({
-      hub_url: hub.url,
-      token: await hub.issueToken({ role: 'publisher', subject: input }),
-      stream_id: 'cam1',
-      class: 'focus',
-      input,
-      card: { name: input, width: 320, height: 180, videoKbps: 400 },
-    })
+  const start = async (input: 'primary' | 'standby') =>
+    await startSender(hub, await hub.issueToken({ role: 'publisher', subject: input }), input)
   const shows = (input: string) =>
     until(async () => (await switchedOf(hub)).switched?.on_air === input, `${input} is on air`, 20_000)
 
@@ -91,4 +98,41 @@ test('a standby takes over from a dead sender and gives back; each switch is tol
   t.true(switches.length >= 5, JSON.stringify(switches))
   t.true(switches.some(({ outcome }) => outcome === 'returned'))
   t.true(auditSchema.parse(body).records.some(({ action }) => action === 'stream.take'))
+})
+
+test('senders of inputs come back after kill -9 of the hub; a revoked input gives way at once', async (t) => {
+  t.timeout(90_000)
+  const folder = await mkdtemp(join(tmpdir(), 'lanecast-standby-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const ports = await freeUdpRange(20)
+  const options = {
+    workers: 1,
+    dataDir: join(folder, 'data'),
+    args: ['--rist-ports', `${ports}-${ports + 19}`],
+  }
+  await using first = await startHub([], options)
+  const token = await first.issueToken({ role: 'publisher' })
+  const onAir = async (hub: TestHub) => (await switchedOf(hub, first.adminToken)).switched?.on_air
+  await using _spare = await startSender(first, token, 'standby')
+  await using _main = await startSender(first, token, 'primary')
+  await until(async () => (await onAir(first)) === 'cam1.primary', 'the primary is on air', 20_000)
+
+  first.process.kill('SIGKILL')
+  await first.stop()
+  const downAt = performance.now()
+  await using second = await startHub([], { ...options, bind: new URL(first.url).host })
+  await until(async () => (await onAir(second)) === 'cam1.primary', 'the primary is on air again', 30_000)
+  t.log(`on air again ${Math.round(performance.now() - downAt)} ms after the hub was gone`)
+
+  const { body } = await second.api('GET', '/v1/flows', undefined, first.adminToken)
+  const { flows } = z
+    .object({ flows: z.array(z.object({ contract_id: z.string(), stream_id: z.string() })) })
+    .parse(body)
+  const revoked = flows.find(({ stream_id }) => stream_id === 'cam1.primary')
+  const revokedAt = performance.now()
+  const path = `/v1/flows/${revoked?.contract_id}`
+  t.is((await second.api('DELETE', path, undefined, first.adminToken)).status, 204)
+  await until(async () => (await onAir(second)) === 'cam1.standby', 'the standby is on air')
+  t.log(`the standby was on air ${Math.round(performance.now() - revokedAt)} ms after the revocation`)
+  t.is(await second.metric('switches_total{cause="absent"}'), 1)
 })
