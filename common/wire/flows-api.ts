@@ -91,6 +91,8 @@ export const flowSummarySchema = openContractSchema.extend({
   owner: z.string(),
   state: z.enum(['active', 'expired', 'revoked']),
   granted_at: z.number().int(),
+  /** For an input of a switched stream: whether viewers see it now. */
+  on_air: z.boolean().optional(),
   /** How each endpoint is reached now; empty for transports without endpoints. */
   ways: z.array(linkWaySchema),
 })

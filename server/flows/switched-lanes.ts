@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { CodedError } from '../../common/errors.ts'
 import type { StreamClass } from '../../common/wire/stream.ts'
 import { MAX_INPUTS, type SwitchRules, switchRulesOf } from '../../common/wire/switched-inputs.ts'
@@ -61,7 +62,7 @@ export class SwitchedLanes {
       throw new CodedError('too_many_inputs', `${input.of} has ${MAX_INPUTS} inputs already`)
     const flows = [...others, flow].toSorted((a, b) => byPreference(a.contract.input!, b.contract.input!))
     const lane = before ? { ...before, flows } : { tenantId, streamId: input.of, streamClass, flows }
-    if (before) this.#apply(lane)
+    if (before) this.#apply(lane, before)
     else this.#options.streams.openSwitched(lane, { inputs: inputsOf(lane), rules: rulesOf(lane) })
     this.#lanes.set(`${tenantId}/${input.of}`, lane)
     if (!before) this.#options.opened(lane)
@@ -75,7 +76,7 @@ export class SwitchedLanes {
     const lane = { ...before, flows: without(before.flows, flow) }
     if (lane.flows.length > 0) {
       this.#lanes.set(`${tenantId}/${input.of}`, lane)
-      return this.#apply(lane)
+      return this.#apply(lane, before)
     }
     this.#lanes.delete(`${tenantId}/${input.of}`)
     const closed = this.#options.streams.close(tenantId, input.of)
@@ -83,10 +84,11 @@ export class SwitchedLanes {
     await closed
   }
 
-  #apply(lane: SwitchedLane): void {
+  /** Most changes are renewals, of which the switch need not hear. */
+  #apply(lane: SwitchedLane, before: SwitchedLane): void {
     const source = this.#options.streams.switched(lane.tenantId, lane.streamId)
-    source?.setInputs(inputsOf(lane))
-    source?.setRules(rulesOf(lane))
+    if (!isDeepStrictEqual(inputsOf(lane), inputsOf(before))) source?.setInputs(inputsOf(lane))
+    if (!isDeepStrictEqual(rulesOf(lane), rulesOf(before))) source?.setRules(rulesOf(lane))
   }
 }
 

@@ -26,7 +26,16 @@ export function flowRoutes(deps: FlowRouteDependencies) {
   const { publishers } = deps
   const summaryOf = (flow: LivePublisherFlow): FlowSummary => {
     const { contract, owner, granted_at } = flow
-    return { ...contract, owner, granted_at, state: 'active', ways: deps.ways.of(flow) }
+    const { tenant_id, stream_id, input } = contract
+    const onAir = input && deps.streams.switched?.(tenant_id, input.of)?.status.on_air === stream_id
+    return {
+      ...contract,
+      owner,
+      granted_at,
+      state: 'active',
+      ...(onAir !== undefined && { on_air: onAir }),
+      ways: deps.ways.of(flow),
+    }
   }
 
   /** The flow, if it is the caller's tenant's. A flow of another tenant does not exist for the caller. */

@@ -65,7 +65,9 @@ test('several owners publish the inputs of one stream, which lives as long as an
   t.like(renewed, { status: 200, body: { contract_id: spare.contract_id, version: 2 } })
 
   const { body } = await hub.api('GET', `/v1/flows/${main.contract_id}`)
-  t.deepEqual(flowSummarySchema.parse(body).input, { of: 'cam1', role: 'primary', priority: 1 })
+  const summary = flowSummarySchema.parse(body)
+  t.deepEqual(summary.input, { of: 'cam1', role: 'primary', priority: 1 })
+  t.is(summary.on_air, false)
   const viewed = await hub.api('POST', '/v1/subscribe', { stream_id: 'cam1' })
   t.is(viewed.status, 200, JSON.stringify(viewed.body))
 

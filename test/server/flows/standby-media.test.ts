@@ -126,9 +126,12 @@ test('senders of inputs come back after kill -9 of the hub; a revoked input give
 
   const { body } = await second.api('GET', '/v1/flows', undefined, first.adminToken)
   const { flows } = z
-    .object({ flows: z.array(z.object({ contract_id: z.string(), stream_id: z.string() })) })
+    .object({
+      flows: z.array(z.object({ contract_id: z.string(), stream_id: z.string(), on_air: z.boolean() })),
+    })
     .parse(body)
   const revoked = flows.find(({ stream_id }) => stream_id === 'cam1.primary')
+  t.is(revoked?.on_air, true)
   const revokedAt = performance.now()
   const path = `/v1/flows/${revoked?.contract_id}`
   t.is((await second.api('DELETE', path, undefined, first.adminToken)).status, 204)
