@@ -11,6 +11,7 @@ import { recover } from './recover.ts'
 import { roam } from './roam.ts'
 import { saturate } from './saturate.ts'
 import { start } from './start.ts'
+import { switched } from './switch.ts'
 import { turn } from './turn.ts'
 
 /** What `npm run bench` can run, by name. */
@@ -27,5 +28,6 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   roam,
   saturate,
   start,
+  switch: switched,
   turn,
 }

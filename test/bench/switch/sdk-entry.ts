@@ -1,0 +1,4 @@
+import { connect } from '../../../signaling/client/index.ts'
+
+/** In a page: what a programmer's own page has of the SDK. */
+Object.assign(globalThis, { connect })
