@@ -8,7 +8,7 @@ import type { SlateWords } from './slate-words.ts'
 
 /** Longest time for one size, ms. One of 1280x720 takes 0.15 s on an idle machine. */
 const TIMEOUT_MS = 8000
-/** Most bytes of one access unit, whatever the size: a lane plays one a second or two. */
+/** Most bytes of one access unit, whatever the size: a lane plays two a second. */
 export const MAX_UNIT_BYTES = 400_000
 /** Pictures that ffmpeg makes. The rate control treats the first in another way; the others come out alike. */
 const MADE = 3

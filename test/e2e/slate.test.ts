@@ -3,8 +3,8 @@ import type { Page } from 'playwright-core'
 import { DEFAULT_ACL } from '../../policy/default-acl.ts'
 import { fourColours, PNG } from '../server/slates/picture-files.ts'
 import { Chromium } from '../support/chromium.ts'
-import { startClipSender } from '../support/clip-sender.ts'
-import { startHub } from '../support/hub.ts'
+import { type ClipSender, startClipSender } from '../support/clip-sender.ts'
+import { startHub, type TestHub } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
 import { until } from '../support/until.ts'
 import { untilState } from '../support/watch-page.ts'
@@ -52,9 +52,8 @@ const isOurs = ({ bright, corners }: Seen) =>
 const isRedAndGreen = ({ upper: [left = [], right = []] }: Seen) =>
   left[0]! > 150 && left[1]! < 90 && right[1]! > 150 && right[0]! < 90
 
-test('a stream without input shows its slate in the page, which leaves it alone, until the input is back', async (t) => {
-  t.timeout(120_000)
-  await using hub = await startHub([{ streamId: 'cam-1' }], { workers: 1 })
+/** A program that everybody may watch, and the sender of its only input. */
+async function sendProgram(hub: TestHub): Promise<ClipSender> {
   await hub.putPolicy({
     acl: [
       ...DEFAULT_ACL,
@@ -62,46 +61,83 @@ test('a stream without input shows its slate in the page, which leaves it alone,
     ],
   })
   const path = await generateMedia('baseline', { seconds: 60, kbps: 400, size: '640x360' })
-  await using sender = await startClipSender(hub.streams.get('cam-1')!, { path, repeat: true })
-  const made = await hub.api('POST', '/v1/programs', { program_id: 'main', inputs: ['cam-1'], auto: true })
-  t.is(made.status, 201, JSON.stringify(made.body))
+  const sender = await startClipSender(hub.streams.get('cam-1')!, { path, repeat: true })
+  const { status, body } = await hub.api('POST', '/v1/programs', {
+    program_id: 'main',
+    inputs: ['cam-1'],
+    auto: true,
+  })
+  if (status !== 201) throw new Error(JSON.stringify(body))
+  return sender
+}
 
+const upload = async (hub: TestHub) =>
+  await fetch(`${hub.url}/v1/slate?tenant_id=default`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${hub.adminToken}`, 'content-type': 'image/png' },
+    body: new Uint8Array(await fourColours('', PNG, { width: 640, height: 360 })),
+  })
+
+test.serial(
+  'a stream without input shows its slate in the page, which leaves it alone, until the input is back',
+  async (t) => {
+    t.timeout(120_000)
+    await using hub = await startHub([{ streamId: 'cam-1' }], { workers: 1 })
+    await using sender = await sendProgram(hub)
+
+    await using chromium = await Chromium.launch()
+    await using watched = await chromium.open(`${hub.url}/watch/main`)
+    const { page } = watched
+    await untilState(page, 'live')
+    await until(async () => !isOurs(await seen(page)), 'the clip')
+
+    process.kill(sender.pid, 'SIGSTOP')
+    await untilState(page, 'input_lost')
+    await until(async () => isOurs(await seen(page)), 'our slate')
+    t.like(await seen(page), { width: 640, height: 360 })
+    const notices = page.getByTestId('notice')
+    await until(async () => (await notices.count()) === 0, 'nothing covers the slate')
+
+    t.is((await upload(hub)).status, 200)
+    await until(async () => isRedAndGreen(await seen(page)), "the tenant's picture")
+    await page.waitForTimeout(1500)
+    t.true(isRedAndGreen(await seen(page)), 'it stays')
+    t.is(await notices.count(), 0)
+
+    await using late = await chromium.open(`${hub.url}/watch/main`)
+    await untilState(late.page, 'input_lost')
+    await until(async () => isRedAndGreen(await seen(late.page)), 'who comes now sees the slate, too')
+    await until(async () => (await late.page.getByTestId('notice').count()) === 0, 'and nothing over it')
+
+    process.kill(sender.pid, 'SIGCONT')
+    for (const each of [page, late.page]) {
+      await untilState(each, 'live')
+      await until(async () => !isRedAndGreen(await seen(each)), 'the clip again')
+    }
+    t.deepEqual([...watched.errors, ...late.errors], [])
+    t.is(await hub.metric('errors_total{stage="slate",kind="failed"}'), 0)
+    t.is(await hub.metric('errors_total{stage="slate",kind="absent"}'), 0)
+  },
+)
+
+test.serial('a hub without ffmpeg runs, and its slates have the words', async (t) => {
+  t.timeout(120_000)
+  await using hub = await startHub([{ streamId: 'cam-1' }], { workers: 1, env: { PATH: '/nowhere' } })
+  await using sender = await sendProgram(hub)
   await using chromium = await Chromium.launch()
   await using watched = await chromium.open(`${hub.url}/watch/main`)
   const { page } = watched
   await untilState(page, 'live')
-  await until(async () => !isOurs(await seen(page)), 'the clip')
-
   process.kill(sender.pid, 'SIGSTOP')
   await untilState(page, 'input_lost')
-  await until(async () => isOurs(await seen(page)), 'our slate')
+  await until(async () => isOurs(await seen(page)), 'a plain slate')
   t.like(await seen(page), { width: 640, height: 360 })
-  const notices = page.getByTestId('notice')
-  await until(async () => (await notices.count()) === 0, 'nothing covers the slate')
-
-  const png = await fourColours('', PNG, { width: 640, height: 360 })
-  const put = await fetch(`${hub.url}/v1/slate?tenant_id=default`, {
-    method: 'PUT',
-    headers: { authorization: `Bearer ${hub.adminToken}`, 'content-type': 'image/png' },
-    body: new Uint8Array(png),
-  })
-  t.is(put.status, 200)
-  await until(async () => isRedAndGreen(await seen(page)), "the tenant's picture")
-  await page.waitForTimeout(1500)
-  t.true(isRedAndGreen(await seen(page)), 'it stays')
-  t.is(await notices.count(), 0)
-
-  await using late = await chromium.open(`${hub.url}/watch/main`)
-  await untilState(late.page, 'input_lost')
-  await until(async () => isRedAndGreen(await seen(late.page)), 'who comes now sees the slate, too')
-  await until(async () => (await late.page.getByTestId('notice').count()) === 0, 'and nothing over it')
-
+  await until(async () => (await page.getByTestId('notice').count()) === 0, 'nothing covers it')
+  t.is(await hub.metric('errors_total{stage="slate",kind="absent"}'), 1)
+  const refused = await upload(hub)
+  t.is(refused.status, 503)
+  t.like(await refused.json(), { error: { code: 'slates_unavailable', resource: 'ffmpeg' } })
   process.kill(sender.pid, 'SIGCONT')
-  for (const each of [page, late.page]) {
-    await untilState(each, 'live')
-    await until(async () => !isRedAndGreen(await seen(each)), 'the clip again')
-  }
-  t.deepEqual([...watched.errors, ...late.errors], [])
-  t.is(await hub.metric('errors_total{stage="slate",kind="failed"}'), 0)
-  t.is(await hub.metric('errors_total{stage="slate",kind="absent"}'), 0)
+  await untilState(page, 'live')
+  t.deepEqual(watched.errors, [])
 })
