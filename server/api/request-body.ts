@@ -29,9 +29,18 @@ export interface BodyRules {
   readonly parseYaml: (text: string) => Promise<unknown>
 }
 
-/** Whether the request's head announces a body, RFC 9112 section 6.3. */
-export function announcesBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+/**
+ * Takes no body, or an empty one, which some libraries send in chunks (RFC 9112 section 6.3).
+ * @throws CodedError 400 for any other; and the reason with which `signal` is aborted
+ */
+export async function refuseBody(request: IncomingMessage, signal: AbortSignal): Promise<void> {
+  const { 'transfer-encoding': coding, 'content-length': length = '0' } = request.headers
+  if (coding === undefined && Number(length) === 0) return
+  const refusal = badRequest('the request must not have a body', ['body: there must be none'])
+  if (coding === undefined) throw refusal
+  await readBytes(request, 0, signal).catch((error: unknown) => {
+    throw error instanceof CodedError && error.code === 'body_too_large' ? refusal : error
+  })
 }
 
 /**

@@ -13,7 +13,7 @@ import { refusal, refuseBeforeBody, refuseByAcl, unauthenticated, whoActs } from
 import { readIfMatch } from './preconditions.ts'
 import { readQuery, typedText } from './query.ts'
 import { badRequest } from './refusals.ts'
-import { announcesBody, type BodyRules, bodyTypeOf, MAX_BODY_BYTES, readBody } from './request-body.ts'
+import { type BodyRules, bodyTypeOf, MAX_BODY_BYTES, readBody, refuseBody } from './request-body.ts'
 import {
   type Prepared,
   type PreparedHead,
@@ -170,8 +170,7 @@ async function readInput(
     const types = route.bodyTypes ?? ['application/json']
     const maxBytes = route.maxBodyBytes ?? MAX_BODY_BYTES
     body = await readBody(request, bodyTypeOf(request, types), { maxBytes, parseYaml }, signal)
-  } else if (announcesBody(request))
-    throw badRequest('the request must not have a body', ['body: there must be none'])
+  } else await refuseBody(request, signal)
   const outcome = head.prepare(body)
   if ('wrong' in outcome) throw malformed(outcome.wrong)
   return outcome.ok

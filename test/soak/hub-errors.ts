@@ -3,6 +3,8 @@ const EXPECTED: readonly RegExp[] = [
   /^media worker died; starting another$/,
   /^ingress process died; starting another$/,
   /^sfu worker_hangs: media worker N \(pid N\) hangs: ending it$/,
+  /^TURN process died; starting another$/,
+  /^hangs: TURN relay: turn process N hangs: ending it$/,
   /^ingress_hangs: ingress process N hangs: ending it$/,
   // What was under way on a worker when it was killed: mediasoup's words for a channel that is gone.
   /^(signaling|whip|whep|lane|stream|sfu) \w+: (write after end|(Channel|Worker|Router|Transport|Producer|Consumer) closed|.*request timeout)$/,

@@ -9,6 +9,7 @@ const KINDS = {
   ingress: 'ingress-main',
   transcoder: 'ffmpeg',
   encoder: 'encoder-main',
+  relay: 'turn-main',
 } as const
 
 /** A child that is stopped goes on after at most this long, ms: whether the hub replaced it or not. */
@@ -57,7 +58,9 @@ export const KILL_ACTIONS: readonly Action[] = [
   kill('ingress', 2),
   kill('transcoder', 1),
   kill('encoder', 1),
+  kill('relay', 1),
   stop('worker', 1),
   stop('ingress', 1),
   stop('encoder', 1),
+  stop('relay', 1),
 ]

@@ -19,6 +19,7 @@ const READ_NAMES = [
   'viewers',
   'connections',
   'flows',
+  'allocations',
 ] as const
 /** What is measured beside it while nothing happens. */
 const CENSUS_NAMES = ['hub_heap_mb', 'hub_external_mb', 'timers', 'handles'] as const
@@ -56,6 +57,7 @@ export async function readNow(hub: TestHub): Promise<Reading> {
     viewers: sum(workers.map(({ viewers }) => viewers)),
     connections: await hub.metric('overlay_sessions_active'),
     flows: (await listFlows(hub)).length,
+    allocations: await hub.metric('turn_allocations'),
   }
 }
 

@@ -6,6 +6,8 @@ import { BAD_INPUT_ACTIONS } from './bad-input-actions.ts'
 import { FLOW_ACTIONS } from './flow-actions.ts'
 import { KILL_ACTIONS } from './kill-actions.ts'
 import { PUBLISHER_ACTIONS } from './publisher-actions.ts'
+import { RELAY_ACTIONS } from './relay-actions.ts'
+import { ROAMING_ACTIONS } from './roaming-actions.ts'
 import type { SoakRig } from './soak-rig.ts'
 import { VIEWER_ACTIONS } from './viewer-actions.ts'
 
@@ -17,7 +19,14 @@ const KILL_PAUSE_MS = { least: 2500, most: 9000 } as const
 /** An action that hangs is given up: the hub must clean up what it holds. */
 const ACTION_WITHIN_MS = 40_000
 
-const ACTIONS = [...VIEWER_ACTIONS, ...PUBLISHER_ACTIONS, ...FLOW_ACTIONS, ...BAD_INPUT_ACTIONS]
+const ACTIONS = [
+  ...VIEWER_ACTIONS,
+  ...PUBLISHER_ACTIONS,
+  ...FLOW_ACTIONS,
+  ...RELAY_ACTIONS,
+  ...ROAMING_ACTIONS,
+  ...BAD_INPUT_ACTIONS,
+]
 
 export type ActionCounts = Map<string, ActionCount>
 

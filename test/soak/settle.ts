@@ -10,7 +10,15 @@ const LOOK_MS = 1000
 /** A hub that has not come to rest by then is measured as it is. */
 const WITHIN_MS = 150_000
 
-const STEADY = ['processes', 'transports', 'consumers', 'viewers', 'connections', 'flows'] as const
+const STEADY = [
+  'processes',
+  'transports',
+  'consumers',
+  'viewers',
+  'connections',
+  'flows',
+  'allocations',
+] as const
 
 /**
  * Everybody has left: ends leftover contracts, brings back the permanent senders, and waits until nothing changes any

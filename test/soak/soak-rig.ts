@@ -20,6 +20,9 @@ export const COMING_STREAM = 'coming'
 export const CARD_STREAM = 'card'
 const CARD = { width: 320, height: 180, fps: 15, videoKbps: 300 } as const
 
+/** Of the hub's TURN relay. */
+const RELAYED_PORTS = 80
+
 /** What is there before anything happens, and after. */
 export interface SoakRig extends AsyncDisposable {
   readonly hub: TestHub
@@ -44,9 +47,15 @@ export async function openSoakRig(): Promise<SoakRig> {
   const streams = [...Object.keys(KEPT), COMING_STREAM].map((streamId) => ({ streamId }))
   // Another hub on this machine may have the ports that a hub grants by default.
   const rist = await freeUdpRange(40)
-  const env = { ...CENSUS_ENV, RIST_PORTS: `${rist}-${rist + 39}` }
+  const relayed = await freeUdpRange(RELAYED_PORTS)
+  const env = {
+    ...CENSUS_ENV,
+    RIST_PORTS: `${rist}-${rist + 39}`,
+    TURN_RELAY_PORTS: `${relayed}-${relayed + RELAYED_PORTS - 1}`,
+  }
+  const args = ['--turn-mode', 'embedded', '--turn-port', '0']
   const hub = stack.use(
-    await startHub(streams, { workers: 2, logLevel: 'warn', dataDir: join(folder, 'data'), env }),
+    await startHub(streams, { workers: 2, logLevel: 'warn', dataDir: join(folder, 'data'), env, args }),
   )
   const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
   await hub.putPolicy({ acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }] })

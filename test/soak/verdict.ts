@@ -31,6 +31,7 @@ export const BOUNDS: Readonly<Record<keyof Measured, Bound>> = {
   viewers: (count) => count,
   connections: (count) => count,
   flows: (count) => count,
+  allocations: (count) => count,
 }
 
 export interface Judged {
