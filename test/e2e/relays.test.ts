@@ -8,6 +8,7 @@ import { type FieldSender, sendCard } from '../support/field-sender.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { descendants, programOf } from '../support/processes.ts'
 import { openOverRelay } from '../support/relay-page.ts'
+import { freeUdpRange } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 import { textOf, untilPicturesMove, untilState, useToken } from '../support/watch-page.ts'
 
@@ -17,13 +18,19 @@ let hub: TestHub
 let chromium: Chromium
 let sender: FieldSender
 
+/** Ports that no stream of this test gets. */
+async function relayPorts(): Promise<string> {
+  const first = await freeUdpRange(100)
+  return `${first}-${first + 99}`
+}
+
 const OWN_RELAY = ['--turn-mode', 'embedded', '--turn-port', '0', '--turn-tls-port', '0']
 
 test.before(async () => {
   // The hub's certificate is of its own CA. This process speaks to nobody else.
   process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
   hub = await startHub([{ streamId: 'cam-1' }, { streamId: 'forced' }], {
-    args: [...OWN_RELAY, '--turn-relay-ports', '21000-21199', '--tls', 'on'],
+    args: [...OWN_RELAY, '--turn-relay-ports', await relayPorts(), '--tls', 'on'],
   })
   chromium = await Chromium.launch({ publish: true, flags: ['--ignore-certificate-errors'] })
   sender = await sendCard(hub.streams.get('cam-1')!)
@@ -251,7 +258,7 @@ test.serial('a relay process that dies is replaced, counted and audited, and vie
 test.serial('a taken port does not keep the hub from starting, and is tried again', async (t) => {
   const port = await portOf(t)
   await using second = await startHub([{ streamId: 'cam-1' }], {
-    args: [...OWN_RELAY, '--turn-port', String(port), '--turn-relay-ports', '21200-21299'],
+    args: [...OWN_RELAY, '--turn-port', String(port), '--turn-relay-ports', await relayPorts()],
   })
   await until(
     async () => (await second.metric('errors_total{stage="turn",kind="failed"}')) > 1,

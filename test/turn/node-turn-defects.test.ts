@@ -11,7 +11,7 @@ import { Nonces } from '../../turn/nonces.ts'
 import { TurnProcess } from '../../turn/turn-process.ts'
 import { codeOf, SILENCE_MS, TurnClient, type TurnUserOptions, udpTransport } from '../support/turn-client.ts'
 import { Peer, turnStart, turnUser } from '../support/turn-rig.ts'
-import { freeUdpPorts } from '../support/udp-ports.ts'
+import { freeUdpPorts, freeUdpRange } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 
 /**
@@ -26,20 +26,20 @@ interface Subject extends AsyncDisposable {
 }
 
 /** Relayed ports of node-turn, which takes no other where one is taken. */
-const RELAYED = { first: 26_000, each: 50 }
+const RELAYED_PORTS = 50
 
 const require = createRequire(import.meta.url)
 const user = turnUser()
 
 async function shipped(): Promise<Subject> {
   const [port] = (await freeUdpPorts(1)) as [number]
-  RELAYED.first += RELAYED.each
+  const first = await freeUdpRange(RELAYED_PORTS)
   const config = {
     listeningIps: ['127.0.0.1'],
     relayIps: ['127.0.0.1'],
     listeningPort: port,
-    minPort: RELAYED.first,
-    maxPort: RELAYED.first + RELAYED.each - 1,
+    minPort: first,
+    maxPort: first + RELAYED_PORTS - 1,
     authMech: 'long-term',
     realm: 'lanecast',
     credentials: { [user.username]: user.password },

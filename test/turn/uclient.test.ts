@@ -7,6 +7,7 @@ import { TurnServer } from '../../turn/turn-server.ts'
 import { programOnPath } from '../support/program-on-path.ts'
 import { testCertificate } from '../support/test-certificate.ts'
 import { LIMITS, Peer, SECRET, turnStart } from '../support/turn-rig.ts'
+import { freeUdpRange } from '../support/udp-ports.ts'
 
 const run = promisify(execFile)
 const any = [{ ip: '127.0.0.1', port: 0 }]
@@ -15,8 +16,8 @@ const USER = `acme/c1/${subjectTag(SECRET, 'acme', 'user:alice')}`
 const MESSAGES = 20
 /** It makes pairs. */
 const CLIENTS = 4
-/** Relayed ports: a range for each test, as all run at once and mostly wait. */
-const RELAYED = { first: 27_000, each: 40 }
+/** Relayed ports of each test: all run at once, as they mostly wait. */
+const RELAYED_PORTS = 40
 
 /** coturn's own client, of Debian's package `coturn`, against our server, with its own echoing peer. */
 for (const [name, protocol, flags] of [
@@ -36,11 +37,10 @@ for (const [name, protocol, flags] of [
 ] as const)
   test(`turnutils_uclient passes over ${name}`, async (t) => {
     const limits = { ...LIMITS, allocations_per_user: 50 }
-    const first = RELAYED.first
-    RELAYED.first += RELAYED.each
+    const first = await freeUdpRange(RELAYED_PORTS)
     const relay = {
       addresses: [{ ip: '127.0.0.1', announced: null }],
-      ports: [first, first + RELAYED.each - 1] as [number, number],
+      ports: [first, first + RELAYED_PORTS - 1] as [number, number],
     }
     await using server = await TurnServer.open(
       turnStart({ listen: { udp: any, tcp: any, tls: any }, tls: await testCertificate(), limits, relay }),
