@@ -67,6 +67,11 @@ const ANSWERED = {
   csr_key_used: [409, 'This key was certified before.', 'Make a new key.'],
   enrolment_token_used: [409, 'The enrolment token was used already.', 'Ask an admin for a new enrolment token.'],
   detour_refused: [409, 'The class of the contract allows no RIST over TCP.', 'Open UDP, or ask for a class with a larger budget.'],
+  keyframe_late: [
+    409,
+    'The input sent no keyframe in time. What is on air stays.',
+    'Take again, and set the keyframe interval of its encoder to 2 s or less.',
+  ],
   input_not_live: [409, 'The input sends nothing that can be shown now.', 'Wait until its state is `healthy`.'],
   latency_budget: [409, 'No path keeps the latency budget of the class.', 'Ask for a class with a larger budget.'],
   no_transport: [409, 'No transport fits both ends.', 'Offer a transport that `details` name.'],

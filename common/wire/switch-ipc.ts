@@ -118,7 +118,7 @@ export const switchToHubSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('take_failed'),
     request: z.int(),
-    code: z.enum(['input_not_found', 'input_not_live', 'take_superseded']),
+    code: z.enum(['input_not_found', 'input_not_live', 'keyframe_late', 'take_superseded']),
     message: z.string(),
   }),
   z.strictObject({

@@ -149,7 +149,7 @@ export class Program {
 
   /**
    * Cuts. Takes of a program happen one after the other, and each answers when it has happened.
-   * @throws CodedError `program_locked`, `input_not_live`, `take_superseded`, `request_reused` (409), `input_not_found`
+   * @throws CodedError `program_locked`, `input_not_live`, `keyframe_late`, `take_superseded`, `request_reused` (409), `input_not_found`
    *   (404), `bad_request` (400) for a time too far away, `too_many_requests` (429), `switch_unavailable` (503), `gone`
    */
   async take(asker: Asker, request: TakeRequest): Promise<TakeAnswer> {

@@ -1,6 +1,6 @@
 import type { InputTrack, SwitchInput } from './switch-input.ts'
 
-/** An output that found no keyframe of the new input within this gets nothing more of the old input, ms. */
+/** An output that found no keyframe of the new input this long after the first output did gets nothing more of the old one, ms. */
 const LET_GO_MS = 2000
 
 interface Route {
@@ -17,7 +17,7 @@ interface Route {
 export class LaneRoutes {
   #routes: Route[] = []
   #input: SwitchInput | null = null
-  /** When the present change began, by `machineMs`; NaN where none is under way. */
+  /** Since when outputs may get nothing more of the old input, by `machineMs`; NaN where no change is under way. */
   #changingMs = Number.NaN
 
   resize(outputs: number): void {
@@ -28,6 +28,11 @@ export class LaneRoutes {
   /** The input that feeds, or is about to. */
   get input(): SwitchInput | null {
     return this.#input
+  }
+
+  /** Whether the input feeds any output by now. Before, what is on air stays. */
+  get begun(): boolean {
+    return this.#routes.some(({ from }) => from !== null && from.input === this.#input)
   }
 
   /** Whether any output still waits for its keyframe. */
@@ -91,6 +96,7 @@ export class LaneRoutes {
    * @returns these outputs
    */
   letGo(nowMs: number): number[] {
+    if (!this.begun && !Number.isNaN(this.#changingMs)) this.#changingMs = nowMs
     if (!(nowMs - this.#changingMs > LET_GO_MS)) return []
     this.#changingMs = Number.NaN
     return this.#routes.flatMap((route, output) => {

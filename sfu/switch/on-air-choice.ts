@@ -31,6 +31,10 @@ export class OnAirChoice {
   #health: readonly InputHealth[] = []
   #told = ''
   #onAir: string | null
+  /** What was wanted at the last step. */
+  #aimed: string | null
+  /** What was taken by hand before a take whose input is not on air yet; undefined where there is no such take. */
+  #takenBefore: string | null | undefined
   cause: SwitchCause = 'first'
   reason = 'the first input'
 
@@ -45,6 +49,7 @@ export class OnAirChoice {
     const awaited = onAir ?? taken
     this.#state =
       awaited === null ? FRESH_INPUTS : resumedInputs({ onAir: awaited, taken, auto: rules.auto }, nowMs)
+    this.#aimed = this.wanted
   }
 
   /** The input whose media leaves now; null for the slate, or nothing. */
@@ -64,8 +69,18 @@ export class OnAirChoice {
   /** Call {@link step} next. @returns false for an input that is not healthy: what is on air stays */
   take(id: string): boolean {
     const taken = takeByHand(this.#state, this.#health, id)
-    if (taken) this.#state = taken
-    return taken !== null
+    if (!taken) return false
+    if (id === this.#onAir) this.#takenBefore = undefined
+    else if (this.#takenBefore === undefined) this.#takenBefore = this.#state.taken
+    this.#state = taken
+    return true
+  }
+
+  /** Forgets a take whose input is not on air yet: what is on air stays, as if nobody had taken. Call {@link step} next. */
+  giveUp(): void {
+    if (this.#takenBefore === undefined) return
+    this.#state = { ...this.#state, taken: this.#takenBefore, justTaken: false, onAir: this.#onAir }
+    this.#takenBefore = undefined
   }
 
   stateOf(id: string): InputHealth['state'] {
@@ -79,6 +94,7 @@ export class OnAirChoice {
 
   /** Media of this input leaves from now on; null: the slate. @returns whether that is a change */
   begins(id: string | null): boolean {
+    if (id === this.#state.taken || id !== this.#onAir) this.#takenBefore = undefined
     if (this.#onAir === id) return false
     this.#onAir = id
     return true
@@ -87,9 +103,11 @@ export class OnAirChoice {
   step(inputs: readonly ChoosableInput[], rules: SwitchRules, nowMs: number): Step {
     const judged = inputs.map(({ id, seen }) => judgeHealth(this.#healthOf(id), seen, rules, nowMs))
     this.#health = judged.map(({ health }) => health)
-    const before = this.wanted
+    if (this.wanted !== this.#onAir && this.stateOf(this.wanted ?? '') !== 'healthy') this.giveUp()
+    const before = this.#aimed
     const { state, cause, reason, lookAgainAtMs } = chooseInput(this.#state, this.#health, rules, nowMs)
     this.#state = state
+    this.#aimed = this.wanted
     if (cause) this.cause = cause
     if (reason) this.reason = reason
     const states = this.#health.map(({ id, state: is, why }) => ({

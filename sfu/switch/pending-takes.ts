@@ -28,7 +28,8 @@ export class PendingTakes implements Disposable {
 
   /**
    * @param send sends the message to the present process
-   * @throws CodedError `input_not_found` (404), `input_not_live`, `take_superseded` (409), `switch_unavailable` (503)
+   * @throws CodedError `input_not_found` (404), `input_not_live`, `keyframe_late`, `take_superseded` (409),
+   *   `switch_unavailable` (503)
    */
   add(
     take: Omit<TakeMessage, 'type' | 'request'>,
@@ -60,7 +61,14 @@ export class PendingTakes implements Disposable {
   }
 
   failed({ request, code, message }: Extract<SwitchToHub, { type: 'take_failed' }>): void {
-    this.#fail(request, new CodedError(code, message))
+    const details =
+      code === 'keyframe_late'
+        ? [
+            'an encoder that makes no keyframe on request should make one every 2 s or more often',
+            'take again: the next keyframe may come in time',
+          ]
+        : []
+    this.#fail(request, new CodedError(code, message, { details }))
   }
 
   [Symbol.dispose](): void {

@@ -160,13 +160,19 @@ export class SwitchSession implements Disposable {
       if (this.#early) return void this.#early.push(take)
       return this.#takes.refuse(request, 'input_not_live', `${id} sends no media that can be shown now`)
     }
-    this.#takes.add({ request, input: id, audio, atMs: at_ms }, machineMs(), (due) => {
-      if (!this.#choice.take(due.input)) return this.#takes.failed(due.input)
-      if (due.audio !== undefined) this.#soundHeld = due.audio
+    const before = this.#soundHeld
+    const due = (): void => {
+      if (!this.#choice.take(id)) return this.#takes.failed(id)
+      if (audio !== undefined) this.#soundHeld = audio
       this.#decide()
-      if (this.#choice.onAir !== due.input || this.#routes.waits) return
+      if (this.#choice.onAir !== id || this.#routes.waits) return
       this.#followSound(false)
-      this.#takes.done(due.input, { at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: null })
+      this.#takes.done(id, { at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: null })
+    }
+    this.#takes.add({ request, input: id, audio, atMs: at_ms }, machineMs(), due, () => {
+      this.#choice.giveUp()
+      this.#soundHeld = before
+      this.#decide()
     })
   }
 
@@ -345,7 +351,7 @@ export class SwitchSession implements Disposable {
     this.#routes.clear()
     this.#merges.end()
     this.#line = null
-    this.#choice.begins(null)
+    if (!this.#choice.begins(null) && this.#slateTimer) return
     this.#followSound(false)
     this.#tellOnAir({ at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: null })
     this.#slateTimer ??= setInterval(() => this.#playSlate(), SLATE_EVERY_MS)

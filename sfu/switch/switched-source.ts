@@ -196,7 +196,7 @@ export class SwitchedSource implements StreamSource {
    * Puts an input on air, from its next keyframe on. Resolves when its first picture has left.
    * @param audio input of the sound; left out, the sound is as the rules say
    * @param atUnixMs not before this time
-   * @throws CodedError `input_not_found` (404), `input_not_live`, `take_superseded` (409), `switch_unavailable` (503)
+   * @throws CodedError `input_not_found` (404), `input_not_live`, `keyframe_late`, `take_superseded` (409), `switch_unavailable` (503)
    */
   async take(
     input: string,

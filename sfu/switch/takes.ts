@@ -1,5 +1,8 @@
 import type { SwitchToHub } from '../../common/wire/switch-ipc.ts'
 
+/** A take whose input sent no keyframe for this long is given up, ms: within the time of its answer, and as the last word. */
+const KEYFRAME_WITHIN_MS = 4500
+
 type Failure = Extract<SwitchToHub, { type: 'take_failed' }>['code']
 
 export interface Take {
@@ -22,15 +25,27 @@ export class Takes implements Disposable {
     this.#tell = tell
   }
 
-  /** @param due called when it is time */
-  add(take: Take, nowMs: number, due: (take: Take) => void): void {
+  /**
+   * @param due called when it is time
+   * @param late called where the input has sent no keyframe in time; the take is refused already
+   */
+  add(take: Take, nowMs: number, due: (take: Take) => void, late: () => void): void {
     const before = this.#pending
     if (before) this.refuse(before.request, 'take_superseded', `${take.input} was taken meanwhile`)
     clearTimeout(this.#timer)
     this.#pending = take
     const waitMs = (take.atMs ?? nowMs) - nowMs
-    if (waitMs <= 0) due(take)
-    else this.#timer = setTimeout(() => due(take), waitMs)
+    const begin = (): void => {
+      this.#timer = setTimeout(() => {
+        this.#pending = null
+        const { request, input } = take
+        this.refuse(request, 'keyframe_late', `${input} sent no keyframe within ${KEYFRAME_WITHIN_MS} ms`)
+        late()
+      }, KEYFRAME_WITHIN_MS)
+      due(take)
+    }
+    if (waitMs <= 0) begin()
+    else this.#timer = setTimeout(begin, waitMs)
   }
 
   refuse(request: number, code: Failure, message: string): void {
@@ -41,7 +56,7 @@ export class Takes implements Disposable {
   done(input: string, times: { readonly at_unix_ms: number; readonly capture_unix_ms: number | null }): void {
     const take = this.#pending
     if (take?.input !== input) return
-    this.#pending = null
+    this.#end()
     this.#tell({ type: 'took', request: take.request, ...times })
   }
 
@@ -49,11 +64,16 @@ export class Takes implements Disposable {
   failed(input: string): void {
     const take = this.#pending
     if (take?.input !== input) return
-    this.#pending = null
+    this.#end()
     this.refuse(take.request, 'input_not_live', `${input} stopped sending before it was on air`)
   }
 
   [Symbol.dispose](): void {
+    this.#end()
+  }
+
+  #end(): void {
     clearTimeout(this.#timer)
+    this.#pending = null
   }
 }

@@ -30,6 +30,7 @@ export function takeInputRoute({ streams, lanes, audit, now }: FlowRouteDependen
       'stream_not_switched',
       'input_not_found',
       'input_not_live',
+      'keyframe_late',
       'take_superseded',
       'too_many_requests',
       'switch_unavailable',

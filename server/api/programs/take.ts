@@ -26,6 +26,7 @@ export const takeRoute = (parts: ProgramParts) =>
       'tenant_not_found',
       'input_not_found',
       'input_not_live',
+      'keyframe_late',
       'take_superseded',
       'request_reused',
       'gone',

@@ -142,6 +142,46 @@ test('an input with fewer layers fills all of the lane', async (t) => {
   t.deepEqual(continuous(rig.packets), [])
 })
 
+for (const auto of [true, false]) {
+  const decides = auto ? 'the rules decide' : 'hands decide'
+  test(`a take whose input sends no keyframe is refused in time, and what is on air stays: ${decides}`, async (t) => {
+    await using rig = await openSwitched(['cam-1', 'cam-2'], { rules: { auto } })
+    await rig.shows(1, 'the first input')
+    await until(
+      () => rig.switched.status.inputs.every(({ state }) => state === 'healthy'),
+      'both are healthy',
+    )
+    const { source } = rig.inputs.get('cam-2')!
+    source.answering = false
+    const from = rig.packets.length
+    await t.throwsAsync(rig.switched.take('cam-2'), { code: 'keyframe_late' } as never)
+    source.keyframe()
+    await rig.shows(1, 'the first input all the same')
+    const pictures = rig.packets.slice(from).filter(({ kind }) => kind === 'video')
+    t.deepEqual([...new Set(pictures.map(({ mark }) => mark))], [1])
+    const pauses = pictures.slice(1).map(({ at }, index) => at - pictures[index]!.at)
+    t.true(Math.max(...pauses) < 1000, `a pause of ${Math.max(...pauses)} ms`)
+    t.like(rig.switched.status, { on_air: 'cam-1', switches: 1 })
+    source.answering = true
+    t.is((await rig.switched.take('cam-2')).input, 'cam-2')
+    t.deepEqual(continuous(rig.packets), [])
+  })
+
+  test(`a take whose input falls silent before it is on air changes nothing: ${decides}`, async (t) => {
+    await using rig = await openSwitched(['cam-1', 'cam-2', 'cam-3'], { rules: { auto, threshold_ms: 300 } })
+    await rig.shows(1, 'the first input')
+    await until(() => rig.switched.status.inputs.every(({ state }) => state === 'healthy'), 'all are healthy')
+    await rig.switched.take('cam-2')
+    const { source } = rig.inputs.get('cam-3')!
+    source.answering = false
+    const taken = rig.switched.take('cam-3')
+    source.pause()
+    await t.throwsAsync(taken, { code: 'input_not_live' } as never)
+    await rig.shows(2, 'the second input all the same')
+    t.like(rig.switched.status, { on_air: 'cam-2', switches: 2 })
+  })
+}
+
 test('takes of what is not there, or sends nothing, are refused, and what is on air stays', async (t) => {
   await using rig = await openSwitched(['cam-1', 'cam-2'])
   await rig.shows(1, 'the first input')
