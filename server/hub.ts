@@ -46,7 +46,7 @@ export async function openHub(config: Config, env: NodeJS.ProcessEnv, logger: Lo
     import('./hub-rooms.ts'),
     prepareIngress(),
   ])
-  stack.defer(stateRooms.slates.onChange((tenantId) => slates.pictureChanged(tenantId)))
+  stack.defer(stateRooms.slates.onChange((tenantId) => void slates.pictureChanged(tenantId)))
   const ground = { config, env, logger, metrics, facts, events, state, media, addresses, stateRooms }
   const rooms = await openRooms(ground, stack)
   const owned = stack.move()

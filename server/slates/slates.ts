@@ -56,6 +56,7 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
   readonly #underWay = new Map<string, Promise<SlateOutcome>>()
   readonly #late = new LateSlates()
   readonly #listeners = new Set<(tenantId: string) => void>()
+  #drawing: Promise<unknown> = Promise.resolve()
   readonly #closing = new AbortController()
 
   constructor(options: SlatesOptions) {
@@ -87,9 +88,7 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
       else {
         if (!this.#closing.signal.aborted) plain(outcome.failed, outcome.why)
         if (outcome.failed === 'late') this.#late.note(tenantId, name, sinceUnixMs)
-        pictures.push([...plainSlate(size, words)])
-        // A large one takes some ms of the hub's time.
-        await nextTurn()
+        pictures.push([...(await this.#plain(size, words))])
       }
     }
     return pictures
@@ -100,9 +99,12 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
     return () => this.#listeners.delete(listener)
   }
 
-  /** The slates of a tenant look different from now on. */
-  pictureChanged(tenantId: string): void {
-    for (const listener of this.#listeners) listener(tenantId)
+  /** The slates of a tenant look different from now on. Tells one lane in a turn of the event loop, to spread the work. */
+  async pictureChanged(tenantId: string): Promise<void> {
+    for (const listener of [...this.#listeners]) {
+      await nextTurn()
+      if (this.#listeners.has(listener)) listener(tenantId)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -142,10 +144,17 @@ export class Slates implements SlatesOfLanes, AsyncDisposable {
     return work
   }
 
+  /** One in a turn of the event loop, however many lanes wait: a large one takes some ms. */
+  #plain(size: PictureSize, words: SlateWords): Promise<readonly Uint8Array[]> {
+    const drawn = this.#drawing.then(() => nextTurn()).then(() => plainSlate(size, words))
+    this.#drawing = drawn
+    return drawn
+  }
+
   #done(key: string): void {
     this.#underWay.delete(key)
     if (this.#underWay.size > 0 || this.#closing.signal.aborted) return
-    for (const tenantId of this.#late.take()) this.pictureChanged(tenantId)
+    for (const tenantId of this.#late.take()) void this.pictureChanged(tenantId)
   }
 }
 

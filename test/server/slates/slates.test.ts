@@ -5,6 +5,8 @@ import test from 'ava'
 import { createLogger } from '../../../common/logger.ts'
 import { MAX_UNIT_BYTES } from '../../../server/slates/slate-encoder.ts'
 import { Slates, type SlatesOptions } from '../../../server/slates/slates.ts'
+import { slowness } from '../../support/machine-speed.ts'
+import { longestTurnMs } from '../../support/turn-probe.ts'
 import { until } from '../../support/until.ts'
 import { decode, ffmpeg, readUnit, whiteShare } from './read-slate.ts'
 
@@ -234,6 +236,17 @@ test.serial('a slate that came too late is offered again, once, when all are mad
   await until(async () => (await fake.starts()) === 3, 'the child runs')
   await slates.pictures([{ width: 320, height: 180 }], ABOUT)
   t.deepEqual(changed, ['acme'])
+})
+
+test.serial('many lanes that lose their input at once hold nothing else up', async (t) => {
+  const turns: number[] = []
+  for (let round = 0; round < 3; round += 1) {
+    await using slates = slatesWith({ ffmpeg: '/nowhere/ffmpeg' }).slates
+    const lanes = Array.from({ length: 40 }, (_, lane) => ({ ...ABOUT, name: `cam-${lane}` }))
+    turns.push(await longestTurnMs(() => Promise.all(lanes.map((about) => slates.pictures([HD], about)))))
+  }
+  // All of them in one turn would take 100 ms and more.
+  t.true(Math.min(...turns) / slowness() < 40, `${turns}`)
 })
 
 test.serial('nobody waits for a child when the hub stops', async (t) => {
