@@ -1,11 +1,12 @@
+import { PATHS } from '../support/two-paths.ts'
 import type { Bench } from './bench.ts'
 import type { CaseResult } from './switch/case.ts'
 import { type Cost, cost, HEAVY, HEAVY_STREAMS } from './switch/cost.ts'
-import { hitless, PATH_STREAMS, PATHS } from './switch/hitless.ts'
+import { BUFFER_MS, hitless } from './switch/hitless.ts'
 import { killed } from './switch/killed.ts'
 import { reroute } from './switch/reroute.ts'
 import { resubscribe } from './switch/resubscribe.ts'
-import { openSwitchRig, type SwitchRig } from './switch/rig.ts'
+import { openSwitchRig, type SwitchRig, type SwitchRigOptions } from './switch/rig.ts'
 import { takeoverAndReturn } from './switch/standby.ts'
 import { takes } from './switch/takes.ts'
 
@@ -15,6 +16,7 @@ const LIVE = ['cam-a', 'cam-b'] as const
 interface Results {
   readonly cases: CaseResult[]
   cost?: Cost
+  lostAlone?: readonly number[]
   resubscribe?: { readonly p50_ms: number; readonly p95_ms: number }
 }
 
@@ -44,9 +46,11 @@ const PARTS: Readonly<Record<string, Part>> = {
     await openProgram(rig, 'rerouted', LIVE, true)
     cases.push(await reroute(rig, 'rerouted', LIVE[0], say))
   },
-  hitless: async (rig, { cases }, say) => {
+  hitless: async (rig, results, say) => {
     await openProgram(rig, 'hitless', PATHS, true)
-    cases.push(...(await hitless(rig, 'hitless', say)))
+    const { cases, lost_alone } = await hitless(rig, 'hitless', say)
+    results.cases.push(...cases)
+    results.lostAlone = lost_alone
   },
   cost: async (rig, results, say) => {
     results.cost = await cost(rig, () => openProgram(rig, 'heavy', HEAVY, true), say)
@@ -65,12 +69,13 @@ export const switched: Bench = {
         throw new Error(`SWITCH_PARTS: there is no ${name}; there are ${Object.keys(PARTS).join(', ')}`)
       progress.say(`${name}: starting`)
       // A hub and a browser of its own: what one part leaves behind costs the next one nothing.
-      await using rig = await openSwitchRig(streamsOf(name))
+      await using rig = await openSwitchRig(OPTIONS[name])
       await part(rig, results, (what) => progress.say(what))
     }
     return {
       bench: 'switch',
       cases: results.cases,
+      ...(results.lostAlone && { lost_frames_of_each_path: results.lostAlone }),
       ...results.cost,
       ...(results.resubscribe && {
         resubscribe_p50_ms: results.resubscribe.p50_ms,
@@ -80,7 +85,10 @@ export const switched: Bench = {
   },
 }
 
-const streamsOf = (part: string) => (part === 'hitless' ? PATH_STREAMS : part === 'cost' ? HEAVY_STREAMS : [])
+const OPTIONS: Readonly<Record<string, SwitchRigOptions>> = {
+  hitless: { bufferMs: BUFFER_MS },
+  cost: { streams: HEAVY_STREAMS },
+}
 
 async function startLive(rig: SwitchRig): Promise<void> {
   await Promise.all(LIVE.map((streamId) => rig.send(streamId)))

@@ -34,12 +34,23 @@ export interface SwitchRig extends AsyncDisposable {
   ask(method: string, path: string, body: unknown, status: number): Promise<unknown>
 }
 
-/** @param streams of the configuration, whose senders have no contract of their own */
-export async function openSwitchRig(streams: readonly TestStream[] = []): Promise<SwitchRig> {
+export interface SwitchRigOptions {
+  /** Of the configuration: their senders have no contract of their own. */
+  readonly streams?: readonly TestStream[]
+  /** The recovery buffer of class `focus`, ms, where it is not to be fitted to its path. */
+  readonly bufferMs?: number
+}
+
+export async function openSwitchRig({ streams = [], bufferMs }: SwitchRigOptions = {}): Promise<SwitchRig> {
   await using stack = new AsyncDisposableStack()
   const hub = stack.use(await startHub(streams, { logLevel: 'warn', workers: 1 }))
   const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
-  await hub.putPolicy({ acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }] })
+  await hub.putPolicy({
+    acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }],
+    ...(bufferMs !== undefined && {
+      classes: { focus: { rist_buffer: { min_ms: bufferMs, max_ms: bufferMs } } },
+    }),
+  })
   const token = await hub.issueToken({ role: 'publisher' })
   const chromium = stack.use(await Chromium.launch())
   const owned = stack.move()
