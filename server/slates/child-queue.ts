@@ -20,7 +20,7 @@ export class ChildQueue {
     this.#maxWaiting = maxWaiting
   }
 
-  /** Work beyond what may wait fails at once. @param work never rejects */
+  /** Work beyond what may wait fails at once. */
   async run<T>(work: () => Promise<T | Failed>): Promise<T | Failed> {
     if (this.#waiting.length >= this.#maxWaiting) return FULL
     if (this.#running >= this.#maxRunning) await new Promise<void>((resolve) => this.#waiting.push(resolve))

@@ -81,7 +81,7 @@ export async function runFfmpeg(
     if (how === NOT_THERE) return { failed: 'absent', why: `there is no ${program} on the PATH` }
     return { failed: 'failed', why: complaint === '' ? how : complaint }
   } catch (error) {
-    return { failed: 'failed', why: messageOf(error) }
+    return ended ?? { failed: 'failed', why: messageOf(error) }
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', onAbort)

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 import { type Actor, actorName } from '../auth/principal.ts'
@@ -100,6 +101,8 @@ export class SlatePictures {
     const { jpeg, width, height } = kept
     const sha256 = createHash('sha256').update(jpeg).digest('hex')
     const record = { width, height, sha256, jpeg: jpeg.toString('base64'), changed_by: actorName(by) }
+    // What writes it needs some ms for a text of this length, too.
+    await nextTurn()
     const detail = { width, height, bytes: jpeg.length, sha256 }
     const version = await this.#records.put(tenantId, ID, record, {
       expected_version: expectedVersion,

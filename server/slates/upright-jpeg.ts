@@ -6,7 +6,7 @@ import { type PictureFile, unusable } from './picture-file.ts'
 /** Longest side of a kept picture, pixels. */
 const LONG_SIDE = 2560
 /** Longest kept picture, bytes. */
-export const MAX_KEPT_BYTES = 1_000_000
+export const MAX_KEPT_BYTES = 700_000
 /** Scales of quantisers and of sides that are tried until the picture is short enough, from hardly any loss to some. */
 const QUALITIES = [
   [2, 1],
