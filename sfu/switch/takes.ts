@@ -19,6 +19,7 @@ export interface Take {
 export class Takes implements Disposable {
   readonly #tell: (message: SwitchToHub) => void
   #pending: Take | null = null
+  #isDue = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(tell: (message: SwitchToHub) => void) {
@@ -35,7 +36,9 @@ export class Takes implements Disposable {
     clearTimeout(this.#timer)
     this.#pending = take
     const waitMs = (take.atMs ?? nowMs) - nowMs
+    this.#isDue = false
     const begin = (): void => {
+      this.#isDue = true
       this.#timer = setTimeout(() => {
         this.#pending = null
         const { request, input } = take
@@ -52,10 +55,10 @@ export class Takes implements Disposable {
     this.#tell({ type: 'take_failed', request, code, message })
   }
 
-  /** The first picture of this input has left, or it was there already. */
+  /** The first picture of this input has left, or it was there already. A take that is not due yet goes on waiting. */
   done(input: string, times: { readonly at_unix_ms: number; readonly capture_unix_ms: number | null }): void {
     const take = this.#pending
-    if (take?.input !== input) return
+    if (take?.input !== input || !this.#isDue) return
     this.#end()
     this.#tell({ type: 'took', request: take.request, ...times })
   }
