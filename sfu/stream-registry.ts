@@ -134,10 +134,9 @@ export class StreamRegistry implements AsyncDisposable {
 
   /** Whether a stream is an input of another. */
   isInput(tenantId: string, streamId: string): boolean {
-    return Array.from(this.#streams.values()).some(
-      ({ stream, switched }) =>
-        stream.spec.tenantId === tenantId && switched?.status.inputs.some(({ id }) => id === streamId),
-    )
+    for (const { stream, switched } of this.#streams.values())
+      if (switched?.hasInput(streamId) && stream.spec.tenantId === tenantId) return true
+    return false
   }
 
   /** Tells a listener which streams come and go from now on. Call the returned function to stop. */

@@ -103,7 +103,7 @@ export const inputStatusSchema = z.object({
 
 /** What a switched stream shows. */
 export const switchedStatusSchema = z.object({
-  /** The input on air, or `slate`; null before the first picture. */
+  /** The input on air, or `slate`; null before the first picture, and where the caller may not read the input. */
   on_air: z.string().nullable(),
   /** Unix ms. */
   since_unix_ms: z.number().nullable(),
@@ -112,7 +112,7 @@ export const switchedStatusSchema = z.object({
   switches: z.number().int(),
   /** Inputs with the same pictures, which are on air together. */
   merged: z.array(z.string()),
-  /** In the order of preference. */
+  /** In the order of preference; without those that the caller may not read. */
   inputs: z.array(inputStatusSchema),
   rules: switchRulesSchema,
 })

@@ -40,7 +40,8 @@ export function inputsNow({ wanted, streams, present, held, most, mayShow }: Inp
   const leftOut: { id: string; reason: 'full' | 'denied' }[] = []
   const allowed = [...candidates].filter((id) => {
     const may = mayShow(id)
-    if (!may) leftOut.push({ id, reason: 'denied' })
+    // A pattern would tell the names of streams that nobody showed to whoever made the program.
+    if (!may && named.has(id)) leftOut.push({ id, reason: 'denied' })
     return may
   })
   const rank = (id: string): number =>

@@ -1,5 +1,5 @@
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
-import type { TenantFacts } from '../facts/fact.ts'
+import type { ProgramNews, TenantFacts } from '../facts/fact.ts'
 import type { Subscription } from '../facts/fact-bus.ts'
 import type { QosTriggers } from '../topology/qos-triggers.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
@@ -17,6 +17,9 @@ export function askedCodec(
   return input || isInput?.(tenant_id, stream_id) ? 'h264' : undefined
 }
 
+/** What leaves the inputs of a program as they are, and happens ten times a second. */
+const CUTS: ReadonlySet<ProgramNews> = new Set<ProgramNews>(['taken', 'locked', 'unlocked'])
+
 /** Asks publishers over WebRTC for another codec as soon as a program takes their streams. */
 export function askAgainForCodecs(
   facts: Pick<TenantFacts, 'subscribe'>,
@@ -30,7 +33,8 @@ export function askAgainForCodecs(
     kinds: ['program'],
     capacity: 1000,
     take(batch) {
-      const tenants = new Set(batch.map(({ tenantId }) => tenantId))
+      const changed = batch.filter(({ body }) => !CUTS.has(body.news))
+      const tenants = new Set(changed.map(({ tenantId }) => tenantId))
       for (const { contract } of publishers.list())
         if (
           tenants.has(contract.tenant_id) &&

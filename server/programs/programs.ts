@@ -16,7 +16,7 @@ import { type ProgramRecord, programRecordSchema, programStateSchema } from './p
 
 /** Most programs of a tenant. */
 export const MAX_PROGRAMS = 50
-/** See `globCost`: each stream that comes is compared with each pattern. */
+/** Of all patterns of a program, see `globCost`: each stream is compared with each of them whenever one comes or goes. */
 const MAX_PATTERN_COST = 300
 
 export interface ProgramsOptions extends Omit<ProgramDependencies, 'write' | 'mayShow' | 'clock'> {
@@ -273,10 +273,12 @@ export class Programs implements AsyncDisposable {
   /** @throws CodedError of the refusal */
   #check(value: ProgramRecord, tenantId: string): void {
     const { program_id, inputs, principal } = value
-    const costly = inputs.find((input) => globCost(input) > MAX_PATTERN_COST)
-    if (costly !== undefined)
-      throw new CodedError('bad_request', 'a pattern has too many parts', {
-        details: [`body.inputs: "${costly}" has too many parts between two \`*\`, or a long part with \`?\``],
+    const patterns = inputs.filter(isPattern)
+    if (patterns.reduce((sum, pattern) => sum + globCost(pattern), 0) > MAX_PATTERN_COST)
+      throw new CodedError('bad_request', 'the patterns have too many parts', {
+        details: [
+          `body.inputs: too many parts between two \`*\`, or long parts with \`?\`: ${patterns.join(', ')}`,
+        ],
       })
     for (const input of inputs.filter((each) => !isPattern(each))) {
       const { allowed, rule, reason } = this.#options.mayWatch(principal, tenantId, input)

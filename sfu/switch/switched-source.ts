@@ -157,6 +157,10 @@ export class SwitchedSource implements StreamSource {
     return this.#rules
   }
 
+  hasInput(id: string): boolean {
+    return this.#inputs.get(id) !== undefined
+  }
+
   get status(): SwitchStatus {
     const onAir = this.#onAir
     return {

@@ -7,17 +7,22 @@ import {
 } from '../../../common/wire/flows-api.ts'
 import { contractIdSchema } from '../../../common/wire/ids.ts'
 import { streamIdSchema } from '../../../common/wire/stream.ts'
+import { SLATE } from '../../../common/wire/switched-inputs.ts'
 import { askAcl } from '../../../policy/acl.ts'
+import { laneOfInput } from '../../../policy/inputs/input-names.ts'
 import type { FlowRouteDependencies, RunningStream, SwitchedStream } from '../../flows/route-dependencies.ts'
 import { defineRoute, type RouteContext } from '../route.ts'
 
 export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDependencies) {
   /** A list holds each stream that the caller may read: an ACL may open only some streams. */
-  const mayRead = ({ principal, tenantFilter }: RouteContext, { spec }: RunningStream): boolean =>
-    (tenantFilter === null || spec.tenantId === tenantFilter) &&
-    askAcl(policyOf(spec.tenantId).acl, { principal, action: 'stream.read', streamId: spec.streamId }).allowed
+  const mayRead = (
+    { principal, tenantFilter }: RouteContext,
+    { tenantId, streamId }: RunningStream['spec'],
+  ): boolean =>
+    (tenantFilter === null || tenantId === tenantFilter) &&
+    askAcl(policyOf(tenantId).acl, { principal, action: 'stream.read', streamId }).allowed
 
-  const summaryOf = ({ spec, viewers, state }: RunningStream): StreamSummary => {
+  const summaryOf = (context: RouteContext, { spec, viewers, state }: RunningStream): StreamSummary => {
     const { tenantId: tenant_id, streamId: stream_id, streamClass } = spec
     const switched = streams.switched?.(tenant_id, stream_id)
     return {
@@ -26,7 +31,13 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
       class: streamClass,
       viewers,
       ...state,
-      ...(switched && { switched: shown(switched) }),
+      // Who watches a program need not know what its other inputs are called. Inputs of publishers are the stream's own.
+      ...(switched && {
+        switched: shown(
+          switched,
+          (id) => laneOfInput(id) === stream_id || mayRead(context, { ...spec, streamId: id }),
+        ),
+      }),
     }
   }
 
@@ -44,8 +55,8 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
       handle: (context) => ({
         streams: streams
           .list()
-          .filter((stream) => mayRead(context, stream))
-          .map(summaryOf),
+          .filter(({ spec }) => mayRead(context, spec))
+          .map((stream) => summaryOf(context, stream)),
       }),
     }),
     defineRoute({
@@ -59,7 +70,8 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
       params: z.strictObject({ stream_id: streamIdSchema }),
       answer: { status: 200, schema: streamSummarySchema },
       errors: ['stream_not_found'],
-      handle: ({ tenantId }, { params }) => {
+      handle: (context, { params }) => {
+        const { tenantId } = context
         const stream = streams.get(tenantId, params.stream_id)
         if (!stream)
           throw new CodedError('stream_not_found', `there is no stream "${params.stream_id}"`, {
@@ -69,7 +81,7 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
                 ]
               : [],
           })
-        return summaryOf(stream)
+        return summaryOf(context, stream)
       },
     }),
     defineRoute({
@@ -132,12 +144,21 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
 }
 
 /** What a stream with several inputs shows, for people who may read it. */
-function shown({ status, rules }: SwitchedStream): NonNullable<StreamSummary['switched']> {
-  const { preview: _preview, inputs, merged, ...rest } = status
+/** @param mayName whether the caller may know of an input */
+function shown(
+  { status, rules }: SwitchedStream,
+  mayName: (id: string) => boolean,
+): NonNullable<StreamSummary['switched']> {
+  const { preview: _preview, inputs, merged, on_air, audio, ...rest } = status
+  const named = (id: string | null) => (id === null || id === SLATE || mayName(id) ? id : null)
   return {
     ...rest,
-    merged: [...merged],
-    inputs: inputs.map(({ id, state, reason, renditions }) => ({ id, state, reason, renditions })),
+    on_air: named(on_air),
+    audio: named(audio),
+    merged: merged.filter(mayName),
+    inputs: inputs
+      .filter(({ id }) => mayName(id))
+      .map(({ id, state, reason, renditions }) => ({ id, state, reason, renditions })),
     rules,
   }
 }

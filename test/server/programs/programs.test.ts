@@ -43,6 +43,7 @@ test('what may not be', async (t) => {
     ['self', ['self'], '409 program_loop'],
     ['self', ['cam', 's*'], '409 program_loop'],
     ['x', ['*a*b*c*d*e*f*'], '400 bad_request'],
+    ['x', ['*a*b*', '*c*d*', '*e*f*'], '400 bad_request'],
   ] as const)
     t.is(await codeOf(rig.create(id, inputs)), code, `${id}: ${inputs}`)
   t.is(rig.programs.list(TENANT).length, 4)
