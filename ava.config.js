@@ -6,7 +6,7 @@ export const MEDIA = [
   'test/e2e/**/*.test.ts',
   'test/sfu/*.test.ts',
   'test/sfu/lane/lane.test.ts',
-  'test/sfu/switch/switched-stream.test.ts',
+  'test/sfu/switch/{switched-stream,hostile-input}.test.ts',
   'test/sfu/ingress/{rist,audio,ingress}*.test.ts',
   'test/{agent,common,signaling,support,web,docs}/**/*.test.ts',
   'test/turn/browser.test.ts',

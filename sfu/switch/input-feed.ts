@@ -2,7 +2,6 @@ import type { types } from 'mediasoup'
 import type { HubToSwitch, InputTrackSpec } from '../../common/wire/switch-ipc.ts'
 import { LOOPBACK } from '../router-pipes.ts'
 import type { Stream } from '../stream.ts'
-import type { CaptureClock } from '../stream-source.ts'
 import { Subscriber } from '../subscriber.ts'
 
 export type Feed = Extract<HubToSwitch, { type: 'feed' }>
@@ -16,7 +15,7 @@ export interface InputFeedListener {
   changed(feed: Feed): void
   /** The state of the input's stream has changed. */
   stateChanged(id: string): void
-  captured(id: string, clock: CaptureClock): void
+  captured(message: Extract<HubToSwitch, { type: 'captured' }>): void
   failed(error: unknown): void
 }
 
@@ -69,7 +68,10 @@ export class InputFeed implements Disposable {
           this.#tell({})
           this.#listener.stateChanged(this.id)
         },
-        captureClock: (clock) => this.#listener.captured(this.id, clock),
+        captureClock: ({ layer = null, rtp_timestamp, capture_unix_ms, source }) => {
+          const clock = { rendition: layer, rtp_timestamp, capture_unix_ms, source }
+          this.#listener.captured({ type: 'captured', id: this.id, ...clock })
+        },
       }),
     )
     let transport: types.PipeTransport | null = null

@@ -67,14 +67,20 @@ export class InputFeeds implements Disposable {
 
   /**
    * Another program has an input's port: takes another port for it. Does nothing where there is no such input any more.
+   * Where no port is left, the input stays silent, and the listener hears why.
    * @param told called once the new port stands, before anything is connected
    */
   move(id: string, told: () => void): void {
     const before = this.get(id)
     if (!before) return
     const { find, listener } = this.#options
-    const [port] = this.#takePorts(1)
-    const feed = new InputFeed(id, port!, listener)
+    let port: number
+    try {
+      port = this.#options.takePort()
+    } catch (error) {
+      return listener.failed(error)
+    }
+    const feed = new InputFeed(id, port, listener)
     this.#feeds = this.#feeds.map((each) => (each === before ? feed : each))
     told()
     feed.connect(find(id) ?? null)

@@ -4,6 +4,15 @@ const TICKS_PER_MS = 90
 /** The least step between the pictures of two inputs, ticks: one frame at 30 a second. */
 const STEP = 3000
 
+/** Pictures may come so much earlier than when their input was joined: what delayed its first picture delays no more, ms. */
+const LEAD_MS = 2000
+/** Clocks differ by less than this: share of the time since an input was joined. */
+const DRIFT = 0.001
+/** A picture that is so much older than one that left is no late one: its clock was set, ms. */
+const BEHIND_MS = 10_000
+/** Sound and pictures of an input are further apart only where one of the clocks was set, ms. */
+const SOUND_APART_MS = 5000
+
 /**
  * Where an input's RTP timestamps lie on the lane's clock: the distance between the two, for each RTP clock. Sound and
  * pictures of an input have the same distance in time, so that lip sync is the input's.
@@ -26,6 +35,9 @@ export class LaneLine {
   #lastAtMs = Number.NaN
   /** The same of sound, in ticks of the pictures. It may be ahead of them. */
   #lastSound: number
+  /** The first picture of the input that was joined last, and when it came; NaN before the first. */
+  #joined = Number.NaN
+  #joinedAtMs = Number.NaN
 
   constructor({ epochMs, offset90k, last90k }: LaneClockState) {
     this.#epochMs = epochMs
@@ -53,12 +65,36 @@ export class LaneLine {
     return this.#offset + (nowMs - this.#epochMs) * TICKS_PER_MS
   }
 
+  /** Where the pictures are now: as long after the last one as that one is ago. */
+  position(nowMs: number): number {
+    return Number.isNaN(this.#lastAtMs)
+      ? Math.max(this.ticksAt(nowMs), this.#last)
+      : this.#last + (nowMs - this.#lastAtMs) * TICKS_PER_MS
+  }
+
   /** The ticks for something that begins now. They are ahead of everything that left. */
   next(nowMs: number): number {
-    const due = Number.isNaN(this.#lastAtMs)
-      ? this.ticksAt(nowMs)
-      : this.#last + (nowMs - this.#lastAtMs) * TICKS_PER_MS
+    const due = this.position(nowMs)
     return Math.round(Math.max(due, this.#last === 0 ? due : this.#last + STEP))
+  }
+
+  /**
+   * Whether a picture can't have this place on the lane now: the clock of its input was set, or its publisher plays with
+   * it. Such a picture would take the lane hours ahead, and the sound of other inputs would come too late for that long.
+   */
+  isFar(timestamp: number, nowMs: number): boolean {
+    if (Number.isNaN(this.#joined)) return false
+    const ticks = unwrap(timestamp, this.#last)
+    const sinceMs = nowMs - this.#joinedAtMs
+    const most = this.#joined + (sinceMs * (1 + DRIFT) + LEAD_MS) * TICKS_PER_MS
+    return ticks > most || ticks < this.#last - BEHIND_MS * TICKS_PER_MS
+  }
+
+  /** The same of a sample. */
+  isSoundFar(timestamp: number, nowMs: number): boolean {
+    const here = this.position(nowMs)
+    const ticks = (unwrap(timestamp, (here * 48) / 90) * 90) / 48
+    return Math.abs(ticks - here) > SOUND_APART_MS * TICKS_PER_MS
   }
 
   /** Something with these ticks, unwrapped, left at `nowMs`. */
@@ -85,7 +121,9 @@ export class LaneLine {
    * @param clock of the input's own lane; null where nobody knows it, and then sound follows by arrival
    */
   join(timestamp: number, nowMs: number, clock: LaneClockState | null): InputLine {
-    return this.#lineTo(this.next(nowMs), timestamp, nowMs, clock)
+    this.#joined = this.next(nowMs)
+    this.#joinedAtMs = nowMs
+    return this.#lineTo(this.#joined, timestamp, nowMs, clock)
   }
 
   /** The line of an input whose pictures lie on the lane already: they lack `video` ticks. The rest as for {@link join}. */
@@ -103,7 +141,7 @@ export class LaneLine {
 
   /** The line of an input of which only sound leaves: its sample with this RTP timestamp leaves now. */
   joinSound(timestamp: number, nowMs: number): InputLine {
-    const samples = Math.round((this.ticksAt(nowMs) * 48) / 90)
+    const samples = Math.round((this.position(nowMs) * 48) / 90)
     return { video: 0, audio: modulo32(samples - timestamp) }
   }
 }

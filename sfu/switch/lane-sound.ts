@@ -42,9 +42,12 @@ export class LaneSound implements Disposable {
     if (!output) return
     const { sound } = this.#merges
     const place = this.#merges.place(track.input)
+    const { line } = this.#outputs
+    const isFar = (lack: number): boolean => line.isSoundFar((packet.timestamp + lack) >>> 0, nowMs)
+    if (sound.isCopy(place) && isFar(sound.lineOf(place))) sound.end()
     if (sound.copies === 0 && track.input === this.#input) {
-      const own = track.input.clock ? picture : null
-      const { audio } = own ?? this.#outputs.line.joinSound(packet.timestamp, nowMs)
+      const own = track.input.clock && picture && !isFar(picture.audio) ? picture : null
+      const { audio } = own ?? line.joinSound(packet.timestamp, nowMs)
       // What would go back in time is what the input before has said already.
       if (!output.track.isNew((packet.timestamp + audio) >>> 0)) return
       this.#endSilence()
@@ -56,7 +59,7 @@ export class LaneSound implements Disposable {
     if (taken === 'again') output.track.join(packet.sequence, sound.lineOf(place))
     if (!output.track.place(packet.sequence, packet.timestamp, true)) return
     this.#outputs.forward(output, packet, Number.NaN)
-    this.#outputs.line.soundLeft(output.track.timestamp, nowMs)
+    line.soundLeft(output.track.timestamp, nowMs)
   }
 
   [Symbol.dispose](): void {

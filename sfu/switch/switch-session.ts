@@ -10,7 +10,7 @@ import { LaneRoutes } from './lane-routes.ts'
 import { LaneSound } from './lane-sound.ts'
 import { OnAirChoice } from './on-air-choice.ts'
 import { RtpPacket } from './rtp-packet.ts'
-import { Slate } from './slate.ts'
+import { SlatePlayer } from './slate-player.ts'
 import { type InputTrack, SwitchInput } from './switch-input.ts'
 import { SwitchedOutputs } from './switched-outputs.ts'
 import { Takes } from './takes.ts'
@@ -22,8 +22,8 @@ const CURSORS_EVERY_MS = 100
 const REPORTS_EVERY_MS = 1000
 /** An input that sends is heard within this, ms. */
 const INPUTS_HEARD_MS = 1000
-/** The slate's pictures are keyframes: a viewer that joins waits for at most this, ms. */
-const SLATE_EVERY_MS = 500
+/** An input whose clock is set again and again begins anew at most this often, ms. */
+const BEGIN_AGAIN_MS = 1000
 
 /**
  * The work of a switch process: the RTP of the inputs comes in, and one of them goes out as the RTP of the lane. The
@@ -38,7 +38,7 @@ export class SwitchSession implements Disposable {
   readonly #sound: LaneSound
   readonly #choice: OnAirChoice
   readonly #takes: Takes
-  readonly #slate = new Slate()
+  readonly #slate: SlatePlayer
   readonly #packet = new RtpPacket()
   readonly #timers: NodeJS.Timeout[]
   #inputs: readonly SwitchInput[] = []
@@ -51,7 +51,8 @@ export class SwitchSession implements Disposable {
   #resumesSlate: boolean
   /** Takes that came before their input was heard; null once the process is old enough to know its inputs. */
   #early: Message<'take'>[] | null = []
-  #slateTimer: NodeJS.Timeout | undefined
+  /** When the input on air last began anew because its clock was set; NaN before. */
+  #begunAgainMs = Number.NaN
   #look: NodeJS.Timeout | undefined
 
   private constructor(socket: RtpSocket, start: Message<'start'>, tell: (message: SwitchToHub) => void) {
@@ -60,6 +61,7 @@ export class SwitchSession implements Disposable {
     this.#rules = start.rules
     this.#resumesSlate = start.slate
     this.#outputs = new SwitchedOutputs((packet) => this.#socket.send(packet))
+    this.#slate = new SlatePlayer(this.#outputs, (work) => this.#socket.together(work))
     this.#merges = new LaneMerge(start.merge_within_ms, {
       leaves: this.#leaveMerged,
       changed: () => this.#onMerged(),
@@ -98,7 +100,7 @@ export class SwitchSession implements Disposable {
     if (input) this.#routes.aim(input, machineMs())
     this.#decide()
     this.#askForKeyframes()
-    if (this.#slateTimer) this.#playSlate()
+    if (this.#slate.plays) this.#slate.play()
     else if (this.#resumesSlate && this.#choice.wanted === null) this.#startSlate()
     this.#resumesSlate = false
   }
@@ -183,9 +185,8 @@ export class SwitchSession implements Disposable {
     for (const track of input?.video ?? []) input?.askForKeyframe(track, now)
   }
 
-  addSlate({ rendition, index, unit }: Message<'slate'>): void {
-    this.#slate.add(rendition, index, Buffer.from(unit, 'base64'))
-    if (this.#slateTimer && index > 0) this.#playSlate()
+  addSlate(slate: Message<'slate'>): void {
+    this.#slate.add(slate)
   }
 
   /** A picture of an input was captured at this time: tells the same of the lane, if the input is on air. */
@@ -197,7 +198,7 @@ export class SwitchSession implements Disposable {
 
   [Symbol.dispose](): void {
     for (const timer of this.#timers) clearInterval(timer)
-    clearInterval(this.#slateTimer)
+    this.#slate[Symbol.dispose]()
     this.#sound[Symbol.dispose]()
     clearTimeout(this.#look)
     this.#takes[Symbol.dispose]()
@@ -227,6 +228,11 @@ export class SwitchSession implements Disposable {
       const merge = this.#merges.video(index)
       const begins = this.#routes.begins(index, track, keyframe)
       if (begins && !merge.isCopy(place)) this.#begin(index, track, packet, now)
+      if (merge.isCopy(place) && this.#outputs.line.isFar(packet.timestamp + merge.lineOf(place), now)) {
+        if (merge.copies > 1) merge.part(place, now)
+        else this.#beginAgain(now)
+        continue
+      }
       const taken = merge.take(place, track, packet, now)
       if (taken === 'kept') continue
       if (taken === 'again') output.track.join(packet.sequence, merge.lineOf(place))
@@ -251,6 +257,16 @@ export class SwitchSession implements Disposable {
     this.#changed(input, Number.isNaN(captured) ? null : captured)
   }
 
+  /** The clock of the input on air was set: it begins anew at its next keyframes, where the lane is by then. */
+  #beginAgain(nowMs: number): void {
+    if (nowMs - this.#begunAgainMs < BEGIN_AGAIN_MS) return
+    this.#begunAgainMs = nowMs
+    this.#line = null
+    this.#routes.beginAgain()
+    for (const index of this.#outputs.video.keys()) this.#merges.video(index).end()
+    this.#askForKeyframes()
+  }
+
   /** An input whose pictures leave already, as copies, goes on air without a keyframe. */
   #adopt(input: SwitchInput): void {
     const place = this.#merges.place(input)
@@ -269,7 +285,7 @@ export class SwitchSession implements Disposable {
   }
 
   #changed(input: SwitchInput, captured: number | null): void {
-    this.#stopSlate()
+    this.#slate.stop()
     const times = { at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: captured }
     this.#tellOnAir(times)
     this.#takes.done(input.id, times)
@@ -351,31 +367,10 @@ export class SwitchSession implements Disposable {
     this.#routes.clear()
     this.#merges.end()
     this.#line = null
-    if (!this.#choice.begins(null) && this.#slateTimer) return
+    if (!this.#choice.begins(null) && this.#slate.plays) return
     this.#followSound(false)
     this.#tellOnAir({ at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: null })
-    this.#slateTimer ??= setInterval(() => this.#playSlate(), SLATE_EVERY_MS)
-    this.#playSlate()
-  }
-
-  #stopSlate(): void {
-    clearInterval(this.#slateTimer)
-    this.#slateTimer = undefined
-    this.#slate.clear()
-  }
-
-  #playSlate(): void {
-    if (!this.#outputs.attached || this.#slate.empty) return
-    const now = machineMs()
-    this.#slate.advance()
-    const ticks = this.#outputs.line.next(now)
-    this.#socket.together(() => {
-      for (const [rendition, output] of this.#outputs.video.entries()) {
-        const unit = this.#slate.unit(rendition)
-        if (unit) this.#outputs.sendPicture(output, unit.bytes, unit.bounds, ticks)
-      }
-    })
-    this.#outputs.line.left(ticks, now)
+    this.#slate.start()
   }
 
   #tellOnAir(times: { at_unix_ms: number; capture_unix_ms: number | null }): void {

@@ -104,7 +104,7 @@ export class SwitchedOutputs {
     const output = this.#audio
     if (!output) return
     const { rtp, track } = output
-    const timestamp = Math.round((this.line.ticksAt(nowMs) * SAMPLES_PER_MS) / 90) >>> 0
+    const timestamp = Math.round((this.line.position(nowMs) * SAMPLES_PER_MS) / 90) >>> 0
     if (!track.isNew(timestamp)) return
     rtp.sequence = track.begin(timestamp)
     const at = rtp.begin(timestamp, NO_EXTENSION)

@@ -101,15 +101,7 @@ export class SwitchedSource implements StreamSource {
         stateChanged: (id) => {
           if (id === this.#onAir?.input) this.#showState()
         },
-        captured: (id, { layer = null, rtp_timestamp, capture_unix_ms, source }) =>
-          this.#process.tell({
-            type: 'captured',
-            id,
-            rendition: layer,
-            rtp_timestamp,
-            capture_unix_ms,
-            source,
-          }),
+        captured: (message) => this.#process.tell(message),
         failed: (error) => deps.events.error('switch', 'subscribe', error),
       },
     })

@@ -18,6 +18,8 @@ export class LaneSource implements Disposable {
   keyframeRequests = 0
   /** Whether requests are answered with a keyframe in every rendition. */
   answering = true
+  /** What is sent in place of a packet, for senders that break the rules. */
+  alter: (packet: Buffer, kind: 'video' | 'audio') => readonly Buffer[] = (packet) => [packet]
   readonly #socket: Socket
   readonly #pictures: NodeJS.Timeout
   #to: Attach | null = null
@@ -79,13 +81,13 @@ export class LaneSource implements Disposable {
       header.writeUInt16BE(0xbede, 12)
       header.writeUInt16BE(1, 14)
       const extension = Buffer.concat([Buffer.from([(extension_ids.playout_delay << 4) | 2]), PLAYOUT_DELAY])
-      this.#socket.send(Buffer.concat([header, extension, payload, this.#mark]), target.port, target.ip)
+      this.#send(Buffer.concat([header, extension, payload, this.#mark]), 'video', target)
     }
     const { audio } = this.#to
     if (audio) this.#sendSound(audio, target)
   }
 
-  #sendSound({ ssrc, payload_type, sequence }: LaneTrack, { ip, port }: Attach['target']): void {
+  #sendSound({ ssrc, payload_type, sequence }: LaneTrack, target: Attach['target']): void {
     const next = this.#sequences.get(ssrc) ?? sequence
     this.#sequences.set(ssrc, next + 1)
     const header = Buffer.alloc(12)
@@ -93,7 +95,11 @@ export class LaneSource implements Disposable {
     header.writeUInt16BE(next & 0xffff, 2)
     header.writeUInt32BE((this.#frame * FRAME_MS * 48) >>> 0, 4)
     header.writeUInt32BE(ssrc, 8)
-    this.#socket.send(Buffer.concat([header, Buffer.from([0xfc]), this.#mark]), port, ip)
+    this.#send(Buffer.concat([header, Buffer.from([0xfc]), this.#mark]), 'audio', target)
+  }
+
+  #send(packet: Buffer, kind: 'video' | 'audio', { port, ip }: Attach['target']): void {
+    for (const each of this.alter(packet, kind)) this.#socket.send(each, port, ip)
   }
 
   /** Sends nothing until {@link resume}. */

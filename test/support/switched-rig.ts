@@ -61,7 +61,14 @@ export async function openSwitched(
     rules = {},
     slates,
     renditions = 1,
-  }: { rules?: Partial<SwitchRules>; slates?: Slates; renditions?: number } = {},
+    ports = PORTS,
+  }: {
+    rules?: Partial<SwitchRules>
+    slates?: Slates
+    renditions?: number
+    /** How many loopback ports for RTP there are. */
+    ports?: number
+  } = {},
 ): Promise<SwitchedRig> {
   await using stack = new AsyncDisposableStack()
   const pool = stack.use(await openWorkers(1))
@@ -69,7 +76,7 @@ export async function openSwitched(
   const first = await freeUdpRange(PORTS)
   const registry = stack.use(
     new StreamRegistry(
-      { rist: [first, first + 1], ristIp: '127.0.0.1', rtp: [first + 2, first + PORTS - 1] },
+      { rist: [first, first + 1], ristIp: '127.0.0.1', rtp: [first + 2, first + ports - 1] },
       {
         placement: placementOn(pool),
         census: pool.census,
