@@ -77,6 +77,7 @@ export async function publish(
   if (running && running.owner !== owner)
     throw new CodedError('stream_taken', `stream ${streamId} has another publisher`, {
       retryAfterSeconds: OTHERS_RETRY_S,
+      ...(input && { details: [`${ruledBy} takes further inputs: publish with another \`input\``] }),
     })
   if (running) {
     const { transport } = running.contract

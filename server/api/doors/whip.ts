@@ -87,6 +87,7 @@ function postOffer(deps: WhipRouteDependencies): Route {
       'stream_taken',
       'stream_exists',
       'stream_not_switched',
+      'bad_stream_id',
       'too_many_inputs',
       'other_transport',
       'contract_ended',

@@ -18,7 +18,7 @@ export const decideRoute = (deps: FlowRouteDependencies) =>
     cost: 'decide',
     body: bodySchema,
     answer: { status: 200, schema: decisionSchema },
-    errors: ['stream_not_switched'],
+    errors: ['stream_not_switched', 'bad_stream_id'],
     handle: ({ principal, tenantId, address }, { body }) => {
       const request = { ...body, tenant_id: tenantId }
       if (request.action === 'subscribe') return deps.decisions.ask(principal, request, { address })

@@ -24,6 +24,7 @@ export const publishRoute = (deps: FlowRouteDependencies) =>
       'stream_taken',
       'stream_exists',
       'stream_not_switched',
+      'bad_stream_id',
       'too_many_inputs',
       'contract_ended',
       'ports_exhausted',

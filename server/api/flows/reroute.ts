@@ -18,7 +18,7 @@ export const rerouteRoute = (deps: FlowRouteDependencies) =>
     cost: 'decide',
     body: rerouteRequestSchema,
     answer: { status: 200, schema: openContractSchema },
-    errors: [...refusalCodes, 'contract_ended', 'stream_not_switched'],
+    errors: [...refusalCodes, 'contract_ended', 'stream_not_switched', 'bad_stream_id'],
     handle: async ({ principal, tenantId }, { body }) => {
       const { acl } = deps.policyOf(tenantId)
       // A caller with `control` overrules the rules against flapping paths. A sender that asks does not.
