@@ -12,10 +12,14 @@ command -v "$1" >/dev/null || exit 127
 command -v nice >/dev/null && exec nice -n 5 "$@"
 exec "$@"`
 const NOT_WANTED = { failed: 'late', why: 'nobody waits for it any more' } as const
+/** One thread for all: with one for each core, their stacks alone would pass the bound on a large machine. */
+const ONE_THREAD = '-filter_threads 1 -filter_complex_threads 1 -threads 1'.split(' ')
+const QUIET = '-hide_banner -loglevel error -nostats'.split(' ')
 /** What the shell says of a program that is not there. */
 const NOT_THERE = 'exit code 127'
 
 export interface FfmpegRun {
+  /** Beginning with those of the input. */
   readonly args: readonly string[]
   /** Standard input; null for none. */
   readonly input: Uint8Array | null
@@ -45,7 +49,7 @@ export async function runFfmpeg(
   const child = new Child(
     {
       command: '/bin/sh',
-      args: ['-c', BOUNDED, 'sh', program, '-hide_banner', '-loglevel', 'error', '-nostats', ...args],
+      args: ['-c', BOUNDED, 'sh', program, ...QUIET, ...ONE_THREAD, ...args],
       env: PATH === undefined ? {} : { PATH },
     },
     { heard: () => {}, broken: () => {} },

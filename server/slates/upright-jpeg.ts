@@ -45,7 +45,7 @@ export async function uprightJpeg(
           ),
           ...'-i pipe:0 -filter_complex'.split(' '),
           `[0:v]scale=${wide}:${tall}:flags=lanczos,format=rgba${TURNS[file.orientation]},${ON_GROUND}[out]`,
-          ...'-map [out] -frames:v 1 -map_metadata -1 -flags bitexact -c:v mjpeg -pix_fmt yuvj444p'.split(
+          ...'-map [out] -frames:v 1 -map_metadata -1 -flags bitexact -threads 1 -c:v mjpeg -pix_fmt yuvj444p'.split(
             ' ',
           ),
           ...`-q:v ${quality} -f mjpeg pipe:1`.split(' '),

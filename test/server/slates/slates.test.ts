@@ -187,6 +187,23 @@ test.serial('the same is made once, also for those who ask meanwhile', async (t)
   t.is(await fake.starts(), 3)
 })
 
+test.serial('a child has one thread, also on a machine of many cores', async (t) => {
+  await using fake = await programThat(`exec 3<&0
+ffmpeg "$@" <&3 &
+most=0
+while kill -0 $! 2>/dev/null; do
+  now=$(ls /proc/$!/task 2>/dev/null | wc -l)
+  [ "$now" -gt "$most" ] && most=$now
+done
+echo "$most" >"$0.threads"
+wait $!`)
+  const { slates, plain } = slatesWith({ ffmpeg: fake.program })
+  await using _ = slates
+  await slates.pictures([{ width: 3840, height: 2160 }], ABOUT)
+  t.deepEqual(plain, [])
+  t.is((await readFile(`${fake.program}.threads`, 'utf8')).trim(), '1')
+})
+
 const TROUBLE = [
   ['says what is wrong', 'echo "no such filter: subtitles" >&2; exit 1', 'failed'],
   ['makes no pictures', 'cat >/dev/null; echo nothing', 'failed'],
