@@ -164,8 +164,12 @@ export class StreamRegistry implements AsyncDisposable {
   }
 
   #refuseSecond(tenantId: string, streamId: string): void {
-    if (this.#streams.has(keyOf(tenantId, streamId)))
-      throw new CodedError('stream_exists', `stream ${streamId} is open already`)
+    const entry = this.#streams.get(keyOf(tenantId, streamId))
+    if (!entry) return
+    const details = entry.switched
+      ? ['it has inputs of its own: publish under another name, and make that stream an input of it']
+      : []
+    throw new CodedError('stream_exists', `stream ${streamId} is open already`, { details })
   }
 
   #takeRtpPort(ristPorts: readonly number[]): number {

@@ -104,7 +104,7 @@ export const lockRequestSchema = z.strictObject({
 export type LockRequest = z.infer<typeof lockRequestSchema>
 
 export const programLockSchema = z.object({
-  /** `user:` or `node:` and an id: the only one who may cut. */
+  /** `user:`, `node:` or, for an admin of the hub, `hub:` and an id: the only one who may cut. */
   holder: z.string(),
   since: z.number().int(),
   expires_at: z.number().int(),

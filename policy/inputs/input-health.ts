@@ -6,7 +6,7 @@ export interface InputHealth {
   readonly state: InputState
   /** Since when the input is in this state. A silent or frozen input: since its last media or change. */
   readonly sinceMs: number
-  /** Why the input is refused, in words. */
+  /** Why the input is in this state, in words, where that is not plain. */
   readonly why?: string
 }
 
@@ -16,7 +16,9 @@ export interface InputSeen {
   readonly present: boolean
   /** Why the input can't be shown, in words; null while it can. */
   readonly refused: string | null
-  /** Arrival of the last picture (of the last sound, where there are no pictures); null before the first. */
+  /** There is sound, and no track of pictures. */
+  readonly soundOnly: boolean
+  /** Arrival of the last picture; null before the first, and where there are none. */
   readonly mediaMs: number | null
   /** When a picture last differed from the one before; null before the first picture. */
   readonly changedMs: number | null
@@ -42,7 +44,10 @@ export function judgeHealth(
   })
   if (!seen.present) return { health: since('absent', nowMs), lookAgainAtMs: null }
   if (seen.refused !== null) return { health: since('refused', nowMs, seen.refused), lookAgainAtMs: null }
-  if (seen.mediaMs === null) return { health: since('absent', nowMs), lookAgainAtMs: null }
+  if (seen.mediaMs === null) {
+    const why = seen.soundOnly ? 'it sends sound and no pictures' : undefined
+    return { health: since('absent', nowMs, why), lookAgainAtMs: null }
+  }
 
   const silentAt = seen.mediaMs + Math.max(threshold_ms, GAPS * seen.gapMs)
   if (nowMs >= silentAt) return { health: since('silent', seen.mediaMs), lookAgainAtMs: null }

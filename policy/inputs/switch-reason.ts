@@ -7,13 +7,14 @@ export interface Switch {
   /** How the former input is doing; undefined where it left the list. */
   readonly before: InputHealth | undefined
   readonly to: string | null
-  readonly rules: Pick<SwitchRules, 'return_after_ms'>
+  readonly rules: Pick<SwitchRules, 'auto' | 'return_after_ms'>
   readonly nowMs: number
 }
 
 /** Why another input is on air, in words for people. */
 export function switchReason(cause: SwitchCause, { from, before, to, rules, nowMs }: Switch): string {
-  const next = to === null ? 'no other input can be shown' : `${to} takes over`
+  const slate = rules.auto ? 'no other input can be shown' : 'no other is taken by hand, and auto is off'
+  const next = to === null ? slate : `${to} takes over`
   const forMs = before ? Math.max(0, Math.round(nowMs - before.sinceMs)) : 0
   switch (cause) {
     case 'first':

@@ -86,7 +86,7 @@ export class SwitchInput implements Disposable {
       .filter(({ spec }) => spec.kind === 'video')
       .sort((one, other) => one.spec.rendition - other.spec.rendition)
     this.#audio = all.find(({ spec }) => spec.kind === 'audio') ?? null
-    if (!this.#present) this.#mediaMs = null
+    if (this.#video.length === 0) this.#mediaMs = null
     if (target) await this.#socket.connect(target)
     else this.#socket.disconnect()
   }
@@ -115,6 +115,7 @@ export class SwitchInput implements Disposable {
     return {
       present: this.#present,
       refused: this.#refused,
+      soundOnly: this.#audio !== null && this.#video.length === 0,
       mediaMs: this.#mediaMs,
       changedMs: this.#change.changedMs,
       gapMs: this.#gapMs,
@@ -123,15 +124,15 @@ export class SwitchInput implements Disposable {
 
   /**
    * A packet of one of the tracks came.
-   * @returns true where it begins a picture, or is sound
+   * @returns true where it begins a picture
    */
   note(track: InputTrack, packet: RtpPacket, nowMs: number): boolean {
     const { kind } = track.spec
     track.cameMs = nowMs
-    const begins = kind === 'audio' || packet.timestamp !== track.timestamp
+    const begins = packet.timestamp !== track.timestamp
     track.timestamp = packet.timestamp
-    // Sound counts where there are no pictures at all.
-    if (kind === 'audio' && this.#video.length > 0) return begins
+    // Nobody can watch sound.
+    if (kind === 'audio') return false
     if (track === this.#video[0]) this.#change.note(packet, begins, nowMs)
     if (begins && this.#mediaMs !== null) {
       const gap = Math.min(nowMs - this.#mediaMs, LONGEST_GAP_MS)

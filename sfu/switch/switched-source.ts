@@ -199,9 +199,13 @@ export class SwitchedSource implements StreamSource {
     { audio, atUnixMs }: { audio?: string; atUnixMs?: number } = {},
   ): Promise<TakeResult> {
     for (const id of audio === undefined ? [input] : [input, audio]) this.#inputs.known(id)
-    const state = this.#states.get(input)?.state ?? 'absent'
-    if (state !== 'healthy')
-      throw new CodedError('input_not_live', `${input} is ${state}: it can't be on air now`)
+    const { state, reason } = this.#states.get(input) ?? { state: 'absent' as const }
+    // Whether media that has just begun can be shown, the process knows first.
+    if (state !== 'healthy' && !(state === 'absent' && this.#inputs.get(input)!.renditions > 0))
+      throw new CodedError(
+        'input_not_live',
+        `${input} is ${state}${reason ? ` (${reason})` : ''}: it can't be on air now`,
+      )
     using _ = this.#claims.taking(input)
     const at_ms = atUnixMs === undefined ? null : steadyOf(SYSTEM_CLOCK, atUnixMs) - STEADY_BASE_MS
     return await this.#takes.add({ input, at_ms, ...(audio !== undefined && { audio }) }, (message) =>

@@ -150,4 +150,8 @@ test('the reason names both inputs', (t) => {
     chooseInput(state, silent, AUTO, 900).reason,
     'main sent nothing for 500 ms: no other input can be shown',
   )
+  t.is(
+    chooseInput(state, healthy.with(0, silent[0]!), BY_HAND, 900).reason,
+    'main sent nothing for 500 ms: no other is taken by hand, and auto is off',
+  )
 })

@@ -5,7 +5,14 @@ import { type InputHealth, type InputSeen, judgeHealth } from '../../../policy/i
 const FOCUS = switchRulesOf('focus')
 const NOTICES_FROZEN = { ...FOCUS, frozen_ms: 5000 }
 const HEALTHY: InputHealth = { id: 'main', state: 'healthy', sinceMs: 100 }
-const SEEN: InputSeen = { present: true, refused: null, mediaMs: 10_000, changedMs: 10_000, gapMs: 40 }
+const SEEN: InputSeen = {
+  present: true,
+  refused: null,
+  soundOnly: false,
+  mediaMs: 10_000,
+  changedMs: 10_000,
+  gapMs: 40,
+}
 
 const cases = {
   'media within the threshold is healthy, since the run began': [SEEN, FOCUS, 10_299, 'healthy', 100, 10_300],
@@ -36,6 +43,7 @@ const cases = {
     10_200,
   ],
   'no stream': [{ ...SEEN, present: false }, FOCUS, 10_001, 'absent', 10_001, null],
+  'sound alone': [{ ...SEEN, soundOnly: true, mediaMs: null }, FOCUS, 10_001, 'absent', 10_001, null],
   'no media yet': [{ ...SEEN, mediaMs: null }, FOCUS, 10_001, 'absent', 10_001, null],
   'refused media is refused, however lively': [
     { ...SEEN, refused: 'B-frames' },
@@ -50,6 +58,7 @@ const cases = {
 for (const [title, [seen, rules, nowMs, state, sinceMs, lookAgainAtMs]] of Object.entries(cases))
   test(title, (t) => {
     const judged = judgeHealth(HEALTHY, seen, rules, nowMs)
-    const why = seen.refused === null ? {} : { why: seen.refused }
+    const reason = seen.soundOnly ? 'it sends sound and no pictures' : seen.refused
+    const why = reason === null ? {} : { why: reason }
     t.deepEqual(judged, { health: { id: 'main', state, sinceMs, ...why }, lookAgainAtMs })
   })

@@ -19,7 +19,14 @@ function lane(auto: boolean) {
       for (const id of sending) last.set(id, now)
       const inputs = IDS.map((id) => ({
         id,
-        seen: { present: true, refused: null, mediaMs: last.get(id)!, changedMs: null, gapMs: 0 },
+        seen: {
+          present: true,
+          refused: null,
+          soundOnly: false,
+          mediaMs: last.get(id)!,
+          changedMs: null,
+          gapMs: 0,
+        },
       }))
       const step = choice.step(inputs, rules, now)
       if (keyframes) choice.begins(choice.wanted)

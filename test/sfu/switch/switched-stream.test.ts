@@ -182,6 +182,24 @@ for (const auto of [true, false]) {
   })
 }
 
+test('an input of sound alone is no input yet, and says why; pictures make it one', async (t) => {
+  await using rig = await openSwitched(['cam-1'])
+  await rig.open('radio', 9, 0)
+  rig.switched.setInputs([{ id: 'radio' }, { id: 'cam-1' }])
+  const radio = () => rig.switched.status.inputs.find(({ id }) => id === 'radio')
+  await until(() => radio()?.reason !== undefined, 'why it is none')
+  t.like(radio(), { state: 'absent', reason: 'it sends sound and no pictures', renditions: 0 })
+  const refused = await t.throwsAsync(rig.switched.take('radio'), { code: 'input_not_live' } as never)
+  t.regex(refused.message, /radio is absent \(it sends sound and no pictures\)/)
+  await rig.shows(1, 'the camera')
+  t.is(rig.switched.status.on_air, 'cam-1')
+  await rig.inputs.get('radio')!.close()
+  await rig.open('radio', 8)
+  await until(() => radio()?.state === 'healthy', 'it is one')
+  t.is((await rig.switched.take('radio')).input, 'radio')
+  await rig.shows(8, 'its pictures')
+})
+
 test('takes of what is not there, or sends nothing, are refused, and what is on air stays', async (t) => {
   await using rig = await openSwitched(['cam-1', 'cam-2'])
   await rig.shows(1, 'the first input')
