@@ -8,11 +8,12 @@ import type { PublishedLane } from './relay/published-lane.ts'
 import { refuseUnforwardable, spatialLayersOf } from './router-codecs.ts'
 import type { Stream } from './stream.ts'
 import type { SourceHost, SourceMedia, StreamSource } from './stream-source.ts'
-import { WebRtcEnd } from './web-rtc-end.ts'
+import { type SignOfLife, WebRtcEnd } from './web-rtc-end.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 /** A browser asks for consent at least every 6 s (RFC 7675). Without consent for this long its path is lost, s. */
 export const ICE_CONSENT_S = 10
+const CONSENT: SignOfLife = { by: 'consent', withinS: ICE_CONSENT_S }
 
 /** How often viewers are told an encoding's clock, ms. */
 const CLOCK_EVERY_MS = 5000
@@ -74,14 +75,20 @@ export class Publisher implements StreamSource {
   /**
    * Makes the transport, bounded by the contract's ceiling, and becomes the stream's source. The former source is
    * closed.
+   * @param signOfLife without this the path to the publisher is lost
    * @throws CodedError `no_worker` (503) while no worker is up, `stream_ended` (410), and what mediasoup throws when the worker dies
    */
-  static async open(stream: Stream, abr: Abr, listener: PublisherListener): Promise<Publisher> {
+  static async open(
+    stream: Stream,
+    abr: Abr,
+    listener: PublisherListener,
+    signOfLife = CONSENT,
+  ): Promise<Publisher> {
     const slot = stream.home()
     if (!slot) throw new CodedError('no_worker', 'no media worker is up; try again in a second')
     stream.publishedLane.prepare(slot)
     const { router } = slot
-    const end = await WebRtcEnd.open({ slot, router, consentWithinS: ICE_CONSENT_S })
+    const end = await WebRtcEnd.open({ slot, router, signOfLife })
     try {
       await end.transport.setMaxIncomingBitrate(abr.max_kbps * 1000)
       return stream.attach((host) => new Publisher(stream, slot, end, host, listener))

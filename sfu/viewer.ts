@@ -8,7 +8,7 @@ import { viewerStatistics } from './media-statistics.ts'
 import type { Place } from './placement.ts'
 import type { Stream } from './stream.ts'
 import { ViewedMedia, type ViewingClient, type ViewingTerms } from './viewed-media.ts'
-import { WebRtcEnd } from './web-rtc-end.ts'
+import { type SignOfLife, WebRtcEnd } from './web-rtc-end.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 /** What a viewer's transport does by itself: facts for the room that signals to the browser. */
@@ -30,8 +30,8 @@ export interface Receiver {
   readonly kinds?: readonly types.MediaKind[]
   /** The mid for the packets of each kind, where the receiver named one. */
   readonly mids?: Readonly<Partial<Record<types.MediaKind, string>>>
-  /** Without consent to send the path is lost after this time, s; mediasoup's own time by default. */
-  readonly consentWithinS?: number
+  /** Without this its path is lost; consent within mediasoup's own time by default. */
+  readonly signOfLife?: SignOfLife
 }
 
 /**
@@ -109,12 +109,12 @@ export class Viewer implements Disposable {
   ): Promise<Viewer> {
     try {
       const router = (await receiver.routerOn?.(place.slot)) ?? place.slot.router
-      const { consentWithinS } = receiver
+      const { signOfLife } = receiver
       const end = await WebRtcEnd.open({
         slot: place.slot,
         router,
         startKbps,
-        ...(consentWithinS !== undefined && { consentWithinS }),
+        ...(signOfLife && { signOfLife }),
       })
       return new Viewer(place, router, end, startKbps, receiver, listener)
     } catch (error) {

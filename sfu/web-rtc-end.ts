@@ -1,11 +1,25 @@
 import type { types } from 'mediasoup'
 import { CodedError } from '../common/errors.ts'
 import type { RestartIceAnswer, WebRtcTransportInfo } from '../common/wire/web-rtc-shapes.ts'
+import { ArrivalLife } from './arrival-life.ts'
 import { workerLost } from './worker-loss.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 /** A transport whose path is lost waits this long for another path, ms. */
 export const PATH_WITHIN_MS = 15_000
+
+/**
+ * What shows that the path is there, and how long it may be missing, s. `consent`: checks of the other end, which browsers
+ * repeat every 5 s (RFC 7675). `arrival`: anything that comes. The ICE of many WHIP and WHEP clients is older than
+ * consent, as that of GStreamer and ffmpeg: they never check a path again that they have.
+ */
+export interface SignOfLife {
+  readonly by: 'consent' | 'arrival'
+  readonly withinS: number
+}
+
+/** Turns mediasoup's watch over consent off. */
+const NO_CONSENT = 0
 
 export interface WebRtcEndOptions {
   readonly slot: Pick<WorkerSlot, 'webRtcServer' | 'announced'>
@@ -13,8 +27,8 @@ export interface WebRtcEndOptions {
   readonly router: types.Router
   /** Where the estimate of the link starts, kb/s; mediasoup's own start by default. */
   readonly startKbps?: number
-  /** Without consent to send the path is lost after this time, s (RFC 7675); mediasoup's own time by default. */
-  readonly consentWithinS?: number
+  /** Without this the path is lost; consent within mediasoup's own time by default. */
+  readonly signOfLife?: SignOfLife
   /** A lost path must come back within this time, ms; 15 000 by default. */
   readonly pathWithinMs?: number
 }
@@ -29,7 +43,7 @@ function announceAt(address: string, transport: types.WebRtcTransport): void {
 }
 
 /**
- * The hub's end of one WebRTC connection, of a viewer or a publisher. When its path is lost (no consent any more, or a
+ * The hub's end of one WebRTC connection, of a viewer or a publisher. When its path is lost (no sign of life any more, or a
  * TCP connection closed) it waits for another one: by an ICE restart, or by checks from the client's new address.
  */
 export class WebRtcEnd implements Disposable {
@@ -37,13 +51,21 @@ export class WebRtcEnd implements Disposable {
   readonly #pathWithinMs: number
   #onLost: ((reason: string) => void) | null = null
   #onPathLost: (() => void) | null = null
+  readonly #life: ArrivalLife | null
   #waiting: NodeJS.Timeout | undefined
   #closed = false
   #workerDied = false
 
-  private constructor(transport: types.WebRtcTransport, pathWithinMs: number) {
+  private constructor(transport: types.WebRtcTransport, pathWithinMs: number, signOfLife?: SignOfLife) {
     this.transport = transport
     this.#pathWithinMs = pathWithinMs
+    this.#life =
+      signOfLife?.by === 'arrival'
+        ? new ArrivalLife(transport, signOfLife.withinS * 1000, (alive) => {
+            clearTimeout(this.#waiting)
+            if (!alive) this.#pathLost()
+          })
+        : null
     transport.observer.once('close', () => {
       this.#workerDied = !this.#closed
       this.#lost('worker_lost')
@@ -62,7 +84,7 @@ export class WebRtcEnd implements Disposable {
     slot,
     router,
     startKbps,
-    consentWithinS,
+    signOfLife,
     pathWithinMs = PATH_WITHIN_MS,
   }: WebRtcEndOptions): Promise<WebRtcEnd> {
     const transport = await router.createWebRtcTransport({
@@ -71,10 +93,12 @@ export class WebRtcEnd implements Disposable {
       enableTcp: true,
       preferUdp: true,
       ...(startKbps !== undefined && { initialAvailableOutgoingBitrate: startKbps * 1000 }),
-      ...(consentWithinS !== undefined && { iceConsentTimeout: consentWithinS }),
+      ...(signOfLife && {
+        iceConsentTimeout: signOfLife.by === 'consent' ? signOfLife.withinS : NO_CONSENT,
+      }),
     })
     announceAt(slot.announced(), transport)
-    return new WebRtcEnd(transport, pathWithinMs)
+    return new WebRtcEnd(transport, pathWithinMs, signOfLife)
   }
 
   /** The name of the transport for the other end. */
@@ -133,6 +157,7 @@ export class WebRtcEnd implements Disposable {
   [Symbol.dispose](): void {
     this.#closed = true
     clearTimeout(this.#waiting)
+    this.#life?.[Symbol.dispose]()
     this.transport.close()
   }
 

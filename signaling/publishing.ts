@@ -1,6 +1,7 @@
 import { CodedError } from '../common/errors.ts'
 import type { FlowContract } from '../common/wire/flow-contract.ts'
 import { Publisher, type PublisherListener } from '../sfu/publisher.ts'
+import type { SignOfLife } from '../sfu/web-rtc-end.ts'
 import type { PublisherAdmission, PublisherPlace, PublishingListener } from './publisher-admission.ts'
 import { connectionGone } from './session-peer.ts'
 
@@ -8,6 +9,8 @@ import { connectionGone } from './session-peer.ts'
 export interface PublishingClient extends PublishingListener, PublisherListener {
   /** The client was let in. Nobody else publishes the stream now. */
   admitted?(place: PublisherPlace): void
+  /** Without this its path is lost; consent by default. */
+  readonly signOfLife?: SignOfLife
   /** An operation on the publisher's media failed and was contained. */
   mediaFailed(error: unknown): void
 }
@@ -65,7 +68,7 @@ export class Publishing implements Disposable {
       return { place, contract, publisher: kept }
     }
     place.publisher = null
-    const publisher = await Publisher.open(place.stream, contract.abr, this.#client)
+    const publisher = await Publisher.open(place.stream, contract.abr, this.#client, this.#client.signOfLife)
     if (this.#place !== place) {
       await publisher[Symbol.asyncDispose]()
       throw publisher.end.gone(connectionGone())

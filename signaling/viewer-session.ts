@@ -154,7 +154,7 @@ export class ViewerSession implements WatchingClient {
     join: async (data) => {
       const { ticket, rtp_capabilities, view = {}, moves } = parseData(viewerRequests.join, data)
       const capabilities = rtp_capabilities as types.RtpCapabilities
-      const receiver = { capabilities, consentWithinS: ICE_CONSENT_S }
+      const receiver = { capabilities, signOfLife: { by: 'consent', withinS: ICE_CONSENT_S } as const }
       return this.#inTurn(async (): Promise<JoinAnswer> => {
         const { viewer, streams, ice } = await this.#watching.join(ticket, view, () => receiver)
         if (moves) this.#movable ??= this.#mover?.add(this.#moves) ?? null

@@ -26,6 +26,9 @@ export interface WhepDependencies {
   readonly expectedCodecs: (stream: Stream) => StreamCodecs | null
 }
 
+/** A player sends an RTCP report at least every 5 s. One from which nothing comes for this long has lost its path, s. */
+const LIFE_WITHIN_S = 15
+
 /** Who watches, and how. */
 export interface WhepClient {
   readonly offer: Offer
@@ -138,6 +141,7 @@ export class WhepViewing implements SessionMedia, WatchingClient {
       routerOn: (slot) => this.#routerOn(slot, tracks),
       kinds: tracks.answers.map(({ kind }) => kind),
       mids: tracks.mids,
+      signOfLife: { by: 'arrival', withinS: LIFE_WITHIN_S } as const,
     }))
     this.#end = viewer.end
     const { transport } = viewer.end

@@ -9,6 +9,9 @@ import type { Offer } from '../sdp/offer.ts'
 import type { PublishedTrack } from '../sdp/published-tracks.ts'
 import type { SessionMedia } from '../sdp/sdp-session.ts'
 
+/** A publisher that sends nothing for this long has lost its path, s. */
+const LIFE_WITHIN_S = 10
+
 export interface WhipDependencies {
   readonly admission: PublisherAdmission
   readonly events: MediaEvents
@@ -17,6 +20,7 @@ export interface WhipDependencies {
 /** A WHIP client's media: the place of its contract, and a transport with its producers; RFC 9725. */
 export class WhipPublishing implements SessionMedia, PublishingClient {
   readonly sendsAlways = true
+  readonly signOfLife = { by: 'arrival', withinS: LIFE_WITHIN_S } as const
   readonly #events: MediaEvents
   readonly #over: () => void
   readonly #stack = new DisposableStack()

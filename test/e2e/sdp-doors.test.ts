@@ -20,7 +20,7 @@ import {
   SIMULCAST_OFFER,
 } from '../support/offers.ts'
 import { until } from '../support/until.ts'
-import { publishByWhip } from '../support/werift-doors.ts'
+import { publishByWhip, watchByWhep } from '../support/werift-doors.ts'
 
 /** What the doors of WHIP and WHEP answer (RFC 9725), on a real hub; offers are those of real clients, no media flows. */
 
@@ -153,6 +153,22 @@ test('a publisher with the same token takes over as soon as media has stopped, a
   // The first one's end comes late, and is not the second one's.
   t.is((await ask('DELETE', new URL(first.location).pathname)).status, 404)
   t.is((await ask('DELETE', second.headers.get('location')!)).status, 200)
+})
+
+test('clients whose ICE is older than consent go on, as GStreamer’s and ffmpeg’s', async (t) => {
+  await using sender = await publishByWhip(`${hub.url}/whip/old-ice`, publisher)
+  await using player = await watchByWhep(`${hub.url}/whep/old-ice`, viewer)
+  await until(() => player.received.video > 10, 'media')
+  for (const each of [sender, player]) each.neverCheckAgain()
+  // Longer than consent may be missing: 10 s.
+  await new Promise((resolve) => setTimeout(resolve, 14_000))
+  const before = player.received.video
+  await until(() => player.received.video > before + 50, 'media goes on', 5000)
+  for (const [{ location }, token] of [
+    [player, viewer],
+    [sender, publisher],
+  ] as const)
+    t.is((await ask('DELETE', new URL(location).pathname, { token })).status, 200)
 })
 
 test('Safari is let in by its offers', async (t) => {

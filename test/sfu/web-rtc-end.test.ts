@@ -22,7 +22,12 @@ test('a lost path is not the end: it comes back from another address, and by an 
   t.timeout(60_000)
   await using pool = await openWorkers(1)
   const slot = pool.slots[0]!
-  const options = { slot, router: slot.router, consentWithinS: CONSENT_S, pathWithinMs: PATH_WITHIN_MS }
+  const options = {
+    slot,
+    router: slot.router,
+    signOfLife: { by: 'consent', withinS: CONSENT_S } as const,
+    pathWithinMs: PATH_WITHIN_MS,
+  }
   using end = await WebRtcEnd.open(options)
   const heard: string[] = []
   end.onPathLost(() => heard.push('path lost'))
@@ -63,4 +68,36 @@ test('a lost path is not the end: it comes back from another address, and by an 
   await until(() => heard.length === 3, 'it is lost again, and for good', 20_000)
   t.deepEqual(heard, ['path lost', 'path lost', 'ice_disconnected'])
   t.true(transport.closed)
+})
+
+test('who never asks for consent lives by what it sends, and by nothing else', async (t) => {
+  await using pool = await openWorkers(1)
+  const slot = pool.slots[0]!
+  const signOfLife = { by: 'arrival', withinS: 1 } as const
+  using end = await WebRtcEnd.open({ slot, router: slot.router, signOfLife, pathWithinMs: PATH_WITHIN_MS })
+  const heard: string[] = []
+  end.onPathLost(() => heard.push('path lost'))
+  end.onLost((reason) => heard.push(reason))
+  const { transport } = end
+  const port = transport.iceCandidates.find(({ protocol }) => protocol === 'udp')!.port
+  const client = await address(t)
+  // Before anything has come, nothing is missing.
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  t.deepEqual(heard, [])
+  client.send(bindingRequest(transport.iceParameters), port, '127.0.0.1')
+  await until(() => transport.iceState === 'completed', 'a path')
+  // Not a check any more: as RTP, of which the hub knows nothing yet.
+  const sending = setInterval(() => client.send(Buffer.alloc(100, 0x80), port, '127.0.0.1'), 100)
+  await new Promise((resolve) => setTimeout(resolve, 3000))
+  t.deepEqual(heard, [])
+  clearInterval(sending)
+  await until(() => heard.length === 1, 'the path is lost')
+  t.is(transport.iceState, 'completed')
+  client.send(Buffer.alloc(100, 0x80), port, '127.0.0.1')
+  await new Promise((resolve) => setTimeout(resolve, PATH_WITHIN_MS / 2))
+  client.send(Buffer.alloc(100, 0x80), port, '127.0.0.1')
+  await new Promise((resolve) => setTimeout(resolve, PATH_WITHIN_MS / 2 + 200))
+  t.deepEqual(heard, ['path lost'], 'it is there again')
+  await until(() => heard.length === 3, 'it is over')
+  t.deepEqual(heard, ['path lost', 'path lost', 'ice_disconnected'])
 })

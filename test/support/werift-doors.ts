@@ -21,6 +21,8 @@ export interface WeriftSession extends AsyncDisposable {
   readonly path: WeriftPath | null
   /** Restarts ICE by PATCH (RFC 9725 section 4.3.3). */
   restartIce(): Promise<void>
+  /** Checks its path no more, as ICE of before RFC 7675: media alone goes on. */
+  neverCheckAgain(): void
   /** Sends nothing more, and says nothing of it: as far as media goes, it died. */
   readonly fallSilent: () => void
 }
@@ -178,6 +180,14 @@ function sessionOf(
       return pathOf(peer)
     },
     restartIce: () => restart(peer, made.location, token),
+    neverCheckAgain() {
+      for (const { iceTransport } of peer.dtlsTransports) {
+        const { connection } = iceTransport
+        // Neither is in werift's types.
+        Reflect.get(connection, 'stopConsentLifecycle').call(connection)
+        Reflect.set(connection, 'consentFresh', true)
+      }
+    },
     fallSilent: stop,
     async [Symbol.asyncDispose]() {
       stop()
