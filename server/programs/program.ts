@@ -1,4 +1,4 @@
-import type { Clock } from '../../common/clock.ts'
+import { type Clock, steadyOf, wallOf } from '../../common/clock.ts'
 import { CodedError } from '../../common/errors.ts'
 import { pause } from '../../common/retry.ts'
 import type { LockRequest, ProgramView, TakeAnswer, TakeRequest } from '../../common/wire/programs-api.ts'
@@ -80,7 +80,7 @@ export class Program {
     this.#document = document
     this.#state = state
     this.#deps = deps
-    this.#takes = new TakesInTurn(deps.clock.wall)
+    this.#takes = new TakesInTurn(deps.clock.steady)
     this.#answers = new RememberedTakes(deps.clock.steady)
     this.#kept = new KeptState({ write: (audit) => deps.write(this, audit), failed: deps.onError })
     this.#lock = new CutLock(state.lock, deps.clock)
@@ -248,14 +248,16 @@ export class Program {
     const { clock, took, tell, noteRefusal } = this.#deps
     const { input, at_unix_ms } = request
     const startedAt = clock.steady()
+    // The moment stays the same, whatever the date is set to while the take waits.
+    const atMs = at_unix_ms === undefined ? null : steadyOf(clock, at_unix_ms)
     try {
       refuseFarTimes(at_unix_ms, clock.wall())
       this.#refuse(asker, request)
-      const taken = await this.#takes.take(at_unix_ms ?? null, async () => {
+      const taken = await this.#takes.take(atMs, async () => {
         // The lock, the inputs and the asker's rights may be others by now.
         this.#refuse(asker, request)
         if (!asker.mayStill()) throw new CodedError('denied', `${asker.owner} may not cut any more`)
-        return await this.#takeNow(request)
+        return await this.#takeNow(request, atMs)
       })
       took(null, at_unix_ms === undefined ? clock.steady() - startedAt : null)
       this.#state = { ...this.#state, on_air: input }
@@ -274,10 +276,10 @@ export class Program {
     }
   }
 
-  async #takeNow({ input, audio, at_unix_ms }: Omit<TakeRequest, 'request_id'>) {
+  async #takeNow({ input, audio }: Pick<TakeRequest, 'input' | 'audio'>, atMs: number | null) {
     const options = {
       ...(audio !== undefined && { audio }),
-      ...(at_unix_ms !== undefined && { atUnixMs: at_unix_ms }),
+      ...(atMs !== null && { atUnixMs: wallOf(this.#deps.clock, atMs) }),
     }
     this.#taking = input
     try {

@@ -13,7 +13,7 @@ export class TakesInTurn implements Disposable {
   #waiting = 0
   #last: Promise<unknown> = Promise.resolve()
 
-  /** @param now the hub's clock, Unix ms */
+  /** @param now time of a steady clock, ms */
   constructor(now: () => number) {
     this.#now = now
   }
@@ -21,18 +21,18 @@ export class TakesInTurn implements Disposable {
   /**
    * Carries out a take when those before it are over. A take with a time in the future waits apart until shortly before
    * that time, so that others go first.
-   * @param atUnixMs null: now
+   * @param atMs by the same clock; null: now
    * @throws CodedError `too_many_requests` (429) where too many wait, `gone` (410) where the program ends, and what
    *   `perform` throws
    */
-  async take<T>(atUnixMs: number | null, perform: () => Promise<T>): Promise<T> {
+  async take<T>(atMs: number | null, perform: () => Promise<T>): Promise<T> {
     if (this.#waiting >= MAX_WAITING_TAKES)
       throw new CodedError('too_many_requests', `${MAX_WAITING_TAKES} takes of the program wait already`, {
         retryAfterSeconds: 1,
       })
     this.#waiting += 1
     try {
-      const waitMs = (atUnixMs ?? 0) - this.#now() - LEAD_MS
+      const waitMs = (atMs ?? 0) - this.#now() - LEAD_MS
       if (waitMs > 0) await pause(waitMs, this.#over.signal)
       const before = this.#last
       const taken = before.then(() => {

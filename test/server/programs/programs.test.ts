@@ -109,6 +109,25 @@ test('takes happen one after the other, and answer when they happened', async (t
   t.like(program.view(), { on_air: null, slate: true })
 })
 
+test('a take with a time happens then, whatever the date is set to while it waits', async (t) => {
+  const HOUR = 3_600_000
+  for (const stepMs of [-HOUR, 0, HOUR]) {
+    const date = { aheadMs: 0 }
+    const clock = { wall: () => Date.now() + date.aheadMs, steady: () => Date.now() }
+    await using rig = await programRig({ clock })
+    const program = await rig.create('main', ['cam-1'])
+    const source = rig.source('main')
+    source.health('cam-1', 'healthy')
+    const at_unix_ms = clock.wall() + 600
+    const taken = program.take(ann, { input: 'cam-1', at_unix_ms })
+    date.aheadMs = stepMs
+    await taken
+    const [time = Number.NaN] = source.times
+    t.true(Math.abs(time - stepMs - at_unix_ms) < 50, `${stepMs}: ${time - stepMs - at_unix_ms}`)
+    t.true(Date.now() >= at_unix_ms - 500, `${stepMs}: it waited`)
+  }
+})
+
 test('a take that is refused leaves on air what is on air', async (t) => {
   await using rig = await programRig()
   rig.streams.open(TENANT, 'dog')

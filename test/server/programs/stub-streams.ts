@@ -14,6 +14,8 @@ export class StubSource implements ProgramSource {
   rules: SwitchRules
   /** Inputs of the takes so far, in their order. */
   readonly takes: string[] = []
+  /** Their times, Unix ms. */
+  readonly times: (number | undefined)[] = []
   /** Takes that wait. */
   readonly waiting: { readonly input: string; happen: () => void; fail: (error: unknown) => void }[] = []
   #onAir: string | null = null
@@ -47,8 +49,9 @@ export class StubSource implements ProgramSource {
     this.rules = rules
   }
 
-  take(input: string): Promise<Taken> {
+  take(input: string, { atUnixMs }: { atUnixMs?: number } = {}): Promise<Taken> {
     this.takes.push(input)
+    this.times.push(atUnixMs)
     const { promise, resolve, reject } = Promise.withResolvers<Taken>()
     const happen = () => {
       this.show(input)
