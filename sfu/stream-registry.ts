@@ -28,6 +28,12 @@ export type FieldStreamRequest = Omit<FieldSourceSpec, 'rtpPort' | 'input'> & {
   readonly links: number | readonly number[]
 }
 
+/**
+ * Share of the loopback ports that switched streams leave to streams with a sender of their own. They take a port for
+ * each input, there or not: a few tenants with many programs would keep everybody's senders out.
+ */
+const FOR_SENDERS = 0.25
+
 interface Entry {
   readonly stream: Stream
   /** The ports of the stream's ingress; null for a stream without one. */
@@ -120,7 +126,7 @@ export class StreamRegistry implements AsyncDisposable {
           processes: this.#ingresses,
           slates: this.#deps.slates ?? null,
           find: (id) => this.get(tenantId, id),
-          takePort: () => this.#rtp.take(1)[0]!,
+          takePort: () => this.#rtp.take(1, Math.floor(this.#rtp.size * FOR_SENDERS))[0]!,
           givePort: (port) => this.#rtp.give([port]),
         }),
     )

@@ -229,12 +229,15 @@ export class Program {
   async close(): Promise<void> {
     this.#takes[Symbol.dispose]()
     this.#stopObserving()
-    await this.#kept[Symbol.asyncDispose]()
-    if (!this.#stream) return
-    this.#stream = null
-    const closed = this.#deps.streams.close(this.tenantId, this.id)
-    this.#deps.closed(this)
-    await closed
+    // What is over is off the air at once, also while the store is away.
+    const stored = this.#kept[Symbol.asyncDispose]()
+    if (this.#stream) {
+      this.#stream = null
+      const closed = this.#deps.streams.close(this.tenantId, this.id)
+      this.#deps.closed(this)
+      await closed
+    }
+    await stored
   }
 
   /** @throws CodedError `switch_unavailable` (503) */

@@ -203,8 +203,12 @@ export class Programs implements AsyncDisposable {
     try {
       await this.#options.store.write(changes, [audit])
     } catch (error) {
-      // Otherwise the program would be back after a restart.
-      this.#deletions.add(() => this.#options.store.write(changes, [audit]))
+      // Otherwise the program would be back after a restart. A program that has its name by now stays.
+      this.#deletions.add(() =>
+        this.#inTurn(tenantId, async () => {
+          if (!this.find(tenantId, id)) await this.#options.store.write(changes, [audit])
+        }),
+      )
       throw error
     }
   }

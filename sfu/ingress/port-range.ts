@@ -21,24 +21,25 @@ export class PortRange {
 
   /**
    * `count` ports that no other program has.
+   * @param spare ports that must be left for others
    * @throws CodedError `ports_exhausted` (503) when fewer are left; then none is taken.
    */
-  take(count: number): number[] {
+  take(count: number, spare = 0): number[] {
+    if (this.size - this.#taken.size < count + spare) throw this.#exhausted(count, 0)
     const ports: number[] = []
     let foreign = 0
     for (let port = this.#first; port <= this.#last && ports.length < count; port += 1)
       if (this.#taken.has(port)) continue
       else if (this.#isFree(port)) ports.push(port)
       else foreign += 1
-    if (ports.length < count)
-      throw new CodedError('ports_exhausted', `${this.#name} ${this.#first}-${this.#last} has no port left`, {
-        details: [
-          `${count} needed; widen ${this.#name} or close streams`,
-          ...(foreign > 0 ? [`other programs have ${foreign} of its ports (ss -lunp shows which)`] : []),
-        ],
-      })
+    if (ports.length < count) throw this.#exhausted(count, foreign)
     for (const port of ports) this.#taken.add(port)
     return ports
+  }
+
+  /** Number of its ports, taken or not. */
+  get size(): number {
+    return this.#last - this.#first + 1
   }
 
   /** Reserves these very ports, as far as they belong to the range, so that nobody else gets them. */
@@ -48,5 +49,14 @@ export class PortRange {
 
   give(ports: readonly number[]): void {
     for (const port of ports) this.#taken.delete(port)
+  }
+
+  #exhausted(count: number, foreign: number): CodedError {
+    return new CodedError('ports_exhausted', `${this.#name} ${this.#first}-${this.#last} has no port left`, {
+      details: [
+        `${count} needed; widen ${this.#name} or close streams`,
+        ...(foreign > 0 ? [`other programs have ${foreign} of its ports (ss -lunp shows which)`] : []),
+      ],
+    })
   }
 }

@@ -36,3 +36,20 @@ test('giving back ports that were not taken, or twice, is harmless', (t) => {
   range.give([9500])
   t.deepEqual(range.take(1), [9500])
 })
+
+test('some take ports only as long as enough are left for others', (t) => {
+  const range = new PortRange(9500, 9507, 'rtp_ports')
+  for (const [count, spare, taken] of [
+    [2, 2, [9500, 9501]],
+    [4, 2, [9502, 9503, 9504, 9505]],
+    [1, 2, null],
+    [2, 0, [9506, 9507]],
+  ] as const) {
+    if (taken) t.deepEqual(range.take(count, spare), [...taken])
+    else t.throws(() => range.take(count, spare), { code: 'ports_exhausted' } as never)
+  }
+  range.give([9500, 9501])
+  t.throws(() => range.take(1, 2), { code: 'ports_exhausted' } as never)
+  range.give([9502])
+  t.deepEqual(range.take(1, 2), [9500])
+})

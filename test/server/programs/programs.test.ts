@@ -320,6 +320,34 @@ test('a store that is away keeps nobody from cutting', async (t) => {
   t.deepEqual(actions, ['program.create', 'program.take', 'program.take'])
 })
 
+test('a program that is deleted is off the air at once, though the store answers late', async (t) => {
+  const store = await openMemoryStore()
+  const gate = { now: Promise.resolve() }
+  const write: typeof store.write = async (...args) => {
+    await gate.now
+    return await store.write(...args)
+  }
+  const late: Pick<typeof store, 'get' | 'list' | 'write'> = {
+    get: store.get.bind(store),
+    list: store.list.bind(store),
+    write,
+  }
+  await using rig = await programRig({ store: late })
+  const program = await rig.create('main', ['cam-1'])
+  rig.source('main').health('cam-1', 'healthy')
+  const open = Promise.withResolvers<void>()
+  gate.now = open.promise
+  const cut = program.take(ann, { input: 'cam-1' })
+  await turn()
+  const removed = rig.programs.remove(ann, program)
+  await turn()
+  t.is(rig.streams.switched(TENANT, 'main'), undefined)
+  open.resolve()
+  await Promise.all([cut, removed])
+  await rig.create('main', ['cam-2'])
+  t.deepEqual(rig.source('main').inputs, ['cam-2'])
+})
+
 test('what is taken by hand counts until auto is asked for anew', async (t) => {
   await using rig = await programRig()
   const program = await rig.create('main', ['cam-1', 'cam-2'], { auto: true })
