@@ -167,7 +167,7 @@ export class SwitchSession implements Disposable {
       if (!this.#choice.take(id)) return this.#takes.failed(id)
       if (audio !== undefined) this.#soundHeld = audio
       this.#decide()
-      if (this.#choice.onAir !== id || this.#routes.waits) return
+      if (this.#choice.onAir !== id || !this.#routes.begun) return
       this.#followSound(false)
       this.#takes.done(id, { at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: null })
     }
@@ -191,7 +191,7 @@ export class SwitchSession implements Disposable {
 
   /** A picture of an input was captured at this time: tells the same of the lane, if the input is on air. */
   captured({ id, rendition, rtp_timestamp, capture_unix_ms, source }: Message<'captured'>): void {
-    if (this.#routes.input?.id !== id || this.#routes.waits || !this.#line) return
+    if (this.#routes.input?.id !== id || !this.#routes.begun || !this.#line) return
     const timestamp = (rtp_timestamp + this.#line.video) >>> 0
     this.#tell({ type: 'captured', rendition, rtp_timestamp: timestamp, capture_unix_ms, source })
   }

@@ -18,6 +18,8 @@ export class LaneSource implements Disposable {
   keyframeRequests = 0
   /** Whether requests are answered with a keyframe in every rendition. */
   answering = true
+  /** Renditions that it sends, the lowest first: browsers leave out the upper ones where their network is narrow. */
+  renditions = Number.POSITIVE_INFINITY
   /** What is sent in place of a packet, for senders that break the rules. */
   alter: (packet: Buffer, kind: 'video' | 'audio') => readonly Buffer[] = (packet) => [packet]
   readonly #socket: Socket
@@ -70,7 +72,7 @@ export class LaneSource implements Disposable {
     this.#keyframeDue = false
     this.#frame += 1
     const { target, video, extension_ids } = this.#to
-    for (const { ssrc, payload_type, sequence } of video) {
+    for (const { ssrc, payload_type, sequence } of video.slice(0, this.renditions)) {
       const next = this.#sequences.get(ssrc) ?? sequence
       this.#sequences.set(ssrc, next + 1)
       const header = Buffer.alloc(16)

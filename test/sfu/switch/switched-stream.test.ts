@@ -200,6 +200,15 @@ test('an input of sound alone is no input yet, and says why; pictures make it on
   await rig.shows(8, 'its pictures')
 })
 
+test('an input that leaves out its upper layer is on air all the same, and taken again at once', async (t) => {
+  await using rig = await openSwitched(['cam-1', 'cam-2'], { renditions: 2 })
+  await until(() => rig.switched.status.inputs.every(({ state }) => state === 'healthy'), 'both are healthy')
+  rig.inputs.get('cam-2')!.source.renditions = 1
+  t.is((await rig.switched.take('cam-2')).input, 'cam-2')
+  t.is((await rig.switched.take('cam-2')).input, 'cam-2')
+  t.is(rig.switched.status.on_air, 'cam-2')
+})
+
 test('takes of what is not there, or sends nothing, are refused, and what is on air stays', async (t) => {
   await using rig = await openSwitched(['cam-1', 'cam-2'])
   await rig.shows(1, 'the first input')
