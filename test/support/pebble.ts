@@ -100,10 +100,10 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
   const ca = readFileSync(cert, 'utf8')
   const start = async () => {
     const child = run('pebble', ['-config', config, '-dnsserver', `127.0.0.1:${dns}`])
-    await until(
-      () => fetchText(`https://127.0.0.1:${port}/dir`, ca).then(Boolean, () => false),
-      `pebble answers; it said: ${said}`,
-    )
+    await until(() => {
+      if (child.exitCode !== null) throw new Error(`pebble ended, and said: ${said}`)
+      return fetchText(`https://127.0.0.1:${port}/dir`, ca).then(Boolean, () => false)
+    }, 'pebble answers')
     return child
   }
   let server = await start()

@@ -1,9 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-
-/** Below what systems give to sockets that ask for any port: a connection of another test can't take one meanwhile. */
-const FIRST = 10_000
-const LAST = 32_767
+import { portSlice } from './port-slice.ts'
 
 /** No port is given to two callers of this process. */
 const given = new Set<number>()
@@ -12,10 +9,12 @@ const given = new Set<number>()
 export async function freeTcpPorts(count: number): Promise<number[]> {
   const ports: number[] = []
   while (ports.length < count) {
-    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST))
-    if (given.has(port) || !(await isFree(port))) continue
+    const { first, last } = portSlice(given.size)
+    const port = first + Math.floor(Math.random() * (last + 1 - first))
+    if (given.has(port)) continue
+    // Before the look, which takes a moment: another caller could look at the same port.
     given.add(port)
-    ports.push(port)
+    if (await isFree(port)) ports.push(port)
   }
   return ports
 }

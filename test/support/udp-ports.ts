@@ -1,9 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-
-/** Below what systems give to sockets that ask for any port: such a socket can't take one of these meanwhile. */
-const FIRST = 10_000
-const LAST = 32_767
+import { portSlice } from './port-slice.ts'
 
 /** No port is given to two callers of this process. */
 const given = new Set<number>()
@@ -18,11 +15,14 @@ export async function freeUdpPorts(count: number): Promise<number[]> {
 /** The first, an even one, of so many UDP ports of 127.0.0.1 in a row that were free a moment ago. */
 export async function freeUdpRange(count: number): Promise<number> {
   for (;;) {
-    const first = FIRST + 2 * Math.floor((Math.random() * (LAST - FIRST - count)) / 2)
+    const slice = portSlice(given.size, count)
+    const from = slice.first + (slice.first % 2)
+    const first = from + 2 * Math.floor((Math.random() * (slice.last + 1 - from - count)) / 2)
     const ports = Array.from({ length: count }, (_, index) => first + index)
-    if (ports.some((port) => given.has(port)) || !(await areFree(ports))) continue
+    if (ports.some((port) => given.has(port))) continue
+    // Before the look, which takes a moment: another caller could look at the same ports.
     for (const port of ports) given.add(port)
-    return first
+    if (await areFree(ports)) return first
   }
 }
 
