@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { z } from 'zod'
-import { flowContractSchema } from '../../../common/wire/flow-contract.ts'
+import { type FlowContract, flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import { flowSummarySchema, streamSummarySchema } from '../../../common/wire/flows-api.ts'
 import { startHub, type TestHub } from '../../support/hub.ts'
 import { freeUdpRange } from '../../support/udp-ports.ts'
 import { until } from '../../support/until.ts'
+import { WeriftPublisher } from '../../support/werift-publisher.ts'
 
 /** Contracts of streams with several inputs, at a real hub, without media. */
 
@@ -138,6 +139,37 @@ test('the rules of the stream hold for its inputs, and for nothing else', async 
   t.is((await hub.api('DELETE', path, undefined, alice)).status, 403)
   for (const request of [{ stream_id: 'cam2', input: STANDBY }, { stream_id: 'cam2.standby' }])
     t.is((await hub.api('POST', '/v1/publish', request, alice)).status, 403)
+})
+
+test('pictures of an input in another codec than H.264 are refused, those of an ordinary stream are not', async (t) => {
+  await using hub = await startHub([], { workers: 1 })
+  const [alice = ''] = await users(hub, 'alice')
+  const webrtc = { preferred_transports: ['webrtc'] }
+  const produced = async (contract: FlowContract, mimeType: string) => {
+    await using publisher = new WeriftPublisher(hub.url, contract)
+    const { transport } = await publisher.publish()
+    const codec = { mimeType, payloadType: 96, clockRate: 90_000 }
+    const parameters =
+      mimeType === 'video/H264' ? { 'packetization-mode': 1, 'profile-level-id': '42e01f' } : {}
+    const request = {
+      transport_id: transport!.id,
+      kind: 'video' as const,
+      rtp_parameters: {
+        codecs: [{ ...codec, parameters }],
+        encodings: [{ ssrc: 1234 }],
+        rtcp: { cname: 'werift' },
+      },
+    }
+    return await publisher.connection.request('produce', request).then(
+      () => 'taken',
+      (error: unknown) => String(error),
+    )
+  }
+  const input = await publishes(hub, alice, { stream_id: 'cam1', input: STANDBY, ...webrtc })
+  t.is(input.transport, 'webrtc')
+  t.regex(await produced(input, 'video/VP8'), /video\/VP8 can't be an input of a stream with several inputs/)
+  t.is(await produced(input, 'video/H264'), 'taken')
+  t.is(await produced(await publishes(hub, alice, { stream_id: 'plain', ...webrtc }), 'video/VP8'), 'taken')
 })
 
 test('after kill -9 all inputs are there again, with their order, rules and ports', async (t) => {
