@@ -20,6 +20,8 @@ export interface InputSeen {
   readonly soundOnly: boolean
   /** Arrival of the last picture; null before the first, and where there are none. */
   readonly mediaMs: number | null
+  /** Arrival of the last sound beside pictures; null before the first. */
+  readonly soundMs: number | null
   /** When a picture last differed from the one before; null before the first picture. */
   readonly changedMs: number | null
   /** The usual pause between two pictures; 0 where nothing is known. */
@@ -28,6 +30,12 @@ export interface InputSeen {
 
 /** A slow sender's input is silent when this many of its usual pauses have passed. */
 const GAPS = 3
+
+/**
+ * While sound flows, pictures may stay away for this long, ms: a shared screen that stands still sends one a second. The
+ * hub, too, says `no_picture` after this time.
+ */
+const PICTURES_BESIDE_SOUND_MS = 2000
 
 /** How an input is doing now, and when to look again if no packet comes before. */
 export function judgeHealth(
@@ -49,11 +57,22 @@ export function judgeHealth(
     return { health: since('absent', nowMs, why), lookAgainAtMs: null }
   }
 
-  const silentAt = seen.mediaMs + Math.max(threshold_ms, GAPS * seen.gapMs)
+  const silentAt = silentFrom(seen.mediaMs, seen, threshold_ms)
   if (nowMs >= silentAt) return { health: since('silent', seen.mediaMs), lookAgainAtMs: null }
   const frozenAt = frozen_ms === null || seen.changedMs === null ? null : seen.changedMs + frozen_ms
   if (frozenAt !== null && nowMs >= frozenAt)
     return { health: since('frozen', seen.changedMs!), lookAgainAtMs: silentAt }
   const lookAgainAtMs = frozenAt === null ? silentAt : Math.min(silentAt, frozenAt)
   return { health: since('healthy', seen.mediaMs), lookAgainAtMs }
+}
+
+/** From when on the input is silent, if nothing more comes. */
+function silentFrom(mediaMs: number, { soundMs, gapMs }: InputSeen, threshold_ms: number): number {
+  const patienceMs = Math.max(threshold_ms, GAPS * gapMs)
+  const pictures = mediaMs + patienceMs
+  if (soundMs === null) return pictures
+  return Math.min(
+    Math.max(pictures, soundMs + threshold_ms),
+    mediaMs + Math.max(patienceMs, PICTURES_BESIDE_SOUND_MS),
+  )
 }

@@ -37,6 +37,7 @@ export class SwitchInput implements Disposable {
   #present = false
   #clock: LaneClockState | null = null
   #mediaMs: number | null = null
+  #soundMs: number | null = null
   #gapMs = 0
   readonly #change = new PictureChange()
 
@@ -117,6 +118,7 @@ export class SwitchInput implements Disposable {
       refused: this.#refused,
       soundOnly: this.#audio !== null && this.#video.length === 0,
       mediaMs: this.#mediaMs,
+      soundMs: this.#soundMs,
       changedMs: this.#change.changedMs,
       gapMs: this.#gapMs,
     }
@@ -131,8 +133,11 @@ export class SwitchInput implements Disposable {
     track.cameMs = nowMs
     const begins = packet.timestamp !== track.timestamp
     track.timestamp = packet.timestamp
-    // Nobody can watch sound.
-    if (kind === 'audio') return false
+    if (kind === 'audio') {
+      this.#soundMs = nowMs
+      // Nobody can watch sound.
+      return false
+    }
     if (track === this.#video[0]) this.#change.note(packet, begins, nowMs)
     if (begins && this.#mediaMs !== null) {
       const gap = Math.min(nowMs - this.#mediaMs, LONGEST_GAP_MS)

@@ -24,6 +24,7 @@ function lane(auto: boolean) {
           refused: null,
           soundOnly: false,
           mediaMs: last.get(id)!,
+          soundMs: null,
           changedMs: null,
           gapMs: 0,
         },
