@@ -1,13 +1,14 @@
 /** Largest RTP packet that is kept; larger ones are left out. */
 const PACKET_BYTES = 1500
-/** Packets that wait at once: a second of 6 Mb/s. */
-const PACKETS = 640
+/** Packets that wait at once: a second of 40 Mb/s, or a keyframe of 4 MB. */
+const PACKETS = 4096
 const UNITS = 256
 const HANDLES = 2 ** 30
 
 /**
  * Keeps the packets of an input's access units until their turn to leave. Memory is laid out once; where it is full, the
- * newest unit is not kept.
+ * newest unit is not kept. What waits begins at the start of the memory again whenever nothing waits, so that memory which
+ * only large pictures or long waits need is not touched before.
  */
 export class UnitStore {
   readonly #memory = Buffer.allocUnsafe(PACKETS * PACKET_BYTES)
@@ -26,6 +27,10 @@ export class UnitStore {
 
   /** Begins a unit. One that was not ended is given up. */
   begin(): void {
+    if (this.#tail === this.#open) {
+      this.#tail = 0
+      this.#open = 0
+    }
     this.#head = this.#open
     this.#failed = false
   }

@@ -1,8 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import test from 'ava'
 import { machineMs } from '../../../common/clock.ts'
+import { CodedError } from '../../../common/errors.ts'
 import { UdpSocket } from '../../../common/net/udp-socket.ts'
 import { SeededRandom } from '../../fuzz/seeded-random.ts'
+import { Seeded } from '../../policy/seeded.ts'
 import { openSwitched, type SwitchedRig } from '../../support/switched-rig.ts'
 import { until } from '../../support/until.ts'
 
@@ -133,4 +135,50 @@ test('without a free port an input whose port is taken stays silent, and the hub
   for (const socket of taken) socket[Symbol.dispose]()
   await rig.shows(1, 'the other input all the same')
   t.is(rig.switched.pid, pid)
+})
+
+test('takes, kills, stops, and inputs that come and go, in any order: the lane goes on', async (t) => {
+  const random = new Seeded(14)
+  const ids = ['cam-1', 'cam-2', 'cam-3']
+  await using rig = await openSwitched(ids, { rules: { auto: true } })
+  const { switched } = rig
+  const signal = (name: NodeJS.Signals) => {
+    // The process may be away, or end just now.
+    try {
+      if (switched.pid !== undefined) process.kill(switched.pid, name)
+    } catch {}
+  }
+  const answers: Promise<unknown>[] = []
+  for (const end = performance.now() + 4000; performance.now() < end; await wait(random.int(0, 150))) {
+    const dice = random.next()
+    if (dice < 0.6) answers.push(switched.take(random.pick(ids)).catch((error: unknown) => error))
+    else if (dice < 0.68) signal('SIGKILL')
+    else if (dice < 0.76) {
+      signal('SIGSTOP')
+      await wait(random.int(10, 200))
+      signal('SIGCONT')
+    } else if (dice < 0.84) switched.setInputs(ids.slice(random.int(0, 2)).map((id) => ({ id })))
+    else if (dice < 0.9) rig.inputs.get(random.pick(ids))!.source.pause()
+    else for (const { source } of rig.inputs.values()) source.resume()
+  }
+  for (const { source } of rig.inputs.values()) source.resume()
+  switched.setInputs(ids.map((id) => ({ id })))
+  for (const answer of await Promise.all(answers))
+    if (answer instanceof Error) t.true(answer instanceof CodedError)
+  const states = () => switched.status.inputs.map(({ state }) => state)
+  await until(() => states().every((state) => state === 'healthy'), 'all inputs are well')
+  const { pid } = switched
+  signal('SIGSTOP')
+  await until(() => switched.pid !== undefined && switched.pid !== pid, 'a process that hangs is replaced')
+  await until(() => states().every((state) => state === 'healthy'), 'its successor hears all inputs')
+  for (const [index, id] of ids.entries()) {
+    await switched.take(id)
+    await rig.shows(index + 1, id)
+  }
+  const last = new Map<number, number>()
+  for (const { ssrc, timestamp } of rig.packets) {
+    t.true(((timestamp - (last.get(ssrc) ?? timestamp)) | 0) >= 0, 'no timestamp goes back')
+    last.set(ssrc, timestamp)
+  }
+  t.is(new Set(rig.packets.map(({ ssrc }) => ssrc)).size, 2)
 })
