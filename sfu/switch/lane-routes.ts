@@ -20,6 +20,9 @@ export class LaneRoutes {
   /** Since when outputs may get nothing more of the old input, by `machineMs`; NaN where no change is under way. */
   #changingMs = Number.NaN
 
+  /** When the input was last aimed at, by `machineMs`. */
+  #aimedMs = Number.NaN
+
   resize(outputs: number): void {
     while (this.#routes.length < outputs) this.#routes.push({ from: null, next: null })
     this.#routes.length = outputs
@@ -35,6 +38,11 @@ export class LaneRoutes {
     return this.#routes.some(({ from }) => from !== null && from.input === this.#input)
   }
 
+  /** Whether the input has sent no keyframe for so long that a picture that stands meanwhile is no picture any more. */
+  isLate(nowMs: number): boolean {
+    return this.#input !== null && !this.begun && nowMs - this.#aimedMs > LET_GO_MS
+  }
+
   /** Whether any output still waits for its keyframe. */
   get waits(): boolean {
     return this.#routes.some(({ next }) => next !== null)
@@ -44,6 +52,7 @@ export class LaneRoutes {
   aim(input: SwitchInput, nowMs: number): void {
     this.#input = input
     this.#changingMs = nowMs
+    this.#aimedMs = nowMs
     for (const [index, route] of this.#routes.entries()) {
       const track = input.videoFor(index)
       route.next = track === route.from ? null : track

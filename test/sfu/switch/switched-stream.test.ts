@@ -209,6 +209,24 @@ test('an input that leaves out its upper layer is on air all the same, and taken
   t.is(rig.switched.status.on_air, 'cam-2')
 })
 
+test('the slate is shown until the standby has a keyframe, if that is late', async (t) => {
+  const unit = Buffer.from([0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0, 0, 0, 1, 0x65, 0x88, 0x80, 200])
+  await using rig = await openSwitched(['cam-1', 'cam-2'], {
+    slates: { pictures: async (sizes) => sizes.map(() => [unit, unit]), onChange: () => () => {} },
+  })
+  await rig.shows(1, 'the first input')
+  await until(() => rig.switched.status.inputs.every(({ state }) => state === 'healthy'), 'both are healthy')
+  const { source } = rig.inputs.get('cam-2')!
+  source.answering = false
+  rig.inputs.get('cam-1')!.source.pause()
+  await rig.shows(200, 'the slate')
+  t.is(rig.switched.status.on_air, 'slate')
+  source.keyframe()
+  await rig.shows(2, 'the standby')
+  t.is(rig.stream.state.state, 'live')
+  t.deepEqual(continuous(rig.packets), [])
+})
+
 test('takes of what is not there, or sends nothing, are refused, and what is on air stays', async (t) => {
   await using rig = await openSwitched(['cam-1', 'cam-2'])
   await rig.shows(1, 'the first input')
