@@ -92,6 +92,13 @@ export class OnAirChoice {
     return this.#healthOf(id).state !== 'healthy'
   }
 
+  /** Whether the input on air has failed, and this one is awaited in its place: the reason is then why there is no picture. */
+  awaits({ id }: ChoosableInput): boolean {
+    if (this.#onAir === null || this.stateOf(this.#onAir) === 'healthy') return false
+    this.reason = `${this.#onAir} is ${this.stateOf(this.#onAir)}, and ${id} has sent no keyframe yet`
+    return true
+  }
+
   /** Media of this input leaves from now on; null: the slate. @returns whether that is a change */
   begins(id: string | null): boolean {
     if (id === this.#state.taken || id !== this.#onAir) this.#takenBefore = undefined

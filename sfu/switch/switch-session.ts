@@ -389,9 +389,7 @@ export class SwitchSession implements Disposable {
       this.#line = null
       this.#routes.beginAgain()
     }
-    const { onAir } = this.#choice
-    if (input && onAir !== null && this.#routes.isLate(now) && this.#choice.stateOf(onAir) !== 'healthy') {
-      this.#choice.reason = `${onAir} is ${this.#choice.stateOf(onAir)}, and ${input.id} has sent no keyframe yet`
+    if (input && this.#routes.isLate(now) && this.#choice.awaits(input)) {
       this.#startSlate()
       this.#routes.aim(input, now)
     }
