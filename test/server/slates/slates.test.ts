@@ -224,10 +224,9 @@ for (const [what, script, because] of TROUBLE) {
       ...(because === 'late' && { patienceMs: 300 }),
     })
     await using _ = slates
-    const startedAt = performance.now()
     const [units] = await slates.pictures([HD], ABOUT)
-    t.true(performance.now() - startedAt < 7000, 'ended by the bound on what it does, not by its time')
     t.is((await decode(units!, 1280 * 720)).length, 2)
+    // One that its time ended would be late.
     t.deepEqual(plain, [because])
     t.is(await fake.starts(), 1)
   })
