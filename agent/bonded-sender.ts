@@ -26,6 +26,8 @@ export interface SenderLink {
   readonly cname?: string
   /** Share of the packets in mode `share`, relative to the other links. librist schedules well near 100. */
   readonly weight?: number
+  /** The link is opened later, by {@link BondedSender.openLink}. */
+  readonly isIdle?: boolean
   /** A port of this machine. Packets always reach it, so it is never sent to from another port. */
   readonly isLocal?: boolean
 }
@@ -89,7 +91,12 @@ export class BondedSender implements AsyncDisposable {
   readonly #options: BondedSenderOptions
   readonly #log: RistLogChannel
   readonly #context: RistPointer
-  readonly #links: RistPointer[] = []
+  /** The peers of the links that are open. */
+  readonly #links: (RistPointer | undefined)[] = []
+  /** Links on which the receiver answers now. */
+  readonly #answering = new Set<number>()
+  /** 0: copies of all packets; else the link's share of the packets. */
+  readonly #weights: number[]
   /** Links by the ids of their peers. librist numbers peers from 1 in the order of their creation. */
   readonly #linkOfPeer = new Map<number, number>()
   #lastPeer = 0
@@ -120,6 +127,9 @@ export class BondedSender implements AsyncDisposable {
   private constructor(options: BondedSenderOptions) {
     const rist = loadRist()
     this.#options = options
+    this.#weights = options.links.map(({ weight }) =>
+      options.mode === 'duplicate' ? 0 : (weight ?? DEFAULT_SHARE_WEIGHT),
+    )
     this.#log = new RistLogChannel([options.passphrase, options.password, options.username], (line) => {
       this.#onLine(line)
       options.onLog?.(line)
@@ -139,9 +149,11 @@ export class BondedSender implements AsyncDisposable {
     const rist = loadRist()
     const { links, username, password, nullPacketDeletion } = this.#options
     for (const [index, link] of links.entries()) {
-      const peer = createPeer(this.#context, urlOf(link), this.#fieldsOf(link))
+      if (link.isIdle) continue
+      this.#expect(index)
+      const peer = createPeer(this.#context, urlOf(link), this.#fieldsOf(index))
       enableSrp(peer, username, password)
-      this.#created(index, peer)
+      this.#links[index] = peer
     }
     if (nullPacketDeletion) rist.senderNullDeletion(this.#context)
     rist.statsCallbackSet(this.#context, STATS_INTERVAL_MS, this.#statsCallback, null)
@@ -150,28 +162,26 @@ export class BondedSender implements AsyncDisposable {
     }
   }
 
-  #created(link: number, peer: RistPointer): void {
-    this.#links[link] = peer
+  /** Call it before the peer is created: a receiver may answer at once. @returns the peer's id */
+  #expect(link: number): number {
     this.#lastPeer += 1
     this.#linkOfPeer.set(this.#lastPeer, link)
+    return this.#lastPeer
   }
 
-  #fieldsOf(link: SenderLink): PeerConfigFields {
-    const { passphrase, aesBits, bufferMs } = this.#options
+  #fieldsOf(index: number): PeerConfigFields {
+    const { passphrase, aesBits, bufferMs, links } = this.#options
+    const cname = links[index]?.cname
     return {
       numbers: {
         recovery_length_min: bufferMs,
         recovery_length_max: bufferMs,
         recovery_rtt_min: 10,
-        weight: this.#weightOf(link),
+        weight: this.#weights[index] ?? DEFAULT_SHARE_WEIGHT,
         key_size: aesBits,
       },
-      texts: { secret: passphrase, ...(link.cname === undefined ? {} : { cname: link.cname }) },
+      texts: { secret: passphrase, ...(cname === undefined ? {} : { cname }) },
     }
-  }
-
-  #weightOf(link: SenderLink): number {
-    return this.#options.mode === 'duplicate' ? 0 : (link.weight ?? DEFAULT_SHARE_WEIGHT)
   }
 
   /** The flow id by which the receiver knows this sender. */
@@ -199,14 +209,51 @@ export class BondedSender implements AsyncDisposable {
    * weight 0 would make the link duplicate.
    */
   async setWeight(link: number, weight: number): Promise<void> {
-    const peer = this.#links[link]
-    if (this.#options.mode !== 'share' || peer === undefined || !Number.isInteger(weight) || weight < 1) {
+    const { mode, links } = this.#options
+    if (mode !== 'share' || links[link] === undefined || !Number.isInteger(weight) || weight < 1) {
       throw new CodedError('rist_weight_invalid', `link ${link} cannot take weight ${weight}`, {
         details: ['mode must be share, the link must exist, the weight must be an integer from 1 up'],
       })
     }
-    if (this.#disposal) return
+    await this.setUse(link, weight)
+  }
+
+  /** As {@link setWeight}, whatever the mode was: with 0 the link carries a copy of every packet. */
+  async setUse(link: number, weight: number): Promise<void> {
+    if (this.#weights[link] === weight) return
+    this.#weights[link] = weight
+    const peer = this.#links[link]
+    if (peer === undefined || this.#disposal) return
     await callAsync(loadRist().peerWeightSet, this.#context, peer, weight)
+  }
+
+  /** Whether the receiver answers on this link now. */
+  answersOn(link: number): boolean {
+    return this.#answering.has(link)
+  }
+
+  /**
+   * Opens a link during the stream, under the same flow. Packets take it once the receiver has answered on it.
+   * @throws CodedError `rist_peer_failed`, `rist_srp_failed`
+   */
+  openLink(link: number): Promise<void> {
+    return this.#change(async () => {
+      const options = this.#options.links[link]
+      if (this.#disposal || options === undefined || this.#links[link] !== undefined) return
+      await this.#add(link, options)
+    })
+  }
+
+  /** Closes a link during the stream. The others carry on, and repair what it has lost. */
+  closeLink(link: number): Promise<void> {
+    return this.#change(async () => {
+      const peer = this.#links[link]
+      if (this.#disposal || peer === undefined) return
+      this.#links[link] = undefined
+      this.#answering.delete(link)
+      this.#renewals.answers(link, true)
+      await this.#remove(link, peer, 0)
+    })
   }
 
   /**
@@ -216,27 +263,46 @@ export class BondedSender implements AsyncDisposable {
    * @throws CodedError `rist_peer_failed`, `rist_srp_failed`
    */
   renewLink(link: number): Promise<void> {
-    const renewed = this.#changes.then(async () => {
+    return this.#change(async () => {
       const options = this.#options.links[link]
       const before = this.#links[link]
       if (this.#disposal || options === undefined || before === undefined) return
-      const rist = loadRist()
-      const { username, password } = this.#options
-      const peer = await addPeer(this.#context, urlOf(options), this.#fieldsOf(options))
-      await addSrp(peer, username, password)
-      this.#created(link, peer)
-      await callAsync(rist.peerDestroy, this.#context, before)
-      for (const [id, of] of this.#linkOfPeer)
-        if (of === link && id !== this.#lastPeer) this.#linkOfPeer.delete(id)
+      await this.#add(link, options)
+      await this.#remove(link, before, this.#lastPeer)
     })
-    this.#changes = renewed.catch(() => {})
-    return renewed
+  }
+
+  async #add(link: number, options: SenderLink): Promise<void> {
+    const { username, password } = this.#options
+    const id = this.#expect(link)
+    try {
+      const peer = await addPeer(this.#context, urlOf(options), this.#fieldsOf(link))
+      await addSrp(peer, username, password)
+      this.#links[link] = peer
+    } catch (error) {
+      this.#linkOfPeer.delete(id)
+      throw error
+    }
+  }
+
+  /** @param but the id of the link's other peer */
+  async #remove(link: number, peer: RistPointer, but: number): Promise<void> {
+    await callAsync(loadRist().peerDestroy, this.#context, peer)
+    for (const [id, of] of this.#linkOfPeer) if (of === link && id !== but) this.#linkOfPeer.delete(id)
+  }
+
+  #change(work: () => Promise<void>): Promise<void> {
+    const changed = this.#changes.then(work)
+    this.#changes = changed.catch(() => {})
+    return changed
   }
 
   #onLine(line: RistLogLine): void {
     const said = answerIn(line)
     const link = said && this.#linkOfPeer.get(said.peer)
     if (link == null || this.#disposal) return
+    if (said!.answers) this.#answering.add(link)
+    else this.#answering.delete(link)
     if (!this.#options.links[link]?.isLocal) this.#renewals.answers(link, said!.answers)
     this.#options.onAnswers?.(link, said!.answers)
   }

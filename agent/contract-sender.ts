@@ -1,4 +1,5 @@
 import { CodedError } from '../common/errors.ts'
+import { pause } from '../common/retry.ts'
 import type { Endpoint, FlowContract, Via } from '../common/wire/flow-contract.ts'
 import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './bonded-sender.ts'
 import { Detours } from './detour/detours.ts'
@@ -19,29 +20,36 @@ export interface ContractSenderOptions extends Pick<BondedSenderOptions, 'onLog'
   readonly onDetourFailed?: (via: Via, why: string) => void
 }
 
-/** The terms that a running sender can't change. Other terms need another sender. */
-interface Plan {
-  readonly contractId: string
-  readonly endpoints: readonly Endpoint[]
-  readonly mode: 'duplicate' | 'share'
-}
+/** How long all links of a newer version have to answer before those that were left are closed, ms. */
+const MADE_WITHIN_MS = 3000
+/** What changes for a link holds for all packets under way after this, ms. librist needs more than a buffer's length. */
+const SETTLED_MS = 1000
+/** The weight of a link that carries a copy of every packet. */
+const COPIES = 0
 
 interface Sending extends AsyncDisposable {
+  readonly contractId: string
+  readonly endpoints: readonly Endpoint[]
   readonly sender: BondedSender
   readonly detours: Detours
-  readonly plan: Plan
+  /** Indices of the endpoints whose links are open. */
+  readonly open: Set<number>
+  /** Tells that a link answers, or does not. */
+  readonly answers: EventTarget
 }
 
 /**
- * Sends one MPEG-TS by the last contract it was given, and nothing without a contract. New weights apply at once. Other
- * links, or another contract, begin a new flow. Links where no UDP gets through take a detour, if the contract has one.
+ * Sends one MPEG-TS by the last contract it was given, and nothing without a contract. A newer version of the contract
+ * changes the running flow: links that are new are opened, and only when they carry are the old ones closed. Another
+ * contract begins a new flow. Links where no UDP gets through take a detour, if the contract has one.
  */
 export class ContractSender implements AsyncDisposable {
   readonly #options: ContractSenderOptions
   #sending: Sending | null = null
   #newest: FlowContract | null = null
-  /** Changes run one after the other. */
+  /** Changes run one after the other. A change that waits gives way to the next. */
   #changes: Promise<void> = Promise.resolve()
+  #waiting = new AbortController()
 
   constructor(options: ContractSenderOptions) {
     this.#options = options
@@ -49,7 +57,7 @@ export class ContractSender implements AsyncDisposable {
 
   /** @throws CodedError `contract_not_rist`, or what BondedSender throws; then nothing is sent */
   apply(contract: FlowContract): Promise<void> {
-    return this.#next(() => this.#apply(contract))
+    return this.#next((signal) => this.#apply(contract, signal))
   }
 
   /** Stops sending. */
@@ -66,59 +74,96 @@ export class ContractSender implements AsyncDisposable {
     return this.stop()
   }
 
-  #next(change: () => Promise<void>): Promise<void> {
-    const changed = this.#changes.then(change)
+  #next(change: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    this.#waiting.abort()
+    const waiting = new AbortController()
+    this.#waiting = waiting
+    const changed = this.#changes.then(() => change(waiting.signal))
     this.#changes = changed.catch(() => {})
     return changed
   }
 
-  async #apply(contract: FlowContract): Promise<void> {
-    const plan = planOf(contract)
+  async #apply(contract: FlowContract, signal: AbortSignal): Promise<void> {
     this.#newest = contract
-    if (this.#sending === null || JSON.stringify(plan) !== JSON.stringify(this.#sending.plan)) {
+    const sending = this.#sending
+    if (!sending || !goesOn(sending, contract)) {
       await this.#close()
-      this.#sending = await this.#open(contract, plan)
+      this.#sending = await this.#open(contract)
       this.#sending.detours.contract(contract)
       return
     }
-    const { sender, detours } = this.#sending
-    detours.contract(contract)
-    if (plan.mode === 'duplicate') return
-    for (const [index, endpoint] of plan.endpoints.entries()) {
-      await sender.setWeight(index, weightOf(contract, endpoint))
-      await sender.setWeight(plan.endpoints.length + index, weightOf(contract, endpoint))
+    sending.detours.contract(contract)
+    const use = useOf(contract)
+    await this.#enter(sending, use, signal)
+    if (signal.aborted) return
+    for (const [index, weight] of use) await share(sending, index, weight)
+    await this.#leave(sending, use, signal)
+  }
+
+  /** Opens the links that are new, and waits until they carry. Until then they have copies of what the others carry. */
+  async #enter(sending: Sending, use: ReadonlyMap<number, number>, signal: AbortSignal): Promise<void> {
+    const { sender, detours, endpoints, open } = sending
+    const entered = [...use.keys()].filter((index) => !open.has(index))
+    for (const index of entered) {
+      open.add(index)
+      detours.use(index, true)
+      await share(sending, index, COPIES)
+      await sender.openLink(index)
+      await sender.openLink(endpoints.length + index)
+    }
+    if (entered.length === 0 && open.size === use.size) return
+    await carried(sending, [...use.keys()], signal)
+    await settled(signal)
+  }
+
+  /** Closes the links that are used no more. First they have copies only: what a link loses when it is closed is nobody's. */
+  async #leave(sending: Sending, use: ReadonlyMap<number, number>, signal: AbortSignal): Promise<void> {
+    const { sender, detours, endpoints, open } = sending
+    const left = [...open].filter((index) => !use.has(index))
+    if (left.length === 0) return
+    for (const index of left) await share(sending, index, COPIES)
+    await settled(signal)
+    if (signal.aborted) return
+    for (const index of left) {
+      open.delete(index)
+      await sender.closeLink(index)
+      await sender.closeLink(endpoints.length + index)
+      detours.use(index, false)
     }
   }
 
-  async #open(contract: FlowContract, plan: Plan): Promise<Sending> {
-    const { endpoints, mode } = plan
-    const { transport, keys, buffer } = contract
+  async #open(contract: FlowContract): Promise<Sending> {
+    const { endpoints, transport, keys, buffer } = contract
     if (transport !== 'rist' || keys?.username === undefined || keys.password === undefined || !buffer)
       throw new CodedError('contract_not_rist', `the contract's transport is ${transport}, or it has no SRP`)
     await using stack = new AsyncDisposableStack()
     let sender: BondedSender | null = null
     const newest = () => this.#newest ?? contract
-    const indices = endpoints.map((endpoint) => contract.endpoints.indexOf(endpoint))
+    const use = useOf(contract)
+    const answers = new EventTarget()
     const detours = stack.use(
       await Detours.open({
         hubUrl: this.#options.hubUrl,
-        endpoints: indices,
+        endpoints: endpoints.map((_, index) => index),
         listener: {
           used: (link, used) => {
-            const weight = used ? weightOf(newest(), endpoints[link]!) : LEAST_SHARE
-            if (mode === 'share') sender?.setWeight(endpoints.length + link, weight).catch(() => {})
+            const share = useOf(newest()).get(link) ?? LEAST_SHARE
+            const weight = used ? share : LEAST_SHARE
+            if (share !== COPIES) sender?.setUse(endpoints.length + link, weight).catch(() => {})
           },
-          ways: (ways) => this.#options.onWays?.(new Map(indices.map((at, link) => [at, ways[link]!]))),
+          ways: (ways) => this.#options.onWays?.(new Map(ways.entries())),
           failed: (via, why) => this.#options.onDetourFailed?.(via, why),
         },
       }),
     )
+    for (const index of endpoints.keys()) detours.use(index, use.has(index))
     const joined = new LinkStats(endpoints.length)
     const links = endpoints.map((endpoint, index) => ({
       host: endpoint.address,
       port: endpoint.port,
       cname: endpoint.link ?? `link-${index + 1}`,
-      weight: weightOf(contract, endpoint),
+      isIdle: !use.has(index),
+      weight: use.get(index) || EQUAL_SHARE,
     }))
     sender = stack.use(
       await BondedSender.open({
@@ -131,7 +176,7 @@ export class ContractSender implements AsyncDisposable {
             isLocal: true,
           })),
         ],
-        mode,
+        mode: [...use.values()].every((weight) => weight === 0) ? 'duplicate' : 'share',
         // Packets are kept as long as the receiver may ever wait for them.
         bufferMs: buffer.max_ms,
         passphrase: keys.passphrase,
@@ -144,14 +189,25 @@ export class ContractSender implements AsyncDisposable {
           const stats = joined.take(peer, via)
           if (stats) this.#options.onStats?.({ ...stats, via })
         },
-        onAnswers: (link, answers) => {
-          if (link < endpoints.length) detours.udpAnswers(link, answers)
+        onAnswers: (link, now) => {
+          if (link < endpoints.length) detours.udpAnswers(link, now)
+          answers.dispatchEvent(new Event('change'))
         },
         ...(this.#options.onLog && { onLog: this.#options.onLog }),
       }),
     )
     const owned = stack.move()
-    return { sender, detours, plan, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+    const { contract_id: contractId } = contract
+    const open = new Set(use.keys())
+    return {
+      contractId,
+      endpoints,
+      sender,
+      detours,
+      open,
+      answers,
+      [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    }
   }
 
   async #close(): Promise<void> {
@@ -164,22 +220,60 @@ export class ContractSender implements AsyncDisposable {
 /** The weight of a detour that is being left: librist knows no smaller share. */
 const LEAST_SHARE = 1
 
-function planOf({ contract_id, class: streamClass, endpoints, overlay: { bindings } }: FlowContract): Plan {
-  // A hub that does not know the sender's links binds none: the class's default use then applies to all links.
-  if (bindings.length === 0) {
-    const mode = streamClass === 'focus' ? 'duplicate' : 'share'
-    return { contractId: contract_id, endpoints, mode }
-  }
-  const bound = new Set(bindings.map(({ link_id }) => link_id))
-  return {
-    contractId: contract_id,
-    endpoints: endpoints.filter(({ link }) => link === undefined || bound.has(link)),
-    mode: bindings.every(({ weight }) => weight === 0) ? 'duplicate' : 'share',
-  }
-}
-
 const EQUAL_SHARE = 100
 
-function weightOf({ overlay: { bindings } }: FlowContract, { link }: Endpoint): number {
-  return bindings.find(({ link_id }) => link_id === link)?.weight || EQUAL_SHARE
+/**
+ * The endpoints that a contract uses now, by their indices, with the weights of their links: 0 for copies of all packets.
+ */
+function useOf({ class: streamClass, endpoints, overlay: { bindings } }: FlowContract): Map<number, number> {
+  const weights = new Map(bindings.map(({ link_id, weight }) => [link_id, weight]))
+  // A hub that does not know the sender's links binds none: the class's default use then applies to all links.
+  const duplicates =
+    bindings.length === 0 ? streamClass === 'focus' : bindings.every(({ weight }) => weight === 0)
+  const use = new Map<number, number>()
+  for (const [index, { link }] of endpoints.entries()) {
+    if (bindings.length > 0 && link !== undefined && !weights.has(link)) continue
+    use.set(index, duplicates ? COPIES : weights.get(link ?? '') || EQUAL_SHARE)
+  }
+  // A sender without an endpoint for what is bound sends all the same.
+  if (use.size === 0) for (const index of endpoints.keys()) use.set(index, EQUAL_SHARE)
+  // One link carries everything, and librist's shares would leave out a packet now and then.
+  return use.size === 1 ? new Map([...use.keys()].map((index) => [index, COPIES])) : use
+}
+
+const settled = (signal: AbortSignal): Promise<void> => pause(SETTLED_MS, signal).catch(() => {})
+
+async function share({ sender, endpoints }: Sending, index: number, weight: number): Promise<void> {
+  await sender.setUse(index, weight)
+  await sender.setUse(endpoints.length + index, weight)
+}
+
+/** Whether the flow can go on under this contract. */
+function goesOn({ contractId, endpoints }: Sending, { contract_id, endpoints: next }: FlowContract): boolean {
+  const places = (all: readonly Endpoint[]) => all.map(({ address, port }) => `${address} ${port}`).join()
+  return contractId === contract_id && places(endpoints) === places(next)
+}
+
+/** Waits until the hub answers on all of these links, or for some time, and then until it answers on one. */
+async function carried(
+  { sender, endpoints, answers }: Sending,
+  used: readonly number[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const carries = (index: number) => sender.answersOn(index) || sender.answersOn(endpoints.length + index)
+  let isLate = false
+  const look = (): void => {
+    if (signal.aborted || used.every(carries) || (isLate && used.some(carries))) resolve()
+  }
+  const timer = setTimeout(() => {
+    isLate = true
+    look()
+  }, MADE_WITHIN_MS)
+  answers.addEventListener('change', look)
+  signal.addEventListener('abort', look)
+  look()
+  await promise
+  clearTimeout(timer)
+  answers.removeEventListener('change', look)
 }

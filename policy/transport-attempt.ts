@@ -178,6 +178,7 @@ function grant(
     detours: detoursOf(leg, relays),
     switched: plan.switched,
     history: leg.bondChanged ? { ...plan.history, switched_at: nowMs } : plan.history,
+    spare: [...leg.uplinks.spare],
     probe: [...leg.uplinks.probe],
     expires_at: nowMs + policy.contractSeconds * 1000,
     reasons: [...reasons],

@@ -29,6 +29,8 @@ export interface Uplink {
 export interface UplinkChoice {
   readonly used: readonly Uplink[]
   readonly bindings: readonly Binding[]
+  /** Not used now, the best first: a reroute may take them. */
+  readonly spare: readonly string[]
   /** Left out for now, to be probed. */
   readonly probe: readonly string[]
   readonly reasons: readonly string[]
@@ -73,7 +75,10 @@ export function chooseUplinks(
     (a, b) => rank(a, mayChange) - rank(b, mayChange) || (a.linkId < b.linkId ? -1 : 1),
   )
   const used = use === 'duplicate' ? ranked.slice(0, COPIES) : worthSharing(ranked, use)
-  return { used, bindings: bind(used, use), probe, reasons: [...reasons, ...describe(used, use)] }
+  const spare = [...ranked, ...uplinks.filter((uplink) => !ranked.includes(uplink))]
+    .filter((uplink) => !used.includes(uplink))
+    .map(({ linkId }) => linkId)
+  return { used, bindings: bind(used, use), spare, probe, reasons: [...reasons, ...describe(used, use)] }
 }
 
 function rank({ cost, bound }: Uplink, mayChange: boolean): number {

@@ -41,7 +41,9 @@ interface OfferedWay {
 
 interface LinkState {
   readonly port: LocalPort
-  readonly way: LinkWay
+  way: LinkWay
+  /** A link that is not used takes no detour. */
+  isUsed: boolean
   /** librist's last datagram while the link took no detour: librist greets once a second, and need not be waited for. */
   greeting: Uint8Array | null
   /** Whether datagrams go to the carrier. */
@@ -75,7 +77,7 @@ export class Detours implements AsyncDisposable {
     for (let link = 0; link < options.endpoints.length; link += 1) {
       const port = await LocalPort.open((datagram) => detours.#heard(link, datagram))
       const way = new LinkWay(performance.now())
-      detours.#links.push({ port, way, greeting: null, open: false, leavesAt: null })
+      detours.#links.push({ port, way, isUsed: true, greeting: null, open: false, leavesAt: null })
     }
     return detours
   }
@@ -98,6 +100,16 @@ export class Detours implements AsyncDisposable {
   /** Takes the newest version of the contract. */
   contract(contract: DetourContract): void {
     this.#contract = contract
+    this.#decide()
+  }
+
+  /** The sender begins to use a link, or has left it. All links are used at first. */
+  use(link: number, isUsed: boolean): void {
+    const state = this.#links[link]
+    if (!state || state.isUsed === isUsed) return
+    state.isUsed = isUsed
+    state.way = new LinkWay(performance.now())
+    state.greeting = null
     this.#decide()
   }
 
@@ -132,7 +144,7 @@ export class Detours implements AsyncDisposable {
     const offered = this.#offers
     let needed = false
     for (const [link, state] of this.#links.entries()) {
-      const takes = offered && state.way.takesDetour(now)
+      const takes = offered && state.isUsed && state.way.takesDetour(now)
       needed ||= takes
       if (takes) this.#enter(link, state)
       else if (state.open) this.#leave(link, state, now)
@@ -204,7 +216,7 @@ export class Detours implements AsyncDisposable {
 
   #needed(): boolean {
     const now = performance.now()
-    return this.#offers && this.#links.some(({ way }) => way.takesDetour(now))
+    return this.#offers && this.#links.some(({ way, isUsed }) => isUsed && way.takesDetour(now))
   }
 
   /** All ways that the contract offers, in the order to try. */

@@ -188,6 +188,8 @@ export const grantedDecisionSchema = z.object({
   /** reroute: whether the flow leaves its path. A first path is a switch too. */
   switched: z.boolean(),
   history: switchHistorySchema,
+  /** The sender's links that lead there and are not used now, the best first. */
+  spare: z.array(linkIdSchema),
   /** Links to probe: each must prove delivery before media is trusted to it. */
   probe: z.array(linkIdSchema),
   /** Unix milliseconds. */

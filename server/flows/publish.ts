@@ -12,6 +12,7 @@ import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { askedCodec, type KnownInputs } from './asked-codec.ts'
 import { newContractId, newFlowKeys, newTicket } from './contract-secrets.ts'
 import { type Taking, take } from './decision-book.ts'
+import { endpointsUnder, readyLinks } from './link-endpoints.ts'
 import { proofOf } from './proof.ts'
 import { publishedInput } from './published-input.ts'
 import { type LivePublisherFlow, ownerOf, USUAL_PRIORITY } from './publisher-flow.ts'
@@ -156,26 +157,45 @@ const WEB_RTC: Way = { endpoints: [], keys: null, taken: [] }
 function wayOfRist(
   door: PublishDoor,
   contractId: string,
-  { overlay: { bindings }, encryption }: GrantedDecision,
+  { overlay: { bindings }, spare, encryption }: GrantedDecision,
   fixed: Fixed | undefined,
 ): Way {
-  const wanted = fixed?.ports ?? (bindings.length || UNKNOWN_SENDER_LINKS)
-  const taken = typeof wanted === 'number' ? door.takePorts(wanted) : []
-  const ports = typeof wanted === 'number' ? taken : wanted
+  const links = readyLinks(bindings, spare)
+  const { ports, taken } = fixed ? portsOf(door, fixed) : portsFor(door, links.length, bindings.length)
   const endpoints = ports.map((port, index) => ({
     node_id: door.nodeId,
     address: door.address,
     port,
-    ...(bindings[index] && { link: bindings[index].link_id }),
+    ...(links[index] !== undefined && { link: links[index] }),
   }))
   return { endpoints, keys: fixed?.keys ?? newFlowKeys(contractId, encryption.aes_bits), taken }
 }
 
-/** The running flow under a newer decision: its transport, endpoints and secrets stay, its version counts up. */
+function portsOf(door: PublishDoor, { ports }: Fixed) {
+  const taken = typeof ports === 'number' ? door.takePorts(ports) : []
+  return { ports: typeof ports === 'number' ? taken : ports, taken }
+}
+
+/** @param least without ports for links that are not used now */
+function portsFor(door: PublishDoor, links: number, least: number) {
+  const atLeast = least || UNKNOWN_SENDER_LINKS
+  try {
+    const taken = door.takePorts(links || UNKNOWN_SENDER_LINKS)
+    return { ports: taken, taken }
+  } catch (error) {
+    if (links <= atLeast) throw error
+    const taken = door.takePorts(atLeast)
+    return { ports: taken, taken }
+  }
+}
+
+/** The running flow under a newer decision: its transport, ports and secrets stay, its version counts up. */
 export function renewal(running: LivePublisherFlow, granted: GrantedDecision): LivePublisherFlow {
+  const { contract } = running
+  const endpoints = endpointsUnder(contract.endpoints, contract.overlay.bindings, granted.overlay.bindings)
   return {
     ...running,
-    contract: { ...running.contract, ...termsOf(granted), version: running.contract.version + 1 },
+    contract: { ...contract, ...termsOf(granted), endpoints, version: contract.version + 1 },
     links: granted.path.links,
     history: granted.history,
     relay: granted.relay,

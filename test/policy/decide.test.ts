@@ -51,6 +51,7 @@ test('a grant says what, how and why', (t) => {
     abr: { min_kbps: 600, start_kbps: 3000, max_kbps: 8000 },
     overlay: { path: ['sender-1', 'hub-1'], edge: 'hub-1' },
     switched: true,
+    spare: [],
     probe: [],
     expires_at: T0 + 600_000,
     rule: 'operators run the tenant',
