@@ -60,6 +60,11 @@ export class DemoHub implements AsyncDisposable {
     await this.#ask('POST', '/v1/programs', { tenant_id: DEFAULT_TENANT, ...program })
   }
 
+  /** Puts an input of a program on air. @throws where it has no media now */
+  async take(programId: string, input: string): Promise<void> {
+    await this.#ask('POST', `/v1/programs/${programId}/take`, { input })
+  }
+
   /** A key that lets its holder publish one stream, and nothing else. */
   async issuePublisherKey(streamId: string): Promise<string> {
     const answer = await this.#ask('POST', '/v1/tokens', {

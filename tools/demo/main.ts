@@ -82,6 +82,8 @@ async function demo(): Promise<void> {
   if (!stopping.signal.aborted) {
     await hub.createProgram(PROGRAM)
     await Promise.race([allLive(hub.url, deadline, [PROGRAM.program_id]), stopped])
+    // Whichever sender had media first is on air by now. On a machine that is too slow for both, it may stay.
+    await hub.take(PROGRAM.program_id, PROGRAM.inputs[0]!).catch(() => {})
   }
   print(
     `\nLanecast is live after ${((performance.now() - startedAt) / 1000).toFixed(1)} s. Open in a browser:\n`,
