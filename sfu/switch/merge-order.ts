@@ -123,6 +123,10 @@ export class MergeOrder {
   /** Whether nothing is missing between what left last and the unit at `time`: some copy has both, one after the other. */
   #follows(time: number): boolean {
     const { inputs, size } = this.#group
+    let step = Number.POSITIVE_INFINITY
+    for (const each of inputs) if (each.isCopy && each.step > 0) step = Math.min(step, each.step)
+    // Nothing has room in between, whatever the copies lacked.
+    if (step < Number.POSITIVE_INFINITY && time - this.#last < step * 1.5) return true
     for (const each of inputs) {
       const index = each.isCopy ? this.#at(each, time) : -1
       if (index < 0 || !this.#isNext(each, index)) continue
@@ -136,9 +140,10 @@ export class MergeOrder {
   #isPause(time: number): boolean {
     let isPause = false
     for (const each of this.#group.inputs) {
-      const index = each.isCopy ? this.#at(each, time) : -1
-      if (index < 0) continue
-      if (!this.#isNext(each, index)) return false
+      if (!each.isCopy || each.copies.latest + each.shift < time - this.#group.within) continue
+      // A copy that has passed the unit without it has lost something there, and can't tell.
+      const index = this.#at(each, time)
+      if (index < 0 || !this.#isNext(each, index)) return false
       isPause = true
     }
     return isPause
