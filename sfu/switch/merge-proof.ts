@@ -4,8 +4,10 @@ const NEEDED = { video: 4, audio: 3 } as const
 const CLAIMS = 8
 /** Units that may stay without a match before matches count no more. */
 const PATIENCE = 16
-/** So many of a copy's last eight comparisons may fail: a picture that arrived without its end differs, once. */
+/** So many of a copy's comparisons may fail: a picture that arrived without its end differs, once. */
 const DIFFERENT = 4
+/** Equal units that make up for one that differed. Fewer would let a publisher slip pictures of its own in for good. */
+const AMENDS = 128
 /** An input that was refused is looked at again when it has claimed nothing for this long, ms. */
 const REFUSED_MS = 60_000
 
@@ -18,7 +20,7 @@ export class MergeProof {
   /** Units since the last match. */
   #unmatched = 0
   #claims = 0
-  /** The last comparisons of a copy, a bit each; 1 is a difference. */
+  /** Comparisons of a copy that failed, less what others made up for. */
   #differences = 0
   #refusedUntilMs = Number.NEGATIVE_INFINITY
 
@@ -75,10 +77,8 @@ export class MergeProof {
 
   /** Compares a copy's unit with another copy's. @returns true when they are copies no more */
   check(equal: boolean): boolean {
-    this.#differences = ((this.#differences << 1) | (equal ? 0 : 1)) & 0xff
-    let count = 0
-    for (let left = this.#differences; left !== 0; left >>= 1) count += left & 1
-    return count >= DIFFERENT
+    this.#differences = equal ? Math.max(0, this.#differences - 1 / AMENDS) : this.#differences + 1
+    return this.#differences >= DIFFERENT
   }
 
   refuse(nowMs: number): void {

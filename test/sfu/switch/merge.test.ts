@@ -1,4 +1,5 @@
 import test from 'ava'
+import { Merge } from '../../../sfu/switch/merge.ts'
 import { Seeded } from '../../policy/seeded.ts'
 import { type Arrival, copyOf, type Outcome, play, type Stream, type Way } from './copies-of-a-stream.ts'
 
@@ -210,4 +211,57 @@ test('eight inputs of eight encoders stay apart', (t) => {
   t.deepEqual(outcome.told, [])
   t.is(outcome.left.length, PICTURES.units)
   t.is(outcome.astray, 0)
+})
+
+test('who copies what is on air can not slip pictures of its own in for long', (t) => {
+  for (const share of [1, 2, 3, 4, 8]) {
+    const told: string[] = []
+    let handles = 0
+    let forged = 0
+    const own = new Set<number>()
+    const merge = new Merge({
+      inputs: 2,
+      kind: 'video',
+      bufferMs: BUFFER_MS,
+      sink: {
+        send: (_input, handle) => {
+          if (own.has(handle)) forged += 1
+        },
+        drop: () => {},
+        joined: () => told.push('joined'),
+        left: () => told.push('left'),
+        refused: () => told.push('refused'),
+      },
+    })
+    const push = (input: number, number: number, isOwn: boolean, nowMs: number) => {
+      handles += 1
+      if (isOwn) own.add(handles)
+      const sequence = number & 0xffff
+      merge.push(
+        {
+          input,
+          handle: handles,
+          timestamp: number * 3000,
+          first: sequence,
+          last: sequence,
+          captureMs: 1e12 + (number * 1000) / 30,
+          print: number * 77 + (isOwn ? 1 : 0),
+          keyframe: number === 0,
+          complete: true,
+        },
+        nowMs,
+      )
+    }
+    for (let number = 0; number < 900; number++) {
+      const nowMs = (number * 1000) / 30
+      // It proves itself, and is ahead of the true pictures from then on.
+      const isAhead = number > 40
+      if (isAhead) push(1, number, number % 8 < share, nowMs)
+      push(0, number, false, nowMs + 5)
+      if (number === 0) merge.begin(0, 0)
+      if (!isAhead) push(1, number, false, nowMs + 8)
+    }
+    t.true(forged <= 5, `${share} of 8: ${forged} pictures left`)
+    t.deepEqual(told, ['joined', 'left', 'refused'], `${share} of 8`)
+  }
 })
