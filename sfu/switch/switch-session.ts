@@ -252,9 +252,7 @@ export class SwitchSession implements Disposable {
     this.#outputs.video[index]!.track.join(packet.sequence, video)
     this.#merges.video(index).begin(this.#merges.place(input), track, packet.timestamp, video, now)
     if (anew) this.#followSound(false)
-    if (!changes) return
-    const captured = packet.captureUnixMs(track.spec.capture_time_id)
-    this.#changed(input, Number.isNaN(captured) ? null : captured)
+    this.#begun(input, changes, packet.captureUnixMs(track.spec.capture_time_id))
   }
 
   /** The clock of the input on air was set: it begins anew at its next keyframes, where the lane is by then. */
@@ -279,15 +277,17 @@ export class SwitchSession implements Disposable {
     if (first === undefined || !track) return
     const video = this.#merges.video(first).lineOf(place)
     this.#line = this.#outputs.line.along(video, track.timestamp, now, input.clock)
-    if (!this.#choice.begins(input.id)) return
-    this.#followSound(true)
-    this.#changed(input, null)
+    const changes = this.#choice.begins(input.id)
+    if (changes) this.#followSound(true)
+    this.#begun(input, changes, Number.NaN)
   }
 
-  #changed(input: SwitchInput, captured: number | null): void {
-    this.#slate.stop()
+  /** @param changes false for an input that a predecessor had on air: it may have died before it answered a take of it */
+  #begun(input: SwitchInput, changes: boolean, capturedMs: number): void {
+    const captured = Number.isNaN(capturedMs) ? null : capturedMs
     const times = { at_unix_ms: SYSTEM_CLOCK.wall(), capture_unix_ms: captured }
-    this.#tellOnAir(times)
+    if (changes) this.#slate.stop()
+    if (changes) this.#tellOnAir(times)
     this.#takes.done(input.id, times)
   }
 

@@ -227,6 +227,15 @@ test('the slate is shown until the standby has a keyframe, if that is late', asy
   t.deepEqual(continuous(rig.packets), [])
 })
 
+test('a take of what a killed process had on air is answered by its successor', async (t) => {
+  await using rig = await openSwitched(['cam-1', 'cam-2'])
+  await until(() => rig.switched.status.inputs.every(({ state }) => state === 'healthy'), 'both are healthy')
+  await rig.switched.take('cam-2')
+  process.kill(rig.switched.pid!, 'SIGKILL')
+  t.is((await rig.switched.take('cam-2')).input, 'cam-2')
+  await rig.shows(2, 'the second input')
+})
+
 test('takes of what is not there, or sends nothing, are refused, and what is on air stays', async (t) => {
   await using rig = await openSwitched(['cam-1', 'cam-2'])
   await rig.shows(1, 'the first input')
