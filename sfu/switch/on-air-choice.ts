@@ -110,7 +110,7 @@ export class OnAirChoice {
   step(inputs: readonly ChoosableInput[], rules: SwitchRules, nowMs: number): Step {
     const judged = inputs.map(({ id, seen }) => judgeHealth(this.#healthOf(id), seen, rules, nowMs))
     this.#health = judged.map(({ health }) => health)
-    if (this.wanted !== this.#onAir && this.stateOf(this.wanted ?? '') !== 'healthy') this.giveUp()
+    if (this.taken !== null && this.stateOf(this.taken) !== 'healthy') this.giveUp()
     const before = this.#aimed
     const { state, cause, reason, lookAgainAtMs } = chooseInput(this.#state, this.#health, rules, nowMs)
     this.#state = state

@@ -6,9 +6,9 @@ const IDS = ['main', 'spare', 'third']
 const THRESHOLD_MS = 500
 
 /** A lane by hand or by the rules, with `main` on air and all three healthy. */
-function lane(auto: boolean) {
+function lane(auto: boolean, onAir: string | null = null) {
   const rules = { ...switchRulesOf('director'), auto }
-  const choice = new OnAirChoice({ on_air: null, taken: null, rules }, 0)
+  const choice = new OnAirChoice({ on_air: onAir, taken: onAir, rules }, 0)
   let now = 0
   const last = new Map(IDS.map((id) => [id, 0]))
   return {
@@ -51,6 +51,22 @@ for (const auto of [true, false]) {
     t.is(choice.wanted, 'main')
     t.not(choice.taken, 'spare')
     t.false(goOn(10, IDS).changed)
+  })
+
+  test(`a take that a predecessor left is carried out, whatever was on air (auto ${auto})`, (t) => {
+    const { choice, goOn } = lane(auto, 'main')
+    goOn(1, IDS)
+    t.true(choice.take('spare'))
+    goOn(1, IDS)
+    t.is(choice.wanted, 'spare')
+  })
+
+  test(`a take of a successor that has not looked yet is no failed one (auto ${auto})`, (t) => {
+    const { choice, goOn } = lane(auto, 'third')
+    goOn(THRESHOLD_MS + 1, ['spare'])
+    t.true(choice.take('spare'))
+    goOn(1, IDS)
+    t.is(choice.wanted, 'spare')
   })
 
   test(`what was taken before stays taken (auto ${auto})`, (t) => {
