@@ -42,7 +42,6 @@ const PARTS: Readonly<Record<string, Part>> = {
     cases.push(...(await takeoverAndReturn(rig, say)))
   },
   reroute: async (rig, { cases }, say) => {
-    await rig.send(LIVE[0])
     await openProgram(rig, 'rerouted', LIVE, true)
     cases.push(await reroute(rig, 'rerouted', LIVE[0], say))
   },

@@ -1,33 +1,42 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { type CaseResult, repeat, undisturbed } from './case.ts'
 import type { SwitchRig } from './rig.ts'
+import { openSenderNode } from './sender-node.ts'
 
 const WATCHED_MS = 3000
+/** A link that was left has closed by then. */
+const REST_MS = 1000
 
 const contract = z.object({
   version: z.number(),
-  endpoints: z.array(z.object({ address: z.string(), port: z.number() })).min(1),
+  overlay: z.object({ bindings: z.array(z.object({ link_id: z.string() })) }),
 })
 
-/** Reroutes by hand of the input on air, away from one of its endpoints and then from the other. */
+/** Reroutes by hand of the input on air: away from one of the two links that carry it, each time another. */
 export async function reroute(
   rig: SwitchRig,
   programId: string,
   input: string,
   say: (what: string) => void,
 ): Promise<CaseResult> {
+  await using node = await openSenderNode(rig)
+  await rig.send(input, { token: node.token })
   const screen = await rig.screen(programId, [input])
-  const decided = async (leave: readonly { address: string; port: number }[]) => {
-    const body = { stream_id: input, reason: 'bench', current_endpoints: leave }
-    return contract.parse(await rig.ask('POST', '/v1/reroute', body, 200))
+  const decided = async (leave: readonly string[]): Promise<string[]> => {
+    const current_endpoints = leave.map((link) => ({ link }))
+    const body = { stream_id: input, reason: 'bench', current_endpoints }
+    const { overlay } = contract.parse(await rig.ask('POST', '/v1/reroute', body, 200))
+    return overlay.bindings.map(({ link_id }) => link_id)
   }
-  let last = await decided([])
-  return repeat('reroute', say, (run) => {
+  let bound = await decided([])
+  return repeat('reroute', say, async () => {
+    await delay(REST_MS)
     const happens = async () => {
       const from = Date.now()
-      const { version } = last
-      last = await decided([last.endpoints[run % last.endpoints.length]!])
-      if (last.version === version) throw new Error('the reroute changed nothing')
+      const [leave = ''] = bound
+      bound = await decided([leave])
+      if (bound.includes(leave)) throw new Error(`the stream stayed on ${leave}`)
       return from
     }
     return undisturbed(screen, happens, WATCHED_MS)

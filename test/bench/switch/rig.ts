@@ -27,11 +27,17 @@ export interface SwitchRig extends AsyncDisposable {
    * Starts a sender, as one of a stream's inputs where that is named. Its card has the name of the stream that it feeds;
    * resolves when that stream is live.
    */
-  send(streamId: string, input?: 'primary' | 'standby'): Promise<FieldSender>
+  send(streamId: string, how?: SendOptions): Promise<FieldSender>
   /** The viewer page of a stream. */
   screen(streamId: string, names: readonly string[]): Promise<InputScreen>
   /** @throws where the hub does not answer with this status */
   ask(method: string, path: string, body: unknown, status: number): Promise<unknown>
+}
+
+export interface SendOptions {
+  readonly input?: 'primary' | 'standby'
+  /** Of a sender's node; that of a publisher by default. */
+  readonly token?: string
 }
 
 export interface SwitchRigOptions {
@@ -51,13 +57,13 @@ export async function openSwitchRig({ streams = [], bufferMs }: SwitchRigOptions
       classes: { focus: { rist_buffer: { min_ms: bufferMs, max_ms: bufferMs } } },
     }),
   })
-  const token = await hub.issueToken({ role: 'publisher' })
+  const publisher = await hub.issueToken({ role: 'publisher' })
   const chromium = stack.use(await Chromium.launch())
   const owned = stack.move()
   return {
     hub,
     chromium,
-    async send(streamId, input) {
+    async send(streamId, { input, token = publisher } = {}) {
       const name = input === undefined ? streamId : `${streamId}.${input}`
       const sender = owned.use(
         await startFieldSender({

@@ -13,8 +13,8 @@ const [PRIMARY, STANDBY] = [`${STREAM}.primary`, `${STREAM}.standby`]
  * rule, so that only freezes count there.
  */
 export async function takeoverAndReturn(rig: SwitchRig, say: (what: string) => void): Promise<CaseResult[]> {
-  let primary = await rig.send(STREAM, 'primary')
-  await rig.send(STREAM, 'standby')
+  let primary = await rig.send(STREAM, { input: 'primary' })
+  await rig.send(STREAM, { input: 'standby' })
   const screen = await rig.screen(STREAM, [PRIMARY, STANDBY])
   await screen.shows(PRIMARY, 0)
   const returns: Measured[] = []
@@ -27,7 +27,7 @@ export async function takeoverAndReturn(rig: SwitchRig, say: (what: string) => v
     const measured = await measure(screen, { happens: dies, to: STANDBY })
     await delay(AWAY_MS)
     const comesBack = async () => {
-      primary = await rig.send(STREAM, 'primary')
+      primary = await rig.send(STREAM, { input: 'primary' })
       return Date.now()
     }
     returns.push(await measure(screen, { happens: comesBack, to: PRIMARY }))
