@@ -39,7 +39,6 @@ export const hubToSwitchSchema = z.discriminatedUnion('type', [
     slate: z.boolean(),
   }),
   attachSchema,
-  z.strictObject({ type: z.literal('detach') }),
   z.strictObject({ type: z.literal('rules'), rules: switchRulesSchema }),
   /** All inputs in their order. RTP of each arrives at a loopback port of its own. */
   z.strictObject({

@@ -8,6 +8,7 @@ import type { InputFeed } from './input-feed.ts'
  */
 export class InputClaims {
   readonly #feeds: () => readonly InputFeed[]
+  readonly #layers: () => number
   /** Inputs of takes under way, with how many takes. */
   readonly #taking = new Map<string, number>()
   #demand: LayerDemand | null = null
@@ -15,8 +16,10 @@ export class InputClaims {
   #preview: string | null = null
   #merged: readonly string[] = []
 
-  constructor(feeds: () => readonly InputFeed[]) {
+  /** @param layers number of the lane's layers; 0 while nobody knows */
+  constructor(feeds: () => readonly InputFeed[], layers: () => number) {
     this.#feeds = feeds
+    this.#layers = layers
   }
 
   /** The armed input. */
@@ -62,7 +65,11 @@ export class InputClaims {
     for (const feed of this.#feeds()) {
       const { id } = feed
       const isShown = id === this.#onAir || this.#merged.includes(id)
-      feed.claim(isShown || id === this.#preview || this.#taking.has(id) ? wanted : 0)
+      // Of more layers than the lane has, the largest feed the lane.
+      const layers = this.#layers()
+      const surplus = layers === 0 ? 0 : Math.max(feed.renditions - layers, 0)
+      const layer = Math.min(wanted + surplus, TOP_LAYER)
+      feed.claim(isShown || id === this.#preview || this.#taking.has(id) ? layer : 0)
     }
   }
 

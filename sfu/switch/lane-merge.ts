@@ -92,6 +92,14 @@ export class LaneMerge implements Disposable {
     return true
   }
 
+  /** Asks all inputs that feed a rendition for a keyframe. */
+  askForKeyframe(rendition: number, nowMs: number): void {
+    for (const input of this.feeding(rendition)) {
+      const track = input.videoFor(rendition)
+      if (track) input.askForKeyframe(track, nowMs)
+    }
+  }
+
   /** Tracks of an input that are no more are copies no more. */
   tracksChanged(input: SwitchInput): void {
     const place = this.place(input)

@@ -53,10 +53,8 @@ export class LaneRoutes {
     this.#input = input
     this.#changingMs = nowMs
     this.#aimedMs = nowMs
-    for (const [index, route] of this.#routes.entries()) {
-      const track = input.videoFor(index)
-      route.next = track === route.from ? null : track
-    }
+    input.fit(this.#routes.length, nowMs)
+    this.refit()
   }
 
   /**
@@ -74,6 +72,14 @@ export class LaneRoutes {
   /** The input begins anew at its next keyframes: what leaves in its name is a copy, and its own pictures are others. */
   beginAgain(): void {
     for (const route of this.#routes) route.next ??= route.from
+  }
+
+  /** Other renditions of the input feed the outputs from now on: each at its next keyframe. */
+  refit(): void {
+    for (const [index, route] of this.#routes.entries()) {
+      const track = this.#input?.videoFor(index) ?? null
+      route.next = track === route.from ? null : track
+    }
   }
 
   /** The outputs get nothing more of any input: the slate begins. */

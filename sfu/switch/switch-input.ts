@@ -13,6 +13,10 @@ const ASK_AGAIN_MS = 300
 /** The usual pause between pictures is learnt from pauses up to this, ms. */
 const LONGEST_GAP_MS = 2000
 
+/** A rendition flows that came within this, and has stopped when nothing came for that long, ms. */
+const FLOWS_MS = 500
+const STOPPED_MS = 1000
+
 /** A rendition or the sound of an input. */
 export interface InputTrack {
   readonly input: SwitchInput
@@ -33,6 +37,9 @@ export class SwitchInput implements Disposable {
   readonly #tracks = new Map<number, InputTrack>()
   #video: readonly InputTrack[] = []
   #audio: InputTrack | null = null
+  #outputs = 0
+  /** How many renditions lie below the one that feeds the lane's lowest output. */
+  #raised = 0
   #refused: string | null = null
   #present = false
   #clock: LaneClockState | null = null
@@ -87,6 +94,7 @@ export class SwitchInput implements Disposable {
       .filter(({ spec }) => spec.kind === 'video')
       .sort((one, other) => one.spec.rendition - other.spec.rendition)
     this.#audio = all.find(({ spec }) => spec.kind === 'audio') ?? null
+    this.#raised = Math.min(this.#raised, this.#surplus)
     if (this.#video.length === 0) this.#mediaMs = null
     if (target) await this.#socket.connect(target)
     else this.#socket.disconnect()
@@ -99,7 +107,45 @@ export class SwitchInput implements Disposable {
 
   /** What feeds an output of the lane: the largest rendition also feeds the outputs above it. */
   videoFor(output: number): InputTrack | null {
-    return this.#video[Math.min(output, this.#video.length - 1)] ?? null
+    return this.#video[Math.min(output + this.#raised, this.#video.length - 1)] ?? null
+  }
+
+  /**
+   * Feeds a lane of so many outputs from now on. Of more renditions the largest ones feed the lane, if they flow: an input
+   * that was not on air sends its smallest alone.
+   */
+  fit(outputs: number, nowMs: number): void {
+    this.#outputs = outputs
+    this.#raised = nowMs - (this.#largest?.cameMs ?? Number.NaN) < FLOWS_MS ? this.#surplus : 0
+  }
+
+  /** Whether a keyframe of this track is that of the largest rendition, which feeds the lane from now on. */
+  rises(track: InputTrack): boolean {
+    if (this.#raised === this.#surplus || track !== this.#largest) return false
+    this.#raised = this.#surplus
+    return true
+  }
+
+  /** Whether the largest rendition has stopped, while the smallest flows and feeds the lane from now on. */
+  sinks(nowMs: number): boolean {
+    if (this.#raised === 0 || nowMs - this.#largest!.cameMs < STOPPED_MS) return false
+    if (!(nowMs - this.#video[0]!.cameMs < FLOWS_MS)) return false
+    this.#raised = 0
+    return true
+  }
+
+  /** The lane's layer that this rendition feeds; -1 where it feeds none. */
+  layerOf(rendition: number): number {
+    return Math.max(rendition - this.#raised, -1)
+  }
+
+  get #largest(): InputTrack | undefined {
+    return this.#video.at(-1)
+  }
+
+  /** Renditions beyond those of the lane. */
+  get #surplus(): number {
+    return this.#outputs === 0 ? 0 : Math.max(this.#video.length - this.#outputs, 0)
   }
 
   get audio(): InputTrack | null {

@@ -27,8 +27,6 @@ async function handle(message: HubToSwitch): Promise<void> {
   switch (message.type) {
     case 'attach':
       return session.attach(message)
-    case 'detach':
-      return session.detach()
     case 'rules':
       return session.setRules(message.rules)
     case 'inputs':

@@ -49,8 +49,6 @@ export class SwitchSession implements Disposable {
   /** The sound stays with this input, whatever the picture does. */
   #soundHeld: string | null = null
   #resumesSlate: boolean
-  /** Takes that came before their input was heard; null once the process is old enough to know its inputs. */
-  #early: Message<'take'>[] | null = []
   /** When the input on air last began anew because its clock was set; NaN before. */
   #begunAgainMs = Number.NaN
   #look: NodeJS.Timeout | undefined
@@ -105,10 +103,6 @@ export class SwitchSession implements Disposable {
     this.#resumesSlate = false
   }
 
-  detach(): void {
-    this.#socket.disconnect()
-  }
-
   setRules(rules: SwitchRules): void {
     this.#rules = rules
     if (rules.audio === 'follow' && this.#soundHeld !== null) {
@@ -159,7 +153,7 @@ export class SwitchSession implements Disposable {
     if (!input) return this.#takes.refuse(request, 'input_not_found', `the lane has no input ${id}`)
     if (this.#choice.stateOf(id) !== 'healthy') {
       // A process that has just begun has not heard its inputs yet.
-      if (this.#early) return void this.#early.push(take)
+      if (this.#takes.holds(take)) return
       return this.#takes.refuse(request, 'input_not_live', `${id} sends no media that can be shown now`)
     }
     const before = this.#soundHeld
@@ -191,9 +185,11 @@ export class SwitchSession implements Disposable {
 
   /** A picture of an input was captured at this time: tells the same of the lane, if the input is on air. */
   captured({ id, rendition, rtp_timestamp, capture_unix_ms, source }: Message<'captured'>): void {
-    if (this.#routes.input?.id !== id || !this.#routes.begun || !this.#line) return
+    const { input, begun } = this.#routes
+    const layer = rendition === null ? null : (input?.layerOf(rendition) ?? -1)
+    if (input?.id !== id || !begun || !this.#line || layer === -1) return
     const timestamp = (rtp_timestamp + this.#line.video) >>> 0
-    this.#tell({ type: 'captured', rendition, rtp_timestamp: timestamp, capture_unix_ms, source })
+    this.#tell({ type: 'captured', rendition: layer, rtp_timestamp: timestamp, capture_unix_ms, source })
   }
 
   [Symbol.dispose](): void {
@@ -222,6 +218,7 @@ export class SwitchSession implements Disposable {
   #forwardPicture(track: InputTrack, packet: RtpPacket, now: number): void {
     const keyframe = packet.beginsKeyframe
     if (keyframe) track.askedMs = Number.NaN
+    if (keyframe && track.input.rises(track)) this.#refit(track.input)
     const place = this.#merges.place(track.input)
     for (const [index, output] of this.#outputs.video.entries()) {
       if (track.input.videoFor(index) !== track) continue
@@ -248,8 +245,7 @@ export class SwitchSession implements Disposable {
     const changes = this.#choice.begins(input.id)
     const anew = changes || !this.#line
     if (anew) this.#line = this.#outputs.line.join(packet.timestamp, now, input.clock)
-    const { video } = this.#line!
-    this.#outputs.video[index]!.track.join(packet.sequence, video)
+    const video = this.#outputs.begin(index, packet, this.#line!.video)
     this.#merges.video(index).begin(this.#merges.place(input), track, packet.timestamp, video, now)
     if (anew) this.#followSound(false)
     this.#begun(input, changes, packet.captureUnixMs(track.spec.capture_time_id))
@@ -344,9 +340,8 @@ export class SwitchSession implements Disposable {
 
   /** Takes that came too early are heard as soon as their inputs are; at last they are refused. */
   #hearEarly(last: boolean): void {
-    const early = this.#early ?? []
-    this.#early = last ? null : early.filter(({ input }) => this.#choice.stateOf(input) !== 'healthy')
-    for (const take of last ? early : early.filter((each) => !this.#early?.includes(each))) this.take(take)
+    const isHeard = (id: string) => last || this.#choice.stateOf(id) === 'healthy'
+    for (const take of this.#takes.release(isHeard, last)) this.take(take)
   }
 
   #askForKeyframes(): void {
@@ -354,13 +349,16 @@ export class SwitchSession implements Disposable {
     for (const track of this.#routes.awaited()) track.input.askForKeyframe(track, now)
   }
 
-  /** A viewer needs a keyframe of a rendition. */
+  /** A viewer needs a keyframe of a rendition. The slate's next picture is one. */
   #onKeyframeWanted(rendition: number): void {
-    // The slate's next picture is one.
-    for (const input of this.#merges.feeding(rendition)) {
-      const track = input.videoFor(rendition)
-      if (track) input.askForKeyframe(track, machineMs())
-    }
+    this.#merges.askForKeyframe(rendition, machineMs())
+  }
+
+  /** Other renditions of an input feed the lane, if the input does. */
+  #refit(input: SwitchInput): void {
+    if (this.#routes.input === input) this.#routes.refit()
+    this.#merges.tracksChanged(input)
+    this.#askForKeyframes()
   }
 
   #startSlate(): void {
@@ -384,6 +382,7 @@ export class SwitchSession implements Disposable {
     const now = machineMs()
     for (const output of this.#routes.letGo(now)) this.#merges.video(output).end()
     const { input, waits } = this.#routes
+    if (input?.sinks(now)) this.#refit(input)
     // The input on air may carry something else by now, while its copies go on. Then it begins anew.
     if (input && !waits && this.#merges.hasLostItself(input, now)) {
       this.#line = null

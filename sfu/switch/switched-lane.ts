@@ -61,9 +61,10 @@ export class SwitchedLane {
   /** The input on air has pictures of these sizes, ascending. The lane's upper layers get the largest again. */
   shows(pictures: readonly PictureSize[]): void {
     if (pictures.length === 0) return
+    const surplus = Math.max(pictures.length - this.#layers, 0)
     this.#pictures = Array.from(
       { length: this.#layers },
-      (_, layer) => pictures[Math.min(layer, pictures.length - 1)]!,
+      (_, layer) => pictures[Math.min(layer + surplus, pictures.length - 1)]!,
     )
   }
 

@@ -13,6 +13,8 @@ const PACKET_BYTES = 1600
 /** What the slate's pictures are cut into. */
 const VIDEO_KEPT = 512
 const AUDIO_KEPT = 64
+/** 1 ms between two renditions of one picture. */
+const SAME_PICTURE_TICKS = 90
 const NO_EXTENSION = Buffer.alloc(0)
 /** 20 ms of silence (RFC 6716 section 3.1: CELT, full band, stereo, one frame). */
 const SILENCE = Buffer.from([0xfc, 0xff, 0xfe])
@@ -61,6 +63,18 @@ export class SwitchedOutputs {
 
   get audio(): SwitchedOutput | null {
     return this.#audio
+  }
+
+  /**
+   * An output shows an input's rendition from this packet on.
+   * @param line what the input's timestamps lack to the lane's
+   * @returns what this rendition's lack: a moment more where the output has shown the same picture already, smaller
+   */
+  begin(output: number, { sequence, timestamp }: RtpPacket, line: number): number {
+    const { track } = this.#video[output]!
+    const own = track.isNew(timestamp + line) ? line : (line + SAME_PICTURE_TICKS) >>> 0
+    track.join(sequence, own)
+    return own
   }
 
   /**

@@ -47,7 +47,10 @@ export class SwitchedSource implements StreamSource {
   readonly #lane: SwitchedLane
   readonly #slate: LaneSlate
   readonly #inputs: InputFeeds
-  readonly #claims = new InputClaims(() => this.#inputs.all)
+  readonly #claims = new InputClaims(
+    () => this.#inputs.all,
+    () => this.#lane.layers,
+  )
   readonly #process: SwitchProcess
   readonly #takes = new PendingTakes()
   readonly #observers = new Set<SwitchObserver>()
@@ -154,11 +157,10 @@ export class SwitchedSource implements StreamSource {
   }
 
   get status(): SwitchStatus {
-    const onAir = this.#onAir
     return {
-      on_air: onAir && (onAir.input ?? SLATE),
-      since_unix_ms: onAir?.at_unix_ms ?? null,
-      audio: onAir?.audio ?? null,
+      on_air: this.#onAir && (this.#onAir.input ?? SLATE),
+      since_unix_ms: this.#onAir?.at_unix_ms ?? null,
+      audio: this.#onAir?.audio ?? null,
       preview: this.#claims.preview,
       switches: this.#switches,
       merged: this.#claims.merged,
@@ -360,14 +362,14 @@ export class SwitchedSource implements StreamSource {
 
   /** The lane opens with the layers of the first input that has pictures. */
   #learnLayout(): void {
-    const first = this.#inputs.first
-    if (this.#lane.learn(first?.renditions ?? 0)) this.#enqueue('lane_open', () => this.#openLane())
+    if (this.#lane.learn(this.#inputs.first?.renditions ?? 0))
+      this.#enqueue('lane_open', () => this.#openLane())
     this.#learnSizes()
+    this.#claims.apply()
   }
 
   #learnSizes(): void {
-    const feed = this.#onAirFeed ?? this.#inputs.first
-    this.#lane.shows(feed?.stream?.pictures ?? [])
+    this.#lane.shows((this.#onAirFeed ?? this.#inputs.first)?.stream?.pictures ?? [])
   }
 
   async #openLane(): Promise<void> {

@@ -1,9 +1,11 @@
-import type { SwitchToHub } from '../../common/wire/switch-ipc.ts'
+import type { HubToSwitch, SwitchToHub } from '../../common/wire/switch-ipc.ts'
 
 /** A take whose input sent no keyframe for this long is given up, ms: within the time of its answer, and as the last word. */
 const KEYFRAME_WITHIN_MS = 4500
 
 type Failure = Extract<SwitchToHub, { type: 'take_failed' }>['code']
+
+type TakeMessage = Extract<HubToSwitch, { type: 'take' }>
 
 export interface Take {
   /** The hub's number of the take. */
@@ -21,6 +23,8 @@ export class Takes implements Disposable {
   #pending: Take | null = null
   #isDue = false
   #timer: NodeJS.Timeout | undefined
+  /** Takes that came before their input was heard; null once the process is old enough to know its inputs. */
+  #early: TakeMessage[] | null = []
 
   constructor(tell: (message: SwitchToHub) => void) {
     this.#tell = tell
@@ -49,6 +53,19 @@ export class Takes implements Disposable {
     }
     if (waitMs <= 0) begin()
     else this.#timer = setTimeout(begin, waitMs)
+  }
+
+  /** Keeps a take whose input was not heard yet. @returns false where the process should know the input by now */
+  holds(take: TakeMessage): boolean {
+    this.#early?.push(take)
+    return this.#early !== null
+  }
+
+  /** The kept takes whose inputs are heard by now. @param last keeps no take from now on */
+  release(isHeard: (input: string) => boolean, last: boolean): readonly TakeMessage[] {
+    const early = this.#early ?? []
+    this.#early = last ? null : early.filter(({ input }) => !isHeard(input))
+    return early.filter(({ input }) => isHeard(input))
   }
 
   refuse(request: number, code: Failure, message: string): void {

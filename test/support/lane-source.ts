@@ -72,7 +72,7 @@ export class LaneSource implements Disposable {
     this.#keyframeDue = false
     this.#frame += 1
     const { target, video, extension_ids } = this.#to
-    for (const { ssrc, payload_type, sequence } of video.slice(0, this.renditions)) {
+    for (const [layer, { ssrc, payload_type, sequence }] of video.slice(0, this.renditions).entries()) {
       const next = this.#sequences.get(ssrc) ?? sequence
       this.#sequences.set(ssrc, next + 1)
       const header = Buffer.alloc(16)
@@ -83,7 +83,11 @@ export class LaneSource implements Disposable {
       header.writeUInt16BE(0xbede, 12)
       header.writeUInt16BE(1, 14)
       const extension = Buffer.concat([Buffer.from([(extension_ids.playout_delay << 4) | 2]), PLAYOUT_DELAY])
-      this.#send(Buffer.concat([header, extension, payload, this.#mark]), 'video', target)
+      this.#send(
+        Buffer.concat([header, extension, payload, Buffer.from([layer]), this.#mark]),
+        'video',
+        target,
+      )
     }
     const { audio } = this.#to
     if (audio) this.#sendSound(audio, target)

@@ -27,6 +27,8 @@ export interface LanePacket {
   readonly marker: boolean
   /** By which its input is known. */
   readonly mark: number
+  /** Of a picture, the input's layer. */
+  readonly layer: number
   readonly payload: Buffer
   readonly at: number
 }
@@ -185,6 +187,7 @@ async function openReceiver() {
       timestamp: packet.readUInt32BE(4),
       marker: (packet[1]! & 0x80) !== 0,
       mark: packet.at(-1)!,
+      layer: kind === 'video' ? packet.at(-2)! : 0,
       payload: Buffer.from(packet.subarray(12 + extension)),
       at: performance.now(),
     })

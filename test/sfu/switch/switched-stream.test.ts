@@ -236,6 +236,28 @@ test('a take of what a killed process had on air is answered by its successor', 
   await rig.shows(2, 'the second input')
 })
 
+test('of an input with more layers than the lane the largest feeds it, as soon as it flows', async (t) => {
+  await using rig = await openSwitched(['cam-1', 'cam-2'])
+  await rig.shows(1, 'the first input')
+  await rig.inputs.get('cam-2')!.close()
+  const { source } = await rig.open('cam-2', 9, 3)
+  source.renditions = 1
+  await until(() => rig.switched.status.inputs[1]?.state === 'healthy', 'the second input is there')
+  const layers = () =>
+    new Set(
+      rig.packets
+        .slice(-20)
+        .flatMap(({ kind, mark, layer }) => (kind === 'video' && mark === 9 ? [layer] : [])),
+    )
+  await rig.switched.take('cam-2')
+  await until(() => layers().has(0), 'the smallest: nobody asked for more before')
+  source.renditions = 3
+  await until(() => layers().has(2) && layers().size === 1, 'the largest')
+  source.renditions = 1
+  await until(() => layers().has(0) && layers().size === 1, 'the smallest again')
+  t.deepEqual(continuous(rig.packets), [])
+})
+
 test('takes of what is not there, or sends nothing, are refused, and what is on air stays', async (t) => {
   await using rig = await openSwitched(['cam-1', 'cam-2'])
   await rig.shows(1, 'the first input')
