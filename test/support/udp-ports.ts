@@ -2,6 +2,9 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { portSlice } from './port-slice.ts'
 
+/** A slice is tried so often before all ports are. */
+const TRIES = 20
+
 /** No port is given to two callers of this process. */
 const given = new Set<number>()
 
@@ -14,8 +17,9 @@ export async function freeUdpPorts(count: number): Promise<number[]> {
 
 /** The first, an even one, of so many UDP ports of 127.0.0.1 in a row that were free a moment ago. */
 export async function freeUdpRange(count: number): Promise<number> {
-  for (;;) {
-    const slice = portSlice(given.size, count)
+  for (let tries = 0; ; tries++) {
+    // So many in a row may be in no gap of this process's own slice.
+    const slice = portSlice(tries < TRIES ? given.size : Number.POSITIVE_INFINITY, count)
     const from = slice.first + (slice.first % 2)
     const first = from + 2 * Math.floor((Math.random() * (slice.last + 1 - from - count)) / 2)
     const ports = Array.from({ length: count }, (_, index) => first + index)
