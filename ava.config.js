@@ -24,6 +24,7 @@ export const ALONE = [
   'test/common/supervision/child-watch.test.ts',
   'test/e2e/fallen-link.test.ts',
   'test/e2e/many-streams.test.ts',
+  'test/e2e/refusals.test.ts',
   'test/e2e/roaming.test.ts',
   'test/e2e/viewer-moves.test.ts',
   'test/signaling/request-cost.test.ts',
