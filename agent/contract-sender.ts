@@ -144,7 +144,7 @@ export class ContractSender implements AsyncDisposable {
     const detours = stack.use(
       await Detours.open({
         hubUrl: this.#options.hubUrl,
-        endpoints: endpoints.map((_, index) => index),
+        links: endpoints.length,
         listener: {
           used: (link, used) => {
             const share = useOf(newest()).get(link) ?? LEAST_SHARE

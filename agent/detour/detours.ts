@@ -20,8 +20,8 @@ export type DetourContract = Pick<FlowContract, 'detours' | 'join' | 'endpoints'
 
 export interface DetoursOptions {
   readonly hubUrl: string
-  /** The index of each link among the contract's endpoints. */
-  readonly endpoints: readonly number[]
+  /** How many links the sender has: one for each of the contract's endpoints, in their order. */
+  readonly links: number
   readonly listener: DetoursListener
 }
 
@@ -74,7 +74,7 @@ export class Detours implements AsyncDisposable {
   /** Opens the ports; no detour yet. */
   static async open(options: DetoursOptions): Promise<Detours> {
     const detours = new Detours(options)
-    for (let link = 0; link < options.endpoints.length; link += 1) {
+    for (let link = 0; link < options.links; link += 1) {
       const port = await LocalPort.open((datagram) => detours.#heard(link, datagram))
       const way = new LinkWay(performance.now())
       detours.#links.push({ port, way, isUsed: true, greeting: null, open: false, leavesAt: null })
@@ -130,12 +130,8 @@ export class Detours implements AsyncDisposable {
   #heard(link: number, datagram: Buffer): void {
     const state = this.#links[link]
     if (!state) return
-    if (state.open && this.#carrier) this.#carrier.send(this.#endpointOf(link), datagram)
+    if (state.open && this.#carrier) this.#carrier.send(link, datagram)
     else state.greeting = datagram
-  }
-
-  #endpointOf(link: number): number {
-    return this.#options.endpoints[link] ?? link
   }
 
   #decide(): void {
@@ -171,7 +167,7 @@ export class Detours implements AsyncDisposable {
     if (state.open || !this.#carrier) return
     state.open = true
     this.#options.listener.used(link, true)
-    if (state.greeting) this.#carrier.send(this.#endpointOf(link), state.greeting)
+    if (state.greeting) this.#carrier.send(link, state.greeting)
     state.greeting = null
   }
 
@@ -242,11 +238,10 @@ export class Detours implements AsyncDisposable {
       queueMs,
       signal: this.#stop.signal,
       listener: {
-        heard: (endpoint, datagram) => {
+        heard: (link, datagram) => {
           // The stream's own port answers: this way leads there.
           this.#openedAt = null
           this.#turn = 0
-          const link = this.#options.endpoints.indexOf(endpoint)
           this.#links[link]?.port.deliver(datagram)
         },
         lost: (why) => this.#lost(why),
