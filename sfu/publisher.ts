@@ -12,8 +12,7 @@ import { type SignOfLife, WebRtcEnd } from './web-rtc-end.ts'
 import type { WorkerSlot } from './worker-pool.ts'
 
 /** A browser asks for consent at least every 6 s (RFC 7675). Without consent for this long its path is lost, s. */
-export const ICE_CONSENT_S = 10
-const CONSENT: SignOfLife = { by: 'consent', withinS: ICE_CONSENT_S }
+export const BROWSER_CONSENT: SignOfLife = { by: 'consent', withinS: 10 }
 
 /** How often viewers are told an encoding's clock, ms. */
 const CLOCK_EVERY_MS = 5000
@@ -82,7 +81,7 @@ export class Publisher implements StreamSource {
     stream: Stream,
     abr: Abr,
     listener: PublisherListener,
-    signOfLife = CONSENT,
+    signOfLife = BROWSER_CONSENT,
   ): Promise<Publisher> {
     const slot = stream.home()
     if (!slot) throw new CodedError('no_worker', 'no media worker is up; try again in a second')

@@ -13,7 +13,7 @@ import {
 } from '../common/wire/viewer-protocol.ts'
 import type { RestartIceAnswer, RestartReason } from '../common/wire/web-rtc-shapes.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
-import { ICE_CONSENT_S } from '../sfu/publisher.ts'
+import { BROWSER_CONSENT } from '../sfu/publisher.ts'
 import type { ViewerMover } from '../sfu/viewer-mover.ts'
 import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
@@ -154,7 +154,7 @@ export class ViewerSession implements WatchingClient {
     join: async (data) => {
       const { ticket, rtp_capabilities, view = {}, moves } = parseData(viewerRequests.join, data)
       const capabilities = rtp_capabilities as types.RtpCapabilities
-      const receiver = { capabilities, signOfLife: { by: 'consent', withinS: ICE_CONSENT_S } as const }
+      const receiver = { capabilities, signOfLife: BROWSER_CONSENT }
       return this.#inTurn(async (): Promise<JoinAnswer> => {
         const { viewer, streams, ice } = await this.#watching.join(ticket, view, () => receiver)
         if (moves) this.#movable ??= this.#mover?.add(this.#moves) ?? null
