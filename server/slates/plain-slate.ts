@@ -1,10 +1,9 @@
 import { BLACK, boxOf, drawText, type Plane, type TextLine } from '../../common/dot-font.ts'
 import type { PictureSize } from '../../policy/viewed-stream.ts'
 import { intraPictures } from './intra-picture.ts'
+import { MAX_UNIT_BYTES } from './slate-encoder.ts'
 import type { SlateWords } from './slate-words.ts'
 
-/** As in slates of ffmpeg. */
-const MAX_UNIT_BYTES = 400_000
 /** Cb and Cr of the whole picture: a little blue. */
 const CHROMA = [131, 126] as const
 /** Characters of the font that has nothing but dots. */
