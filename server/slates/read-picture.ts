@@ -3,9 +3,9 @@ import { type PictureFile, unusable } from './picture-file.ts'
 import { isPng, readPng } from './png-file.ts'
 
 /** Most pixels of an uploaded picture. The decoder's memory goes by them. */
-export const MAX_UPLOAD_PIXELS = 24_000_000
+const MAX_UPLOAD_PIXELS = 24_000_000
 /** Longest side of an uploaded picture, pixels. */
-export const MAX_UPLOAD_SIDE = 16_384
+const MAX_UPLOAD_SIDE = 16_384
 
 /**
  * Reads what a decoder must know of a PNG or JPEG, and bounds it, without decoding a pixel. It takes a ms for each MB.
