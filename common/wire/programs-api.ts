@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ID_PATTERN, tenantIdSchema } from './ids.ts'
 import { streamPatternSchema } from './policy-document.ts'
 import { streamClassSchema, streamIdSchema, streamStateSchema } from './stream.ts'
-import { inputStatusSchema, MAX_INPUTS, switchRulesSchema } from './switched-inputs.ts'
+import { inputStatusSchema, MAX_INPUTS, RETURN_AFTER_MS, switchRulesSchema } from './switched-inputs.ts'
 
 /** Bodies and answers of the calls about programs: streams whose inputs are other streams of their tenant. */
 
@@ -43,7 +43,7 @@ export const createProgramSchema = z.strictObject({
   auto: z.boolean().default(false),
   threshold_ms: programFields.threshold_ms.default(null),
   frozen_ms: programFields.frozen_ms.default(null),
-  return_after_ms: programFields.return_after_ms.default(5000),
+  return_after_ms: programFields.return_after_ms.default(RETURN_AFTER_MS),
   description: programFields.description.default(''),
 })
 export type CreateProgram = z.infer<typeof createProgramSchema>
@@ -103,7 +103,7 @@ export const lockRequestSchema = z.strictObject({
 })
 export type LockRequest = z.infer<typeof lockRequestSchema>
 
-export const programLockSchema = z.object({
+const programLockSchema = z.object({
   /** `user:`, `node:` or, for an admin of the hub, `hub:` and an id: the only one who may cut. */
   holder: z.string(),
   since: z.number().int(),

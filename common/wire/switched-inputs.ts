@@ -53,8 +53,6 @@ export const SWITCH_THRESHOLD_MS: Readonly<Record<StreamClass, number>> = {
 }
 /** A better input proves itself for this long before it returns, ms. */
 export const RETURN_AFTER_MS = 5000
-/** For those who want frozen pictures noticed: an unchanged picture is frozen from this time on, ms. */
-export const FROZEN_MS = 5000
 
 /** The rules of a stream of this class that says nothing else. */
 export const switchRulesOf = (streamClass: StreamClass): SwitchRules => ({

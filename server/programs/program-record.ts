@@ -18,7 +18,7 @@ export const programRecordSchema = z.object({
 })
 export type ProgramRecord = z.infer<typeof programRecordSchema>
 
-export const storedLockSchema = z.object({
+const storedLockSchema = z.object({
   holder: z.string(),
   since: z.number().int(),
   /** How long the lock lasts after its holder's last cut, s. */

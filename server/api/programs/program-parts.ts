@@ -20,7 +20,7 @@ export interface ProgramParts {
   readonly isCurrent: (principal: AuthenticatedPrincipal) => boolean
 }
 
-export const programParams = z.strictObject({ program_id: streamIdSchema })
+const programParams = z.strictObject({ program_id: streamIdSchema })
 export const programQuery = z.strictObject({ tenant_id: tenantIdSchema.optional() })
 
 interface ProgramHead {
@@ -29,7 +29,7 @@ interface ProgramHead {
 }
 
 /** Rules about streams hold for the programs of these names: a program is a stream. */
-export const programScope = ({ params, query }: ProgramHead): Scope => ({
+const programScope = ({ params, query }: ProgramHead): Scope => ({
   tenantId: query.tenant_id,
   streamId: params.program_id,
 })
