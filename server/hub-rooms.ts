@@ -138,6 +138,7 @@ export async function openRooms(
       logger,
     }),
   )
+  const workersFull = () => placement.saturation()
   const flows = stack.use(
     await openFlowRoom({
       config,
@@ -152,10 +153,9 @@ export async function openRooms(
       logger,
       authenticator: auth.authenticator,
       connections: () => doors.inUse,
-      workersFull: () => placement.saturation(),
+      workersFull,
     }),
   )
-  const workersFull = () => placement.saturation()
   const programs = stack.use(
     await openPrograms({ store, hubId, streams, flows, policies, facts, metrics, events, workersFull }),
   )

@@ -143,8 +143,10 @@ export function streamRoutes({ streams, viewers, policyOf, isAway }: FlowRouteDe
   ]
 }
 
-/** What a stream with several inputs shows, for people who may read it. */
-/** @param mayName whether the caller may know of an input */
+/**
+ * What a stream with several inputs shows, for people who may read it.
+ * @param mayName whether the caller may know of an input
+ */
 function shown(
   { status, rules }: SwitchedStream,
   mayName: (id: string) => boolean,
