@@ -19,7 +19,6 @@ import {
   type StoredPublisherFlow,
   sameTerms,
   storedPublisherFlowSchema,
-  USUAL_PRIORITY,
 } from './publisher-flow.ts'
 
 /** Starts and stops media with its contract. */
@@ -169,11 +168,6 @@ export class PublisherFlows implements Disposable {
   ofStream(tenantId: string, streamId: string): LivePublisherFlow | undefined {
     const contractId = this.#byStream.get(`${tenantId}/${streamId}`)
     return contractId === undefined ? undefined : this.#flows.get(contractId)
-  }
-
-  /** Priority among the streams of one viewer, 1 to 255: the higher one gets its bandwidth first. */
-  priorityOf(tenantId: string, streamId: string): number {
-    return this.ofStream(tenantId, streamId)?.priority ?? USUAL_PRIORITY
   }
 
   /**

@@ -14,7 +14,6 @@ export interface RunningStream extends Pick<Stream, 'viewers' | 'state' | 'stati
 
 /** A stream whose priority can be set though nobody publishes it. */
 export interface PrioritizedStream {
-  readonly state: { readonly priority: number }
   setPriority(priority: number, audit: AuditDraft): Promise<void>
 }
 

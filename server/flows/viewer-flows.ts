@@ -219,7 +219,7 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
       anonymous: flow.holder.anonymous,
       stream,
       abr: entry.flow.abr,
-      priority: this.#priorities.get(streamOf(flow)) ?? USUAL_PRIORITY,
+      priority: this.priorityOf(flow.tenantId, flow.streamId),
       ice: () => this.#relays.ice(entry.flow),
       passRelays: (next) => this.#relays.pass(flow.contractId, next),
       connected: () => {
@@ -305,6 +305,11 @@ export class ViewerFlows implements ViewerAdmission, Disposable {
     this.#priorities.set(streamOf({ tenantId, streamId }), priority)
     for (const { flow, listener } of this.#entries.values())
       if (flow.tenantId === tenantId && flow.streamId === streamId) listener?.priorityChanged(priority)
+  }
+
+  /** The priority that a stream has now, whether it is a publisher's, a switched one or a program's. */
+  priorityOf(tenantId: string, streamId: string): number {
+    return this.#priorities.get(streamOf({ tenantId, streamId })) ?? USUAL_PRIORITY
   }
 
   /** The machine's clock was set: contracts last as long as before, so their ends by that clock move. */

@@ -57,12 +57,7 @@ export function statisticsRoutes(deps: FlowRouteDependencies) {
       ways: flow ? ways.of(flow) : [],
       ...stream.state,
       viewers: stream.viewers,
-      priority:
-        programs?.find(tenantId, streamId)?.state.priority ??
-        publishers.priorityOf(
-          tenantId,
-          lanes?.find(tenantId, streamId)?.flows[0]?.contract.stream_id ?? streamId,
-        ),
+      priority: viewers.priorityOf(tenantId, streamId),
       ...(await stream.statistics()),
     }
   }
