@@ -125,7 +125,7 @@ export async function publish(
     node_id: principal.node_id,
     requested_class: question.class,
     input_rules: rules,
-    priority: USUAL_PRIORITY,
+    priority: lane?.flows[0]?.priority ?? USUAL_PRIORITY,
     links: granted.path.links,
     history: granted.history,
     relay: granted.relay,

@@ -25,7 +25,7 @@ import {
 export interface PublisherMedia {
   /** Starts to listen for the flow's sender. @throws CodedError `ports_exhausted` (503) */
   open(flow: LivePublisherFlow): void
-  /** The contract has a new version. */
+  /** The contract has a new version, or the stream another priority. */
   changed?(flow: LivePublisherFlow): void
   /** Stops the media, its lane, and its viewers. */
   close(flow: LivePublisherFlow, reason: 'expired' | 'revoked'): Promise<void>
@@ -230,12 +230,16 @@ export class PublisherFlows implements Disposable {
   /**
    * Stores a running stream's priority among those of one viewer, 1 to 255. Its holder is not told, because no term has
    * changed.
+   * @param audit null where the record is written with another contract
    * @throws CodedError `contract_ended` (409)
    */
-  async setPriority(contractId: string, priority: number, audit: AuditDraft): Promise<void> {
+  async setPriority(contractId: string, priority: number, audit: AuditDraft | null): Promise<void> {
     await this.#inTurn(contractId, async () => {
-      await this.#store.write([this.#change({ ...this.#running(contractId), priority })], [audit])
-      this.#flows.set(contractId, { ...this.#running(contractId), priority })
+      const change = this.#change({ ...this.#running(contractId), priority })
+      await this.#store.write([change], audit === null ? [] : [audit])
+      const flow = { ...this.#running(contractId), priority }
+      this.#flows.set(contractId, flow)
+      this.#media.changed?.(flow)
     })
   }
 

@@ -99,15 +99,15 @@ export function statisticsRoutes(deps: FlowRouteDependencies) {
         const { stream_id } = params
         const stream = streamOf(context.tenantId, stream_id)
         const flow = publishers.ofStream(context.tenantId, stream_id)
-        // Those of a switched stream remember its priority together: any of them may be the first after a restart.
+        // All inputs of a switched stream have its priority: any of them may be the first after a restart.
         const flows = flow ? [flow] : (lanes?.find(context.tenantId, stream_id)?.flows ?? [])
         const program = programs?.find(context.tenantId, stream_id)
         const about = { action: 'stream.priority', object: `stream/${stream_id}`, detail: body }
         const audit = record(context, context.tenantId, about)
         if (program) await program.setPriority(body.priority, audit)
         else if (flows.length === 0) throw notFound(stream_id)
-        for (const { contract } of flows)
-          await publishers.setPriority(contract.contract_id, body.priority, audit)
+        for (const [index, { contract }] of flows.entries())
+          await publishers.setPriority(contract.contract_id, body.priority, index === 0 ? audit : null)
         viewers.prioritize(context.tenantId, stream_id, body.priority)
         return streamStatistics(stream)
       },

@@ -6,6 +6,7 @@ import test from 'ava'
 import { z } from 'zod'
 import { type FlowContract, flowContractSchema } from '../../../common/wire/flow-contract.ts'
 import { flowSummarySchema, streamSummarySchema } from '../../../common/wire/flows-api.ts'
+import { streamStatisticsSchema } from '../../../common/wire/statistics-api.ts'
 import { startHub, type TestHub } from '../../support/hub.ts'
 import { freeUdpRange } from '../../support/udp-ports.ts'
 import { until } from '../../support/until.ts'
@@ -186,7 +187,9 @@ test('after kill -9 all inputs are there again, with their order, rules and port
   const [alice = '', bob = ''] = await users(first, 'alice', 'bob')
   const rules = { return_after_ms: null, frozen_ms: 5000 }
   const spare = await publishes(first, bob, { stream_id: 'cam1', input: STANDBY })
+  t.is((await first.api('PUT', '/v1/streams/cam1/priority', { priority: 200 })).status, 200)
   const main = await publishes(first, alice, { stream_id: 'cam1', input: { ...PRIMARY, rules } })
+  t.is(await priorityOf(first, 'cam1'), 200)
   const gone = once(first.process, 'exit')
   first.process.kill('SIGKILL')
   await gone
@@ -195,6 +198,8 @@ test('after kill -9 all inputs are there again, with their order, rules and port
   await until(async () => (await inputsAt2(second, alice))?.length === 2, 'both inputs are there')
   t.deepEqual(await inputsAt2(second, alice), ['cam1.primary', 'cam1.standby'])
   t.like(await rulesAt(second, alice), { ...rules, threshold_ms: 500 })
+  for (const stream of ['cam1', 'cam1.primary', 'cam1.standby'])
+    t.is(await priorityOf(second, stream, first.adminToken), 200)
   for (const [token, before, request] of [
     [alice, main, { stream_id: 'cam1' }],
     [bob, spare, { stream_id: 'cam1', input: STANDBY }],
@@ -237,6 +242,11 @@ test('inputs of the configuration have contracts, and stay away one by one when 
 async function switchedAt(hub: TestHub, token: string) {
   const { body } = await hub.api('GET', '/v1/streams/cam1', undefined, token)
   return streamSummarySchema.safeParse(body).data?.switched
+}
+
+async function priorityOf(hub: TestHub, stream: string, token?: string) {
+  const { body } = await hub.api('GET', `/v1/streams/${stream}/statistics`, undefined, token)
+  return streamStatisticsSchema.safeParse(body).data?.priority
 }
 
 const inputsAt2 = async (hub: TestHub, token: string) =>
