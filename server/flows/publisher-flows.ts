@@ -8,6 +8,7 @@ import { type ContractRelays, NO_CONTRACT_RELAYS } from '../relays/contract-rela
 import { Collection } from '../store/collection.ts'
 import type { Sealer } from '../store/sealing.ts'
 import type { Store } from '../store/store.ts'
+import { ChangesInTurn } from './changes-in-turn.ts'
 import { hashOf } from './contract-secrets.ts'
 import { Deadlines } from './deadlines.ts'
 import { LateDeletions } from './late-deletions.ts'
@@ -79,8 +80,8 @@ export class PublisherFlows implements Disposable {
   /** By the hash of their ticket, so that the time of a look-up says nothing about a ticket. */
   readonly #byTicket = new Map<string, string>()
   readonly #listeners = new Map<string, Set<FlowListener>>()
-  /** The last change of each contract that is under way; never rejects. */
-  readonly #changing = new Map<string, Promise<unknown>>()
+  /** Changes of one contract happen one after the other. */
+  readonly #turns = new ChangesInTurn()
   /** Contracts whose grant was not told yet. */
   readonly #beginning = new Set<string>()
   /** Ended contracts that the store has not deleted yet. */
@@ -181,7 +182,7 @@ export class PublisherFlows implements Disposable {
     // Reserved before the first wait, so that two requests at once can't both get the stream.
     this.#beginning.add(contract_id)
     this.#add(flow)
-    await this.#inTurn(contract_id, async () => {
+    await this.#turns.run(contract_id, async () => {
       try {
         this.#media.open(flow)
         try {
@@ -210,7 +211,7 @@ export class PublisherFlows implements Disposable {
     contractId: string,
     make: (running: LivePublisherFlow) => Promise<FlowChange>,
   ): Promise<LivePublisherFlow> {
-    return this.#inTurn(contractId, async () => {
+    return this.#turns.run(contractId, async () => {
       const { flow, audit } = await make(this.#running(contractId))
       this.#running(contractId) // An end that comes after this change is stored after this change.
       if (audit === null) {
@@ -234,7 +235,7 @@ export class PublisherFlows implements Disposable {
    * @throws CodedError `contract_ended` (409)
    */
   async setPriority(contractId: string, priority: number, audit: AuditDraft | null): Promise<void> {
-    await this.#inTurn(contractId, async () => {
+    await this.#turns.run(contractId, async () => {
       const change = this.#change({ ...this.#running(contractId), priority })
       await this.#store.write([change], audit === null ? [] : [audit])
       const flow = { ...this.#running(contractId), priority }
@@ -287,7 +288,7 @@ export class PublisherFlows implements Disposable {
     await Promise.all(
       this.list().map(({ contract: { contract_id } }) =>
         // In turn with other changes, so that the last stored version is the one that runs.
-        this.#inTurn(contract_id, async () => {
+        this.#turns.run(contract_id, async () => {
           const flow = this.#flows.get(contract_id)
           if (flow) await this.#store.write([this.#change(flow)])
         }),
@@ -313,20 +314,6 @@ export class PublisherFlows implements Disposable {
 
   #delete({ contract }: PublisherFlow, audit: AuditDraft): Promise<void> {
     return this.#stored.delete(contract.tenant_id, contract.contract_id, { audit: [audit] })
-  }
-
-  #inTurn<T>(contractId: string, change: () => Promise<T>): Promise<T> {
-    const before = this.#changing.get(contractId)
-    const changed = before ? before.then(change) : change()
-    const settled = changed.then(
-      () => {},
-      () => {},
-    )
-    this.#changing.set(contractId, settled)
-    void settled.then(() => {
-      if (this.#changing.get(contractId) === settled) this.#changing.delete(contractId)
-    })
-    return changed
   }
 
   /** @throws CodedError `contract_ended` (409) */

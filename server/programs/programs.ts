@@ -7,6 +7,7 @@ import { MAX_PROGRAM_DEPTH, type ProgramNode, programFault } from '../../policy/
 import { isPattern } from '../../policy/programs/program-inputs.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { type AuthenticatedPrincipal, actorOf } from '../auth/principal.ts'
+import { ChangesInTurn } from '../flows/changes-in-turn.ts'
 import { LateDeletions } from '../flows/late-deletions.ts'
 import { USUAL_PRIORITY } from '../flows/publisher-flow.ts'
 import { Collection } from '../store/collection.ts'
@@ -42,8 +43,8 @@ export class Programs implements AsyncDisposable {
   readonly #states: Collection<Program['state']>
   /** By tenant and id. */
   readonly #programs = new Map<string, Program>()
-  /** The last change of each tenant's programs; never rejects. */
-  readonly #turns = new Map<string, Promise<void>>()
+  /** Changes of a tenant's programs happen one after the other, so that two at once make no loop together. */
+  readonly #turns = new ChangesInTurn()
   readonly #deletions = new LateDeletions()
   readonly #stopWatching: () => void
   /** Tenants whose streams or policy changed. */
@@ -120,7 +121,7 @@ export class Programs implements AsyncDisposable {
       created_at: this.#clock.wall(),
       created_by: asker.actor,
     }
-    return await this.#inTurn(tenantId, async () => {
+    return await this.#turns.run(tenantId, async () => {
       const { program_id, inputs, audio, class: streamClass } = value
       const key = keyOf(tenantId, program_id)
       if (this.#programs.has(key))
@@ -165,7 +166,7 @@ export class Programs implements AsyncDisposable {
     matches: (version: number) => void,
   ): Promise<void> {
     const { tenantId, id } = program
-    await this.#inTurn(tenantId, async () => {
+    await this.#turns.run(tenantId, async () => {
       if (this.get(tenantId, id) !== program) throw notFound(id)
       const { version, record } = program
       matches(version)
@@ -205,7 +206,7 @@ export class Programs implements AsyncDisposable {
     } catch (error) {
       // Otherwise the program would be back after a restart. A program that has its name by now stays.
       this.#deletions.add(() =>
-        this.#inTurn(tenantId, async () => {
+        this.#turns.run(tenantId, async () => {
           if (!this.find(tenantId, id)) await this.#options.store.write(changes, [audit])
         }),
       )
@@ -224,20 +225,6 @@ export class Programs implements AsyncDisposable {
     const programs = Array.from(this.#programs.values())
     this.#programs.clear()
     await Promise.all(programs.map((program) => program.close()))
-  }
-
-  /** Changes of a tenant's programs happen one after the other, so that two at once make no loop together. */
-  #inTurn<T>(tenantId: string, change: () => Promise<T>): Promise<T> {
-    const changed = (this.#turns.get(tenantId) ?? Promise.resolve()).then(change)
-    const settled = changed.then(
-      () => {},
-      () => {},
-    )
-    this.#turns.set(tenantId, settled)
-    void settled.then(() => {
-      if (this.#turns.get(tenantId) === settled) this.#turns.delete(tenantId)
-    })
-    return changed
   }
 
   /** Looks at a tenant's programs, one in each turn of the event loop: a policy may take long to ask. */
