@@ -12,6 +12,11 @@ export function compileGlob(pattern: string): (text: string) => boolean {
   return (text) => matches(pattern, text)
 }
 
+/** Whether a text can match others than itself. */
+export function isPattern(text: string): boolean {
+  return /[*?]/.test(text)
+}
+
 /** Whether a pattern is nothing but `*`. */
 export function matchesAll(pattern: string): boolean {
   return /^\*+$/.test(pattern)
@@ -19,8 +24,8 @@ export function matchesAll(pattern: string): boolean {
 
 /** Whether a text may exist that both patterns match. The answer is no only where no such text can exist. */
 export function patternsMayMeet(one: string, other: string): boolean {
-  if (!/[*?]/.test(one)) return compileGlob(other)(one)
-  if (!/[*?]/.test(other)) return compileGlob(one)(other)
+  if (!isPattern(one)) return compileGlob(other)(one)
+  if (!isPattern(other)) return compileGlob(one)(other)
   const [a, b] = [one.split(/[*?]/), other.split(/[*?]/)]
   return (
     agree(a[0]!, b[0]!, (long, short) => long.startsWith(short)) &&

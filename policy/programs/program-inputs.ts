@@ -1,4 +1,4 @@
-import { compileGlob } from '../glob.ts'
+import { compileGlob, isPattern } from '../glob.ts'
 import { laneOfInput } from '../inputs/input-names.ts'
 
 export interface InputQuestion {
@@ -50,8 +50,4 @@ export function inputsNow({ wanted, streams, present, held, most, mayShow }: Inp
   const inputs = allowed.filter((id) => first.includes(id))
   for (const id of allowed) if (!first.includes(id)) leftOut.push({ id, reason: 'full' })
   return { inputs, leftOut }
-}
-
-export function isPattern(text: string): boolean {
-  return /[*?]/.test(text)
 }

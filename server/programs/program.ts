@@ -10,6 +10,7 @@ import type { ProgramNews } from '../facts/fact.ts'
 import type { Typed } from '../store/collection.ts'
 import { CutLock } from './cut-lock.ts'
 import { KeptState } from './kept-state.ts'
+import { programAudit } from './program-audit.ts'
 import { type ProgramRecord, type ProgramState, rulesOf } from './program-record.ts'
 import type { ProgramSource, ProgramStream, ProgramStreams } from './program-source.ts'
 import { programView } from './program-view.ts'
@@ -346,16 +347,8 @@ export class Program {
     over.abort()
   }
 
-  #audit({ actor, requestId }: Asker, action: string, outcome: string, detail: object): AuditDraft {
-    return {
-      tenant_id: this.tenantId,
-      at: this.#deps.clock.wall(),
-      actor,
-      action,
-      object: `program/${this.id}`,
-      outcome,
-      detail: { ...detail, request_id: requestId },
-    }
+  #audit(asker: Asker, action: string, outcome: string, detail: object): AuditDraft {
+    return programAudit(this, this.#deps.clock.wall(), asker, action, outcome, detail)
   }
 }
 

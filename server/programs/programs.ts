@@ -2,9 +2,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { type Clock, SYSTEM_CLOCK } from '../../common/clock.ts'
 import { CodedError } from '../../common/errors.ts'
 import type { ChangeProgram, CreateProgram } from '../../common/wire/programs-api.ts'
-import { globCost } from '../../policy/glob.ts'
+import { globCost, isPattern } from '../../policy/glob.ts'
 import { MAX_PROGRAM_DEPTH, type ProgramNode, programFault } from '../../policy/programs/program-graph.ts'
-import { isPattern } from '../../policy/programs/program-inputs.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import { type AuthenticatedPrincipal, actorOf } from '../auth/principal.ts'
 import { ChangesInTurn } from '../flows/changes-in-turn.ts'
@@ -13,6 +12,7 @@ import { USUAL_PRIORITY } from '../flows/publisher-flow.ts'
 import { Collection } from '../store/collection.ts'
 import type { Store } from '../store/store.ts'
 import { type Asker, Program, type ProgramDependencies } from './program.ts'
+import { programAudit } from './program-audit.ts'
 import { type ProgramRecord, programRecordSchema, programStateSchema } from './program-record.ts'
 
 /** Most programs of a tenant. */
@@ -179,7 +179,7 @@ export class Programs implements AsyncDisposable {
       if (change.inputs) this.#check(value, tenantId)
       const asker = { actor: actorOf(principal), requestId }
       const put = this.#records.putChange(tenantId, this.#idOf(id), value, version)
-      const audit = this.#audit(asker, program, 'program.change', { ...named })
+      const audit = this.#audit(asker, program, 'program.change', named)
       const [next = version + 1] = await this.#options.store.write([put], [audit])
       this.#guard(() => program.changed({ version: next, value }))
       this.#options.tell(program, 'changed', {})
@@ -302,22 +302,12 @@ export class Programs implements AsyncDisposable {
   }
 
   #audit(
-    { actor, requestId }: Pick<Asker, 'actor' | 'requestId'>,
-    { tenantId, id }: Program,
+    asker: Pick<Asker, 'actor' | 'requestId'>,
+    program: Program,
     action: string,
-    detail: Record<string, unknown>,
+    detail: object,
   ): AuditDraft {
-    const object = `program/${id}`
-    const at = this.#clock.wall()
-    return {
-      tenant_id: tenantId,
-      at,
-      actor,
-      action,
-      object,
-      outcome: 'done',
-      detail: { ...detail, request_id: requestId },
-    }
+    return programAudit(program, this.#clock.wall(), asker, action, 'done', detail)
   }
 }
 
