@@ -73,7 +73,6 @@ export async function publish(
   const rules = request.input?.rules ?? null
   const wish = relayWishOf(request)
   const owner = ownerOf(principal)
-  const video_codec = askedCodec(deps, { tenant_id: tenantId, stream_id: streamId, input })
   const running = publishers.ofStream(tenantId, streamId)
   if (running && running.owner !== owner)
     throw new CodedError('stream_taken', `stream ${streamId} has another publisher`, {
@@ -91,10 +90,8 @@ export async function publish(
     const renewed = await publishers.update(running.contract.contract_id, async (before) => {
       const wishes = request.intent === undefined ? wishesOf(before) : {}
       const { granted, record } = await take(deps, principal, { ...question, ...wishes }, before, about)
-      const next = renewal(before, granted)
       const flow = {
-        ...next,
-        contract: { ...next.contract, video_codec },
+        ...renewal(deps, before, granted),
         requested_class: question.class,
         proof: proofOf(principal),
         ...(request.intent !== undefined && { relay_wish: wish }),
@@ -117,7 +114,7 @@ export async function publish(
       stream_id: streamId,
       ...(input && { input }),
       endpoints: way.endpoints,
-      video_codec,
+      video_codec: askedCodec(deps, { tenant_id: tenantId, stream_id: streamId, input }),
     },
     keys: way.keys,
     ticket: newTicket(),
@@ -189,13 +186,26 @@ function portsFor(door: PublishDoor, links: number, least: number) {
   }
 }
 
-/** The running flow under a newer decision: its transport, ports and secrets stay, its version counts up. */
-export function renewal(running: LivePublisherFlow, granted: GrantedDecision): LivePublisherFlow {
+/**
+ * The running flow under a newer decision: its transport, ports and secrets stay, its version counts up. It asks for the
+ * codec that the inputs of now need.
+ */
+export function renewal(
+  inputs: KnownInputs,
+  running: LivePublisherFlow,
+  granted: GrantedDecision,
+): LivePublisherFlow {
   const { contract } = running
   const endpoints = endpointsUnder(contract.endpoints, contract.overlay.bindings, granted.overlay.bindings)
   return {
     ...running,
-    contract: { ...contract, ...termsOf(granted), endpoints, version: contract.version + 1 },
+    contract: {
+      ...contract,
+      ...termsOf(granted),
+      endpoints,
+      video_codec: askedCodec(inputs, contract),
+      version: contract.version + 1,
+    },
     links: granted.path.links,
     history: granted.history,
     relay: granted.relay,

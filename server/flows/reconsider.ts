@@ -3,7 +3,7 @@ import { type AuthenticatedPrincipal, UNPROVEN } from '../auth/principal.ts'
 import type { Reconsidered } from '../topology/qos-triggers.ts'
 import type { QosCause } from '../topology/trigger-queue.ts'
 import type { WatchedFlow } from '../topology/watched-flow.ts'
-import { askedCodec, type KnownInputs } from './asked-codec.ts'
+import type { KnownInputs } from './asked-codec.ts'
 import { auditOf, type Taking } from './decision-book.ts'
 import { renewal, wishesOf } from './publish.ts'
 import { type LivePublisherFlow, sameTerms } from './publisher-flow.ts'
@@ -51,11 +51,7 @@ export async function reconsider(
       return { flow: running, audit: null }
     }
     betterSince = decision.history.better_since
-    const next = renewal(running, { ...decision, expires_at: running.contract.expires_at })
-    const updated = {
-      ...next,
-      contract: { ...next.contract, video_codec: askedCodec(deps, running.contract) },
-    }
+    const updated = renewal(deps, running, { ...decision, expires_at: running.contract.expires_at })
     if (!sameTerms(running, updated) || modeReason(running) !== modeReason(updated))
       return { flow: updated, audit: record }
     return { flow: { ...running, links: updated.links, history: updated.history }, audit: null }

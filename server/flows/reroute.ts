@@ -2,6 +2,7 @@ import { CodedError } from '../../common/errors.ts'
 import { decisionRequestSchema, type Principal } from '../../common/wire/decision.ts'
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { RerouteRequest } from '../../common/wire/flows-api.ts'
+import type { KnownInputs } from './asked-codec.ts'
 import { type Taking, take } from './decision-book.ts'
 import { renewal, wishesOf } from './publish.ts'
 import { publishedInput } from './published-input.ts'
@@ -9,7 +10,7 @@ import type { LivePublisherFlow } from './publisher-flow.ts'
 import type { PublisherFlows } from './publisher-flows.ts'
 import type { SwitchedLanes } from './switched-lanes.ts'
 
-export interface RerouteDependencies extends Taking {
+export interface RerouteDependencies extends Taking, KnownInputs {
   readonly publishers: PublisherFlows
   readonly lanes?: Pick<SwitchedLanes, 'find'>
 }
@@ -44,7 +45,7 @@ export async function reroute(
       ...wishesOf(running),
     })
     const { granted, record } = await take(deps, principal, question, running, { reason: request.reason })
-    return { flow: { ...renewal(running, granted), requested_class: question.class }, audit: record }
+    return { flow: { ...renewal(deps, running, granted), requested_class: question.class }, audit: record }
   })
   return publishers.contractOf(updated)
 }
