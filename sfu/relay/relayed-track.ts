@@ -1,9 +1,9 @@
 import type { LaneClockState } from '../../common/wire/lane-ipc.ts'
 import type { RelayPosition, RelayTrack } from '../../common/wire/relay-ipc.ts'
 import { afterCrash, HOLE, SILENT_MS } from '../lane/lane-identity.ts'
+import { payloadAt } from '../lane/rtp-header.ts'
 import { PictureIds } from './picture-ids.ts'
 
-const HEADER_BYTES = 12
 const MARKER = 0x80
 const TICKS_PER_MS = 90
 /** The least step between the pictures of two inputs: one frame at 30 per second. */
@@ -187,15 +187,6 @@ export class RelayedTrack {
 /** The lane's RTP time at a moment, modulo 2^32. Sound and pictures share the clock, each at its own rate. */
 function laneTime({ epochMs, offset90k }: LaneClockState, clockRate: number, nowMs: number): number {
   return Math.round(((offset90k / TICKS_PER_MS + (nowMs - epochMs)) * clockRate) / 1000) % 2 ** 32
-}
-
-/** Where the payload begins (RFC 3550 section 5.1). */
-function payloadAt(packet: Buffer): number {
-  if (packet.length < HEADER_BYTES) return packet.length + 1
-  const at = HEADER_BYTES + (packet[0]! & 0x0f) * 4
-  if ((packet[0]! & 0x10) === 0) return at
-  if (at + 4 > packet.length) return packet.length + 1
-  return at + 4 + ((packet[at + 2]! << 8) | packet[at + 3]!) * 4
 }
 
 /** Whether `a` comes before `b` modulo 2^16. */

@@ -1,7 +1,6 @@
 import { readNtpTime } from '../../common/ntp-time.ts'
+import { extensionAt, hasExtension, payloadAt } from '../lane/rtp-header.ts'
 
-const HEADER_BYTES = 12
-const EXTENSION = 0x10
 const MARKER = 0x80
 const ONE_BYTE_FORM = 0xbede
 const TWO_BYTE_FORM = 0x1000
@@ -22,19 +21,14 @@ export class RtpPacket {
 
   /** @returns false for what is no RTP packet with a payload */
   read(bytes: Buffer): boolean {
-    if (bytes.length < HEADER_BYTES || bytes[0]! >> 6 !== 2) return false
+    this.payloadAt = payloadAt(bytes)
+    if (this.payloadAt >= bytes.length || bytes[0]! >> 6 !== 2) return false
     this.bytes = bytes
     this.marker = (bytes[1]! & MARKER) !== 0
     this.sequence = (bytes[2]! << 8) | bytes[3]!
     this.timestamp = bytes.readUInt32BE(4)
     this.ssrc = bytes.readUInt32BE(8)
-    let at = HEADER_BYTES + (bytes[0]! & 0x0f) * 4
-    if ((bytes[0]! & EXTENSION) !== 0) {
-      if (at + 4 > bytes.length) return false
-      at += 4 + ((bytes[at + 2]! << 8) | bytes[at + 3]!) * 4
-    }
-    this.payloadAt = at
-    return at < bytes.length
+    return true
   }
 
   /** Whether the payload has padding behind it (RFC 3550 section 5.1). */
@@ -45,8 +39,8 @@ export class RtpPacket {
   /** `abs-capture-time` under this id of a header extension, unix ms; NaN where the packet has none. */
   captureUnixMs(id: number): number {
     const { bytes } = this
-    if (id === 0 || (bytes[0]! & EXTENSION) === 0) return Number.NaN
-    const start = HEADER_BYTES + (bytes[0]! & 0x0f) * 4
+    if (id === 0 || !hasExtension(bytes)) return Number.NaN
+    const start = extensionAt(bytes)
     const form = (bytes[start]! << 8) | bytes[start + 1]!
     const oneByte = form === ONE_BYTE_FORM
     if (!oneByte && (form & 0xfff0) !== TWO_BYTE_FORM) return Number.NaN
