@@ -3,8 +3,7 @@ const KEPT = 256
 const MASK = KEPT - 1
 
 const COMPLETE = 1
-const KEYFRAME = 2
-const COMPARED = 4
+const COMPARED = 2
 
 /** One access unit of an input: a whole picture of one rendition, or one Opus packet. */
 export interface Unit {
@@ -21,7 +20,6 @@ export interface Unit {
   captureMs: number
   /** Marks its content, 32 bits: see `UnitPrint`. */
   print: number
-  keyframe: boolean
   /** No packet of it is missing. */
   complete: boolean
 }
@@ -86,7 +84,7 @@ export class MergeCopies {
     this.#handles[at] = unit.handle
     this.#firsts[at] = unit.first
     this.#lasts[at] = unit.last
-    this.#marks[at] = (unit.complete ? COMPLETE : 0) | (unit.keyframe ? KEYFRAME : 0)
+    this.#marks[at] = unit.complete ? COMPLETE : 0
     return index
   }
 
@@ -124,10 +122,6 @@ export class MergeCopies {
 
   isComplete(index: number): boolean {
     return (this.#marks[index & MASK]! & COMPLETE) !== 0
-  }
-
-  isKeyframe(index: number): boolean {
-    return (this.#marks[index & MASK]! & KEYFRAME) !== 0
   }
 
   /** Whether bytes of this unit wait to be sent. */

@@ -34,7 +34,5 @@ export interface Switched extends Omit<OnAir, 'input'> {
 
 /** Hears of a switched stream. None of these may throw. */
 export interface SwitchObserver {
-  switched?(event: Switched): void
-  inputChanged?(status: InputStatus): void
-  mergeRefused?(inputs: readonly string[]): void
+  switched(event: Switched): void
 }

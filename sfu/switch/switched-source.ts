@@ -300,9 +300,7 @@ export class SwitchedSource implements StreamSource {
         this.#claims.merged = message.inputs
         return
       case 'merge_refused':
-        this.#deps.events.mergeRefused(this.spec, message.inputs)
-        for (const observer of this.#observers) observer.mergeRefused?.(message.inputs)
-        return
+        return this.#deps.events.mergeRefused(this.spec, message.inputs)
       case 'captured': {
         const { rendition, rtp_timestamp, capture_unix_ms, source } = message
         const layer = rendition === null ? {} : { layer: rendition }
@@ -326,7 +324,7 @@ export class SwitchedSource implements StreamSource {
     this.#claims.onAir = input
     const event: Switched = { ...onAir, from, to: input ?? SLATE }
     this.#deps.events.switched(this.spec, event)
-    for (const observer of this.#observers) observer.switched?.(event)
+    for (const observer of this.#observers) observer.switched(event)
   }
 
   /** Viewers are told how the input on air is doing. */
@@ -352,7 +350,6 @@ export class SwitchedSource implements StreamSource {
       const status = this.#statusOf(feed)
       if ((before.get(feed.id)?.state ?? 'absent') === status.state) continue
       this.#deps.events.inputState(this.spec, status)
-      for (const observer of this.#observers) observer.inputChanged?.(status)
     }
   }
 

@@ -27,7 +27,6 @@ export class UnitAssembly {
       last: 0,
       captureMs: Number.NaN,
       print: 0,
-      keyframe: false,
       complete: true,
     }
   }
@@ -74,7 +73,6 @@ export class UnitAssembly {
     unit.first = packet.sequence
     unit.last = (packet.sequence - 1) & 0xffff
     unit.captureMs = captureMs
-    unit.keyframe = this.#isVideo && packet.beginsKeyframe
     // Only the first packet of a picture has its capture time: the first packet of this one is missing.
     unit.complete = !this.#isStamped || !Number.isNaN(captureMs)
     if (!Number.isNaN(captureMs)) this.#isStamped = true

@@ -72,7 +72,6 @@ export class StubSource implements ProgramSource {
   /** An input is like this from now on. */
   health(input: string, state: InputState): void {
     this.#health.set(input, state)
-    for (const { inputChanged } of this.#observers) inputChanged?.({ id: input, state, renditions: 1 })
   }
 
   /** This is on air from now on. */
@@ -82,7 +81,7 @@ export class StubSource implements ProgramSource {
     this.#switches += 1
     const when = { at_unix_ms: 1000, capture_unix_ms: null }
     for (const { switched } of this.#observers)
-      switched?.({ from, to, cause, reason: cause, audio: to, taken: null, ...when })
+      switched({ from, to, cause, reason: cause, audio: to, taken: null, ...when })
   }
 
   get status(): SwitchStatus {

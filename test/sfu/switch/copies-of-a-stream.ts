@@ -80,7 +80,6 @@ export function copyOf(stream: Stream, input: number, way: Way, random: Seeded):
         // As two processes read it from different stamps.
         captureMs: stream.kind === 'video' ? START_UNIX_MS + ms + (random.next() - 0.5) * 0.003 : Number.NaN,
         print: printOf(number) ^ (other ? 0x5a5a5a5a : 0),
-        keyframe: stream.kind === 'video' && number % 60 === 0,
         complete: !damaged,
       },
     })
@@ -142,7 +141,7 @@ export function play(stream: Stream, copies: readonly (readonly Arrival[])[], bu
   for (const { atMs, number, unit } of waiting) {
     lookUntil(atMs)
     nowMs = atMs
-    if (!begun && unit.input === 0 && (unit.keyframe || stream.kind === 'audio')) {
+    if (!begun && unit.input === 0 && (number % 60 === 0 || stream.kind === 'audio')) {
       begun = true
       merge.begin(0, unit.timestamp)
     }

@@ -246,7 +246,6 @@ test('who copies what is on air can not slip pictures of its own in for long', (
           last: sequence,
           captureMs: 1e12 + (number * 1000) / 30,
           print: number * 77 + (isOwn ? 1 : 0),
-          keyframe: number === 0,
           complete: true,
         },
         nowMs,
