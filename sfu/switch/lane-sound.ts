@@ -1,6 +1,6 @@
 import { machineMs } from '../../common/clock.ts'
 import type { InputLine } from './lane-line.ts'
-import type { LaneMerge } from './lane-merge.ts'
+import type { LaneMerge } from './merge/lane-merge.ts'
 import type { RtpPacket } from './rtp-packet.ts'
 import type { InputTrack, SwitchInput } from './switch-input.ts'
 import type { SwitchedOutputs } from './switched-outputs.ts'

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { Merge } from '../../../sfu/switch/merge.ts'
-import { Seeded } from '../../policy/seeded.ts'
+import { Merge } from '../../../../sfu/switch/merge/merge.ts'
+import { Seeded } from '../../../policy/seeded.ts'
 import { type Arrival, copyOf, type Outcome, play, type Stream, type Way } from './copies-of-a-stream.ts'
 
 /** Copies of one stream become one stream again, without I/O. Seeded: a failure names its seed. */

@@ -1,9 +1,9 @@
 import test from 'ava'
-import { H264Packetizer } from '../../../sfu/lane/h264-packetizer.ts'
-import { HeaderExtensions } from '../../../sfu/lane/header-extensions.ts'
-import { RtpOutput } from '../../../sfu/lane/rtp-output.ts'
-import { UnitPrint } from '../../../sfu/switch/unit-print.ts'
-import { Seeded } from '../../policy/seeded.ts'
+import { H264Packetizer } from '../../../../sfu/lane/h264-packetizer.ts'
+import { HeaderExtensions } from '../../../../sfu/lane/header-extensions.ts'
+import { RtpOutput } from '../../../../sfu/lane/rtp-output.ts'
+import { UnitPrint } from '../../../../sfu/switch/merge/unit-print.ts'
+import { Seeded } from '../../../policy/seeded.ts'
 
 /** Packets of one access unit, as a lane cuts it. */
 function cut(nals: readonly Buffer[], maxPacketBytes: number): Buffer[] {

@@ -1,5 +1,5 @@
+import type { RtpPacket } from '../rtp-packet.ts'
 import type { Unit } from './merge-copies.ts'
-import type { RtpPacket } from './rtp-packet.ts'
 import { UnitPrint } from './unit-print.ts'
 import { UnitStore } from './unit-store.ts'
 

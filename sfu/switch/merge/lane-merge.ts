@@ -1,7 +1,7 @@
-import { machineMs } from '../../common/clock.ts'
-import { MAX_INPUTS } from '../../common/wire/switched-inputs.ts'
-import type { RtpPacket } from './rtp-packet.ts'
-import type { SwitchInput } from './switch-input.ts'
+import { machineMs } from '../../../common/clock.ts'
+import { MAX_INPUTS } from '../../../common/wire/switched-inputs.ts'
+import type { RtpPacket } from '../rtp-packet.ts'
+import type { SwitchInput } from '../switch-input.ts'
 import { TrackMerge } from './track-merge.ts'
 
 /** An input on air of which only copies are left may become one of them again within this, ms. */

@@ -1,7 +1,7 @@
-import { Merge } from '../../../sfu/switch/merge.ts'
-import type { Unit } from '../../../sfu/switch/merge-copies.ts'
-import type { MergeOptions } from '../../../sfu/switch/merge-group.ts'
-import type { Seeded } from '../../policy/seeded.ts'
+import { Merge } from '../../../../sfu/switch/merge/merge.ts'
+import type { Unit } from '../../../../sfu/switch/merge/merge-copies.ts'
+import type { MergeOptions } from '../../../../sfu/switch/merge/merge-group.ts'
+import type { Seeded } from '../../../policy/seeded.ts'
 
 /** What happens to one copy of a stream on its way. Times are in ms of the stream. */
 export interface Way {

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { UnitStore } from '../../../sfu/switch/unit-store.ts'
-import { Seeded } from '../../policy/seeded.ts'
+import { UnitStore } from '../../../../sfu/switch/merge/unit-store.ts'
+import { Seeded } from '../../../policy/seeded.ts'
 
 const packet = (mark: number, length = 20) => Buffer.alloc(length, mark & 0xff)
 

@@ -1,6 +1,6 @@
+import { RtpPacket } from '../rtp-packet.ts'
+import type { InputTrack } from '../switch-input.ts'
 import { Merge } from './merge.ts'
-import { RtpPacket } from './rtp-packet.ts'
-import type { InputTrack } from './switch-input.ts'
 import { UnitAssembly } from './unit-assembly.ts'
 
 /**
