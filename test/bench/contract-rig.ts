@@ -1,5 +1,5 @@
-import { DEFAULT_ACL } from '../../policy/default-acl.ts'
 import type { TestCardOptions } from '../../tools/demo/test-card.ts'
+import { letEverybodyWatch } from '../support/everybody-watches.ts'
 import { startFieldSender } from '../support/field-sender.ts'
 import { startHub, type TestHubOptions } from '../support/hub.ts'
 import { until } from '../support/until.ts'
@@ -31,9 +31,7 @@ export async function openContractRig({
 }: ContractRigOptions): Promise<ContractRig> {
   await using stack = new AsyncDisposableStack()
   const hub = stack.use(await startHub([], { logLevel: 'error', ...options }))
-  const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
-  await hub.putPolicy({
-    acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }],
+  await letEverybodyWatch(hub, {
     ...(grantedKbps !== undefined && {
       classes: { focus: { video_kbps: { start: grantedKbps, ceiling: grantedKbps } } },
     }),

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
-import { DEFAULT_ACL } from '../../policy/default-acl.ts'
 import { type CardClipOptions, cardClip } from '../support/card-clip.ts'
 import { Chromium } from '../support/chromium.ts'
 import { startClipSender } from '../support/clip-sender.ts'
+import { letEverybodyWatch } from '../support/everybody-watches.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { openImpairedLink } from '../support/impaired-link.ts'
 import { LaneWatchers } from '../support/lane-watchers.ts'
@@ -38,8 +38,7 @@ test.before(async () => {
       { workers: 1 },
     ),
   )
-  const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
-  await hub.putPolicy({ acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }] })
+  await letEverybodyWatch(hub)
   chromium = resources.use(await Chromium.launch())
 })
 

@@ -1,8 +1,8 @@
 import test from 'ava'
-import { DEFAULT_ACL } from '../../policy/default-acl.ts'
 import { cardClip } from '../support/card-clip.ts'
 import { Chromium } from '../support/chromium.ts'
 import { type ClipSender, startClipSender } from '../support/clip-sender.ts'
+import { letEverybodyWatch } from '../support/everybody-watches.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { renegotiations } from '../support/input-screen.ts'
 import { LaneWatchers } from '../support/lane-watchers.ts'
@@ -35,8 +35,7 @@ test.before(async () => {
       { workers: 1 },
     ),
   )
-  const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
-  await hub.putPolicy({ acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }] })
+  await letEverybodyWatch(hub)
   await Promise.all(INPUTS.map(send))
   resources.defer(async () => {
     for (const sender of senders.values()) await sender[Symbol.asyncDispose]()

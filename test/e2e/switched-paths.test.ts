@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
-import { DEFAULT_ACL } from '../../policy/default-acl.ts'
 import { cardClip } from '../support/card-clip.ts'
 import { Chromium } from '../support/chromium.ts'
+import { letEverybodyWatch } from '../support/everybody-watches.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import type { ImpairedLink } from '../support/impaired-link.ts'
 import { renegotiations } from '../support/input-screen.ts'
@@ -36,9 +36,7 @@ const resources = new AsyncDisposableStack()
 test.before(async () => {
   const ports = await freeUdpRange(20)
   hub = resources.use(await startHub([], { workers: 1, args: ['--rist-ports', `${ports}-${ports + 19}`] }))
-  const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
-  await hub.putPolicy({
-    acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }],
+  await letEverybodyWatch(hub, {
     classes: { director: { rist_buffer: { min_ms: BUFFER_MS, max_ms: BUFFER_MS } } },
   })
   const path = await cardClip({ name: ENCODER, seconds: 90 })

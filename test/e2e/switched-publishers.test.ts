@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
-import { DEFAULT_ACL } from '../../policy/default-acl.ts'
 import { cardCamera } from '../support/card-camera.ts'
 import { cardClip } from '../support/card-clip.ts'
 import { Chromium } from '../support/chromium.ts'
 import { startClipSender } from '../support/clip-sender.ts'
+import { letEverybodyWatch } from '../support/everybody-watches.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { renegotiations } from '../support/input-screen.ts'
 import { LaneWatchers } from '../support/lane-watchers.ts'
@@ -22,8 +22,7 @@ const resources = new AsyncDisposableStack()
 
 test.before(async () => {
   hub = resources.use(await startHub([{ streamId: FIELD, links: 1 }], { workers: 1 }))
-  const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
-  await hub.putPolicy({ acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }] })
+  await letEverybodyWatch(hub)
 })
 
 test.after.always(() => resources.disposeAsync())

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { DEFAULT_ACL } from '../../policy/default-acl.ts'
 import { startClipSender } from '../support/clip-sender.ts'
 import { DtlsClients } from '../support/dtls-client.ts'
+import { letEverybodyWatch } from '../support/everybody-watches.ts'
 import { startFieldSender } from '../support/field-sender.ts'
 import { type OpenStream, startHub, type TestHub } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
@@ -57,8 +57,7 @@ export async function openSoakRig(): Promise<SoakRig> {
   const hub = stack.use(
     await startHub(streams, { workers: 2, logLevel: 'warn', dataDir: join(folder, 'data'), env, args }),
   )
-  const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
-  await hub.putPolicy({ acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }] })
+  await letEverybodyWatch(hub)
   const publisherToken = await hub.issueToken({ role: 'publisher', subject: 'soak-publisher' })
   const senders = Object.entries(KEPT).map(([streamId, kind]) =>
     stack.use(

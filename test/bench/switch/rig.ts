@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { DEFAULT_ACL } from '../../../policy/default-acl.ts'
 import type { TestCardOptions } from '../../../tools/demo/test-card.ts'
 import { Chromium } from '../../support/chromium.ts'
+import { letEverybodyWatch } from '../../support/everybody-watches.ts'
 import { type FieldSender, startFieldSender } from '../../support/field-sender.ts'
 import { startHub, type TestHub, type TestStream } from '../../support/hub.ts'
 import { InputScreen } from '../../support/input-screen.ts'
@@ -50,9 +50,7 @@ export interface SwitchRigOptions {
 export async function openSwitchRig({ streams = [], bufferMs }: SwitchRigOptions = {}): Promise<SwitchRig> {
   await using stack = new AsyncDisposableStack()
   const hub = stack.use(await startHub(streams, { logLevel: 'warn', workers: 1 }))
-  const everybody = { effect: 'allow' as const, subjects: ['anonymous'], actions: ['subscribe' as const] }
-  await hub.putPolicy({
-    acl: [...DEFAULT_ACL, { ...everybody, name: 'everybody watches' }],
+  await letEverybodyWatch(hub, {
     ...(bufferMs !== undefined && {
       classes: { focus: { rist_buffer: { min_ms: bufferMs, max_ms: bufferMs } } },
     }),
