@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import type { Chromium } from './chromium.ts'
 import type { TestHub } from './hub.ts'
 import { InputScreen } from './input-screen.ts'
-import { type InputWatch, type MarkedPicture, watchInputs } from './input-watch.ts'
+import { type InputWatch, watchInputs } from './input-watch.ts'
 import { laneFaults } from './lane-faults.ts'
 import { RtcPage } from './rtc-page.ts'
 import { until } from './until.ts'
@@ -19,7 +19,6 @@ export class LaneWatchers implements AsyncDisposable {
   readonly werift: WeriftViewer
   readonly #whep: InputWatch
   readonly #stack: AsyncDisposableStack
-  #whepSaw: MarkedPicture[] = []
 
   private constructor(
     parts: { screen: InputScreen; werift: WeriftViewer; whep: InputWatch },
@@ -61,18 +60,12 @@ export class LaneWatchers implements AsyncDisposable {
   async show(input: string | null, from: number, withinMs?: number): Promise<void> {
     const player = async () => {
       const { shown } = await this.#whep.take()
-      this.#whepSaw.push(...shown)
       return shown.some((picture) => picture.input === input && picture.at > from)
     }
     await Promise.all([
       this.screen.shows(input, from, withinMs),
       until(player, `${input ?? 'the slate'} in the WHEP player`, withinMs),
     ])
-  }
-
-  /** All that the WHEP player has shown so far. */
-  get playerSaw(): readonly MarkedPicture[] {
-    return this.#whepSaw
   }
 
   /**
