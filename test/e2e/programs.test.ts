@@ -10,8 +10,8 @@ import { type ClipSender, startClipSender } from '../support/clip-sender.ts'
 import { startHub, type TestHub, type TestHubOptions } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
 import { PLAYER_OFFER } from '../support/offers.ts'
-import { descendants, programOf } from '../support/processes.ts'
 import { steps, TICKS_PER_MS } from '../support/rtp-timeline.ts'
+import { switchProcesses } from '../support/switch-processes.ts'
 import { freeUdpRange } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 import { type ReceivedPacket, WeriftViewer } from '../support/werift-viewer.ts'
@@ -276,7 +276,7 @@ test.serial('takes while the switch process is killed again and again', async (t
   await sees(viewer, 'cam-1')
   for (const camera of ['cam-2', 'cam-1', 'cam-2'] as const) {
     await healthy()
-    const [pid] = descendants(hub.pid).filter((each) => programOf(each).includes('switch-main'))
+    const [pid] = switchProcesses(hub.pid)
     const asked = take(camera)
     process.kill(pid!, 'SIGKILL')
     const startedAt = performance.now()

@@ -8,6 +8,7 @@ import { renegotiations } from '../support/input-screen.ts'
 import { LaneWatchers } from '../support/lane-watchers.ts'
 import { descendants, programOf } from '../support/processes.ts'
 import { numbering, runsOf } from '../support/seen-inputs.ts'
+import { switchProcesses } from '../support/switch-processes.ts'
 import { TestProgram } from '../support/test-program.ts'
 import { udpOwner } from '../support/udp-owner.ts'
 import { until } from '../support/until.ts'
@@ -113,10 +114,10 @@ test.serial('the standby takes over from an ingress that was killed', async (t) 
 test.serial('a killed switch process is replaced, and the same input goes on', async (t) => {
   const before = await watchers.screen.connections()
   await watchers.screen.forget(1)
-  const [pid] = switchProcesses()
+  const [pid] = switchProcesses(hub.pid)
   process.kill(pid!, 'SIGKILL')
   const killedAt = Date.now()
-  await until(() => switchProcesses().some((each) => each !== pid), 'another switch process')
+  await until(() => switchProcesses(hub.pid).some((each) => each !== pid), 'another switch process')
   await watchers.show('cam-a', killedAt + 500)
   await watchers.screen.look()
   t.deepEqual(
@@ -150,7 +151,3 @@ test.serial('a killed worker is replaced, and viewers who join again see the inp
   await program.onAir('cam-a')
   t.is(await hub.metric('service_restarts_total{service="worker"}'), 1)
 })
-
-function switchProcesses(): number[] {
-  return descendants(hub.pid).filter((pid) => programOf(pid).includes('switch-main'))
-}

@@ -3,8 +3,8 @@ import test from 'ava'
 import { createLogger } from '../../common/logger.ts'
 import { switchRulesOf } from '../../common/wire/switched-inputs.ts'
 import { StreamRegistry } from '../../sfu/stream-registry.ts'
-import { descendants, programOf } from '../support/processes.ts'
 import { recordEvents } from '../support/recorded-events.ts'
+import { switchProcesses } from '../support/switch-processes.ts'
 import { freeUdpPorts } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 
@@ -90,8 +90,5 @@ test('a switched stream that gets too few ports leaves none of them taken', asyn
   // Nothing is there that could be switched.
   await setTimeout(500)
   t.is(registry.switched(name.tenantId, name.streamId)?.pid, undefined)
-  t.deepEqual(
-    descendants(process.pid).filter((pid) => programOf(pid).includes('switch-main')),
-    [],
-  )
+  t.deepEqual(switchProcesses(process.pid), [])
 })

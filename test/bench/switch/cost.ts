@@ -4,11 +4,11 @@ import { startClipSender } from '../../support/clip-sender.ts'
 import { percentile } from '../../support/frame-reader.ts'
 import type { TestStream } from '../../support/hub.ts'
 import { type ShownPicture, watchInputs } from '../../support/input-watch.ts'
+import { switchProcesses } from '../../support/switch-processes.ts'
 import { until } from '../../support/until.ts'
 import { rounded } from '../bench.ts'
 import { rssMb, usageOf } from '../process-usage.ts'
 import { isLive, type SwitchRig } from './rig.ts'
-import { switchProcesses } from './switch-process.ts'
 
 /**
  * What the lane carries: one stream on air, one ready, both with all of their bitrate. The pictures are small, because the

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { switchProcesses } from '../../support/switch-processes.ts'
 import { type CaseResult, measure, repeat } from './case.ts'
 import type { SwitchRig } from './rig.ts'
-import { switchProcesses } from './switch-process.ts'
 
 /** A child that was replaced is replaced at once again only after some health, ms. */
 const HEALTHY_MS = 11_000
