@@ -3,7 +3,6 @@ import { resolve } from 'node:path'
 import test from 'ava'
 import type { Page } from 'playwright-core'
 import { Peer, WebSocketTransport } from 'protoo-client'
-import { build } from 'vite'
 import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import { joinAnswer } from '../../common/wire/viewer-protocol.ts'
 import { askHub } from '../../signaling/client/hub-request.ts'
@@ -12,6 +11,7 @@ import { Chromium } from '../support/chromium.ts'
 import { type ClipSender, startClipSender } from '../support/clip-sender.ts'
 import { type OpenStream, startHub, type TestHub } from '../support/hub.ts'
 import { generateMedia } from '../support/media-generator.ts'
+import { pageScript } from '../support/page-script.ts'
 import { until } from '../support/until.ts'
 import { stateOf, textOf, untilState } from '../support/watch-page.ts'
 
@@ -72,18 +72,7 @@ function countConnections(): void {
 test.serial('the example of the document publishes and watches', async (t) => {
   const example = await readFile(resolve(DOCS, 'sdk-example.ts'), 'utf8')
   t.true((await readFile(resolve(DOCS, 'sdk.md'), 'utf8')).includes(`\`\`\`ts\n${example}\`\`\``))
-  const built = await build({
-    configFile: false,
-    logLevel: 'error',
-    build: {
-      write: false,
-      target: 'es2022',
-      lib: { entry: resolve(DOCS, 'sdk-example.ts'), formats: ['es'], fileName: 'example' },
-      rollupOptions: { output: { codeSplitting: false } },
-    },
-  })
-  const output = Array.isArray(built) ? built[0]! : built
-  if (!('output' in output)) throw new Error('nothing was built')
+  const script = await pageScript(resolve(DOCS, 'sdk-example.ts'))
   const token = await hub.issueToken({ role: 'operator' })
   await using chromium = await Chromium.launch({ publish: true })
   await using watched = await chromium.open(`${hub.url}/publish/nothing`)
@@ -96,7 +85,7 @@ test.serial('the example of the document publishes and watches', async (t) => {
     small.replaceSync('video { width: 320px }')
     document.adoptedStyleSheets = [small]
   }, token)
-  await page.evaluate(`(async () => {${output.output[0].code}})()`)
+  await page.evaluate(script)
   const title = () => page.evaluate(() => document.querySelector<HTMLElement>('#studio-1')!.title)
   await untilPlays(page, '#studio-1').catch(async (error: unknown) => {
     throw new Error(`${String(error)}; it is "${await title()}"; ${watched.errors.join('; ')}`)

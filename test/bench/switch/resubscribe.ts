@@ -1,14 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { build } from 'vite'
 import type { Connection, ConnectOptions, ViewerClient } from '../../../signaling/client/index.ts'
 import { percentile } from '../../support/frame-reader.ts'
 import { type InputWatch, type ShownPicture, watchInputs } from '../../support/input-watch.ts'
+import { pageScript } from '../../support/page-script.ts'
 import { until } from '../../support/until.ts'
 import { rounded } from '../bench.ts'
 import { RUNS } from './case.ts'
 import type { SwitchRig } from './rig.ts'
 
+/** Gives a page the SDK's `connect`. */
 const ENTRY = fileURLToPath(new URL('./sdk-entry.ts', import.meta.url))
 const SETTLE_MS = 1500
 
@@ -29,7 +30,7 @@ export async function resubscribe(
 ): Promise<{ p50_ms: number; p95_ms: number }> {
   await using watched = await rig.chromium.open(`${rig.hub.url}/`, { width: 640, height: 480 })
   const { page } = watched
-  await page.evaluate(await sdkCode())
+  await page.evaluate(await pageScript(ENTRY))
   await page.evaluate(subscribeFirst, one)
   await page.waitForFunction(() => (document.querySelector('video')?.videoWidth ?? 0) > 0)
   await using watch = await watchInputs(page, [one, other])
@@ -53,23 +54,6 @@ async function firstPicture(watch: InputWatch, input: string, from: number): Pro
     return shown.find((picture) => picture.input === input && picture.at > from)
   }
   return until(found, `pictures of ${input}`)
-}
-
-/** A script that gives a page the SDK's `connect`. */
-async function sdkCode(): Promise<string> {
-  const built = await build({
-    configFile: false,
-    logLevel: 'error',
-    build: {
-      write: false,
-      target: 'es2022',
-      lib: { entry: ENTRY, formats: ['es'], fileName: 'sdk' },
-      rollupOptions: { output: { codeSplitting: false } },
-    },
-  })
-  const output = Array.isArray(built) ? built[0]! : built
-  if (!('output' in output)) throw new Error('nothing was built')
-  return `(async () => {${output.output[0].code}})()`
 }
 
 /** In the page. */
