@@ -1,13 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { flowContractSchema } from '../../common/wire/flow-contract.ts'
 import { programSchema } from '../../common/wire/programs-api.ts'
 import { KEY_BYTES, readClip } from '../bench/paced-clip.ts'
 import { cardClip } from '../support/card-clip.ts'
-import { startClipSender } from '../support/clip-sender.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
-import { type ImpairedLink, openImpairedLink } from '../support/impaired-link.ts'
+import type { ImpairedLink } from '../support/impaired-link.ts'
 import { steps, TICKS_PER_MS } from '../support/rtp-timeline.ts'
+import { openTwoPaths, PATHS } from '../support/two-paths.ts'
 import { freeUdpRange } from '../support/udp-ports.ts'
 import { until } from '../support/until.ts'
 import { type ReceivedPacket, WeriftViewer } from '../support/werift-viewer.ts'
@@ -17,9 +16,8 @@ import { type ReceivedPacket, WeriftViewer } from '../support/werift-viewer.ts'
  * the program loses nothing of what either path brings.
  */
 
-const PATHS = ['path-1', 'path-2'] as const
 /** The second path is slower: what it brings comes when the first path's copy has left. */
-const DELAY_MS = { 'path-1': 10, 'path-2': 35 } as const
+const DELAY_MS = { 'path-a': 10, 'path-b': 35 } as const
 const SECONDS = 90
 const BUFFER_MS = 200
 const FRAME_MS = 1000 / 30
@@ -41,21 +39,13 @@ test.before(async () => {
   hub = resources.use(await startHub([], { workers: 1, args: ['--rist-ports', `${port}-${port + 19}`] }))
   // A buffer that is fitted to its path again costs that path a third of a second, whenever it happens.
   await hub.putPolicy({ classes: { director: { rist_buffer: { min_ms: BUFFER_MS, max_ms: BUFFER_MS } } } })
-  const publisher = await hub.issueToken({ role: 'publisher' })
-  const senders = []
-  for (const [seed, id] of PATHS.entries()) {
-    const { body } = await hub.api('POST', '/v1/publish', { stream_id: id, class: 'director' }, publisher)
-    const { endpoints, keys } = flowContractSchema.parse(body)
-    const { passphrase, username = '', password = '' } = keys!
-    const link = resources.use(await openImpairedLink({ targetPort: endpoints[0]!.port, seed: seed + 1 }))
-    links.set(id, link)
-    await clear(id)
-    senders.push({ passphrase, username, password, ports: [link.port] })
-  }
   const made = await hub.api('POST', '/v1/programs', { program_id: 'both', inputs: PATHS, auto: true })
   if (made.status !== 201) throw new Error(JSON.stringify(made.body))
-  const [first, ...copies] = senders
-  resources.use(await startClipSender(first!, { path, copies, stamped: true, bufferMs: 2 * BUFFER_MS }))
+  const impairments = PATHS.map((id) => ({ delayMs: DELAY_MS[id] }))
+  // Not again from its beginning: the numbers tell what is missing.
+  const clip = { path, streamClass: 'director', bufferMs: BUFFER_MS, repeat: false } as const
+  const opened = resources.use(await openTwoPaths(hub, { ...clip, impairments }))
+  for (const [index, id] of PATHS.entries()) links.set(id, opened.links[index]!)
   viewer = resources.use(await WeriftViewer.open(hub.url, 'both', { token: hub.adminToken }))
   await viewer.track('video')
   await viewer.track('audio')

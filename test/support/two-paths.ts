@@ -14,18 +14,20 @@ export interface TwoPaths extends AsyncDisposable {
 }
 
 export interface TwoPathsOptions {
-  /** A clip of a test card, played again and again. */
+  /** A clip of a test card. */
   readonly path: string
   readonly streamClass: StreamClass
   readonly bufferMs: number
-  /** What is done to both, both ways, from the start. */
-  readonly impairment?: Partial<Impairment>
+  /** Plays the clip again and again; true by default. */
+  readonly repeat?: boolean
+  /** What is done to each path, both ways, from the start; nothing by default. */
+  readonly impairments?: readonly Partial<Impairment>[]
 }
 
 /** Resolves when both paths have authenticated. The hub's policy should fix the class's buffer: a fit costs a gap. */
 export async function openTwoPaths(
   hub: TestHub,
-  { path, streamClass, bufferMs, impairment = {} }: TwoPathsOptions,
+  { path, streamClass, bufferMs, repeat = true, impairments = [] }: TwoPathsOptions,
 ): Promise<TwoPaths> {
   await using stack = new AsyncDisposableStack()
   const token = await hub.issueToken({ role: 'publisher', subject: 'two-paths' })
@@ -36,6 +38,7 @@ export async function openTwoPaths(
     const published = await hub.api('POST', '/v1/publish', body, token)
     const { endpoints, keys } = flowContractSchema.parse(published.body)
     const { passphrase, username = '', password = '' } = keys!
+    const impairment = impairments[index] ?? {}
     const link = await openImpairedLink({
       targetPort: endpoints[0]!.port,
       seed: index + 1,
@@ -46,7 +49,7 @@ export async function openTwoPaths(
     destinations.push({ ports: [link.port], passphrase, username, password })
   }
   const [first, ...copies] = destinations
-  const clip = { path, copies, stamped: true, repeat: true, bufferMs: 2 * bufferMs }
+  const clip = { path, copies, stamped: true, repeat, bufferMs: 2 * bufferMs }
   stack.use(await startClipSender(first!, clip))
   const owned = stack.move()
   return { links, [Symbol.asyncDispose]: () => owned.disposeAsync() }
