@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { z } from 'zod'
-import { nodeKey } from '../server/auth/node-key.ts'
 import { type FieldSender, startFieldSender } from '../support/field-sender.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { steps, TICKS_PER_MS } from '../support/rtp-timeline.ts'
+import { openSenderNode, type SenderNode } from '../support/sender-node.ts'
 import { until } from '../support/until.ts'
 import { WeriftViewer } from '../support/werift-viewer.ts'
 
@@ -13,54 +13,17 @@ import { WeriftViewer } from '../support/werift-viewer.ts'
  * because a link died, and viewers watch on.
  */
 
-const LINKS = ['lte-1', 'lte-2', 'lte-3'] as const
-type Link = (typeof LINKS)[number]
-const REPORT_EVERY_MS = 500
-
 let resources: AsyncDisposableStack
-const dead = new Set<Link>()
 let hub: TestHub
-let node: string
+let node: SenderNode
 
 test.beforeEach(async () => {
-  dead.clear()
   resources = new AsyncDisposableStack()
   hub = resources.use(await startHub([], { workers: 1 }))
-  const wanted = { tenant_id: 'default', roles: ['sender'], node_id: 'van-1', capabilities: ['*'] }
-  const issued = await hub.api('POST', '/v1/enrolment-tokens', wanted)
-  const { token: enrollment_token } = z.object({ token: z.string() }).parse(issued.body)
-  const { csr } = await nodeKey()
-  const links = LINKS.map((link_id) => ({ link_id, to: 'hub', medium: 'cellular' }))
-  const transports = [{ transport: 'rist' }]
-  const init = { role: 'sender', capabilities: { links, transports }, enrollment_token, csr }
-  const made = await hub.api('POST', '/v1/node/init', init, null)
-  if (made.status >= 300) throw new Error(JSON.stringify(made.body))
-  const about = { role: 'node', subject: 'van-1', tenant_id: 'default', node_id: 'van-1' }
-  const { body } = await hub.api('POST', '/v1/tokens', about)
-  node = z.object({ token: z.string() }).parse(body).token
-  const timer = setInterval(() => void report(), REPORT_EVERY_MS)
-  resources.defer(() => clearInterval(timer))
+  node = resources.use(await openSenderNode(hub))
 })
 
 test.afterEach.always(() => resources.disposeAsync())
-
-/** What the node measures of its links. */
-async function report(): Promise<void> {
-  const reports = LINKS.map((link_id, index) => ({
-    node_id: 'van-1',
-    link_id,
-    rtt_ms: 10 + 5 * index,
-    jitter_ms: 1,
-    loss: dead.has(link_id) ? 1 : 0,
-    bitrate_kbps: 1000,
-    queue_depth: 0,
-    at: Date.now(),
-    packets_sent: 100,
-    packets_delivered: dead.has(link_id) ? 0 : 100,
-  }))
-  const { status, body } = await hub.api('POST', '/v1/telemetry', reports, node)
-  if (status !== 202) throw new Error(JSON.stringify(body))
-}
 
 const flow = z.object({
   flows: z.array(
@@ -103,18 +66,9 @@ for (const [streamClass, used, lost] of [
   test.serial(`${streamClass}: a stream moves to other links, and its viewers watch on`, async (t) => {
     t.timeout(120_000)
     const streamId = `cam-${streamClass}`
-    dead.clear()
-    await until(
-      async () => {
-        const { body } = await hub.api('GET', '/v1/links?standing=serving')
-        return z.object({ links: z.array(z.unknown()) }).parse(body).links.length === LINKS.length
-      },
-      'all links serve',
-      30_000,
-    )
     await using sender = await startFieldSender({
       hub_url: hub.url,
-      token: node,
+      token: node.token,
       stream_id: streamId,
       class: streamClass,
       card: { width: 640, height: 360, videoKbps: 800, gopSeconds: 20 },
@@ -124,7 +78,7 @@ for (const [streamClass, used, lost] of [
     await until(() => video.packets.length > 200, 'pictures')
     const first = await contractOf(streamId)
     t.is(first.bound.length, used)
-    t.is(first.endpoints.length, LINKS.length)
+    t.is(first.endpoints.length, node.links.length)
     const bound = async () => {
       const { bound: links } = await contractOf(streamId)
       return links.map((link) => first.endpoints.findIndex((each) => each.link === link))
@@ -143,7 +97,7 @@ for (const [streamClass, used, lost] of [
 
     // By policy: another link delivers nothing any more.
     const [dying] = second.bound
-    dead.add(dying as Link)
+    node.dead.add(dying!)
     await until(async () => !(await contractOf(streamId)).bound.includes(dying!), 'the hub decides', 30_000)
     const third = await contractOf(streamId)
     t.true(third.version > second.version)

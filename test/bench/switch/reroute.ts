@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
+import { openSenderNode } from '../../support/sender-node.ts'
 import { type CaseResult, repeat, undisturbed } from './case.ts'
 import type { SwitchRig } from './rig.ts'
-import { openSenderNode } from './sender-node.ts'
 
 const WATCHED_MS = 3000
 /** A link that was left has closed by then. */
@@ -20,7 +20,7 @@ export async function reroute(
   input: string,
   say: (what: string) => void,
 ): Promise<CaseResult> {
-  await using node = await openSenderNode(rig)
+  await using node = await openSenderNode(rig.hub)
   await rig.send(input, { token: node.token })
   const screen = await rig.screen(programId, [input])
   const decided = async (leave: readonly string[]): Promise<string[]> => {
