@@ -1,9 +1,6 @@
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { mkdir, rename } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { cachedMedia } from '../support/media-cache.ts'
 
 const run = promisify(execFile)
 
@@ -22,19 +19,14 @@ const FPS = 30
  * system's temporary folder where it was made before. An IDR in all of them every half second.
  */
 export async function renditionClip(renditions: readonly Rendition[], seconds: number): Promise<string> {
-  const folder = join(tmpdir(), 'lanecast-test-media')
   const name = renditions.map(({ height, kbps }) => `${height}p${kbps}`).join('-')
-  const path = join(folder, `renditions2-${name}-${seconds}s.ts`)
-  if (existsSync(path)) return path
-  await mkdir(folder, { recursive: true })
   const largest = renditions.at(-1)!
   const source = `testsrc2=size=${largest.width}x${largest.height}:rate=${FPS}`
   const splits = renditions.map((_, index) => `[s${index}]`).join('')
   const scales = renditions.map(
     ({ width, height }, index) => `[s${index}]scale=${width}:${height}[v${index}]`,
   )
-  const partial = `${path}.${process.pid}.part`
-  await run('ffmpeg', [
+  const args = [
     ...['-hide_banner', '-loglevel', 'error', '-nostdin', '-y', '-t', String(seconds)],
     ...['-f', 'lavfi', '-i', `${source},noise=alls=12:allf=t`],
     ...['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000', '-t', String(seconds)],
@@ -58,8 +50,7 @@ export async function renditionClip(renditions: readonly Rendition[], seconds: n
       ...[`-bufsize:v:${index}`, `${Math.ceil(kbps / 8)}k`],
     ]),
     ...['-c:a', 'libopus', '-b:a', '64k', '-ac', '2', '-application', 'lowdelay', '-frame_duration', '20'],
-    ...['-pes_payload_size', '0', '-muxdelay', '0', '-muxpreload', '0', '-f', 'mpegts', partial],
-  ])
-  await rename(partial, path)
-  return path
+    ...['-pes_payload_size', '0', '-muxdelay', '0', '-muxpreload', '0', '-f', 'mpegts'],
+  ]
+  return cachedMedia(`renditions2-${name}-${seconds}s.ts`, (path) => run('ffmpeg', [...args, path]))
 }

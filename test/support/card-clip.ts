@@ -1,11 +1,8 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { TestCardPicture } from '../../agent/encoder/test-card-picture.ts'
+import { cachedMedia } from './media-cache.ts'
 
 /** Changed with what is drawn or encoded: other clips in the cache are of no use then. */
 const VERSION = 1
@@ -43,17 +40,13 @@ export interface CardClipOptions {
 export async function cardClip(options: CardClipOptions): Promise<string> {
   const { name, width = 640, height = 360, fps = 30, seconds } = options
   const args = argumentsOf({ ...options, width, height, fps })
-  const folder = join(tmpdir(), 'lanecast-test-media')
   const key = JSON.stringify([VERSION, name, args])
-  const path = join(folder, `card-${createHash('sha256').update(key).digest('hex').slice(0, 16)}.ts`)
-  if (existsSync(path)) return path
-  await mkdir(folder, { recursive: true })
-  const partial = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.part`
-  const ffmpeg = spawn('ffmpeg', [...args, partial], { stdio: ['pipe', 'ignore', 'inherit'] })
-  const ended = once(ffmpeg, 'close')
-  // Its exit code tells more than a broken pipe.
-  ffmpeg.stdin.on('error', () => {})
-  try {
+  const hash = createHash('sha256').update(key).digest('hex').slice(0, 16)
+  return cachedMedia(`card-${hash}.ts`, async (path) => {
+    const ffmpeg = spawn('ffmpeg', [...args, path], { stdio: ['pipe', 'ignore', 'inherit'] })
+    const ended = once(ffmpeg, 'close')
+    // Its exit code tells more than a broken pipe.
+    ffmpeg.stdin.on('error', () => {})
     const card = new TestCardPicture({ name, width, height })
     for (let picture = 0; picture < seconds * fps; picture += 1) {
       card.draw(Math.round((picture * 1000) / fps))
@@ -64,11 +57,7 @@ export async function cardClip(options: CardClipOptions): Promise<string> {
     ffmpeg.stdin.end()
     const [code] = await ended
     if (code !== 0) throw new Error(`ffmpeg ended with ${code}`)
-    await rename(partial, path)
-  } finally {
-    await rm(partial, { force: true })
-  }
-  return path
+  })
 }
 
 type Needed = CardClipOptions & Required<Pick<CardClipOptions, 'width' | 'height' | 'fps'>>

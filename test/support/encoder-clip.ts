@@ -1,10 +1,8 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { cachedMedia } from './media-cache.ts'
 
 const run = promisify(execFile)
 
@@ -42,25 +40,21 @@ const SOUNDS = {
  * @returns the file's path
  */
 export async function encoderClip(encoder: Encoder, seed: number): Promise<string> {
-  const folder = join(tmpdir(), 'lanecast-test-media')
   const key = createHash('sha256')
     .update(JSON.stringify([VERSION, encoder, seed]))
     .digest('hex')
     .slice(0, 16)
-  const path = join(folder, `encoder-${key}.ts`)
-  if (existsSync(path)) return path
-  await mkdir(folder, { recursive: true })
-  const partial = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`
-  try {
-    await ffmpeg([...encode(encoder, seed), '-f', 'h264', `${partial}.h264`])
-    const units = unitsOf(await readFile(`${partial}.h264`))
-    await writeFile(`${partial}.h264`, Buffer.concat(withHeaders(units, encoder.headers)))
-    await ffmpeg([...multiplex(encoder, `${partial}.h264`), '-f', 'mpegts', `${partial}.ts`])
-    await rename(`${partial}.ts`, path)
-  } finally {
-    await Promise.all(['h264', 'ts'].map((end) => rm(`${partial}.${end}`, { force: true })))
-  }
-  return path
+  return cachedMedia(`encoder-${key}.ts`, async (path) => {
+    const video = `${path}.h264`
+    try {
+      await ffmpeg([...encode(encoder, seed), '-f', 'h264', video])
+      const units = unitsOf(await readFile(video))
+      await writeFile(video, Buffer.concat(withHeaders(units, encoder.headers)))
+      await ffmpeg([...multiplex(encoder, video), '-f', 'mpegts', path])
+    } finally {
+      await rm(video, { force: true })
+    }
+  })
 }
 
 const ffmpeg = (args: readonly string[]) =>

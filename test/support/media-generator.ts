@@ -1,10 +1,8 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { cachedMedia } from './media-cache.ts'
 
 const run = promisify(execFile)
 
@@ -50,25 +48,12 @@ export interface MediaOptions {
  */
 export async function generateMedia(kind: MediaKind, options: MediaOptions = {}): Promise<string> {
   const args = await argumentsFor(kind, options)
-  const folder = join(tmpdir(), 'lanecast-test-media')
   const hash = createHash('sha256').update(args.join('\0')).digest('hex').slice(0, 16)
-  const path = join(folder, `${kind}-${hash}.ts`)
-  if (existsSync(path)) return path
-  await mkdir(folder, { recursive: true })
-  const partial = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}.part`
-  try {
-    await run(
-      'ffmpeg',
-      ['-hide_banner', '-loglevel', 'error', '-nostdin', '-y', ...args, '-f', 'mpegts', partial],
-      {
-        maxBuffer: 1 << 24,
-      },
-    )
-    await rename(partial, path)
-  } finally {
-    await rm(partial, { force: true })
-  }
-  return path
+  return cachedMedia(`${kind}-${hash}.ts`, (path) =>
+    run('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-nostdin', '-y', ...args, '-f', 'mpegts', path], {
+      maxBuffer: 1 << 24,
+    }),
+  )
 }
 
 function tools(profile: string): string {
