@@ -1,5 +1,5 @@
 import type { AuditDraft } from '../audit/audit-record.ts'
-import type { Asker } from './program.ts'
+import type { Asker } from './asker.ts'
 
 /** What somebody did with a program, or was refused, at a time in Unix ms. */
 export function programAudit(

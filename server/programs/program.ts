@@ -8,6 +8,7 @@ import { type InputAnswer, inputsNow } from '../../policy/programs/program-input
 import type { AuditDraft } from '../audit/audit-record.ts'
 import type { ProgramNews } from '../facts/fact.ts'
 import type { Typed } from '../store/collection.ts'
+import type { Asker } from './asker.ts'
 import { CutLock } from './cut-lock.ts'
 import { KeptState } from './kept-state.ts'
 import { programAudit } from './program-audit.ts'
@@ -22,17 +23,6 @@ import { TakesInTurn } from './takes-in-turn.ts'
 const TAKE_WITHIN_MS = 6000
 /** An answer waits this long for the store, ms. */
 const STORE_WITHIN_MS = 2000
-
-/** Who asks. */
-export interface Asker {
-  /** See `ownerOf`. */
-  readonly owner: string
-  /** As on the audit trail. */
-  readonly actor: string
-  readonly requestId: string
-  /** Whether the asker may still cut: a take that waits may outlive its token. */
-  mayStill(): boolean
-}
 
 export type NewsData = Readonly<Record<string, string | number | boolean | null>>
 
