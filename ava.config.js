@@ -23,9 +23,13 @@ export const ALONE = [
   'test/bench/fanout/fanout-side.test.ts',
   'test/common/supervision/child-watch.test.ts',
   'test/e2e/fallen-link.test.ts',
+  'test/e2e/hitless.test.ts',
   'test/e2e/many-streams.test.ts',
   'test/e2e/refusals.test.ts',
+  'test/e2e/reroute.test.ts',
   'test/e2e/roaming.test.ts',
+  'test/e2e/switched-lane.test.ts',
+  'test/e2e/switched-paths.test.ts',
   'test/e2e/viewer-moves.test.ts',
   'test/signaling/request-cost.test.ts',
 ]
