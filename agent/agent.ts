@@ -6,10 +6,10 @@ import type { WayReport } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
 import type { LaneInput } from '../common/wire/switched-inputs.ts'
 import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './bonded-sender.ts'
-import { type ContractEnd, ContractKeeper } from './contract-keeper.ts'
+import { type ContractEnd, ContractKeeper } from './contract/contract-keeper.ts'
 import { ContractSender, type ContractSenderOptions } from './contract-sender.ts'
 import type { Encoder, EncoderDemand } from './encoder/encoder.ts'
-import { HubClient, type HubRefusal } from './hub-client.ts'
+import { HubClient, type HubRefusal } from './node/hub-client.ts'
 import { captureTimeOfWallClockPts, TsStamper } from './ts-stamper.ts'
 
 /** The stream to send, and the hub that is asked for a contract, which says the rest. */

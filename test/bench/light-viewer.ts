@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { z } from 'zod'
-import { ControlConnection } from '../../agent/control-connection.ts'
+import { ControlConnection } from '../../agent/node/control-connection.ts'
 import { subscribeAnswerSchema } from '../../common/wire/flows-api.ts'
 import { hubNotifications, joinAnswer, type ViewerRequests } from '../../common/wire/viewer-protocol.ts'
 import { askHub } from '../../signaling/client/hub-request.ts'

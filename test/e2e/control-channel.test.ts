@@ -1,6 +1,6 @@
 import test from 'ava'
-import { ContractKeeper } from '../../agent/contract-keeper.ts'
-import { HubClient } from '../../agent/hub-client.ts'
+import { ContractKeeper } from '../../agent/contract/contract-keeper.ts'
+import { HubClient } from '../../agent/node/hub-client.ts'
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { LayerDemand } from '../../common/wire/publisher-protocol.ts'
 import { startFieldSender } from '../support/field-sender.ts'

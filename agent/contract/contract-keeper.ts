@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { z } from 'zod'
-import { backoffMs, pause } from '../common/retry.ts'
-import type { FlowContract } from '../common/wire/flow-contract.ts'
-import type { publishRequestSchema } from '../common/wire/flows-api.ts'
-import type { LayerDemand, WayReport } from '../common/wire/publisher-protocol.ts'
+import { backoffMs, pause } from '../../common/retry.ts'
+import type { FlowContract } from '../../common/wire/flow-contract.ts'
+import type { publishRequestSchema } from '../../common/wire/flows-api.ts'
+import type { LayerDemand, WayReport } from '../../common/wire/publisher-protocol.ts'
+import { type Grant, type HubClient, HubRefusal } from '../node/hub-client.ts'
 import { ControlChannel } from './control-channel.ts'
-import { type Grant, type HubClient, HubRefusal } from './hub-client.ts'
 
 /** A hub that does not answer is mostly restarting. A hub that refuses mostly goes on refusing. */
 const UNREACHABLE = { initialMs: 250, maxMs: 5_000, factor: 2 }

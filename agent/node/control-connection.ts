@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CodedError } from '../common/errors.ts'
+import { CodedError } from '../../common/errors.ts'
 
 /** Longest wait for the WebSocket to open, and for an answer, ms. */
 const ANSWER_WITHIN_MS = 5_000

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { SYSTEM_CLOCK } from '../common/clock.ts'
-import { isErrorCode } from '../common/error-codes.ts'
-import { CodedError, messageOf } from '../common/errors.ts'
-import { type FlowContract, flowContractSchema } from '../common/wire/flow-contract.ts'
-import { flowEventSchema, type publishRequestSchema } from '../common/wire/flows-api.ts'
-import { hubErrorSchema } from '../common/wire/hub-error.ts'
+import { SYSTEM_CLOCK } from '../../common/clock.ts'
+import { isErrorCode } from '../../common/error-codes.ts'
+import { CodedError, messageOf } from '../../common/errors.ts'
+import { type FlowContract, flowContractSchema } from '../../common/wire/flow-contract.ts'
+import { flowEventSchema, type publishRequestSchema } from '../../common/wire/flows-api.ts'
+import { hubErrorSchema } from '../../common/wire/hub-error.ts'
 import { askHub, type HubAnswer, type TlsIdentity } from './hub-request.ts'
 
 /** Longest wait for an answer, ms. */

@@ -1,12 +1,12 @@
 import 'reflect-metadata'
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509'
 import type { z } from 'zod'
-import { CodedError } from '../common/errors.ts'
+import { CodedError } from '../../common/errors.ts'
 import {
   nodeCertificateGrantSchema,
   nodeInitAnswerSchema,
   type nodeInitSchema,
-} from '../common/wire/enrolment.ts'
+} from '../../common/wire/enrolment.ts'
 import { refusalOf } from './hub-client.ts'
 import { askHub, type TlsIdentity } from './hub-request.ts'
 import type { NodeIdentity } from './node-identity.ts'

@@ -1,5 +1,5 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
-import { backoffMs, pause } from '../common/retry.ts'
+import { backoffMs, pause } from '../../common/retry.ts'
 import { renewIdentity } from './enrolment.ts'
 import type { NodeIdentity } from './node-identity.ts'
 

@@ -1,14 +1,14 @@
-import { CodedError } from '../common/errors.ts'
-import { type Backoff, backoffMs, pause } from '../common/retry.ts'
-import type { FlowContract } from '../common/wire/flow-contract.ts'
+import { CodedError } from '../../common/errors.ts'
+import { type Backoff, backoffMs, pause } from '../../common/retry.ts'
+import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import {
   hubToPublisher,
   type LayerDemand,
   type PublisherRequests,
   publishAnswer,
   type WayReport,
-} from '../common/wire/publisher-protocol.ts'
-import { ControlConnection } from './control-connection.ts'
+} from '../../common/wire/publisher-protocol.ts'
+import { ControlConnection } from '../node/control-connection.ts'
 
 /** A lost connection is mostly back soon. A hub that refuses mostly goes on refusing. */
 const LOST: Backoff = { initialMs: 250, maxMs: 5_000, factor: 2 }

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import { CodedError } from '../common/errors.ts'
-import { nodeIdSchema } from '../common/wire/ids.ts'
+import { CodedError } from '../../common/errors.ts'
+import { nodeIdSchema } from '../../common/wire/ids.ts'
 
 /** This machine's identity for a hub, with the key that proves it. Keep it secret. */
 const nodeIdentitySchema = z.strictObject({

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import test from 'ava'
 import { z } from 'zod'
-import { CertificateKeeper, trustAuthorities } from '../../agent/certificate-keeper.ts'
-import { enrol, renewIdentity } from '../../agent/enrolment.ts'
-import { HubClient } from '../../agent/hub-client.ts'
-import { loadIdentity, type NodeIdentity, saveIdentity } from '../../agent/node-identity.ts'
-import { startHub, type TestHub } from '../support/hub.ts'
-import { until } from '../support/until.ts'
+import { CertificateKeeper, trustAuthorities } from '../../../agent/node/certificate-keeper.ts'
+import { enrol, renewIdentity } from '../../../agent/node/enrolment.ts'
+import { HubClient } from '../../../agent/node/hub-client.ts'
+import { loadIdentity, type NodeIdentity, saveIdentity } from '../../../agent/node/node-identity.ts'
+import { startHub, type TestHub } from '../../support/hub.ts'
+import { until } from '../../support/until.ts'
 
 const { signal } = new AbortController()
 
