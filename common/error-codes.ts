@@ -188,6 +188,12 @@ const LOGGED = {
   hub_unreachable: [503, 'The hub does not answer.', 'Check the address; the sender asks again.'],
   hub_without_tls: [500, 'The address of the hub is not https.', 'Enrol at an https address.'],
   identity_unreadable: [500, 'The identity of the node cannot be read.', 'Move the file away, and enrol anew.'],
+  config_beyond_device: [500, 'The device cannot do what the configuration asks for.', 'Mend what `details` name.'],
+  config_busy: [503, 'The device applies other configurations.', 'Send it again in a second.'],
+  config_conflict: [500, 'The device has another configuration as this version, or one of its own after it.', 'Make a new version.'],
+  config_invalid: [400, 'The configuration of a device is not valid.', 'Mend what `details` name.'],
+  config_outdated: [500, 'The device has a newer configuration.', 'Make a new version.'],
+  config_unsaved: [503, 'The device cannot store the configuration.', 'Make room on its disk, or replace its card.'],
 } as const
 
 /** What every code says. */

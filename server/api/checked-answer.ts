@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { CodedError } from '../../common/errors.ts'
-import { issueLines } from './issue-lines.ts'
+import { issueLines } from '../../common/issue-lines.ts'
 import { Reply, type Route } from './route.ts'
 
 /**

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { ErrorCode } from '../../common/error-codes.ts'
+import { issueLines } from '../../common/issue-lines.ts'
 import type { Action } from '../../common/wire/ids.ts'
 import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import type { CostClass } from '../auth/rate-limits.ts'
 import type { Authorization } from '../policies/authorizer.ts'
-import { issueLines } from './issue-lines.ts'
 import type { EntityTags } from './preconditions.ts'
 
 export type Method = 'get' | 'put' | 'post' | 'patch' | 'delete' | 'options'

@@ -1,7 +1,7 @@
+import { canonicalJson } from '../../common/canonical-json.ts'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { AuditCut } from '../audit/audit-chain.ts'
 import type { AuditDraft, PreparedAuditDraft } from '../audit/audit-record.ts'
-import { canonicalJson } from '../audit/canonical-json.ts'
 import { documentName, isDocumentKey, isName } from './document-key.ts'
 import type { Change, DocumentKey } from './store.ts'
 

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { CodedError } from '../../../common/errors.ts'
-import { canonicalJson } from '../../../server/audit/canonical-json.ts'
+import { canonicalJson } from '../../common/canonical-json.ts'
+import { CodedError } from '../../common/errors.ts'
 
 test('members are sorted by UTF-16 code units at every depth', (t) => {
   // The order of RFC 8785 section 3.2.3, and names that JavaScript itself would put first.

@@ -1,4 +1,4 @@
-import { CodedError, messageOf } from '../../common/errors.ts'
+import { CodedError, messageOf } from './errors.ts'
 
 /**
  * JSON in the one form of RFC 8785: members sorted by UTF-16 code units, no white space, so that equal values have

@@ -7,7 +7,7 @@ type Issue = z.core.$ZodIssue
 
 /**
  * A line for each fault: the field, what was wrong, what is allowed. Values are not repeated: they may be secrets.
- * @param part `path`, `query` or `body`
+ * @param part what the fields are of: `path`, `query`, `body`, a document's name; empty for none
  */
 export function issueLines(part: string, issues: readonly Issue[], schema?: z.ZodType): string[] {
   const lines = issues.slice(0, MAX_LINES).map((issue) => cut(lineOf(part, deepest(issue), schema)))
@@ -16,7 +16,7 @@ export function issueLines(part: string, issues: readonly Issue[], schema?: z.Zo
 }
 
 function lineOf(part: string, issue: Issue, schema: z.ZodType | undefined): string {
-  const field = [part, ...issue.path.map(nameOf)].join('.')
+  const field = [...(part === '' ? [] : [part]), ...issue.path.map(nameOf)].join('.') || 'document'
   if (issue.code !== 'unrecognized_keys') return `${field}: ${lowerFirst(issue.message)}`
   const unknown = issue.keys.slice(0, 10).map(nameOf).join(', ')
   const allowed = schema && fieldsAt(schema, issue.path)

@@ -1,0 +1,210 @@
+import { isDeepStrictEqual } from 'node:util'
+import { CodedError, messageOf } from '../../common/errors.ts'
+import type { Logger } from '../../common/logger.ts'
+import { configHash } from '../../common/node-config/config-hash.ts'
+import { maskSecrets, unmaskSecrets } from '../../common/node-config/config-secrets.ts'
+import { parseConfig } from '../../common/node-config/config-text.ts'
+import { type Backoff, backoffMs, pause } from '../../common/retry.ts'
+import { EMPTY_NODE_CONFIG, type NodeConfig } from '../../common/wire/node-config.ts'
+import type { ActualConfig, Outcome } from '../../common/wire/node-protocol.ts'
+import type { NodeReport } from '../../common/wire/node-report.ts'
+import { deviceProblems } from './device-problems.ts'
+import { refusalOf } from './refusal.ts'
+import { ConfigFiles, type SavedConfig } from './saved-config.ts'
+
+/** Documents that may wait while another is applied. The hub sends one at a time. */
+const MAX_WAITING = 4
+/** Between two tries to take up the saved document after a start. */
+const RESUME_AGAIN: Backoff = { initialMs: 1000, maxMs: 60_000, factor: 2 }
+
+/** What does as the document says. */
+export interface ConfigTarget {
+  /** All of it, or nothing: where it throws, everything is again as it was. @throws CodedError with the reason */
+  configure(config: NodeConfig): Promise<void>
+}
+
+export interface ConfigKeeperOptions {
+  /** Where the document is kept across reboots. */
+  readonly folder: string
+  /** Whose versions these are, such as the hub's URL with the node's id. After enrolment elsewhere, versions begin anew. */
+  readonly hub: string
+  readonly target: ConfigTarget
+  /** The facts that documents are checked against, as far as they are known. */
+  readonly device: () => NodeReport
+  readonly logger: Logger
+}
+
+/**
+ * Keeps the document that the device obeys: checks each new one, applies it as a whole or not at all, and keeps the last
+ * good one across reboots. Documents are applied one after the other, in the order of their arrival.
+ */
+export class ConfigKeeper implements AsyncDisposable {
+  readonly #options: ConfigKeeperOptions
+  readonly #files: ConfigFiles
+  readonly #closing = new AbortController()
+  #saved: SavedConfig | null
+  /** Whether the target does as the saved document says. */
+  #inForce = false
+  #last: Promise<unknown> = Promise.resolve()
+  #waiting = 0
+  #resuming: Promise<void> = Promise.resolve()
+
+  private constructor(options: ConfigKeeperOptions, files: ConfigFiles, saved: SavedConfig | null) {
+    this.#options = options
+    this.#files = files
+    this.#saved = saved
+  }
+
+  /** Reads the saved document. It is not in force before `resume`. @throws never for a damaged document */
+  static async open(options: ConfigKeeperOptions): Promise<ConfigKeeper> {
+    const files = new ConfigFiles(options.folder, options.logger)
+    const saved = await files.load()
+    return new ConfigKeeper(options, files, saved && ofThisHub(saved, options.hub))
+  }
+
+  /** The last good document, with its secrets; the empty one before the first. */
+  get config(): NodeConfig {
+    return this.#saved?.actual.config ?? EMPTY_NODE_CONFIG
+  }
+
+  /** What the device runs, with secrets masked; null before the first document, and as long as the saved one can't be taken up. */
+  get actual(): ActualConfig | null {
+    if (!this.#inForce || !this.#saved) return null
+    const { actual } = this.#saved
+    return { ...actual, config: maskSecrets(actual.config) }
+  }
+
+  /**
+   * Takes up the saved document after a start. Where that fails, it is tried again until it holds or another document is
+   * applied: the device did once as it says. Resolves after the first try. @throws never
+   */
+  async resume(): Promise<void> {
+    if (!this.#saved || (await this.#tryResume())) return
+    this.#resuming = this.#resumeLater()
+  }
+
+  /**
+   * Applies a document: from the hub with its version, or `local`. @throws never: what goes wrong is in the outcome, and
+   * then the last good document holds, on disk too.
+   */
+  async apply(version: number | 'local', document: unknown): Promise<Outcome> {
+    if (this.#closing.signal.aborted) return refusalOf(stopping())
+    if (this.#waiting >= MAX_WAITING) return refusalOf(busy())
+    this.#waiting++
+    try {
+      return await this.#inTurn(() => this.#take(version, document))
+    } catch (thrown) {
+      const refusal = refusalOf(thrown)
+      const { code, reason, details } = refusal
+      this.#options.logger.warn({ version, code, reason, details }, 'configuration refused')
+      if (code === 'internal') this.#options.logger.error({ err: thrown }, 'configuration failed')
+      return refusal
+    } finally {
+      this.#waiting--
+    }
+  }
+
+  /** Waits for what is being applied. The target is not touched. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
+    await Promise.all([this.#last, this.#resuming])
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work)
+    this.#last = turn.catch(() => {})
+    return await turn
+  }
+
+  async #take(version: number | 'local', document: unknown): Promise<Outcome> {
+    const before = this.#saved
+    const { config, missing } = unmaskSecrets(parseConfig(document), before?.actual.config ?? null)
+    if (version !== 'local' && before && this.#isThere(version, config, before)) return { state: 'done' }
+    const problems = [...missing, ...deviceProblems(config, this.#options.device(), this.config)]
+    if (problems.length > 0)
+      throw new CodedError('config_beyond_device', 'the device can not do that', { details: problems })
+    const saved = {
+      hub: this.#options.hub,
+      newest: version === 'local' ? (before?.newest ?? 0) : version,
+      actual: { version, hash: configHash(config), applied_at: Date.now(), config },
+    }
+    await this.#applyAndSave(saved)
+    this.#saved = saved
+    this.#inForce = true
+    this.#options.logger.info({ version, broadcasts: config.broadcasts.length }, 'configuration applied')
+    return { state: 'done' }
+  }
+
+  /** Whether the hub's document holds already. @throws CodedError where a newer one, or another one, does */
+  #isThere(version: number, config: NodeConfig, { newest, actual }: SavedConfig): boolean {
+    if (version > newest) return false
+    if (version < newest)
+      throw new CodedError('config_outdated', `version ${newest} was here before version ${version}`)
+    if (actual.version === 'local')
+      throw new CodedError(
+        'config_conflict',
+        `a document was applied at the device itself after version ${version}`,
+      )
+    if (!isDeepStrictEqual(actual.config, config))
+      throw new CodedError('config_conflict', `another document was here as version ${version}`)
+    return this.#inForce
+  }
+
+  /** The disk is asked for room first, and the document's place is taken last. A power cut between leaves the one before. */
+  async #applyAndSave(saved: SavedConfig): Promise<void> {
+    const { target } = this.#options
+    await using prepared = await this.#files.prepare(saved).catch(unsaved)
+    await target.configure(saved.actual.config)
+    try {
+      await prepared.commit()
+    } catch (error) {
+      await target.configure(this.config)
+      unsaved(error)
+    }
+  }
+
+  async #resumeLater(): Promise<void> {
+    const { signal } = this.#closing
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const aborted = await pause(backoffMs(RESUME_AGAIN, attempt), signal).then(
+        () => false,
+        () => true,
+      )
+      if (aborted || (await this.#tryResume())) return
+    }
+  }
+
+  /** @returns true where a document is in force: this one, or one that came meanwhile */
+  #tryResume(): Promise<boolean> {
+    return this.#inTurn(async () => {
+      if (this.#inForce || !this.#saved || this.#closing.signal.aborted) return true
+      try {
+        await this.#options.target.configure(this.#saved.actual.config)
+        this.#inForce = true
+        const { version } = this.#saved.actual
+        this.#options.logger.info({ version }, 'saved configuration taken up')
+      } catch (thrown) {
+        this.#options.logger.error(
+          { reason: messageOf(thrown) },
+          'saved configuration can not be taken up now',
+        )
+      }
+      return this.#inForce
+    })
+  }
+}
+
+/** What another hub counted means nothing here: its document goes on as one of the device's own. */
+function ofThisHub(saved: SavedConfig, hub: string): SavedConfig {
+  if (saved.hub === hub) return saved
+  return { hub, newest: 0, actual: { ...saved.actual, version: 'local' } }
+}
+
+function unsaved(cause: unknown): never {
+  throw new CodedError('config_unsaved', `the device can't store the configuration: ${messageOf(cause)}`, {
+    cause,
+  })
+}
+
+const stopping = () => new CodedError('draining', 'the agent is stopping')
+const busy = () => new CodedError('config_busy', 'other documents wait to be applied')
