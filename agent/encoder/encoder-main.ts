@@ -36,6 +36,8 @@ function obey(pipeline: EncoderPipeline, command: EncoderCommand): void {
   if (command.type === 'bitrate') pipeline.setTarget(command.target_kbps)
   else if (command.type === 'keyframe') pipeline.requestKeyframe(command.rendition)
   else if (command.type === 'demand') pipeline.setDemand(command.video, command.audio)
+  else if (command.type === 'keyframe-interval') pipeline.setKeyframeInterval(command.ms)
+  else if (command.type === 'gain') pipeline.setGain(command.db)
 }
 
 async function run(): Promise<void> {
@@ -43,7 +45,7 @@ async function run(): Promise<void> {
   process.stdout.on('error', () => stopping.abort())
   const config = await Promise.race([started.promise, stopped])
   if (!config) return
-  const element = findVideoEncoder()
+  const element = findVideoEncoder(config.encoder)
   const muxer = new TsMuxer({ renditions: config.renditions.length, audioChannels: config.sound ? 2 : null })
   // Writing to a pipe waits for its reader. Meanwhile pictures are dropped before the encoder, not kept.
   const write = (ts: Buffer): void => {

@@ -5,6 +5,7 @@ import {
   bufferPts,
   type GstPointer,
   hasElement,
+  isKeyframe,
   loadGstreamer,
   MESSAGES_OF_THE_END,
   onThread,
@@ -15,19 +16,20 @@ import {
   setBufferPts,
   TIME_NONE,
 } from './gstreamer.ts'
+import { KeyframeClock } from './keyframe-clock.ts'
 import {
-  BITRATE_PROPERTY,
   describePipeline,
+  GAINS,
+  gainFactor,
   OTHER_ELEMENTS,
   PICTURE,
   SOUND_OUT,
   SOUND_VALVE,
-  VIDEO_ENCODERS,
-  type VideoEncoder,
   videoEncoder,
   videoOut,
   videoValve,
 } from './pipeline-description.ts'
+import { bitrateProperty, VIDEO_ENCODERS, type VideoEncoder } from './video-encoders.ts'
 
 /** How long a thread waits before it checks whether the pipeline is over, ns: the process can't end before. */
 const WAIT_NS = 250_000_000n
@@ -39,12 +41,16 @@ export interface EncoderPipelineSink {
   audio(data: Buffer, ptsNs: bigint): void
 }
 
-/** Finds an encoder on this machine. @throws CodedError `gstreamer_missing` with what is missing */
-export function findVideoEncoder(): VideoEncoder {
+/**
+ * Finds an encoder on this machine.
+ * @param asked the only one that will do, where it is given
+ * @throws CodedError `gstreamer_missing` with what is missing
+ */
+export function findVideoEncoder(asked?: VideoEncoder): VideoEncoder {
   const missing = OTHER_ELEMENTS.filter((name) => !hasElement(name))
-  const found = VIDEO_ENCODERS.find((name) => hasElement(name))
+  const found = (asked ? [asked] : VIDEO_ENCODERS).find((name) => hasElement(name))
   if (found && missing.length === 0) return found
-  const what = found ? missing.join(', ') : VIDEO_ENCODERS.join(' or ')
+  const what = found ? missing.join(', ') : (asked ?? VIDEO_ENCODERS.join(' or '))
   throw new CodedError('gstreamer_missing', `GStreamer has no ${what} here`)
 }
 
@@ -60,6 +66,7 @@ export class EncoderPipeline implements AsyncDisposable {
   readonly #wanted: boolean[]
   readonly #pulling: Promise<void>[]
   readonly #elements = new Map<string, GstPointer>()
+  readonly #keyframes: KeyframeClock
   #targetKbps: number
   #closed = false
 
@@ -85,6 +92,8 @@ export class EncoderPipeline implements AsyncDisposable {
     this.#encoder = encoder
     this.#targetKbps = config.target_kbps
     this.#wanted = config.renditions.map(() => true)
+    this.#keyframes = new KeyframeClock(config.fps)
+    this.#keyframes.setInterval(config.keyframe_ms ?? null)
     const error: [GstPointer | null] = [null]
     const made: GstPointer | null = gst.parseLaunch(describePipeline(config, encoder, this.#split()), error)
     if (made === null || error[0] !== null)
@@ -97,7 +106,10 @@ export class EncoderPipeline implements AsyncDisposable {
     gst.setBaseTime(made, 0n)
     this.ended = this.#watch(gst.getBus(made))
     this.#pulling = config.renditions.map((_, rendition) =>
-      this.#pull(videoOut(rendition), (data, pts) => sink.video(rendition, data, pts)),
+      this.#pull(videoOut(rendition), (data, pts, keyframe) => {
+        if (this.#keyframes.picture(rendition, keyframe, pts)) this.requestKeyframe(rendition)
+        sink.video(rendition, data, pts)
+      }),
     )
     if (config.sound) this.#pulling.push(this.#pull(SOUND_OUT, (data, pts) => sink.audio(data, pts)))
   }
@@ -114,9 +126,9 @@ export class EncoderPipeline implements AsyncDisposable {
   /** The bitrate from now on, kb/s of all renditions and sound together. */
   setTarget(kbps: number): void {
     this.#targetKbps = kbps
-    const { name, unit } = BITRATE_PROPERTY[this.#encoder]
+    const { property, text } = bitrateProperty(this.#encoder)
     this.#split().forEach((share, rendition) => {
-      this.#setArg(videoEncoder(rendition), name, String((share * 1000) / unit))
+      this.#setArg(videoEncoder(rendition), property, text(share))
     })
   }
 
@@ -126,6 +138,16 @@ export class EncoderPipeline implements AsyncDisposable {
     const all = this.#wanted.flatMap((wanted, index) => (wanted ? [index] : []))
     for (const index of rendition === null ? all : all.filter((one) => one === rendition))
       this.#gst.sendEvent(this.#element(videoOut(index)), this.#gst.forceKeyUnit(TIME_NONE, 1, 0))
+  }
+
+  /** The most time from one IDR to the next, ms. */
+  setKeyframeInterval(ms: number): void {
+    this.#keyframes.setInterval(ms)
+  }
+
+  /** How much louder the sound is than its source, dB. */
+  setGain(db: number): void {
+    if (this.#config.sound) for (const name of GAINS) this.#setArg(name, 'volume', gainFactor(db))
   }
 
   /** Stops what is not wanted. What is wanted again begins with an IDR. */
@@ -179,7 +201,7 @@ export class EncoderPipeline implements AsyncDisposable {
   }
 
   /** One thread per sink waits for the next access unit of that sink. */
-  async #pull(sink: string, take: (data: Buffer, ptsNs: bigint) => void): Promise<void> {
+  async #pull(sink: string, take: (data: Buffer, ptsNs: bigint, keyframe: boolean) => void): Promise<void> {
     const gst = this.#gst
     const element = this.#element(sink)
     while (!this.#closed) {
@@ -189,8 +211,9 @@ export class EncoderPipeline implements AsyncDisposable {
       const data = Buffer.allocUnsafe(Number(gst.bufferSize(buffer)))
       gst.bufferExtract(buffer, 0, data, data.length)
       const pts = bufferPts(buffer)
+      const keyframe = isKeyframe(buffer)
       gst.miniObjectUnref(sample)
-      take(data, pts)
+      take(data, pts, keyframe)
     }
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { VIDEO_ENCODERS } from './video-encoders.ts'
 
 /**
  * What a sender and its encoder process say to each other over the channel that a supervisor opens. The encoder's
@@ -9,6 +10,9 @@ const size = {
   width: z.int().min(64).max(4096).multipleOf(2),
   height: z.int().min(64).max(4096).multipleOf(2),
 }
+
+const gainDb = z.number().min(-60).max(30)
+const keyframeMs = z.number().min(100).max(60_000)
 
 /** What is wanted: video by rendition, ascending. Renditions beyond the list are not wanted. */
 const demand = { video: z.array(z.boolean()).max(8), audio: z.boolean() }
@@ -24,15 +28,25 @@ export const encoderConfigSchema = z.strictObject({
     z.strictObject({ source: z.string().min(1).max(2000) }),
   ]),
   /** The source of raw sound likewise, such as `alsasrc`; null without sound. */
-  sound: z.strictObject({ source: z.string().min(1).max(2000), kbps: z.int().min(6).max(510) }).nullable(),
+  sound: z
+    .strictObject({
+      source: z.string().min(1).max(2000),
+      kbps: z.int().min(6).max(510),
+      gain_db: gainDb,
+    })
+    .nullable(),
   fps: z.int().min(1).max(60),
   /** Ascending by size. Pictures are captured in the largest size. */
   renditions: z.array(z.strictObject(size)).min(1).max(4),
+  /** GStreamer's element that encodes; the best that is installed where it is left out. */
+  encoder: z.enum(VIDEO_ENCODERS).optional(),
   /** Frames from one IDR to the next when nobody asks for one. */
   gop_frames: z.int().min(1).max(36_000),
   profile: z.enum(['baseline', 'high']),
   /** kb/s of media, all together. */
   target_kbps: z.int().min(50).max(200_000),
+  /** The most time from one IDR to the next, ms; `gop_frames` alone says it where it is left out. */
+  keyframe_ms: keyframeMs.optional(),
   /** Everything where it is left out. */
   demand: z.strictObject(demand).optional(),
 })
@@ -44,6 +58,8 @@ export const encoderCommandSchema = z.discriminatedUnion('type', [
   /** The next picture of one rendition, or of all, is to be an IDR. */
   z.strictObject({ type: z.literal('keyframe'), rendition: z.int().min(0).max(3).nullable() }),
   z.strictObject({ type: z.literal('demand'), ...demand }),
+  z.strictObject({ type: z.literal('keyframe-interval'), ms: keyframeMs }),
+  z.strictObject({ type: z.literal('gain'), db: gainDb }),
 ])
 export type EncoderCommand = z.infer<typeof encoderCommandSchema>
 

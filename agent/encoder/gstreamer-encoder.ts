@@ -3,7 +3,7 @@ import { CodedError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import { ChildWatch } from '../../common/supervision/child-watch.ts'
 import { Supervisor } from '../../common/supervision/supervisor.ts'
-import type { Encoder, EncoderDemand } from './encoder.ts'
+import type { Encoder, EncoderDemand, EncoderState } from './encoder.ts'
 import {
   type EncoderCommand,
   type EncoderConfig,
@@ -23,6 +23,8 @@ export interface GstreamerEncoderOptions {
   readonly config: EncoderConfig
   /** The encoder's MPEG-TS, cut anywhere. */
   readonly onData: (chunk: Buffer) => void
+  /** The input came or went, or its process was replaced. */
+  readonly onState?: (state: EncoderState) => void
   readonly logger: Logger
 }
 
@@ -36,7 +38,10 @@ export class GstreamerEncoder implements Encoder {
   readonly #first = Promise.withResolvers<void>()
   readonly #supervisor: Supervisor<EncoderCommand, EncoderReport>
   #targetKbps: number
+  #keyframeMs: number | undefined
+  #gainDb: number
   #demand: EncoderDemand | null = null
+  #state: EncoderState = { input: 'starting', reason: null, element: null, fps: null, restarts: 0 }
 
   /**
    * Resolves once it encodes.
@@ -57,6 +62,8 @@ export class GstreamerEncoder implements Encoder {
     const { config, onData, logger } = options
     this.#options = options
     this.#targetKbps = config.target_kbps
+    this.#keyframeMs = config.keyframe_ms
+    this.#gainDb = config.sound?.gain_db ?? 0
     this.#supervisor = new Supervisor<EncoderCommand, EncoderReport>({
       name: 'encoder',
       program: () => ({ entry: MAIN, env: { UV_THREADPOOL_SIZE: String(THREADS) }, readsOutput: true }),
@@ -69,16 +76,20 @@ export class GstreamerEncoder implements Encoder {
           this.#supervisor.spoke()
           onData(chunk)
         })
-        const demand = this.#demand && { video: [...this.#demand.video], audio: this.#demand.audio }
-        child.send({ ...config, target_kbps: this.#targetKbps, ...(demand && { demand }) })
+        child.send(this.#present())
       },
       heard: (report) => this.#heard(report),
       trouble: (_kind, what) => logger.error(what),
       ended: ({ how, againMs }) => {
         logger.error({ how, again_ms: Math.round(againMs) }, 'encoder ended')
+        this.#change({ input: 'starting', reason: null, fps: null, restarts: this.#state.restarts + 1 })
         this.#first.reject(new CodedError('gstreamer_failed', `the encoder process ended: ${how}`))
       },
     })
+  }
+
+  get state(): EncoderState {
+    return this.#state
   }
 
   setTarget(kbps: number): void {
@@ -95,9 +106,40 @@ export class GstreamerEncoder implements Encoder {
     this.#supervisor.tell({ type: 'demand', video: [...demand.video], audio: demand.audio })
   }
 
+  setKeyframeInterval(ms: number): void {
+    this.#keyframeMs = ms
+    this.#supervisor.tell({ type: 'keyframe-interval', ms })
+  }
+
+  setGain(db: number): void {
+    this.#gainDb = db
+    this.#supervisor.tell({ type: 'gain', db })
+  }
+
+  restart(): void {
+    this.#supervisor.child?.kill()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#supervisor[Symbol.asyncDispose]()
     this.#watch[Symbol.dispose]()
+  }
+
+  /** The configuration with everything that was asked for since. */
+  #present(): EncoderConfig {
+    const { config } = this.#options
+    return {
+      ...config,
+      sound: config.sound && { ...config.sound, gain_db: this.#gainDb },
+      target_kbps: this.#targetKbps,
+      ...(this.#keyframeMs !== undefined && { keyframe_ms: this.#keyframeMs }),
+      ...(this.#demand && { demand: { video: [...this.#demand.video], audio: this.#demand.audio } }),
+    }
+  }
+
+  #change(changes: Partial<EncoderState>): void {
+    this.#state = { ...this.#state, ...changes }
+    this.#options.onState?.(this.#state)
   }
 
   #heard(report: EncoderReport): void {
@@ -105,6 +147,7 @@ export class GstreamerEncoder implements Encoder {
     if (report.type === 'running') {
       this.#supervisor.working()
       logger.info({ element: report.element, pid: this.#supervisor.child?.pid }, 'encoder runs')
+      this.#change({ input: 'live', reason: null, element: report.element })
       return this.#first.resolve()
     }
     logger.error({ reason: report.reason }, 'encoder failed')

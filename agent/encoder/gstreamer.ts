@@ -20,7 +20,10 @@ export const TIME_NONE = 0xffff_ffff_ffff_ffffn
 export const MESSAGES_OF_THE_END = 0b11
 
 /** `struct _GstBuffer` and the `GstMiniObject` at its start, on 64-bit machines; part of the stable ABI. */
+const MINI_OBJECT_FLAGS = 16
 const BUFFER_PTS = 72
+/** `GST_BUFFER_FLAG_DELTA_UNIT`. */
+const DELTA_UNIT = 1 << 13
 /** `struct _GstMessage`: after its mini object. */
 const MESSAGE_TYPE = 64
 const MESSAGE_ERROR = 0b10
@@ -126,6 +129,12 @@ export function readEnd(message: GstPointer): string {
 /** Presentation time of a buffer, ns of the pipeline's time. */
 export function bufferPts(buffer: GstPointer): bigint {
   return BigInt(koffi.decode(buffer, BUFFER_PTS, 'uint64_t'))
+}
+
+/** Whether a buffer of encoded pictures can be decoded without others. */
+export function isKeyframe(buffer: GstPointer): boolean {
+  const flags: number = koffi.decode(buffer, MINI_OBJECT_FLAGS, 'uint32_t')
+  return (flags & DELTA_UNIT) === 0
 }
 
 export function setBufferPts(buffer: GstPointer, ns: bigint): void {

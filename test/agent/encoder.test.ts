@@ -18,7 +18,7 @@ async function startEncoder(picture: EncoderConfig['picture'] = { test_card: 'en
     config: {
       type: 'start',
       picture,
-      sound: { source: 'audiotestsrc is-live=true samplesperbuffer=480', kbps: 64 },
+      sound: { source: 'audiotestsrc is-live=true samplesperbuffer=480', kbps: 64, gain_db: 0 },
       fps: 30,
       renditions: [
         { width: 320, height: 180 },
@@ -68,6 +68,29 @@ test('an IDR comes when it is asked for, of the rendition that it is asked of', 
     const [nowSmall, nowLarge] = reader.keyframes()
     return nowSmall === small! + 2 && nowLarge === large! + 1
   }, 'an IDR of both')
+})
+
+test('the time from one IDR to the next follows what is asked for, while it encodes', async (t) => {
+  const { encoder, reader } = await startEncoder()
+  await using _ = encoder
+  await until(() => reader.units(SMALL).length > 60, 'two seconds of pictures')
+  t.deepEqual(reader.keyframes(), [1, 1])
+  encoder.setKeyframeInterval(500)
+  const asked = reader.units(SMALL).length
+  await until(() => reader.units(SMALL).length > asked + 75, 'pictures with IDRs')
+  encoder.setKeyframeInterval(10_000)
+  const keyframes = reader.units(SMALL).filter(({ keyframe }) => keyframe)
+  const gaps = keyframes.slice(2).map(({ pts }, at) => Math.round((pts - keyframes[at + 1]!.pts) / 90))
+  t.true(gaps.length >= 3, String(gaps))
+  // A picture more or less: pictures are not drawn at equal distances.
+  t.true(
+    gaps.every((ms) => ms >= 400 && ms <= 600),
+    String(gaps),
+  )
+  const [before] = reader.keyframes()
+  const slowed = reader.units(SMALL).length
+  await until(() => reader.units(SMALL).length > slowed + 45, 'more pictures')
+  t.true(reader.keyframes()[0]! <= before! + 1)
 })
 
 test('what nobody wants stops, what is wanted again begins with an IDR, sound goes its own way', async (t) => {

@@ -50,7 +50,7 @@ function encoderConfigOf(card: Card): EncoderConfig {
   const { name, fps, gopSeconds, profile, videoKbps } = card
   const sizes = sizesOf(card)
   const pictureKbps = kbpsOf(sizes, videoKbps).reduce((sum, kbps) => sum + kbps, 0)
-  const sound = card.audio === 'none' ? null : { source: TONE, kbps: SOUND_KBPS }
+  const sound = card.audio === 'none' ? null : { source: TONE, kbps: SOUND_KBPS, gain_db: 0 }
   return {
     type: 'start',
     picture: { test_card: name },
