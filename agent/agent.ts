@@ -5,11 +5,11 @@ import type { Via } from '../common/wire/flow-contract.ts'
 import type { WayReport } from '../common/wire/publisher-protocol.ts'
 import type { StreamClass } from '../common/wire/stream.ts'
 import type { LaneInput } from '../common/wire/switched-inputs.ts'
-import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './bonded-sender.ts'
 import { type ContractEnd, ContractKeeper } from './contract/contract-keeper.ts'
-import { ContractSender, type ContractSenderOptions } from './contract-sender.ts'
 import type { Encoder, EncoderDemand } from './encoder/encoder.ts'
 import { HubClient, type HubRefusal } from './node/hub-client.ts'
+import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './sender/bonded-sender.ts'
+import { ContractSender, type ContractSenderOptions } from './sender/contract-sender.ts'
 import { captureTimeOfWallClockPts, TsStamper } from './ts-stamper.ts'
 
 /** The stream to send, and the hub that is asked for a contract, which says the rest. */

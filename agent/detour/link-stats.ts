@@ -1,5 +1,5 @@
 import type { Via } from '../../common/wire/flow-contract.ts'
-import type { SenderLinkStats } from '../bonded-sender.ts'
+import type { SenderLinkStats } from '../sender/bonded-sender.ts'
 
 /** Joins the statistics of each link and of its detour, which librist has as two links of one bond. */
 export class LinkStats {

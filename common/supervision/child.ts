@@ -11,7 +11,7 @@ const LAST_WORDS_MS = 200
 /** Lets a child load packages as the hub does. */
 const BUNDLE = new URL('../bundled-packages-first.ts', import.meta.url).href
 
-/** A program of our own: TypeScript that begins with `Parent.connect`. It has no standard input. */
+/** A program of our own: TypeScript that begins with `Parent.connect`. */
 export interface OurProgram {
   /** Absolute path. */
   readonly entry: string
@@ -20,6 +20,8 @@ export interface OurProgram {
   readonly env?: Readonly<Record<string, string>>
   /** Whether its standard output is read. Otherwise the output goes nowhere. */
   readonly readsOutput?: boolean
+  /** Whether it is given a standard input. Otherwise it has none. */
+  readonly takesInput?: boolean
 }
 
 /** A foreign program on the PATH. It must end with its standard input, which closes when this process ends. */
@@ -127,11 +129,12 @@ export class Child implements AsyncDisposable {
   }
 }
 
-function spawnOurs({ entry, nodeFlags = [], env, readsOutput = false }: OurProgram): ChildProcess {
+function spawnOurs(program: OurProgram): ChildProcess {
+  const { entry, nodeFlags = [], env, readsOutput = false, takesInput = false } = program
   // A debugger's port belongs to this process alone.
   const inherited = process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
   return spawn(process.execPath, [...inherited, ...nodeFlags, '--import', BUNDLE, entry], {
-    stdio: ['ignore', readsOutput ? 'pipe' : 'ignore', 'inherit', 'pipe'],
+    stdio: [takesInput ? 'pipe' : 'ignore', readsOutput ? 'pipe' : 'ignore', 'inherit', 'pipe'],
     env: { ...process.env, ...env, [CHANNEL_VARIABLE]: String(CHANNEL_FD) },
   })
 }

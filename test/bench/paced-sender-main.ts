@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { BondedSender } from '../../agent/bonded-sender.ts'
+import { BondedSender } from '../../agent/sender/bonded-sender.ts'
 import { type PacedUnit, readClip } from './paced-clip.ts'
 import {
   machineMs,

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { BondedSender } from '../../agent/bonded-sender.ts'
+import { BondedSender } from '../../agent/sender/bonded-sender.ts'
 import { play, readSlices } from '../support/clip-player.ts'
 import { startClipSender } from '../support/clip-sender.ts'
 import { startHub } from '../support/hub.ts'

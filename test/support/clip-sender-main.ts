@@ -1,4 +1,4 @@
-import { BondedSender } from '../../agent/bonded-sender.ts'
+import { BondedSender } from '../../agent/sender/bonded-sender.ts'
 import { TsStamper } from '../../agent/ts-stamper.ts'
 import { play, readSlices } from './clip-player.ts'
 import { type ClipSenderReport, clipSenderConfig } from './clip-sender-protocol.ts'

@@ -1,4 +1,4 @@
-import { BondedSender, type BondedSenderOptions } from '../../agent/bonded-sender.ts'
+import { BondedSender, type BondedSenderOptions } from '../../agent/sender/bonded-sender.ts'
 import { type FlowEvent, RistReceiver, type RistReceiverOptions } from '../../sfu/ingress/rist-receiver.ts'
 import type { Rejection } from '../../sfu/ingress/rist-rejections.ts'
 import type { FlowStats } from '../../sfu/ingress/rist-stats.ts'

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { BondedSender, type BondedSenderOptions } from '../../agent/bonded-sender.ts'
+import { BondedSender, type BondedSenderOptions } from '../../agent/sender/bonded-sender.ts'
 import { play, readSlices } from './clip-player.ts'
 import type { OpenStream } from './hub.ts'
 

@@ -1,9 +1,9 @@
 import test from 'ava'
-import type { SenderLinkStats } from '../../../agent/bonded-sender.ts'
 import { DatagramQueue } from '../../../agent/detour/datagram-queue.ts'
 import { LinkStats } from '../../../agent/detour/link-stats.ts'
 import { LinkWay } from '../../../agent/detour/link-way.ts'
 import { MessageLag } from '../../../agent/detour/message-lag.ts'
+import type { SenderLinkStats } from '../../../agent/sender/bonded-sender.ts'
 
 const datagram = (name: string) => Buffer.from(name)
 const names = (queue: DatagramQueue, nowMs: number): string[] => {

@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import type { BondedSenderOptions } from '../../../agent/bonded-sender.ts'
+import type { BondedSenderOptions } from '../../../agent/sender/bonded-sender.ts'
 import { listen, missing, sendCounting } from '../../support/rist-bench.ts'
 import { until } from '../../support/until.ts'
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { BondedSender } from '../../../agent/bonded-sender.ts'
+import { BondedSender } from '../../../agent/sender/bonded-sender.ts'
 import { isPortFree } from '../../../common/net/udp-socket.ts'
 import { loadRist } from '../../../common/rist/librist.ts'
 import { RistReceiver } from '../../../sfu/ingress/rist-receiver.ts'

@@ -1,6 +1,6 @@
 import koffi from 'koffi'
 import { z } from 'zod'
-import { CodedError } from '../common/errors.ts'
+import { CodedError } from '../../common/errors.ts'
 import {
   addPeer,
   addSrp,
@@ -14,8 +14,8 @@ import {
   type RistPointer,
   STATS_JSON_OFFSET,
   statsCallbackType,
-} from '../common/rist/librist.ts'
-import { RistLogChannel, type RistLogLine } from '../common/rist/log-channel.ts'
+} from '../../common/rist/librist.ts'
+import { RistLogChannel, type RistLogLine } from '../../common/rist/log-channel.ts'
 import { answerIn, LinkRenewals } from './link-answers.ts'
 
 export interface SenderLink {

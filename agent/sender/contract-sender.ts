@@ -1,9 +1,9 @@
-import { CodedError } from '../common/errors.ts'
-import { pause } from '../common/retry.ts'
-import type { Endpoint, FlowContract, Via } from '../common/wire/flow-contract.ts'
+import { CodedError } from '../../common/errors.ts'
+import { pause } from '../../common/retry.ts'
+import type { Endpoint, FlowContract, Via } from '../../common/wire/flow-contract.ts'
+import { Detours } from '../detour/detours.ts'
+import { LinkStats } from '../detour/link-stats.ts'
 import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './bonded-sender.ts'
-import { Detours } from './detour/detours.ts'
-import { LinkStats } from './detour/link-stats.ts'
 
 /** One link, over the last second, and its way to the hub. */
 export interface ContractLinkStats extends SenderLinkStats {

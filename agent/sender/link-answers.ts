@@ -1,4 +1,4 @@
-import type { RistLogLine } from '../common/rist/log-channel.ts'
+import type { RistLogLine } from '../../common/rist/log-channel.ts'
 
 /** librist says these lines sooner than its statistics come. */
 const NAMED = /^Peer (\d+) receiver name is now/

@@ -1,0 +1,65 @@
+import { CodedError, messageOf } from '../../common/errors.ts'
+import type { RistLogLine } from '../../common/rist/log-channel.ts'
+import { Parent } from '../../common/supervision/parent.ts'
+import { TokenBucket } from '../../common/token-bucket.ts'
+import { ContractSender } from './contract-sender.ts'
+import { type SenderCommand, type SenderReport, senderCommandSchema } from './sender-protocol.ts'
+import { FrameReader } from './ts-frames.ts'
+
+/** The sender process: media that comes on standard input leaves by librist, by the contract that it was told. */
+
+/** How often the process gives a sign of life, ms. */
+const ALIVE_EVERY_MS = 500
+/** librist may write a line for each packet that a link does not take. */
+const PROBLEMS = { perMs: 1 / 1000, burst: 20 }
+
+let sender: ContractSender | null = null
+const problems = new TokenBucket(PROBLEMS.perMs, PROBLEMS.burst, performance.now())
+
+const parent = Parent.connect<SenderReport, SenderCommand>({
+  told: senderCommandSchema,
+  hear: (command) => {
+    if (command.type === 'start') sender = open(command)
+    else if (command.type === 'contract') answer(command.number, () => present().apply(command.contract))
+    else answer(command.number, () => present().stop())
+  },
+  stop: () => sender?.[Symbol.asyncDispose](),
+})
+const frames = new FrameReader((frame) => sender?.write(frame))
+process.stdin.on('data', (chunk: Buffer) => frames.push(chunk))
+process.stdin.on('error', () => {}) // The channel tells that the parent has ended.
+setInterval(() => parent.tell({ type: 'alive' }), ALIVE_EVERY_MS)
+parent.tell({ type: 'ready' })
+
+function present(): ContractSender {
+  if (!sender) throw new Error('the parent told no start')
+  return sender
+}
+
+function open({ hub_url, null_packet_deletion }: SenderCommand & { type: 'start' }): ContractSender {
+  return new ContractSender({
+    hubUrl: hub_url,
+    nullPacketDeletion: null_packet_deletion,
+    onStats: (stats) => parent.tell({ type: 'stats', ...stats }),
+    onWays: (ways) => parent.tell({ type: 'ways', ways: [...ways] }),
+    onDetourFailed: (via, why) => parent.tell({ type: 'detour_failed', via, why }),
+    onLog,
+  })
+}
+
+/** librist tells by a line of its log that a link has authenticated. */
+function onLog({ level, message }: RistLogLine): void {
+  if (message.includes('receiver name is now')) parent.tell({ type: 'authenticated' })
+  else if (level === 'error' && problems.take(1, performance.now()))
+    parent.tell({ type: 'problem', line: message })
+}
+
+function answer(number: number, work: () => Promise<void>): void {
+  work().then(
+    () => parent.tell({ type: 'done', number }),
+    (thrown: unknown) => {
+      const code = thrown instanceof CodedError ? thrown.code : 'rist_sender_failed'
+      parent.tell({ type: 'refused', number, code, reason: messageOf(thrown) })
+    },
+  )
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { flowContractSchema, viaSchema } from '../../common/wire/flow-contract.ts'
+
+/*
+ * What the agent and its sender process say to each other over the channel that a supervisor opens. Media comes in
+ * frames on the process's standard input (`ts-frames.ts`).
+ */
+
+/** Counts up. An answer to a number stands for all smaller ones too: a change that waits gives way to the next. */
+const number = z.int().min(1)
+
+export const senderCommandSchema = z.discriminatedUnion('type', [
+  /** First of all. */
+  z.strictObject({
+    type: z.literal('start'),
+    hub_url: z.url(),
+    null_packet_deletion: z.boolean(),
+  }),
+  /** Send by this contract. Answer: `done` or `refused`. */
+  z.strictObject({ type: z.literal('contract'), number, contract: flowContractSchema }),
+  /** Send nothing until the next contract. Answer: `done`. */
+  z.strictObject({ type: z.literal('stop'), number }),
+])
+export type SenderCommand = z.output<typeof senderCommandSchema>
+
+const count = z.number().nonnegative()
+
+export const senderReportSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('done'), number }),
+  z.object({ type: z.literal('refused'), number, code: z.string(), reason: z.string() }),
+  /** The receiver knows the sender on one more link. */
+  z.object({ type: z.literal('authenticated') }),
+  /** Each second, once per link: `ContractLinkStats`. */
+  z.object({
+    type: z.literal('stats'),
+    link: z.int().min(0),
+    via: viaSchema,
+    alive: z.boolean(),
+    rttMs: count,
+    sent: count,
+    retransmitted: count,
+    bitrateKbps: count,
+  }),
+  z.object({ type: z.literal('ways'), ways: z.array(z.tuple([z.int().min(0), viaSchema])) }),
+  z.object({ type: z.literal('detour_failed'), via: viaSchema, why: z.string() }),
+  /** A line of librist's about a problem, free of secrets. */
+  z.object({ type: z.literal('problem'), line: z.string() }),
+  /** Twice a second. */
+  z.object({ type: z.literal('alive') }),
+])
+export type SenderReport = z.infer<typeof senderReportSchema>
