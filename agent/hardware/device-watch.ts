@@ -1,0 +1,151 @@
+import { isDeepStrictEqual } from 'node:util'
+import { messageOf } from '../../common/errors.ts'
+import type { Logger } from '../../common/logger.ts'
+import type { NodeConfig } from '../../common/wire/node-config.ts'
+import type { NodeReport } from '../../common/wire/node-report.ts'
+import { readAgentFacts } from './agent-facts.ts'
+import { Coalesced } from './coalesced.ts'
+import { probeEncoders } from './encoders/encoder-probe.ts'
+import { DeviceEvents } from './media/device-events.ts'
+import { TEST_CARD } from './media/media-inputs.ts'
+import { readSoundInputs } from './media/sound-inputs.ts'
+import { readVideoInputs } from './media/video-inputs.ts'
+import { Interfaces } from './network/interfaces.ts'
+import { RouteWatch } from './network/route-watch.ts'
+import { SystemReader } from './system-facts.ts'
+import { SYSTEM_ROOTS, type SystemRoots } from './system-roots.ts'
+
+/** Events of one change come in bursts: what is plugged in is looked at when it has settled, ms. */
+const NETWORK_SETTLES_MS = 50
+const INPUTS_SETTLE_MS = 150
+/** Load and heat have no events. A look costs a few small files, ms. */
+const SYSTEM_EVERY_MS = 10_000
+
+export interface DeviceWatchOptions {
+  readonly logger: Logger
+  /** The configuration that holds now. */
+  readonly config: () => Pick<NodeConfig, 'uplinks' | 'not_uplinks' | 'position'>
+  /** Sections that changed after `open` was resolved, each whole. */
+  readonly onChange: (sections: NodeReport) => void
+  /** Version of the agent. */
+  readonly version?: string
+  /** A folder on the disk that is reported. */
+  readonly disk?: string
+  readonly roots?: SystemRoots
+  readonly probe?: typeof probeEncoders
+}
+
+/**
+ * Knows the device: its interfaces, inputs, encoders and load. It hears of changes by events of the kernel, and tells each
+ * section that is another than before.
+ */
+export class DeviceWatch implements AsyncDisposable {
+  readonly #options: DeviceWatchOptions
+  readonly #roots: SystemRoots
+  readonly #closing = new AbortController()
+  readonly #owned = new AsyncDisposableStack()
+  readonly #interfaces: Interfaces
+  readonly #system: SystemReader
+  readonly #encoders: Coalesced
+  readonly #network: Coalesced
+  #routes: RouteWatch | null = null
+  #report: NodeReport = {}
+  #opened = false
+
+  /**
+   * Resolves once everything is known that needs no trial: encoders come as a change, because trying them takes seconds.
+   * @throws Error where the kernel gives no netlink socket
+   */
+  static async open(options: DeviceWatchOptions): Promise<DeviceWatch> {
+    const watch = new DeviceWatch(options)
+    try {
+      await watch.#open()
+      return watch
+    } catch (error) {
+      await watch[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  private constructor(options: DeviceWatchOptions) {
+    this.#options = options
+    this.#roots = options.roots ?? SYSTEM_ROOTS
+    this.#interfaces = new Interfaces(this.#roots)
+    this.#system = new SystemReader(this.#roots, options.disk ?? '/')
+    this.#network = this.#owned.use(new Coalesced(NETWORK_SETTLES_MS, () => this.#lookAtNetwork()))
+    this.#encoders = this.#owned.use(new Coalesced(0, () => this.#tryEncoders()))
+  }
+
+  /** Every section that is known. */
+  get report(): NodeReport {
+    return this.#report
+  }
+
+  /** Tries all encoders again. What they can do now comes as a change, before this resolves. */
+  probeEncoders(): Promise<void> {
+    return this.#encoders.now()
+  }
+
+  /** The configuration's uplinks or position may be others. */
+  reconfigured(): void {
+    this.#network.ask()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
+    await this.#owned.disposeAsync()
+  }
+
+  async #open(): Promise<void> {
+    const { logger, version = '0.0.0' } = this.#options
+    const inputs = this.#owned.use(new Coalesced(INPUTS_SETTLE_MS, () => this.#lookAtInputs()))
+    const system = this.#owned.use(new Coalesced(0, () => this.#lookAtSystem()))
+    this.#routes = this.#owned.use(new RouteWatch(logger, () => this.#network.ask()))
+    this.#owned.use(new DeviceEvents(() => inputs.ask()))
+    this.#report = { agent: await readAgentFacts(version, this.#roots) }
+    await Promise.all([this.#network.now(), inputs.now(), system.now()])
+    const looking = setInterval(() => system.ask(), SYSTEM_EVERY_MS)
+    this.#owned.defer(() => clearInterval(looking))
+    this.#opened = true
+    this.#encoders.ask()
+  }
+
+  async #lookAtNetwork(): Promise<void> {
+    await this.#section('interfaces', () => [
+      ...this.#interfaces.describe(this.#routes!.read(), this.#options.config(), new Map()),
+    ])
+  }
+
+  async #lookAtInputs(): Promise<void> {
+    await this.#section('inputs', async () => [
+      TEST_CARD,
+      ...(await readVideoInputs(this.#roots, this.#options.logger)),
+      ...(await readSoundInputs(this.#roots)),
+    ])
+  }
+
+  async #lookAtSystem(): Promise<void> {
+    await this.#section('system', () => this.#system.read())
+  }
+
+  async #tryEncoders(): Promise<void> {
+    const { logger, probe = probeEncoders } = this.#options
+    await this.#section('encoders', async () => [...(await probe({ logger, signal: this.#closing.signal }))])
+  }
+
+  /** Looks, and tells where something is another than before. What cannot be read stays as it was. */
+  async #section<Name extends keyof NodeReport>(
+    name: Name,
+    look: () => Promise<NodeReport[Name]> | NodeReport[Name],
+  ): Promise<void> {
+    try {
+      const now = await look()
+      if (this.#closing.signal.aborted || isDeepStrictEqual(now, this.#report[name])) return
+      this.#report = { ...this.#report, [name]: now }
+      if (this.#opened) this.#options.onChange({ [name]: now })
+    } catch (error) {
+      if (this.#closing.signal.aborted) return
+      this.#options.logger.error({ section: name, reason: messageOf(error) }, 'the device cannot be read')
+    }
+  }
+}
