@@ -176,6 +176,12 @@ const LOGGED = {
   rist_srp_failed: [400, 'librist refused the name or password.', 'Ask for a new contract.'],
   rist_text_too_long: [400, 'A text is too long for librist.', 'Shorten the field of the message.'],
   rist_weight_invalid: [400, 'A link cannot take the weight.', 'Use a link of the contract and a whole number from 1.'],
+  agent_not_running: [503, 'No agent runs on the machine.', 'Start it: `systemctl start lanecast-agent`.'],
+  agent_refuses: [500, 'The agent of the machine refuses a request.', 'Read the message of the agent.'],
+  agent_running: [500, 'Another agent runs on the state folder.', 'Stop that agent, or choose another `--state-dir`.'],
+  already_enrolled: [500, 'The machine is a node already.', 'Add `--force` to enrol the machine anew.'],
+  broadcast_failed: [500, 'The device cannot encode as the configuration says.', 'Read the message, and change the configuration.'],
+  broadcast_unknown: [404, 'The device sends no such stream.', 'Name a broadcast that is on.'],
   contract_not_rist: [500, 'The contract of a field sender is not for RIST with SRP.', 'Ask for a contract for RIST.'],
   control_lost: [503, 'The control connection is lost.', 'Nothing: the sender connects again.'],
   control_not_understood: [500, 'The hub answers in a way that the sender does not understand.', 'Use releases that fit.'],
@@ -194,6 +200,7 @@ const LOGGED = {
   config_invalid: [400, 'The configuration of a device is not valid.', 'Mend what `details` name.'],
   config_outdated: [500, 'The device has a newer configuration.', 'Make a new version.'],
   config_unsaved: [503, 'The device cannot store the configuration.', 'Make room on its disk, or replace its card.'],
+  not_enrolled: [500, 'The machine is no node of a hub.', 'Enrol it: `lanecast-agent enrol URL TOKEN`.'],
 } as const
 
 /** What every code says. */

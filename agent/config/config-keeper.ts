@@ -21,6 +21,11 @@ const RESUME_AGAIN: Backoff = { initialMs: 1000, maxMs: 60_000, factor: 2 }
 export interface ConfigTarget {
   /** All of it, or nothing: where it throws, everything is again as it was. @throws CodedError with the reason */
   configure(config: NodeConfig): Promise<void>
+  /**
+   * Goes on after a start by the document that held before: as much of it as can be now. Left out by targets for which
+   * that is `configure`.
+   */
+  resume?(config: NodeConfig): Promise<void>
 }
 
 export interface ConfigKeeperOptions {
@@ -179,7 +184,9 @@ export class ConfigKeeper implements AsyncDisposable {
     return this.#inTurn(async () => {
       if (this.#inForce || !this.#saved || this.#closing.signal.aborted) return true
       try {
-        await this.#options.target.configure(this.#saved.actual.config)
+        const { target } = this.#options
+        const { config } = this.#saved.actual
+        await (target.resume ? target.resume(config) : target.configure(config))
         this.#inForce = true
         const { version } = this.#saved.actual
         this.#options.logger.info({ version }, 'saved configuration taken up')

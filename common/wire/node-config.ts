@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { linkIdSchema } from './ids.ts'
 import { streamClassSchema, streamIdSchema } from './stream.ts'
-import { laneInputTextSchema } from './switched-inputs.ts'
+import { laneInputWordsSchema } from './switched-inputs.ts'
 
 /*
  * What a field sender is to do: one document, which the hub keeps (desired) and the device applies as a whole or not at
@@ -74,7 +74,7 @@ export const broadcastSchema = z.strictObject({
   on: z.boolean().default(true),
   class: streamClassSchema.default('director'),
   /** `primary`, `standby`, `standby:2`: which of several senders of the stream this is. */
-  input: laneInputTextSchema.optional(),
+  input: laneInputWordsSchema.optional(),
   source: mediaSourceSchema,
   /** null: no sound. */
   sound: z

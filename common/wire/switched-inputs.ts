@@ -72,17 +72,22 @@ export const laneInputSchema = z.strictObject({
 })
 export type LaneInput = z.infer<typeof laneInputSchema>
 
-/** An input in a configuration: `primary`, `standby`, `standby:2`. */
-export const laneInputTextSchema = z
+/** An input in words, as documents have it: `primary`, `standby`, `standby:2`. */
+export const laneInputWordsSchema = z
   .string()
   .regex(
     /^(primary|standby)(:[1-8])?$/,
     'an input is `primary` or `standby`, with `:2` to `:8` for further ones',
   )
-  .transform((text) => {
-    const [role, priority = '1'] = text.split(':')
-    return laneInputSchema.parse({ role, priority: Number(priority) })
-  })
+
+/** @param words that fit `laneInputWordsSchema` */
+export function laneInputOf(words: string): LaneInput {
+  const [role, priority = '1'] = words.split(':')
+  return laneInputSchema.parse({ role, priority: Number(priority) })
+}
+
+/** An input in a configuration, read from its words. */
+export const laneInputTextSchema = laneInputWordsSchema.transform(laneInputOf)
 
 /** What a publisher of a switched stream may fix; the first input that says anything decides. */
 export const laneRulesSchema = switchRulesSchema

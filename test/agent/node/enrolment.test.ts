@@ -1,36 +1,24 @@
-import { once } from 'node:events'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect } from 'node:tls'
 import test from 'ava'
 import { z } from 'zod'
-import { CertificateKeeper, trustAuthorities } from '../../../agent/node/certificate-keeper.ts'
+import { CertificateKeeper } from '../../../agent/node/certificate-keeper.ts'
 import { enrol, renewIdentity } from '../../../agent/node/enrolment.ts'
 import { HubClient } from '../../../agent/node/hub-client.ts'
 import { loadIdentity, type NodeIdentity, saveIdentity } from '../../../agent/node/node-identity.ts'
-import { startHub, type TestHub } from '../../support/hub.ts'
+import { startHub } from '../../support/hub.ts'
+import { trustHub } from '../../support/trust-hub.ts'
 import { until } from '../../support/until.ts'
 
 const { signal } = new AbortController()
-
-/** Lets this process know the CA of a hub that it started itself, as an operator's machine would. */
-async function trust({ url }: TestHub): Promise<void> {
-  const { port } = new URL(url)
-  const socket = connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false })
-  await once(socket, 'secureConnect')
-  const issuer = socket.getPeerCertificate(true).issuerCertificate.raw
-  socket.destroy()
-  const pem = `-----BEGIN CERTIFICATE-----\n${issuer.toString('base64')}\n-----END CERTIFICATE-----\n`
-  trustAuthorities([pem])
-}
 
 const issued = z.object({ token: z.string(), authorities: z.array(z.string()).min(1) })
 
 test('a machine becomes a node by a token, publishes by its certificate and renews it', async (t) => {
   t.timeout(60_000)
   await using hub = await startHub([], { workers: 1, args: ['--tls', 'on'] })
-  await trust(hub)
+  await trustHub(hub)
   const { token, authorities } = issued.parse(
     (
       await hub.api('POST', '/v1/enrolment-tokens', {

@@ -1,0 +1,34 @@
+import type { BroadcastStatus } from '../../common/wire/node-report.ts'
+import type { AgentStatus } from '../daemon/agent-status.ts'
+
+/** An agent's status for people. */
+export function statusText({
+  node_id,
+  hub_url,
+  online,
+  certificate_not_after,
+  config_version,
+  broadcasts,
+}: AgentStatus): string {
+  const lines = [
+    `Node ${node_id} of ${hub_url}, ${online ? 'the hub hears it' : 'the hub does not hear it now'}`,
+    `Certificate until ${new Date(certificate_not_after).toISOString()}, configuration ${config_version ?? 'none'}`,
+    ...broadcasts.flatMap(broadcastLines),
+  ]
+  if (broadcasts.length === 0) lines.push('No broadcasts are configured.')
+  return `${lines.join('\n')}\n`
+}
+
+function broadcastLines(status: BroadcastStatus): string[] {
+  const { stream_id, state, reason, encoder, target_kbps, sent_kbps, links } = status
+  const head = `${stream_id}: ${state.replace('_', ' ')}${reason === null ? '' : `, ${reason}`}`
+  if (state === 'off') return [head]
+  return [
+    head,
+    `  ${encoder ?? 'no encoder'}, ${sent_kbps} of ${target_kbps ?? '?'} kb/s`,
+    ...links.map(
+      ({ link_id, state, via, kbps, rtt_ms, loss }) =>
+        `  ${link_id}: ${state} by ${via}, ${kbps} kb/s, ${rtt_ms ?? '?'} ms, ${(loss * 100).toFixed(1)} % lost`,
+    ),
+  ]
+}

@@ -1,0 +1,17 @@
+import { z } from 'zod'
+import { broadcastStatusSchema, nodeReportSchema } from '../../common/wire/node-report.ts'
+
+/** What a running agent says of itself to programs on its machine. */
+export const agentStatusSchema = z.object({
+  node_id: z.string(),
+  hub_url: z.string(),
+  pid: z.number(),
+  /** Whether the hub hears this node now. */
+  online: z.boolean(),
+  certificate_not_after: z.number(),
+  /** The version of the configuration in force; null: none was ever applied. */
+  config_version: z.union([z.number(), z.literal('local')]).nullable(),
+  broadcasts: z.array(broadcastStatusSchema),
+  report: nodeReportSchema,
+})
+export type AgentStatus = z.output<typeof agentStatusSchema>

@@ -1,0 +1,99 @@
+import { readFile } from 'node:fs/promises'
+import { ClockWatch } from '../../common/clock.ts'
+import { CodedError, messageOf } from '../../common/errors.ts'
+import type { Logger } from '../../common/logger.ts'
+import { readConfigText } from '../../common/node-config/config-text.ts'
+import type { Outcome } from '../../common/wire/node-protocol.ts'
+import { ConfigKeeper } from '../config/config-keeper.ts'
+import { CertificateKeeper } from '../node/certificate-keeper.ts'
+import { HubClock } from '../node/hub-clock.ts'
+import { loadIdentity, saveIdentity } from '../node/node-identity.ts'
+import type { AgentStatus } from './agent-status.ts'
+import { Broadcasts } from './broadcasts.ts'
+import { LocalDoor } from './local-door.ts'
+import type { StateFolder } from './state-folder.ts'
+
+/** A larger step of the machine's clock makes encoders begin anew, ms: their pictures are timed by it. */
+const CLOCK_STEP_MS = 500
+
+export interface DaemonOptions {
+  readonly state: StateFolder
+  /** A document to apply at the start: TOML, or JSON where its name ends so. */
+  readonly configFile?: string
+  readonly logger: Logger
+}
+
+/** A running agent. */
+export interface Daemon extends AsyncDisposable {
+  readonly status: AgentStatus
+}
+
+/**
+ * Puts the agent together, last opened first closed. A hub that is away, a camera that is missing and a link without a
+ * bearer are no errors here: each part tries again by itself.
+ * @throws CodedError `not_enrolled`, `identity_unreadable`, `agent_running`, `cannot_listen`
+ */
+export async function openDaemon({ state, configFile, logger }: DaemonOptions): Promise<Daemon> {
+  await using stack = new AsyncDisposableStack()
+  const identity = await loadIdentity(state.identity)
+  if (!identity)
+    throw new CodedError('not_enrolled', `there is no identity in ${state.folder}`, {
+      details: ['enrol this machine first: lanecast-agent enrol URL TOKEN'],
+    })
+  const room = (name: string): Logger => logger.child({ room: name })
+  const certificates = stack.use(
+    new CertificateKeeper(identity, {
+      save: (renewed) => saveIdentity(state.identity, renewed),
+      onError: (error) => logger.warn({ reason: messageOf(error) }, 'certificate not renewed; trying again'),
+    }),
+  )
+  const hub = { hubUrl: identity.hub_url, identity: () => certificates.identity }
+  const clock = new HubClock()
+  const broadcasts = stack.use(
+    new Broadcasts({ hub, clock, report: () => ({}), logger: room('broadcast'), changed: () => {} }),
+  )
+  stack.use(
+    new ClockWatch((ms) => {
+      if (Math.abs(ms) < CLOCK_STEP_MS) return
+      logger.warn({ ms }, 'the clock of the machine was set; encoders begin anew')
+      broadcasts.restartEncoders()
+    }),
+  )
+  const config = stack.use(
+    await ConfigKeeper.open({
+      folder: state.config,
+      // Versions of another hub, or of another node, count for nothing here.
+      hub: `${identity.hub_url} ${identity.node_id}`,
+      target: broadcasts,
+      device: () => ({}),
+      logger: room('config'),
+    }),
+  )
+  const apply = (document: unknown): Promise<Outcome> => config.apply('local', document)
+  const statusNow = (): AgentStatus => ({
+    node_id: certificates.identity.node_id,
+    hub_url: hub.hubUrl,
+    pid: process.pid,
+    online: false,
+    certificate_not_after: certificates.identity.not_after,
+    config_version: config.actual?.version ?? null,
+    broadcasts: broadcasts.status(),
+    report: {},
+  })
+  stack.use(await LocalDoor.open(state.socket, { status: statusNow, apply }, room('door')))
+  if (configFile === undefined) await config.resume()
+  else {
+    const outcome = await apply(
+      readConfigText(await readFile(configFile, 'utf8'), configFile.endsWith('.json') ? 'json' : 'toml'),
+    )
+    if (outcome.state === 'refused')
+      throw new CodedError('bad_config', `${configFile}: ${outcome.reason}`, { details: outcome.details })
+  }
+  const owned = stack.move()
+  return {
+    get status() {
+      return statusNow()
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}

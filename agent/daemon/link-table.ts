@@ -1,0 +1,52 @@
+import type { Endpoint, Via } from '../../common/wire/flow-contract.ts'
+import type { BroadcastStatus } from '../../common/wire/node-report.ts'
+
+/** One link over the last second, as the sender tells it. */
+export interface LinkFigures {
+  /** Index among the contract's endpoints. */
+  readonly link: number
+  readonly alive: boolean
+  readonly rttMs: number
+  readonly sent: number
+  readonly retransmitted: number
+  readonly bitrateKbps: number
+  readonly via: Via
+}
+
+type LinkStatus = BroadcastStatus['links'][number]
+
+/** How the links of one broadcast go, under the names of its contract. */
+export class LinkTable {
+  #endpoints: readonly Endpoint[] = []
+  readonly #links = new Map<number, LinkStatus>()
+
+  /** The links of a contract; none without a contract. */
+  use(endpoints: readonly Endpoint[]): void {
+    this.#endpoints = endpoints
+    for (const index of this.#links.keys()) if (index >= endpoints.length) this.#links.delete(index)
+  }
+
+  take({ link, alive, rttMs, sent, retransmitted, bitrateKbps, via }: LinkFigures): void {
+    if (link >= this.#endpoints.length) return
+    const packets = sent + retransmitted
+    this.#links.set(link, {
+      link_id: this.#endpoints[link]?.link ?? `link-${link + 1}`,
+      interface: null,
+      via,
+      state: alive ? (packets > 0 ? 'carrying' : 'idle') : 'dead',
+      weight: packets > 0 ? 1 : 0,
+      kbps: Math.round(bitrateKbps),
+      rtt_ms: alive ? rttMs : null,
+      loss: packets > 0 ? Math.min(1, retransmitted / packets) : 0,
+      capacity_kbps: null,
+    })
+  }
+
+  get carries(): boolean {
+    return this.links.some(({ state }) => state !== 'dead')
+  }
+
+  get links(): LinkStatus[] {
+    return [...this.#links.entries()].sort(([a], [b]) => a - b).map(([, status]) => status)
+  }
+}

@@ -1,0 +1,208 @@
+import { messageOf } from '../../common/errors.ts'
+import type { Logger } from '../../common/logger.ts'
+import type { FlowContract } from '../../common/wire/flow-contract.ts'
+import type { Broadcast } from '../../common/wire/node-config.ts'
+import type { BroadcastStatus } from '../../common/wire/node-report.ts'
+import { laneInputOf } from '../../common/wire/switched-inputs.ts'
+import { ContractKeeper } from '../contract/contract-keeper.ts'
+import type { EncoderConfig } from '../encoder/encoder-protocol.ts'
+import { KeptEncoder, type KeptState } from '../encoder/kept-encoder.ts'
+import type { HubAccess } from '../node/hub-access.ts'
+import { HubClient, type HubRefusal } from '../node/hub-client.ts'
+import type { HubClock } from '../node/hub-clock.ts'
+import { SenderProcess } from '../sender/sender-process.ts'
+import { captureTimeOfWallClockPts, TsStamper } from '../ts-stamper.ts'
+import { healthOf } from './broadcast-health.ts'
+import { LinkTable } from './link-table.ts'
+import { RateMeter } from './rate-meter.ts'
+
+export interface LiveBroadcastOptions {
+  readonly settings: Broadcast
+  readonly encoder: EncoderConfig
+  readonly hub: HubAccess
+  readonly clock: HubClock
+  readonly logger: Logger
+  /** Its state, or the reason of its state, is another one. */
+  readonly changed: () => void
+}
+
+/**
+ * One stream on air: an encoder, the stamps of capture times, and a bonded sender by a contract that is kept with the
+ * hub. Each part comes back by itself, and none waits for another.
+ */
+export class LiveBroadcast implements AsyncDisposable {
+  readonly #options: LiveBroadcastOptions
+  readonly #logger: Logger
+  readonly #encoder: KeptEncoder
+  readonly #sender: SenderProcess
+  readonly #keeper: ContractKeeper
+  readonly #links = new LinkTable()
+  readonly #sent = new RateMeter()
+  #settings: Broadcast
+  #contract: FlowContract | null = null
+  #refusal: string | null = null
+  #health: Pick<BroadcastStatus, 'state' | 'reason'> = { state: 'starting', reason: null }
+  #since = Date.now()
+
+  constructor(options: LiveBroadcastOptions) {
+    const { settings, encoder, hub, clock, logger } = options
+    this.#options = options
+    this.#settings = settings
+    this.#logger = logger.child({
+      stream: settings.stream_id,
+      ...(settings.input && { input: settings.input }),
+    })
+    this.#sender = new SenderProcess({
+      hubUrl: hub.hubUrl,
+      nullPacketDeletion: false,
+      logger: this.#logger,
+      events: {
+        // The receiver has heard nothing before: with a long GOP it would wait for its first picture.
+        authenticated: () => this.#encoder.requestKeyframe(null),
+        stats: (figures) => {
+          this.#links.take(figures)
+          this.#look()
+        },
+        ways: (ways) => {
+          this.#logger.info({ ways: Object.fromEntries(ways) }, 'ways of the links')
+          this.#keeper.tellWays({ ways: [...ways].map(([endpoint, via]) => ({ endpoint, via })) })
+        },
+      },
+    })
+    const stamper = new TsStamper({
+      captureUnixMs: (pts) => clock.hubTimeOf(captureTimeOfWallClockPts(pts, Date.now())),
+      onPackets: (packets) => {
+        this.#sent.count(packets.length)
+        this.#sender.write(packets)
+      },
+    })
+    this.#encoder = new KeptEncoder({
+      config: encoder,
+      onData: (chunk) => stamper.push(chunk),
+      logger: this.#logger,
+      onState: (state) => this.#encoderChanged(state),
+    })
+    this.#keeper = this.#keepContract()
+  }
+
+  get settings(): Broadcast {
+    return this.#settings
+  }
+
+  get encoderState(): KeptState {
+    return this.#encoder.state
+  }
+
+  get status(): BroadcastStatus {
+    const { stream_id, renditions } = this.#settings
+    const { element, fps, restarts } = this.#encoder.state
+    return {
+      stream_id,
+      ...this.#health,
+      since: this.#since,
+      contract_id: this.#contract?.contract_id ?? null,
+      encoder: element,
+      target_kbps: this.#contract && this.#targetOf(this.#contract),
+      sent_kbps: this.#contract ? Math.round(this.#sent.kbps) : 0,
+      fps,
+      renditions: renditions.map(() => true),
+      encoder_restarts: restarts,
+      sender_restarts: this.#sender.restarts,
+      backlog_mb: 0,
+      links: this.#links.links,
+    }
+  }
+
+  /** Goes on with other settings of the same stream, class and input. */
+  change(settings: Broadcast, encoder: EncoderConfig): void {
+    this.#settings = settings
+    if (this.#contract) this.#encoder.setTarget(this.#targetOf(this.#contract))
+    this.#encoder.change(encoder)
+  }
+
+  requestKeyframe(): void {
+    this.#encoder.requestKeyframe(null)
+  }
+
+  restartEncoder(): void {
+    this.#encoder.restart()
+  }
+
+  restartSender(): void {
+    this.#sender.restart()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#keeper[Symbol.asyncDispose]()
+    await this.#encoder[Symbol.asyncDispose]()
+    await this.#sender[Symbol.asyncDispose]()
+  }
+
+  #keepContract(): ContractKeeper {
+    const { stream_id, class: streamClass, input } = this.#settings
+    const client = new HubClient(this.#options.hub)
+    const request = { stream_id, class: streamClass, ...(input && { input: laneInputOf(input) }) }
+    return new ContractKeeper(client, request, {
+      granted: (contract) => this.#granted(contract),
+      ended: (reason) => {
+        this.#logger.warn({ reason }, 'contract ended')
+        this.#contract = null
+        this.#refusal = `the contract is ${reason}`
+        this.#links.use([])
+        this.#sender.stop().catch((thrown: unknown) => this.#failed(thrown))
+        this.#look()
+      },
+      keyframeRequested: (rendition) => this.#encoder.requestKeyframe(rendition),
+      demanded: (demand) => this.#encoder.setDemand(demand),
+      refused: (error, againMs) => this.#refused(error, againMs),
+    })
+  }
+
+  #granted(contract: FlowContract): void {
+    const { contract_id, version, endpoints } = contract
+    this.#logger.info({ contract_id, version }, 'contract')
+    this.#contract = contract
+    this.#refusal = null
+    this.#links.use(endpoints)
+    this.#encoder.setTarget(this.#targetOf(contract))
+    this.#sender.apply(contract).catch((thrown: unknown) => this.#failed(thrown))
+    this.#look()
+  }
+
+  #refused({ code, message }: HubRefusal, againMs: number): void {
+    this.#logger.warn({ code, reason: message, again_ms: Math.round(againMs) }, 'no answer from the hub')
+    this.#refusal = message
+    this.#look()
+  }
+
+  #failed(thrown: unknown): void {
+    this.#logger.error({ reason: messageOf(thrown) }, 'sender failed')
+  }
+
+  #encoderChanged({ input, reason }: KeptState): void {
+    this.#logger.debug({ input, reason }, 'encoder')
+    this.#look()
+    this.#options.changed()
+  }
+
+  /** kb/s of media: what the contract says, within the bounds of the configuration, which are within the contract's. */
+  #targetOf({ pacing: { target_kbps }, abr }: FlowContract): number {
+    const { min, max } = this.#settings.kbps ?? { min: abr.min_kbps, max: abr.max_kbps }
+    return Math.min(max, abr.max_kbps, Math.max(min, abr.min_kbps, target_kbps))
+  }
+
+  #look(): void {
+    const contract = this.#contract
+    const health = healthOf({
+      encoder: this.#encoder.state,
+      contract: contract ? { id: contract.contract_id } : { id: null, reason: this.#refusal },
+      carries: this.#links.carries,
+    })
+    const { state, reason } = this.#health
+    if (health.state === state && health.reason === reason) return
+    if (health.state !== state) this.#since = Date.now()
+    this.#health = health
+    this.#logger.info(health, 'broadcast')
+    this.#options.changed()
+  }
+}

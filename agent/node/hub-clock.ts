@@ -1,0 +1,113 @@
+import { SYSTEM_CLOCK } from '../../common/clock.ts'
+
+/** A larger error is corrected at once, a smaller one slowly, ms: the device's clock was set, or the hub's. */
+const STEP_MS = 500
+/** How fast the offset follows, ms of correction for each ms of time. A viewer's picture must not hop. */
+const SLEW = 0.002
+/** A sample counts for this long, ms. Crystals drift apart by up to 50 ppm: 3 ms a minute. */
+const SAMPLE_LIFE_MS = 60_000
+/** Most samples that are kept. */
+const MAX_SAMPLES = 16
+/** How much the uncertainty of a sample grows with its age, ms a ms. */
+const DRIFT = 50e-6
+
+interface Sample {
+  /** The hub's clock minus the steady one, ms. */
+  readonly offsetMs: number
+  /** Half the round trip: the offset is right within this, ms. */
+  readonly errorMs: number
+  readonly at: number
+}
+
+/**
+ * The hub's clock as this device knows it, from answers of the hub that say its time (NTP style: RFC 5905 section 8).
+ * It runs by the steady clock, so that nobody who sets this machine's clock moves it. It slews, and steps only where it is
+ * wrong by more than half a second. Before the first sample it is this machine's clock.
+ */
+export class HubClock {
+  readonly #read: () => number
+  readonly #wall: () => number
+  #samples: Sample[] = []
+  #offsetMs: number | null = null
+  #slewedAt = 0
+
+  constructor({ steady, wall } = SYSTEM_CLOCK) {
+    this.#read = steady
+    this.#wall = wall
+  }
+
+  /** The reading to note when a question leaves and when its answer comes, ms. */
+  read(): number {
+    return this.#read()
+  }
+
+  /**
+   * Takes the hub's time from an answer.
+   * @param sentAt when the question left, by `read`
+   * @param hubUnixMs when the hub answered, by its clock
+   * @param receivedAt when the answer came, by `read`
+   */
+  sample(sentAt: number, hubUnixMs: number, receivedAt: number): void {
+    if (!(receivedAt >= sentAt) || !Number.isFinite(hubUnixMs)) return
+    const errorMs = (receivedAt - sentAt) / 2
+    const sample = { offsetMs: hubUnixMs - (sentAt + errorMs), errorMs, at: receivedAt }
+    const best = this.#best(receivedAt)
+    // What this sample says can't be true together with what was known: a clock was set.
+    if (best && Math.abs(sample.offsetMs - best.offsetMs) > STEP_MS + sample.errorMs + best.errorMs)
+      this.#samples = []
+    this.#samples = [...this.#samples.filter(({ at }) => receivedAt - at < SAMPLE_LIFE_MS), sample].slice(
+      -MAX_SAMPLES,
+    )
+    this.#offset()
+  }
+
+  /** Whether the hub has ever told its time. */
+  get isKnown(): boolean {
+    return this.#samples.length > 0
+  }
+
+  /** This machine's clock minus the hub's, ms; 0 before the first sample. */
+  get aheadMs(): number {
+    return this.#offsetMs === null ? 0 : this.#wall() - this.hubNow()
+  }
+
+  /** Half the shortest round trip by which the offset was measured, ms; infinite before the first sample. */
+  get errorMs(): number {
+    const now = this.#read()
+    const best = this.#best(now)
+    return best ? uncertainty(best, now) : Number.POSITIVE_INFINITY
+  }
+
+  /** The hub's time, Unix ms. */
+  hubNow(): number {
+    return this.#offsetMs === null ? this.#wall() : this.#read() + this.#offset()
+  }
+
+  /** A time of this machine's clock, converted to the hub's clock, Unix ms. */
+  hubTimeOf(deviceUnixMs: number): number {
+    return deviceUnixMs - this.aheadMs
+  }
+
+  /** Moves the offset towards the best sample. */
+  #offset(): number {
+    const now = this.#read()
+    const target = this.#best(now)?.offsetMs ?? this.#offsetMs ?? 0
+    const before = this.#offsetMs
+    const room = (now - this.#slewedAt) * SLEW
+    this.#slewedAt = now
+    if (before === null || Math.abs(target - before) > STEP_MS) this.#offsetMs = target
+    else this.#offsetMs = before + Math.max(-room, Math.min(room, target - before))
+    return this.#offsetMs
+  }
+
+  #best(now: number): Sample | null {
+    let best: Sample | null = null
+    for (const sample of this.#samples)
+      if (!best || uncertainty(sample, now) < uncertainty(best, now)) best = sample
+    return best
+  }
+}
+
+function uncertainty({ errorMs, at }: Sample, now: number): number {
+  return errorMs + (now - at) * DRIFT
+}

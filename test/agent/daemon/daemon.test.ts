@@ -1,0 +1,73 @@
+import test from 'ava'
+import { AgentMachine, type ConfigInput, callAgent } from '../../support/field-agent.ts'
+import { startHub, type TestHub } from '../../support/hub.ts'
+import { until } from '../../support/until.ts'
+
+/** The agent as a program of its own, at a real hub, with GStreamer and librist. */
+
+const CARD: NonNullable<ConfigInput['broadcasts']>[number] = {
+  stream_id: 'cam1',
+  source: { kind: 'test-card' },
+  renditions: [{ width: 320, height: 180 }],
+}
+
+let hub: TestHub
+
+test.before(async () => {
+  hub = await startHub([], { workers: 1, args: ['--tls', 'on'] })
+})
+test.after.always(() => hub?.[Symbol.asyncDispose]())
+
+const isLive = async (streamId: string): Promise<boolean> => {
+  const { body } = await hub.api('GET', `/v1/streams/${streamId}`)
+  return (body as { state?: string }).state === 'live'
+}
+
+test.serial('a machine enrols, goes live by a document of its own, changes and leaves', async (t) => {
+  t.timeout(120_000)
+  await using machine = await AgentMachine.enrol(hub, 'van-1')
+  const again = await callAgent(['enrol', hub.url, 'le_x', '--state-dir', machine.folder])
+  t.is(again.code, 1)
+  t.regex(again.err, /this machine is van-1 of https.*\n.*--force/)
+  await machine.start({ broadcasts: [CARD] })
+  await until(() => isLive('cam1'), 'the stream is live')
+  const live = await until(async () => {
+    const [broadcast] = (await machine.status()).broadcasts
+    return broadcast?.state === 'live' && broadcast.sent_kbps > 0 ? broadcast : null
+  }, 'the agent says so')
+  t.is(live.encoder, 'x264enc')
+  t.true(live.links.length > 0)
+
+  const second = await callAgent(['run', '--state-dir', machine.folder])
+  t.is(second.code, 1)
+  t.regex(second.err, /an agent already runs/)
+  const shown = await callAgent(['status', '--state-dir', machine.folder])
+  t.is(shown.code, 0)
+  t.regex(shown.out, /Node van-1 .*\n.*\ncam1: live\n {2}x264enc, \d+ of \d+ kb\/s\n {2}\S+: carrying by udp/)
+
+  // What can't be is refused as a whole, and what runs goes on.
+  const refused = await machine.apply({ broadcasts: [{ ...CARD, fps: 400 }] })
+  t.like(refused, { state: 'refused' })
+  const [still] = (await machine.status()).broadcasts
+  t.like(still, { state: 'live', contract_id: live.contract_id, encoder_restarts: 0 })
+
+  // After a power cut the last good document holds.
+  await machine.end('SIGKILL')
+  await machine.start()
+  await until(async () => (await machine.status()).broadcasts[0]?.state === 'live', 'it is live again')
+
+  t.deepEqual(await machine.apply({ broadcasts: [{ ...CARD, on: false }] }), { state: 'done' })
+  t.like((await machine.status()).broadcasts[0], { state: 'off' })
+  t.is(await machine.end(), 0)
+})
+
+test('a machine that is no node says so', async (t) => {
+  const run = await callAgent(['run', '--state-dir', '/nonexistent/lanecast'])
+  t.is(run.code, 1)
+  t.regex(run.err, /there is no identity[\s\S]*enrol/)
+  const status = await callAgent(['status', '--state-dir', '/nonexistent/lanecast'])
+  t.is(status.code, 1)
+  t.regex(status.err, /no agent answers/)
+  t.is((await callAgent(['dance'])).code, 2)
+  t.is((await callAgent(['status', '--dance'])).code, 2)
+})

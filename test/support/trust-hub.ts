@@ -1,0 +1,19 @@
+import { once } from 'node:events'
+import { connect } from 'node:tls'
+import { trustAuthorities } from '../../agent/node/certificate-keeper.ts'
+import type { TestHub } from './hub.ts'
+
+/**
+ * Lets this process know the CA of a hub that it started itself, as an operator's machine would.
+ * @returns the CA, PEM
+ */
+export async function trustHub({ url }: TestHub): Promise<string> {
+  const { port } = new URL(url)
+  const socket = connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  const issuer = socket.getPeerCertificate(true).issuerCertificate.raw
+  socket.destroy()
+  const pem = `-----BEGIN CERTIFICATE-----\n${issuer.toString('base64')}\n-----END CERTIFICATE-----\n`
+  trustAuthorities([pem])
+  return pem
+}
