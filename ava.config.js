@@ -28,6 +28,8 @@ export const ALONE = [
   'test/e2e/refusals.test.ts',
   'test/e2e/reroute.test.ts',
   'test/e2e/roaming.test.ts',
+  'test/e2e/switched-encoders.test.ts',
+  'test/e2e/switched-inputs.test.ts',
   'test/e2e/switched-lane.test.ts',
   'test/e2e/switched-paths.test.ts',
   'test/e2e/viewer-moves.test.ts',

@@ -8,6 +8,7 @@ import { type Backoff, backoffMs, pause } from '../../common/retry.ts'
 import { EMPTY_NODE_CONFIG, type NodeConfig } from '../../common/wire/node-config.ts'
 import type { ActualConfig, Outcome } from '../../common/wire/node-protocol.ts'
 import type { NodeReport } from '../../common/wire/node-report.ts'
+import { type DeviceFacts, realPathOf } from './device-facts.ts'
 import { deviceProblems } from './device-problems.ts'
 import { refusalOf } from './refusal.ts'
 import { ConfigFiles, type SavedConfig } from './saved-config.ts'
@@ -22,8 +23,8 @@ export interface ConfigTarget {
   /** All of it, or nothing: where it throws, everything is again as it was. @throws CodedError with the reason */
   configure(config: NodeConfig): Promise<void>
   /**
-   * Goes on after a start by the document that held before: as much of it as can be now. Left out by targets for which
-   * that is `configure`.
+   * Goes on by a document that held before, after a start or a fault: as much of it as can be now. Left out by targets for
+   * which that is `configure`.
    */
   resume?(config: NodeConfig): Promise<void>
 }
@@ -52,7 +53,7 @@ export class ConfigKeeper implements AsyncDisposable {
   #inForce = false
   #last: Promise<unknown> = Promise.resolve()
   #waiting = 0
-  #resuming: Promise<void> = Promise.resolve()
+  #resuming: Promise<void> | null = null
 
   private constructor(options: ConfigKeeperOptions, files: ConfigFiles, saved: SavedConfig | null) {
     this.#options = options
@@ -84,8 +85,8 @@ export class ConfigKeeper implements AsyncDisposable {
    * applied: the device did once as it says. Resolves after the first try. @throws never
    */
   async resume(): Promise<void> {
-    if (!this.#saved || (await this.#tryResume())) return
-    this.#resuming = this.#resumeLater()
+    if (!this.#saved) return
+    if (!(await this.#inTurn(() => this.#takeUp()))) this.#resumeLater()
   }
 
   /**
@@ -125,7 +126,7 @@ export class ConfigKeeper implements AsyncDisposable {
     const before = this.#saved
     const { config, missing } = unmaskSecrets(parseConfig(document), before?.actual.config ?? null)
     if (version !== 'local' && before && this.#isThere(version, config, before)) return { state: 'done' }
-    const problems = [...missing, ...deviceProblems(config, this.#options.device(), this.config)]
+    const problems = [...missing, ...deviceProblems(config, this.config, this.#facts())]
     if (problems.length > 0)
       throw new CodedError('config_beyond_device', 'the device can not do that', { details: problems })
     const saved = {
@@ -157,47 +158,58 @@ export class ConfigKeeper implements AsyncDisposable {
 
   /** The disk is asked for room first, and the document's place is taken last. A power cut between leaves the one before. */
   async #applyAndSave(saved: SavedConfig): Promise<void> {
-    const { target } = this.#options
     await using prepared = await this.#files.prepare(saved).catch(unsaved)
-    await target.configure(saved.actual.config)
+    try {
+      await this.#options.target.configure(saved.actual.config)
+    } catch (thrown) {
+      // A target that fails by a fault of its own may have left half of it.
+      if (!(thrown instanceof CodedError)) await this.#backToLast()
+      throw thrown
+    }
     try {
       await prepared.commit()
     } catch (error) {
-      await target.configure(this.config)
+      await this.#backToLast()
+      await this.#files.restore(this.#saved)
       unsaved(error)
     }
   }
 
-  async #resumeLater(): Promise<void> {
+  async #backToLast(): Promise<void> {
+    this.#inForce = false
+    if (!(await this.#takeUp())) this.#resumeLater()
+  }
+
+  #resumeLater(): void {
+    this.#resuming ??= this.#resumeUntilInForce().finally(() => {
+      this.#resuming = null
+    })
+  }
+
+  async #resumeUntilInForce(): Promise<void> {
     const { signal } = this.#closing
     for (let attempt = 0; !signal.aborted; attempt++) {
-      const aborted = await pause(backoffMs(RESUME_AGAIN, attempt), signal).then(
-        () => false,
-        () => true,
-      )
-      if (aborted || (await this.#tryResume())) return
+      await pause(backoffMs(RESUME_AGAIN, attempt), signal).catch(() => {})
+      if (await this.#inTurn(() => this.#takeUp())) return
     }
   }
 
-  /** @returns true where a document is in force: this one, or one that came meanwhile */
-  #tryResume(): Promise<boolean> {
-    return this.#inTurn(async () => {
-      if (this.#inForce || !this.#saved || this.#closing.signal.aborted) return true
-      try {
-        const { target } = this.#options
-        const { config } = this.#saved.actual
-        await (target.resume ? target.resume(config) : target.configure(config))
-        this.#inForce = true
-        const { version } = this.#saved.actual
-        this.#options.logger.info({ version }, 'saved configuration taken up')
-      } catch (thrown) {
-        this.#options.logger.error(
-          { reason: messageOf(thrown) },
-          'saved configuration can not be taken up now',
-        )
-      }
-      return this.#inForce
-    })
+  /** @returns true where a document is in force: the last good one, or one that came meanwhile */
+  async #takeUp(): Promise<boolean> {
+    if (this.#inForce || this.#closing.signal.aborted) return true
+    try {
+      const { target } = this.#options
+      await (target.resume ? target.resume(this.config) : target.configure(this.config))
+      this.#inForce = true
+      this.#options.logger.info({ version: this.#saved?.actual.version }, 'last configuration taken up')
+    } catch (thrown) {
+      this.#options.logger.error({ reason: messageOf(thrown) }, 'last configuration can not be taken up now')
+    }
+    return this.#inForce
+  }
+
+  #facts(): DeviceFacts {
+    return { report: this.#options.device(), realPath: realPathOf }
   }
 }
 

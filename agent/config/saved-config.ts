@@ -64,6 +64,20 @@ export class ConfigFiles {
     }
   }
 
+  /** After a commit that failed halfway: writes the document that holds again, as well as the disk can. @throws never */
+  async restore(saved: SavedConfig | null): Promise<void> {
+    try {
+      if (!saved) return await rm(this.#file, { force: true })
+      await using prepared = await this.prepare(saved)
+      await prepared.commit()
+    } catch (error) {
+      this.#logger.error(
+        { file: this.#file, reason: messageOf(error) },
+        'saved configuration can not be restored',
+      )
+    }
+  }
+
   /** The file keeps its name meanwhile: at no moment is there no document. */
   async #keepPrevious(): Promise<void> {
     const second = `${this.#previous}.new`

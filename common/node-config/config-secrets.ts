@@ -1,13 +1,11 @@
-import type { Broadcast, MediaSource, NodeConfig } from '../wire/node-config.ts'
+import { type Broadcast, type MediaSource, type NodeConfig, SECRET_MASK } from '../wire/node-config.ts'
 
-/** What stands in place of a secret wherever a document is shown. */
-export const MASK = '********'
-
-/** The document for eyes: each secret is `MASK`. */
+/** The document for eyes: `SECRET_MASK` in place of each secret. */
 export function maskSecrets(config: NodeConfig): NodeConfig {
   return withSources(config, ({ source }) => {
-    if (source.kind === 'rtsp' && source.password !== undefined) return { ...source, password: MASK }
-    if (source.kind === 'srt' && source.passphrase !== undefined) return { ...source, passphrase: MASK }
+    if (source.kind === 'rtsp' && source.password !== undefined) return { ...source, password: SECRET_MASK }
+    if (source.kind === 'srt' && source.passphrase !== undefined)
+      return { ...source, passphrase: SECRET_MASK }
     return source
   })
 }
@@ -25,10 +23,10 @@ export function unmaskSecrets(
   const unmasked = withSources(config, (broadcast, at) => {
     const { source } = broadcast
     const field = source.kind === 'rtsp' ? 'password' : 'passphrase'
-    if (secretOf(source) !== MASK) return source
+    if (secretOf(source) !== SECRET_MASK) return source
     const known = before?.broadcasts.find((other) => keyOf(other) === keyOf(broadcast))?.source
     const secret = known && sameDoor(known, source) ? secretOf(known) : undefined
-    if (secret !== undefined && secret !== MASK) return withSecret(source, secret)
+    if (secret !== undefined && secret !== SECRET_MASK) return withSecret(source, secret)
     missing.push(
       `broadcasts.${at}.source.${field}: is masked, and none was given before for this address and user`,
     )
@@ -39,7 +37,7 @@ export function unmaskSecrets(
 
 /** Whether the document has a secret that is masked. */
 export function hasMaskedSecrets(config: NodeConfig): boolean {
-  return config.broadcasts.some(({ source }) => secretOf(source) === MASK)
+  return config.broadcasts.some(({ source }) => secretOf(source) === SECRET_MASK)
 }
 
 const keyOf = ({ stream_id, input }: Broadcast) => `${stream_id} ${input ?? ''}`

@@ -23,6 +23,9 @@ const address = (protocol: RegExp) =>
       message: 'a URL holds no user name or password: use `username` and `password`',
     })
 
+/** Stands for a secret that is not told. A document that comes back with it keeps the secret before. */
+export const SECRET_MASK = '********'
+
 const cameraAccess = {
   username: text(128).optional(),
   /** Shown to nobody: answers have `********`, and a document with that keeps the password before. */
@@ -43,7 +46,8 @@ export const mediaSourceSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('srt'),
     url: address(/^srt$/),
-    passphrase: z.string().min(10).max(79).optional(),
+    /** As `password`. */
+    passphrase: z.union([z.literal(SECRET_MASK), z.string().min(10).max(79)]).optional(),
   }),
   z.strictObject({
     kind: z.literal('file'),
