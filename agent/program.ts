@@ -6,6 +6,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: CliCom
   enrol: () => import('./cli/enrol.ts'),
   run: () => import('./cli/run.ts'),
   status: () => import('./cli/status.ts'),
+  config: () => import('./cli/config.ts'),
 }
 
 process.exit(await main(process.argv.slice(2)))

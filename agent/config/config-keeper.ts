@@ -8,7 +8,7 @@ import { type Backoff, backoffMs, pause } from '../../common/retry.ts'
 import { EMPTY_NODE_CONFIG, type NodeConfig } from '../../common/wire/node-config.ts'
 import type { ActualConfig, Outcome } from '../../common/wire/node-protocol.ts'
 import type { NodeReport } from '../../common/wire/node-report.ts'
-import { type DeviceFacts, realPathOf } from './device-facts.ts'
+import { realPathOf } from './device-facts.ts'
 import { deviceProblems } from './device-problems.ts'
 import { refusalOf } from './refusal.ts'
 import { ConfigFiles, type SavedConfig } from './saved-config.ts'
@@ -73,6 +73,11 @@ export class ConfigKeeper implements AsyncDisposable {
     return this.#saved?.actual.config ?? EMPTY_NODE_CONFIG
   }
 
+  /** The version of that document; null before the first. */
+  get version(): number | 'local' | null {
+    return this.#saved?.actual.version ?? null
+  }
+
   /** What the device runs, with secrets masked; null before the first document, and as long as the saved one can't be taken up. */
   get actual(): ActualConfig | null {
     if (!this.#inForce || !this.#saved) return null
@@ -110,6 +115,16 @@ export class ConfigKeeper implements AsyncDisposable {
     }
   }
 
+  /** What `apply` would say of a document before it touches anything. @throws never */
+  check(document: unknown): Outcome {
+    try {
+      refuseFor(this.#read(document).problems)
+      return { state: 'done' }
+    } catch (thrown) {
+      return refusalOf(thrown)
+    }
+  }
+
   /** Waits for what is being applied. The target is not touched. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
@@ -122,13 +137,18 @@ export class ConfigKeeper implements AsyncDisposable {
     return await turn
   }
 
+  /** The document with its secrets, and what speaks against it. @throws CodedError `config_invalid` */
+  #read(document: unknown): { readonly config: NodeConfig; readonly problems: readonly string[] } {
+    const { config, missing } = unmaskSecrets(parseConfig(document), this.#saved ? this.config : null)
+    const facts = { report: this.#options.device(), realPath: realPathOf }
+    return { config, problems: [...missing, ...deviceProblems(config, this.config, facts)] }
+  }
+
   async #take(version: number | 'local', document: unknown): Promise<Outcome> {
     const before = this.#saved
-    const { config, missing } = unmaskSecrets(parseConfig(document), before?.actual.config ?? null)
+    const { config, problems } = this.#read(document)
     if (version !== 'local' && before && this.#isThere(version, config, before)) return { state: 'done' }
-    const problems = [...missing, ...deviceProblems(config, this.config, this.#facts())]
-    if (problems.length > 0)
-      throw new CodedError('config_beyond_device', 'the device can not do that', { details: problems })
+    refuseFor(problems)
     const saved = {
       hub: this.#options.hub,
       newest: version === 'local' ? (before?.newest ?? 0) : version,
@@ -207,10 +227,12 @@ export class ConfigKeeper implements AsyncDisposable {
     }
     return this.#inForce
   }
+}
 
-  #facts(): DeviceFacts {
-    return { report: this.#options.device(), realPath: realPathOf }
-  }
+/** @throws CodedError `config_beyond_device` where there are any */
+function refuseFor(problems: readonly string[]): void {
+  if (problems.length > 0)
+    throw new CodedError('config_beyond_device', 'the device can not do that', { details: problems })
 }
 
 /** What another hub counted means nothing here: its document goes on as one of the device's own. */

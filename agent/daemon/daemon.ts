@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { ClockWatch } from '../../common/clock.ts'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
-import { readConfigText } from '../../common/node-config/config-text.ts'
-import type { Outcome } from '../../common/wire/node-protocol.ts'
+import { takeUpAtStart } from '../config/config-file.ts'
 import { ConfigKeeper } from '../config/config-keeper.ts'
 import { CertificateKeeper } from '../node/certificate-keeper.ts'
 import { HubClock } from '../node/hub-clock.ts'
@@ -18,7 +16,7 @@ const CLOCK_STEP_MS = 500
 
 export interface DaemonOptions {
   readonly state: StateFolder
-  /** A document to apply at the start: TOML, or JSON where its name ends so. */
+  /** A document for a device that the hub has not configured: TOML, or JSON where its name ends so. */
   readonly configFile?: string
   readonly logger: Logger
 }
@@ -69,7 +67,6 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
       logger: room('config'),
     }),
   )
-  const apply = (document: unknown): Promise<Outcome> => config.apply('local', document)
   const statusNow = (): AgentStatus => ({
     node_id: certificates.identity.node_id,
     hub_url: hub.hubUrl,
@@ -80,15 +77,18 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     broadcasts: broadcasts.status(),
     report: {},
   })
-  stack.use(await LocalDoor.open(state.socket, { status: statusNow, apply }, room('door')))
-  if (configFile === undefined) await config.resume()
-  else {
-    const outcome = await apply(
-      readConfigText(await readFile(configFile, 'utf8'), configFile.endsWith('.json') ? 'json' : 'toml'),
-    )
-    if (outcome.state === 'refused')
-      throw new CodedError('bad_config', `${configFile}: ${outcome.reason}`, { details: outcome.details })
-  }
+  stack.use(
+    await LocalDoor.open(
+      state.socket,
+      {
+        status: statusNow,
+        apply: (document) => config.apply('local', document),
+        check: (document) => config.check(document),
+      },
+      room('door'),
+    ),
+  )
+  await takeUpAtStart(config, { file: configFile ?? null, folder: state.config, logger: room('config') })
   const owned = stack.move()
   return {
     get status() {

@@ -18,6 +18,8 @@ export interface LocalRequests {
   status(): AgentStatus
   /** Applies a document that somebody wrote at the device. */
   apply(document: unknown): Promise<Outcome>
+  /** What `apply` would say of it before it touches anything. */
+  check(document: unknown): Outcome
 }
 
 /**
@@ -78,7 +80,8 @@ async function handle(
   }
   const route = `${request.method} ${request.url}`
   if (route === 'GET /status') return answer(200, requests.status())
-  if (route !== 'PUT /config') return answer(404, { reason: `there is no ${route}` })
+  if (route !== 'PUT /config' && route !== 'POST /config/check')
+    return answer(404, { reason: `there is no ${route}` })
   const body = await readBody(request)
   if (body === null) return answer(413, { reason: 'the document is too long' })
   let document: unknown
@@ -87,7 +90,7 @@ async function handle(
   } catch {
     return answer(400, { reason: 'the document is no JSON' })
   }
-  answer(200, await requests.apply(document))
+  answer(200, route === 'PUT /config' ? await requests.apply(document) : requests.check(document))
 }
 
 /** @returns null where it is too long */
