@@ -20,6 +20,7 @@ export const MEDIA = [
  * answers to bounds of milliseconds. ava.alone.config.js runs them one at a time, after the others.
  */
 export const ALONE = [
+  'test/agent/sender/pacing.test.ts',
   'test/bench/fanout/fanout-side.test.ts',
   'test/common/supervision/child-watch.test.ts',
   'test/e2e/fallen-link.test.ts',

@@ -44,6 +44,8 @@ export interface BondedSenderOptions {
   /** SRP credentials, 1 to 255 bytes each. */
   readonly username: string
   readonly password: string
+  /** Where a link carries that much, librist sends nothing again, kb/s. No bound where it is left out. */
+  readonly maxKbps?: number
   /** Leaves out MPEG-TS null packets; the receiver puts them back. */
   readonly nullPacketDeletion?: boolean
   /** Each second, once per link. */
@@ -170,7 +172,7 @@ export class BondedSender implements AsyncDisposable {
   }
 
   #fieldsOf(index: number): PeerConfigFields {
-    const { passphrase, aesBits, bufferMs, links } = this.#options
+    const { passphrase, aesBits, bufferMs, maxKbps, links } = this.#options
     const cname = links[index]?.cname
     return {
       numbers: {
@@ -179,6 +181,7 @@ export class BondedSender implements AsyncDisposable {
         recovery_rtt_min: 10,
         weight: this.#weights[index] ?? DEFAULT_SHARE_WEIGHT,
         key_size: aesBits,
+        ...(maxKbps !== undefined && { recovery_maxbitrate: maxKbps }),
       },
       texts: { secret: passphrase, ...(cname === undefined ? {} : { cname }) },
     }
@@ -196,12 +199,16 @@ export class BondedSender implements AsyncDisposable {
    * belongs together (an access unit) in one call.
    */
   write(ts: Buffer): void {
-    for (let offset = 0; offset < ts.length; offset += MAX_PAYLOAD) {
-      if (this.#disposal) return
-      const length = ts.copy(this.#payload, 0, offset, offset + MAX_PAYLOAD)
-      this.#block.writeBigUInt64LE(BigInt(length), DATA_BLOCK.payloadLength)
-      loadRist().senderWrite(this.#context, this.#block)
-    }
+    for (let offset = 0; offset < ts.length; offset += MAX_PAYLOAD)
+      this.writePacket(ts, offset, offset + MAX_PAYLOAD)
+  }
+
+  /** Sends `ts` from `start` to `end` or its own end, `MAX_PAYLOAD` bytes at most, as one RIST packet. */
+  writePacket(ts: Buffer, start: number, end: number): void {
+    if (this.#disposal) return
+    const length = ts.copy(this.#payload, 0, start, end)
+    this.#block.writeBigUInt64LE(BigInt(length), DATA_BLOCK.payloadLength)
+    loadRist().senderWrite(this.#context, this.#block)
   }
 
   /**

@@ -4,6 +4,8 @@ import type { Endpoint, FlowContract, Via } from '../../common/wire/flow-contrac
 import { Detours } from '../detour/detours.ts'
 import { LinkStats } from '../detour/link-stats.ts'
 import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './bonded-sender.ts'
+import { COPIES, EQUAL_SHARE, pathsAtOnce, useOf } from './link-use.ts'
+import { Pacer } from './pacer.ts'
 
 /** One link, over the last second, and its way to the hub. */
 export interface ContractLinkStats extends SenderLinkStats {
@@ -18,14 +20,14 @@ export interface ContractSenderOptions extends Pick<BondedSenderOptions, 'onLog'
   readonly onWays?: (ways: ReadonlyMap<number, Via>) => void
   /** A detour could not be opened, or was lost. It is tried again. */
   readonly onDetourFailed?: (via: Via, why: string) => void
+  /** A write was given up: it would have left too late. */
+  readonly onLate?: (ts: Buffer) => void
 }
 
 /** How long all links of a newer version have to answer before those that were left are closed, ms. */
 const MADE_WITHIN_MS = 3000
 /** What changes for a link holds for all packets under way after this, ms. librist needs more than a buffer's length. */
 const SETTLED_MS = 1000
-/** The weight of a link that carries a copy of every packet. */
-const COPIES = 0
 
 interface Sending extends AsyncDisposable {
   readonly contractId: string
@@ -47,12 +49,29 @@ export class ContractSender implements AsyncDisposable {
   readonly #options: ContractSenderOptions
   #sending: Sending | null = null
   #newest: FlowContract | null = null
+  /** Weights that somebody set since the flow began, by the indices of the endpoints. */
+  #shares: ReadonlyMap<number, number> = new Map()
+  readonly #pacer: Pacer
   /** Changes run one after the other. A change that waits gives way to the next. */
   #changes: Promise<void> = Promise.resolve()
   #waiting = new AbortController()
 
   constructor(options: ContractSenderOptions) {
     this.#options = options
+    this.#pacer = new Pacer({
+      send: (ts, start, end) => this.#sending?.sender.writePacket(ts, start, end),
+      ...(options.onLate && { late: options.onLate }),
+    })
+  }
+
+  /** How long a write waits now until it may leave, ms. */
+  get waitingMs(): number {
+    return this.#pacer.waitingMs
+  }
+
+  /** Writes that were given up, because they waited for too long. */
+  get late(): number {
+    return this.#pacer.dropped
   }
 
   /** @throws CodedError `contract_not_rist`, or what BondedSender throws; then nothing is sent */
@@ -65,9 +84,25 @@ export class ContractSender implements AsyncDisposable {
     return this.#next(() => this.#close())
   }
 
-  /** Sends whole TS packets, as BondedSender does. Without a contract they are dropped. */
+  /**
+   * Sends whole TS packets, as BondedSender does, by the contract's pacing. Without a contract they are dropped. The
+   * buffer may not change afterwards.
+   */
   write(ts: Buffer): void {
-    this.#sending?.sender.write(ts)
+    if (this.#sending) this.#pacer.write(ts)
+  }
+
+  /**
+   * Sets the weights of links, by the indices of their endpoints, until another flow begins: 0 for copies of all
+   * packets, else the link's share. Links that are left out keep the contract's weight.
+   */
+  async setShares(shares: ReadonlyMap<number, number>): Promise<void> {
+    this.#shares = shares
+    const sending = this.#sending
+    if (!sending || !this.#newest) return
+    this.#pace(sending)
+    for (const [index, weight] of this.#useOf(this.#newest))
+      if (sending.open.has(index)) await share(sending, index, weight)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -90,10 +125,12 @@ export class ContractSender implements AsyncDisposable {
       await this.#close()
       this.#sending = await this.#open(contract)
       this.#sending.detours.contract(contract)
+      this.#pace(this.#sending)
       return
     }
     sending.detours.contract(contract)
-    const use = useOf(contract)
+    this.#pace(sending)
+    const use = this.#useOf(contract)
     await this.#enter(sending, use, signal)
     if (signal.aborted) return
     for (const [index, weight] of use) await share(sending, index, weight)
@@ -139,7 +176,7 @@ export class ContractSender implements AsyncDisposable {
     await using stack = new AsyncDisposableStack()
     let sender: BondedSender | null = null
     const newest = () => this.#newest ?? contract
-    const use = useOf(contract)
+    const use = this.#useOf(contract)
     const answers = new EventTarget()
     const detours = stack.use(
       await Detours.open({
@@ -147,7 +184,7 @@ export class ContractSender implements AsyncDisposable {
         links: endpoints.length,
         listener: {
           used: (link, used) => {
-            const share = useOf(newest()).get(link) ?? LEAST_SHARE
+            const share = this.#useOf(newest()).get(link) ?? LEAST_SHARE
             const weight = used ? share : LEAST_SHARE
             if (share !== COPIES) sender?.setUse(endpoints.length + link, weight).catch(() => {})
           },
@@ -183,6 +220,7 @@ export class ContractSender implements AsyncDisposable {
         aesBits: keys.aes_bits,
         username: keys.username,
         password: keys.password,
+        maxKbps: contract.pacing.max_kbps,
         ...(this.#options.nullPacketDeletion && { nullPacketDeletion: true }),
         onStats: (peer) => {
           const via = detours.ways[peer.link % endpoints.length] ?? 'udp'
@@ -192,6 +230,7 @@ export class ContractSender implements AsyncDisposable {
         onAnswers: (link, now) => {
           if (link < endpoints.length) detours.udpAnswers(link, now)
           answers.dispatchEvent(new Event('change'))
+          if (this.#sending?.answers === answers) this.#pace(this.#sending)
         },
         ...(this.#options.onLog && { onLog: this.#options.onLog }),
       }),
@@ -210,36 +249,31 @@ export class ContractSender implements AsyncDisposable {
     }
   }
 
+  #useOf(contract: FlowContract): Map<number, number> {
+    const use = useOf(contract)
+    for (const [index, weight] of this.#shares) if (use.has(index)) use.set(index, weight)
+    return use
+  }
+
+  /** The contract bounds each path. Where paths share the packets, several may be busy at once. */
+  #pace({ sender, endpoints }: Pick<Sending, 'sender' | 'endpoints'>): void {
+    if (!this.#newest) return
+    const { pacing } = this.#newest
+    const paths = pathsAtOnce(this.#useOf(this.#newest), (index) => carries(sender, endpoints.length, index))
+    this.#pacer.limit({ kbps: pacing.max_kbps * paths, burstMs: pacing.burst_ms })
+  }
+
   async #close(): Promise<void> {
     const sending = this.#sending
     this.#sending = null
+    this.#shares = new Map()
+    this.#pacer.clear()
     await sending?.[Symbol.asyncDispose]()
   }
 }
 
 /** The weight of a detour that is being left: librist knows no smaller share. */
 const LEAST_SHARE = 1
-
-const EQUAL_SHARE = 100
-
-/**
- * The endpoints that a contract uses now, by their indices, with the weights of their links: 0 for copies of all packets.
- */
-function useOf({ class: streamClass, endpoints, overlay: { bindings } }: FlowContract): Map<number, number> {
-  const weights = new Map(bindings.map(({ link_id, weight }) => [link_id, weight]))
-  // A hub that does not know the sender's links binds none: the class's default use then applies to all links.
-  const duplicates =
-    bindings.length === 0 ? streamClass === 'focus' : bindings.every(({ weight }) => weight === 0)
-  const use = new Map<number, number>()
-  for (const [index, { link }] of endpoints.entries()) {
-    if (bindings.length > 0 && link !== undefined && !weights.has(link)) continue
-    use.set(index, duplicates ? COPIES : weights.get(link ?? '') || EQUAL_SHARE)
-  }
-  // A sender without an endpoint for what is bound sends all the same.
-  if (use.size === 0) for (const index of endpoints.keys()) use.set(index, EQUAL_SHARE)
-  // One link carries everything, and librist's shares would leave out a packet now and then.
-  return use.size === 1 ? new Map([...use.keys()].map((index) => [index, COPIES])) : use
-}
 
 const settled = (signal: AbortSignal): Promise<void> => pause(SETTLED_MS, signal).catch(() => {})
 
@@ -254,6 +288,10 @@ function goesOn({ contractId, endpoints }: Sending, { contract_id, endpoints: ne
   return contractId === contract_id && places(endpoints) === places(next)
 }
 
+/** Whether the hub answers on a link, by UDP or by its detour. */
+const carries = (sender: BondedSender, links: number, index: number): boolean =>
+  sender.answersOn(index) || sender.answersOn(links + index)
+
 /** Waits until the hub answers on all of these links, or for some time, and then until it answers on one. */
 async function carried(
   { sender, endpoints, answers }: Sending,
@@ -261,10 +299,10 @@ async function carried(
   signal: AbortSignal,
 ): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  const carries = (index: number) => sender.answersOn(index) || sender.answersOn(endpoints.length + index)
+  const carry = (index: number) => carries(sender, endpoints.length, index)
   let isLate = false
   const look = (): void => {
-    if (signal.aborted || used.every(carries) || (isLate && used.some(carries))) resolve()
+    if (signal.aborted || used.every(carry) || (isLate && used.some(carry))) resolve()
   }
   const timer = setTimeout(() => {
     isLate = true

@@ -28,7 +28,9 @@ const parent = Parent.connect<SenderReport, SenderCommand>({
 const frames = new FrameReader((frame) => sender?.write(frame))
 process.stdin.on('data', (chunk: Buffer) => frames.push(chunk))
 process.stdin.on('error', () => {}) // The channel tells that the parent has ended.
-setInterval(() => parent.tell({ type: 'alive' }), ALIVE_EVERY_MS)
+setInterval(() => {
+  parent.tell({ type: 'alive', waiting_ms: sender?.waitingMs ?? 0, late: sender?.late ?? 0 })
+}, ALIVE_EVERY_MS)
 parent.tell({ type: 'ready' })
 
 function present(): ContractSender {

@@ -60,6 +60,8 @@ export class SenderProcess implements AsyncDisposable {
   #changes: Change[] = []
   #last: Change | null = null
   #dropped = 0
+  #waitingMs = 0
+  #late = 0
 
   constructor(options: SenderProcessOptions) {
     const { hubUrl, nullPacketDeletion, logger } = options
@@ -72,6 +74,7 @@ export class SenderProcess implements AsyncDisposable {
       silence: { ...SILENCE, watch: this.#watch },
       stopWithinMs: STOP_MS,
       started: (child) => {
+        this.#late = 0
         child.send({ type: 'start', hub_url: hubUrl, null_packet_deletion: nullPacketDeletion })
         if (this.#last) child.send(commandOf(this.#last))
       },
@@ -90,9 +93,14 @@ export class SenderProcess implements AsyncDisposable {
     return Math.max(0, this.#supervisor.counts.starts - 1)
   }
 
-  /** Writes that no process took in time. */
+  /** Writes that no process took in time, or that the contract's pacing held back for too long. */
   get dropped(): number {
     return this.#dropped
+  }
+
+  /** What the contract's pacing holds back, as told twice a second, ms. */
+  get waitingMs(): number {
+    return this.#waitingMs
   }
 
   /**
@@ -178,6 +186,9 @@ export class SenderProcess implements AsyncDisposable {
       case 'problem':
         return logger.warn({ librist: report.line }, 'librist reports a problem')
       case 'alive':
+        this.#waitingMs = report.waiting_ms
+        this.#dropped += Math.max(0, report.late - this.#late)
+        this.#late = report.late
     }
   }
 

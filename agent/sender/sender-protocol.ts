@@ -46,7 +46,10 @@ export const senderReportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('detour_failed'), via: viaSchema, why: z.string() }),
   /** A line of librist's about a problem, free of secrets. */
   z.object({ type: z.literal('problem'), line: z.string() }),
-  /** Twice a second. */
-  z.object({ type: z.literal('alive') }),
+  /**
+   * Twice a second. `waiting_ms`: what the contract's pacing holds back, ms. `late`: writes that were given up for it,
+   * since the process began.
+   */
+  z.object({ type: z.literal('alive'), waiting_ms: count, late: count }),
 ])
 export type SenderReport = z.infer<typeof senderReportSchema>

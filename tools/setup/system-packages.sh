@@ -20,6 +20,7 @@ find_missing() {
   has_file /usr/sbin/nft /sbin/nft || missing+=(nftables)
   has_command initdb || has_file '/usr/lib/postgresql/*/bin/initdb' || missing+=(postgresql)
   has_command ristsender || missing+=(rist-tools)
+  has_command tcpdump || has_file /usr/sbin/tcpdump || missing+=(tcpdump)
   has_command pebble || missing+=(pebble)
   has_command openssl || missing+=(openssl)
   has_command turnserver && has_command turnutils_uclient || missing+=(coturn)
