@@ -7,6 +7,7 @@ import type { Logger } from '../../common/logger.ts'
 import { MAX_CONFIG_BYTES, readConfigText } from '../../common/node-config/config-text.ts'
 import { WholeFile } from '../whole-file.ts'
 import type { ConfigKeeper } from './config-keeper.ts'
+import type { UncleanStarts } from './unclean-starts.ts'
 
 /**
  * The document of a file, not checked by the schema: JSON where the file's name ends so, TOML otherwise.
@@ -16,21 +17,28 @@ export async function readConfigFile(path: string): Promise<unknown> {
   return readConfigText(await textOf(path), path.endsWith('.json') ? 'json' : 'toml')
 }
 
+export interface StartOptions {
+  /** The document for a device that nobody has configured. */
+  readonly file: string | null
+  /** Remembers which file it was. */
+  readonly folder: string
+  readonly starts: UncleanStarts
+  readonly logger: Logger
+}
+
 /**
  * Takes up what held before the start, and then the document of a file, if there is one and it is another file than at the
  * start before: the file is for a device that nobody has configured from the hub, nor since at the device. A file that can't
  * be applied changes nothing. @throws never
- * @param folder remembers which file it was
  */
 export async function takeUpAtStart(
   keeper: ConfigKeeper,
-  {
-    file,
-    folder,
-    logger,
-  }: { readonly file: string | null; readonly folder: string; readonly logger: Logger },
+  { file, folder, starts, logger }: StartOptions,
 ): Promise<void> {
-  await keeper.resume()
+  const { pauseMs } = starts
+  if (pauseMs > 0)
+    logger.error({ pause_ms: pauseMs }, 'the agent ended again and again: the saved configuration waits')
+  await keeper.resume(pauseMs)
   if (file === null) return
   if (typeof keeper.version === 'number') {
     logger.info(

@@ -88,10 +88,12 @@ export class ConfigKeeper implements AsyncDisposable {
   /**
    * Takes up the saved document after a start. Where that fails, it is tried again until it holds or another document is
    * applied: the device did once as it says. Resolves after the first try. @throws never
+   * @param afterMs a wait before the first try, which nobody waits for
    */
-  async resume(): Promise<void> {
+  async resume(afterMs = 0): Promise<void> {
     if (!this.#saved) return
-    if (!(await this.#inTurn(() => this.#takeUp()))) this.#resumeLater()
+    if (afterMs > 0) this.#resumeLater(afterMs)
+    else if (!(await this.#inTurn(() => this.#takeUp()))) this.#resumeLater()
   }
 
   /**
@@ -200,16 +202,16 @@ export class ConfigKeeper implements AsyncDisposable {
     if (!(await this.#takeUp())) this.#resumeLater()
   }
 
-  #resumeLater(): void {
-    this.#resuming ??= this.#resumeUntilInForce().finally(() => {
+  #resumeLater(firstMs = backoffMs(RESUME_AGAIN, 0)): void {
+    this.#resuming ??= this.#resumeUntilInForce(firstMs).finally(() => {
       this.#resuming = null
     })
   }
 
-  async #resumeUntilInForce(): Promise<void> {
+  async #resumeUntilInForce(firstMs: number): Promise<void> {
     const { signal } = this.#closing
     for (let attempt = 0; !signal.aborted; attempt++) {
-      await pause(backoffMs(RESUME_AGAIN, attempt), signal).catch(() => {})
+      await pause(attempt === 0 ? firstMs : backoffMs(RESUME_AGAIN, attempt), signal).catch(() => {})
       if (await this.#inTurn(() => this.#takeUp())) return
     }
   }

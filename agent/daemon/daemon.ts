@@ -1,8 +1,10 @@
+import { join } from 'node:path'
 import { ClockWatch } from '../../common/clock.ts'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import { takeUpAtStart } from '../config/config-file.ts'
 import { ConfigKeeper } from '../config/config-keeper.ts'
+import { UncleanStarts } from '../config/unclean-starts.ts'
 import { CertificateKeeper } from '../node/certificate-keeper.ts'
 import { HubClock } from '../node/hub-clock.ts'
 import { loadIdentity, saveIdentity } from '../node/node-identity.ts'
@@ -88,7 +90,13 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
       room('door'),
     ),
   )
-  await takeUpAtStart(config, { file: configFile ?? null, folder: state.config, logger: room('config') })
+  const starts = stack.use(await UncleanStarts.open(join(state.config, 'starts.json')))
+  await takeUpAtStart(config, {
+    file: configFile ?? null,
+    folder: state.config,
+    starts,
+    logger: room('config'),
+  })
   const owned = stack.move()
   return {
     get status() {
