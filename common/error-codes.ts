@@ -192,6 +192,7 @@ const LOGGED = {
   hub_not_understood: [502, 'The sender does not understand the answer of the hub.', 'Use releases that fit.'],
   hub_refused: [500, 'The hub refuses with a code of a newer release.', 'Read the message of the hub.'],
   hub_unreachable: [503, 'The hub does not answer.', 'Check the address; the sender asks again.'],
+  hub_untrusted: [500, 'The certificate of the hub is not trusted.', 'Check the address, and enrol with a token of that hub.'],
   hub_without_tls: [500, 'The address of the hub is not https.', 'Enrol at an https address.'],
   identity_unreadable: [500, 'The identity of the node cannot be read.', 'Move the file away, and enrol anew.'],
   config_beyond_device: [500, 'The device cannot do what the configuration asks for.', 'Mend what `details` name.'],
@@ -201,6 +202,8 @@ const LOGGED = {
   config_outdated: [500, 'The device has a newer configuration.', 'Make a new version.'],
   config_unsaved: [503, 'The device cannot store the configuration.', 'Make room on its disk, or replace its card.'],
   not_enrolled: [500, 'The machine is no node of a hub.', 'Enrol it: `lanecast-agent enrol URL TOKEN`.'],
+  proxy_invalid: [500, 'The proxy of the environment is no address.', 'Mend `HTTPS_PROXY`.'],
+  proxy_refuses: [503, 'The proxy lets nobody through to the hub.', 'Allow CONNECT to the port of the hub.'],
 } as const
 
 /** What every code says. */

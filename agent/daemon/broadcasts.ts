@@ -7,7 +7,6 @@ import type { ConfigTarget } from '../config/config-keeper.ts'
 import { encoderConfigOf } from '../encoder/encoder-config-of.ts'
 import type { EncoderConfig } from '../encoder/encoder-protocol.ts'
 import type { HubAccess } from '../node/hub-access.ts'
-import type { HubClock } from '../node/hub-clock.ts'
 import { idleStatus } from './idle-status.ts'
 import { LiveBroadcast } from './live-broadcast.ts'
 
@@ -16,7 +15,6 @@ const PROVE_WITHIN_MS = 5000
 
 export interface BroadcastsOptions {
   readonly hub: HubAccess
-  readonly clock: HubClock
   /** What the device knows of itself now. */
   readonly report: () => NodeReport
   readonly logger: Logger

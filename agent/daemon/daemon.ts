@@ -2,9 +2,11 @@ import { join } from 'node:path'
 import { ClockWatch } from '../../common/clock.ts'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
+import type { NodeReport } from '../../common/wire/node-report.ts'
 import { takeUpAtStart } from '../config/config-file.ts'
 import { ConfigKeeper } from '../config/config-keeper.ts'
 import { UncleanStarts } from '../config/unclean-starts.ts'
+import { DeviceWatch } from '../hardware/device-watch.ts'
 import { CertificateKeeper } from '../node/certificate-keeper.ts'
 import { HubClock } from '../node/hub-clock.ts'
 import { loadIdentity, saveIdentity } from '../node/node-identity.ts'
@@ -41,17 +43,18 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
       details: ['enrol this machine first: lanecast-agent enrol URL TOKEN'],
     })
   const room = (name: string): Logger => logger.child({ room: name })
+  const clock = new HubClock()
   const certificates = stack.use(
     new CertificateKeeper(identity, {
+      clock,
       save: (renewed) => saveIdentity(state.identity, renewed),
       onError: (error) => logger.warn({ reason: messageOf(error) }, 'certificate not renewed; trying again'),
     }),
   )
-  const hub = { hubUrl: identity.hub_url, identity: () => certificates.identity }
-  const clock = new HubClock()
-  const broadcasts = stack.use(
-    new Broadcasts({ hub, clock, report: () => ({}), logger: room('broadcast'), changed: () => {} }),
-  )
+  const hub = { hubUrl: identity.hub_url, identity: () => certificates.identity, clock }
+  let device: DeviceWatch | null = null
+  const report = (): NodeReport => ({ ...device?.report, ...clockSection(clock) })
+  const broadcasts = stack.use(new Broadcasts({ hub, report, logger: room('broadcast'), changed: () => {} }))
   stack.use(
     new ClockWatch((ms) => {
       if (Math.abs(ms) < CLOCK_STEP_MS) return
@@ -65,8 +68,16 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
       // Versions of another hub, or of another node, count for nothing here.
       hub: `${identity.hub_url} ${identity.node_id}`,
       target: broadcasts,
-      device: () => ({}),
+      device: report,
       logger: room('config'),
+    }),
+  )
+  device = stack.use(
+    await DeviceWatch.open({
+      logger: room('device'),
+      config: () => config.config,
+      onChange: () => broadcasts.deviceChanged(),
+      disk: state.folder,
     }),
   )
   const statusNow = (): AgentStatus => ({
@@ -77,7 +88,7 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     certificate_not_after: certificates.identity.not_after,
     config_version: config.actual?.version ?? null,
     broadcasts: broadcasts.status(),
-    report: {},
+    report: report(),
   })
   stack.use(
     await LocalDoor.open(
@@ -104,4 +115,9 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+function clockSection(clock: HubClock): Pick<NodeReport, 'clock'> {
+  if (!clock.isKnown) return {}
+  return { clock: { ahead_ms: clock.aheadMs, error_ms: clock.errorMs, synchronised: null } }
 }

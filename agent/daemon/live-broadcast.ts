@@ -9,7 +9,6 @@ import type { EncoderConfig } from '../encoder/encoder-protocol.ts'
 import { KeptEncoder, type KeptState } from '../encoder/kept-encoder.ts'
 import type { HubAccess } from '../node/hub-access.ts'
 import { HubClient, type HubRefusal } from '../node/hub-client.ts'
-import type { HubClock } from '../node/hub-clock.ts'
 import { SenderProcess } from '../sender/sender-process.ts'
 import { captureTimeOfWallClockPts, TsStamper } from '../ts-stamper.ts'
 import { healthOf } from './broadcast-health.ts'
@@ -20,7 +19,6 @@ export interface LiveBroadcastOptions {
   readonly settings: Broadcast
   readonly encoder: EncoderConfig
   readonly hub: HubAccess
-  readonly clock: HubClock
   readonly logger: Logger
   /** Its state, or the reason of its state, is another one. */
   readonly changed: () => void
@@ -45,7 +43,7 @@ export class LiveBroadcast implements AsyncDisposable {
   #since = Date.now()
 
   constructor(options: LiveBroadcastOptions) {
-    const { settings, encoder, hub, clock, logger } = options
+    const { settings, encoder, hub, logger } = options
     this.#options = options
     this.#settings = settings
     this.#logger = logger.child({
@@ -70,7 +68,7 @@ export class LiveBroadcast implements AsyncDisposable {
       },
     })
     const stamper = new TsStamper({
-      captureUnixMs: (pts) => clock.hubTimeOf(captureTimeOfWallClockPts(pts, Date.now())),
+      captureUnixMs: (pts) => hub.clock.hubTimeOf(captureTimeOfWallClockPts(pts, Date.now())),
       onPackets: (packets) => {
         this.#sent.count(packets.length)
         this.#sender.write(packets)

@@ -1,17 +1,20 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { backoffMs, pause } from '../../common/retry.ts'
 import { renewIdentity } from './enrolment.ts'
+import type { HubClock } from './hub-clock.ts'
 import type { NodeIdentity } from './node-identity.ts'
 
 /** A certificate is renewed when this share of its life is over. So a hub that is away for days does no harm. */
 const RENEW_AT = 2 / 3
 const RETRY = { initialMs: 1000, maxMs: 600_000, factor: 2 }
-/** How often to look at the machine's clock, ms: somebody may set it, or the machine may have slept. */
+/** How often to look at the hub's clock, ms: it may have become known, or the machine may have slept. */
 const LONGEST_PAUSE_MS = 60_000
 
 export interface CertificateKeeperOptions {
   /** Stores the identity before it is used, so that it outlives a restart. */
   readonly save: (identity: NodeIdentity) => Promise<void>
+  /** Certificates live by the hub's clock: this machine's may be wrong by years. */
+  readonly clock: HubClock
   /** A renewal failed. It will be tried again. */
   readonly onError: (error: unknown) => void
 }
@@ -46,14 +49,14 @@ export class CertificateKeeper implements AsyncDisposable {
     const { signal } = this.#closing
     for (let failures = 0; ; ) {
       const { issued_at, not_after } = this.#identity
-      const due = issued_at + RENEW_AT * (not_after - issued_at) - Date.now()
+      const due = issued_at + RENEW_AT * (not_after - issued_at) - this.#options.clock.hubNow()
       if (due > LONGEST_PAUSE_MS) {
         await pause(LONGEST_PAUSE_MS, signal)
         continue
       }
       await pause(failures > 0 ? backoffMs(RETRY, failures - 1) : Math.max(0, due), signal)
       try {
-        const renewed = await renewIdentity(this.#identity, signal)
+        const renewed = await renewIdentity(this.#identity, this.#options.clock, signal)
         await this.#options.save(renewed)
         this.#identity = renewed
         trustAuthorities(renewed.authorities)

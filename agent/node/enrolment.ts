@@ -8,7 +8,9 @@ import {
   type nodeInitSchema,
 } from '../../common/wire/enrolment.ts'
 import { refusalOf } from './hub-client.ts'
-import { askHub, type TlsIdentity } from './hub-request.ts'
+import { HubClock } from './hub-clock.ts'
+import type { TlsIdentity } from './hub-connection.ts'
+import { askHub } from './hub-request.ts'
 import type { NodeIdentity } from './node-identity.ts'
 
 /** Longest wait for an answer, ms. */
@@ -43,8 +45,10 @@ export async function enrol(options: EnrolOptions, signal: AbortSignal): Promise
     throw new CodedError('hub_without_tls', 'a node proves itself by TLS: enrol at an https address')
   const { key, csr } = await newKey()
   const body = { role, capabilities, enrollment_token: token, csr }
-  const answer = await post(hubUrl, '/v1/node/init', nodeInitAnswerSchema, body, { authorities }, signal)
-  return { hub_url: hubUrl, node_id: answer.node_id, ...identityOf(key, answer) }
+  const clock = new HubClock()
+  const asked = { hubUrl, tls: { authorities }, clock, signal }
+  const answer = await post(asked, '/v1/node/init', nodeInitAnswerSchema, body)
+  return { hub_url: hubUrl, node_id: answer.node_id, ...identityOf(key, answer, clock) }
 }
 
 /**
@@ -52,18 +56,24 @@ export async function enrol(options: EnrolOptions, signal: AbortSignal): Promise
  * until it expires.
  * @throws HubRefusal
  */
-export async function renewIdentity(identity: NodeIdentity, signal: AbortSignal): Promise<NodeIdentity> {
+export async function renewIdentity(
+  identity: NodeIdentity,
+  clock: HubClock,
+  signal: AbortSignal,
+): Promise<NodeIdentity> {
   const { hub_url, node_id } = identity
   const { key, csr } = await newKey()
-  const answer = await post(hub_url, '/v1/node/renew', nodeCertificateGrantSchema, { csr }, identity, signal)
-  return { hub_url, node_id, ...identityOf(key, answer) }
+  const asked = { hubUrl: hub_url, tls: identity, clock, signal }
+  const answer = await post(asked, '/v1/node/renew', nodeCertificateGrantSchema, { csr })
+  return { hub_url, node_id, ...identityOf(key, answer, clock) }
 }
 
 function identityOf(
   key: string,
   { certificate, authorities, not_after }: z.infer<typeof nodeCertificateGrantSchema>,
+  clock: HubClock,
 ) {
-  return { key, certificate, authorities, issued_at: Date.now(), not_after }
+  return { key, certificate, authorities, issued_at: Math.round(clock.hubNow()), not_after }
 }
 
 async function newKey(): Promise<{ key: string; csr: string }> {
@@ -79,16 +89,21 @@ async function newKey(): Promise<{ key: string; csr: string }> {
   }
 }
 
+interface Asked {
+  readonly hubUrl: string
+  readonly tls: TlsIdentity
+  readonly clock: HubClock
+  readonly signal: AbortSignal
+}
+
 async function post<Schema extends z.ZodType>(
-  hubUrl: string,
+  { hubUrl, tls, clock, signal }: Asked,
   path: string,
   schema: Schema,
   body: object,
-  tls: TlsIdentity,
-  signal: AbortSignal,
 ): Promise<z.infer<Schema>> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)])
-  const answer = await askHub(new URL(path, hubUrl), { method: 'POST', body, tls, signal: limit })
+  const answer = await askHub(new URL(path, hubUrl), { method: 'POST', body, tls, clock, signal: limit })
   if (answer.status !== 201) throw refusalOf(answer)
   return schema.parse(answer.json)
 }

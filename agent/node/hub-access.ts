@@ -1,7 +1,10 @@
-import type { TlsIdentity } from './hub-request.ts'
+import type { HubClock } from './hub-clock.ts'
+import type { TlsIdentity } from './hub-connection.ts'
 
 /** The hub of this node, and the node's present proof of identity. */
 export interface HubAccess {
   readonly hubUrl: string
   readonly identity: () => TlsIdentity
+  /** Learns the hub's time from every answer. */
+  readonly clock: HubClock
 }

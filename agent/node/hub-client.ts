@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { SYSTEM_CLOCK } from '../../common/clock.ts'
 import { isErrorCode } from '../../common/error-codes.ts'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import { type FlowContract, flowContractSchema } from '../../common/wire/flow-contract.ts'
 import { flowEventSchema, type publishRequestSchema } from '../../common/wire/flows-api.ts'
 import { hubErrorSchema } from '../../common/wire/hub-error.ts'
-import { askHub, type HubAnswer, type TlsIdentity } from './hub-request.ts'
+import { HubClock } from './hub-clock.ts'
+import type { TlsIdentity } from './hub-connection.ts'
+import { askHub, type HubAnswer } from './hub-request.ts'
 
 /** Longest wait for an answer, ms. */
 const ANSWER_TIMEOUT_MS = 10_000
@@ -19,6 +20,8 @@ export interface HubClientOptions {
   readonly token?: string
   /** Returns the node's present certificate, for each request. */
   readonly identity?: () => TlsIdentity
+  /** The hub's clock, where others know it too. */
+  readonly clock?: HubClock
 }
 
 /** A contract and its remaining time at the moment of the answer, ms, independent of this machine's clock. */
@@ -44,11 +47,11 @@ const newsSchema = z.object({ event: flowEventSchema.nullable() })
 /** The REST calls of a sender. Each throws HubRefusal, or the reason of `signal`. */
 export class HubClient {
   readonly #options: HubClientOptions
-  /** The hub's clock minus this process's steady one, ms, by the last answer's Date header (RFC 9110 section 6.6.1). */
-  #aheadMs = 0
+  readonly #clock: HubClock
 
   constructor(options: HubClientOptions) {
     this.#options = options
+    this.#clock = options.clock ?? new HubClock()
   }
 
   get hubUrl(): string {
@@ -57,7 +60,7 @@ export class HubClient {
 
   /** A contract that came another way, with its remaining time by the hub's clock. */
   grantOf(contract: FlowContract): Grant {
-    return { contract, lifeMs: contract.expires_at - (SYSTEM_CLOCK.steady() + this.#aheadMs) }
+    return { contract, lifeMs: contract.expires_at - this.#clock.hubNow() }
   }
 
   /** Asks for the contract to send a stream. A sender that has the contract already gets it again, renewed. */
@@ -98,6 +101,7 @@ export class HubClient {
         method,
         body,
         tls: identity?.(),
+        clock: this.#clock,
         headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       })
@@ -114,8 +118,6 @@ export class HubClient {
         // Only where and why: the values may be secrets.
         details: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.code}`),
       })
-    const hubUnixMs = Date.parse(answer.header('date') ?? '')
-    if (!Number.isNaN(hubUnixMs)) this.#aheadMs = hubUnixMs - SYSTEM_CLOCK.steady()
     return parsed.data
   }
 }

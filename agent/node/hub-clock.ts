@@ -3,7 +3,7 @@ import { SYSTEM_CLOCK } from '../../common/clock.ts'
 /** A larger error is corrected at once, a smaller one slowly, ms: the device's clock was set, or the hub's. */
 const STEP_MS = 500
 /** How fast the offset follows, ms of correction for each ms of time. A viewer's picture must not hop. */
-const SLEW = 0.002
+const SLEW = 0.01
 /** A sample counts for this long, ms. Crystals drift apart by up to 50 ppm: 3 ms a minute. */
 const SAMPLE_LIFE_MS = 60_000
 /** Most samples that are kept. */
@@ -17,6 +17,8 @@ interface Sample {
   /** Half the round trip: the offset is right within this, ms. */
   readonly errorMs: number
   readonly at: number
+  /** By a time of whole seconds. */
+  readonly isCoarse: boolean
 }
 
 /**
@@ -29,6 +31,8 @@ export class HubClock {
   readonly #wall: () => number
   #samples: Sample[] = []
   #offsetMs: number | null = null
+  /** The offset is by whole seconds only. The first better sample takes its place at once. */
+  #isCoarse = true
   #slewedAt = 0
 
   constructor({ steady, wall } = SYSTEM_CLOCK) {
@@ -44,20 +48,19 @@ export class HubClock {
   /**
    * Takes the hub's time from an answer.
    * @param sentAt when the question left, by `read`
-   * @param hubUnixMs when the hub answered, by its clock
+   * @param hubUnixMs when the hub answered, by its clock; cut to a multiple of `resolutionMs`
    * @param receivedAt when the answer came, by `read`
    */
-  sample(sentAt: number, hubUnixMs: number, receivedAt: number): void {
+  sample(sentAt: number, hubUnixMs: number, receivedAt: number, resolutionMs = 0): void {
     if (!(receivedAt >= sentAt) || !Number.isFinite(hubUnixMs)) return
-    const errorMs = (receivedAt - sentAt) / 2
-    const sample = { offsetMs: hubUnixMs - (sentAt + errorMs), errorMs, at: receivedAt }
+    const errorMs = (receivedAt - sentAt + resolutionMs) / 2
+    const offsetMs = hubUnixMs + resolutionMs / 2 - (sentAt + receivedAt) / 2
+    const sample = { offsetMs, errorMs, at: receivedAt, isCoarse: resolutionMs > 0 }
     const best = this.#best(receivedAt)
-    // What this sample says can't be true together with what was known: a clock was set.
-    if (best && Math.abs(sample.offsetMs - best.offsetMs) > STEP_MS + sample.errorMs + best.errorMs)
-      this.#samples = []
-    this.#samples = [...this.#samples.filter(({ at }) => receivedAt - at < SAMPLE_LIFE_MS), sample].slice(
-      -MAX_SAMPLES,
-    )
+    // Both can't be true: a clock was set in between.
+    if (best && Math.abs(offsetMs - best.offsetMs) > STEP_MS + errorMs + best.errorMs) this.#samples = []
+    const young = this.#samples.filter(({ at }) => receivedAt - at < SAMPLE_LIFE_MS)
+    this.#samples = [...young, sample].slice(-MAX_SAMPLES)
     this.#offset()
   }
 
@@ -91,12 +94,16 @@ export class HubClock {
   /** Moves the offset towards the best sample. */
   #offset(): number {
     const now = this.#read()
-    const target = this.#best(now)?.offsetMs ?? this.#offsetMs ?? 0
-    const before = this.#offsetMs
+    const best = this.#best(now)
+    const before = this.#offsetMs ?? 0
+    if (!best) return before
+    const behind = best.offsetMs - before
     const room = (now - this.#slewedAt) * SLEW
+    const isBetter = this.#isCoarse && !best.isCoarse
+    const steps = this.#offsetMs === null || isBetter || Math.abs(behind) > STEP_MS
     this.#slewedAt = now
-    if (before === null || Math.abs(target - before) > STEP_MS) this.#offsetMs = target
-    else this.#offsetMs = before + Math.max(-room, Math.min(room, target - before))
+    this.#isCoarse = steps ? best.isCoarse : this.#isCoarse
+    this.#offsetMs = steps ? best.offsetMs : before + Math.max(-room, Math.min(room, behind))
     return this.#offsetMs
   }
 

@@ -1,18 +1,9 @@
-import { request as requestPlain } from 'node:http'
-import { request as requestSecure } from 'node:https'
-import { getCACertificates } from 'node:tls'
+import { type IncomingMessage, request } from 'node:http'
+import type { HubClock } from './hub-clock.ts'
+import { connectToHub, type TlsIdentity } from './hub-connection.ts'
 
 /** Longest answer that is read, bytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024
-
-/** The node's proof of identity in TLS, and whom it trusts to be the hub. PEM. */
-export interface TlsIdentity {
-  /** Left out before there is a key. */
-  readonly key?: string
-  readonly certificate?: string
-  /** The hub's own CAs, in addition to those that the system trusts. */
-  readonly authorities: readonly string[]
-}
 
 export interface HubRequest {
   readonly method: string
@@ -20,6 +11,8 @@ export interface HubRequest {
   /** Sent as JSON. */
   readonly body?: unknown
   readonly tls?: TlsIdentity | undefined
+  /** Learns the hub's time from the answer. */
+  readonly clock?: HubClock | undefined
   readonly signal: AbortSignal
 }
 
@@ -31,20 +24,28 @@ export interface HubAnswer {
   readonly json: unknown
 }
 
+/** The Date of an answer has whole seconds (RFC 9110 section 6.6.1), ms. */
+const DATE_RESOLUTION_MS = 1000
+
 /**
  * One request with JSON both ways over a connection of its own, which presents the node's certificate. fetch can't
  * present one.
  */
 export async function askHub(
   url: URL,
-  { method, headers = {}, body, tls, signal }: HubRequest,
+  { method, headers = {}, body, tls, clock, signal }: HubRequest,
 ): Promise<HubAnswer> {
   const text = body === undefined ? undefined : JSON.stringify(body)
-  const options = {
+  const socket = await connectToHub(url, tls, signal)
+  const sentAt = clock?.read() ?? 0
+  const outgoing = request({
     method,
     signal,
-    agent: false,
+    createConnection: () => socket,
+    path: `${url.pathname}${url.search}`,
     headers: {
+      host: url.host,
+      connection: 'close',
       accept: 'application/json',
       ...(text !== undefined && {
         'content-type': 'application/json',
@@ -52,40 +53,34 @@ export async function askHub(
       }),
       ...headers,
     },
-  }
+  })
   const answer = Promise.withResolvers<HubAnswer>()
-  const outgoing =
-    url.protocol === 'https:'
-      ? requestSecure(url, { ...options, ...secured(tls) })
-      : requestPlain(url, options)
   outgoing.on('error', answer.reject)
   outgoing.on('response', (response) => {
-    const chunks: Buffer[] = []
-    let bytes = 0
-    response.on('data', (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes > MAX_ANSWER_BYTES) response.destroy(new Error('the answer is too long'))
-      else chunks.push(chunk)
-    })
-    response.on('error', answer.reject)
-    response.on('end', () =>
-      answer.resolve({
-        status: response.statusCode ?? 0,
-        header: (name) => [response.headers[name] ?? null].flat()[0] ?? null,
-        json: parsed(Buffer.concat(chunks).toString()),
-      }),
-    )
+    const hubUnixMs = Date.parse(response.headers.date ?? '')
+    clock?.sample(sentAt, hubUnixMs, clock.read(), DATE_RESOLUTION_MS)
+    readAnswer(response).then(answer.resolve, answer.reject)
   })
   outgoing.end(text)
-  return answer.promise
+  try {
+    return await answer.promise
+  } finally {
+    socket.destroy()
+  }
 }
 
-function secured(tls: TlsIdentity | undefined) {
-  if (!tls) return {}
-  const { key, certificate, authorities } = tls
+async function readAnswer(response: IncomingMessage): Promise<HubAnswer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of response) {
+    bytes += chunk.length
+    if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer is too long')
+    chunks.push(chunk)
+  }
   return {
-    ca: [...getCACertificates('default'), ...authorities],
-    ...(key !== undefined && certificate !== undefined && { key, cert: certificate }),
+    status: response.statusCode ?? 0,
+    header: (name) => [response.headers[name] ?? null].flat()[0] ?? null,
+    json: parsed(Buffer.concat(chunks).toString()),
   }
 }
 

@@ -15,7 +15,7 @@ const nodeIdentitySchema = z.strictObject({
   certificate: z.string(),
   /** PEM of the hub's own CAs. */
   authorities: z.array(z.string()),
-  /** Start and end of the certificate's life, Unix ms. */
+  /** Start and end of the certificate's life by the hub's clock, Unix ms. */
   issued_at: z.number().int(),
   not_after: z.number().int(),
 })

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { z } from 'zod'
 import { askLocalAgent } from '../../agent/cli/local-agent.ts'
 import { type AgentStatus, agentStatusSchema } from '../../agent/daemon/agent-status.ts'
+import { enrolmentText } from '../../common/wire/enrolment-text.ts'
 import type { nodeConfigSchema } from '../../common/wire/node-config.ts'
 import { type Outcome, outcomeSchema } from '../../common/wire/node-protocol.ts'
 import type { TestHub } from './hub.ts'
@@ -39,6 +41,23 @@ export async function callAgent(args: readonly string[], place: AgentPlace = {})
   return { code, out, err }
 }
 
+/** What an operator hands over: the arguments of `enrol`. */
+export interface EnrolmentArguments {
+  readonly hubUrl: string
+  /** With the pin of the hub's CA. */
+  readonly token: string
+}
+
+/** An operator's token for a machine, at a hub with a CA of its own. This process trusts that hub from then on. */
+export async function enrolmentOf(hub: TestHub, nodeId: string): Promise<EnrolmentArguments> {
+  const authority = new X509Certificate(await trustHub(hub))
+  const pin = createHash('sha256').update(authority.raw).digest('base64url')
+  const wanted = { tenant_id: 'default', roles: ['sender'], node_id: nodeId, capabilities: ['*'] }
+  const { token } = tokenIn.parse((await hub.api('POST', '/v1/enrolment-tokens', wanted)).body)
+  const [hubUrl = '', withPin = ''] = enrolmentText(hub.url, token, pin).split(' ')
+  return { hubUrl, token: withPin }
+}
+
 /** An enrolled machine with its state folder, on which agents start and end. */
 export class AgentMachine implements AsyncDisposable {
   readonly folder: string
@@ -54,13 +73,9 @@ export class AgentMachine implements AsyncDisposable {
 
   /** Enrols a machine at a hub with TLS, as an operator would. */
   static async enrol(hub: TestHub, nodeId: string, place: AgentPlace = {}): Promise<AgentMachine> {
-    const authority = await trustHub(hub)
-    const wanted = { tenant_id: 'default', roles: ['sender'], node_id: nodeId, capabilities: ['*'] }
-    const { token } = tokenIn.parse((await hub.api('POST', '/v1/enrolment-tokens', wanted)).body)
+    const { hubUrl, token } = await enrolmentOf(hub, nodeId)
     const folder = await mkdtemp(join(tmpdir(), 'lanecast-agent-'))
-    const pem = join(folder, 'authority.pem')
-    await writeFile(pem, authority)
-    const args = ['enrol', hub.url, token, '--authority', pem, '--state-dir', folder]
+    const args = ['enrol', hubUrl, token, '--state-dir', folder]
     const { code, err } = await callAgent(args, place)
     if (code !== 0) throw new Error(`the machine was not enrolled: ${err}`)
     return new AgentMachine(folder, nodeId, place)

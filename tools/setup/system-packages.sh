@@ -26,6 +26,7 @@ find_missing() {
   has_command turnserver && has_command turnutils_uclient || missing+=(coturn)
   has_command cc || missing+=(gcc libc6-dev)
   has_command strace || missing+=(strace)
+  has_command faketime || missing+=(faketime)
 }
 
 # The encoder of field senders, elements of which each is in another package.

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { CertificateKeeper } from '../../../agent/node/certificate-keeper.ts'
 import { enrol, renewIdentity } from '../../../agent/node/enrolment.ts'
 import { HubClient } from '../../../agent/node/hub-client.ts'
+import { HubClock } from '../../../agent/node/hub-clock.ts'
 import { loadIdentity, type NodeIdentity, saveIdentity } from '../../../agent/node/node-identity.ts'
 import { startHub } from '../../support/hub.ts'
 import { trustHub } from '../../support/trust-hub.ts'
@@ -54,7 +55,11 @@ test('a machine becomes a node by a token, publishes by its certificate and rene
   await using keeper = new CertificateKeeper(
     // As if two thirds of its life were over in a moment.
     { ...first, issued_at: Date.now(), not_after: Date.now() + 300 },
-    { save: (identity) => saveIdentity(file, identity), onError: (error) => errors.push(error) },
+    {
+      clock: new HubClock(),
+      save: (identity) => saveIdentity(file, identity),
+      onError: (error) => errors.push(error),
+    },
   )
   await until(() => keeper.identity.certificate !== first.certificate, 'the certificate is renewed')
   t.deepEqual(errors, [])
@@ -70,7 +75,7 @@ test('a machine becomes a node by a token, publishes by its certificate and rene
     await t.throwsAsync(clientOf(identity).publish({ stream_id: 'cam-2' }, signal), {
       code: 'certificate_revoked',
     })
-  await t.throwsAsync(renewIdentity(first, signal), { code: 'certificate_revoked' })
+  await t.throwsAsync(renewIdentity(first, new HubClock(), signal), { code: 'certificate_revoked' })
   await until(
     async () => (await hub.api('GET', `/v1/flows/${contract.contract_id}`)).status === 404,
     'its contract is over',
