@@ -15,8 +15,11 @@ const MAIN = resolve(import.meta.dirname, 'encoder-main.ts')
 const PACE = { initialMs: 250, maxMs: 10_000, factor: 2, healthyMs: 10_000 }
 /** Ten times a second something leaves the encoder. Its start may make GStreamer look through all of its plugins. */
 const SILENCE = { startMs: 30_000, workMs: 3000 }
-/** Each rendition, the sound and the bus keep a thread waiting. Changes of state take one more. */
-const THREADS = 10
+/**
+ * A thread waits at each sink (three of the source, four renditions, the sound) and at the bus of each pipeline (source,
+ * pictures, sound, and one that is being closed). Changes of state take more.
+ */
+const THREADS = 20
 const STOP_MS = 3000
 
 export interface GstreamerEncoderOptions {
@@ -44,8 +47,8 @@ export class GstreamerEncoder implements Encoder {
   #state: EncoderState = { input: 'starting', reason: null, element: null, fps: null, restarts: 0 }
 
   /**
-   * Resolves once it encodes.
-   * @throws CodedError `gstreamer_missing` where GStreamer is not installed, `gstreamer_failed` where it doesn't start
+   * Resolves once its process takes orders; the camera may be away still.
+   * @throws CodedError `gstreamer_missing` where GStreamer lacks what is needed, `gstreamer_failed` where it doesn't start
    */
   static async start(options: GstreamerEncoderOptions): Promise<GstreamerEncoder> {
     const encoder = new GstreamerEncoder(options)
@@ -144,11 +147,20 @@ export class GstreamerEncoder implements Encoder {
 
   #heard(report: EncoderReport): void {
     const { logger } = this.#options
-    if (report.type === 'running') {
-      this.#supervisor.working()
-      logger.info({ element: report.element, pid: this.#supervisor.child?.pid }, 'encoder runs')
-      this.#change({ input: 'live', reason: null, element: report.element })
-      return this.#first.resolve()
+    switch (report.type) {
+      case 'ready':
+        this.#supervisor.working()
+        logger.info({ pid: this.#supervisor.child?.pid }, 'encoder runs')
+        return this.#first.resolve()
+      case 'state': {
+        const { type: _, ...state } = report
+        if (state.input !== this.#state.input || state.reason !== this.#state.reason)
+          logger[state.input === 'no_input' ? 'warn' : 'info'](state, 'input of the encoder')
+        return this.#change(state)
+      }
+      case 'sound':
+        if (report.reason !== null) logger.warn({ reason: report.reason }, 'sound failed')
+        return
     }
     logger.error({ reason: report.reason }, 'encoder failed')
     const code = report.type === 'unavailable' ? 'gstreamer_missing' : 'gstreamer_failed'

@@ -26,13 +26,36 @@ const BUFFER_PTS = 72
 const DELTA_UNIT = 1 << 13
 /** `struct _GstMessage`: after its mini object. */
 const MESSAGE_TYPE = 64
+const MESSAGE_SOURCE = 80
 const MESSAGE_ERROR = 0b10
+const BUFFER_DTS = 80
+/** `GST_BUFFER_COPY_ALL` without a deep copy: the new buffer shares the old one's memory. */
+const COPY_ALL = 0b1111
+const WHOLE_SIZE = 0xffff_ffff_ffff_ffffn
+/** `GST_FORMAT_TIME`. */
+const FORMAT_TIME = 3
 
 function bind() {
   const core = koffi.load('libgstreamer-1.0.so.0')
   const app = koffi.load('libgstapp-1.0.so.0')
   const video = koffi.load('libgstvideo-1.0.so.0')
+  const objects = koffi.load('libgobject-2.0.so.0')
+  const free = koffi.load('libglib-2.0.so.0').func('void g_free(void *memory)')
+  const ownedText = koffi.disposable('str', free)
   return {
+    setText: objects.func('void g_object_set(void *object, const char *name, ...)'),
+    capsToText: core.func('gst_caps_to_string', ownedText, ['void *']),
+    objectPath: core.func('gst_object_get_path_string', ownedText, ['void *']),
+    miniObjectRef: core.func('void *gst_mini_object_ref(void *object)'),
+    sampleCaps: core.func('void *gst_sample_get_caps(void *sample)'),
+    sampleSegment: core.func('void *gst_sample_get_segment(void *sample)'),
+    runningTime: core.func(
+      'uint64_t gst_segment_to_running_time(void *segment, int format, uint64_t position)',
+    ),
+    copyRegion: core.func(
+      'void *gst_buffer_copy_region(void *buffer, int flags, size_t offset, size_t size)',
+    ),
+    isEos: app.func('int gst_app_sink_is_eos(void *sink)'),
     init: core.func('int gst_init_check(void *argc, void *argv, _Out_ void **error)'),
     factoryFind: core.func('void *gst_element_factory_find(const char *name)'),
     objectUnref: core.func('void gst_object_unref(void *object)'),
@@ -116,14 +139,24 @@ export function readError(error: GstPointer | null): string {
   return error === null ? 'no reason given' : String(koffi.decode(error, 8, 'char *'))
 }
 
+/** How a pipeline came to its end. */
+export interface PipelineEnd {
+  readonly reason: string
+  /** Path of the element that failed; null at the end of the stream. */
+  readonly failed: string | null
+}
+
 /** What a bus message says about the end: an error's text, or the end of the stream. */
-export function readEnd(message: GstPointer): string {
+export function readEnd(message: GstPointer): PipelineEnd {
+  const gst = loadGstreamer()
   const type: number = koffi.decode(message, MESSAGE_TYPE, 'int')
-  if (type !== MESSAGE_ERROR) return 'the source ended'
+  if (type !== MESSAGE_ERROR) return { reason: 'the source ended', failed: null }
   const error: [GstPointer | null] = [null]
   const debug: [GstPointer | null] = [null]
-  loadGstreamer().parseError(message, error, debug)
-  return readError(error[0])
+  gst.parseError(message, error, debug)
+  const source: GstPointer | null = koffi.decode(message, MESSAGE_SOURCE, 'void *')
+  const failed: string = source === null ? '' : gst.objectPath(source)
+  return { reason: readError(error[0]), failed }
 }
 
 /** Presentation time of a buffer, ns of the pipeline's time. */
@@ -135,6 +168,23 @@ export function bufferPts(buffer: GstPointer): bigint {
 export function isKeyframe(buffer: GstPointer): boolean {
   const flags: number = koffi.decode(buffer, MINI_OBJECT_FLAGS, 'uint32_t')
   return (flags & DELTA_UNIT) === 0
+}
+
+/** Time of a sample's buffer in its pipeline, ns since the pipeline's base time; null where it has none. */
+export function runningTimeOf(sample: GstPointer, buffer: GstPointer): bigint | null {
+  const gst = loadGstreamer()
+  const running = BigInt(gst.runningTime(gst.sampleSegment(sample), FORMAT_TIME, bufferPts(buffer)))
+  return running === TIME_NONE ? null : running
+}
+
+/** A buffer of our own with the same content at another time. Where the time is the same, it is the same buffer. */
+export function bufferAt(buffer: GstPointer, ns: bigint): GstPointer {
+  const gst = loadGstreamer()
+  if (bufferPts(buffer) === ns) return gst.miniObjectRef(buffer)
+  const copy: GstPointer = gst.copyRegion(buffer, COPY_ALL, 0, WHOLE_SIZE)
+  setBufferPts(copy, ns)
+  koffi.encode(copy, BUFFER_DTS, 'uint64_t', TIME_NONE)
+  return copy
 }
 
 export function setBufferPts(buffer: GstPointer, ns: bigint): void {

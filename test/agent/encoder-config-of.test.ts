@@ -7,8 +7,8 @@ const broadcast = (more: object) =>
 
 test('a test card has a tone, ten seconds from one IDR to the next, and a bitrate inside the bounds', (t) => {
   const config = encoderConfigOf(broadcast({ fps: 25, kbps: { min: 200, max: 900 } }), {})
-  t.deepEqual(config.picture, { test_card: 'cam' })
-  t.regex(config.sound!.source, /audiotestsrc/)
+  t.deepEqual(config.picture, { kind: 'test-card', name: 'cam' })
+  t.deepEqual(config.sound!.source, { kind: 'tone' })
   t.is(config.gop_frames, 250)
   t.is(config.target_kbps, 900)
 })

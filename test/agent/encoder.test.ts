@@ -12,18 +12,19 @@ const SMALL = 0x100
 const LARGE = 0x101
 const TARGET_KBPS = 2000
 
-async function startEncoder(picture: EncoderConfig['picture'] = { test_card: 'encoder' }) {
+async function startEncoder(picture: EncoderConfig['picture'] = { kind: 'test-card', name: 'encoder' }) {
   const reader = new TsReader()
   const encoder = await GstreamerEncoder.start({
     config: {
       type: 'start',
       picture,
-      sound: { source: 'audiotestsrc is-live=true samplesperbuffer=480', kbps: 64, gain_db: 0 },
+      sound: { source: { kind: 'tone' }, kbps: 64, gain_db: 0 },
       fps: 30,
       renditions: [
         { width: 320, height: 180 },
         { width: 640, height: 360 },
       ],
+      pass_through: 'never',
       gop_frames: 3000,
       profile: 'baseline',
       target_kbps: TARGET_KBPS,
@@ -154,7 +155,8 @@ test('an encoder process that was stopped is replaced', async (t) => {
 
 test('a source in the words of GStreamer is stamped with the time of capture', async (t) => {
   const { encoder, reader } = await startEncoder({
-    source: 'videotestsrc is-live=true ! video/x-raw,width=800,height=600',
+    kind: 'words',
+    words: 'videotestsrc is-live=true ! video/x-raw,width=800,height=600',
   })
   await using _ = encoder
   await until(() => reader.units(LARGE).length > 30, 'pictures')
@@ -164,11 +166,12 @@ test('a source in the words of GStreamer is stamped with the time of capture', a
   t.is(reader.keyframes().length, 2)
 })
 
-test('an encoder whose source is missing says why', async (t) => {
-  await t.throwsAsync(startEncoder({ source: 'nosuchelement' }), {
-    code: 'gstreamer_failed',
-    message: /nosuchelement/,
-  })
+test('an encoder whose source is missing says why, and looks for it again', async (t) => {
+  const { encoder } = await startEncoder({ kind: 'words', words: 'nosuchelement' })
+  await using _ = encoder
+  await until(() => encoder.state.input === 'no_input', 'no input')
+  t.regex(encoder.state.reason!, /nosuchelement/)
+  t.is(encoder.state.restarts, 0)
 })
 
 test('a budget is split by pixels, and never to less than a picture needs', (t) => {

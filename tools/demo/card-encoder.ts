@@ -9,7 +9,6 @@ import type { Logger } from '../../common/logger.ts'
 import { type Card, kbpsOf, sizesOf, testCardArguments } from './test-card.ts'
 
 const SOUND_KBPS = 64
-const TONE = 'audiotestsrc is-live=true wave=sine freq=440 volume=0.2 samplesperbuffer=480'
 
 /** A running encoder. */
 export interface CardEncoder {
@@ -50,15 +49,17 @@ function encoderConfigOf(card: Card): EncoderConfig {
   const { name, fps, gopSeconds, profile, videoKbps } = card
   const sizes = sizesOf(card)
   const pictureKbps = kbpsOf(sizes, videoKbps).reduce((sum, kbps) => sum + kbps, 0)
-  const sound = card.audio === 'none' ? null : { source: TONE, kbps: SOUND_KBPS, gain_db: 0 }
+  const sound =
+    card.audio === 'none' ? null : { source: { kind: 'tone' } as const, kbps: SOUND_KBPS, gain_db: 0 }
   return {
     type: 'start',
-    picture: { test_card: name },
+    picture: { kind: 'test-card', name },
     sound,
     fps,
     renditions: [...sizes],
     gop_frames: Math.max(1, Math.round(gopSeconds * fps)),
     profile,
+    pass_through: 'never',
     target_kbps: Math.round((pictureKbps + (sound?.kbps ?? 0)) * 1.05),
   }
 }

@@ -112,7 +112,7 @@ async function endOf(pipeline: GstPointer): Promise<string> {
     WAIT_NS,
     MESSAGES_OF_THE_END,
   )
-  return message === null ? 'it does not start' : readEnd(message)
+  return message === null ? 'it does not start' : readEnd(message).reason
 }
 
 function failed(element: Element, reason: string): EncoderFact {
