@@ -21,6 +21,7 @@ export const DEFAULT_ACL: readonly AclRule[] = [
       'decide',
       'control',
       'node.read',
+      'node.command',
       'stream.read',
       'stream.write',
       'flow.read',

@@ -2,6 +2,7 @@ import { Router } from 'express'
 import { SYSTEM_CLOCK } from '../common/clock.ts'
 import type { WorkersAnswer } from '../common/wire/statistics-api.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
+import { NODE_PATH } from '../signaling/node/node-door.ts'
 import { administrationRoutes } from './api/administration.ts'
 import type { ApiParts } from './api/api-parts.ts'
 import { doorRouter } from './api/doors/door-router.ts'
@@ -10,6 +11,7 @@ import { drainHub } from './api/hub/drain-hub.ts'
 import { listWorkers } from './api/hub/list-workers.ts'
 import { metricsRoute } from './api/metrics.ts'
 import { apiRouter } from './api/mount.ts'
+import { fieldRoutes } from './api/nodes/field-routes.ts'
 import { programRoutes } from './api/programs/routes.ts'
 import { withReference } from './api/reference.ts'
 import type { Route } from './api/route.ts'
@@ -24,6 +26,7 @@ import type { DoorRoom } from './door-room.ts'
 import type { FlowRoom } from './flow-room.ts'
 import type { HubPlace } from './join-topology.ts'
 import type { Metrics } from './metrics.ts'
+import type { NodeRoom } from './node-room.ts'
 import { Authorizer } from './policies/authorizer.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { ProgramRoom } from './program-room.ts'
@@ -45,6 +48,7 @@ export interface ApiRoomOptions {
   readonly overlay: TopologyParts
   readonly flows: FlowRoom
   readonly programs: ProgramRoom
+  readonly nodes: NodeRoom
   readonly place: HubPlace
   readonly doors: DoorRoom
   /** The load of each media worker. */
@@ -74,6 +78,7 @@ export function apiOf(options: ApiRoomOptions): Router {
     postTelemetry(intake),
     listLinks({ topology, now: SYSTEM_CLOCK.steady }),
     listAlarms({ alarms }),
+    ...fieldRoutes(options.nodes),
     ...administrationRoutes({
       store: state.store,
       auth,
@@ -92,6 +97,7 @@ export function apiOf(options: ApiRoomOptions): Router {
         { what: 'programs', count: (tenantId) => programs.list(tenantId).length },
       ],
       telemetryIntervalMs: TELEMETRY_INTERVAL_MS,
+      controlUrl: (origin) => `${origin.replace(/^http/, 'ws')}${NODE_PATH}`,
       now: Date.now,
     }),
     drainHub({

@@ -29,6 +29,7 @@ import { httpServer, listen, metricsServer, takeUpgrades } from './listeners.ts'
 import type { MediaAddresses } from './media-addresses/media-addresses.ts'
 import type { MediaRoom } from './media-room.ts'
 import { type Metrics, tally } from './metrics.ts'
+import { openNodes } from './node-room.ts'
 import { openPrograms } from './program-room.ts'
 import { openRelays } from './relay-room.ts'
 import { openArchiver, type State } from './state.ts'
@@ -189,6 +190,18 @@ export async function openRooms(
       isSwitched: (tenantId, streamId) => streams.switched(tenantId, streamId) !== undefined,
     }),
   )
+  const nodes = stack.use(
+    openNodes({
+      state,
+      authenticator: auth.authenticator,
+      topology: overlay.topology,
+      doors,
+      metrics,
+      events,
+      refreshMs,
+      maxConnections,
+    }),
+  )
   const descriptors = stack.use(await Descriptors.open())
   const health = stack.use(
     new Health({
@@ -215,6 +228,7 @@ export async function openRooms(
     overlay,
     flows,
     programs,
+    nodes,
     place,
     doors: sdp,
     webhooks,

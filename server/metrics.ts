@@ -11,6 +11,7 @@ export type ReadGauge =
   | 'lanecast_slo_burn_ratio'
   | 'lanecast_alarms'
   | 'lanecast_nodes'
+  | 'lanecast_nodes_connected'
   | 'lanecast_links'
   | 'lanecast_links_detoured'
   | 'lanecast_certificate_expires_days'
@@ -257,6 +258,7 @@ export class Metrics {
     )
     this.#labelled('lanecast_alarms', 'Alarms that are raised now', ['kind'])
     this.#labelled('lanecast_nodes', 'Nodes of the directory', ['role', 'state'])
+    this.#labelled('lanecast_nodes_connected', 'Field senders whose channel is connected now', [])
     this.#labelled('lanecast_links_detoured', 'Links of field senders that take a detour, by its way', [
       'via',
     ])

@@ -2,17 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import protoo, { type Peer, type WebSocketTransport } from 'protoo-server'
+import protoo, { type Peer } from 'protoo-server'
 import { type DoorDependencies, welcome } from './protoo-door.ts'
+import { hearEarlyAnswers } from './protoo-early-answers.ts'
+import { watchFaultsOf } from './protoo-faults.ts'
 import { listenForGoodbye } from './protoo-goodbye.ts'
-import { guardProtooMessages, watchForFaults } from './protoo-message-guard.ts'
-import { RequestBudget } from './request-budget.ts'
+import { guardProtooMessages } from './protoo-message-guard.ts'
 
 /** Chromium's RTP capabilities are about 20 kB of JSON. Nothing else is larger. */
 const MAX_MESSAGE_BYTES = 64 * 1024
-/** Malformed messages of a connection. A client that sends more is cut off. */
-const FAULTS_PER_SECOND = 20
-const FAULT_BURST = 60
 
 export interface GatewayOptions {
   /** Most connections at once, of viewers and publishers. */
@@ -70,24 +68,14 @@ export class ProtooGateway implements Disposable {
           this.#strangers.delete(peer)
           this.#anonymous.delete(peer)
         })
-        this.#countFaults(peer, transport)
+        watchFaultsOf(peer, transport, door.events)
+        hearEarlyAnswers(peer, transport)
         listenForGoodbye(peer)
         welcome(peer, door, (anonymous) => this.#admitted(peer, anonymous))
       } catch (error) {
         door.events.error('signaling', 'session', error)
         transport.close()
       }
-    })
-  }
-
-  #countFaults(peer: Peer, transport: WebSocketTransport): void {
-    const { events } = this.#options.door
-    const budget = new RequestBudget(FAULTS_PER_SECOND, FAULT_BURST, performance.now())
-    watchForFaults(transport, (fault, detail) => {
-      events.rejected(null, fault, detail)
-      if (peer.closed || budget.take(performance.now())) return
-      events.rejected(null, 'flood', 'a connection sent too much that is no message and was cut off')
-      peer.close()
     })
   }
 

@@ -12,7 +12,7 @@ type NewsOf<Notifications> = {
 
 /** How a session uses its connection. */
 export interface SessionPeerOwner {
-  readonly role: 'viewer' | 'publisher'
+  readonly role: 'viewer' | 'publisher' | 'node'
   /** Handlers of requests by method. Whatever they throw is the refusal. */
   readonly handlers: Readonly<Record<string, (data: unknown) => Promise<unknown>>>
   /** Handlers of notifications by method. Each returns whether the notification made sense. */
@@ -46,7 +46,7 @@ export class SessionPeer<Notifications extends object> {
         const error = orNoWorker(thrown)
         const coded = error instanceof CodedError ? error : new CodedError('internal', 'the hub failed')
         if (coded === error) this.rejected(coded.code, coded.message)
-        else owner.events.error('signaling', owner.role === 'viewer' ? 'request' : 'publisher', error)
+        else owner.events.error('signaling', owner.role === 'viewer' ? 'request' : owner.role, error)
         reject(coded.status, refusalText(coded))
       })
     })

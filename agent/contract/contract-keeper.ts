@@ -115,6 +115,7 @@ export class ContractKeeper implements AsyncDisposable {
     return new ControlChannel(
       {
         hubUrl: this.#client.hubUrl,
+        tls: this.#client.identity,
         join,
         publisherId: this.#publisherId,
         keyframesOnRequest: holder.keyframeRequested !== undefined,

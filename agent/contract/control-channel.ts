@@ -9,6 +9,7 @@ import {
   type WayReport,
 } from '../../common/wire/publisher-protocol.ts'
 import { ControlConnection } from '../node/control-connection.ts'
+import type { TlsIdentity } from '../node/hub-connection.ts'
 
 /** A lost connection is mostly back soon. A hub that refuses mostly goes on refusing. */
 const LOST: Backoff = { initialMs: 250, maxMs: 5_000, factor: 2 }
@@ -21,6 +22,8 @@ const EVERYTHING: LayerDemand = { video: [true, true, true, true], audio: true }
 
 export interface ControlChannelOptions {
   readonly hubUrl: string
+  /** The node's certificate, for each connection; left out for a sender without one. */
+  readonly tls?: (() => TlsIdentity) | undefined
   /** `join` of the contract. */
   readonly join: FlowContract['join']
   /** The same as long as the program runs. */
@@ -102,9 +105,13 @@ export class ControlChannel implements AsyncDisposable {
 
   /** Runs from connecting until the connection is lost. @throws CodedError */
   async #connected(signal: AbortSignal, proved: () => void): Promise<void> {
-    const { hubUrl, join, publisherId, keyframesOnRequest } = this.#options
+    const { hubUrl, tls, join, publisherId, keyframesOnRequest } = this.#options
     const url = new URL(join.protoo_url, hubUrl).href.replace(/^http/, 'ws')
-    using connection = await ControlConnection.open(url, (method, data) => this.#heard(method, data), signal)
+    using connection = await ControlConnection.open(url, {
+      tls: tls?.(),
+      notified: (method, data) => this.#heard(method, data),
+      signal,
+    })
     const request: PublisherRequests['publish'] = {
       ticket: join.ticket,
       publisher_id: publisherId,

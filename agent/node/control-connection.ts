@@ -1,12 +1,16 @@
+import type { WebSocket } from 'ws'
 import { z } from 'zod'
-import { CodedError } from '../../common/errors.ts'
+import { CodedError, messageOf } from '../../common/errors.ts'
+import type { TlsIdentity } from './hub-connection.ts'
+import { openHubSocket } from './hub-socket.ts'
 
 /** Longest wait for the WebSocket to open, and for an answer, ms. */
 const ANSWER_WITHIN_MS = 5_000
 
-/** protoo's three kinds of message, as the hub sends them. */
+/** protoo's kinds of message, as the hub sends them. */
 const messageSchema = z.union([
   z.object({ notification: z.literal(true), method: z.string(), data: z.unknown() }),
+  z.object({ request: z.literal(true), id: z.number(), method: z.string(), data: z.unknown() }),
   z.object({ response: z.literal(true), id: z.number(), ok: z.literal(true), data: z.unknown() }),
   z.object({
     response: z.literal(true),
@@ -22,44 +26,51 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** One protoo WebSocket to the hub: requests with answers one way, notifications the other. */
+export interface ControlConnectionOptions {
+  /** The node's certificate, and whom to trust. Left out: what the system trusts. */
+  readonly tls?: TlsIdentity | undefined
+  readonly notified: (method: string, data: unknown) => void
+  /** Answers requests of the hub. A CodedError that it throws is the refusal. Left out: there are none. */
+  readonly requested?: (method: string, data: unknown) => Promise<object>
+  readonly signal: AbortSignal
+}
+
+/** One protoo WebSocket to the hub: requests with answers and notifications, both ways. */
 export class ControlConnection implements Disposable {
   readonly #socket: WebSocket
+  readonly #options: ControlConnectionOptions
   readonly #waiting = new Map<number, Waiting>()
   readonly #closed = Promise.withResolvers<void>()
   #lastId = 0
 
-  private constructor(socket: WebSocket, notified: (method: string, data: unknown) => void) {
+  private constructor(socket: WebSocket, options: ControlConnectionOptions) {
     this.#socket = socket
-    socket.addEventListener('message', ({ data }) => {
-      const message = messageSchema.safeParse(parseJson(data)).data
-      if (message === undefined) return
-      if ('notification' in message) return notified(message.method, message.data)
-      const waiting = this.#waiting.get(message.id)
-      this.#waiting.delete(message.id)
-      if (message.ok) waiting?.resolve(message.data)
-      else
-        waiting?.reject(new CodedError('control_refused', message.errorReason, { status: message.errorCode }))
-    })
-    socket.addEventListener('close', () => {
+    this.#options = options
+    socket.on('message', (data, isBinary) => this.#heard(isBinary ? undefined : parseJson(data)))
+    socket.on('close', () => {
       for (const { reject } of this.#waiting.values()) reject(lost())
       this.#waiting.clear()
       this.#closed.resolve()
     })
+    // The event `close` follows.
+    socket.on('error', () => {})
   }
 
-  /** @throws CodedError `control_lost` when there is no protoo at that address, or when `signal` aborts */
-  static async open(
-    url: string,
-    notified: (method: string, data: unknown) => void,
-    signal: AbortSignal,
-  ): Promise<ControlConnection> {
-    const socket = new WebSocket(url, 'protoo')
-    const connection = new ControlConnection(socket, notified)
-    const open = new Promise<boolean>((resolve) => socket.addEventListener('open', () => resolve(true)))
-    const gaveUp = aborted(AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]))
-    // The event `error` says no more than the `close` after it.
-    if (await Promise.race([open, connection.closed.then(() => false), gaveUp])) return connection
+  /**
+   * @throws CodedError `control_lost` when there is no protoo at that address, or when `signal` aborts; and the refusals of
+   * `connectToHub`
+   */
+  static async open(url: string, options: ControlConnectionOptions): Promise<ControlConnection> {
+    const limit = AbortSignal.any([options.signal, AbortSignal.timeout(ANSWER_WITHIN_MS)])
+    let socket: WebSocket
+    try {
+      socket = await openHubSocket(new URL(url), options.tls, limit, 'protoo')
+    } catch (error) {
+      throw error instanceof CodedError ? error : lost(error)
+    }
+    const connection = new ControlConnection(socket, options)
+    const open = new Promise<boolean>((resolve) => socket.on('open', () => resolve(true)))
+    if (await Promise.race([open, connection.closed.then(() => false), aborted(limit)])) return connection
     connection[Symbol.dispose]()
     throw lost()
   }
@@ -77,7 +88,7 @@ export class ControlConnection implements Disposable {
     this.#waiting.set(id, { resolve, reject })
     const timer = setTimeout(() => reject(lost()), ANSWER_WITHIN_MS)
     try {
-      this.#socket.send(JSON.stringify({ request: true, id, method, data }))
+      this.#send({ request: true, id, method, data })
       return await promise
     } finally {
       clearTimeout(timer)
@@ -87,20 +98,53 @@ export class ControlConnection implements Disposable {
 
   /** Sends a notification. Where the connection is over, it is lost. */
   notify(method: string, data: object): void {
-    if (this.#socket.readyState === WebSocket.OPEN)
-      this.#socket.send(JSON.stringify({ notification: true, method, data }))
+    this.#send({ notification: true, method, data })
   }
 
   [Symbol.dispose](): void {
     this.#socket.close()
     // A peer that is gone never answers the closing handshake.
+    setTimeout(() => this.#socket.terminate(), ANSWER_WITHIN_MS).unref()
     this.#closed.resolve()
     for (const { reject } of this.#waiting.values()) reject(lost())
   }
+
+  #heard(json: unknown): void {
+    const message = messageSchema.safeParse(json).data
+    if (message === undefined) return
+    if ('notification' in message) return this.#options.notified(message.method, message.data)
+    if ('request' in message) return void this.#answer(message)
+    const waiting = this.#waiting.get(message.id)
+    this.#waiting.delete(message.id)
+    if (message.ok) waiting?.resolve(message.data)
+    else
+      waiting?.reject(new CodedError('control_refused', message.errorReason, { status: message.errorCode }))
+  }
+
+  async #answer({ id, method, data }: { id: number; method: string; data: unknown }): Promise<void> {
+    try {
+      if (!this.#options.requested) throw unknownMethod(method)
+      this.#send({ response: true, id, ok: true, data: await this.#options.requested(method, data) })
+    } catch (error) {
+      const { status, code, message } =
+        error instanceof CodedError ? error : new CodedError('internal', 'the node failed')
+      this.#send({ response: true, id, errorCode: status, errorReason: `${code}: ${message}` })
+    }
+  }
+
+  #send(message: object): void {
+    if (this.#socket.readyState === 1) this.#socket.send(JSON.stringify(message))
+  }
 }
 
-function lost(): CodedError {
-  return new CodedError('control_lost', 'the control connection is lost')
+/** The refusal of a request that the node does not know. */
+export function unknownMethod(method: string): CodedError {
+  return new CodedError('unknown_method', `there is no request "${method.slice(0, 40)}"`)
+}
+
+function lost(cause?: unknown): CodedError {
+  const why = cause === undefined ? '' : `: ${messageOf(cause)}`
+  return new CodedError('control_lost', `the control connection is lost${why}`, { cause })
 }
 
 function aborted(signal: AbortSignal): Promise<false> {
@@ -110,9 +154,9 @@ function aborted(signal: AbortSignal): Promise<false> {
   })
 }
 
-function parseJson(data: unknown): unknown {
+function parseJson(data: Buffer): unknown {
   try {
-    return typeof data === 'string' ? JSON.parse(data) : undefined
+    return JSON.parse(data.toString('utf8'))
   } catch {
     return undefined
   }

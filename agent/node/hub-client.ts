@@ -58,6 +58,11 @@ export class HubClient {
     return this.#options.hubUrl
   }
 
+  /** Returns the node's present certificate; undefined for a sender with a token. */
+  get identity(): (() => TlsIdentity) | undefined {
+    return this.#options.identity
+  }
+
   /** A contract that came another way, with its remaining time by the hub's clock. */
   grantOf(contract: FlowContract): Grant {
     return { contract, lifeMs: contract.expires_at - this.#clock.hubNow() }

@@ -23,7 +23,7 @@ export function unmaskSecrets(
   const unmasked = withSources(config, (broadcast, at) => {
     const { source } = broadcast
     const field = source.kind === 'rtsp' ? 'password' : 'passphrase'
-    if (secretOf(source) !== SECRET_MASK) return source
+    if (!isMasked(source)) return source
     const known = before?.broadcasts.find((other) => keyOf(other) === keyOf(broadcast))?.source
     const secret = known && sameDoor(known, source) ? secretOf(known) : undefined
     if (secret !== undefined && secret !== SECRET_MASK) return withSecret(source, secret)
@@ -35,19 +35,54 @@ export function unmaskSecrets(
   return { config: unmasked, missing }
 }
 
-/** Whether the document has a secret that is masked. */
-export function hasMaskedSecrets(config: NodeConfig): boolean {
-  return config.broadcasts.some(({ source }) => secretOf(source) === SECRET_MASK)
+/**
+ * Lines that say which masked secrets nobody has: `before` may be masked itself, as a device tells what it runs. Then the
+ * device has them.
+ */
+export function missingSecrets(config: NodeConfig, before: NodeConfig | null): readonly string[] {
+  const known =
+    before && withSources(before, ({ source }) => (isMasked(source) ? withSecret(source, 'known') : source))
+  return unmaskSecrets(config, known).missing
 }
 
-const keyOf = ({ stream_id, input }: Broadcast) => `${stream_id} ${input ?? ''}`
+/** The secrets of a document by its broadcasts, without those that are masked. */
+export function secretsOf(config: NodeConfig): Readonly<Record<string, string>> {
+  const secrets = config.broadcasts.flatMap((broadcast) => {
+    const secret = secretOf(broadcast.source)
+    return secret === undefined || secret === SECRET_MASK ? [] : [[keyOf(broadcast), secret]]
+  })
+  return Object.fromEntries(secrets)
+}
 
-function secretOf(source: MediaSource): string | undefined {
+/** A masked document with its secrets, as `secretsOf` gave them, in their places. */
+export function revealSecrets(masked: NodeConfig, secrets: Readonly<Record<string, string>>): NodeConfig {
+  return withSources(masked, (broadcast) => {
+    const { source } = broadcast
+    const key = keyOf(broadcast)
+    const secret = Object.hasOwn(secrets, key) ? secrets[key] : undefined
+    return isMasked(source) && secret !== undefined ? withSecret(source, secret) : source
+  })
+}
+
+/** Whether the document has a secret that is masked. */
+export function hasMaskedSecrets(config: NodeConfig): boolean {
+  return config.broadcasts.some(({ source }) => isMasked(source))
+}
+
+const isMasked = (source: MediaSource) => secretOf(source) === SECRET_MASK
+
+/** What tells a broadcast from the others of its device. */
+export const keyOf = ({ stream_id, input }: Pick<Broadcast, 'stream_id' | 'input'>) =>
+  `${stream_id} ${input ?? ''}`
+
+/** The password of a source, or its mask. */
+export function secretOf(source: MediaSource): string | undefined {
   if (source.kind === 'rtsp') return source.password
   return source.kind === 'srt' ? source.passphrase : undefined
 }
 
-function withSecret(source: MediaSource, secret: string): MediaSource {
+/** The source with another password, where it can have one. */
+export function withSecret(source: MediaSource, secret: string): MediaSource {
   if (source.kind === 'rtsp') return { ...source, password: secret }
   return source.kind === 'srt' ? { ...source, passphrase: secret } : source
 }

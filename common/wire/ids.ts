@@ -55,6 +55,8 @@ export const ACTIONS = [
   'control',
   'node.read',
   'node.write',
+  'node.configure',
+  'node.command',
   'stream.read',
   'stream.write',
   'flow.read',

@@ -7,11 +7,14 @@ import { broadcastStatusSchema, nodeReportSchema } from './node-report.ts'
  * hub knows the node by its certificate. First request of the connection: `node`.
  */
 
-/** A document and which it is. Versions count up at the hub; `local` is a document that somebody applied at the device. */
+/**
+ * A document and which it is. Versions grow at the hub, with holes: a version that a device refused never comes again with
+ * another content. `local` is a document that somebody applied at the device.
+ */
 export const configVersionSchema = z.union([z.int().min(1), z.literal('local')])
 const versioned = { version: configVersionSchema, config: nodeConfigSchema }
 
-/** What the device runs by now. `hash`: SHA-256 of the canonical JSON, hex. */
+/** What the device runs by now, its secrets masked. `hash`: SHA-256 of the canonical JSON with the secrets, hex. */
 export const actualConfigSchema = z.object({
   version: configVersionSchema,
   hash: z.string().regex(/^[0-9a-f]{64}$/),
@@ -66,20 +69,24 @@ export type NodeRequests = { [M in keyof typeof nodeRequests]: z.input<(typeof n
 export const nodeNotifications = {
   report: nodeReportSchema,
   broadcasts: z.object({ broadcasts: z.array(broadcastStatusSchema).max(8) }),
-  /** Somebody applied a document at the device itself. */
+  /** What the device runs has changed: by `configure`, or because somebody applied a document at the device itself. */
   'actual-config': actualConfigSchema,
 } as const
 
 export const nodeWelcomeSchema = z.object({
   node_id: z.string(),
   hub_unix_ms: z.number(),
-  /** null: nobody has configured the node, and what it does is its own. */
-  desired: z.object(versioned).nullable(),
+  /**
+   * The version that the hub wants. Where the device is at another, `configure` follows. null: nobody has configured the
+   * node, and what it does is its own.
+   */
+  desired_version: z.int().min(1).nullable(),
 })
 export type NodeWelcome = z.output<typeof nodeWelcomeSchema>
 
 /** Requests of the hub to a node; the answer to both is an `Outcome`. A request that comes again has the same answer. */
 export const hubToNode = {
+  /** Secrets that only the device knows are `********`: the device keeps what it has (`unmaskSecrets`). */
   configure: z.object(versioned),
   command: z.object({
     command_id: z.string().max(64),

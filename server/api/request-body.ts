@@ -3,19 +3,22 @@ import { CodedError } from '../../common/errors.ts'
 import { refuseHostileJson } from './hostile-json.ts'
 import { badRequest } from './refusals.ts'
 import type { BodyType } from './route.ts'
+import { parseToml } from './toml-body.ts'
 
 /** Longest body of any request, bytes. */
 export const MAX_BODY_BYTES = 1024 * 1024
 /** Longest body that is a picture, bytes. */
 export const MAX_PICTURE_BYTES = 2 * 1024 * 1024
-/** Longest YAML body, bytes. YAML takes far longer to parse than JSON; a longer policy can be JSON. */
-const MAX_YAML_BYTES = 64 * 1024
+/** Longest YAML or TOML body, bytes. They take far longer to parse than JSON; a longer document can be JSON. */
+const MAX_SETTINGS_BYTES = 64 * 1024
 
 const TYPE_NAMES: Readonly<Record<string, BodyType>> = {
   'application/json': 'application/json',
   'application/yaml': 'application/yaml',
   'application/x-yaml': 'application/yaml',
   'text/yaml': 'application/yaml',
+  'application/toml': 'application/toml',
+  'text/toml': 'application/toml',
   'application/sdp': 'application/sdp',
   'application/trickle-ice-sdpfrag': 'application/trickle-ice-sdpfrag',
   'image/png': 'image/png',
@@ -68,17 +71,15 @@ export async function readBody(
   rules: BodyRules,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const most = isPicture(type)
-    ? MAX_PICTURE_BYTES
-    : type === 'application/yaml'
-      ? MAX_YAML_BYTES
-      : MAX_BODY_BYTES
+  const isSettings = type === 'application/yaml' || type === 'application/toml'
+  const most = isPicture(type) ? MAX_PICTURE_BYTES : isSettings ? MAX_SETTINGS_BYTES : MAX_BODY_BYTES
   const bytes = await readBytes(request, Math.min(rules.maxBytes, most), signal)
   if (bytes.length === 0) throw badRequest('the request needs a body', [`body: must be ${type}`])
   if (isPicture(type)) return bytes
   if (type === 'application/json') refuseHostileJson(bytes)
   const text = decode(bytes)
   if (type === 'application/yaml') return await rules.parseYaml(text)
+  if (type === 'application/toml') return parseToml(text)
   return type === 'application/json' ? parseJson(text) : text
 }
 

@@ -122,6 +122,7 @@ interface RouteFacts {
 export type BodyType =
   | 'application/json'
   | 'application/yaml'
+  | 'application/toml'
   | 'application/sdp'
   | 'application/trickle-ice-sdpfrag'
   | 'image/png'

@@ -53,10 +53,12 @@ export class LightViewer implements Disposable {
     using half = new DisposableStack()
     const opened = await ControlConnection.open(
       new URL(join.webrtc.protoo_url, hubUrl).href.replace(/^http/, 'ws'),
-      (method, data) => {
-        if (method === 'welcome') welcome.resolve(data)
+      {
+        notified: (method, data) => {
+          if (method === 'welcome') welcome.resolve(data)
+        },
+        signal: AbortSignal.timeout(10_000),
       },
-      AbortSignal.timeout(10_000),
     )
     const control = half.use(opened)
     const { router_rtp_capabilities } = hubNotifications.welcome.parse(await welcome.promise)

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import test from 'ava'
+import { hubToNode, nodeNotifications, nodeRequests } from '../../common/wire/node-protocol.ts'
 import {
   hubToPublisher,
   publisherNotifications,
@@ -105,4 +106,14 @@ test('the table of the WebSocket names what there is', async (t) => {
     ...Object.keys(hubToPublisher).map((method) => `hub, to it notification ${method}`),
   ]
   t.deepEqual(publishers.sort(), saidThere.sort())
+  const nodes = Array.from(
+    text.matchAll(/^\| (node|hub, to the node) \| (request|notification) \| `([\w-]+)` \|/gm),
+    ([, from, kind, method]) => `${from} ${kind} ${method}`,
+  )
+  const ofNodes = [
+    ...Object.keys(nodeRequests).map((method) => `node request ${method}`),
+    ...Object.keys(nodeNotifications).map((method) => `node notification ${method}`),
+    ...Object.keys(hubToNode).map((method) => `hub, to the node request ${method}`),
+  ]
+  t.deepEqual(nodes.sort(), ofNodes.sort())
 })

@@ -73,6 +73,8 @@ export async function runBlocks(
   const CURL = execFileSync('sh', ['-c', 'command -v curl'], { encoding: 'utf8' }).trim()
   const shell = execFile('bash', ['-eu', '-o', 'pipefail', '-c', script], {
     cwd: folder,
+    // The description of the API alone has more than execFile's usual megabyte.
+    maxBuffer: 64 * 1024 * 1024,
     env: { ...process.env, PATH: `${bin}${delimiter}${process.env['PATH']}`, CALLS: calls, CURL },
   })
   let errors = ''

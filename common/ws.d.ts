@@ -1,12 +1,20 @@
-/** The part of ws 8 that the hub uses; it brings no types. */
+/** The part of ws 8 that the hub and the agent use; it brings no types. */
 declare module 'ws' {
   import type { EventEmitter } from 'node:events'
   import type { IncomingMessage } from 'node:http'
   import type { Duplex } from 'node:stream'
 
+  export interface ClientOptions {
+    readonly perMessageDeflate?: false
+    /** Longest message that is taken, bytes. */
+    readonly maxPayload?: number
+    /** The connection below. */
+    readonly createConnection?: () => Duplex
+  }
+
   export class WebSocket extends EventEmitter {
-    /** A client's, for tests. */
-    constructor(url: string, protocol?: string)
+    /** A client's. */
+    constructor(url: string | URL, protocol?: string, options?: ClientOptions)
     /** Bytes that wait to be sent, the kernel's not counted. */
     readonly bufferedAmount: number
     /** 1 while the connection is open, RFC 6455 section 4. */

@@ -1,0 +1,52 @@
+import { SYSTEM_CLOCK } from '../common/clock.ts'
+import type { MediaEvents } from '../sfu/media-events.ts'
+import { NodeDoor } from '../signaling/node/node-door.ts'
+import type { FieldParts } from './api/nodes/field-parts.ts'
+import type { Authenticator } from './auth/authenticate.ts'
+import type { Doors } from './doors.ts'
+import type { Metrics } from './metrics.ts'
+import { CommandQueue } from './nodes/command-queue.ts'
+import { Devices } from './nodes/devices.ts'
+import { NodeConfigs } from './nodes/node-configs.ts'
+import type { State } from './state.ts'
+import type { TopologyParts } from './topology/open-topology.ts'
+
+export interface NodeRoomOptions {
+  readonly state: Pick<State, 'store' | 'sealer'>
+  readonly authenticator: Authenticator
+  readonly topology: TopologyParts['topology']
+  readonly doors: Pick<Doors, 'add'>
+  readonly metrics: Metrics
+  readonly events: Pick<MediaEvents, 'rejected' | 'error'>
+  /** With several hubs on one database: how often to look for what the other hubs wrote, ms. */
+  readonly refreshMs: number | undefined
+  readonly maxConnections: number
+}
+
+/** Field senders that are connected, what they are to do, and their commands. */
+export interface NodeRoom extends Disposable, FieldParts {}
+
+export function openNodes(options: NodeRoomOptions): NodeRoom {
+  const { state, authenticator, topology, doors, metrics, events, refreshMs, maxConnections } = options
+  const stack = new DisposableStack()
+  const stored = { store: state.store, sealer: state.sealer, now: Date.now }
+  const configs = new NodeConfigs(stored)
+  const commands = new CommandQueue(stored)
+  const devices = stack.use(
+    new Devices({
+      configs,
+      commands,
+      authenticator,
+      topology,
+      now: Date.now,
+      steady: SYSTEM_CLOCK.steady,
+      refreshMs,
+      news: { connected() {}, configured() {}, local() {}, commanded() {}, broadcasts() {} },
+      reported: () => {},
+      onError: (error) => events.error('nodes', 'delivery', error),
+    }),
+  )
+  stack.defer(metrics.gauge('lanecast_nodes_connected', () => [{ labels: {}, value: devices.connected }]))
+  doors.add(new NodeDoor({ admission: devices, maxConnections, events }))
+  return { configs, commands, devices, topology, now: Date.now, [Symbol.dispose]: () => stack.dispose() }
+}
