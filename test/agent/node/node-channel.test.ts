@@ -1,9 +1,13 @@
 import test from 'ava'
 import { z } from 'zod'
-import { commandViewSchema, nodeConfigViewSchema, nodeReportViewSchema } from '../../common/wire/nodes-api.ts'
-import { TestDevice } from '../support/enrolled-device.ts'
-import { startHub, type TestHub } from '../support/hub.ts'
-import { until } from '../support/until.ts'
+import {
+  commandViewSchema,
+  nodeConfigViewSchema,
+  nodeReportViewSchema,
+} from '../../../common/wire/nodes-api.ts'
+import { TestDevice } from '../../support/enrolled-device.ts'
+import { startHub, type TestHub } from '../../support/hub.ts'
+import { until } from '../../support/until.ts'
 
 let hub: TestHub
 
