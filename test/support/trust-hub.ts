@@ -8,8 +8,8 @@ import type { TestHub } from './hub.ts'
  * @returns the CA, PEM
  */
 export async function trustHub({ url }: TestHub): Promise<string> {
-  const { port } = new URL(url)
-  const socket = connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false })
+  const { hostname, port } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false })
   await once(socket, 'secureConnect')
   const issuer = socket.getPeerCertificate(true).issuerCertificate.raw
   socket.destroy()
