@@ -48,10 +48,12 @@ const WIRE_OVERHEAD = 1.25
 /** Under TSN a flow keeps to its schedule: next to nothing may leave at once. */
 const DETERMINISTIC_BURST_MS = 1
 
-export function choosePacing({ burstMs }: ClassProfile, abr: Abr, deterministic: boolean): Pacing {
+/** @param by who spreads the packets of a deterministic flow; null for other flows */
+export function choosePacing({ burstMs }: ClassProfile, abr: Abr, by: Pacing['by'] | null): Pacing {
   return {
     target_kbps: abr.start_kbps,
     max_kbps: Math.ceil(abr.max_kbps * WIRE_OVERHEAD),
-    burst_ms: deterministic ? DETERMINISTIC_BURST_MS : burstMs,
+    burst_ms: by ? DETERMINISTIC_BURST_MS : burstMs,
+    ...(by && { by }),
   }
 }

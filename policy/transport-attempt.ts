@@ -1,11 +1,11 @@
 import { type GrantedDecision, NO_RELAY_CHOICE, type Refusal } from '../common/wire/decision.ts'
 import { choosePacing } from './abr-bounds.ts'
 import { describeLatency, fitsBudget } from './admission.ts'
-import type { EffectiveClass } from './effective.ts'
 import { type Leg, layLeg } from './leg.ts'
 import { chooseMode, type ModeChoice } from './mode-choice.ts'
 import type { Rejection } from './paths/constraints.ts'
-import { describeFull, describeNoPlan, describePlan } from './paths/describe.ts'
+import { describeFull, describeMisfits, describeNoPlan, describePlan } from './paths/describe.ts'
+import { MISFITS, pacedBy } from './paths/determinism.ts'
 import { isBackwards } from './paths/ends.ts'
 import { type NoPlan, type Plan, planPath } from './paths/plan.ts'
 import type { PlanQuestion } from './paths/plan-question.ts'
@@ -22,7 +22,7 @@ export type TransportAttempt =
     }
 
 /** Obstacles that differ from class to class. */
-const OF_THE_CLASS: readonly Rejection[] = ['capacity', 'delay', 'saturated', 'transport', 'deterministic']
+const OF_THE_CLASS: readonly Rejection[] = ['capacity', 'delay', 'saturated', 'transport', ...MISFITS]
 
 /** Tries one class over one transport: path, links, latency budget, bitrate, mode. */
 export function attemptTransport(question: PlanQuestion): TransportAttempt {
@@ -32,7 +32,7 @@ export function attemptTransport(question: PlanQuestion): TransportAttempt {
     const others = OF_THE_CLASS.some((each) => plan.rejections.has(each))
     const final = plan.rejections.has('transport') ? 'no' : others ? 'transport' : 'class'
     const reasons = describeNoPlan(plan, outside, nowMs)
-    return { fits: false, refusal: noPath(plan, streamClass), reasons, final }
+    return { fits: false, refusal: noPath(plan, question), reasons, final }
   }
   const reasons = [
     `transport ${capability.transport}: ${plan.encryption.scheme}`,
@@ -103,8 +103,14 @@ const NO_RELAYS: RelayTerms = {
   reasons: [],
 }
 
-function noPath({ full, rejections }: NoPlan, { profile }: EffectiveClass): Refusal {
-  const { floor } = profile.videoKbps
+function noPath(plan: NoPlan, { streamClass, deterministic, outside }: PlanQuestion): Refusal {
+  const { full, rejections } = plan
+  const { floor } = streamClass.profile.videoKbps
+  const misfits = deterministic && full === null ? describeMisfits(plan, outside) : ''
+  if (misfits !== '') {
+    const message = `deterministic-wired is not possible: ${misfits}`
+    return { code: 'no_path', status: 503, message, resource: 'path' }
+  }
   if (full === null && rejections.has('capacity')) {
     const message = `no link to there has ${floor} kb/s left`
     return { code: 'saturated', status: 503, message, resource: 'path' }
@@ -172,7 +178,11 @@ function grant(
     },
     overlay: { path: nodes, edge: plan.entry.facts.nodeId, bindings: [...leg.uplinks.bindings] },
     buffer: leg.buffer.buffer,
-    pacing: choosePacing(streamClass.profile, abr, deterministic),
+    pacing: choosePacing(
+      streamClass.profile,
+      abr,
+      deterministic ? pacedBy(leg.uplinks.used.map(({ timing = null }) => timing)) : null,
+    ),
     abr,
     latency: leg.latency,
     detours: detoursOf(leg, relays),

@@ -1,6 +1,7 @@
 import type { Binding } from '../common/wire/flow-contract.ts'
 import type { UplinkUse } from '../common/wire/policy-document.ts'
 import type { LinkStanding } from './health.ts'
+import type { PortTiming } from './paths/graph.ts'
 import { ASSUMED } from './paths/link-view.ts'
 
 /** One of a sender's own links that leads to the chosen hub or edge. */
@@ -24,6 +25,8 @@ export interface Uplink {
   readonly wireless: boolean
   /** Part of the bond now. */
   readonly bound: boolean
+  /** What the sender tells of the link's port. */
+  readonly timing?: PortTiming | null
 }
 
 export interface UplinkChoice {

@@ -39,6 +39,11 @@ export const pacingSchema = z.object({
   max_kbps: z.number().int(),
   /** The longest stretch of media that may leave at line rate, ms. */
   burst_ms: z.number().int(),
+  /**
+   * In mode `deterministic-wired`, who keeps packets apart on every link: the kernel, by their times of departure (`SO_TXTIME`
+   * with etf or taprio) or by a rate (`SO_MAX_PACING_RATE` with fq), or the sender itself.
+   */
+  by: z.enum(['txtime', 'fq', 'agent']).optional(),
 })
 export type Pacing = z.infer<typeof pacingSchema>
 

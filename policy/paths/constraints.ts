@@ -2,6 +2,7 @@ import type { EncryptionChoice, TransportCapability } from '../../common/wire/de
 import { saturatedResource } from '../capacity.ts'
 import { chooseEncryption, type EncryptionRules } from '../encryption.ts'
 import { mayPass } from '../tenancy.ts'
+import { linkMisfit, MISFIT_WORDS, nodeMisfit } from './determinism.ts'
 import type { GraphLink, GraphNode } from './graph.ts'
 import type { LinkView } from './link-view.ts'
 
@@ -13,7 +14,7 @@ export interface PathDemand {
   readonly firstLinkKbps: number
   /** Longest one-way delay of one link that the class tolerates, ms; null for any. */
   readonly maxOneWayMs: number | null
-  /** `deterministic-wired`: PTP at both ends and a wired link with TSN. */
+  /** `deterministic-wired`: every link and node fits (`determinism.ts`). */
   readonly deterministic: boolean
   /** What the end outside the overlay speaks, and how that must be encrypted. */
   readonly capability: TransportCapability
@@ -34,7 +35,7 @@ export const REJECTION_WORDS = {
   down: 'the node is down',
   dead: 'every packet is lost',
   capacity: 'too little capacity left',
-  deterministic: 'no TSN and PTP',
+  ...MISFIT_WORDS,
   delay: 'slower than the class allows',
   region: 'out of the region',
   saturated: 'the node is full',
@@ -51,7 +52,8 @@ export function rejectLink(
 ): Rejection | null {
   if (!mayPass(demand.tenantId, link.facts.tenantId)) return 'tenancy'
   if (view.standing === 'dead') return 'dead'
-  if (demand.deterministic && !(link.facts.tsn && link.facts.medium === 'wired')) return 'deterministic'
+  const misfit = demand.deterministic ? linkMisfit(link) : null
+  if (misfit) return misfit
   // These do not take a link from a flow that already uses it. The link's cost and hysteresis decide instead.
   if (demand.settled.has(link)) return null
   if (demand.maxOneWayMs !== null && view.rttMs / 2 > demand.maxOneWayMs) return 'delay'
@@ -64,7 +66,8 @@ export function rejectNode(node: GraphNode, demand: PathDemand): Rejection | nul
   if (!mayPass(demand.tenantId, facts.tenantId)) return 'tenancy'
   if (!facts.up) return 'down'
   if (facts.role === 'relay' && !speaks(facts.transports, demand)) return 'transport'
-  if (demand.deterministic && !(facts.ptp && facts.tsn)) return 'deterministic'
+  const misfit = demand.deterministic ? nodeMisfit(node) : null
+  if (misfit) return misfit
   if (demand.region !== null && facts.role !== 'access-point' && facts.region !== demand.region)
     return 'region'
   if (!demand.settled.has(node) && saturatedResource(facts, demand.floorKbps) !== null) return 'saturated'

@@ -27,10 +27,24 @@ export interface NodeFacts {
   /** IEEE 1588 clock, and time-sensitive networking on its ports. */
   readonly ptp: boolean
   readonly tsn: boolean
+  /** The node tells of its ports, whose clocks and schedules count instead (`LinkFacts.timing`). */
+  readonly timed?: boolean
   /** How well the node has kept its word, 0 (never) to 1. */
   readonly reputation: number
   readonly ceilings: { readonly maxFlows: number | null; readonly maxKbps: number | null }
   readonly load: NodeLoad
+}
+
+/** What a node tells of the port where one of its links starts. */
+export interface PortTiming {
+  /** The port stamps packets by a clock of its own. */
+  readonly hardware: boolean
+  /** That clock follows its master now. */
+  readonly synchronised: boolean
+  /** The port sends by a schedule: its queueing discipline is taprio, mqprio or etf. */
+  readonly scheduled: boolean
+  /** Who can spread packets there: the kernel by their times of departure, or by a rate, or only the sender itself. */
+  readonly pacing: 'txtime' | 'fq' | 'agent'
 }
 
 /** What the directory knows of a link. Media may pass a link both ways. */
@@ -42,6 +56,8 @@ export interface LinkFacts {
   readonly to: string
   readonly medium: 'wired' | 'wifi' | 'cellular' | 'satellite' | 'overlay'
   readonly tsn: boolean
+  /** What the node at `from` tells of its port; null where nobody tells. */
+  readonly timing?: PortTiming | null
   /** Capacity, kb/s; null where nobody declared or measured it. */
   readonly capacityKbps: number | null
 }

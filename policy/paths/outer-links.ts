@@ -39,6 +39,7 @@ export function outerLinks({ request, facts, nowMs }: PlanQuestion, plan: Plan):
       wireless: WIRELESS.has(arc.link.facts.medium),
       measured: delay.measured,
       bound: bound.has(linkId),
+      timing: arc.link.facts.timing ?? null,
     }
   })
 }

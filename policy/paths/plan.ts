@@ -2,6 +2,7 @@ import type { EncryptionChoice } from '../../common/wire/decision.ts'
 import { enter, isOverlay, type PathDemand, rejectNode } from './constraints.ts'
 import { Costs, type Trust } from './costs.ts'
 import { demandOf } from './demand.ts'
+import { nodeMisfit } from './determinism.ts'
 import { arrivalAtHome, arrivalAtPeer, homeOf, leastArrivalAtPeer } from './ends.ts'
 import type { GraphNode } from './graph.ts'
 import type { PlanQuestion } from './plan-question.ts'
@@ -104,10 +105,8 @@ function hindered(
       rejections: new Map([[rejection, 1]]),
     }
   }
-  if (deterministic && source && !(source.facts.ptp && source.facts.tsn)) {
-    return { found: false, full: null, demand, rejections: new Map([['deterministic', 1]]) }
-  }
-  return null
+  const misfit = deterministic && source ? nodeMisfit(source) : null
+  return misfit && { found: false, full: null, demand, rejections: new Map([[misfit, 1]]) }
 }
 
 /** A hub that would have done, but is full, for an end that could go to any hub. */

@@ -107,8 +107,8 @@ test('bitrates are the class, cut by capacity and wishes', (t) => {
 
 test('pacing follows the bitrate; deterministic links allow no bursts', (t) => {
   const abr = { min_kbps: 600, start_kbps: 3000, max_kbps: 8000 }
-  t.deepEqual(choosePacing(focus, abr, false), { target_kbps: 3000, max_kbps: 10_000, burst_ms: 5 })
-  t.is(choosePacing(bulk, abr, true).burst_ms, 1)
+  t.deepEqual(choosePacing(focus, abr, null), { target_kbps: 3000, max_kbps: 10_000, burst_ms: 5 })
+  t.like(choosePacing(bulk, abr, 'fq'), { burst_ms: 1, by: 'fq' })
 })
 
 test('nodes are full by worker, flows or uplink', (t) => {

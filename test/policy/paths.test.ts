@@ -109,39 +109,6 @@ test('preferences weigh, they do not forbid', (t) => {
   t.is(pathOf(better, { paths: { prefer_nodes: ['edge-2'] } }), 'sender-1 > edge-2 > hub-1')
 })
 
-test('deterministic-wired needs PTP and TSN all the way', (t) => {
-  const build = (more: { ptp?: string[]; wired?: boolean; tsn?: boolean } = {}) => {
-    const graph = new TopologyGraph()
-    const exact = more.ptp ?? ['hub-1', 'sender-1']
-    for (const [nodeId, role] of [
-      ['hub-1', 'hub'],
-      ['sender-1', 'sender'],
-    ] as const) {
-      graph.putNode(node(nodeId, role, { ptp: exact.includes(nodeId), tsn: true }))
-    }
-    const medium = more.wired === false ? ('wifi' as const) : ('wired' as const)
-    const facts = link('eth0', 'sender-1', 'hub-1', { tenantId: TENANT, tsn: more.tsn ?? true, medium })
-    graph.putLink(facts)
-    proves(graph, facts, T0)
-    return graph
-  }
-  const intent = { mode: 'deterministic-wired' } as const
-  const wanted = ask(build(), { request: { intent } })
-  t.true(wanted.outcome === 'grant' && wanted.mode === 'deterministic-wired' && wanted.pacing.burst_ms === 1)
-  t.is(pathOf(build({ ptp: ['hub-1'] }), {}, { intent }), 'no_path')
-  t.is(pathOf(build({ ptp: ['sender-1'] }), {}, { intent }), 'no_path')
-  t.is(pathOf(build({ tsn: false }), {}, { intent }), 'no_path')
-  t.is(pathOf(build({ wired: false }), {}, { intent }), 'no_path')
-  t.is(
-    pathOf(build({ tsn: false }), { paths: { deterministic: ['focus'] }, admission: { downgrade: false } }),
-    'no_path',
-  )
-  t.is(pathOf(build({ tsn: false })), 'sender-1 > hub-1')
-  // Demanded by the class only, a lesser class may go without.
-  const lowered = ask(build({ tsn: false }), { policy: { paths: { deterministic: ['focus'] } } })
-  t.true(lowered.outcome === 'downgrade' && lowered.class === 'director')
-})
-
 test('what is assumed of a link is worse than what was measured, and takes over with age', (t) => {
   const graph = diamond()
   const at = (ms: number) => readLink(graph.link(TENANT, 'sender-1', 'fast')!, T0 + ms, newLinkView())
