@@ -9,6 +9,7 @@ export const MEDIA = [
   'test/sfu/switch/{switched-stream,hostile-input}.test.ts',
   'test/sfu/ingress/{rist,audio,ingress}*.test.ts',
   'test/{agent,common,signaling,support,web,docs}/**/*.test.ts',
+  'test/fleet/fleet.test.ts',
   'test/turn/browser.test.ts',
   'test/server/hub.test.ts',
   'test/server/several-hubs.test.ts',
