@@ -8,13 +8,15 @@ import { encoderConfigOf } from '../encoder/encoder-config-of.ts'
 import type { EncoderConfig } from '../encoder/encoder-protocol.ts'
 import type { HubAccess } from '../node/hub-access.ts'
 import { idleStatus } from './idle-status.ts'
-import { LiveBroadcast } from './live-broadcast.ts'
+import { type LinkRoutes, LiveBroadcast } from './live-broadcast.ts'
 
 /** How long a new or changed encoder has to show that it fails, ms. One that is slower than this is taken to work. */
 const PROVE_WITHIN_MS = 5000
 
 export interface BroadcastsOptions {
   readonly hub: HubAccess
+  /** Sends what goes to a link's endpoint by the link's interface. */
+  readonly routes: LinkRoutes
   /** What the device knows of itself now. */
   readonly report: () => NodeReport
   readonly logger: Logger

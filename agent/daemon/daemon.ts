@@ -10,6 +10,7 @@ import { DeviceWatch } from '../hardware/device-watch.ts'
 import { CertificateKeeper } from '../node/certificate-keeper.ts'
 import { HubClock } from '../node/hub-clock.ts'
 import { loadIdentity, saveIdentity } from '../node/node-identity.ts'
+import { Routes } from '../routes/routes.ts'
 import type { AgentStatus } from './agent-status.ts'
 import { Broadcasts } from './broadcasts.ts'
 import { LocalDoor } from './local-door.ts'
@@ -54,7 +55,10 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
   const hub = { hubUrl: identity.hub_url, identity: () => certificates.identity, clock }
   let device: DeviceWatch | null = null
   const report = (): NodeReport => ({ ...device?.report, ...clockSection(clock) })
-  const broadcasts = stack.use(new Broadcasts({ hub, report, logger: room('broadcast'), changed: () => {} }))
+  const routes = stack.use(await Routes.open({ logger: room('routes') }))
+  const broadcasts = stack.use(
+    new Broadcasts({ hub, routes, report, logger: room('broadcast'), changed: () => {} }),
+  )
   stack.use(
     new ClockWatch((ms) => {
       if (Math.abs(ms) < CLOCK_STEP_MS) return
@@ -76,10 +80,14 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     await DeviceWatch.open({
       logger: room('device'),
       config: () => config.config,
-      onChange: () => broadcasts.deviceChanged(),
+      onChange: ({ interfaces }) => {
+        if (interfaces) routes.interfaces(interfaces)
+        broadcasts.deviceChanged()
+      },
       disk: state.folder,
     }),
   )
+  routes.interfaces(device.report.interfaces ?? [])
   const statusNow = (): AgentStatus => ({
     node_id: certificates.identity.node_id,
     hub_url: hub.hubUrl,

@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
-import type { FlowContract } from '../../common/wire/flow-contract.ts'
+import type { Endpoint, FlowContract } from '../../common/wire/flow-contract.ts'
 import type { Broadcast } from '../../common/wire/node-config.ts'
 import type { BroadcastStatus } from '../../common/wire/node-report.ts'
 import { laneInputOf } from '../../common/wire/switched-inputs.ts'
@@ -15,10 +16,20 @@ import { healthOf } from './broadcast-health.ts'
 import { LinkTable } from './link-table.ts'
 import { RateMeter } from './rate-meter.ts'
 
+/** Where packets to the endpoints of links go. */
+export interface LinkRoutes {
+  /** Resolves when they go their way; never rejects. */
+  use(key: string, endpoints: readonly Endpoint[]): Promise<void>
+  release(key: string): void
+  /** The interface that a link is now. */
+  interfaceOf(link: string): string | null
+}
+
 export interface LiveBroadcastOptions {
   readonly settings: Broadcast
   readonly encoder: EncoderConfig
   readonly hub: HubAccess
+  readonly routes: LinkRoutes
   readonly logger: Logger
   /** Its state, or the reason of its state, is another one. */
   readonly changed: () => void
@@ -107,14 +118,19 @@ export class LiveBroadcast implements AsyncDisposable {
       encoder_restarts: restarts,
       sender_restarts: this.#sender.restarts,
       backlog_mb: 0,
-      links: this.#links.links,
+      links: this.#links.links.map((link) => ({
+        ...link,
+        interface: this.#options.routes.interfaceOf(link.link_id),
+      })),
     }
   }
 
   /** Goes on with other settings of the same stream, class and input. */
   change(settings: Broadcast, encoder: EncoderConfig): void {
+    const isOtherLinks = !isDeepStrictEqual(this.#settings.links, settings.links)
     this.#settings = settings
     if (this.#contract) this.#encoder.setTarget(this.#targetOf(this.#contract))
+    if (this.#contract && isOtherLinks) this.#send(this.#contract)
     this.#encoder.change(encoder)
   }
 
@@ -134,6 +150,7 @@ export class LiveBroadcast implements AsyncDisposable {
     await this.#keeper[Symbol.asyncDispose]()
     await this.#encoder[Symbol.asyncDispose]()
     await this.#sender[Symbol.asyncDispose]()
+    this.#options.routes.release(this.#key)
   }
 
   #keepContract(): ContractKeeper {
@@ -147,6 +164,7 @@ export class LiveBroadcast implements AsyncDisposable {
         this.#contract = null
         this.#refusal = `the contract is ${reason}`
         this.#links.use([])
+        this.#options.routes.release(this.#key)
         this.#sender.stop().catch((thrown: unknown) => this.#failed(thrown))
         this.#look()
       },
@@ -163,8 +181,21 @@ export class LiveBroadcast implements AsyncDisposable {
     this.#refusal = null
     this.#links.use(endpoints)
     this.#encoder.setTarget(this.#targetOf(contract))
-    this.#sender.apply(contract).catch((thrown: unknown) => this.#failed(thrown))
+    // Media must not begin by the wrong interface. Meanwhile the contract may be another one, or over.
+    void this.#options.routes.use(this.#key, endpoints).then(() => {
+      if (this.#contract === contract) this.#send(contract)
+    })
     this.#look()
+  }
+
+  #send(contract: FlowContract): void {
+    const links = this.#settings.links ?? null
+    this.#sender.apply(contract, links).catch((thrown: unknown) => this.#failed(thrown))
+  }
+
+  /** Names the stream among those of the device. */
+  get #key(): string {
+    return `${this.#settings.stream_id} ${this.#settings.input ?? ''}`
   }
 
   #refused({ code, message }: HubRefusal, againMs: number): void {

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import { isIP, SocketAddress } from 'node:net'
+import { BlockList, isIP, SocketAddress } from 'node:net'
 import { messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { Endpoint } from '../../common/wire/flow-contract.ts'
@@ -7,6 +7,7 @@ import type { NodeReport } from '../../common/wire/node-report.ts'
 import { NETLINK_ROUTE, NetlinkSocket } from '../hardware/netlink/netlink-socket.ts'
 import { change, mainRoutes, ownRoutes } from './ip-program.ts'
 import { ReversePath } from './reverse-path.ts'
+import { RouteOwnership } from './route-ownership.ts'
 import {
   changes,
   type Dialled,
@@ -26,6 +27,10 @@ const SETTLES_MS = 100
 /** `use` waits no longer for the routes: media must go on, ms. */
 const USE_WITHIN_MS = 2000
 
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
+LOOPBACK.addAddress('::1', 'ipv6')
+
 type Interfaces = NonNullable<NodeReport['interfaces']>
 
 /**
@@ -39,6 +44,7 @@ type Interfaces = NonNullable<NodeReport['interfaces']>
 export class Routes implements AsyncDisposable {
   readonly #logger: Logger
   readonly #events: NetlinkSocket
+  readonly #ownership = new RouteOwnership()
   readonly #reversePath = new ReversePath()
   /** The endpoints of each stream, with their addresses. */
   readonly #uses = new Map<string, readonly Dialled[]>()
@@ -107,6 +113,7 @@ export class Routes implements AsyncDisposable {
     this.#closed = true
     await this.#looking
     await this.#reversePath[Symbol.asyncDispose]()
+    await this.#ownership[Symbol.asyncDispose]()
   }
 
   /** Looks what there is, and makes it what there should be. */
@@ -124,19 +131,19 @@ export class Routes implements AsyncDisposable {
   async #reconcile(): Promise<void> {
     const dialled = [...this.#uses.values()].flat()
     if (dialled.length === 0 && this.#clean) return
+    if (!(await this.#ownership.take())) {
+      this.#clean = dialled.length === 0
+      if (!this.#clean) this.#tell(['another agent of this machine sets the routes'])
+      return
+    }
     const links = this.#linksOf(dialled)
-    const problems: string[] = []
-    for (const work of [
-      ...[...links.values()].map(
-        ({ device }) =>
-          () =>
-            this.#loosen(device),
-      ),
-      ...FAMILIES.map((family) => () => reconcileFamily(family, dialled, links)),
-    ])
-      problems.push(...(await work().catch((thrown: unknown) => [messageOf(thrown)])))
-    this.#clean = dialled.length === 0 && problems.length === 0
-    this.#tell(problems)
+    const work = [
+      ...[...links.values()].map(({ device }) => this.#loosen(device)),
+      ...FAMILIES.map((family) => reconcileFamily(family, dialled, links)),
+    ]
+    const problems = await Promise.all(work.map((one) => one.catch((thrown: unknown) => [messageOf(thrown)])))
+    this.#clean = dialled.length === 0 && problems.flat().length === 0
+    this.#tell(problems.flat())
   }
 
   async #loosen(device: string | null): Promise<readonly string[]> {
@@ -195,13 +202,14 @@ async function reconcileFamily(
   return commands.length > 0 ? change(family, commands) : []
 }
 
-/** All addresses of an endpoint that belongs to a link. A name that nobody knows has none. */
+/** All addresses of an endpoint that belongs to a link, but those of this machine. A name that nobody knows has none. */
 async function addressesOf({ address, port, link }: Endpoint): Promise<Dialled[]> {
   if (link === undefined) return []
   const addresses = isIP(address)
     ? [address]
     : (await lookup(address, { all: true }).catch(() => [])).map((found) => found.address)
-  return addresses.map((one) => {
+  const away = addresses.filter((one) => !LOOPBACK.check(one, `ipv${familyOf(one)}`))
+  return away.map((one) => {
     const family = familyOf(one)
     // As the kernel writes it.
     return {

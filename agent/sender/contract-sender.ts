@@ -49,6 +49,7 @@ export class ContractSender implements AsyncDisposable {
   readonly #options: ContractSenderOptions
   #sending: Sending | null = null
   #newest: FlowContract | null = null
+  #allowed: readonly string[] | null = null
   /** Weights that somebody set since the flow began, by the indices of the endpoints. */
   #shares: ReadonlyMap<number, number> = new Map()
   readonly #pacer: Pacer
@@ -74,9 +75,15 @@ export class ContractSender implements AsyncDisposable {
     return this.#pacer.dropped
   }
 
-  /** @throws CodedError `contract_not_rist`, or what BondedSender throws; then nothing is sent */
-  apply(contract: FlowContract): Promise<void> {
-    return this.#next((signal) => this.#apply(contract, signal))
+  /**
+   * @param links the links that may be used, by their ids; null for all
+   * @throws CodedError `contract_not_rist`, or what BondedSender throws; then nothing is sent
+   */
+  apply(contract: FlowContract, links: readonly string[] | null = null): Promise<void> {
+    return this.#next((signal) => {
+      this.#allowed = links
+      return this.#apply(contract, signal)
+    })
   }
 
   /** Stops sending. */
@@ -250,7 +257,7 @@ export class ContractSender implements AsyncDisposable {
   }
 
   #useOf(contract: FlowContract): Map<number, number> {
-    const use = useOf(contract)
+    const use = useOf(contract, this.#allowed)
     for (const [index, weight] of this.#shares) if (use.has(index)) use.set(index, weight)
     return use
   }

@@ -8,23 +8,29 @@ export const EQUAL_SHARE = 100
 /**
  * The endpoints that a contract uses now, by their indices, with the weights of their links: 0 for copies of all packets.
  * Pure.
+ * @param allowed the links that may be used; null for all. Where none of them has an endpoint, all may.
  */
-export function useOf({
-  class: streamClass,
-  endpoints,
-  overlay: { bindings },
-}: Pick<FlowContract, 'class' | 'endpoints' | 'overlay'>): Map<number, number> {
+export function useOf(
+  {
+    class: streamClass,
+    endpoints,
+    overlay: { bindings },
+  }: Pick<FlowContract, 'class' | 'endpoints' | 'overlay'>,
+  allowed: readonly string[] | null = null,
+): Map<number, number> {
   const weights = new Map(bindings.map(({ link_id, weight }) => [link_id, weight]))
   // A hub that does not know the sender's links binds none: the class's default use then applies to all links.
   const duplicates =
     bindings.length === 0 ? streamClass === 'focus' : bindings.every(({ weight }) => weight === 0)
+  const may = endpoints.map(({ link }) => link === undefined || (allowed?.includes(link) ?? true))
+  const all = may.some(Boolean) ? may : may.map(() => true)
   const use = new Map<number, number>()
   for (const [index, { link }] of endpoints.entries()) {
-    if (bindings.length > 0 && link !== undefined && !weights.has(link)) continue
+    if (!all[index] || (bindings.length > 0 && link !== undefined && !weights.has(link))) continue
     use.set(index, duplicates ? COPIES : weights.get(link ?? '') || EQUAL_SHARE)
   }
   // A sender without an endpoint for what is bound sends all the same.
-  if (use.size === 0) for (const index of endpoints.keys()) use.set(index, EQUAL_SHARE)
+  if (use.size === 0) for (const index of endpoints.keys()) if (all[index]) use.set(index, EQUAL_SHARE)
   // One link carries everything, and librist's shares would leave out a packet now and then.
   return use.size === 1 ? new Map([...use.keys()].map((index) => [index, COPIES])) : use
 }

@@ -20,7 +20,8 @@ const parent = Parent.connect<SenderReport, SenderCommand>({
   told: senderCommandSchema,
   hear: (command) => {
     if (command.type === 'start') sender = open(command)
-    else if (command.type === 'contract') answer(command.number, () => present().apply(command.contract))
+    else if (command.type === 'contract')
+      answer(command.number, () => present().apply(command.contract, command.links))
     else answer(command.number, () => present().stop())
   },
   stop: () => sender?.[Symbol.asyncDispose](),

@@ -45,6 +45,7 @@ interface Change {
   readonly number: number
   /** null: send nothing. */
   readonly contract: FlowContract | null
+  readonly links: readonly string[] | null
   readonly done: PromiseWithResolvers<void>
 }
 
@@ -105,15 +106,16 @@ export class SenderProcess implements AsyncDisposable {
 
   /**
    * Sends by this contract from now on, also in later processes. Resolves when it does, or by a later one.
+   * @param links the links that may be used, by their ids; null for all
    * @throws CodedError `contract_not_rist`, or what BondedSender throws; then nothing is sent
    */
-  apply(contract: FlowContract): Promise<void> {
-    return this.#change(contract)
+  apply(contract: FlowContract, links: readonly string[] | null = null): Promise<void> {
+    return this.#change(contract, links)
   }
 
   /** Stops sending. The process stays. */
   stop(): Promise<void> {
-    return this.#change(null)
+    return this.#change(null, null)
   }
 
   /** Sends whole TS packets that belong together, such as an access unit. The buffer may not change afterwards. */
@@ -147,9 +149,9 @@ export class SenderProcess implements AsyncDisposable {
     return this.#supervisor.child
   }
 
-  #change(contract: FlowContract | null): Promise<void> {
+  #change(contract: FlowContract | null, links: readonly string[] | null): Promise<void> {
     const number = (this.#last?.number ?? 0) + 1
-    const change = { number, contract, done: Promise.withResolvers<void>() }
+    const change = { number, contract, links, done: Promise.withResolvers<void>() }
     this.#last = change
     this.#changes.push(change)
     this.#supervisor.tell(commandOf(change))
@@ -198,5 +200,5 @@ export class SenderProcess implements AsyncDisposable {
   }
 }
 
-const commandOf = ({ number, contract }: Change): SenderCommand =>
-  contract ? { type: 'contract', number, contract } : { type: 'stop', number }
+const commandOf = ({ number, contract, links }: Change): SenderCommand =>
+  contract ? { type: 'contract', number, contract, links: links && [...links] } : { type: 'stop', number }

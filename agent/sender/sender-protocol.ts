@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { flowContractSchema, viaSchema } from '../../common/wire/flow-contract.ts'
+import { linkIdSchema } from '../../common/wire/ids.ts'
 
 /*
  * What the agent and its sender process say to each other over the channel that a supervisor opens. Media comes in
@@ -17,7 +18,13 @@ export const senderCommandSchema = z.discriminatedUnion('type', [
     null_packet_deletion: z.boolean(),
   }),
   /** Send by this contract. Answer: `done` or `refused`. */
-  z.strictObject({ type: z.literal('contract'), number, contract: flowContractSchema }),
+  z.strictObject({
+    type: z.literal('contract'),
+    number,
+    contract: flowContractSchema,
+    /** The links that may be used; null for all. */
+    links: z.array(linkIdSchema).nullable(),
+  }),
   /** Send nothing until the next contract. Answer: `done`. */
   z.strictObject({ type: z.literal('stop'), number }),
 ])

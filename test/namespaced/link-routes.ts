@@ -183,6 +183,18 @@ test.serial('routes that vanish with a carrier, and rules that somebody flushes,
   t.is(seen.strayed, 0)
 })
 
+test.serial(
+  'of two agents in one network one sets the routes, and the other leaves them alone',
+  async (t) => {
+    const before = await own()
+    const other = await startSender()
+    other.send({ contract: detourContract([], { contract_id: 'c-3', detours: [], endpoints: endpoints() }) })
+    other.send({ end: true })
+    await once(other, 'exit')
+    t.is(await own(), before)
+  },
+)
+
 test.serial('a killed process leaves its routes to the next, which leaves nothing at its end', async (t) => {
   child.kill('SIGKILL')
   await once(child, 'exit')

@@ -1,6 +1,7 @@
 import test from 'ava'
-import { pathsAtOnce } from '../../../agent/sender/link-use.ts'
+import { pathsAtOnce, useOf } from '../../../agent/sender/link-use.ts'
 import { MAX_WAIT_MS, Pacer } from '../../../agent/sender/pacer.ts'
+import { detourContract } from '../../support/detour-bench.ts'
 import { runNamespaced } from '../../support/namespaces.ts'
 import { until } from '../../support/until.ts'
 
@@ -71,6 +72,31 @@ for (const [use, carrying, paths] of [
       paths,
     )
   })
+
+const endpoints = ['a', 'b', undefined].map((link, index) => ({
+  node_id: 'hub',
+  address: '10.50.0.1',
+  port: 9500 + index,
+  ...(link && { link }),
+}))
+for (const [allowed, used] of [
+  [null, [0, 1, 2]],
+  [['b'], [1, 2]],
+  [
+    ['a', 'b'],
+    [0, 1, 2],
+  ],
+  [['else'], [2]],
+] satisfies [string[] | null, number[]][])
+  test(`of links a, b and one without a name, ${allowed?.join() ?? 'all'} may be used: ${used}`, (t) => {
+    const use = useOf(detourContract([], { endpoints }), allowed)
+    t.deepEqual([...use.keys()], used)
+  })
+
+test('where no link that may be used has an endpoint, all are used', (t) => {
+  const use = useOf(detourContract([], { endpoints: endpoints.slice(0, 2) }), ['else'])
+  t.deepEqual([...use.keys()], [0, 1])
+})
 
 test('without a limit everything leaves at once, in RIST packets', (t) => {
   const sent: number[] = []
