@@ -1,14 +1,11 @@
-import { execFile, spawn } from 'node:child_process'
-import { promisify } from 'node:util'
 import { z } from 'zod'
+import { runToEnd } from '../../common/supervision/run-to-end.ts'
 import type { Family, MainRoute, Route, Rule } from './route-plan.ts'
 import { FIRST_TABLE, MAX_TABLES, PROTOCOL } from './route-plan.ts'
 
-const run = promisify(execFile)
-
 /** iproute2 is in `sbin` on some systems. */
 const ENV = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
-const LIMITS = { timeout: 5000, maxBuffer: 4 * 1024 * 1024, env: ENV }
+const LIMITS = { withinMs: 5000, maxBytes: 4 * 1024 * 1024 }
 
 const routeJson = z.object({
   type: z.string().default('unicast'),
@@ -27,8 +24,10 @@ const ruleJson = z.object({
 })
 
 async function ask<T>(family: Family, words: readonly string[], shape: z.ZodType<T>): Promise<T[]> {
-  const { stdout } = await run('ip', [`-${family}`, '-json', '-details', ...words], LIMITS)
-  return stdout.trim() === '' ? [] : z.array(shape).max(10_000).parse(JSON.parse(stdout))
+  const args = [`-${family}`, '-json', '-details', ...words]
+  const { how, output, errors } = await runToEnd({ command: 'ip', args, env: ENV }, '', LIMITS)
+  if (how !== 'exit code 0') throw new Error(`ip ${words.join(' ')}: ${errors.trim() || how}`)
+  return output.trim() === '' ? [] : z.array(shape).max(10_000).parse(JSON.parse(output))
 }
 
 /** The ways of the machine's main table. @throws where `ip` (iproute2) is missing or fails */
@@ -68,24 +67,14 @@ const isOurs = (table: number | undefined): table is number =>
 /**
  * Runs commands of `ip -batch`, also those after one that fails.
  * @returns what failed, in the system's words
- * @throws where `ip` is missing
  */
 export async function change(family: Family, commands: readonly string[]): Promise<readonly string[]> {
-  const child = spawn('ip', [`-${family}`, '-force', '-batch', '-'], {
-    stdio: ['pipe', 'ignore', 'pipe'],
-    timeout: LIMITS.timeout,
-    env: ENV,
-  })
-  let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    if (said.length < 10_000) said += text
-  })
-  const ended = new Promise<void>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', () => resolve())
-  })
-  child.stdin.on('error', () => {}) // 'close' tells.
-  child.stdin.end(`${commands.join('\n')}\n`)
-  await ended
-  return said.split('\n').filter((line) => line !== '' && !line.startsWith('Command failed'))
+  const args = [`-${family}`, '-force', '-batch', '-']
+  const { how, errors } = await runToEnd(
+    { command: 'ip', args, env: ENV },
+    `${commands.join('\n')}\n`,
+    LIMITS,
+  )
+  const said = errors.split('\n').filter((line) => line !== '' && !line.startsWith('Command failed'))
+  return said.length > 0 || how === 'exit code 0' ? said : [`ip: ${how}`]
 }
