@@ -11,6 +11,7 @@ import { TEST_CARD } from './media/media-inputs.ts'
 import { readSoundInputs } from './media/sound-inputs.ts'
 import { readVideoInputs } from './media/video-inputs.ts'
 import { Interfaces } from './network/interfaces.ts'
+import { ModemWatch } from './network/modem-watch.ts'
 import { RouteWatch } from './network/route-watch.ts'
 import { SystemReader } from './system-facts.ts'
 import { SYSTEM_ROOTS, type SystemRoots } from './system-roots.ts'
@@ -33,6 +34,8 @@ export interface DeviceWatchOptions {
   readonly disk?: string
   readonly roots?: SystemRoots
   readonly probe?: typeof probeEncoders
+  /** Path of the D-Bus socket where ModemManager is. */
+  readonly bus?: string
 }
 
 /**
@@ -49,6 +52,7 @@ export class DeviceWatch implements AsyncDisposable {
   readonly #encoders: Coalesced
   readonly #network: Coalesced
   #routes: RouteWatch | null = null
+  #modems: ModemWatch | null = null
   #report: NodeReport = {}
   #opened = false
 
@@ -97,10 +101,13 @@ export class DeviceWatch implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    const { logger, version = '0.0.0' } = this.#options
+    const { logger, version = '0.0.0', bus } = this.#options
     const inputs = this.#owned.use(new Coalesced(INPUTS_SETTLE_MS, () => this.#lookAtInputs()))
     const system = this.#owned.use(new Coalesced(0, () => this.#lookAtSystem()))
     this.#routes = this.#owned.use(new RouteWatch(logger, () => this.#network.ask()))
+    this.#modems = this.#owned.use(
+      new ModemWatch({ logger, changed: () => this.#network.ask(), ...(bus !== undefined && { bus }) }),
+    )
     this.#owned.use(new DeviceEvents(() => inputs.ask()))
     this.#report = { agent: await readAgentFacts(version, this.#roots) }
     await Promise.all([this.#network.now(), inputs.now(), system.now()])
@@ -112,7 +119,7 @@ export class DeviceWatch implements AsyncDisposable {
 
   async #lookAtNetwork(): Promise<void> {
     await this.#section('interfaces', () => [
-      ...this.#interfaces.describe(this.#routes!.read(), this.#options.config(), new Map()),
+      ...this.#interfaces.describe(this.#routes!.read(), this.#options.config(), this.#modems!.modems),
     ])
   }
 

@@ -9,30 +9,21 @@ import {
   STATE_NULL,
   STATE_PLAYING,
 } from '../../encoder/gstreamer.ts'
-import type { EncoderFact, ProbeOrder } from './probe-protocol.ts'
-
-type Element = ProbeOrder['elements'][number]
+import { encoderWords, type VideoEncoder } from '../../encoder/video-encoders.ts'
+import type { EncoderFact } from './probe-protocol.ts'
 
 /** A second of pictures, and the time that the slowest usable encoder may take for it, ms. */
 const PICTURES = 30
 const WITHIN_MS = 15_000
 const WAIT_NS = 250_000_000n
+const SETTINGS = { kbps: 3000, gopFrames: PICTURES }
 /** Fewer bytes are no pictures: this is a second at 0.1 Mb/s. */
 const LEAST_BYTES = 12_500
 /** Types of NAL units (H.264, 7.4.1) of which the first access unit must have one each. */
 const NEEDED = { 7: 'sequence parameters', 8: 'picture parameters', 5: 'an IDR picture' } as const
 
-/** Settings as the pipeline of a broadcast has them, as far as they differ from GStreamer's defaults. */
-const SETTINGS: Readonly<Record<Element, string>> = {
-  mpph264enc: 'rc-mode=cbr bps=3000000 gop=30 header-mode=each-idr',
-  v4l2h264enc: 'extra-controls="controls,video_bitrate=3000000,repeat_sequence_header=1"',
-  vah264enc: 'bitrate=3000 key-int-max=30 b-frames=0',
-  vaapih264enc: 'bitrate=3000 keyframe-period=30 max-bframes=0',
-  x264enc: 'tune=zerolatency speed-preset=ultrafast bframes=0 threads=1 bitrate=3000 key-int-max=30',
-}
-
 /** Encodes a second of pictures, 1280x720, as fast as it goes. What fails is in the fact. */
-export async function encodeASecond(element: Element): Promise<EncoderFact> {
+export async function encodeASecond(element: VideoEncoder): Promise<EncoderFact> {
   if (!hasElement(element)) return failed(element, 'GStreamer has no such element here')
   const gst = loadGstreamer()
   const error: [GstPointer | null] = [null]
@@ -49,16 +40,16 @@ export async function encodeASecond(element: Element): Promise<EncoderFact> {
   }
 }
 
-function description(element: Element): string {
+function description(element: VideoEncoder): string {
   const raw = 'video/x-raw,width=1280,height=720,framerate=30/1'
   return [
-    `videotestsrc num-buffers=${PICTURES} ! ${raw} ! videoconvert ! ${element} ${SETTINGS[element]}`,
+    `videotestsrc num-buffers=${PICTURES} ! ${raw} ! videoconvert ! ${encoderWords(element, 'encoder', SETTINGS)}`,
     'video/x-h264,stream-format=byte-stream,alignment=au',
     'appsink name=out sync=false',
   ].join(' ! ')
 }
 
-async function countPictures(element: Element, pipeline: GstPointer): Promise<EncoderFact> {
+async function countPictures(element: VideoEncoder, pipeline: GstPointer): Promise<EncoderFact> {
   const gst = loadGstreamer()
   const out: GstPointer = gst.binGetByName(pipeline, 'out')
   const deadline = performance.now() + WITHIN_MS
@@ -115,6 +106,6 @@ async function endOf(pipeline: GstPointer): Promise<string> {
   return message === null ? 'it does not start' : readEnd(message).reason
 }
 
-function failed(element: Element, reason: string): EncoderFact {
+function failed(element: VideoEncoder, reason: string): EncoderFact {
   return { element, works: false, reason: reason.slice(0, 200), fps_720p: null }
 }

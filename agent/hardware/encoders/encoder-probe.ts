@@ -1,18 +1,17 @@
 import { resolve } from 'node:path'
 import type { Logger } from '../../../common/logger.ts'
 import { Child, type Program } from '../../../common/supervision/child.ts'
-import { type EncoderFact, KNOWN_ENCODERS, type ProbeOrder, probeReportSchema } from './probe-protocol.ts'
+import { VIDEO_ENCODERS, type VideoEncoder } from '../../encoder/video-encoders.ts'
+import { type EncoderFact, type ProbeOrder, probeReportSchema } from './probe-protocol.ts'
 
 const MAIN = resolve(import.meta.dirname, 'probe-main.ts')
 /** Silence after which the process hangs, ms. The first start of GStreamer on a board may look through all plugins. */
 const SILENCE_MS = 60_000
 
-type Element = ProbeOrder['elements'][number]
-
 export interface EncoderProbeOptions {
   readonly logger: Logger
   readonly signal: AbortSignal
-  readonly elements?: readonly Element[]
+  readonly elements?: readonly VideoEncoder[]
   /** The program that tries, and how long it may be silent, ms. */
   readonly program?: Program
   readonly silenceMs?: number
@@ -25,7 +24,7 @@ export interface EncoderProbeOptions {
  */
 export async function probeEncoders(options: EncoderProbeOptions): Promise<readonly EncoderFact[]> {
   const facts: EncoderFact[] = []
-  let left: readonly Element[] = options.elements ?? KNOWN_ENCODERS
+  let left: readonly VideoEncoder[] = options.elements ?? VIDEO_ENCODERS
   while (left.length > 0) {
     const { tried, culprit, how } = await runOne(left, options)
     facts.push(...tried)
@@ -48,15 +47,15 @@ export async function probeEncoders(options: EncoderProbeOptions): Promise<reado
 interface Trial {
   readonly tried: readonly EncoderFact[]
   /** The encoder that was being tried when the process ended. */
-  readonly culprit: Element | null
+  readonly culprit: VideoEncoder | null
   readonly how: string
 }
 
-async function runOne(elements: readonly Element[], options: EncoderProbeOptions): Promise<Trial> {
+async function runOne(elements: readonly VideoEncoder[], options: EncoderProbeOptions): Promise<Trial> {
   const { logger, signal, program = { entry: MAIN }, silenceMs = SILENCE_MS } = options
   signal.throwIfAborted()
   const tried: EncoderFact[] = []
-  let culprit: Element | null = null
+  let culprit: VideoEncoder | null = null
   let how: string | null = null
   const hung = setTimeout(() => {
     how ??= `the encoder hung for ${Math.round(silenceMs / 1000)} s`

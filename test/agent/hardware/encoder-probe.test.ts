@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import test from 'ava'
 import { type EncoderProbeOptions, probeEncoders } from '../../../agent/hardware/encoders/encoder-probe.ts'
-import { KNOWN_ENCODERS } from '../../../agent/hardware/encoders/probe-protocol.ts'
+import { VIDEO_ENCODERS } from '../../../agent/encoder/video-encoders.ts'
 import { createLogger } from '../../../common/logger.ts'
 
 const probe = (options: Partial<EncoderProbeOptions> = {}) =>
@@ -11,7 +11,7 @@ test('every known encoder is tried, and x264 encodes a second of pictures', asyn
   const facts = await probe()
   t.deepEqual(
     facts.map(({ element }) => element),
-    [...KNOWN_ENCODERS],
+    [...VIDEO_ENCODERS],
   )
   const x264 = facts.find(({ element }) => element === 'x264enc')!
   t.like(x264, { works: true, reason: null })
