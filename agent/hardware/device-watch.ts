@@ -13,6 +13,7 @@ import { readVideoInputs } from './media/video-inputs.ts'
 import { Interfaces } from './network/interfaces.ts'
 import { ModemWatch } from './network/modem-watch.ts'
 import { RouteWatch } from './network/route-watch.ts'
+import { GpsdWatch } from './position/gpsd-watch.ts'
 import { SystemReader } from './system-facts.ts'
 import { SYSTEM_ROOTS, type SystemRoots } from './system-roots.ts'
 
@@ -36,6 +37,8 @@ export interface DeviceWatchOptions {
   readonly probe?: typeof probeEncoders
   /** Path of the D-Bus socket where ModemManager is. */
   readonly bus?: string
+  /** Port of gpsd on this machine. */
+  readonly gpsdPort?: number
 }
 
 /**
@@ -53,6 +56,7 @@ export class DeviceWatch implements AsyncDisposable {
   readonly #network: Coalesced
   #routes: RouteWatch | null = null
   #modems: ModemWatch | null = null
+  #gpsd: GpsdWatch | null = null
   #report: NodeReport = {}
   #opened = false
 
@@ -93,10 +97,12 @@ export class DeviceWatch implements AsyncDisposable {
   /** The configuration's uplinks or position may be others. */
   reconfigured(): void {
     this.#network.ask()
+    this.#followPosition()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
+    await this.#gpsd?.[Symbol.asyncDispose]()
     await this.#owned.disposeAsync()
   }
 
@@ -113,8 +119,23 @@ export class DeviceWatch implements AsyncDisposable {
     await Promise.all([this.#network.now(), inputs.now(), system.now()])
     const looking = setInterval(() => system.ask(), SYSTEM_EVERY_MS)
     this.#owned.defer(() => clearInterval(looking))
+    this.#followPosition()
     this.#opened = true
     this.#encoders.ask()
+  }
+
+  /** The device tells where it is only while its configuration says so. */
+  #followPosition(): void {
+    const { logger, config, gpsdPort } = this.#options
+    if (this.#closing.signal.aborted || config().position === (this.#gpsd !== null)) return
+    if (this.#gpsd === null) {
+      const moved = (position: NodeReport['position']): void => void this.#section('position', () => position)
+      this.#gpsd = new GpsdWatch({ logger, moved, ...(gpsdPort !== undefined && { port: gpsdPort }) })
+      return
+    }
+    void this.#gpsd[Symbol.asyncDispose]()
+    this.#gpsd = null
+    void this.#section('position', () => null)
   }
 
   async #lookAtNetwork(): Promise<void> {

@@ -27,6 +27,10 @@ find_missing() {
   has_command cc || missing+=(gcc libc6-dev)
   has_command strace || missing+=(strace)
   has_command faketime || missing+=(faketime)
+  has_command dbus-daemon || missing+=(dbus-daemon)
+  has_command gdbus || missing+=(libglib2.0-bin)
+  has_file '/usr/lib/python3*/*-packages/dbusmock/__init__.py' || missing+=(python3-dbusmock)
+  has_file /usr/sbin/gpsd || missing+=(gpsd)
 }
 
 # The encoder of field senders, elements of which each is in another package.
@@ -141,6 +145,8 @@ install_missing() {
   # Debian starts coturn as a service, which would take the port of the hub's own TURN server.
   [[ " ${missing[*]} " != *' coturn '* ]] || ! has_command systemctl ||
     as_root systemctl disable --now coturn >/dev/null 2>&1 || true
+  [[ " ${missing[*]} " != *' gpsd '* ]] || ! has_command systemctl ||
+    as_root systemctl disable --now gpsd.socket gpsd >/dev/null 2>&1 || true
 }
 
 # Replaces names that differ between releases by those that this one has.

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
-import type { DbusValue } from './dbus-values.ts'
 import {
   ANSWER,
   type DbusCall,
@@ -11,6 +10,7 @@ import {
   messageLength,
   SIGNAL,
 } from './dbus-message.ts'
+import type { DbusValue } from './dbus-values.ts'
 
 /** Where the system bus listens, unless the environment names another place. */
 const SYSTEM_BUS = 'unix:path=/run/dbus/system_bus_socket'

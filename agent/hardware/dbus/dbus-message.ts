@@ -11,7 +11,16 @@ const NO_AUTO_START = 0x2
 const LITTLE_ENDIAN = 'l'.charCodeAt(0)
 const VERSION = 1
 /** Codes of header fields. */
-const FIELD = { path: 1, interface: 2, member: 3, error: 4, answers: 5, destination: 6, sender: 7, signature: 8 } as const
+const FIELD = {
+  path: 1,
+  interface: 2,
+  member: 3,
+  error: 4,
+  answers: 5,
+  destination: 6,
+  sender: 7,
+  signature: 8,
+} as const
 const FIXED_BYTES = 16
 /** Longest message that is read, bytes: the facts about a dozen modems have a tenth of that. */
 const MOST_BYTES = 4 * 1024 * 1024

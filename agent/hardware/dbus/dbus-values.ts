@@ -3,13 +3,28 @@
  * message's start. Dictionaries are objects, structures are arrays, and a variant is the value inside.
  */
 
-export type DbusValue = boolean | number | bigint | string | readonly DbusValue[] | { readonly [key: string]: DbusValue }
+export type DbusValue =
+  | boolean
+  | number
+  | bigint
+  | string
+  | readonly DbusValue[]
+  | { readonly [key: string]: DbusValue }
 
 /** Containers within containers; the specification allows 64. */
 const DEEPEST = 64
 
 const SIZES: Readonly<Record<string, number>> = { y: 1, n: 2, q: 2, i: 4, b: 4, u: 4, h: 4, x: 8, t: 8, d: 8 }
-const ALIGNMENTS: Readonly<Record<string, number>> = { ...SIZES, s: 4, o: 4, a: 4, g: 1, v: 1, '(': 8, '{': 8 }
+const ALIGNMENTS: Readonly<Record<string, number>> = {
+  ...SIZES,
+  s: 4,
+  o: 4,
+  a: 4,
+  g: 1,
+  v: 1,
+  '(': 8,
+  '{': 8,
+}
 
 /** Reads the values of a signature. Everything throws where the bytes are no such values. */
 export class DbusReader {

@@ -44,7 +44,7 @@ function description(element: VideoEncoder): string {
   const raw = 'video/x-raw,width=1280,height=720,framerate=30/1'
   return [
     `videotestsrc num-buffers=${PICTURES} ! ${raw} ! videoconvert ! ${encoderWords(element, 'encoder', SETTINGS)}`,
-    'video/x-h264,stream-format=byte-stream,alignment=au',
+    'video/x-h264,stream-format=byte-stream,alignment=au,profile=constrained-baseline',
     'appsink name=out sync=false',
   ].join(' ! ')
 }

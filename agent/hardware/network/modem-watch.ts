@@ -14,9 +14,10 @@ const BACKOFF = { initialMs: 500, maxMs: 60_000, factor: 2 }
 const SETTLES_MS = 100
 /** Connections of one modem that are looked at. */
 const MOST_BEARERS = 8
-/** Everything that ModemManager says, and its coming and going. */
+/** What modems there are, what is told of them, and ModemManager's own coming and going. */
 const RULES = [
-  `type='signal',sender='${MODEM_MANAGER}'`,
+  `type='signal',sender='${MODEM_MANAGER}',interface='org.freedesktop.DBus.ObjectManager'`,
+  `type='signal',sender='${MODEM_MANAGER}',interface='org.freedesktop.DBus.Properties'`,
   `type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='${MODEM_MANAGER}'`,
 ]
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import test from 'ava'
-import { type EncoderProbeOptions, probeEncoders } from '../../../agent/hardware/encoders/encoder-probe.ts'
 import { VIDEO_ENCODERS } from '../../../agent/encoder/video-encoders.ts'
+import { type EncoderProbeOptions, probeEncoders } from '../../../agent/hardware/encoders/encoder-probe.ts'
 import { createLogger } from '../../../common/logger.ts'
 
 const probe = (options: Partial<EncoderProbeOptions> = {}) =>
