@@ -2,19 +2,24 @@ import { join } from 'node:path'
 import { ClockWatch } from '../../common/clock.ts'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
+import type { Outcome } from '../../common/wire/node-protocol.ts'
 import type { NodeReport } from '../../common/wire/node-report.ts'
 import { takeUpAtStart } from '../config/config-file.ts'
 import { ConfigKeeper } from '../config/config-keeper.ts'
 import { UncleanStarts } from '../config/unclean-starts.ts'
 import { DeviceWatch } from '../hardware/device-watch.ts'
 import { CertificateKeeper } from '../node/certificate-keeper.ts'
+import { CommandMemory } from '../node/command-memory.ts'
 import { HubClock } from '../node/hub-clock.ts'
+import { NodeChannel } from '../node/node-channel.ts'
 import { loadIdentity, saveIdentity } from '../node/node-identity.ts'
 import { Routes } from '../routes/routes.ts'
 import type { AgentStatus } from './agent-status.ts'
 import { Broadcasts } from './broadcasts.ts'
+import { carryOut } from './device-commands.ts'
 import { LocalDoor } from './local-door.ts'
 import type { StateFolder } from './state-folder.ts'
+import { StatusNews } from './status-news.ts'
 
 /** A larger step of the machine's clock makes encoders begin anew, ms: their pictures are timed by it. */
 const CLOCK_STEP_MS = 500
@@ -54,10 +59,17 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
   )
   const hub = { hubUrl: identity.hub_url, identity: () => certificates.identity, clock }
   let device: DeviceWatch | null = null
+  let channel: NodeChannel | null = null
   const report = (): NodeReport => ({ ...device?.report, ...clockSection(clock) })
   const routes = stack.use(await Routes.open({ logger: room('routes') }))
-  const broadcasts = stack.use(
-    new Broadcasts({ hub, routes, report, logger: room('broadcast'), changed: () => {} }),
+  const broadcasts: Broadcasts = stack.use(
+    new Broadcasts({ hub, routes, report, logger: room('broadcast'), changed: () => news.changed() }),
+  )
+  const news = stack.use(
+    new StatusNews({
+      status: () => broadcasts.status(),
+      tell: (all) => channel?.tellBroadcasts(all),
+    }),
   )
   stack.use(
     new ClockWatch((ms) => {
@@ -80,19 +92,25 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     await DeviceWatch.open({
       logger: room('device'),
       config: () => config.config,
-      onChange: ({ interfaces }) => {
-        if (interfaces) routes.interfaces(interfaces)
+      onChange: (sections) => {
+        if (sections.interfaces) routes.interfaces(sections.interfaces)
         broadcasts.deviceChanged()
+        channel?.tellReport(sections)
       },
       disk: state.folder,
     }),
   )
   routes.interfaces(device.report.interfaces ?? [])
+  const apply = async (version: number | 'local', document: unknown): Promise<Outcome> => {
+    const outcome = await config.apply(version, document)
+    if (outcome.state === 'done') device?.reconfigured()
+    return outcome
+  }
   const statusNow = (): AgentStatus => ({
     node_id: certificates.identity.node_id,
     hub_url: hub.hubUrl,
     pid: process.pid,
-    online: false,
+    online: channel?.live ?? false,
     certificate_not_after: certificates.identity.not_after,
     config_version: config.actual?.version ?? null,
     broadcasts: broadcasts.status(),
@@ -103,7 +121,11 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
       state.socket,
       {
         status: statusNow,
-        apply: (document) => config.apply('local', document),
+        apply: async (document) => {
+          const outcome = await apply('local', document)
+          if (outcome.state === 'done' && config.actual) channel?.tellActual(config.actual)
+          return outcome
+        },
         check: (document) => config.check(document),
       },
       room('door'),
@@ -116,6 +138,22 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     starts,
     logger: room('config'),
   })
+  const targets = { broadcasts, device, update: null }
+  channel = stack.use(
+    new NodeChannel(
+      {
+        ...hub,
+        memory: await CommandMemory.open(join(state.folder, 'commands.json')),
+        logger: room('channel'),
+      },
+      {
+        hello: () => ({ actual: config.actual, report: report(), broadcasts: broadcasts.status() }),
+        configure: ({ version, config: document }) => apply(version, document),
+        command: (command) => carryOut(command, targets),
+        sampled: () => channel?.tellReport(clockSection(clock)),
+      },
+    ),
+  )
   const owned = stack.move()
   return {
     get status() {

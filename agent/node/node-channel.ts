@@ -58,8 +58,8 @@ export interface NodeChannelListener {
   /** Applies the hub's document as a whole, or not at all. One at a time, and never beside `command`. */
   configure(document: HubToNode['configure']): Promise<Outcome>
   command(command: DeviceCommand): Promise<Outcome>
-  /** Whether the hub hears the device now. */
-  live(live: boolean): void
+  /** The hub's clock was asked for while the hub hears the device. */
+  sampled(): void
 }
 
 /**
@@ -138,7 +138,7 @@ export class NodeChannel implements AsyncDisposable {
             'the channel to the hub is lost; connecting again',
           )
       }
-      this.#turn(false)
+      this.#live = false
       signal.throwIfAborted()
       await pause(backoffMs(backoff, failures), signal)
     }
@@ -172,7 +172,7 @@ export class NodeChannel implements AsyncDisposable {
       { node_id: welcome.node_id, desired_version: welcome.desired_version },
       'the hub hears the device',
     )
-    this.#turn(true)
+    this.#live = true
     await this.#sampleUntilOver(connection, signal)
   }
 
@@ -186,7 +186,9 @@ export class NodeChannel implements AsyncDisposable {
       if (either.aborted) return
       const sentAt = clock.read()
       const answer = clockAnswer.safeParse(await connection.request('clock', {})).data
-      if (answer) clock.sample(sentAt, answer.hub_unix_ms, clock.read())
+      if (!answer) continue
+      clock.sample(sentAt, answer.hub_unix_ms, clock.read())
+      this.#listener.sampled()
     }
   }
 
@@ -235,12 +237,6 @@ export class NodeChannel implements AsyncDisposable {
     await memory.end(command_id, outcome)
     logger.info({ command_id, command: command.do, state: outcome.state }, 'command of the hub')
     return outcome
-  }
-
-  #turn(live: boolean): void {
-    if (this.#live === live) return
-    this.#live = live
-    this.#listener.live(live)
   }
 }
 

@@ -5,7 +5,7 @@ import type { StateCommand } from '../../common/wire/nodes-api.ts'
 
 /**
  * The configuration after a command that changes what the device is to do.
- * @throws CodedError `broadcast_not_found` (404) where the device has no such broadcast, `bad_request` (400) where the
+ * @throws CodedError `broadcast_unknown` (404) where the device has no such broadcast, `bad_request` (400) where the
  * outcome is no configuration
  */
 export function patched(config: NodeConfig, command: StateCommand): NodeConfig {
@@ -13,7 +13,7 @@ export function patched(config: NodeConfig, command: StateCommand): NodeConfig {
   const at = config.broadcasts.findIndex((broadcast) => keyOf(broadcast) === key)
   const broadcast = config.broadcasts[at]
   if (!broadcast)
-    throw new CodedError('broadcast_not_found', `the device has no broadcast "${key.trim()}"`, {
+    throw new CodedError('broadcast_unknown', `the device has no broadcast "${key.trim()}"`, {
       details: [`it has: ${config.broadcasts.map((each) => keyOf(each).trim()).join(', ') || 'none'}`],
     })
   const parsed = nodeConfigSchema.safeParse({

@@ -92,7 +92,7 @@ export class TestDevice implements AsyncDisposable {
           this.commands.push(command)
           return (await this.answers.command?.(command)) ?? { state: 'done' }
         },
-        live: () => {},
+        sampled: () => {},
       },
     )
   }

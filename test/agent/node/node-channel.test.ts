@@ -116,7 +116,7 @@ test('commands are carried out in turn, once for one request, and those that cha
   await device.connect()
   t.like(await isOver('van-3', wrong.command_id), {
     state: 'refused',
-    outcome: { code: 'broadcast_not_found', details: ['it has: cam-1'] },
+    outcome: { code: 'broadcast_unknown', details: ['it has: cam-1'] },
   })
   t.like(await commandOf('van-3', start.command_id), { state: 'done', config_version: 2 })
   t.like(await commandOf('van-3', keyframe.command_id), { state: 'done', config_version: null })
