@@ -67,8 +67,9 @@ export class PictureWay implements AsyncDisposable {
     }
   }
 
-  /** The source was opened again. */
+  /** The source was opened again. Whoever waited for pictures can begin with the first. */
   opened(): void {
+    this.requestKeyframe(null)
     this.#fed = false
     this.#held = []
     if (this.#topFrom === 'source') this.#topFrom = null

@@ -12,6 +12,7 @@ find_missing() {
   [[ "$1" == run ]] || has_gstreamer || { [[ "$1" == demo ]] && does_without_gstreamer; } ||
     missing+=("${gstreamer[@]}")
   [[ "$1" == test ]] || return 0
+  has_gstreamer_sources || missing+=("${gstreamer_sources[@]}")
   has_chromium || missing+=(chromium)
   has_firefox || missing+=(firefox-esr)
   has_command unshare || missing+=(util-linux)
@@ -40,6 +41,17 @@ has_gstreamer() {
     /usr/lib64/gstreamer-1.0/libgstx264.so &&
     has_file '/usr/lib/*/gstreamer-1.0/libgstopus.so' /usr/lib/gstreamer-1.0/libgstopus.so \
       /usr/lib64/gstreamer-1.0/libgstopus.so
+}
+
+# The sources of field senders, and a camera by RTSP for tests.
+gstreamer_sources=(gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav gstreamer1.0-alsa
+  libgstrtspserver-1.0-0)
+has_gstreamer_sources() {
+  local name
+  for name in gstreamer-1.0/libgstrtsp.so gstreamer-1.0/libgstsrt.so gstreamer-1.0/libgstlibav.so \
+    gstreamer-1.0/libgstalsa.so libgstrtspserver-1.0.so.0; do
+    has_file "/usr/lib/*/$name" "/usr/lib/$name" "/usr/lib64/$name" || return 1
+  done
 }
 
 # The demo encodes with ffmpeg then: GStreamer is not worth a question for a password, nor a second try.

@@ -104,7 +104,7 @@ export class InputKeeper implements AsyncDisposable {
       const livedMs = performance.now() - openedAt
       // What ends as soon as it begins is tried slowly, whatever it is.
       if (again === 'at-once' && livedMs > SHORT_LIFE_MS) continue
-      this.#judge({ input: 'no_input', reason, fps: null })
+      this.#judge({ input: 'no_input', reason: this.#isAway() ?? reason, fps: null })
       if (again === 'never') return
       failures = livedMs > HEALTHY_MS ? 0 : failures + 1
       await this.#comesBack(failures, signal)
@@ -114,8 +114,8 @@ export class InputKeeper implements AsyncDisposable {
   /** Opens the source and holds it until it is over. */
   async #once(failures: number, signal: AbortSignal): Promise<Over> {
     const { source } = this.#options
-    if (source.kind === 'v4l2' && !existsSync(source.device))
-      return { reason: `there is no ${source.device}`, again: 'later' }
+    const away = this.#isAway()
+    if (away !== null) return { reason: away, again: 'later' }
     try {
       const streams = source.kind === 'file' ? await fileStreams(source.path, signal) : null
       const words = inputWords(source, { withSound: this.#withSound, failures, ...(streams && { streams }) })
@@ -133,6 +133,12 @@ export class InputKeeper implements AsyncDisposable {
         return { reason: thrown.message, again: 'later' }
       throw thrown
     }
+  }
+
+  /** Why a capture device can't be opened: it is not plugged in. */
+  #isAway(): string | null {
+    const { source } = this.#options
+    return source.kind === 'v4l2' && !existsSync(source.device) ? `there is no ${source.device}` : null
   }
 
   async #watch(input: InputPipeline, signal: AbortSignal): Promise<Over> {
@@ -166,7 +172,7 @@ export class InputKeeper implements AsyncDisposable {
   /** Waits until it is worth while to open the source again. */
   async #comesBack(failures: number, signal: AbortSignal): Promise<void> {
     const { source } = this.#options
-    if (source.kind === 'v4l2' && !existsSync(source.device)) {
+    if (source.kind === 'v4l2' && this.#isAway() !== null) {
       const enough = AbortSignal.any([signal, AbortSignal.timeout(LOOK_FOR_DEVICE_MS)])
       await deviceAppears(source.device, enough).catch(() => {})
       return signal.throwIfAborted()

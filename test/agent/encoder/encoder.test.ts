@@ -1,12 +1,12 @@
 import test from 'ava'
-import { splitBitrate } from '../../agent/encoder/bitrate-split.ts'
-import type { EncoderConfig } from '../../agent/encoder/encoder-protocol.ts'
-import { GstreamerEncoder } from '../../agent/encoder/gstreamer-encoder.ts'
-import { captureTimeOfWallClockPts } from '../../agent/ts-stamper.ts'
-import { createLogger } from '../../common/logger.ts'
-import { descendants } from '../support/processes.ts'
-import { TsReader } from '../support/ts-reader.ts'
-import { until } from '../support/until.ts'
+import { splitBitrate } from '../../../agent/encoder/bitrate-split.ts'
+import type { EncoderConfig } from '../../../agent/encoder/encoder-protocol.ts'
+import { GstreamerEncoder } from '../../../agent/encoder/gstreamer-encoder.ts'
+import { captureTimeOfWallClockPts } from '../../../agent/ts-stamper.ts'
+import { createLogger } from '../../../common/logger.ts'
+import { descendants } from '../../support/processes.ts'
+import { TsReader } from '../../support/ts-reader.ts'
+import { until } from '../../support/until.ts'
 
 const SMALL = 0x100
 const LARGE = 0x101
