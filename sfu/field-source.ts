@@ -149,6 +149,10 @@ export class FieldSource implements StreamSource {
       }
       case 'cursors':
         return this.#identity.advance(message)
+      case 'arrivals': {
+        const { type: _, ...arrivals } = message
+        return this.#host.arrived(arrivals)
+      }
       case 'stats':
         this.#keyframeEveryMs =
           Math.max(0, ...message.video.map(({ keyframe_gap_ms }) => keyframe_gap_ms)) || null

@@ -1,5 +1,6 @@
 import type { types } from 'mediasoup'
 import type { LaneClockState } from '../common/wire/lane-ipc.ts'
+import type { LinkArrivals } from '../common/wire/link-arrivals.ts'
 import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
 import type { StreamState } from '../common/wire/stream.ts'
 import type { CaptureClock } from '../common/wire/viewer-protocol.ts'
@@ -51,6 +52,8 @@ export interface SourceHost {
   /** An IDR is needed: of one rendition (0 is the smallest), or of all. */
   keyframeRequested(rendition: number | null): void
   captured(clock: CaptureClock): void
+  /** What has arrived on the links of a field sender. */
+  arrived(arrivals: LinkArrivals): void
 }
 
 /** The publisher at the other end, if it can be told what is wanted. None of these may throw. */
@@ -62,4 +65,6 @@ export interface PublisherControl {
   demanded(demand: LayerDemand): void
   viewersChanged(count: number): void
   stateChanged(state: StreamState): void
+  /** What has arrived on a field sender's links. */
+  arrived(arrivals: LinkArrivals): void
 }

@@ -328,6 +328,9 @@ export class Stream implements AsyncDisposable {
         stream.#captureClocks.set(clock.layer ?? 0, clock)
         for (const observer of stream.#observers) observer.captureClock?.(clock)
       },
+      arrived(arrivals) {
+        if (isSource()) stream.#control?.arrived(arrivals)
+      },
     }
   }
 

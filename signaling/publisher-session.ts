@@ -2,6 +2,7 @@ import type { types } from 'mediasoup'
 import type { Peer } from 'protoo-server'
 import { CodedError } from '../common/errors.ts'
 import type { FlowContract } from '../common/wire/flow-contract.ts'
+import type { LinkArrivals } from '../common/wire/link-arrivals.ts'
 import {
   type HubToPublisher,
   type LayerDemand,
@@ -88,6 +89,10 @@ export class PublisherSession implements PublisherControl, PublishingClient {
 
   stateChanged(state: StreamState): void {
     this.#peer.notify('stream', state)
+  }
+
+  arrived(arrivals: LinkArrivals): void {
+    this.#peer.notify('arrivals', arrivals)
   }
 
   admitted({ stream }: PublisherPlace): void {

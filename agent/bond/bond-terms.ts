@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
 
 /** What a contract and a broadcast's settings say about a bond. Times in ms, bitrates in kb/s of media. */
@@ -16,14 +17,16 @@ export interface BondTerms {
   readonly soundKbps: number
 }
 
-/** What the broadcast itself says beside its contract. */
-export interface BondSettings {
-  /** Bounds inside those of the contract; null: the contract's alone. */
-  readonly kbps: { readonly min: number; readonly max: number } | null
-  readonly renditions: readonly { readonly width: number; readonly height: number }[]
-  readonly fps: number
-  readonly soundKbps: number
-}
+/** What the broadcast itself says beside its contract: from the agent to the sender process. */
+export const bondSettingsSchema = z.strictObject({
+  /** Bounds inside those of the contract, kb/s; null: the contract's alone. */
+  kbps: z.strictObject({ min: z.number(), max: z.number() }).nullable(),
+  renditions: z.array(z.strictObject({ width: z.number(), height: z.number() })).max(4),
+  /** Pictures a second. */
+  fps: z.number(),
+  soundKbps: z.number(),
+})
+export type BondSettings = z.output<typeof bondSettingsSchema>
 
 /** A broadcast of which nothing is known: one rendition, bounds of the contract alone. */
 export const NO_SETTINGS: BondSettings = { kbps: null, renditions: [], fps: 30, soundKbps: 0 }

@@ -66,8 +66,10 @@ export interface BondStep {
 const MEDIA_SHARE = 0.93
 /** The part of the measured capacity that is used: the rest takes repairs and bursts. */
 const USED_SHARE = 0.9
-/** Weights that differ by less from those that hold are not changed, of 100. */
-const WORTH_A_CHANGE = 4
+/** Weights that differ by a smaller share from those that hold are not changed. */
+const WORTH_A_CHANGE = 0.15
+/** While queues drain that a cut was made for, this part of what is carried is used. */
+const DRAIN_SHARE = 0.8
 /** Changes of shares, without a change of phases, are this far apart, ms. */
 const WEIGH_EVERY_MS = 300
 /** A second copy over a link with less than this share of the best link's capacity does not hold the bitrate down. */
@@ -112,7 +114,11 @@ export function bondStep(before: BondState, terms: BondTerms, facts: BondFacts, 
   )
   const provenKbps = bitrateStep(before.provenKbps, whole, terms.kbps, stepMs)
   // While a queue drains less is sent, and after that as much as before.
-  const targetKbps = Math.min(provenKbps, Math.max(terms.kbps.min, mediaCapacity(weighed, terms.use)))
+  const drains = views.some(
+    ({ next: { trust, capacity } }) => trust.phase === 'carrying' && nowMs < capacity.relievedUntilMs,
+  )
+  const flowing = mediaCapacity(weighed, terms.use) * (drains ? DRAIN_SHARE : 1)
+  const targetKbps = Math.min(provenKbps, Math.max(terms.kbps.min, flowing))
   const shedding = shed(before.shedding, targetKbps, terms, nowMs)
   const neededKbps = targetKbps / MEDIA_SHARE
   const next = terms.use === 'copies' ? copies(weighed, neededKbps) : shares(weighed)
@@ -166,7 +172,7 @@ const newLink = (link: number, allowedKbps: number, nowMs: number): BondLink => 
 
 function stepLink(
   before: BondLink,
-  { atMs }: BondState,
+  { atMs, links: all }: BondState,
   { bufferMs, kbps }: BondTerms,
   { links, arrivals, datagramBytes }: BondFacts,
   nowMs: number,
@@ -185,10 +191,12 @@ function stepLink(
     bufferMs,
     stepMs,
   }
+  // Where none is trusted those that are least suspect carry all the same.
+  const noneCarries = all.every(({ trust: { phase } }) => phase !== 'carrying')
   const capacity =
     before.trust.phase === 'trial' && trust.phase === 'carrying'
       ? returned(before.capacity, nowMs)
-      : trust.phase === 'carrying'
+      : trust.phase === 'carrying' || noneCarries
         ? measure(before.capacity, evidence, terms, nowMs)
         : before.capacity
   return { next: { link, trail, trust, capacity }, evidence }
@@ -230,7 +238,7 @@ function isWorthIt(before: ReadonlyMap<number, number>, next: ReadonlyMap<number
     const held = before.get(link)
     if (held === undefined || (held === 0) !== (weight === 0)) return true
     if ((held === 1) !== (weight === 1)) return true
-    if (Math.abs(weight - held) > Math.max(WORTH_A_CHANGE, held / 8)) return true
+    if (Math.abs(weight - held) > Math.max(1, held * WORTH_A_CHANGE)) return true
   }
   return false
 }

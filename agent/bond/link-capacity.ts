@@ -8,6 +8,8 @@ export interface LinkCapacity {
   readonly drainsUntilMs: number
   /** Until when nothing is concluded from the link: what was changed has not shown yet. */
   readonly heldUntilMs: number
+  /** Until when a cut has not shown yet. */
+  readonly relievedUntilMs: number
   /** What the link carried when it last showed that it can't do more, and when that was; null where it never did. */
   readonly ceiling: { readonly kbps: number; readonly atMs: number } | null
   /** The queue at the last cut; null where the last cut had another reason. */
@@ -44,7 +46,7 @@ const CEILING = { from: 0.85, faster: 3, slower: 0.35, forMs: 12_000 }
 const TOO_MUCH = { share: 0.1, packets: 8 }
 const FAR_TOO_MUCH = { share: 0.45, packets: 12 }
 /** A queue of this share of the receiver's patience says "too much", within these bounds, ms. */
-const QUEUE = { share: 0.1, least: 40, most: 60 }
+const QUEUE = { share: 0.1, least: 40, most: 50 }
 /** A queue that a cut has left at this share of its length is none. */
 const SAME_QUEUE = 0.7
 /** What is left of the measured rate after a cut. */
@@ -65,6 +67,7 @@ export const newCapacity = (allowedKbps: number): LinkCapacity => ({
   allowedKbps: Math.max(LEAST_KBPS, allowedKbps),
   drainsUntilMs: 0,
   heldUntilMs: 0,
+  relievedUntilMs: 0,
   ceiling: null,
   cutQueueMs: null,
   longerMs: 0,
@@ -146,6 +149,7 @@ function cut(
     allowedKbps: Math.max(LEAST_KBPS, left),
     drainsUntilMs: nowMs + drainMs,
     heldUntilMs: nowMs + drainMs + HOLD_MS + (rttMs ?? 0),
+    relievedUntilMs: nowMs + drainMs + HOLD_MS,
     ceiling: { kbps: carriedKbps, atMs: nowMs },
     cutQueueMs,
     missed: false,

@@ -117,6 +117,9 @@ export function follow(
   stepMs: number,
   nowMs: number,
 ): LinkTrail {
+  // Counts that fall belong to another flow.
+  if (facts.heard < trail.heard || facts.sent < (trail.sent.at(-1)?.count ?? 0))
+    return follow(noTrail(nowMs), facts, null, stepMs, nowMs)
   const heard = facts.heard > trail.heard
   // A count that falls belongs to a new receiver: what was remembered is about another count.
   const begins = arrivals !== null && arrivals.packets < (trail.arrived.at(-1)?.count ?? 0)

@@ -32,6 +32,8 @@ const BEGIN_MS = 3000
 const REST_MS = { first: 500, most: 16_000 }
 /** Length of a trial, ms. */
 const TRIAL_MS = 1000
+/** Added to the rest after a trial that failed, ms. */
+const FAILED_REST_MS = 1000
 /** One break is forgiven after a run of this length, ms. */
 const FORGIVE_MS = 20_000
 const MOST_BREAKS = 8
@@ -79,7 +81,9 @@ export function judge(trust: LinkTrust, evidence: LinkEvidence, bufferMs: number
       if (silentMs >= PAUSE_MS || isLate) return enter(trust, 'resting', nowMs)
       return forMs >= restMs(breaks) ? enter(trust, 'trial', nowMs) : trust
     case 'trial':
-      if (silentMs >= PAUSE_MS || isLate || hasFailed(evidence)) return broken(trust, 'resting', nowMs)
+      // A link that was not trusted has broken nothing. It rests for as long again, and a little longer.
+      if (silentMs >= PAUSE_MS || isLate || hasFailed(evidence))
+        return enter(trust, 'resting', nowMs + FAILED_REST_MS)
       return forMs >= TRIAL_MS ? enter(trust, 'carrying', nowMs) : trust
   }
 }

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { backoffMs, pause } from '../../common/retry.ts'
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { publishRequestSchema } from '../../common/wire/flows-api.ts'
+import type { LinkArrivals } from '../../common/wire/link-arrivals.ts'
 import type { LayerDemand, WayReport } from '../../common/wire/publisher-protocol.ts'
 import { type Grant, type HubClient, HubRefusal } from '../node/hub-client.ts'
 import { ControlChannel } from './control-channel.ts'
@@ -30,6 +31,8 @@ export interface ContractHolder {
   keyframeRequested?(rendition: number | null): void
   /** What anybody watches; everything while the hub can't say. */
   demanded?(demand: LayerDemand): void
+  /** What has arrived at the hub on each link, by the contract's endpoints. */
+  arrived?(arrivals: LinkArrivals): void
 }
 
 /**
@@ -125,6 +128,7 @@ export class ContractKeeper implements AsyncDisposable {
         ended,
         keyframeRequested: (rendition) => holder.keyframeRequested?.(rendition),
         demanded: (demand) => holder.demanded?.(demand),
+        arrived: (arrivals) => holder.arrived?.(arrivals),
       },
     )
   }

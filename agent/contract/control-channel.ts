@@ -1,6 +1,7 @@
 import { CodedError } from '../../common/errors.ts'
 import { type Backoff, backoffMs, pause } from '../../common/retry.ts'
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
+import type { LinkArrivals } from '../../common/wire/link-arrivals.ts'
 import {
   hubToPublisher,
   type LayerDemand,
@@ -40,6 +41,8 @@ export interface ControlListener {
   /** Somebody needs an IDR of one rendition (0 is the smallest), or of all. */
   keyframeRequested(rendition: number | null): void
   demanded(demand: LayerDemand): void
+  /** What has arrived at the hub on each link. */
+  arrived(arrivals: LinkArrivals): void
 }
 
 /**
@@ -151,6 +154,9 @@ export class ControlChannel implements AsyncDisposable {
     } else if (method === 'demand') {
       const parsed = hubToPublisher.demand.safeParse(data)
       if (parsed.success) listener.demanded(parsed.data)
+    } else if (method === 'arrivals') {
+      const parsed = hubToPublisher.arrivals.safeParse(data)
+      if (parsed.success) listener.arrived(parsed.data)
     } else if (method === 'contract-changed') {
       const parsed = hubToPublisher['contract-changed'].safeParse(data)
       if (parsed.success) listener.contract(parsed.data.contract)

@@ -5,6 +5,7 @@ import type { Endpoint, FlowContract } from '../../common/wire/flow-contract.ts'
 import type { Broadcast } from '../../common/wire/node-config.ts'
 import type { BroadcastStatus } from '../../common/wire/node-report.ts'
 import { laneInputOf } from '../../common/wire/switched-inputs.ts'
+import type { BondSettings } from '../bond/bond-terms.ts'
 import { ContractKeeper } from '../contract/contract-keeper.ts'
 import type { EncoderConfig } from '../encoder/encoder-protocol.ts'
 import { KeptEncoder, type KeptState } from '../encoder/kept-encoder.ts'
@@ -13,6 +14,7 @@ import { HubClient, type HubRefusal } from '../node/hub-client.ts'
 import { SenderProcess } from '../sender/sender-process.ts'
 import { captureTimeOfWallClockPts, TsStamper } from '../ts-stamper.ts'
 import { healthOf } from './broadcast-health.ts'
+import { EncoderWishes } from './encoder-wishes.ts'
 import { LinkTable } from './link-table.ts'
 import { RateMeter } from './rate-meter.ts'
 
@@ -35,6 +37,14 @@ export interface LiveBroadcastOptions {
   readonly changed: () => void
 }
 
+/** What the bond must know of a broadcast beside its contract. */
+const bondSettingsOf = ({ kbps, renditions, fps, sound }: Broadcast): BondSettings => ({
+  kbps: kbps ?? null,
+  renditions,
+  fps,
+  soundKbps: sound?.kbps ?? 0,
+})
+
 /**
  * One stream on air: an encoder, the stamps of capture times, and a bonded sender by a contract that is kept with the
  * hub. Each part comes back by itself, and none waits for another.
@@ -46,6 +56,7 @@ export class LiveBroadcast implements AsyncDisposable {
   readonly #sender: SenderProcess
   readonly #keeper: ContractKeeper
   readonly #links = new LinkTable()
+  readonly #wishes: EncoderWishes
   readonly #sent = new RateMeter()
   #settings: Broadcast
   #contract: FlowContract | null = null
@@ -72,6 +83,10 @@ export class LiveBroadcast implements AsyncDisposable {
           this.#links.take(figures)
           this.#look()
         },
+        bond: (report) => {
+          this.#links.bond(report.links)
+          this.#wishes.bond(report)
+        },
         ways: (ways) => {
           this.#logger.info({ ways: Object.fromEntries(ways) }, 'ways of the links')
           this.#keeper.tellWays({ ways: [...ways].map(([endpoint, via]) => ({ endpoint, via })) })
@@ -91,6 +106,8 @@ export class LiveBroadcast implements AsyncDisposable {
       logger: this.#logger,
       onState: (state) => this.#encoderChanged(state),
     })
+    this.#wishes = new EncoderWishes(this.#encoder)
+    this.#sender.settings(bondSettingsOf(settings))
     this.#keeper = this.#keepContract()
   }
 
@@ -111,10 +128,10 @@ export class LiveBroadcast implements AsyncDisposable {
       since: this.#since,
       contract_id: this.#contract?.contract_id ?? null,
       encoder: element,
-      target_kbps: this.#contract && this.#targetOf(this.#contract),
+      target_kbps: this.#wishes.targetKbps,
       sent_kbps: this.#contract ? Math.round(this.#sent.kbps) : 0,
       fps,
-      renditions: renditions.map(() => true),
+      renditions: renditions.map((_, rendition) => this.#wishes.hasRoomFor(rendition)),
       encoder_restarts: restarts,
       sender_restarts: this.#sender.restarts,
       backlog_mb: 0,
@@ -129,7 +146,8 @@ export class LiveBroadcast implements AsyncDisposable {
   change(settings: Broadcast, encoder: EncoderConfig): void {
     const isOtherLinks = !isDeepStrictEqual(this.#settings.links, settings.links)
     this.#settings = settings
-    if (this.#contract) this.#encoder.setTarget(this.#targetOf(this.#contract))
+    this.#sender.settings(bondSettingsOf(settings))
+    if (this.#contract) this.#wishes.contract(this.#targetOf(this.#contract))
     if (this.#contract && isOtherLinks) this.#send(this.#contract)
     this.#encoder.change(encoder)
   }
@@ -165,11 +183,13 @@ export class LiveBroadcast implements AsyncDisposable {
         this.#refusal = `the contract is ${reason}`
         this.#links.use([])
         this.#options.routes.release(this.#key)
+        this.#wishes.contract(null)
         this.#sender.stop().catch((thrown: unknown) => this.#failed(thrown))
         this.#look()
       },
       keyframeRequested: (rendition) => this.#encoder.requestKeyframe(rendition),
-      demanded: (demand) => this.#encoder.setDemand(demand),
+      demanded: (demand) => this.#wishes.demanded(demand),
+      arrived: (arrivals) => this.#sender.arrived(arrivals),
       refused: (error, againMs) => this.#refused(error, againMs),
     })
   }
@@ -180,7 +200,7 @@ export class LiveBroadcast implements AsyncDisposable {
     this.#contract = contract
     this.#refusal = null
     this.#links.use(endpoints)
-    this.#encoder.setTarget(this.#targetOf(contract))
+    this.#wishes.contract(this.#targetOf(contract))
     // Media must not begin by the wrong interface. Meanwhile the contract may be another one, or over.
     void this.#options.routes.use(this.#key, endpoints).then(() => {
       if (this.#contract === contract) this.#send(contract)

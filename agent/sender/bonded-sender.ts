@@ -17,6 +17,9 @@ import {
 } from '../../common/rist/librist.ts'
 import { RistLogChannel, type RistLogLine } from '../../common/rist/log-channel.ts'
 import { answerIn, LinkRenewals } from './link-answers.ts'
+import { LinkMeter, type PeerFacts, type PeerStats, type SenderLinkStats } from './link-meter.ts'
+
+export type { SenderLinkStats }
 
 export interface SenderLink {
   /** Host name or IP address of the receiver. Routing on the port binds a link to an uplink. */
@@ -56,24 +59,11 @@ export interface BondedSenderOptions {
   readonly onLog?: (line: RistLogLine) => void
 }
 
-/** One link, over the last second. */
-export interface SenderLinkStats {
-  /** Index into the options' links. */
-  readonly link: number
-  /** Whether the receiver answered in the last second. */
-  readonly alive: boolean
-  /** Round trip in ms; librist 0.2.7 wraps it at 1000. */
-  readonly rttMs: number
-  /** Packets sent for the first time. */
-  readonly sent: number
-  readonly retransmitted: number
-  readonly bitrateKbps: number
-}
-
 const TS_PACKET = 188
 /** Seven TS packets fill an Ethernet frame with GRE, RTP and UDP around them (VSF TR-06-1 section 5.2). */
 export const MAX_PAYLOAD = 7 * TS_PACKET
-const STATS_INTERVAL_MS = 1000
+/** How often librist tells its statistics, ms: a dead link must be noticed in 300 ms. */
+const STATS_INTERVAL_MS = 100
 const DEFAULT_SHARE_WEIGHT = 100
 
 const count = z.number().nonnegative().catch(0)
@@ -108,6 +98,10 @@ export class BondedSender implements AsyncDisposable {
   readonly #block = Buffer.alloc(DATA_BLOCK.size)
   readonly #statsCallback: bigint
   readonly #renewals = new LinkRenewals((link) => this.renewLink(link))
+  /** By link. */
+  readonly #meters: LinkMeter[]
+  #bytes = 0
+  #packets = 0
   #disposal: Promise<void> | undefined
 
   /**
@@ -132,6 +126,7 @@ export class BondedSender implements AsyncDisposable {
     this.#weights = options.links.map(({ weight }) =>
       options.mode === 'duplicate' ? 0 : (weight ?? DEFAULT_SHARE_WEIGHT),
     )
+    this.#meters = options.links.map((_, link) => new LinkMeter(link, performance.now()))
     this.#log = new RistLogChannel([options.passphrase, options.password, options.username], (line) => {
       this.#onLine(line)
       options.onLog?.(line)
@@ -207,6 +202,8 @@ export class BondedSender implements AsyncDisposable {
   writePacket(ts: Buffer, start: number, end: number): void {
     if (this.#disposal) return
     const length = ts.copy(this.#payload, 0, start, end)
+    this.#bytes += length
+    this.#packets += 1
     this.#block.writeBigUInt64LE(BigInt(length), DATA_BLOCK.payloadLength)
     loadRist().senderWrite(this.#context, this.#block)
   }
@@ -232,6 +229,16 @@ export class BondedSender implements AsyncDisposable {
     const peer = this.#links[link]
     if (peer === undefined || this.#disposal) return
     await callAsync(loadRist().peerWeightSet, this.#context, peer, weight)
+  }
+
+  /** What librist has counted on a link since the flow began. It tells its counts ten times a second. */
+  factsOf(link: number): PeerFacts | null {
+    return this.#meters[link]?.facts ?? null
+  }
+
+  /** Mean length of the payload of a packet since the flow began, bytes. */
+  get payloadBytes(): number {
+    return this.#packets === 0 ? MAX_PAYLOAD : this.#bytes / this.#packets
   }
 
   /** Whether the receiver answers on this link now. */
@@ -322,14 +329,8 @@ export class BondedSender implements AsyncDisposable {
     const { id, stats } = parsed.data['sender-stats'].peer
     const link = this.#linkOfPeer.get(id)
     if (link === undefined) return 0
-    this.#options.onStats?.({
-      link,
-      alive: stats.received > 0,
-      rttMs: stats.rtt,
-      sent: stats.sent,
-      retransmitted: stats.retransmitted,
-      bitrateKbps: Math.round(stats.bandwidth / 1000),
-    })
+    const second = this.#meters[link]?.take(stats satisfies PeerStats, performance.now())
+    if (second) this.#options.onStats?.(second)
     return 0
   };
 

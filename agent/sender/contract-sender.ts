@@ -1,11 +1,12 @@
 import { CodedError } from '../../common/errors.ts'
 import { pause } from '../../common/retry.ts'
 import type { Endpoint, FlowContract, Via } from '../../common/wire/flow-contract.ts'
+import type { LinkFacts } from '../bond/link-evidence.ts'
 import { Detours } from '../detour/detours.ts'
 import { LinkStats } from '../detour/link-stats.ts'
 import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './bonded-sender.ts'
 import { COPIES, EQUAL_SHARE, pathsAtOnce, useOf } from './link-use.ts'
-import { Pacer } from './pacer.ts'
+import { HEADERS_BYTES, Pacer } from './pacer.ts'
 
 /** One link, over the last second, and its way to the hub. */
 export interface ContractLinkStats extends SenderLinkStats {
@@ -112,6 +113,16 @@ export class ContractSender implements AsyncDisposable {
       if (sending.open.has(index)) await share(sending, index, weight)
   }
 
+  /** What was counted on each open link since the flow began; null while nothing is sent. */
+  get facts(): { readonly links: readonly LinkFacts[]; readonly datagramBytes: number } | null {
+    const sending = this.#sending
+    if (!sending) return null
+    return {
+      links: [...sending.open].map((link) => factsOf(sending, link)),
+      datagramBytes: sending.sender.payloadBytes + HEADERS_BYTES,
+    }
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
   }
@@ -193,7 +204,8 @@ export class ContractSender implements AsyncDisposable {
           used: (link, used) => {
             const share = this.#useOf(newest()).get(link) ?? LEAST_SHARE
             const weight = used ? share : LEAST_SHARE
-            if (share !== COPIES) sender?.setUse(endpoints.length + link, weight).catch(() => {})
+            const detour = endpoints.length + link
+            if (share !== COPIES && sender?.answersOn(detour)) sender.setUse(detour, weight).catch(() => {})
           },
           ways: (ways) => this.#options.onWays?.(new Map(ways.entries())),
           failed: (via, why) => this.#options.onDetourFailed?.(via, why),
@@ -218,6 +230,7 @@ export class ContractSender implements AsyncDisposable {
             host: '127.0.0.1',
             port,
             isLocal: true,
+            weight: COPIES,
           })),
         ],
         mode: [...use.values()].every((weight) => weight === 0) ? 'duplicate' : 'share',
@@ -236,6 +249,8 @@ export class ContractSender implements AsyncDisposable {
         },
         onAnswers: (link, now) => {
           if (link < endpoints.length) detours.udpAnswers(link, now)
+          const weight = this.#useOf(newest()).get(link % endpoints.length) ?? COPIES
+          sender?.setUse(link, now ? weight : COPIES).catch(() => {})
           answers.dispatchEvent(new Event('change'))
           if (this.#sending?.answers === answers) this.#pace(this.#sending)
         },
@@ -284,9 +299,26 @@ const LEAST_SHARE = 1
 
 const settled = (signal: AbortSignal): Promise<void> => pause(SETTLED_MS, signal).catch(() => {})
 
+/**
+ * librist counts the weight of a peer on which nobody answers, and leaves out a packet at the end of each round. So such a
+ * peer has none: copies for it go nowhere.
+ */
 async function share({ sender, endpoints }: Sending, index: number, weight: number): Promise<void> {
-  await sender.setUse(index, weight)
-  await sender.setUse(endpoints.length + index, weight)
+  for (const peer of [index, endpoints.length + index])
+    await sender.setUse(peer, sender.answersOn(peer) ? weight : COPIES)
+}
+
+/** UDP and detour are one link. */
+function factsOf({ sender, endpoints }: Sending, link: number): LinkFacts {
+  const udp = sender.factsOf(link)
+  const detour = sender.factsOf(endpoints.length + link)
+  const last = (detour?.heardAtMs ?? 0) > (udp?.heardAtMs ?? 0) ? detour : udp
+  return {
+    link,
+    sent: (udp?.sent ?? 0) + (detour?.sent ?? 0),
+    heard: (udp?.heard ?? 0) + (detour?.heard ?? 0),
+    rttMs: last?.rttMs ?? null,
+  }
 }
 
 /** Whether the flow can go on under this contract. */

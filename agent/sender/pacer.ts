@@ -16,7 +16,7 @@ export interface PacerOptions {
 }
 
 /** On the wire with each RIST packet: IPv6, UDP, GRE with key and sequence number, RTP (VSF TR-06-2). */
-const HEADERS_BYTES = 80
+export const HEADERS_BYTES = 80
 const PACKET_BYTES = MAX_PAYLOAD + HEADERS_BYTES
 /** Of a burst that is granted, this share leaves at once. The rest is for librist's thread, which may wake late. */
 const BURST_SHARE = 0.5

@@ -2,7 +2,9 @@ import { CodedError, messageOf } from '../../common/errors.ts'
 import type { RistLogLine } from '../../common/rist/log-channel.ts'
 import { Parent } from '../../common/supervision/parent.ts'
 import { TokenBucket } from '../../common/token-bucket.ts'
+import { BondKeeper } from '../bond/bond-keeper.ts'
 import { ContractSender } from './contract-sender.ts'
+import { useOf } from './link-use.ts'
 import { type SenderCommand, type SenderReport, senderCommandSchema } from './sender-protocol.ts'
 import { FrameReader } from './ts-frames.ts'
 
@@ -14,17 +16,33 @@ const ALIVE_EVERY_MS = 500
 const PROBLEMS = { perMs: 1 / 1000, burst: 20 }
 
 let sender: ContractSender | null = null
+let bond: BondKeeper | null = null
 const problems = new TokenBucket(PROBLEMS.perMs, PROBLEMS.burst, performance.now())
 
 const parent = Parent.connect<SenderReport, SenderCommand>({
   told: senderCommandSchema,
   hear: (command) => {
-    if (command.type === 'start') sender = open(command)
-    else if (command.type === 'contract')
-      answer(command.number, () => present().apply(command.contract, command.links))
-    else answer(command.number, () => present().stop())
+    switch (command.type) {
+      case 'start':
+        sender = open(command)
+        bond = bondOf(sender)
+        return
+      case 'contract':
+        bond?.contract(command.contract, command.links)
+        return answer(command.number, () => present().apply(command.contract, command.links))
+      case 'stop':
+        bond?.contract(null)
+        return answer(command.number, () => present().stop())
+      case 'settings':
+        return bond?.settings(command.settings)
+      case 'arrivals':
+        return bond?.arrived(command.arrivals)
+    }
   },
-  stop: () => sender?.[Symbol.asyncDispose](),
+  stop: async () => {
+    bond?.[Symbol.dispose]()
+    await sender?.[Symbol.asyncDispose]()
+  },
 })
 const frames = new FrameReader((frame) => sender?.write(frame))
 process.stdin.on('data', (chunk: Buffer) => frames.push(chunk))
@@ -48,6 +66,11 @@ function open({ hub_url, null_packet_deletion }: SenderCommand & { type: 'start'
     onDetourFailed: (via, why) => parent.tell({ type: 'detour_failed', via, why }),
     onLog,
   })
+}
+
+/** Weights and bitrate follow the links. */
+function bondOf(of: ContractSender): BondKeeper {
+  return new BondKeeper({ sender: of, useOf, onReport: (report) => parent.tell({ type: 'bond', report }) })
 }
 
 /** librist tells by a line of its log that a link has authenticated. */

@@ -7,6 +7,9 @@ import { ChildWatch } from '../../common/supervision/child-watch.ts'
 import { compileCacheEnv } from '../../common/supervision/compile-cache.ts'
 import { Supervisor } from '../../common/supervision/supervisor.ts'
 import type { FlowContract, Via } from '../../common/wire/flow-contract.ts'
+import type { LinkArrivals } from '../../common/wire/link-arrivals.ts'
+import type { BondReport } from '../bond/bond-report.ts'
+import type { BondSettings } from '../bond/bond-terms.ts'
 import type { ContractLinkStats } from './contract-sender.ts'
 import { type SenderCommand, type SenderReport, senderReportSchema } from './sender-protocol.ts'
 import { frameHeader, MAX_FRAME_BYTES } from './ts-frames.ts'
@@ -29,6 +32,8 @@ export interface SenderProcessEvents {
   stats(stats: ContractLinkStats): void
   /** The way of each link, by its index among the contract's endpoints, whenever one changes. */
   ways?(ways: ReadonlyMap<number, Via>): void
+  /** The bitrate that the links carry, the renditions that there is room for, and the links. */
+  bond?(report: BondReport): void
   /** The process ended by its own fault. Its successor goes on with the same contract. */
   ended?(how: string): void
 }
@@ -60,6 +65,7 @@ export class SenderProcess implements AsyncDisposable {
   /** Changes that are not answered yet, in their order. */
   #changes: Change[] = []
   #last: Change | null = null
+  #settings: BondSettings | null = null
   #dropped = 0
   #waitingMs = 0
   #late = 0
@@ -77,6 +83,7 @@ export class SenderProcess implements AsyncDisposable {
       started: (child) => {
         this.#late = 0
         child.send({ type: 'start', hub_url: hubUrl, null_packet_deletion: nullPacketDeletion })
+        if (this.#settings) child.send({ type: 'settings', settings: this.#settings })
         if (this.#last) child.send(commandOf(this.#last))
       },
       heard: (report) => this.#heard(report),
@@ -116,6 +123,17 @@ export class SenderProcess implements AsyncDisposable {
   /** Stops sending. The process stays. */
   stop(): Promise<void> {
     return this.#change(null, null)
+  }
+
+  /** What the broadcast says beside its contract, also to later processes. */
+  settings(settings: BondSettings): void {
+    this.#settings = settings
+    this.#supervisor.tell({ type: 'settings', settings })
+  }
+
+  /** The hub's word of what has arrived on each link. Without a process it is lost: more will come. */
+  arrived(arrivals: LinkArrivals): void {
+    this.#supervisor.tell({ type: 'arrivals', arrivals })
   }
 
   /** Sends whole TS packets that belong together, such as an access unit. The buffer may not change afterwards. */
@@ -183,6 +201,8 @@ export class SenderProcess implements AsyncDisposable {
       }
       case 'ways':
         return events.ways?.(new Map(report.ways))
+      case 'bond':
+        return events.bond?.(report.report)
       case 'detour_failed':
         return logger.warn({ via: report.via, why: report.why }, 'no detour now')
       case 'problem':

@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { flowContractSchema, viaSchema } from '../../common/wire/flow-contract.ts'
 import { linkIdSchema } from '../../common/wire/ids.ts'
+import { linkArrivalsSchema } from '../../common/wire/link-arrivals.ts'
+import { bondReportSchema } from '../bond/bond-report.ts'
+import { bondSettingsSchema } from '../bond/bond-terms.ts'
 
 /*
  * What the agent and its sender process say to each other over the channel that a supervisor opens. Media comes in
@@ -27,6 +30,10 @@ export const senderCommandSchema = z.discriminatedUnion('type', [
   }),
   /** Send nothing until the next contract. Answer: `done`. */
   z.strictObject({ type: z.literal('stop'), number }),
+  /** What the broadcast says beside its contract. */
+  z.strictObject({ type: z.literal('settings'), settings: bondSettingsSchema }),
+  /** What has arrived at the hub. */
+  z.strictObject({ type: z.literal('arrivals'), arrivals: linkArrivalsSchema }),
 ])
 export type SenderCommand = z.output<typeof senderCommandSchema>
 
@@ -50,6 +57,8 @@ export const senderReportSchema = z.discriminatedUnion('type', [
     bitrateKbps: count,
   }),
   z.object({ type: z.literal('ways'), ways: z.array(z.tuple([z.int().min(0), viaSchema])) }),
+  /** The bond's bitrate, the renditions that it has room for, and its links: at once when they get less. */
+  z.object({ type: z.literal('bond'), report: bondReportSchema }),
   z.object({ type: z.literal('detour_failed'), via: viaSchema, why: z.string() }),
   /** A line of librist's about a problem, free of secrets. */
   z.object({ type: z.literal('problem'), line: z.string() }),

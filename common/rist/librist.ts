@@ -142,6 +142,7 @@ function bindBatches(library: ReturnType<typeof koffi.load>) {
     return {
       received: library.func('uint64_t rist_batches_received(void)'),
       read: library.func('size_t rist_batches_read(void *ctx, void *out, size_t room)'),
+      arrivals: library.func('size_t rist_batches_arrivals(void *out, size_t room)'),
     }
   } catch {
     return null

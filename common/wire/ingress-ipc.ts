@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { attachSchema, cursorsSchema } from './lane-ipc.ts'
+import { linkArrivalsSchema } from './link-arrivals.ts'
 import { LOG_LEVELS } from './log-level.ts'
 import { streamIdSchema } from './stream.ts'
 
@@ -112,6 +113,7 @@ export const ingressToHubSchema = z.discriminatedUnion('type', [
     source: z.enum(['sender', 'arrival']),
   }),
   cursorsSchema,
+  linkArrivalsSchema.extend({ type: z.literal('arrivals') }),
   ingressStatsSchema,
   /** The process refused a sender, or something that a sender sent. */
   z.object({

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { flowContractSchema, viaSchema } from './flow-contract.ts'
+import { linkArrivalsSchema } from './link-arrivals.ts'
 import { streamStateSchema } from './stream.ts'
 import {
   dtlsParametersSchema,
@@ -167,6 +168,8 @@ export const hubToPublisher = {
   'keyframe-request': z.object({ rendition: z.number().int().min(0).max(3).nullable() }),
   /** Which layers anybody consumes. Other layers need not be sent until somebody wants them again. */
   demand: layerDemandSchema,
+  /** What has arrived on a field sender's links, five times a second while anything arrives. */
+  arrivals: linkArrivalsSchema,
   /** The contract has a newer version: other bounds, pacing, endpoints or expiry. */
   'contract-changed': z.object({ contract: flowContractSchema }),
   /** The contract is over and media stopped: ask for a new contract. */

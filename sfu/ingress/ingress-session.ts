@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { STEADY_BASE_MS, SYSTEM_CLOCK, wallOf } from '../../common/clock.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { HubToIngress, IngressToHub, PictureState, RistInput } from '../../common/wire/ingress-ipc.ts'
@@ -20,6 +21,8 @@ type Start = Extract<HubToIngress, { type: 'start' }>
 /** How often the hub gets the positions of sequence numbers and clock, ms; also this process's sign of life. */
 const CURSORS_EVERY_MS = 100
 const REPORT_EVERY_MS = 1000
+/** How often the sender is told what has arrived on its links, ms. */
+const ARRIVALS_EVERY_MS = 200
 /** Input is lost when nothing came for this long, ms, unless the stream makes pauses. */
 const SILENT_AFTER_MS = 1000
 
@@ -56,6 +59,8 @@ export class IngressSession implements AsyncDisposable {
   #senderAt = performance.now()
   #senderProven = false
   #dataCame = false
+  /** What was told last of what has arrived on each link. */
+  #arrived: readonly number[] = []
 
   private constructor(
     input: RistInput,
@@ -99,6 +104,7 @@ export class IngressSession implements AsyncDisposable {
     this.#timers = [
       setInterval(() => this.#onCursors(), CURSORS_EVERY_MS),
       setInterval(() => this.#onReport(), REPORT_EVERY_MS),
+      setInterval(() => this.#onArrivals(), ARRIVALS_EVERY_MS),
     ]
   }
 
@@ -248,6 +254,13 @@ export class IngressSession implements AsyncDisposable {
     if (this.#cadence.silentMs(nowMs) > this.#cadence.patienceMs(SILENT_AFTER_MS)) this.#setFlowing(false)
     this.#onPictures(nowMs)
     if (this.#identity.lostAt(nowMs)) this.#onFlow('lost')
+  }
+
+  #onArrivals(): void {
+    const packets = this.#receiver?.arrived
+    if (!packets || isDeepStrictEqual(packets, this.#arrived)) return
+    this.#arrived = packets
+    this.#tell({ type: 'arrivals', at_ms: performance.now(), packets: [...packets] })
   }
 
   #onReport(): void {

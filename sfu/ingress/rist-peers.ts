@@ -105,6 +105,7 @@ export class RistPeers {
         rttMs: best?.rttMs ?? 0,
         bitrateKbps: received > 0 ? peers.reduce((sum, peer) => sum + peer.bitrateKbps, 0) : 0,
         received,
+        reports: peers.reduce((sum, peer) => sum + peer.reports, 0),
       }
     })
   }

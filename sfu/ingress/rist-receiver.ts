@@ -11,6 +11,7 @@ import {
   statsCallbackType,
 } from '../../common/rist/librist.ts'
 import { RistLogChannel, type RistLogLine } from '../../common/rist/log-channel.ts'
+import { ArrivalCounts } from './arrival-counts.ts'
 import { RepeatFilter } from './repeat-filter.ts'
 import { RistBlockReader } from './rist-block-reader.ts'
 import { FlowCandidate } from './rist-candidate.ts'
@@ -89,6 +90,7 @@ export class RistReceiver implements AsyncDisposable {
   readonly #context: RistPointer
   readonly #reader: RistBlockReader
   readonly #peers = new RistPeers()
+  readonly #arrivals: ArrivalCounts
   readonly #gate = new FlowGate()
   readonly #candidate = new FlowCandidate()
   readonly #repeats = new RepeatFilter()
@@ -123,6 +125,7 @@ export class RistReceiver implements AsyncDisposable {
     const rist = loadRist()
     this.#options = options
     this.#ports = options.links.map((link) => link.port)
+    this.#arrivals = new ArrivalCounts(this.#ports)
     this.#rejections = new RejectionLog((rejection) => options.onRejected?.(rejection))
     this.#log = new RistLogChannel([options.passphrase, options.password, options.username], this.#onLine)
     const holder: [RistPointer | null] = [null]
@@ -139,6 +142,11 @@ export class RistReceiver implements AsyncDisposable {
   /** Whether the stream's sender is connected, even if it sends nothing. */
   get hasSender(): boolean {
     return this.#peers.someAuthenticated
+  }
+
+  /** Datagrams that have arrived on each link since the receiver began. */
+  get arrived(): readonly number[] {
+    return this.#arrivals.packets
   }
 
   #listen(): void {
@@ -187,6 +195,8 @@ export class RistReceiver implements AsyncDisposable {
     const flow = typeof text === 'string' ? parseReceiverStats(text) : undefined
     if (!flow || flow.flowId !== this.#gate.flowId) return 0
     this.#log.drain()
+    const links = this.#peers.links(this.#ports, flow)
+    this.#arrivals.take(links)
     const delivered = this.#delivered
     this.#delivered = 0
     this.#options.onStats?.({
@@ -196,7 +206,7 @@ export class RistReceiver implements AsyncDisposable {
       recovered: flow.recovered,
       lost: flow.lost,
       late: flow.late,
-      links: this.#peers.links(this.#ports, flow),
+      links,
     })
     return 0
   }

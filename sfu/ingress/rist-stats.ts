@@ -13,6 +13,8 @@ export interface LinkStats {
   readonly bitrateKbps: number
   /** Packets that arrived, duplicates of other links included. */
   readonly received: number
+  /** Reports of the sender's librist that arrived. */
+  readonly reports: number
 }
 
 /** One stream, over the last second. */
@@ -46,6 +48,7 @@ const receiverStats = z.object({
           dead: z.number().catch(0),
           stats: z.object({
             received_data: count.optional(),
+            received_rtcp: count.optional(),
             received: count.optional(),
             rtt: count,
             avg_rtt: count.optional(),
@@ -65,6 +68,7 @@ export interface RawFlowStats {
   readonly peers: readonly {
     readonly id: number
     readonly received: number
+    readonly reports: number
     readonly rttMs: number
     readonly bitrateKbps: number
   }[]
@@ -83,6 +87,7 @@ export function parseReceiverStats(text: string): RawFlowStats | undefined {
     peers: flow.peers.map((peer) => ({
       id: peer.id,
       received: peer.stats.received_data ?? peer.stats.received ?? 0,
+      reports: peer.stats.received_rtcp ?? 0,
       rttMs: peer.stats.rtt,
       bitrateKbps: Math.round(peer.stats.bitrate / 1000),
     })),

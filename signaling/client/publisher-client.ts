@@ -290,6 +290,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
         this.#contract.granted = contract
       },
       'keyframe-request': () => {},
+      arrivals: () => {},
     })
     return connection
   }

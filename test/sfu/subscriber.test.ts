@@ -61,6 +61,7 @@ test('a program on a plain transport gets what it demands, and is no viewer', as
     demanded: () => {},
     viewersChanged: () => t.fail('nobody watches'),
     stateChanged: () => {},
+    arrived: () => {},
   })
   using receiver = await openReceiver()
   let consumers: readonly types.Consumer[] = []

@@ -20,6 +20,7 @@ const CONTROL: PublisherControl = {
   demanded: () => {},
   viewersChanged: () => {},
   stateChanged: () => {},
+  arrived: () => {},
 }
 const DRAINING_MS = 700
 

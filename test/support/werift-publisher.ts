@@ -45,6 +45,7 @@ export class WeriftPublisher implements AsyncDisposable {
   readonly heard: Heard = {
     welcome: [],
     'keyframe-request': [],
+    arrivals: [],
     demand: [],
     'contract-changed': [],
     stream: [],
@@ -81,6 +82,7 @@ export class WeriftPublisher implements AsyncDisposable {
     return new PublisherConnection(this.#url, {
       welcome: note('welcome'),
       'keyframe-request': note('keyframe-request'),
+      arrivals: note('arrivals'),
       demand: note('demand'),
       'contract-changed': note('contract-changed'),
       stream: note('stream'),

@@ -12,12 +12,16 @@
  *   it looks every 5 ms, and whenever a packet arrives.
  * - write: librist signals each packet to the event loop. One signal is enough for all packets of one look.
  *
+ * It also counts what each socket has received, for a sender that must know soon which of its links carry.
+ *
  * librist's threads are told apart by what they do: only the output thread of a receiver asks for a priority, only the
  * protocol thread polls. A sender in the same process keeps its signals and its waiting.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -45,6 +49,9 @@ enum {
 
 /** Packets that the kernel gave and librist has not taken yet. Only the thread that polls the socket uses it. */
 struct arrived {
+  /** Local port, 0 for a socket that is closed, and the packets since it was opened. Others read these two. */
+  atomic_uint_fast32_t port;
+  atomic_uint_fast32_t total;
   unsigned next;
   unsigned count;
   struct mmsghdr headers[BATCH];
@@ -109,6 +116,14 @@ static struct arrived *make_room(int socket) {
   return sockets[socket] = arrived;
 }
 
+static uint32_t local_port(int socket) {
+  struct sockaddr_storage address;
+  socklen_t bytes = sizeof address;
+  if (getsockname(socket, (struct sockaddr *)&address, &bytes) != 0) return 0;
+  if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
+  return address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port) : 0;
+}
+
 /** Takes what the kernel has. Returns false, and the error in errno, where it has nothing. */
 static bool take(int socket, struct arrived *arrived, size_t room) {
   for (int each = 0; each < BATCH; each++) {
@@ -118,8 +133,12 @@ static bool take(int socket, struct arrived *arrived, size_t room) {
   const long count = syscall(SYS_recvmmsg, socket, arrived->headers, BATCH, MSG_DONTWAIT, NULL);
   arrived->next = 0;
   arrived->count = count > 0 ? (unsigned)count : 0;
-  if (count > 0) atomic_fetch_add_explicit(&received, (uint64_t)count, memory_order_relaxed);
-  return count > 0;
+  if (count <= 0) return false;
+  atomic_fetch_add_explicit(&received, (uint64_t)count, memory_order_relaxed);
+  if (atomic_load_explicit(&arrived->port, memory_order_relaxed) == 0)
+    atomic_store_explicit(&arrived->port, local_port(socket), memory_order_relaxed);
+  atomic_fetch_add_explicit(&arrived->total, (uint32_t)count, memory_order_relaxed);
+  return true;
 }
 
 static void signal_what_waits(void) {
@@ -165,7 +184,11 @@ EXPORTED int poll(struct pollfd *sockets_polled, nfds_t count, int timeout) {
 /** The number of a closed socket may name another one soon. */
 EXPORTED int close(int socket) {
   struct arrived *arrived = arrived_at(socket);
-  if (arrived != NULL) arrived->next = arrived->count = 0;
+  if (arrived != NULL) {
+    arrived->next = arrived->count = 0;
+    atomic_store_explicit(&arrived->port, 0, memory_order_relaxed);
+    atomic_store_explicit(&arrived->total, 0, memory_order_relaxed);
+  }
   return (int)syscall(SYS_close, socket);
 }
 
@@ -198,6 +221,20 @@ EXPORTED ssize_t write(int descriptor, const void *bytes, size_t length) {
 
 /** Number of packets that came in batches, for whoever wants to know whether librist calls the functions above. */
 EXPORTED uint64_t rist_batches_received(void) { return atomic_load_explicit(&received, memory_order_relaxed); }
+
+/** Writes local port and number of packets since it was opened of each socket, and returns the number of such pairs. */
+EXPORTED size_t rist_batches_arrivals(uint32_t *out, size_t room) {
+  size_t pairs = 0;
+  for (int each = 0; each < MAX_SOCKETS && pairs < room; each++) {
+    struct arrived *arrived = sockets[each];
+    const uint32_t port = arrived == NULL ? 0 : (uint32_t)atomic_load_explicit(&arrived->port, memory_order_relaxed);
+    if (port == 0) continue;
+    out[2 * pairs] = port;
+    out[2 * pairs + 1] = (uint32_t)atomic_load_explicit(&arrived->total, memory_order_relaxed);
+    pairs++;
+  }
+  return pairs;
+}
 
 /**
  * Takes blocks of a receiver until there is none or no room for one more of the largest size. Each is a header, the
