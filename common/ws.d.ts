@@ -5,6 +5,7 @@ declare module 'ws' {
   import type { Duplex } from 'node:stream'
 
   export interface ClientOptions {
+    readonly headers?: Readonly<Record<string, string>>
     readonly perMessageDeflate?: false
     /** Longest message that is taken, bytes. */
     readonly maxPayload?: number

@@ -12,12 +12,15 @@ export function statusText({
 }: AgentStatus): string {
   const lines = [
     `Node ${node_id} of ${hub_url}, ${online ? 'the hub hears it' : 'the hub does not hear it now'}`,
-    `Certificate until ${new Date(certificate_not_after).toISOString()}, configuration ${config_version ?? 'none'}`,
+    `${proofText(certificate_not_after)}, configuration ${config_version ?? 'none'}`,
     ...broadcasts.flatMap(broadcastLines),
   ]
   if (broadcasts.length === 0) lines.push('No broadcasts are configured.')
   return `${lines.join('\n')}\n`
 }
+
+const proofText = (notAfter: number | null): string =>
+  notAfter === null ? 'By a token' : `Certificate until ${new Date(notAfter).toISOString()}`
 
 function broadcastLines(status: BroadcastStatus): string[] {
   const { stream_id, state, reason, encoder, target_kbps, sent_kbps, links } = status

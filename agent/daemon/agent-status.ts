@@ -8,7 +8,8 @@ export const agentStatusSchema = z.object({
   pid: z.number(),
   /** Whether the hub hears this node now. */
   online: z.boolean(),
-  certificate_not_after: z.number(),
+  /** null: a node that proves itself by a token. */
+  certificate_not_after: z.number().nullable(),
   /** The version of the configuration in force; null: none was ever applied. */
   config_version: z.union([z.number(), z.literal('local')]).nullable(),
   broadcasts: z.array(broadcastStatusSchema),

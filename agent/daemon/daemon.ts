@@ -12,7 +12,7 @@ import { CertificateKeeper } from '../node/certificate-keeper.ts'
 import { CommandMemory } from '../node/command-memory.ts'
 import { HubClock } from '../node/hub-clock.ts'
 import { NodeChannel } from '../node/node-channel.ts'
-import { loadIdentity, saveIdentity } from '../node/node-identity.ts'
+import { loadIdentity, type NodeIdentity, saveIdentity } from '../node/node-identity.ts'
 import { Routes } from '../routes/routes.ts'
 import type { AgentStatus } from './agent-status.ts'
 import { Broadcasts } from './broadcasts.ts'
@@ -50,14 +50,8 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     })
   const room = (name: string): Logger => logger.child({ room: name })
   const clock = new HubClock()
-  const certificates = stack.use(
-    new CertificateKeeper(identity, {
-      clock,
-      save: (renewed) => saveIdentity(state.identity, renewed),
-      onError: (error) => logger.warn({ reason: messageOf(error) }, 'certificate not renewed; trying again'),
-    }),
-  )
-  const hub = { hubUrl: identity.hub_url, identity: () => certificates.identity, clock }
+  const present = stack.use(keepIdentity(identity, { state, clock, logger: room('identity') }))
+  const hub = { hubUrl: identity.hub_url, identity: () => present.identity, clock }
   let device: DeviceWatch | null = null
   let channel: NodeChannel | null = null
   const report = (): NodeReport => ({ ...device?.report, ...clockSection(clock) })
@@ -107,11 +101,11 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     return outcome
   }
   const statusNow = (): AgentStatus => ({
-    node_id: certificates.identity.node_id,
+    node_id: identity.node_id,
     hub_url: hub.hubUrl,
     pid: process.pid,
     online: channel?.live ?? false,
-    certificate_not_after: certificates.identity.not_after,
+    certificate_not_after: notAfterOf(present.identity),
     config_version: config.actual?.version ?? null,
     broadcasts: broadcasts.status(),
     report: report(),
@@ -167,3 +161,19 @@ function clockSection(clock: HubClock): Pick<NodeReport, 'clock'> {
   if (!clock.isKnown) return {}
   return { clock: { ahead_ms: clock.aheadMs, error_ms: clock.errorMs, synchronised: null } }
 }
+
+/** The identity as it is now: certificates are renewed, tokens stay. */
+function keepIdentity(
+  identity: NodeIdentity,
+  { state, clock, logger }: { state: StateFolder; clock: HubClock; logger: Logger },
+): AsyncDisposable & { readonly identity: NodeIdentity } {
+  if ('token' in identity) return { identity, [Symbol.asyncDispose]: () => Promise.resolve() }
+  return new CertificateKeeper(identity, {
+    clock,
+    save: (renewed) => saveIdentity(state.identity, renewed),
+    onError: (error) => logger.warn({ reason: messageOf(error) }, 'certificate not renewed; trying again'),
+  })
+}
+
+const notAfterOf = (identity: NodeIdentity): number | null =>
+  'token' in identity ? null : identity.not_after

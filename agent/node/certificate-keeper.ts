@@ -2,7 +2,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { backoffMs, pause } from '../../common/retry.ts'
 import { renewIdentity } from './enrolment.ts'
 import type { HubClock } from './hub-clock.ts'
-import type { NodeIdentity } from './node-identity.ts'
+import type { CertifiedIdentity } from './node-identity.ts'
 
 /** A certificate is renewed when this share of its life is over. So a hub that is away for days does no harm. */
 const RENEW_AT = 2 / 3
@@ -12,7 +12,7 @@ const LONGEST_PAUSE_MS = 60_000
 
 export interface CertificateKeeperOptions {
   /** Stores the identity before it is used, so that it outlives a restart. */
-  readonly save: (identity: NodeIdentity) => Promise<void>
+  readonly save: (identity: CertifiedIdentity) => Promise<void>
   /** Certificates live by the hub's clock: this machine's may be wrong by years. */
   readonly clock: HubClock
   /** A renewal failed. It will be tried again. */
@@ -24,9 +24,9 @@ export class CertificateKeeper implements AsyncDisposable {
   readonly #options: CertificateKeeperOptions
   readonly #closing = new AbortController()
   readonly #running: Promise<void>
-  #identity: NodeIdentity
+  #identity: CertifiedIdentity
 
-  constructor(identity: NodeIdentity, options: CertificateKeeperOptions) {
+  constructor(identity: CertifiedIdentity, options: CertificateKeeperOptions) {
     this.#identity = identity
     this.#options = options
     trustAuthorities(identity.authorities)
@@ -36,7 +36,7 @@ export class CertificateKeeper implements AsyncDisposable {
   }
 
   /** The present identity. */
-  get identity(): NodeIdentity {
+  get identity(): CertifiedIdentity {
     return this.#identity
   }
 

@@ -11,7 +11,7 @@ import { refusalOf } from './hub-client.ts'
 import { HubClock } from './hub-clock.ts'
 import type { TlsIdentity } from './hub-connection.ts'
 import { askHub } from './hub-request.ts'
-import type { NodeIdentity } from './node-identity.ts'
+import type { BearingIdentity, CertifiedIdentity } from './node-identity.ts'
 
 /** Longest wait for an answer, ms. */
 const ANSWER_TIMEOUT_MS = 10_000
@@ -39,10 +39,29 @@ export interface EnrolOptions {
  * Makes this machine a node of the hub: a new key, which never leaves the machine, and a certificate for the key.
  * @throws CodedError `hub_without_tls`, HubRefusal
  */
-export async function enrol(options: EnrolOptions, signal: AbortSignal): Promise<NodeIdentity> {
-  const { hubUrl, token, authorities = [], role = 'sender', capabilities = CAPABILITIES } = options
-  if (new URL(hubUrl).protocol !== 'https:')
+export async function enrol(options: EnrolOptions, signal: AbortSignal): Promise<CertifiedIdentity> {
+  if (new URL(options.hubUrl).protocol !== 'https:')
     throw new CodedError('hub_without_tls', 'a node proves itself by TLS: enrol at an https address')
+  return await init(options, signal)
+}
+
+/**
+ * Makes this machine a node of a hub on the same machine, which speaks plain HTTP: the node proves itself by a bearer
+ * token of the role `node`, and its certificate is for nothing.
+ * @param bearerOf asks for the token, once the node is known
+ * @throws HubRefusal
+ */
+export async function enrolBearing(
+  options: EnrolOptions,
+  bearerOf: (nodeId: string) => Promise<string>,
+  signal: AbortSignal,
+): Promise<BearingIdentity> {
+  const { hub_url, node_id, authorities } = await init(options, signal)
+  return { hub_url, node_id, authorities, token: await bearerOf(node_id) }
+}
+
+async function init(options: EnrolOptions, signal: AbortSignal): Promise<CertifiedIdentity> {
+  const { hubUrl, token, authorities = [], role = 'sender', capabilities = CAPABILITIES } = options
   const { key, csr } = await newKey()
   const body = { role, capabilities, enrollment_token: token, csr }
   const clock = new HubClock()
@@ -57,10 +76,10 @@ export async function enrol(options: EnrolOptions, signal: AbortSignal): Promise
  * @throws HubRefusal
  */
 export async function renewIdentity(
-  identity: NodeIdentity,
+  identity: CertifiedIdentity,
   clock: HubClock,
   signal: AbortSignal,
-): Promise<NodeIdentity> {
+): Promise<CertifiedIdentity> {
   const { hub_url, node_id } = identity
   const { key, csr } = await newKey()
   const asked = { hubUrl: hub_url, tls: identity, clock, signal }

@@ -18,6 +18,8 @@ export interface TlsIdentity {
   /** Left out before there is a key. */
   readonly key?: string
   readonly certificate?: string
+  /** A bearer token instead of a certificate: HTTP sends it, for a hub on this machine. */
+  readonly token?: string
   /** The hub's own CAs, in addition to those that the system trusts. */
   readonly authorities: readonly string[]
 }
@@ -133,4 +135,9 @@ function knownSince({ certificate, authorities = [] }: Partial<TlsIdentity> = {}
 function problemOf({ authorizationError }: TLSSocket): string {
   const problem: unknown = authorizationError
   return problem instanceof Error ? problem.message : String(problem)
+}
+
+/** The head of a request, or of a WebSocket's, of a node that proves itself by a token. */
+export function authorizationOf(identity: TlsIdentity | undefined): { readonly authorization?: string } {
+  return identity?.token === undefined ? {} : { authorization: `Bearer ${identity.token}` }
 }

@@ -1,6 +1,6 @@
 import { type IncomingMessage, request } from 'node:http'
 import type { HubClock } from './hub-clock.ts'
-import { connectToHub, type TlsIdentity } from './hub-connection.ts'
+import { authorizationOf, connectToHub, type TlsIdentity } from './hub-connection.ts'
 
 /** Longest answer that is read, bytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024
@@ -47,6 +47,7 @@ export async function askHub(
       host: url.host,
       connection: 'close',
       accept: 'application/json',
+      ...authorizationOf(tls),
       ...(text !== undefined && {
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(text),

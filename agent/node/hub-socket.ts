@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws'
-import { connectToHub, type TlsIdentity } from './hub-connection.ts'
+import { authorizationOf, connectToHub, type TlsIdentity } from './hub-connection.ts'
 
 /** Longest message of the hub that is taken, bytes: a configuration of four broadcasts has about 10 kB. */
 const MAX_MESSAGE_BYTES = 1024 * 1024
@@ -24,5 +24,6 @@ export async function openHubSocket(
     perMessageDeflate: false,
     maxPayload: MAX_MESSAGE_BYTES,
     createConnection: () => connection,
+    headers: { ...authorizationOf(tls) },
   })
 }

@@ -5,21 +5,41 @@ import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 import { nodeIdSchema } from '../../common/wire/ids.ts'
 
-/** This machine's identity for a hub, with the key that proves it. Keep it secret. */
-const nodeIdentitySchema = z.strictObject({
+const anyIdentity = {
   hub_url: z.url(),
   node_id: nodeIdSchema,
+  /** PEM of the hub's own CAs. */
+  authorities: z.array(z.string()),
+}
+
+/** A node that proves itself by a certificate. */
+const certifiedSchema = z.strictObject({
+  ...anyIdentity,
   /** PEM, PKCS#8. */
   key: z.string(),
   /** PEM. */
   certificate: z.string(),
-  /** PEM of the hub's own CAs. */
-  authorities: z.array(z.string()),
   /** Start and end of the certificate's life by the hub's clock, Unix ms. */
   issued_at: z.number().int(),
   not_after: z.number().int(),
 })
+export type CertifiedIdentity = z.infer<typeof certifiedSchema>
+
+/** A node of a hub on the same machine, to whom TLS shows nothing: it proves itself by a bearer token. */
+const bearingSchema = z
+  .strictObject({ ...anyIdentity, token: z.string() })
+  .refine(({ hub_url }) => isLoopbackUrl(new URL(hub_url)), { message: 'a token goes to this machine only' })
+
+export type BearingIdentity = z.infer<typeof bearingSchema>
+
+/** This machine's identity for a hub, with what proves it. Keep it secret. */
+const nodeIdentitySchema = z.union([certifiedSchema, bearingSchema])
 export type NodeIdentity = z.infer<typeof nodeIdentitySchema>
+
+/** Whether what is sent there never leaves this machine (RFC 6761 section 6.3). */
+function isLoopbackUrl({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname)
+}
 
 /** @returns undefined where the file does not exist. @throws CodedError `identity_unreadable` */
 export async function loadIdentity(file: string): Promise<NodeIdentity | undefined> {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import { CodedError } from '../../common/errors.ts'
 import type { NodeReport } from '../../common/wire/node-report.ts'
 import type {
@@ -60,11 +61,13 @@ export class Devices implements NodeAdmission, Disposable {
 
   async identify(request: IncomingMessage): Promise<ProvenNode> {
     const { authenticator, topology } = this.#options
-    const { certificate } = credentialsOf(request)
-    // A bearer token proves no device.
-    const principal = await authenticator.authenticate({ certificate })
-    const { node_id: nodeId, tenant_id: tenantId } = principal
-    if (nodeId === null) throw new CodedError('unauthenticated', 'a node proves itself by its certificate')
+    const { certificate, authorization } = credentialsOf(request)
+    // A bearer token proves no device. On loopback, where a hub may do without TLS, there is nothing else.
+    const proof = request.socket instanceof TLSSocket ? { certificate } : { authorization }
+    const principal = await authenticator.authenticate(proof)
+    const { node_id: nodeId, tenant_id: tenantId, role } = principal
+    if (nodeId === null || role !== 'node')
+      throw new CodedError('unauthenticated', 'a node proves itself by its certificate')
     if (!topology.record(tenantId, nodeId)) throw new CodedError('node_not_found', 'there is no such node')
     const node = { tenantId, nodeId }
     this.#proofs.set(node, principal)

@@ -44,7 +44,7 @@ test('the demo shows two streams and a program of them to everybody, says how to
   const [, cut] = /^ {2}(curl .*"studio".*take)$/m.exec(text)!
   const taken = await promisify(execFile)('sh', ['-c', `${cut} --silent`])
   t.like(JSON.parse(taken.stdout), { program_id: 'program-main', input: 'studio' })
-  const senders = descendants(demo.pid!).filter((pid) => programOf(pid).includes('field-sender.ts'))
+  const senders = descendants(demo.pid!).filter((pid) => programOf(pid).includes('agent/main.ts'))
   t.is(senders.length, 2)
   const stateOf = async () => {
     const { streams } = streamList.parse(await (await fetch(`${hubUrl}/v1/streams`)).json())

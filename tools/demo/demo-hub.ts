@@ -65,6 +65,16 @@ export class DemoHub implements AsyncDisposable {
     await this.#ask('POST', `/v1/programs/${programId}/take`, { input })
   }
 
+  /** A token that makes a machine a field sender's node, once. */
+  async issueEnrolmentToken(nodeId: string): Promise<string> {
+    const answer = await this.#ask('POST', '/v1/enrolment-tokens', {
+      tenant_id: DEFAULT_TENANT,
+      roles: ['sender'],
+      node_id: nodeId,
+    })
+    return issued.parse(answer).token
+  }
+
   /** A key that lets its holder publish one stream, and nothing else. */
   async issuePublisherKey(streamId: string): Promise<string> {
     const answer = await this.#ask('POST', '/v1/tokens', {
@@ -73,6 +83,18 @@ export class DemoHub implements AsyncDisposable {
       role: 'publisher',
       tenant_id: DEFAULT_TENANT,
       grants: { streams: [streamId], actions: ['publish'] },
+    })
+    return issued.parse(answer).token
+  }
+
+  /** A key of a field sender's node. */
+  async issueNodeKey(nodeId: string): Promise<string> {
+    const answer = await this.#ask('POST', '/v1/tokens', {
+      type: 'api-key',
+      subject: nodeId,
+      role: 'node',
+      tenant_id: DEFAULT_TENANT,
+      node_id: nodeId,
     })
     return issued.parse(answer).token
   }

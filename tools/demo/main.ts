@@ -1,36 +1,45 @@
-import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { findVideoEncoder } from '../../agent/encoder/picture-encoder.ts'
 import { messageOf } from '../../common/errors.ts'
+import type { broadcastSchema } from '../../common/wire/node-config.ts'
 import { streamStateSchema } from '../../common/wire/stream.ts'
 import { DEFAULT_ACL } from '../../policy/default-acl.ts'
-import { DemoHub, endProcess } from './demo-hub.ts'
-import { type FieldSenderConfig, fieldSenderReport } from './field-sender-config.ts'
-
-const SENDER = resolve(import.meta.dirname, 'field-sender.ts')
+import { DemoAgent } from './demo-agent.ts'
+import { DemoHub } from './demo-hub.ts'
+import { SimulatedSender } from './simulated-sender.ts'
 
 /** The two senders of the demo. */
 const SENDERS = [
   {
-    streamId: 'studio',
-    streamClass: 'focus',
-    card: { name: 'studio' },
     about: 'one rendition, every packet on both links',
+    broadcast: {
+      stream_id: 'studio',
+      class: 'focus',
+      source: { kind: 'test-card' },
+      renditions: [{ width: 1280, height: 720 }],
+    },
   },
   {
-    streamId: 'field',
-    streamClass: 'director',
-    card: { name: 'field', renditions: 2, videoKbps: 2500 },
     about: 'two renditions, links share the packets',
+    broadcast: {
+      stream_id: 'field',
+      class: 'director',
+      source: { kind: 'test-card' },
+      renditions: [
+        { width: 640, height: 360 },
+        { width: 1280, height: 720 },
+      ],
+    },
   },
-] as const
+] satisfies { about: string; broadcast: z.input<typeof broadcastSchema> }[]
 
-const STREAMS = SENDERS.map(({ streamId }) => streamId)
+const STREAMS = SENDERS.map(({ broadcast }) => broadcast.stream_id)
 
 /** The program of the demo: cut between the senders, and watched like any stream. It has the sizes of its first input. */
 const PROGRAM = {
@@ -41,7 +50,7 @@ const PROGRAM = {
 
 const HELP = `Usage: npm run demo -- [--bind 127.0.0.1:9415] [--verbose]
 
-Starts the hub and two simulated field senders: test cards with a clock and a tone, encoded live as H.264 and
+Starts the hub and two field senders, agents as a board runs them: test cards with a clock and a tone, encoded live as H.264 and
 Opus, pushed over RIST (AES-256, SRP) on two bonded loopback links each, by contracts that they ask the hub for.
 A program shows one of the two. The demo's policy lets everybody watch. Ctrl-C ends everything and leaves nothing behind.
 
@@ -73,9 +82,10 @@ async function demo(): Promise<void> {
   const logLevel = values.verbose ? 'info' : 'error'
   const hub = stack.use(await DemoHub.start({ bind: values.bind, dataFolder, logLevel }))
   await openToEverybody(hub)
-  for (const sender of SENDERS) {
-    const token = await hub.issuePublisherKey(sender.streamId)
-    startSender(sender, { hubUrl: hub.url, token }, stopping.signal, stack)
+  const Sender = hasGstreamer() ? DemoAgent : SimulatedSender
+  for (const { broadcast } of SENDERS) {
+    const agentFolder = join(folder, broadcast.stream_id)
+    stack.use(await Sender.start({ hub, folder: agentFolder, broadcast, tell: print }))
   }
   const deadline = AbortSignal.timeout(20_000)
   await Promise.race([allLive(hub.url, deadline), stopped])
@@ -88,7 +98,8 @@ async function demo(): Promise<void> {
   print(
     `\nLanecast is live after ${((performance.now() - startedAt) / 1000).toFixed(1)} s. Open in a browser:\n`,
   )
-  for (const { streamId, about } of SENDERS) print(`  ${hub.url}/watch/${streamId}`.padEnd(48) + about)
+  for (const { broadcast, about } of SENDERS)
+    print(`  ${hub.url}/watch/${broadcast.stream_id}`.padEnd(48) + about)
   print(`${`  ${hub.url}/watch/${PROGRAM.program_id}`.padEnd(48)}a program of the two, cut as below`)
   print(`${`  ${hub.url}/`.padEnd(48)}all streams`)
   print(`${`  ${hub.url}/docs`.padEnd(48)}the API's reference\n`)
@@ -115,6 +126,17 @@ async function demo(): Promise<void> {
   print('\nStopping.')
 }
 
+/** Whether an agent can encode here. */
+function hasGstreamer(): boolean {
+  try {
+    findVideoEncoder()
+    return true
+  } catch (error) {
+    print(`Encoding with ffmpeg: ${messageOf(error)}`)
+    return false
+  }
+}
+
 /** The default rules, and a rule that lets people without a token watch the demo's streams. */
 async function openToEverybody(hub: DemoHub): Promise<void> {
   await hub.putPolicy({
@@ -128,49 +150,6 @@ async function openToEverybody(hub: DemoHub): Promise<void> {
         streams: [...STREAMS, PROGRAM.program_id],
       },
     ],
-  })
-}
-
-/** One simulated field sender, restarted when it ends. Its token goes over the message channel only. */
-function startSender(
-  { streamId, streamClass, card }: (typeof SENDERS)[number],
-  { hubUrl, token }: { hubUrl: string; token: string },
-  stopping: AbortSignal,
-  stack: AsyncDisposableStack,
-): void {
-  let ended = false
-  let child: ChildProcess
-  const run = async () => {
-    while (!ended && !stopping.aborted) {
-      child = fork(SENDER, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-      child.send({
-        hub_url: hubUrl,
-        token,
-        stream_id: streamId,
-        class: streamClass,
-        card: { ...card },
-        logLevel: 'error',
-      } satisfies FieldSenderConfig)
-      child.on('message', (raw) => {
-        const report = fieldSenderReport.safeParse(raw)
-        if (stopping.aborted) return
-        if (report.data?.type === 'sending') print(`Sender ${streamId}: sending`)
-        else if (report.data?.type === 'refused') print(`Sender ${streamId}: ${report.data.message}`)
-        else if (report.data?.type === 'contract-ended')
-          print(`Sender ${streamId}: its contract is ${report.data.reason}; asking for another`)
-      })
-      await once(child, 'exit')
-      if (!ended && !stopping.aborted) {
-        print(`Sender ${streamId} ended; starting it again`)
-        await delay(500)
-      }
-    }
-  }
-  const running = run()
-  stack.defer(async () => {
-    ended = true
-    await endProcess(child)
-    await running
   })
 }
 

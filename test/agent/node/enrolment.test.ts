@@ -7,7 +7,7 @@ import { CertificateKeeper } from '../../../agent/node/certificate-keeper.ts'
 import { enrol, renewIdentity } from '../../../agent/node/enrolment.ts'
 import { HubClient } from '../../../agent/node/hub-client.ts'
 import { HubClock } from '../../../agent/node/hub-clock.ts'
-import { loadIdentity, type NodeIdentity, saveIdentity } from '../../../agent/node/node-identity.ts'
+import { type CertifiedIdentity, loadIdentity, saveIdentity } from '../../../agent/node/node-identity.ts'
 import { startHub } from '../../support/hub.ts'
 import { trustHub } from '../../support/trust-hub.ts'
 import { until } from '../../support/until.ts'
@@ -45,7 +45,8 @@ test('a machine becomes a node by a token, publishes by its certificate and rene
   t.is((await stat(file)).mode & 0o777, 0o600)
   t.deepEqual(await loadIdentity(file), first)
 
-  const clientOf = (identity: NodeIdentity) => new HubClient({ hubUrl: hub.url, identity: () => identity })
+  const clientOf = (identity: CertifiedIdentity) =>
+    new HubClient({ hubUrl: hub.url, identity: () => identity })
   const { contract } = await clientOf(first).publish({ stream_id: 'cam-1' }, signal)
   t.like((await hub.api('GET', `/v1/flows/${contract.contract_id}`)).body, { owner: 'node:van-1' })
   // Whatever a node asks for shows that it lives.
