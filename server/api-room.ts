@@ -5,6 +5,7 @@ import type { MediaEvents } from '../sfu/media-events.ts'
 import { NODE_PATH } from '../signaling/node/node-door.ts'
 import { administrationRoutes } from './api/administration.ts'
 import type { ApiParts } from './api/api-parts.ts'
+import { backlogRoutes } from './api/backlog/backlog-routes.ts'
 import { doorRouter } from './api/doors/door-router.ts'
 import { contractRoutes } from './api/flows/routes.ts'
 import { drainHub } from './api/hub/drain-hub.ts'
@@ -21,6 +22,7 @@ import { listLinks } from './api/topology/list-links.ts'
 import type { YamlParser } from './api/yaml-parser.ts'
 import type { Auth } from './auth/open-auth.ts'
 import { RateLimits } from './auth/rate-limits.ts'
+import type { BacklogStore } from './backlog/backlog-store.ts'
 import type { Config } from './config/config.ts'
 import type { DoorRoom } from './door-room.ts'
 import type { FlowRoom } from './flow-room.ts'
@@ -55,6 +57,7 @@ export interface ApiRoomOptions {
   readonly workers: () => Promise<WorkersAnswer>
   readonly webhooks: Webhooks
   readonly slates: SlatePictures
+  readonly backlog: BacklogStore
   readonly metrics: Metrics
   readonly events: MediaEvents
   readonly yaml: YamlParser
@@ -79,6 +82,7 @@ export function apiOf(options: ApiRoomOptions): Router {
     listLinks({ topology, now: SYSTEM_CLOCK.steady }),
     listAlarms({ alarms }),
     ...fieldRoutes(options.nodes),
+    ...backlogRoutes(options.backlog, (bytes) => metrics.backlogReceived.inc(bytes)),
     ...administrationRoutes({
       store: state.store,
       auth,

@@ -9,6 +9,7 @@ import { apiOf } from './api-room.ts'
 import { auditFacts } from './audit/audit-facts.ts'
 import { LateAudit } from './audit/late-audit.ts'
 import type { FirstAdminToken } from './auth/admin-token.ts'
+import { openBacklog } from './backlog/open-backlog.ts'
 import type { Config } from './config/config.ts'
 import { ConfigReload, type Reloadable } from './config/config-reload.ts'
 import { ConnectionBounds } from './connection-bounds.ts'
@@ -233,6 +234,7 @@ export async function openRooms(
     doors: sdp,
     webhooks,
     slates,
+    backlog: await openBacklog(config, metrics, logger),
     metrics,
     events,
     workers: async () => media.statistics(mover),

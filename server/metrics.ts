@@ -41,6 +41,8 @@ export class Metrics {
   readonly alarmsRaised: Counter<'kind'>
   readonly configReloads: Counter<'outcome'>
   readonly factsMissed: Counter<'listener'>
+  readonly backlogReceived: Counter
+  readonly backlogGaveWay: Counter
   readonly clockSteps: Counter<'direction'>
   readonly turnBytes: Counter<'direction'>
   readonly turnRefused: Counter<'reason'>
@@ -147,6 +149,16 @@ export class Metrics {
       name: 'lanecast_config_reloads_total',
       help: 'Times that the configuration was read again: applied, unchanged or refused',
       labelNames: ['outcome'],
+      registers,
+    })
+    this.backlogReceived = new Counter({
+      name: 'lanecast_backlog_bytes_total',
+      help: 'Media that senders delivered later, bytes',
+      registers,
+    })
+    this.backlogGaveWay = new Counter({
+      name: 'lanecast_backlog_gave_way_total',
+      help: 'Segments of media delivered later that gave way to newer ones',
       registers,
     })
     this.factsMissed = new Counter({

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { CodedError } from '../../common/errors.ts'
+import { MAX_SEGMENT_BYTES } from '../../common/wire/backlog.ts'
 import { refuseHostileJson } from './hostile-json.ts'
 import { badRequest } from './refusals.ts'
 import type { BodyType } from './route.ts'
@@ -23,6 +24,7 @@ const TYPE_NAMES: Readonly<Record<string, BodyType>> = {
   'application/trickle-ice-sdpfrag': 'application/trickle-ice-sdpfrag',
   'image/png': 'image/png',
   'image/jpeg': 'image/jpeg',
+  'video/mp2t': 'video/mp2t',
 }
 
 export interface BodyRules {
@@ -71,16 +73,21 @@ export async function readBody(
   rules: BodyRules,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const isSettings = type === 'application/yaml' || type === 'application/toml'
-  const most = isPicture(type) ? MAX_PICTURE_BYTES : isSettings ? MAX_SETTINGS_BYTES : MAX_BODY_BYTES
-  const bytes = await readBytes(request, Math.min(rules.maxBytes, most), signal)
+  const bytes = await readBytes(request, Math.min(rules.maxBytes, mostOf(type)), signal)
   if (bytes.length === 0) throw badRequest('the request needs a body', [`body: must be ${type}`])
-  if (isPicture(type)) return bytes
+  if (isPicture(type) || type === 'video/mp2t') return bytes
   if (type === 'application/json') refuseHostileJson(bytes)
   const text = decode(bytes)
   if (type === 'application/yaml') return await rules.parseYaml(text)
   if (type === 'application/toml') return parseToml(text)
   return type === 'application/json' ? parseJson(text) : text
+}
+
+function mostOf(type: BodyType): number {
+  if (isPicture(type)) return MAX_PICTURE_BYTES
+  if (type === 'video/mp2t') return MAX_SEGMENT_BYTES
+  const isSettings = type === 'application/yaml' || type === 'application/toml'
+  return isSettings ? MAX_SETTINGS_BYTES : MAX_BODY_BYTES
 }
 
 function isPicture(type: BodyType): boolean {

@@ -104,7 +104,7 @@ interface RouteFacts {
   readonly cost: CostClass
   /** Types of body that the route takes; by default JSON alone. */
   readonly bodyTypes?: readonly BodyType[]
-  /** Longest body, bytes; 1 MiB by default, and never more, but 2 MiB for pictures. */
+  /** Longest body, bytes; 1 MiB by default, and never more, but 2 MiB for pictures and 4 MiB for media. */
   readonly maxBodyBytes?: number
   /** Whether `If-Match` is read, and whether the header must be there (428 without). */
   readonly ifMatch?: 'optional' | 'required'
@@ -118,7 +118,7 @@ interface RouteFacts {
   readonly timeoutMs?: number
 }
 
-/** The route gets the types of SDP as text, and pictures as bytes. */
+/** The route gets the types of SDP as text, and pictures and media as bytes. */
 export type BodyType =
   | 'application/json'
   | 'application/yaml'
@@ -127,6 +127,7 @@ export type BodyType =
   | 'application/trickle-ice-sdpfrag'
   | 'image/png'
   | 'image/jpeg'
+  | 'video/mp2t'
 
 export interface AnswerSpec<A extends z.ZodType> {
   readonly status: 200 | 201 | 202 | 204

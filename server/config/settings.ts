@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { HUB_NODE_ID } from '../../common/wire/ids.ts'
 import { LOG_LEVELS } from '../../common/wire/log-level.ts'
 import { TLS_SETTINGS } from '../tls/tls-settings.ts'
+import { BACKLOG_SETTINGS } from './backlog-settings.ts'
 import { CAPACITY_SETTINGS } from './capacity-settings.ts'
 import {
   addressRanges,
@@ -280,6 +281,7 @@ export const SETTINGS = {
     help: 'loopback UDP ports between workers and the processes that move packets; one per stream, one more per input of a switched stream',
   }),
   ...CAPACITY_SETTINGS,
+  ...BACKLOG_SETTINGS,
   ...TURN_SETTINGS,
   ...TLS_SETTINGS,
 } as const
