@@ -33,6 +33,8 @@ export interface ContractHolder {
   demanded?(demand: LayerDemand): void
   /** What has arrived at the hub on each link, by the contract's endpoints. */
   arrived?(arrivals: LinkArrivals): void
+  /** Whether the hub is heard on its channel, told within a second: only then IDRs are asked for where they are needed. */
+  controlHeard?(heard: boolean): void
 }
 
 /**
@@ -129,6 +131,7 @@ export class ContractKeeper implements AsyncDisposable {
         keyframeRequested: (rendition) => holder.keyframeRequested?.(rendition),
         demanded: (demand) => holder.demanded?.(demand),
         arrived: (arrivals) => holder.arrived?.(arrivals),
+        heard: (heard) => holder.controlHeard?.(heard),
       },
     )
   }

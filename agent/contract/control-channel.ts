@@ -11,6 +11,7 @@ import {
 } from '../../common/wire/publisher-protocol.ts'
 import { ControlConnection } from '../node/control-connection.ts'
 import type { TlsIdentity } from '../node/hub-connection.ts'
+import { SilenceWatch } from './silence-watch.ts'
 
 /** A lost connection is mostly back soon. A hub that refuses mostly goes on refusing. */
 const LOST: Backoff = { initialMs: 250, maxMs: 5_000, factor: 2 }
@@ -43,6 +44,11 @@ export interface ControlListener {
   demanded(demand: LayerDemand): void
   /** What has arrived at the hub on each link. */
   arrived(arrivals: LinkArrivals): void
+  /**
+   * Whether the hub is heard, told within a second: at each connection, when it is silent, when it speaks again, and when
+   * the connection is lost.
+   */
+  heard(heard: boolean): void
 }
 
 /**
@@ -100,7 +106,10 @@ export class ControlChannel implements AsyncDisposable {
         if (error.code !== 'control_lost') backoff = REFUSED
       }
       signal.throwIfAborted()
-      if (this.#live) this.#listener.demanded(EVERYTHING)
+      if (this.#live) {
+        this.#listener.demanded(EVERYTHING)
+        this.#listener.heard(false)
+      }
       this.#changeTo(false)
       await pause(backoffMs(backoff, failures), signal)
     }
@@ -110,9 +119,11 @@ export class ControlChannel implements AsyncDisposable {
   async #connected(signal: AbortSignal, proved: () => void): Promise<void> {
     const { hubUrl, tls, join, publisherId, keyframesOnRequest } = this.#options
     const url = new URL(join.protoo_url, hubUrl).href.replace(/^http/, 'ws')
+    let watch: SilenceWatch | null = null
     using connection = await ControlConnection.open(url, {
       tls: tls?.(),
       notified: (method, data) => this.#heard(method, data),
+      heard: () => watch?.sign(),
       signal,
     })
     const request: PublisherRequests['publish'] = {
@@ -136,6 +147,12 @@ export class ControlChannel implements AsyncDisposable {
     this.#listener.demanded(answer.data.demand)
     // Requests made before this were not heard.
     this.#listener.keyframeRequested(null)
+    this.#listener.heard(true)
+    using watching = new SilenceWatch({
+      ask: () => connection.ping(),
+      told: (heard) => this.#listener.heard(heard),
+    })
+    watch = watching
     const over = new AbortController()
     void connection.closed.then(() => over.abort())
     const either = AbortSignal.any([signal, over.signal])

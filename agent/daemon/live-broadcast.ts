@@ -18,6 +18,10 @@ import { EncoderWishes } from './encoder-wishes.ts'
 import { LinkTable } from './link-table.ts'
 import { RateMeter } from './rate-meter.ts'
 
+/** The most time from one IDR to the next, ms: while the hub is heard it asks for those that are needed. */
+const LONG_GOP_MS = 10_000
+const SHORT_GOP_MS = 1000
+
 /** Where packets to the endpoints of links go. */
 export interface LinkRoutes {
   /** Resolves when they go their way; never rejects. */
@@ -190,6 +194,7 @@ export class LiveBroadcast implements AsyncDisposable {
       keyframeRequested: (rendition) => this.#encoder.requestKeyframe(rendition),
       demanded: (demand) => this.#wishes.demanded(demand),
       arrived: (arrivals) => this.#sender.arrived(arrivals),
+      controlHeard: (heard) => this.#encoder.setKeyframeInterval(heard ? LONG_GOP_MS : SHORT_GOP_MS),
       refused: (error, againMs) => this.#refused(error, againMs),
     })
   }

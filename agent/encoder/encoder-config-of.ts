@@ -9,6 +9,8 @@ import { VIDEO_ENCODERS, type VideoEncoder } from './video-encoders.ts'
 const FIRST_TARGET_KBPS = 1500
 /** The most time from one IDR to the next while viewers can ask for one, s. */
 const GOP_S = 10
+/** The same while nobody can ask, as before the hub was heard, ms. */
+const UNASKED_MS = 1000
 /** How `encoder` of a broadcast is done. */
 const PASS_THROUGH = { auto: 'auto', always: 'never', never: 'always' } as const
 
@@ -32,6 +34,7 @@ export function encoderConfigOf(broadcast: Broadcast, report: NodeReport): Encod
     ...(encoder && { encoder }),
     pass_through: passThrough,
     gop_frames: GOP_S * fps,
+    keyframe_ms: UNASKED_MS,
     profile: 'baseline',
     target_kbps: Math.min(Math.max(FIRST_TARGET_KBPS, kbps?.min ?? 0), kbps?.max ?? FIRST_TARGET_KBPS),
   }

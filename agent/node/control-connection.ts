@@ -30,6 +30,8 @@ export interface ControlConnectionOptions {
   /** The node's certificate, and whom to trust. Left out: what the system trusts. */
   readonly tls?: TlsIdentity | undefined
   readonly notified: (method: string, data: unknown) => void
+  /** Anything came from the hub. */
+  readonly heard?: () => void
   /** Answers requests of the hub. A CodedError that it throws is the refusal. Left out: there are none. */
   readonly requested?: (method: string, data: unknown) => Promise<object>
   readonly signal: AbortSignal
@@ -46,7 +48,11 @@ export class ControlConnection implements Disposable {
   private constructor(socket: WebSocket, options: ControlConnectionOptions) {
     this.#socket = socket
     this.#options = options
-    socket.on('message', (data, isBinary) => this.#heard(isBinary ? undefined : parseJson(data)))
+    socket.on('message', (data, isBinary) => {
+      options.heard?.()
+      this.#heard(isBinary ? undefined : parseJson(data))
+    })
+    socket.on('pong', () => options.heard?.())
     socket.on('close', () => {
       for (const { reject } of this.#waiting.values()) reject(lost())
       this.#waiting.clear()
@@ -94,6 +100,11 @@ export class ControlConnection implements Disposable {
       clearTimeout(timer)
       this.#waiting.delete(id)
     }
+  }
+
+  /** Asks for a sign of life (RFC 6455 section 5.5.2): the hub's end answers by itself. */
+  ping(): void {
+    if (this.#socket.readyState === 1) this.#socket.ping()
   }
 
   /** Sends a notification. Where the connection is over, it is lost. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { ContractKeeper } from '../../agent/contract/contract-keeper.ts'
 import { HubClient } from '../../agent/node/hub-client.ts'
@@ -130,6 +131,7 @@ test('a rendition that nobody watches stops, and is back for the next viewer', a
 function keep(hubUrl: string, token: string) {
   const granted: FlowContract[] = []
   const demands: LayerDemand[] = []
+  const heard: { readonly is: boolean; readonly at: number }[] = []
   const keeper = new ContractKeeper(
     new HubClient({ hubUrl, token }),
     { stream_id: 'field', class: 'director' },
@@ -137,9 +139,10 @@ function keep(hubUrl: string, token: string) {
       granted: (contract) => granted.push(contract),
       ended: () => {},
       demanded: (demand) => demands.push(demand),
+      controlHeard: (is) => heard.push({ is, at: performance.now() }),
     },
   )
-  return { granted, demands, [Symbol.asyncDispose]: () => keeper[Symbol.asyncDispose]() }
+  return { granted, demands, heard, [Symbol.asyncDispose]: () => keeper[Symbol.asyncDispose]() }
 }
 
 test('news of a contract come by the control channel, else by asking; a channel that is cut comes back', async (t) => {
@@ -163,4 +166,35 @@ test('news of a contract come by the control channel, else by asking; a channel 
   t.is(await rerouted(hub, { class: 'director' }), 200)
   await until(() => kept.granted.at(-1)!.class === 'director', 'news by the channel')
   t.is(gate.polls, polls)
+})
+
+test('a hub that falls silent is missed within a second, though no connection ends, and heard again at once', async (t) => {
+  t.timeout(60_000)
+  await using hub = await startHub([])
+  await using gate = await GateForWebSockets.start(hub.url, { open: true })
+  await using kept = keep(gate.url, await hub.issueToken({ role: 'publisher' }))
+  const heardIs = (is: boolean) =>
+    until(() => kept.heard.at(-1)?.is === is, is ? 'it is heard' : 'it is silent')
+  await heardIs(true)
+  // Three times the limit of silence: the hub's end answers pings.
+  await delay(3000)
+  t.is(kept.heard.length, 1, 'a hub with nothing to say is heard')
+  for (const _ of [1, 2]) {
+    const heldAt = performance.now()
+    gate.hold(true)
+    await heardIs(false)
+    const missedMs = kept.heard.at(-1)!.at - heldAt
+    const releasedAt = performance.now()
+    gate.hold(false)
+    await heardIs(true)
+    const backMs = kept.heard.at(-1)!.at - releasedAt
+    t.log(`missed after ${Math.round(missedMs)} ms, heard again after ${Math.round(backMs)} ms`)
+    // It is less than a second; the rest is for a machine that is starved of CPU.
+    t.true(missedMs < 2500 && backMs < 2500)
+  }
+  // It is the same connection, which knows what it knew.
+  t.is(kept.demands.length, 1)
+  gate.cut()
+  await heardIs(false)
+  await heardIs(true)
 })

@@ -6,7 +6,8 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 export class GateForWebSockets implements AsyncDisposable {
   readonly #hub: URL
   readonly #server: Server
-  readonly #sockets = new Set<Socket>()
+  /** Each with its way on to the hub. */
+  readonly #sockets = new Map<Socket, Socket>()
   /** Whether WebSockets get through. */
   open: boolean
   /** Requests for news of a contract: their number, and how many wait for an answer now. */
@@ -53,9 +54,18 @@ export class GateForWebSockets implements AsyncDisposable {
     return this.#sockets.size
   }
 
+  /** Holds everything back that comes by WebSockets, both ways: nobody learns that the other end is gone. */
+  hold(held: boolean): void {
+    for (const [socket, hub] of this.#sockets)
+      for (const one of [socket, hub]) {
+        if (held) one.pause()
+        else one.resume()
+      }
+  }
+
   /** Cuts every WebSocket through the gate. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy()
+    for (const socket of this.#sockets.keys()) socket.destroy()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -74,7 +84,7 @@ export class GateForWebSockets implements AsyncDisposable {
       hub.write(`${from.method} ${from.url} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
       hub.pipe(socket).pipe(hub)
     })
-    this.#sockets.add(socket)
+    this.#sockets.set(socket, hub)
     const end = () => {
       this.#sockets.delete(socket)
       hub.destroy()
