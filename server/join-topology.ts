@@ -4,7 +4,7 @@ import type { Config } from './config/config.ts'
 import type { Announced, MediaAddresses } from './media-addresses/media-addresses.ts'
 import type { Topology } from './topology/graph.ts'
 
-export type HubNodeSettings = Pick<Config, 'hubId' | 'maxKbps'>
+export type HubNodeSettings = Pick<Config, 'hubId' | 'maxKbps' | 'hubOnWire'>
 
 /** The hub's own node, up as long as the hub lives. */
 export interface HubPlace extends Disposable {
@@ -45,7 +45,7 @@ export function joinTopology(
   }
 }
 
-function hubEntry({ maxKbps }: HubNodeSettings, { rtc, rist }: Announced, draining: boolean) {
+function hubEntry({ maxKbps, hubOnWire }: HubNodeSettings, { rtc, rist }: Announced, draining: boolean) {
   return nodeEntrySchema.parse({
     role: 'hub',
     transports: [
@@ -55,6 +55,8 @@ function hubEntry({ maxKbps }: HubNodeSettings, { rtc, rist }: Announced, draini
     serves: [{ transport: 'webrtc', aes_bits: 256 }],
     addresses: [...new Set([rist, rtc])],
     max_kbps: maxKbps === 0 ? null : maxKbps,
+    ptp: hubOnWire,
+    tsn: hubOnWire,
     draining,
     created_at: 0,
   })

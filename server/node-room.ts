@@ -8,6 +8,7 @@ import type { Metrics } from './metrics.ts'
 import { CommandQueue } from './nodes/command-queue.ts'
 import { Devices } from './nodes/devices.ts'
 import { NodeConfigs } from './nodes/node-configs.ts'
+import { NodePorts } from './nodes/node-ports.ts'
 import type { State } from './state.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
 
@@ -32,6 +33,7 @@ export function openNodes(options: NodeRoomOptions): NodeRoom {
   const stored = { store: state.store, sealer: state.sealer, now: Date.now }
   const configs = new NodeConfigs(stored)
   const commands = new CommandQueue(stored)
+  const ports = stack.use(new NodePorts(topology, SYSTEM_CLOCK.steady))
   const devices = stack.use(
     new Devices({
       configs,
@@ -42,7 +44,7 @@ export function openNodes(options: NodeRoomOptions): NodeRoom {
       steady: SYSTEM_CLOCK.steady,
       refreshMs,
       news: { connected() {}, configured() {}, local() {}, commanded() {}, broadcasts() {} },
-      reported: () => {},
+      reported: (node, sections) => ports.reported(node, sections),
       onError: (error) => events.error('nodes', 'delivery', error),
     }),
   )

@@ -172,7 +172,8 @@ export class Broadcasts implements ConfigTarget, AsyncDisposable {
     const wanted = new Map(planned.map((one) => [keyOf(one.settings), one]))
     const left = [...this.#live].filter(([key, { broadcast }]) => {
       const next = wanted.get(key)
-      return !next || next.settings.class !== broadcast.settings.class
+      const { class: before, mode } = broadcast.settings
+      return !next || next.settings.class !== before || next.settings.mode !== mode
     })
     for (const [key] of left) this.#live.delete(key)
     // A camera is free for the next broadcast only when the one before has left it.

@@ -146,7 +146,7 @@ export class LiveBroadcast implements AsyncDisposable {
     }
   }
 
-  /** Goes on with other settings of the same stream, class and input. */
+  /** Goes on with other settings of the same stream, class, mode and input. */
   change(settings: Broadcast, encoder: EncoderConfig): void {
     const isOtherLinks = !isDeepStrictEqual(this.#settings.links, settings.links)
     this.#settings = settings
@@ -176,9 +176,14 @@ export class LiveBroadcast implements AsyncDisposable {
   }
 
   #keepContract(): ContractKeeper {
-    const { stream_id, class: streamClass, input } = this.#settings
+    const { stream_id, class: streamClass, input, mode } = this.#settings
     const client = new HubClient(this.#options.hub)
-    const request = { stream_id, class: streamClass, ...(input && { input: laneInputOf(input) }) }
+    const request = {
+      stream_id,
+      class: streamClass,
+      ...(input && { input: laneInputOf(input) }),
+      ...(mode && { intent: { mode } }),
+    }
     return new ContractKeeper(client, request, {
       granted: (contract) => this.#granted(contract),
       ended: (reason) => {

@@ -4,6 +4,7 @@ import { Parent } from '../../common/supervision/parent.ts'
 import { TokenBucket } from '../../common/token-bucket.ts'
 import { BondKeeper } from '../bond/bond-keeper.ts'
 import { ContractSender } from './contract-sender.ts'
+import { paceSockets } from './kernel-pacing.ts'
 import { useOf } from './link-use.ts'
 import { type SenderCommand, type SenderReport, senderCommandSchema } from './sender-protocol.ts'
 import { FrameReader } from './ts-frames.ts'
@@ -17,6 +18,8 @@ const PROBLEMS = { perMs: 1 / 1000, burst: 20 }
 
 let sender: ContractSender | null = null
 let bond: BondKeeper | null = null
+/** The rate at which the kernel spreads packets, kb/s; null where it does not. */
+let pacedKbps: number | null = null
 const problems = new TokenBucket(PROBLEMS.perMs, PROBLEMS.burst, performance.now())
 
 const parent = Parent.connect<SenderReport, SenderCommand>({
@@ -29,7 +32,7 @@ const parent = Parent.connect<SenderReport, SenderCommand>({
         return
       case 'contract':
         bond?.contract(command.contract, command.links)
-        return answer(command.number, () => present().apply(command.contract, command.links))
+        return answer(command.number, () => apply(command))
       case 'stop':
         bond?.contract(null)
         return answer(command.number, () => present().stop())
@@ -57,6 +60,14 @@ function present(): ContractSender {
   return sender
 }
 
+async function apply({ contract, links }: SenderCommand & { type: 'contract' }): Promise<void> {
+  await present().apply(contract, links)
+  const { by, max_kbps } = contract.pacing
+  const before = pacedKbps
+  pacedKbps = by === 'fq' ? max_kbps : null
+  if (pacedKbps !== before) paceSockets(pacedKbps)
+}
+
 function open({ hub_url, null_packet_deletion }: SenderCommand & { type: 'start' }): ContractSender {
   return new ContractSender({
     hubUrl: hub_url,
@@ -75,8 +86,11 @@ function bondOf(of: ContractSender): BondKeeper {
 
 /** librist tells by a line of its log that a link has authenticated. */
 function onLog({ level, message }: RistLogLine): void {
-  if (message.includes('receiver name is now')) parent.tell({ type: 'authenticated' })
-  else if (level === 'error' && problems.take(1, performance.now()))
+  if (message.includes('receiver name is now')) {
+    // It may be a new socket.
+    if (pacedKbps !== null) paceSockets(pacedKbps)
+    parent.tell({ type: 'authenticated' })
+  } else if (level === 'error' && problems.take(1, performance.now()))
     parent.tell({ type: 'problem', line: message })
 }
 

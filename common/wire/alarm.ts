@@ -4,6 +4,7 @@ import { tenantIdSchema } from './ids.ts'
 export const ALARM_KINDS = [
   'link_down',
   'node_down',
+  'clock_lost',
   'path_flapping',
   'oversubscribed_access_point',
   'slo_breach',

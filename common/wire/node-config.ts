@@ -79,6 +79,8 @@ export const broadcastSchema = z.strictObject({
   class: streamClassSchema.default('director'),
   /** `primary`, `standby`, `standby:2`: which of several senders of the stream this is. */
   input: laneInputWordsSchema.optional(),
+  /** Demands PTP and TSN on every link, or else nothing is sent. */
+  mode: z.literal('deterministic-wired').optional(),
   source: mediaSourceSchema,
   /** null: no sound. */
   sound: z

@@ -2,7 +2,7 @@ import { describeSaturation, saturatedResource } from '../capacity.ts'
 import { describeStanding } from '../health.ts'
 import { mayPass } from '../tenancy.ts'
 import { type PathDemand, REJECTION_WORDS, type Rejection, rejectLink } from './constraints.ts'
-import { linkMisfit, MISFIT_WORDS, MISFITS } from './determinism.ts'
+import { isOfNode, linkMisfit, MISFIT_WORDS, MISFITS } from './determinism.ts'
 import { byLinkId, type GraphNode } from './graph.ts'
 import { newLinkView, readLink } from './link-view.ts'
 import type { NoPlan, Plan } from './plan.ts'
@@ -56,16 +56,14 @@ function describeOwnLinks(outside: GraphNode | null, demand: PathDemand, nowMs: 
     .slice(0, TOLD_APART)
 }
 
-/** Why nothing is left for `deterministic-wired`: the end's own links by their names, everything else by numbers. */
+/** Why nothing is left for `deterministic-wired`: nodes that can't, and the end's own links by their names. */
 export function describeMisfits({ rejections, demand }: NoPlan, outside: GraphNode | null): string {
   const own = (outside?.arcs ?? []).toSorted(byLinkId).flatMap(({ link }) => {
     const misfit = mayPass(demand.tenantId, link.facts.tenantId) ? linkMisfit(link) : null
     return misfit ? `link ${link.facts.linkId}: ${MISFIT_WORDS[misfit]}` : []
   })
-  if (own.length > 0) return own.slice(0, TOLD_APART).join('; ')
-  return MISFITS.filter((misfit) => rejections.has(misfit))
-    .map((misfit) => MISFIT_WORDS[misfit])
-    .join('; ')
+  const others = MISFITS.filter((misfit) => rejections.has(misfit) && (own.length === 0 || isOfNode(misfit)))
+  return [...others.map((misfit) => MISFIT_WORDS[misfit]), ...own].slice(0, TOLD_APART).join('; ')
 }
 
 function describeRejections(rejections: ReadonlyMap<Rejection, number>): string[] {

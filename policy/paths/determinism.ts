@@ -15,13 +15,16 @@ export const MISFIT_WORDS = {
   node_without_tsn: 'the node has no TSN',
 } as const
 export type Misfit = keyof typeof MISFIT_WORDS
+export const isOfNode = (misfit: Misfit): boolean => misfit.startsWith('node_')
 export const MISFITS = Object.keys(MISFIT_WORDS) as readonly Misfit[]
 
-export function linkMisfit({ facts: { medium, tsn, timing } }: GraphLink): Misfit | null {
+export function linkMisfit({ facts: { medium, tsn, timing }, from }: GraphLink): Misfit | null {
   if (medium !== 'wired') return 'not_wired'
+  if (!timing && from.facts.timed) return 'no_port_clock'
   if (timing && !timing.hardware) return 'no_port_clock'
   if (timing && !timing.synchronised) return 'clock_lost'
-  return tsn || timing?.scheduled ? null : 'no_tsn'
+  // Of a port that sends at any time, the operator's word for its node's network counts.
+  return tsn || timing?.scheduled || (timing && from.facts.tsn) ? null : 'no_tsn'
 }
 
 /** Of a node that tells about its ports, each link is asked for itself. */

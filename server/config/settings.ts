@@ -36,6 +36,13 @@ export const SETTINGS = {
     default: HUB_NODE_ID,
     help: "the hub's node in the topology; hubs that share a database need one each",
   }),
+  hubOnWire: flag({
+    env: 'HUB_DETERMINISTIC_WIRED',
+    flag: 'deterministic-wired',
+    key: 'hub.deterministic_wired',
+    default: 'false',
+    help: "the hub's machine has a PTP clock (IEEE 1588) and is wired with TSN, for flows of that mode",
+  }),
   maxConnections: wholeNumber(
     {
       env: 'OVERLAY_MAX_CONNS',

@@ -71,7 +71,7 @@ export async function publish(
   const question = questionOf(principal, tenantId, { ...request, stream_id: ruledBy, class: streamClass })
   const about = input ? { input: streamId } : {}
   const rules = request.input?.rules ?? null
-  const wish = relayWishOf(request)
+  const wish = wishOf(request)
   const owner = ownerOf(principal)
   const running = publishers.ofStream(tenantId, streamId)
   if (running && running.owner !== owner)
@@ -94,7 +94,7 @@ export async function publish(
         ...renewal(deps, before, granted),
         requested_class: question.class,
         proof: proofOf(principal),
-        ...(request.intent !== undefined && { relay_wish: wish }),
+        ...(request.intent !== undefined && wish),
         ...(rules !== null && { input_rules: rules }),
       }
       return { flow, audit: record }
@@ -126,7 +126,7 @@ export async function publish(
     links: granted.path.links,
     history: granted.history,
     relay: granted.relay,
-    relay_wish: wish,
+    ...wish,
     granted_at: now(),
     proof: proofOf(principal),
   }
@@ -213,12 +213,15 @@ export function renewal(
 }
 
 /** What the publisher of a running flow asked for once, for further questions about the flow. */
-export function wishesOf({ relay_wish: relay }: LivePublisherFlow) {
-  return relay === null ? {} : { intent: { relay } }
+export function wishesOf({ relay_wish: relay, mode_wish: mode }: LivePublisherFlow) {
+  return relay === null && mode === null ? {} : { intent: { ...(relay && { relay }), ...(mode && { mode }) } }
 }
 
-function relayWishOf({ intent }: PublishRequest): LivePublisherFlow['relay_wish'] {
-  return (typeof intent === 'object' && intent.relay) || null
+/** What of the publisher's intent holds for later decisions, too. */
+function wishOf({ intent }: PublishRequest): Pick<LivePublisherFlow, 'relay_wish' | 'mode_wish'> {
+  const wish = typeof intent === 'object' ? intent : {}
+  const mode_wish = wish.mode === 'deterministic-wired' ? wish.mode : null
+  return { relay_wish: wish.relay ?? null, mode_wish }
 }
 
 function questionOf(principal: Principal, tenantId: string, request: PublishRequest): DecisionRequest {

@@ -38,6 +38,8 @@ const publisherFlowSchema = z.object({
   relay: relayChoiceSchema.default(NO_RELAY_CHOICE),
   /** What the publisher asked of relays; holds for later decisions, too. */
   relay_wish: relayWishSchema.nullable().default(null),
+  /** The mode that the publisher demands; holds for later decisions, too. */
+  mode_wish: z.literal('deterministic-wired').nullable().default(null),
   granted_at: z.number().int(),
   /** Proof of the last caller; null in contracts that are older than this field. */
   proof: proofSchema.nullable().default(null),

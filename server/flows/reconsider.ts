@@ -74,6 +74,7 @@ export function watchedOf({ contract, links }: LivePublisherFlow): WatchedFlow {
     nodes: contract.overlay.path,
     links,
     bindings: contract.overlay.bindings,
+    deterministic: contract.mode === 'deterministic-wired',
     kbps: contract.pacing.max_kbps,
     budgetMs: contract.latency.budget_ms,
     estimateMs: contract.latency.estimate_ms,

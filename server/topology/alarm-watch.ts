@@ -1,4 +1,5 @@
 import { describeStanding, freshness, standingOf } from '../../policy/health.ts'
+import { MISFIT_WORDS } from '../../policy/paths/determinism.ts'
 import type { GraphLink, GraphNode } from '../../policy/paths/graph.ts'
 import type { AlarmBook, AlarmName } from './alarms.ts'
 import type { Topology } from './graph.ts'
@@ -39,6 +40,7 @@ export class AlarmWatch {
   /** Call it each second or so. */
   tick(nowMs: number): void {
     this.#links(nowMs)
+    this.#clocks(nowMs)
     this.#nodes(nowMs)
     this.#flows(nowMs)
     this.#levels(nowMs)
@@ -77,6 +79,20 @@ export class AlarmWatch {
     const flapping = { kind: 'path_flapping', tenantId, subject } as const
     const words = `the link failed ${breaks} times of late`
     alarms.report(flapping, breaks >= ALARM_THRESHOLDS.flappingBreaks, words, nowMs)
+  }
+
+  /** Ports that lost their clock under a flow that needs it. The flow may have left them since. */
+  #clocks(nowMs: number): void {
+    const { triggers, alarms } = this.#options
+    const lost = new Set<string>()
+    for (const link of triggers.flows.lostClocks()) {
+      const { tenantId, subject } = nameOf(link)
+      lost.add(`${tenantId} ${subject}`)
+      const name = { kind: 'clock_lost', tenantId, subject } as const
+      alarms.report(name, true, `${MISFIT_WORDS.clock_lost}, and a deterministic flow needs it`, nowMs)
+    }
+    for (const name of alarms.subjects('clock_lost'))
+      if (!lost.has(`${name.tenantId} ${name.subject}`)) alarms.report(name, false, '', nowMs)
   }
 
   #nodes(nowMs: number): void {

@@ -7,6 +7,7 @@ export const ALARM_RULES: Readonly<
   // The evidence of links waits by itself already.
   link_down: { raiseAfterMs: 0, clearAfterMs: 10_000 },
   node_down: { raiseAfterMs: 0, clearAfterMs: 5000 },
+  clock_lost: { raiseAfterMs: 0, clearAfterMs: 5000 },
   path_flapping: { raiseAfterMs: 0, clearAfterMs: 60_000 },
   oversubscribed_access_point: { raiseAfterMs: 5000, clearAfterMs: 15_000 },
   slo_breach: { raiseAfterMs: 15_000, clearAfterMs: 60_000 },

@@ -1,3 +1,4 @@
+import { linkMisfit } from '../../policy/paths/determinism.ts'
 import type { GraphLink, GraphNode } from '../../policy/paths/graph.ts'
 import type { Topology } from './graph.ts'
 import { LinkWatch } from './link-watch.ts'
@@ -26,6 +27,8 @@ export class FlowWatch {
   readonly #topology: Topology
   readonly #flows = new Map<string, FlowState>()
   readonly #links = new Map<GraphLink, { readonly watch: LinkWatch; flows: FlowState[] }>()
+  /** Links whose port's clock was lost under a flow that needs it, until the clock is back. */
+  readonly #lostClocks = new Set<GraphLink>()
   #indexed = true
 
   constructor(topology: Topology) {
@@ -83,6 +86,11 @@ export class FlowWatch {
     return this.#links
   }
 
+  /** Links whose port's clock was lost under a flow that needs it, and is not back. */
+  lostClocks(): Iterable<GraphLink> {
+    return this.#lostClocks
+  }
+
   carries(node: GraphNode): boolean {
     for (const { route } of this.#flows.values()) if (route.nodes.includes(node)) return true
     return false
@@ -94,13 +102,23 @@ export class FlowWatch {
     for (const [link, { watch, flows }] of this.#links) {
       const change = watch.look(link, nowMs)
       if (change !== null) for (const state of flows) concern(state, CAUSE_OF[change])
+      if (this.#lostClocks.has(link) || linkMisfit(link) !== 'clock_lost') continue
+      const timed = flows.filter(({ flow }) => flow.deterministic)
+      if (timed.length > 0) this.#lostClocks.add(link)
+      for (const state of timed) concern(state, 'clock_lost')
     }
+    for (const link of this.#lostClocks) if (!this.#isLost(link)) this.#lostClocks.delete(link)
     for (const state of this.#flows.values()) {
       const whole = isWhole(state.route, state.flow)
       if (state.whole && !whole) concern(state, 'node_down')
       state.whole = whole
       if (this.#overBudget(state, nowMs)) concern(state, 'budget_exceeded')
     }
+  }
+
+  #isLost(link: GraphLink): boolean {
+    const { tenantId, from, linkId } = link.facts
+    return linkMisfit(link) === 'clock_lost' && this.#topology.link(tenantId, from, linkId) === link
   }
 
   #overBudget(state: FlowState, nowMs: number): boolean {

@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import { MAX_LINKS_PER_NODE, type NodeEntry } from '../../common/wire/topology.ts'
 import type { LinkEvidence, LinkObservation } from '../../policy/evidence.ts'
 import {
   type GraphLink,
   type LinkFacts,
   type NodeLoad,
+  type PortTiming,
   TopologyGraph,
   type TopologySnapshot,
 } from '../../policy/paths/graph.ts'
@@ -31,6 +33,8 @@ export interface TopologyListener {
   structureChanged?(): void
   nodeUp?(tenantId: string | null, nodeId: string): void
   nodeDown?(tenantId: string | null, nodeId: string): void
+  /** What a node tells of its ports is another thing. */
+  portsChanged?(): void
   /** A node was removed, with everything learned of it. */
   nodeGone?(record: NodeRecord): void
 }
@@ -147,6 +151,25 @@ export class Topology {
     if (!record) return
     record.load = load
     this.#graph.putNode(factsOf(record, nowMs))
+  }
+
+  /** Takes what a node tells of the ports of its links, by link; null: nothing any more. */
+  setPorts(
+    tenantId: string | null,
+    nodeId: string,
+    ports: ReadonlyMap<string, PortTiming> | null,
+    nowMs: number,
+  ): void {
+    const record = this.record(tenantId, nodeId)
+    if (!record || isDeepStrictEqual(record.ports, ports)) return
+    record.ports = ports
+    this.#graph.putNode(factsOf(record, nowMs))
+    const node = this.#graph.node(tenantId, nodeId)
+    for (const { link } of node?.arcs ?? []) {
+      const { facts } = link
+      if (link.from === node) this.#graph.putLink({ ...facts, timing: ports?.get(facts.linkId) ?? null })
+    }
+    for (const listener of this.#listeners) listener.portsChanged?.()
   }
 
   /**
@@ -284,6 +307,7 @@ export class Topology {
       medium: link.medium,
       tsn: link.tsn,
       capacityKbps: link.capacityKbps,
+      timing: record.ports?.get(link.linkId) ?? null,
     }
     if (this.#graph.putLink(facts)) return
     this.#graph.removeLink(record.tenantId, record.nodeId, link.linkId)

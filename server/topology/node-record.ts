@@ -1,5 +1,5 @@
 import type { NodeEntry } from '../../common/wire/topology.ts'
-import type { NodeFacts, NodeLoad } from '../../policy/paths/graph.ts'
+import type { NodeFacts, NodeLoad, PortTiming } from '../../policy/paths/graph.ts'
 import { type Reputation, reputationAt } from './reputation.ts'
 
 /** A link that is known only from reports. */
@@ -25,6 +25,8 @@ export interface NodeRecord {
   load: NodeLoad
   reputation: Reputation
   readonly learned: Map<string, LearnedLink>
+  /** What the node tells of the ports of its links; null where it tells nothing. */
+  ports: ReadonlyMap<string, PortTiming> | null
   /** Something that outlives a restart has changed since the last write. */
   dirty: boolean
 }
@@ -48,6 +50,7 @@ export function newRecord(
     load: IDLE,
     reputation: { value: 1, at: nowMs },
     learned: new Map(),
+    ports: null,
     dirty: false,
   }
 }
@@ -66,6 +69,7 @@ export function factsOf(record: NodeRecord, nowMs: number): NodeFacts {
     serves: entry.serves,
     ptp: entry.ptp,
     tsn: entry.tsn,
+    timed: record.ports !== null,
     reputation: reputationAt(reputation, nowMs),
     // A draining node has no room for new flows.
     ceilings: { maxFlows: entry.draining ? 0 : entry.max_flows, maxKbps: entry.max_kbps },

@@ -54,7 +54,7 @@ interface Review {
 }
 
 /**
- * Decides when a flow must be looked at again: a link or node on its path broke, became congested or came back; its
+ * Decides when a flow must be looked at again: a link or node on its path broke, lost its clock, became congested or came back; its
  * latency exceeded the budget; its viewers see it too late; or the links around it changed so that another path may be
  * better. Policy decides what happens to the flow.
  */
@@ -79,6 +79,8 @@ export class QosTriggers implements Disposable {
         this.#structureChanged = true
       },
       nodeUp: () => this.#movement.structureChanged(),
+      // A clock that is back makes a better path possible.
+      portsChanged: () => this.#movement.structureChanged(),
       nodeDown: () => {},
     })
   }

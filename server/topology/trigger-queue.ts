@@ -4,6 +4,7 @@ import { STREAM_CLASSES, type StreamClass } from '../../common/wire/stream.ts'
 export const QOS_CAUSES = [
   'link_down',
   'node_down',
+  'clock_lost',
   'slo_breach',
   'budget_exceeded',
   'congestion',
@@ -16,7 +17,7 @@ export const QOS_CAUSES = [
 ] as const
 export type QosCause = (typeof QOS_CAUSES)[number]
 
-const URGENT: ReadonlySet<QosCause> = new Set(['link_down', 'node_down'])
+const URGENT: ReadonlySet<QosCause> = new Set(['link_down', 'node_down', 'clock_lost'])
 
 export const QUEUE_RULES = {
   /** Wait for more causes of the same kind before a look, ms: links tend to fail together. */

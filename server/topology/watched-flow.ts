@@ -13,6 +13,8 @@ export interface WatchedFlow {
   readonly nodes: readonly string[]
   readonly links: readonly string[]
   readonly bindings: readonly Binding[]
+  /** It runs in mode `deterministic-wired`. */
+  readonly deterministic: boolean
   /** The most that the flow may send, kb/s. */
   readonly kbps: number
   /** Granted p95 glass to glass, ms; null where the class has no target. */

@@ -79,7 +79,12 @@ test('a deterministic flow takes no link that does not fit, and its contract say
   t.is(asked({ eth0: port({}), eth1: port({ pacing: 'agent' }) }), 'agent eth0 eth1')
   t.is(asked({ eth0: port({ pacing: 'txtime' }), eth1: port({ synchronised: false }) }), 'txtime eth0')
   t.is(asked({ eth0: port({ synchronised: false }), lte: { medium: 'cellular' }, eth1: port({}) }), 'fq eth1')
-  t.is(asked({ eth0: {} }), 'agent eth0', 'a port of which nobody tells is what was declared of its link')
+  t.is(asked({ eth0: {} }), 'deterministic-wired is not possible: link eth0: its port has no PTP clock')
+  const declared = ask(wired(), { request: { intent: WIRE } })
+  t.true(
+    declared.outcome === 'grant' && declared.pacing.by === 'agent',
+    'a node that tells nothing is what was declared',
+  )
   const other = ask(wired(), {})
   t.true(other.outcome === 'grant' && other.pacing.by === undefined)
 })

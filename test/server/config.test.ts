@@ -77,7 +77,7 @@ test('every problem is named at once, with its source and what is allowed', (t) 
     '--bind (flag): "nowhere" is not allowed; allowed: host:port or [ipv6]:port, the port from 0 to 65535',
     'OVERLAY_MAX_CONNS (environment): "0" is not allowed; allowed: a whole number from 1 to 1000000',
     'hub.idle_ms (config file): "soon" is not allowed; allowed: a whole number from 100 to 3600000',
-    'hub.colour (config file): unknown; allowed: bind, id, max_conns, max_conns_per_address, max_kbps, drain_ms, trusted_proxies, webhook_networks, idle_ms, read_ms, write_ms, metrics_addr, log_level, amnesia, data_dir, database_url, keys_file, audit_keep_days, audit_archive_dir',
+    'hub.colour (config file): unknown; allowed: bind, id, deterministic_wired, max_conns, max_conns_per_address, max_kbps, drain_ms, trusted_proxies, webhook_networks, idle_ms, read_ms, write_ms, metrics_addr, log_level, amnesia, data_dir, database_url, keys_file, audit_keep_days, audit_archive_dir',
   ])
 })
 

@@ -6,7 +6,7 @@ import { connect } from 'node:tls'
 import { z } from 'zod'
 import { trustAuthorities } from '../../agent/node/certificate-keeper.ts'
 import { CommandMemory } from '../../agent/node/command-memory.ts'
-import { enrol } from '../../agent/node/enrolment.ts'
+import { type EnrolOptions, enrol } from '../../agent/node/enrolment.ts'
 import { NodeChannel } from '../../agent/node/node-channel.ts'
 import type { NodeIdentity } from '../../agent/node/node-identity.ts'
 import { createLogger } from '../../common/logger.ts'
@@ -29,10 +29,15 @@ export async function trustHub({ url }: TestHub): Promise<void> {
 const issued = z.object({ token: z.string(), authorities: z.array(z.string()).min(1) })
 
 /** Makes a node of a hub that has TLS. */
-export async function enrolNode(hub: TestHub, nodeId: string): Promise<NodeIdentity> {
+export async function enrolNode(
+  hub: TestHub,
+  nodeId: string,
+  capabilities?: EnrolOptions['capabilities'],
+): Promise<NodeIdentity> {
   const wanted = { tenant_id: 'default', roles: ['sender'], node_id: nodeId }
   const { token, authorities } = issued.parse((await hub.api('POST', '/v1/enrolment-tokens', wanted)).body)
-  return await enrol({ hubUrl: hub.url, token, authorities }, AbortSignal.timeout(10_000))
+  const told = capabilities && { capabilities }
+  return await enrol({ hubUrl: hub.url, token, authorities, ...told }, AbortSignal.timeout(10_000))
 }
 
 /** What a device answers; `done` for everything by default. */
@@ -59,10 +64,15 @@ export class TestDevice implements AsyncDisposable {
     this.#folder = folder
   }
 
-  static async enrol(hub: TestHub, nodeId: string): Promise<TestDevice> {
+  /** @param capabilities links and transports that it declares; by default those of a field sender */
+  static async enrol(
+    hub: TestHub,
+    nodeId: string,
+    capabilities?: EnrolOptions['capabilities'],
+  ): Promise<TestDevice> {
     await trustHub(hub)
     const folder = await mkdtemp(join(tmpdir(), 'lanecast-device-'))
-    return new TestDevice(await enrolNode(hub, nodeId), folder)
+    return new TestDevice(await enrolNode(hub, nodeId, capabilities), folder)
   }
 
   get channel(): NodeChannel {

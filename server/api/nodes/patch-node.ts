@@ -23,17 +23,22 @@ export const patchNode = (parts: NodeChangeParts) =>
         labels: nodeLabelsSchema.optional(),
         max_flows: nodeEntrySchema.shape.max_flows.unwrap().optional(),
         max_kbps: nodeEntrySchema.shape.max_kbps.unwrap().optional(),
+        /** IEEE 1588 clock, and time-sensitive networking, of the node and the wires to it. */
+        ptp: z.boolean().optional(),
+        tsn: z.boolean().optional(),
       })
       .refine((body) => Object.keys(body).length > 0, { message: 'must name something to change' }),
     answer: { status: 200, schema: nodeViewSchema, headers: ETAG_HEADER },
     errors: ['tenant_not_found', 'node_not_found', 'version_conflict'],
     handle: (context, { params, body }) => {
-      const { region, labels, max_flows, max_kbps } = body
+      const { region, labels, max_flows, max_kbps, ptp, tsn } = body
       return changeNode(parts, context, params.node_id, 'node.change', {
         ...(region === undefined ? {} : { region }),
         ...(labels === undefined ? {} : { labels }),
         ...(max_flows === undefined ? {} : { max_flows }),
         ...(max_kbps === undefined ? {} : { max_kbps }),
+        ...(ptp === undefined ? {} : { ptp }),
+        ...(tsn === undefined ? {} : { tsn }),
       })
     },
   })

@@ -37,7 +37,7 @@ import { freeUdpPorts } from '../../support/udp-ports.ts'
 import { StubStreams } from '../programs/stub-streams.ts'
 import type { RigParts } from './api-rig.ts'
 
-const HUB = { hubId: 'hub', maxKbps: 0 }
+const HUB = { hubId: 'hub', maxKbps: 0, hubOnWire: false }
 const ADDRESS = '127.0.0.1'
 const ADDRESSES = { announced: { rtc: ADDRESS, rist: ADDRESS }, onChange: () => () => {} }
 

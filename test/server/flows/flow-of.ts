@@ -34,6 +34,7 @@ export function flowOf(
     priority: 100,
     relay: NO_RELAY_CHOICE,
     relay_wish: null,
+    mode_wish: null,
     input_rules: null,
     links: [],
     history: { switched_at: null, better_since: null },

@@ -14,7 +14,7 @@ import { openMemoryStore } from '../../../server/store/sqlite-store.ts'
 import { Topology } from '../../../server/topology/graph.ts'
 import { until } from '../../support/until.ts'
 
-const HUB = { hubId: 'hub', maxKbps: 0 }
+const HUB = { hubId: 'hub', maxKbps: 0, hubOnWire: false }
 const ADDRESS = '127.0.0.1'
 const ADDRESSES = { announced: { rtc: ADDRESS, rist: ADDRESS }, onChange: () => () => {} }
 

@@ -67,6 +67,7 @@ async function simulate(
       nodes: decision.path.nodes,
       links: decision.path.links,
       bindings: decision.overlay.bindings,
+      deterministic: false,
       kbps: decision.abr.max_kbps,
       budgetMs: decision.latency.budget_ms,
       estimateMs: decision.latency.estimate_ms,

@@ -49,6 +49,7 @@ export function flow(more: Partial<WatchedFlow> = {}): WatchedFlow {
     nodes: ['sender-1', 'hub-1'],
     links: ['lte-1'],
     bindings,
+    deterministic: false,
     kbps: 8000,
     budgetMs: 200,
     estimateMs: 150,
