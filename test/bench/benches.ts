@@ -1,4 +1,5 @@
 import { abr } from './abr.ts'
+import { agent } from './agent.ts'
 import type { Bench } from './bench.ts'
 import { decide } from './decide.ts'
 import { detour } from './detour.ts'
@@ -17,6 +18,7 @@ import { turn } from './turn.ts'
 /** What `npm run bench` can run, by name. */
 export const BENCHES: Readonly<Record<string, Bench>> = {
   abr,
+  agent,
   decide,
   detour,
   fanout,
