@@ -12,10 +12,13 @@ import { readSoundInputs } from './media/sound-inputs.ts'
 import { readVideoInputs } from './media/video-inputs.ts'
 import { Interfaces } from './network/interfaces.ts'
 import { ModemWatch } from './network/modem-watch.ts'
-import { RouteWatch } from './network/route-watch.ts'
+import { type NetworkState, NO_NETWORK, RouteWatch } from './network/route-watch.ts'
 import { GpsdWatch } from './position/gpsd-watch.ts'
 import { SystemReader } from './system-facts.ts'
 import { SYSTEM_ROOTS, type SystemRoots } from './system-roots.ts'
+import { PtpWatch } from './timing/ptp-watch.ts'
+import { timestampingOf } from './timing/timestamping.ts'
+import { timingOf } from './timing/timing-facts.ts'
 
 /** Events of one change come in bursts: what is plugged in is looked at when it has settled, ms. */
 const NETWORK_SETTLES_MS = 50
@@ -39,6 +42,8 @@ export interface DeviceWatchOptions {
   readonly bus?: string
   /** Port of gpsd on this machine. */
   readonly gpsdPort?: number
+  /** Paths where ptp4l may listen. */
+  readonly ptpSockets?: readonly string[]
 }
 
 /**
@@ -56,6 +61,7 @@ export class DeviceWatch implements AsyncDisposable {
   readonly #network: Coalesced
   #routes: RouteWatch | null = null
   #modems: ModemWatch | null = null
+  #ptp: PtpWatch | null = null
   #gpsd: GpsdWatch | null = null
   #report: NodeReport = {}
   #opened = false
@@ -107,13 +113,14 @@ export class DeviceWatch implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    const { logger, version = '0.0.0', bus } = this.#options
+    const { logger, version = '0.0.0', bus, ptpSockets } = this.#options
     const inputs = this.#owned.use(new Coalesced(INPUTS_SETTLE_MS, () => this.#lookAtInputs()))
     const system = this.#owned.use(new Coalesced(0, () => this.#lookAtSystem()))
     this.#routes = this.#owned.use(new RouteWatch(logger, () => this.#network.ask()))
     this.#modems = this.#owned.use(
       new ModemWatch({ logger, changed: () => this.#network.ask(), ...(bus !== undefined && { bus }) }),
     )
+    this.#ptp = this.#owned.use(new PtpWatch(() => this.#network.ask(), ptpSockets))
     this.#owned.use(new DeviceEvents(() => inputs.ask()))
     this.#report = { agent: await readAgentFacts(version, this.#roots) }
     await Promise.all([this.#network.now(), inputs.now(), system.now()])
@@ -139,9 +146,22 @@ export class DeviceWatch implements AsyncDisposable {
   }
 
   async #lookAtNetwork(): Promise<void> {
-    await this.#section('interfaces', () => [
-      ...this.#interfaces.describe(this.#routes!.read(), this.#options.config(), this.#modems!.modems),
-    ])
+    let state: NetworkState = NO_NETWORK
+    await this.#section('interfaces', () => {
+      state = this.#routes!.read()
+      return [...this.#interfaces.describe(state, this.#options.config(), this.#modems!.modems)]
+    })
+    const wired = new Set(
+      this.#report.interfaces?.filter(({ kind }) => kind === 'wired').map(({ name }) => name),
+    )
+    await this.#section('timing', () =>
+      state.links
+        .filter(({ name }) => wired.has(name))
+        .map(({ name, index }) => {
+          const qdiscs = state.qdiscs.filter((qdisc) => qdisc.index === index).map(({ kind }) => kind)
+          return timingOf(name, timestampingOf(name), qdiscs, this.#ptp!.of(name))
+        }),
+    )
   }
 
   async #lookAtInputs(): Promise<void> {

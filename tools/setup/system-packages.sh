@@ -32,6 +32,7 @@ find_missing() {
   has_command gdbus || missing+=(libglib2.0-bin)
   has_file '/usr/lib/python3*/*-packages/dbusmock/__init__.py' || missing+=(python3-dbusmock)
   has_file /usr/sbin/gpsd || missing+=(gpsd)
+  has_file /usr/sbin/ptp4l || missing+=(linuxptp)
 }
 
 # The encoder of field senders, elements of which each is in another package.

@@ -18,8 +18,15 @@ export interface Link {
   readonly software: string | null
   /** Device below /sys/bus that it belongs to; kernels from 5.14 say it. */
   readonly device: { readonly bus: string; readonly name: string } | null
-  /** What queues its packets: `fq`, `noqueue`. */
-  readonly qdisc: string | null
+}
+
+/** What queues packets of an interface, or of one of its queues. */
+export interface Qdisc {
+  readonly index: number
+  /** `fq`, `mq`, `noqueue`. */
+  readonly kind: string
+  /** Whether it is the interface's own, which may have others below it. */
+  readonly root: boolean
 }
 
 export interface LinkAddress {
@@ -50,7 +57,6 @@ const IFLA = {
   ADDRESS: 1,
   IFNAME: 3,
   MTU: 4,
-  QDISC: 6,
   MASTER: 10,
   LINKINFO: 18,
   PARENT_DEV_NAME: 56,
@@ -62,6 +68,9 @@ const IFA = { ADDRESS: 1, LOCAL: 2, FLAGS: 8 } as const
 const IFA_UNFIT = 0x08 | 0x20 | 0x40
 const IFA_TEMPORARY = 0x01
 const RTA = { OIF: 4, GATEWAY: 5, PRIORITY: 6, MULTIPATH: 9, TABLE: 15, VIA: 18 } as const
+const TCA_KIND = 1
+/** `TC_H_ROOT`. */
+const ROOT = 0xffff_ffff
 const RTN_UNICAST = 1
 const RT_SCOPE_UNIVERSE = 0
 
@@ -86,7 +95,6 @@ export function parseLink(body: Buffer): Link | null {
     master: numberOf(found.get(IFLA.MASTER)),
     software: info ? textOf(attributesOf(info).get(IFLA_INFO_KIND)) : null,
     device: bus && device ? { bus, name: device } : null,
-    qdisc: textOf(found.get(IFLA.QDISC)),
   }
 }
 
@@ -117,6 +125,12 @@ export function parseDefaultRoutes(body: Buffer): readonly DefaultRoute[] {
   const hops = found.get(RTA.MULTIPATH)
   if (index !== null) return [{ ...shared, index, gateway: gatewayOf(found) }]
   return hops ? [...hopsOf(hops)].map((hop) => ({ ...shared, ...hop })) : []
+}
+
+/** @param body of `RTM_NEWQDISC`: `struct tcmsg` (index, handle, parent) and attributes */
+export function parseQdisc(body: Buffer): Qdisc | null {
+  const kind = body.length < 20 ? null : textOf(attributesOf(body, 20).get(TCA_KIND))
+  return kind === null ? null : { index: body.readInt32LE(4), kind, root: body.readUInt32LE(12) === ROOT }
 }
 
 /** `struct rtnexthop`: length, flags, hops, index, and attributes. */

@@ -8,18 +8,22 @@ import {
   parseAddress,
   parseDefaultRoutes,
   parseLink,
+  parseQdisc,
+  type Qdisc,
 } from './network-state.ts'
 
-/** Groups of linux/rtnetlink.h: links, addresses and routes of IPv4 and IPv6. */
-const GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
+/** Groups of linux/rtnetlink.h: links, queueing disciplines, addresses and routes of IPv4 and IPv6. */
+const GROUPS = 0x1 | 0x8 | 0x10 | 0x40 | 0x100 | 0x400
 const RTM_NEWLINK = 16
 const RTM_NEWADDR = 20
 const RTM_NEWROUTE = 24
+const RTM_NEWQDISC = 36
 /** Each request is two above what it brings, with a structure of this size. */
 const WANTED = [
   { brings: RTM_NEWLINK, bytes: 16 },
   { brings: RTM_NEWADDR, bytes: 8 },
   { brings: RTM_NEWROUTE, bytes: 12 },
+  { brings: RTM_NEWQDISC, bytes: 20 },
 ] as const
 /** Interfaces, addresses and routes that are looked at. A device in the field has a dozen of each. */
 const MOST = 256
@@ -30,7 +34,11 @@ export interface NetworkState {
   readonly links: readonly Link[]
   readonly addresses: readonly LinkAddress[]
   readonly routes: readonly DefaultRoute[]
+  /** The root of an interface comes before what is below it. */
+  readonly qdiscs: readonly Qdisc[]
 }
+
+export const NO_NETWORK: NetworkState = { links: [], addresses: [], routes: [], qdiscs: [] }
 
 /**
  * Hears from the kernel when interfaces, addresses or routes of this process's network namespace change (rtnetlink(7)),
@@ -52,17 +60,15 @@ export class RouteWatch implements Disposable {
 
   /** Takes less than a millisecond. @throws Error where the kernel refuses */
   read(): NetworkState {
-    const state = { links: [] as Link[], addresses: [] as LinkAddress[], routes: [] as DefaultRoute[] }
-    for (const { brings, bytes } of WANTED)
-      for (const body of this.#dump(brings, bytes)) {
-        const link = brings === RTM_NEWLINK ? parseLink(body) : null
-        const address = brings === RTM_NEWADDR ? parseAddress(body) : null
-        if (link && state.links.length < MOST) state.links.push(link)
-        if (address && state.addresses.length < MOST) state.addresses.push(address)
-        if (brings === RTM_NEWROUTE && state.routes.length < MOST)
-          state.routes.push(...parseDefaultRoutes(body))
-      }
-    return state
+    const [links, addresses, routes, qdiscs] = WANTED.map(({ brings, bytes }) => this.#dump(brings, bytes))
+    const known = <Fact>(facts: readonly (Fact | null)[]): readonly Fact[] =>
+      facts.filter((fact) => fact !== null).slice(0, MOST)
+    return {
+      links: known(links!.map(parseLink)),
+      addresses: known(addresses!.map(parseAddress)),
+      routes: known(routes!.flatMap(parseDefaultRoutes)),
+      qdiscs: known(qdiscs!.map(parseQdisc)).toSorted((one, other) => Number(other.root) - Number(one.root)),
+    }
   }
 
   [Symbol.dispose](): void {
