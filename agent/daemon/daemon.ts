@@ -8,6 +8,7 @@ import { takeUpAtStart } from '../config/config-file.ts'
 import { ConfigKeeper } from '../config/config-keeper.ts'
 import { UncleanStarts } from '../config/unclean-starts.ts'
 import { DeviceWatch } from '../hardware/device-watch.ts'
+import { kernelClock } from '../hardware/kernel-clock.ts'
 import { CertificateKeeper } from '../node/certificate-keeper.ts'
 import { CommandMemory } from '../node/command-memory.ts'
 import { HubClock } from '../node/hub-clock.ts'
@@ -159,7 +160,13 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
 
 function clockSection(clock: HubClock): Pick<NodeReport, 'clock'> {
   if (!clock.isKnown) return {}
-  return { clock: { ahead_ms: clock.aheadMs, error_ms: clock.errorMs, synchronised: null } }
+  return {
+    clock: {
+      ahead_ms: clock.aheadMs,
+      error_ms: clock.errorMs,
+      synchronised: kernelClock()?.synchronised ?? null,
+    },
+  }
 }
 
 /** The identity as it is now: certificates are renewed, tokens stay. */

@@ -184,7 +184,10 @@ function firstType(signature: string): string {
     const letter = signature.charAt(at)
     if (letter === '(' || letter === '{') open += 1
     if (letter === ')' || letter === '}') open -= 1
-    if (open === 0) return signature.slice(0, at + 1)
+    if (open > 0) continue
+    // Without a field it would take no room, and an array of them would have no end.
+    if (at === 1) break
+    return signature.slice(0, at + 1)
   }
   throw new Error(`"${signature}" is no D-Bus signature`)
 }

@@ -7,8 +7,8 @@ import koffi from 'koffi'
  * Every answer comes from what the driver read when the device was plugged in: no question waits for the device.
  */
 
-const libc = koffi.load('libc.so.6')
-const ioctl = libc.func('int ioctl(int fd, unsigned long request, void *argument)')
+/** By the process's own symbols, so that tests can put a camera in front of the kernel. */
+const ioctl = koffi.load(null).func('int ioctl(int fd, unsigned long request, void *argument)')
 
 export const VIDIOC_QUERYCAP = 0x8068_5600
 export const VIDIOC_ENUM_FMT = 0xc040_5602

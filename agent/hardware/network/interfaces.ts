@@ -1,5 +1,6 @@
 import type { NodeConfig } from '../../../common/wire/node-config.ts'
 import type { NodeReport } from '../../../common/wire/node-report.ts'
+import { PROTOCOL } from '../../routes/route-plan.ts'
 import type { SystemRoots } from '../system-roots.ts'
 import { kindOf } from './interface-kind.ts'
 import { hardwareOf, type LinkHardware } from './link-hardware.ts'
@@ -52,7 +53,9 @@ export class Interfaces {
 
   #look(link: Link, { addresses, routes }: NetworkState, modem: ModemFact | null): Seen {
     const hardware = hardwareOf(link, this.#roots)
-    const route = bestRoute(routes.filter(({ index }) => index === link.index))
+    const route = bestRoute(
+      routes.filter(({ index, protocol }) => index === link.index && protocol !== PROTOCOL),
+    )
     const fact: InterfaceFact = {
       name: link.name,
       kind: kindOf(link, hardware, modem !== null),

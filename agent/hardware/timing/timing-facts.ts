@@ -4,8 +4,11 @@ import type { Timestamping } from './timestamping.ts'
 
 export type TimingFact = NonNullable<NodeReport['timing']>[number]
 
-/** What the kernel paces by itself, and when: packets that carry their time of departure, or a rate for each socket. */
-const BY_TIME = new Set(['etf', 'taprio'])
+/** Sends packets at the time that they carry, and as a root drops those that carry none. */
+const BY_TIME = 'etf'
+/** Gives each class of traffic its time. */
+const BY_SCHEDULE = 'taprio'
+/** Keeps a rate for each socket. */
 const BY_RATE = 'fq'
 /** Roots that only spread packets over a card's queues, each of which has a queueing discipline of its own. */
 const SPREADING = new Set(['mq', 'mqprio'])
@@ -32,9 +35,11 @@ export function timingOf(
   }
 }
 
-/** A rate counts only where every queue keeps it. */
+/** A rate counts only where every queue keeps it. A root of etf takes nothing of what a sender without times sends. */
 function pacingOf(qdiscs: readonly string[]): TimingFact['pacing'] {
-  if (qdiscs.some((kind) => BY_TIME.has(kind))) return 'txtime'
+  const [root] = qdiscs
+  if (root === BY_TIME) return 'agent'
+  if (root === BY_SCHEDULE || qdiscs.includes(BY_TIME)) return 'txtime'
   const queues = qdiscs.filter((kind) => !SPREADING.has(kind))
   return queues.length > 0 && queues.every((kind) => kind === BY_RATE) ? 'fq' : 'agent'
 }

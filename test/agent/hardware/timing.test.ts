@@ -23,7 +23,7 @@ const PACING: readonly (readonly [qdiscs: readonly string[], pacing: string, qdi
   [['mq', 'fq', 'fq'], 'fq', 'mq'],
   [['mq', 'fq', 'fq_codel'], 'agent', 'mq'],
   [['mq'], 'agent', 'mq'],
-  [['etf'], 'txtime', 'etf'],
+  [['etf'], 'agent', 'etf'],
   [['mqprio', 'etf', 'fq_codel'], 'txtime', 'mqprio'],
   [['taprio', 'pfifo'], 'txtime', 'taprio'],
 ]
