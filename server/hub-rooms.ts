@@ -195,7 +195,8 @@ export async function openRooms(
     openNodes({
       state,
       authenticator: auth.authenticator,
-      topology: overlay.topology,
+      overlay,
+      hubId,
       doors,
       metrics,
       events,

@@ -9,13 +9,16 @@ import { CommandQueue } from './nodes/command-queue.ts'
 import { Devices } from './nodes/devices.ts'
 import { NodeConfigs } from './nodes/node-configs.ts'
 import { NodePorts } from './nodes/node-ports.ts'
+import { ReportedUplinks } from './nodes/reported-uplinks.ts'
 import type { State } from './state.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
 
 export interface NodeRoomOptions {
   readonly state: Pick<State, 'store' | 'sealer'>
   readonly authenticator: Authenticator
-  readonly topology: TopologyParts['topology']
+  readonly overlay: Pick<TopologyParts, 'topology' | 'directory'>
+  /** The hub's own node. */
+  readonly hubId: string
   readonly doors: Pick<Doors, 'add'>
   readonly metrics: Metrics
   readonly events: Pick<MediaEvents, 'rejected' | 'error'>
@@ -28,12 +31,17 @@ export interface NodeRoomOptions {
 export interface NodeRoom extends Disposable, FieldParts {}
 
 export function openNodes(options: NodeRoomOptions): NodeRoom {
-  const { state, authenticator, topology, doors, metrics, events, refreshMs, maxConnections } = options
+  const { state, authenticator, overlay, hubId, doors, metrics, events, refreshMs, maxConnections } = options
+  const { topology, directory } = overlay
   const stack = new DisposableStack()
+  const { steady } = SYSTEM_CLOCK
   const stored = { store: state.store, sealer: state.sealer, now: Date.now }
   const configs = new NodeConfigs(stored)
   const commands = new CommandQueue(stored)
   const ports = stack.use(new NodePorts(topology, SYSTEM_CLOCK.steady))
+  const onError = (error: unknown) => events.error('nodes', 'delivery', error)
+  const uplinks = stack.use(new ReportedUplinks({ directory, hubId, steady, onError }))
+  stack.defer(topology.listen({ nodeGone: (record) => uplinks.forget(record) }))
   const devices = stack.use(
     new Devices({
       configs,
@@ -41,11 +49,14 @@ export function openNodes(options: NodeRoomOptions): NodeRoom {
       authenticator,
       topology,
       now: Date.now,
-      steady: SYSTEM_CLOCK.steady,
+      steady,
       refreshMs,
       news: { connected() {}, configured() {}, local() {}, commanded() {}, broadcasts() {} },
-      reported: (node, sections) => ports.reported(node, sections),
-      onError: (error) => events.error('nodes', 'delivery', error),
+      reported: (node, sections) => {
+        ports.reported(node, sections)
+        return uplinks.reported(node, sections)
+      },
+      onError,
     }),
   )
   stack.defer(metrics.gauge('lanecast_nodes_connected', () => [{ labels: {}, value: devices.connected }]))

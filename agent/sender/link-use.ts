@@ -4,6 +4,8 @@ import type { FlowContract } from '../../common/wire/flow-contract.ts'
 export const COPIES = 0
 /** librist schedules shares well near 100. */
 export const EQUAL_SHARE = 100
+/** Endpoints without a link that are used: the others wait for links that come later. */
+const UNKNOWN_PATHS = 2
 
 /**
  * The endpoints that a contract uses now, by their indices, with the weights of their links: 0 for copies of all packets.
@@ -25,8 +27,13 @@ export function useOf(
   const may = endpoints.map(({ link }) => link === undefined || (allowed?.includes(link) ?? true))
   const all = may.some(Boolean) ? may : may.map(() => true)
   const use = new Map<number, number>()
+  let unnamed = 0
   for (const [index, { link }] of endpoints.entries()) {
-    if (!all[index] || (bindings.length > 0 && link !== undefined && !weights.has(link))) continue
+    if (!all[index] || (bindings.length > 0 && !weights.has(link ?? ''))) continue
+    if (link === undefined) {
+      unnamed += 1
+      if (unnamed > UNKNOWN_PATHS) continue
+    }
     use.set(index, duplicates ? COPIES : weights.get(link ?? '') || EQUAL_SHARE)
   }
   // A sender without an endpoint for what is bound sends all the same.

@@ -52,6 +52,8 @@ export const nodeEntrySchema = z.strictObject({
       message: 'a link id stands twice',
     })
     .default([]),
+  /** Those of `links` that the node's reports made, and that go with them. */
+  reported_links: z.array(linkIdSchema).max(MAX_LINKS_PER_NODE).default([]),
   /** The operators' labels. */
   labels: nodeLabelsSchema.default({}),
   /** The node takes nothing new. Running flows stay until they end or move. */

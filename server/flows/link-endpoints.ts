@@ -4,7 +4,7 @@ import type { Binding, Endpoint } from '../../common/wire/flow-contract.ts'
  * Most links that have an endpoint before they are used: a reroute then moves a running flow to them. A bond of more links
  * has an endpoint for each.
  */
-const READY_LINKS = 4
+export const READY_LINKS = 4
 
 /** The links that a new contract has endpoints for: those of the bond first. */
 export function readyLinks(bindings: readonly Binding[], spare: readonly string[]): string[] {

@@ -12,7 +12,7 @@ import type { AuthenticatedPrincipal } from '../auth/principal.ts'
 import { askedCodec, type KnownInputs } from './asked-codec.ts'
 import { newContractId, newFlowKeys, newTicket } from './contract-secrets.ts'
 import { type Taking, take } from './decision-book.ts'
-import { endpointsUnder, readyLinks } from './link-endpoints.ts'
+import { endpointsUnder, READY_LINKS, readyLinks } from './link-endpoints.ts'
 import { proofOf } from './proof.ts'
 import { publishedInput } from './published-input.ts'
 import { type LivePublisherFlow, ownerOf, USUAL_PRIORITY } from './publisher-flow.ts'
@@ -104,7 +104,9 @@ export async function publish(
 
   const { granted, record } = await take(deps, principal, question, null, about)
   const contractId = newContractId()
-  const way = granted.transport === 'webrtc' ? WEB_RTC : wayOfRist(door, contractId, granted, fixed)
+  // A node may get a modem while it sends: ports that wait are there before.
+  const room = principal.role === 'node' ? READY_LINKS : 0
+  const way = granted.transport === 'webrtc' ? WEB_RTC : wayOfRist(door, contractId, granted, fixed, room)
   const flow: LivePublisherFlow = {
     contract: {
       ...termsOf(granted),
@@ -150,15 +152,20 @@ interface Way {
 /** Over WebRTC the publisher learns at the door where to send, and DTLS makes the keys. */
 const WEB_RTC: Way = { endpoints: [], keys: null, taken: [] }
 
-/** @throws CodedError `ports_exhausted` (503) */
+/**
+ * @param room ports at least, also where fewer links are known, while there are ports
+ * @throws CodedError `ports_exhausted` (503)
+ */
 function wayOfRist(
   door: PublishDoor,
   contractId: string,
   { overlay: { bindings }, spare, encryption }: GrantedDecision,
   fixed: Fixed | undefined,
+  room: number,
 ): Way {
   const links = readyLinks(bindings, spare)
-  const { ports, taken } = fixed ? portsOf(door, fixed) : portsFor(door, links.length, bindings.length)
+  const most = Math.max(links.length, room)
+  const { ports, taken } = fixed ? portsOf(door, fixed) : portsFor(door, most, bindings.length)
   const endpoints = ports.map((port, index) => ({
     node_id: door.nodeId,
     address: door.address,

@@ -19,8 +19,8 @@ export interface DeviceOptions extends Pick<DeliveryOptions, 'commands' | 'now' 
   readonly node: NodeName
   readonly configs: NodeConfigs
   readonly news: DeviceNews
-  /** A section of the report is new. */
-  readonly reported: (node: NodeName, sections: NodeReport) => void
+  /** A section of the report is new. Resolves when the rest of the hub knows it. */
+  readonly reported: (node: NodeName, sections: NodeReport) => Promise<void>
 }
 
 const SECTIONS = [
@@ -84,16 +84,17 @@ export class Device {
     this.#since = this.#options.now()
     if (hello.actual) this.#configured(hello.actual)
     else if (stored.actual) void this.#keep({ actual: null })
-    this.#reported(hello.report)
     this.#told(hello.broadcasts)
     news.connected(node, true)
+    // A document that is delivered now makes the device ask for contracts, which need its uplinks.
+    await this.#reported(hello.report)
     const ifHolds = (act: () => void) => () => {
       if (this.#line === line) act()
     }
     return {
       welcome: { desired_version: desired.history[0]?.version ?? null },
       welcomed: ifHolds(() => this.#deliver(line)),
-      reported: (sections) => ifHolds(() => this.#reported(sections))(),
+      reported: (sections) => ifHolds(() => void this.#reported(sections))(),
       broadcasts: (all) => ifHolds(() => this.#told(all))(),
       configured: (actual) => ifHolds(() => this.#configured(actual))(),
       [Symbol.dispose]: () => this.#lost(line),
@@ -148,10 +149,10 @@ export class Device {
     })
   }
 
-  #reported(sections: NodeReport): void {
+  #reported(sections: NodeReport): Promise<void> {
     const at = this.#options.now()
     for (const [name, value] of Object.entries(sections)) this.#sections.set(name, { at, value })
-    this.#options.reported(this.#options.node, sections)
+    return this.#options.reported(this.#options.node, sections)
   }
 
   #told(value: readonly BroadcastStatus[]): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { ActualConfig, HubToNode, NodeWelcome, Outcome } from '../../common/wire/node-protocol.ts'
 import type { BroadcastStatus, NodeReport } from '../../common/wire/node-report.ts'
 
-/** A node that has proved itself by its certificate. */
+/** A node that has proved itself: by its certificate, or by a token of its own. */
 export interface ProvenNode {
   /** null for a node that the hub shares with every tenant. */
   readonly tenantId: string | null
@@ -37,7 +37,7 @@ export interface NodePlace extends Disposable {
 
 /** Knows which nodes may connect, and what they are for. */
 export interface NodeAdmission {
-  /** @throws CodedError 401 for a connection without a good certificate of a node */
+  /** @throws CodedError 401 for a connection without a good proof of a node */
   identify(request: IncomingMessage): Promise<ProvenNode>
   /** Takes the place of an earlier connection of the same node. @throws CodedError */
   admit(node: ProvenNode, hello: NodeHello, line: NodeLine): Promise<NodePlace>

@@ -80,6 +80,7 @@ function entryOf(
     ...capabilities,
     addresses: addresses.length > 0 || address === '' ? addresses : [plain(address)],
     role: node.role,
+    reported_links: [],
     region: capabilities.region ?? before?.region ?? null,
     labels: before?.labels ?? {},
     draining: before?.draining ?? false,

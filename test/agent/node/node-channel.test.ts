@@ -1,5 +1,6 @@
 import test from 'ava'
 import { z } from 'zod'
+import { HubClient } from '../../../agent/node/hub-client.ts'
 import {
   commandViewSchema,
   nodeConfigViewSchema,
@@ -281,4 +282,52 @@ test('who may not, may not', async (t) => {
   await hub.api('POST', '/v1/nodes/van-8/revoke', { reason: 'keyCompromise' })
   await until(async () => !(await configOf('van-8')).connected, 'its connection is closed')
   await until(() => !device.channel.live, 'the device knows')
+})
+
+test('the uplinks that a device tells are its declared links, and a contract has an endpoint for each', async (t) => {
+  await using device = await TestDevice.enrol(hub, 'van-9')
+  const uplink = (link_id: string | null, kind: 'wired' | 'cellular' | 'other', carrier = true) => ({
+    name: link_id ?? 'docker0',
+    kind,
+    carrier,
+    mac: null,
+    addresses: [],
+    gateway: null,
+    mtu: 1500,
+    link_id,
+    path: null,
+    modem: null,
+  })
+  device.report = {
+    interfaces: [uplink('eth0', 'wired'), uplink(null, 'other'), uplink('lte-1', 'cellular')],
+  }
+  await device.connect()
+  const declared = async () => {
+    const { body } = await hub.api('GET', '/v1/nodes/van-9')
+    const { links } = z
+      .object({ declared: z.object({ links: z.array(z.looseObject({})) }) })
+      .parse(body).declared
+    return links.map(({ link_id, medium, to }) => `${link_id} ${medium} ${to}`)
+  }
+  await until(async () => (await declared()).length === 2, 'its links are declared')
+  t.deepEqual(await declared(), ['eth0 wired hub', 'lte-1 cellular hub'])
+  const client = new HubClient({ hubUrl: hub.url, identity: () => device.identity })
+  const { contract } = await client.publish({ stream_id: 'van-9' }, AbortSignal.timeout(10_000))
+  t.deepEqual(contract.endpoints.flatMap(({ link }) => link ?? []).sort(), ['eth0', 'lte-1'])
+  // Room for what is plugged in later.
+  t.is(contract.endpoints.length, 4)
+
+  device.channel.tellReport({ interfaces: [uplink('lte-1', 'cellular'), uplink('lte-2', 'cellular')] })
+  await until(
+    async () => (await declared()).length === 3,
+    'the new one is declared, and the one that went stays for now',
+  )
+  const bound = await until(async () => {
+    const { contract: next } = await client.renew(contract.contract_id, AbortSignal.timeout(10_000))
+    const links = next.endpoints.flatMap(({ link }) => link ?? [])
+    return links.includes('lte-2') || next.overlay.bindings.some(({ link_id }) => link_id === 'lte-2')
+      ? links
+      : null
+  }, 'the running contract has the new link')
+  t.log(bound)
 })

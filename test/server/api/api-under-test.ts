@@ -74,6 +74,7 @@ const NODE = {
   max_kbps: null,
   addresses: [],
   links: [{ link_id: 'lte-1', to: 'hub', medium: 'cellular' as const, tsn: false, capacity_kbps: null }],
+  reported_links: [],
   labels: {},
   draining: false,
   created_at: 0,
