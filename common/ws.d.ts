@@ -25,7 +25,7 @@ declare module 'ws' {
     on(event: 'open', listener: () => void): this
     on(event: 'close', listener: (code: number, reason: Buffer) => void): this
     on(event: 'error', listener: (error: Error & { code?: string }) => void): this
-    send(data: string | Buffer): void
+    send(data: string | Uint8Array): void
     ping(data?: string | Buffer): void
     pong(data?: string | Buffer): void
     close(code?: number, reason?: string): void

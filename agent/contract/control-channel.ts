@@ -10,7 +10,7 @@ import {
   type WayReport,
 } from '../../common/wire/publisher-protocol.ts'
 import { ControlConnection } from '../node/control-connection.ts'
-import type { TlsIdentity } from '../node/hub-connection.ts'
+import type { TlsIdentity } from '../node/tls-identity.ts'
 import { SilenceWatch } from './silence-watch.ts'
 
 /** A lost connection is mostly back soon. A hub that refuses mostly goes on refusing. */

@@ -78,6 +78,7 @@ export class LiveBroadcast implements AsyncDisposable {
     })
     this.#sender = new SenderProcess({
       hubUrl: hub.hubUrl,
+      identity: hub.identity,
       nullPacketDeletion: false,
       logger: this.#logger,
       events: {

@@ -1,6 +1,7 @@
 import { CodedError, messageOf } from '../../common/errors.ts'
 import { type Backoff, backoffMs, pause } from '../../common/retry.ts'
 import type { FlowContract, Via } from '../../common/wire/flow-contract.ts'
+import type { TlsIdentity } from '../node/tls-identity.ts'
 import type { Carrier, CarrierOptions } from './carrier.ts'
 import { LinkWay } from './link-way.ts'
 import { LocalPort } from './local-port.ts'
@@ -20,6 +21,8 @@ export type DetourContract = Pick<FlowContract, 'detours' | 'join' | 'endpoints'
 
 export interface DetoursOptions {
   readonly hubUrl: string
+  /** The node's present identity; left out by senders that have none. */
+  readonly identity?: (() => TlsIdentity | undefined) | undefined
   /** How many links the sender has: one for each of the contract's endpoints, in their order. */
   readonly links: number
   readonly listener: DetoursListener
@@ -227,8 +230,9 @@ export class Detours implements AsyncDisposable {
           via,
           open: () => TurnCarrier.open(server, endpoints, options),
         }))
-      const at = new URL(url ?? '', this.#options.hubUrl).href.replace(/^http/, 'ws')
-      return [{ via, open: () => WssCarrier.open(at, options) }]
+      const { hubUrl, identity } = this.#options
+      const at = new URL(new URL(url ?? '', hubUrl).href.replace(/^http/, 'ws'))
+      return [{ via, open: () => WssCarrier.open(at, identity?.(), options) }]
     })
   }
 

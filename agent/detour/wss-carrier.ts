@@ -1,3 +1,4 @@
+import type { WebSocket } from 'ws'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import {
   DetourMessageWriter,
@@ -5,6 +6,8 @@ import {
   MAX_DETOUR_LINKS,
   readDetourMessage,
 } from '../../common/wire/detour-frames.ts'
+import { openHubSocket } from '../node/hub-socket.ts'
+import type { TlsIdentity } from '../node/tls-identity.ts'
 import type { Carrier, CarrierListener, CarrierOptions } from './carrier.ts'
 import { DatagramQueue } from './datagram-queue.ts'
 import { MessageLag } from './message-lag.ts'
@@ -31,21 +34,29 @@ export class WssCarrier implements Carrier {
 
   /**
    * @param url of the WebSocket
+   * @param identity the node's, for the connection below
    * @throws CodedError `detour_lost` where there is none, or the code with which the hub refuses
    */
-  static async open(url: string, { ticket, queueMs, listener, signal }: CarrierOptions): Promise<WssCarrier> {
-    const socket = new WebSocket(url)
-    socket.binaryType = 'arraybuffer'
+  static async open(
+    url: URL,
+    identity: TlsIdentity | undefined,
+    { ticket, queueMs, listener, signal }: CarrierOptions,
+  ): Promise<WssCarrier> {
+    const gaveUp = AbortSignal.any([signal, AbortSignal.timeout(OPEN_WITHIN_MS)])
+    const socket = await openHubSocket(url, identity, gaveUp).catch((cause) => {
+      throw lost(cause)
+    })
     const opened = Promise.withResolvers<void>()
-    socket.addEventListener('open', () => socket.send(JSON.stringify({ ticket })))
-    socket.addEventListener('close', () => opened.reject(lost()))
-    socket.addEventListener('message', ({ data }) => {
-      const answer = detourAnswerSchema.safeParse(parseJson(data)).data
+    socket.on('open', () => socket.send(JSON.stringify({ ticket })))
+    socket.on('close', () => opened.reject(lost()))
+    // The event `close` follows.
+    socket.on('error', () => {})
+    socket.on('message', (data, isBinary) => {
+      const answer = isBinary ? undefined : detourAnswerSchema.safeParse(parseJson(data)).data
       if (answer?.type === 'opened') opened.resolve()
       else if (answer?.type === 'refused')
         opened.reject(new CodedError('detour_refused', `${answer.code}: ${answer.message}`))
     })
-    const gaveUp = AbortSignal.any([signal, AbortSignal.timeout(OPEN_WITHIN_MS)])
     gaveUp.addEventListener('abort', () => opened.reject(lost()), { once: true })
     try {
       await opened.promise
@@ -62,8 +73,8 @@ export class WssCarrier implements Carrier {
     // Half of the time may pass here, the other half on the way.
     this.#queue = new DatagramQueue(queueMs / 2)
     this.#lag = new MessageLag(queueMs / 2)
-    socket.addEventListener('message', ({ data }) => this.#heard(data))
-    socket.addEventListener('close', () => this.#over('the connection is lost'))
+    socket.on('message', (data, isBinary) => this.#heard(data, isBinary))
+    socket.on('close', () => this.#over('the connection is lost'))
     this.#watch = setInterval(() => this.#look(), LOOK_EVERY_MS)
   }
 
@@ -107,14 +118,14 @@ export class WssCarrier implements Carrier {
     }
   }
 
-  #heard(data: unknown): void {
+  #heard(data: Buffer, isBinary: boolean): void {
     if (this.#closed) return
-    if (!(data instanceof ArrayBuffer)) {
+    if (!isBinary) {
       const answer = detourAnswerSchema.safeParse(parseJson(data)).data
       if (answer?.type === 'refused') this.#over(`${answer.code}: ${answer.message}`)
       return
     }
-    const message = readDetourMessage(Buffer.from(data), MAX_DETOUR_LINKS)
+    const message = readDetourMessage(data, MAX_DETOUR_LINKS)
     if (!message) return
     this.#lag.answered(message.clock, performance.now())
     for (const { link, datagram } of message.entries) this.#listener.heard(link, datagram)
@@ -134,14 +145,15 @@ export class WssCarrier implements Carrier {
   }
 }
 
-function lost(): CodedError {
-  return new CodedError('detour_lost', 'the hub takes no detour here')
+function lost(cause?: unknown): CodedError {
+  const why = cause === undefined ? '' : `: ${messageOf(cause)}`
+  return new CodedError('detour_lost', `the hub takes no detour here${why}`, { cause })
 }
 
-function parseJson(data: unknown): unknown {
+function parseJson(text: Buffer): unknown {
   try {
-    return typeof data === 'string' ? JSON.parse(data) : undefined
-  } catch (error) {
-    return messageOf(error)
+    return JSON.parse(text.toString('utf8'))
+  } catch {
+    return undefined
   }
 }

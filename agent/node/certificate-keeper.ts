@@ -1,8 +1,8 @@
-import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { backoffMs, pause } from '../../common/retry.ts'
 import { renewIdentity } from './enrolment.ts'
 import type { HubClock } from './hub-clock.ts'
 import type { CertifiedIdentity } from './node-identity.ts'
+import { trustAuthorities } from './trust-authorities.ts'
 
 /** A certificate is renewed when this share of its life is over. So a hub that is away for days does no harm. */
 const RENEW_AT = 2 / 3
@@ -68,12 +68,4 @@ export class CertificateKeeper implements AsyncDisposable {
       }
     }
   }
-}
-
-/**
- * Makes all TLS in this process trust the hub's own CAs beside those of the system: a WebSocket can't be given any.
- * @param authorities PEM
- */
-export function trustAuthorities(authorities: readonly string[]): void {
-  setDefaultCACertificates([...new Set([...getCACertificates('default'), ...authorities])])
 }

@@ -1,8 +1,8 @@
 import type { WebSocket } from 'ws'
 import { z } from 'zod'
 import { CodedError, messageOf } from '../../common/errors.ts'
-import type { TlsIdentity } from './hub-connection.ts'
 import { openHubSocket } from './hub-socket.ts'
+import type { TlsIdentity } from './tls-identity.ts'
 
 /** Longest wait for the WebSocket to open, and for an answer, ms. */
 const ANSWER_WITHIN_MS = 5_000

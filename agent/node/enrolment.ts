@@ -9,9 +9,9 @@ import {
 } from '../../common/wire/enrolment.ts'
 import { refusalOf } from './hub-client.ts'
 import { HubClock } from './hub-clock.ts'
-import type { TlsIdentity } from './hub-connection.ts'
 import { askHub } from './hub-request.ts'
 import type { BearingIdentity, CertifiedIdentity } from './node-identity.ts'
+import type { TlsIdentity } from './tls-identity.ts'
 
 /** Longest wait for an answer, ms. */
 const ANSWER_TIMEOUT_MS = 10_000

@@ -1,5 +1,5 @@
 import type { HubClock } from './hub-clock.ts'
-import type { TlsIdentity } from './hub-connection.ts'
+import type { TlsIdentity } from './tls-identity.ts'
 
 /** The hub of this node, and the node's present proof of identity. */
 export interface HubAccess {

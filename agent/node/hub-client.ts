@@ -5,8 +5,8 @@ import { type FlowContract, flowContractSchema } from '../../common/wire/flow-co
 import { flowEventSchema, type publishRequestSchema } from '../../common/wire/flows-api.ts'
 import { hubErrorSchema } from '../../common/wire/hub-error.ts'
 import { HubClock } from './hub-clock.ts'
-import type { TlsIdentity } from './hub-connection.ts'
 import { askHub, type HubAnswer } from './hub-request.ts'
+import type { TlsIdentity } from './tls-identity.ts'
 
 /** Longest wait for an answer, ms. */
 const ANSWER_TIMEOUT_MS = 10_000

@@ -11,18 +11,8 @@ import {
 } from 'node:tls'
 import { CodedError } from '../../common/errors.ts'
 import { proxyOf, tunnel } from './proxy.ts'
+import type { TlsIdentity } from './tls-identity.ts'
 import { isGoodButForTime } from './untimely-certificate.ts'
-
-/** The node's proof of identity in TLS, and whom it trusts to be the hub. PEM. */
-export interface TlsIdentity {
-  /** Left out before there is a key. */
-  readonly key?: string
-  readonly certificate?: string
-  /** A bearer token instead of a certificate: HTTP sends it, for a hub on this machine. */
-  readonly token?: string
-  /** The hub's own CAs, in addition to those that the system trusts. */
-  readonly authorities: readonly string[]
-}
 
 /**
  * A connection to the hub, for any protocol above it: direct or by the proxy of the environment, and by TLS with the
@@ -99,9 +89,15 @@ function contextOf(identity: TlsIdentity): SecureContext {
 }
 
 async function dial(host: string, port: number, signal: AbortSignal): Promise<Socket> {
-  const socket = connectPlain({ host, port, noDelay: true, signal })
-  await once(socket, 'connect')
-  return socket
+  // Not as an option: an abort would end the connection later, too.
+  const socket = connectPlain({ host, port, noDelay: true })
+  try {
+    await once(socket, 'connect', { signal })
+    return socket
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
 }
 
 /** @throws CodedError `hub_untrusted` */

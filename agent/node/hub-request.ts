@@ -1,6 +1,7 @@
 import { type IncomingMessage, request } from 'node:http'
 import type { HubClock } from './hub-clock.ts'
-import { authorizationOf, connectToHub, type TlsIdentity } from './hub-connection.ts'
+import { authorizationOf, connectToHub } from './hub-connection.ts'
+import type { TlsIdentity } from './tls-identity.ts'
 
 /** Longest answer that is read, bytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024

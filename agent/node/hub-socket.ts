@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws'
-import { authorizationOf, connectToHub, type TlsIdentity } from './hub-connection.ts'
+import { authorizationOf, connectToHub } from './hub-connection.ts'
+import type { TlsIdentity } from './tls-identity.ts'
 
 /** Longest message of the hub that is taken, bytes: a configuration of four broadcasts has about 10 kB. */
 const MAX_MESSAGE_BYTES = 1024 * 1024

@@ -15,7 +15,7 @@ import {
 import type { BroadcastStatus, NodeReport } from '../../common/wire/node-report.ts'
 import type { CommandMemory } from './command-memory.ts'
 import { ControlConnection, unknownMethod } from './control-connection.ts'
-import type { TlsIdentity } from './hub-connection.ts'
+import type { TlsIdentity } from './tls-identity.ts'
 
 /** Path of the hub's door for nodes. */
 const PATH = '/node'

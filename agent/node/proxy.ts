@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { request as requestPlain } from 'node:http'
+import { type IncomingMessage, request as requestPlain } from 'node:http'
 import { request as requestSecure } from 'node:https'
 import { isIP, type Socket } from 'node:net'
 import { CodedError } from '../../common/errors.ts'
@@ -56,17 +55,21 @@ export async function tunnel(proxy: URL, host: string, port: number, signal: Abo
     path: target,
     headers: { host: target, ...(username && { 'proxy-authorization': authorization }) },
     agent: false,
-    signal,
   })
-  asking.end()
-  const answered = once(asking, 'connect')
+  const connected = Promise.withResolvers<[IncomingMessage, Socket, Buffer]>()
+  const giveUp = (): void => {
+    asking.destroy(new Error('the proxy did not answer in time'))
+  }
+  asking.once('connect', (...answer) => connected.resolve(answer))
   // A proxy that does not understand CONNECT answers as to any request.
-  const refused = once(asking, 'response').then(([response]) => {
-    response.destroy()
-    throw refusal(response.statusCode)
-  })
-  const [response, socket, head] = await Promise.race([answered, refused])
-  refused.catch(() => {})
+  asking.once('response', ({ statusCode }) => asking.destroy(refusal(statusCode)))
+  asking.on('error', connected.reject)
+  signal.addEventListener('abort', giveUp, { once: true })
+  asking.end()
+  const [response, socket, head] = await connected.promise.finally(() =>
+    // An abort may not end the connection later.
+    signal.removeEventListener('abort', giveUp),
+  )
   if (response.statusCode !== 200) {
     socket.destroy()
     throw refusal(response.statusCode)

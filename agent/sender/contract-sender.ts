@@ -4,6 +4,7 @@ import type { Endpoint, FlowContract, Via } from '../../common/wire/flow-contrac
 import type { LinkFacts } from '../bond/link-evidence.ts'
 import { Detours } from '../detour/detours.ts'
 import { LinkStats } from '../detour/link-stats.ts'
+import type { TlsIdentity } from '../node/tls-identity.ts'
 import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './bonded-sender.ts'
 import { COPIES, EQUAL_SHARE, pathsAtOnce, useOf } from './link-use.ts'
 import { HEADERS_BYTES, Pacer } from './pacer.ts'
@@ -15,6 +16,8 @@ export interface ContractLinkStats extends SenderLinkStats {
 
 export interface ContractSenderOptions extends Pick<BondedSenderOptions, 'onLog' | 'nullPacketDeletion'> {
   readonly hubUrl: string
+  /** The node's present identity; left out by senders that have none. */
+  readonly identity?: () => TlsIdentity | undefined
   /** Each second, once per link. */
   readonly onStats?: (stats: ContractLinkStats) => void
   /** The way of each link, by its index among the contract's endpoints, whenever one changes. */
@@ -199,6 +202,7 @@ export class ContractSender implements AsyncDisposable {
     const detours = stack.use(
       await Detours.open({
         hubUrl: this.#options.hubUrl,
+        identity: this.#options.identity,
         links: endpoints.length,
         listener: {
           used: (link, used) => {

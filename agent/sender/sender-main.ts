@@ -3,6 +3,8 @@ import type { RistLogLine } from '../../common/rist/log-channel.ts'
 import { Parent } from '../../common/supervision/parent.ts'
 import { TokenBucket } from '../../common/token-bucket.ts'
 import { BondKeeper } from '../bond/bond-keeper.ts'
+import type { TlsIdentity } from '../node/tls-identity.ts'
+import { trustAuthorities } from '../node/trust-authorities.ts'
 import { ContractSender } from './contract-sender.ts'
 import { paceSockets } from './kernel-pacing.ts'
 import { useOf } from './link-use.ts'
@@ -17,6 +19,7 @@ const ALIVE_EVERY_MS = 500
 const PROBLEMS = { perMs: 1 / 1000, burst: 20 }
 
 let sender: ContractSender | null = null
+let identity: TlsIdentity | null = null
 let bond: BondKeeper | null = null
 /** The rate at which the kernel spreads packets, kb/s; null where it does not. */
 let pacedKbps: number | null = null
@@ -27,9 +30,12 @@ const parent = Parent.connect<SenderReport, SenderCommand>({
   hear: (command) => {
     switch (command.type) {
       case 'start':
+        know(command.identity)
         sender = open(command)
         bond = bondOf(sender)
         return
+      case 'identity':
+        return know(command.identity)
       case 'contract':
         bond?.contract(command.contract, command.links)
         return answer(command.number, () => apply(command))
@@ -55,6 +61,11 @@ setInterval(() => {
 }, ALIVE_EVERY_MS)
 parent.tell({ type: 'ready' })
 
+function know(told: TlsIdentity | null): void {
+  identity = told
+  if (told) trustAuthorities(told.authorities)
+}
+
 function present(): ContractSender {
   if (!sender) throw new Error('the parent told no start')
   return sender
@@ -71,6 +82,7 @@ async function apply({ contract, links }: SenderCommand & { type: 'contract' }):
 function open({ hub_url, null_packet_deletion }: SenderCommand & { type: 'start' }): ContractSender {
   return new ContractSender({
     hubUrl: hub_url,
+    identity: () => identity ?? undefined,
     nullPacketDeletion: null_packet_deletion,
     onStats: (stats) => parent.tell({ type: 'stats', ...stats }),
     onWays: (ways) => parent.tell({ type: 'ways', ways: [...ways] }),

@@ -10,6 +10,7 @@ import type { FlowContract, Via } from '../../common/wire/flow-contract.ts'
 import type { LinkArrivals } from '../../common/wire/link-arrivals.ts'
 import type { BondReport } from '../bond/bond-report.ts'
 import type { BondSettings } from '../bond/bond-terms.ts'
+import type { TlsIdentity } from '../node/tls-identity.ts'
 import type { ContractLinkStats } from './contract-sender.ts'
 import { type SenderCommand, type SenderReport, senderReportSchema } from './sender-protocol.ts'
 import { frameHeader, MAX_FRAME_BYTES } from './ts-frames.ts'
@@ -40,6 +41,8 @@ export interface SenderProcessEvents {
 
 export interface SenderProcessOptions {
   readonly hubUrl: string
+  /** The node's present identity, for detours that the hub carries; left out by senders that have none. */
+  readonly identity?: () => TlsIdentity
   /** Leaves out MPEG-TS null packets; the receiver puts them back. */
   readonly nullPacketDeletion: boolean
   readonly logger: Logger
@@ -65,6 +68,8 @@ export class SenderProcess implements AsyncDisposable {
   /** Changes that are not answered yet, in their order. */
   #changes: Change[] = []
   #last: Change | null = null
+  /** The identity that the process has. */
+  #told: TlsIdentity | null = null
   #settings: BondSettings | null = null
   #dropped = 0
   #waitingMs = 0
@@ -82,7 +87,8 @@ export class SenderProcess implements AsyncDisposable {
       stopWithinMs: STOP_MS,
       started: (child) => {
         this.#late = 0
-        child.send({ type: 'start', hub_url: hubUrl, null_packet_deletion: nullPacketDeletion })
+        const identity = this.#identity()
+        child.send({ type: 'start', hub_url: hubUrl, identity, null_packet_deletion: nullPacketDeletion })
         if (this.#settings) child.send({ type: 'settings', settings: this.#settings })
         if (this.#last) child.send(commandOf(this.#last))
       },
@@ -167,11 +173,20 @@ export class SenderProcess implements AsyncDisposable {
     return this.#supervisor.child
   }
 
+  /** The present identity, which the process is about to be told. */
+  #identity(): TlsIdentity | null {
+    this.#told = this.#options.identity?.() ?? null
+    return this.#told
+  }
+
   #change(contract: FlowContract | null, links: readonly string[] | null): Promise<void> {
     const number = (this.#last?.number ?? 0) + 1
     const change = { number, contract, links, done: Promise.withResolvers<void>() }
     this.#last = change
     this.#changes.push(change)
+    // Contracts are renewed more often than certificates.
+    const before = this.#told
+    if (this.#identity() !== before) this.#supervisor.tell({ type: 'identity', identity: this.#told })
     this.#supervisor.tell(commandOf(change))
     return change.done.promise
   }

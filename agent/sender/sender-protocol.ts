@@ -4,6 +4,7 @@ import { linkIdSchema } from '../../common/wire/ids.ts'
 import { linkArrivalsSchema } from '../../common/wire/link-arrivals.ts'
 import { bondReportSchema } from '../bond/bond-report.ts'
 import { bondSettingsSchema } from '../bond/bond-terms.ts'
+import { tlsIdentitySchema } from '../node/tls-identity.ts'
 
 /*
  * What the agent and its sender process say to each other over the channel that a supervisor opens. Media comes in
@@ -18,8 +19,12 @@ export const senderCommandSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('start'),
     hub_url: z.url(),
+    /** For detours that the hub itself carries. null: the sender has none. */
+    identity: tlsIdentitySchema.nullable(),
     null_packet_deletion: z.boolean(),
   }),
+  /** The identity is another one: its certificate was renewed. */
+  z.strictObject({ type: z.literal('identity'), identity: tlsIdentitySchema.nullable() }),
   /** Send by this contract. Answer: `done` or `refused`. */
   z.strictObject({
     type: z.literal('contract'),

@@ -109,7 +109,7 @@ async function openSender(_first: number) {
 }
 
 function openCarrier(url: string, ticket: string): Promise<Carrier> {
-  return WssCarrier.open(url, {
+  return WssCarrier.open(new URL(url), undefined, {
     ticket,
     queueMs: 1000,
     signal: AbortSignal.timeout(600_000),

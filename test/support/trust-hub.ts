@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:tls'
-import { trustAuthorities } from '../../agent/node/certificate-keeper.ts'
+import { trustAuthorities } from '../../agent/node/trust-authorities.ts'
 import type { TestHub } from './hub.ts'
 
 /**

@@ -48,7 +48,7 @@ const options = (lost: string[], ticket = 'a ticket for a test') => ({
 test('a hub that owes an answer for seconds is gone, and meanwhile what becomes too old is dropped', async (t) => {
   using hub = await openHub({ type: 'opened' })
   const lost: string[] = []
-  using carrier = await WssCarrier.open(hub.url, options(lost))
+  using carrier = await WssCarrier.open(new URL(hub.url), undefined, options(lost))
   const timer = setInterval(() => carrier.send(0, Buffer.alloc(1000)), 10)
   await until(() => lost.length > 0, 'it is told')
   clearInterval(timer)
@@ -61,12 +61,14 @@ test('a hub that owes an answer for seconds is gone, and meanwhile what becomes 
 test('a hub that refuses says why', async (t) => {
   using hub = await openHub({ type: 'refused', code: 'detour_refused', message: '290 ms of 200 ms' })
   const lost: string[] = []
-  const error = await t.throwsAsync(() => WssCarrier.open(hub.url, options(lost)))
+  const error = await t.throwsAsync(() => WssCarrier.open(new URL(hub.url), undefined, options(lost)))
   t.is(error.message, 'detour_refused: 290 ms of 200 ms')
   t.deepEqual(lost, [])
 })
 
 test('where nobody listens there is no detour', async (t) => {
-  const error = await t.throwsAsync(() => WssCarrier.open('ws://127.0.0.1:9/detour', options([])))
+  const error = await t.throwsAsync(() =>
+    WssCarrier.open(new URL('ws://127.0.0.1:9/detour'), undefined, options([])),
+  )
   t.is((error as { code?: string }).code, 'detour_lost')
 })

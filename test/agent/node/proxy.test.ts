@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
+import { connectToHub } from '../../../agent/node/hub-connection.ts'
 import { askHub } from '../../../agent/node/hub-request.ts'
 import { proxyOf } from '../../../agent/node/proxy.ts'
 
@@ -66,6 +68,7 @@ test.serial('a request goes through a proxy that asks for a password', async (t)
       server.closeAllConnections()
     }
     delete process.env['HTTP_PROXY']
+    delete process.env['NO_PROXY']
   })
   const { signal } = new AbortController()
   const ask = () => askHub(new URL(`http://127.0.0.1:${hubPort}/x`), { method: 'GET', signal })
@@ -74,4 +77,18 @@ test.serial('a request goes through a proxy that asks for a password', async (t)
   t.deepEqual(seen, [`127.0.0.1:${hubPort}`, `Basic ${btoa('van:hu:sh')}`])
   process.env['HTTP_PROXY'] = `http://127.0.0.1:${proxyPort}`
   await t.throwsAsync(ask(), { code: 'proxy_refuses', message: /407/ })
+  // What speaks no CONNECT.
+  process.env['HTTP_PROXY'] = `http://127.0.0.1:${hubPort}`
+  await t.throwsAsync(connectToHub(new URL('http://127.0.0.1:9'), undefined, signal))
+  // The limit is for connecting, not for the connection.
+  process.env['HTTP_PROXY'] = `http://van:hu%3Ash@127.0.0.1:${proxyPort}`
+  for (const direct of ['', '*']) {
+    process.env['NO_PROXY'] = direct
+    const late = new AbortController()
+    const connection = await connectToHub(new URL(`http://127.0.0.1:${hubPort}`), undefined, late.signal)
+    late.abort()
+    await delay(50)
+    t.false(connection.destroyed, direct)
+    connection.destroy()
+  }
 })
