@@ -32,7 +32,7 @@ export class AgentLab implements AsyncDisposable {
 
   static async open(): Promise<AgentLab> {
     await using stack = new AsyncDisposableStack()
-    const lab = stack.use(await FieldLab.open({ logLevel: 'info' }))
+    const lab = stack.use(await FieldLab.open())
     const rate = { floor: 600, start: MEDIA_KBPS, ceiling: 8000 }
     const everybody = { actions: ['subscribe' as const, 'stream.read' as const], streams: ['*'] }
     await lab.hub.putPolicy({
