@@ -1,4 +1,4 @@
-import { crc32Mpeg } from '../../common/mpegts-crc32.ts'
+import { crc32Mpeg } from '../../common/mpegts/crc32.ts'
 
 /** MPEG-TS, ISO/IEC 13818-1: bytes of a packet and of its header. */
 const PACKET = 188

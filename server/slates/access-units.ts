@@ -1,4 +1,4 @@
-import { clearNals, closeNal, createNalIndex, scanNals } from '../../sfu/ingress/h264/annex-b.ts'
+import { clearNals, closeNal, createNalIndex, scanNals } from '../../common/h264/annex-b.ts'
 
 /** NAL unit types of ITU-T H.264 table 7-1. */
 const IDR = 5

@@ -1,4 +1,4 @@
-import type { DemuxIssue } from './mpegts/demuxer.ts'
+import type { DemuxIssue } from '../../common/mpegts/demuxer.ts'
 
 export interface VideoDescription {
   readonly pid: number

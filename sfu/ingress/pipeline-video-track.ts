@@ -1,5 +1,5 @@
 import { addToPts, ptsDifference } from '../../common/pts.ts'
-import type { H264Packetizer } from '../lane/h264-packetizer.ts'
+import type { H264Packetizer } from '../../common/rtp/h264-packetizer.ts'
 import { AccessUnitFinder, nalIdr, nalPps, nalSlice } from './h264/access-unit-finder.ts'
 import { ParameterSets } from './h264/parameter-sets.ts'
 import { ReorderProbe } from './h264/reorder-probe.ts'

@@ -1,5 +1,5 @@
-import { type ElementaryCodec, elementaryCodec } from './mpegts/elementary-codec.ts'
-import type { StreamEntry } from './mpegts/psi-tables.ts'
+import { type ElementaryCodec, elementaryCodec } from '../../common/mpegts/elementary-codec.ts'
+import type { StreamEntry } from '../../common/mpegts/psi-tables.ts'
 import { AacTrack, type AudioTrack, type AudioTrackSink, OpusTrack } from './pipeline-audio-track.ts'
 import type { AacToOpus, IssueKind, Refusal } from './pipeline-types.ts'
 import { VideoTrack, type VideoTrackSink } from './pipeline-video-track.ts'

@@ -1,4 +1,4 @@
-import { looksLikeTransportStream } from './mpegts/packet-sync.ts'
+import { looksLikeTransportStream } from '../../common/mpegts/packet-sync.ts'
 
 /** This many payloads of one flow are no accident, whatever their content. */
 const PAYLOADS_OF_A_SENDER = 16

@@ -1,9 +1,9 @@
+import type { H264Packetizer } from '../../common/rtp/h264-packetizer.ts'
+import { HeaderExtensions } from '../../common/rtp/header-extensions.ts'
+import { RtpOutput } from '../../common/rtp/rtp-output.ts'
 import type { Cursors, LaneAttachment, LaneTrack } from '../../common/wire/lane-ipc.ts'
-import type { H264Packetizer } from './h264-packetizer.ts'
-import { HeaderExtensions } from './header-extensions.ts'
 import { createTrackClock, LaneClock, type TrackClock } from './lane-clock.ts'
 import { readFeedback } from './rtcp-feedback.ts'
-import { RtpOutput } from './rtp-output.ts'
 import { encodeSenderReport } from './sender-report.ts'
 
 /** Largest RTP packet of video: leaves room for SRTP, UDP, IPv6 and a tunnel in 1280 bytes. */

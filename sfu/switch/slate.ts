@@ -1,4 +1,4 @@
-import { clearNals, closeNal, createNalIndex, scanNals } from '../ingress/h264/annex-b.ts'
+import { clearNals, closeNal, createNalIndex, scanNals } from '../../common/h264/annex-b.ts'
 
 /** Access unit delimiters and filler say nothing over RTP. */
 const LEFT_OUT = new Set([9, 12])

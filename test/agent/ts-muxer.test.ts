@@ -1,8 +1,8 @@
 import test from 'ava'
 import { TsMuxer } from '../../agent/encoder/ts-muxer.ts'
+import { Demuxer } from '../../common/mpegts/demuxer.ts'
+import { elementaryCodec } from '../../common/mpegts/elementary-codec.ts'
 import { readOpusAccessUnit } from '../../sfu/ingress/audio/opus-access-unit.ts'
-import { Demuxer } from '../../sfu/ingress/mpegts/demuxer.ts'
-import { elementaryCodec } from '../../sfu/ingress/mpegts/elementary-codec.ts'
 
 const NOW = 1_800_000_000_123
 const ns = (unixMs: number): bigint => BigInt(unixMs) * 1_000_000n

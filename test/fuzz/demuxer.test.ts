@@ -1,6 +1,6 @@
 import test from 'ava'
-import { Demuxer } from '../../sfu/ingress/mpegts/demuxer.ts'
-import { elementaryCodec } from '../../sfu/ingress/mpegts/elementary-codec.ts'
+import { Demuxer } from '../../common/mpegts/demuxer.ts'
+import { elementaryCodec } from '../../common/mpegts/elementary-codec.ts'
 import { generateTs } from '../support/media-generator.ts'
 import { mutations, SeededRandom } from './seeded-random.ts'
 

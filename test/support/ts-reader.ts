@@ -1,4 +1,4 @@
-import { Demuxer } from '../../sfu/ingress/mpegts/demuxer.ts'
+import { Demuxer } from '../../common/mpegts/demuxer.ts'
 
 const PTS_HZ = 90_000
 const AUDIO_PID = 0x110

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { Logger } from '../../../common/logger.ts'
+import { Demuxer } from '../../../common/mpegts/demuxer.ts'
+import { elementaryCodec } from '../../../common/mpegts/elementary-codec.ts'
 import { addToPts } from '../../../common/pts.ts'
 import type { Child } from '../../../common/supervision/child.ts'
 import { type ChildEnd, Supervisor } from '../../../common/supervision/supervisor.ts'
-import { Demuxer } from '../mpegts/demuxer.ts'
-import { elementaryCodec } from '../mpegts/elementary-codec.ts'
 import type { AacToOpus } from '../pipeline-types.ts'
 import { opusSamples, readOpusAccessUnit } from './opus-access-unit.ts'
 

@@ -1,4 +1,4 @@
-import { beginsNal, type NalIndex } from './annex-b.ts'
+import { beginsNal, type NalIndex } from '../../../common/h264/annex-b.ts'
 import { NalBuffer } from './nal-buffer.ts'
 import type { ParameterSets } from './parameter-sets.ts'
 import { PesPacking } from './pes-packing.ts'

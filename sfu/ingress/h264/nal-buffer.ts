@@ -1,4 +1,11 @@
-import { clearNals, closeNal, createNalIndex, maxNals, type NalIndex, scanNals } from './annex-b.ts'
+import {
+  clearNals,
+  closeNal,
+  createNalIndex,
+  maxNals,
+  type NalIndex,
+  scanNals,
+} from '../../../common/h264/annex-b.ts'
 
 const firstBytes = 16 * 1024
 /** At least this many bytes are kept: a start code may be cut between two PES packets. */

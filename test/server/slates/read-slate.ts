@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { clearNals, closeNal, createNalIndex, scanNals } from '../../../sfu/ingress/h264/annex-b.ts'
+import { clearNals, closeNal, createNalIndex, scanNals } from '../../../common/h264/annex-b.ts'
 import { ParameterSets } from '../../../sfu/ingress/h264/parameter-sets.ts'
 import { parseSps, type SequenceParameterSet } from '../../../sfu/ingress/h264/sequence-parameter-set.ts'
 import { createSliceHeader, readSliceHeader } from '../../../sfu/ingress/h264/slice-header.ts'

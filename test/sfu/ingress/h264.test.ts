@@ -6,7 +6,7 @@ import {
   createNalIndex,
   type NalIndex,
   scanNals,
-} from '../../../sfu/ingress/h264/annex-b.ts'
+} from '../../../common/h264/annex-b.ts'
 import { BitReader } from '../../../sfu/ingress/h264/bit-reader.ts'
 import { ParameterSets } from '../../../sfu/ingress/h264/parameter-sets.ts'
 import { ReorderProbe } from '../../../sfu/ingress/h264/reorder-probe.ts'

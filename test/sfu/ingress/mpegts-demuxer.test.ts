@@ -1,7 +1,7 @@
 import test from 'ava'
+import { Demuxer, type DemuxIssue } from '../../../common/mpegts/demuxer.ts'
+import type { StreamEntry } from '../../../common/mpegts/psi-tables.ts'
 import { encodeTemiPacket } from '../../../common/temi.ts'
-import { Demuxer, type DemuxIssue } from '../../../sfu/ingress/mpegts/demuxer.ts'
-import type { StreamEntry } from '../../../sfu/ingress/mpegts/psi-tables.ts'
 import { TsWriter } from './mpegts-writer.ts'
 
 const pmtPid = 0x100

@@ -1,4 +1,4 @@
-import { crc32Mpeg } from '../../../common/mpegts-crc32.ts'
+import { crc32Mpeg } from '../../../common/mpegts/crc32.ts'
 
 /** An elementary stream of a written PMT. */
 export interface WrittenStream {

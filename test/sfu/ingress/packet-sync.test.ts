@@ -1,5 +1,5 @@
 import test from 'ava'
-import { looksLikeTransportStream, PacketSync } from '../../../sfu/ingress/mpegts/packet-sync.ts'
+import { looksLikeTransportStream, PacketSync } from '../../../common/mpegts/packet-sync.ts'
 import { SeededRandom } from '../../fuzz/seeded-random.ts'
 import { chunksOf, generateTs } from '../../support/media-generator.ts'
 import { PipelineHarness } from './pipeline-harness.ts'

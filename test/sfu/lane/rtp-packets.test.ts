@@ -1,9 +1,9 @@
 import test from 'ava'
 import { readNtpTime } from '../../../common/ntp-time.ts'
-import { H264Packetizer } from '../../../sfu/lane/h264-packetizer.ts'
-import { HeaderExtensions } from '../../../sfu/lane/header-extensions.ts'
+import { H264Packetizer } from '../../../common/rtp/h264-packetizer.ts'
+import { HeaderExtensions } from '../../../common/rtp/header-extensions.ts'
+import { RtpOutput } from '../../../common/rtp/rtp-output.ts'
 import { readFeedback } from '../../../sfu/lane/rtcp-feedback.ts'
-import { RtpOutput } from '../../../sfu/lane/rtp-output.ts'
 import { encodeSenderReport } from '../../../sfu/lane/sender-report.ts'
 import { depacketizeH264, parseRtp, type RtpPacket } from '../ingress/rtp-depacketizer.ts'
 

@@ -1,7 +1,7 @@
 import test from 'ava'
-import { H264Packetizer } from '../../../../sfu/lane/h264-packetizer.ts'
-import { HeaderExtensions } from '../../../../sfu/lane/header-extensions.ts'
-import { RtpOutput } from '../../../../sfu/lane/rtp-output.ts'
+import { H264Packetizer } from '../../../../common/rtp/h264-packetizer.ts'
+import { HeaderExtensions } from '../../../../common/rtp/header-extensions.ts'
+import { RtpOutput } from '../../../../common/rtp/rtp-output.ts'
 import { UnitPrint } from '../../../../sfu/switch/merge/unit-print.ts'
 import { Seeded } from '../../../policy/seeded.ts'
 

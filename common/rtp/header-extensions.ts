@@ -1,5 +1,5 @@
-import { writeNtpTime } from '../../common/ntp-time.ts'
-import type { LaneAttachment } from '../../common/wire/lane-ipc.ts'
+import { writeNtpTime } from '../ntp-time.ts'
+import type { LaneAttachment } from '../wire/lane-ipc.ts'
 
 /** Agreed ids for the one-byte form (RFC 8285 section 4.2): 1 to 14, or 0 to leave the extension out. */
 type ExtensionIds = LaneAttachment['extension_ids']

@@ -1,4 +1,4 @@
-import { readNtpTime } from '../../../common/ntp-time.ts'
+import { readNtpTime } from '../ntp-time.ts'
 
 /** What the demuxer needs of an adaptation field, ISO/IEC 13818-1 section 2.4.3.4. Reused from packet to packet. */
 export interface AdaptationField {

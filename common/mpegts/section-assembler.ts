@@ -1,4 +1,4 @@
-import { crc32Mpeg } from '../../../common/mpegts-crc32.ts'
+import { crc32Mpeg } from './crc32.ts'
 
 /** PAT and PMT sections hold at most 1021 bytes after their length field, ISO/IEC 13818-1 section 2.4.4. */
 const maxSectionBytes = 1024
