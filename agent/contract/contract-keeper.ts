@@ -66,6 +66,14 @@ export class ContractKeeper implements AsyncDisposable {
     this.#channel?.tellWays(ways)
   }
 
+  /** Ends for good: the contract is given back. */
+  async end(): Promise<void> {
+    const channel = this.#channel
+    this.#stop.abort()
+    await channel?.unpublish()
+    await this.#running
+  }
+
   /** The contract is not given back: a sender that starts again soon gets it again. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()

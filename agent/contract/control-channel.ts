@@ -89,6 +89,12 @@ export class ControlChannel implements AsyncDisposable {
     this.#connection?.notify('ways', ways)
   }
 
+  /** Gives the contract back: the stream is free, and its viewers are told. Without a channel the contract runs out. */
+  async unpublish(): Promise<void> {
+    // A hub that refuses, or is away, needs no more of us.
+    await this.#connection?.request('unpublish', {}).catch(() => {})
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     await this.#running

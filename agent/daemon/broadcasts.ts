@@ -121,7 +121,11 @@ export class Broadcasts implements ConfigTarget, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#inTurn(() => this.#become([]))
+    await this.#inTurn(async () => {
+      const all = [...this.#live.values()]
+      this.#live.clear()
+      await Promise.all(all.map(({ broadcast }) => broadcast[Symbol.asyncDispose]()))
+    })
   }
 
   #of(streamId: string): LiveBroadcast[] {
@@ -177,7 +181,11 @@ export class Broadcasts implements ConfigTarget, AsyncDisposable {
     })
     for (const [key] of left) this.#live.delete(key)
     // A camera is free for the next broadcast only when the one before has left it.
-    await Promise.all(left.map(([, { broadcast }]) => broadcast[Symbol.asyncDispose]()))
+    await Promise.all(
+      left.map(([key, { broadcast }]) =>
+        wanted.has(key) ? broadcast[Symbol.asyncDispose]() : broadcast.end(),
+      ),
+    )
     const touched: LiveBroadcast[] = []
     for (const [key, { settings, encoder }] of wanted) {
       const present = this.#live.get(key)

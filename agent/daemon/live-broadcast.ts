@@ -169,6 +169,13 @@ export class LiveBroadcast implements AsyncDisposable {
     this.#sender.restart()
   }
 
+  /** Goes off air for good: the hub has the stream's contract back, and tells its viewers. */
+  async end(): Promise<void> {
+    await this.#keeper.end()
+    await this[Symbol.asyncDispose]()
+  }
+
+  /** The contract stays: an agent that starts again soon goes on with it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#keeper[Symbol.asyncDispose]()
     await this.#encoder[Symbol.asyncDispose]()

@@ -1,4 +1,6 @@
 import test from 'ava'
+import { z } from 'zod'
+import { flowSummarySchema } from '../../../common/wire/flows-api.ts'
 import { AgentMachine, type ConfigInput, callAgent } from '../../support/field-agent.ts'
 import { startHub, type TestHub } from '../../support/hub.ts'
 import { until } from '../../support/until.ts'
@@ -21,6 +23,12 @@ test.after.always(() => hub?.[Symbol.asyncDispose]())
 const isLive = async (streamId: string): Promise<boolean> => {
   const { body } = await hub.api('GET', `/v1/streams/${streamId}`)
   return (body as { state?: string }).state === 'live'
+}
+
+const flowOf = async (streamId: string) => {
+  const { body } = await hub.api('GET', '/v1/flows')
+  const { flows } = z.object({ flows: z.array(flowSummarySchema) }).parse(body)
+  return flows.find(({ stream_id }) => stream_id === streamId)
 }
 
 test.serial('a machine enrols, goes live by a document of its own, changes and leaves', async (t) => {
@@ -51,6 +59,18 @@ test.serial('a machine enrols, goes live by a document of its own, changes and l
   const [still] = (await machine.status()).broadcasts
   t.like(still, { state: 'live', contract_id: live.contract_id, encoder_restarts: 0 })
 
+  // Another class is another contract, and the same stream.
+  t.deepEqual(await machine.apply({ broadcasts: [{ ...CARD, class: 'focus' }] }), { state: 'done' })
+  await until(async () => (await flowOf('cam1'))?.class === 'focus', 'a contract of the other class')
+  await until(async () => (await machine.status()).broadcasts[0]?.state === 'live', 'it is live by it')
+
+  // An agent that starts again soon goes on with the contract.
+  const { contract_id } = (await flowOf('cam1')) ?? {}
+  t.is(await machine.end(), 0)
+  await machine.start()
+  await until(async () => (await machine.status()).broadcasts[0]?.state === 'live', 'it is live again')
+  t.is((await flowOf('cam1'))?.contract_id, contract_id)
+
   // After a power cut the last good document holds.
   await machine.end('SIGKILL')
   await machine.start()
@@ -58,6 +78,7 @@ test.serial('a machine enrols, goes live by a document of its own, changes and l
 
   t.deepEqual(await machine.apply({ broadcasts: [{ ...CARD, on: false }] }), { state: 'done' })
   t.like((await machine.status()).broadcasts[0], { state: 'off' })
+  await until(async () => !(await flowOf('cam1')), 'the contract is given back')
   t.is(await machine.end(), 0)
 })
 
