@@ -7,6 +7,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: CliCom
   run: () => import('./cli/run.ts'),
   status: () => import('./cli/status.ts'),
   config: () => import('./cli/config.ts'),
+  doctor: () => import('./cli/doctor.ts'),
 }
 
 process.exit(await main(process.argv.slice(2)))
