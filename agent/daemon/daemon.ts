@@ -89,10 +89,11 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
       config: () => config.config,
       onChange: (sections) => {
         if (sections.interfaces) routes.interfaces(sections.interfaces)
-        broadcasts.deviceChanged()
+        if (sections.interfaces || sections.inputs || sections.encoders) broadcasts.deviceChanged()
         channel?.tellReport(sections)
       },
       disk: state.folder,
+      inUse: () => broadcasts.status().flatMap(({ encoder }) => encoder ?? []),
     }),
   )
   routes.interfaces(device.report.interfaces ?? [])
@@ -133,6 +134,7 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     starts,
     logger: room('config'),
   })
+  device.reconfigured()
   const targets = { broadcasts, device, update: null }
   channel = stack.use(
     new NodeChannel(

@@ -38,6 +38,8 @@ export interface DeviceWatchOptions {
   readonly disk?: string
   readonly roots?: SystemRoots
   readonly probe?: typeof probeEncoders
+  /** Encoders that broadcasts use now: what is in use works, though it may be too busy for a trial. */
+  readonly inUse?: () => readonly string[]
   /** Path of the D-Bus socket where ModemManager is. */
   readonly bus?: string
   /** Port of gpsd on this machine. */
@@ -177,8 +179,15 @@ export class DeviceWatch implements AsyncDisposable {
   }
 
   async #tryEncoders(): Promise<void> {
-    const { logger, probe = probeEncoders } = this.#options
-    await this.#section('encoders', async () => [...(await probe({ logger, signal: this.#closing.signal }))])
+    const { logger, probe = probeEncoders, inUse = () => [] } = this.#options
+    await this.#section('encoders', async () => {
+      const before = new Set(inUse())
+      const facts = await probe({ logger, signal: this.#closing.signal })
+      const used = before.union(new Set(inUse()))
+      return facts.map((fact) =>
+        fact.works || !used.has(fact.element) ? fact : { ...fact, works: true, reason: null },
+      )
+    })
   }
 
   /** Looks, and tells where something is another than before. What cannot be read stays as it was. */

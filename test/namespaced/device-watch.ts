@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { DeviceWatch } from '../../agent/hardware/device-watch.ts'
+import { DeviceEvents } from '../../agent/hardware/media/device-events.ts'
 import { createLogger } from '../../common/logger.ts'
 import { EMPTY_NODE_CONFIG, type NodeConfig } from '../../common/wire/node-config.ts'
 import { type NodeReport, nodeReportSchema } from '../../common/wire/node-report.ts'
@@ -117,6 +118,44 @@ test.serial('two uplinks may have the same gateway, and a bridge with its ports 
   device.watch.reconfigured()
   await until(() => device.links().join() === 'first', 'the configuration names them', HOTPLUG_MS)
   for (const name of ['m0', 'm1', 'br0']) ip(`link delete ${name}`)
+})
+
+test.serial('the kernel tells of devices by itself, where there is no udev', async (t) => {
+  let told = 0
+  using _events = new DeviceEvents(() => {
+    told += 1
+  }, ['mem'])
+  const event = '/sys/class/mem/null/uevent'
+  await until(
+    async () => {
+      await writeFile(event, 'change')
+      return told > 0
+    },
+    'the event arrives',
+    HOTPLUG_MS,
+  )
+  t.true(told > 0)
+})
+
+test.serial('an encoder in use works, though it was too busy for a trial', async (t) => {
+  const inUse: string[] = []
+  const busy = (element: string) => ({ element, works: false, reason: 'busy', fps_720p: null })
+  await using watch = await DeviceWatch.open({
+    ...{
+      logger: createLogger('silent'),
+      config: () => EMPTY_NODE_CONFIG,
+      onChange: () => {},
+      inUse: () => inUse,
+    },
+    probe: async () => [busy('v4l2h264enc'), busy('x264enc')],
+  })
+  const working = async () => {
+    await watch.probeEncoders()
+    return watch.report.encoders!.filter(({ works }) => works).map(({ element }) => element)
+  }
+  t.deepEqual(await working(), [])
+  inUse.push('v4l2h264enc')
+  t.deepEqual(await working(), ['v4l2h264enc'])
 })
 
 test.serial('a sound card that is plugged in is an input at once', async (t) => {

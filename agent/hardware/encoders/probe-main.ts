@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os'
 import { messageOf } from '../../../common/errors.ts'
 import { Parent } from '../../../common/supervision/parent.ts'
 import { encodeASecond } from './encode-a-second.ts'
@@ -5,6 +6,10 @@ import { type ProbeOrder, type ProbeReport, probeOrderSchema } from './probe-pro
 
 /** The probe process: tries encoders one after the other. A driver that crashes takes only this process with it. */
 
+/** Broadcasts that are on air go first. */
+const NICE = 10
+
+setPriority(NICE)
 const ordered = Promise.withResolvers<ProbeOrder>()
 const parent = Parent.connect<ProbeReport, ProbeOrder>({
   told: probeOrderSchema,

@@ -2,7 +2,7 @@ import { NETLINK_KOBJECT_UEVENT, NetlinkSocket } from '../netlink/netlink-socket
 
 /** Groups of `NETLINK_KOBJECT_UEVENT`: the kernel itself, and udev once its rules have run and named the device. */
 const GROUPS = 0b11
-const SUBSYSTEMS = ['video4linux', 'sound'].map((name) => `SUBSYSTEM=${name}\0`)
+const SUBSYSTEMS = ['video4linux', 'sound'] as const
 
 /**
  * Calls `changed` when a camera or a sound card is plugged in or out. Kernel and udev both tell it, and the second time
@@ -11,14 +11,15 @@ const SUBSYSTEMS = ['video4linux', 'sound'].map((name) => `SUBSYSTEM=${name}\0`)
 export class DeviceEvents implements Disposable {
   readonly #socket: NetlinkSocket
 
-  /** @throws Error where the kernel gives no socket */
-  constructor(changed: () => void) {
+  /** @param subsystems of sysfs, whose devices count @throws Error where the kernel gives no socket */
+  constructor(changed: () => void, subsystems: readonly string[] = SUBSYSTEMS) {
+    const ours = subsystems.map((name) => `SUBSYSTEM=${name}\0`)
     this.#socket = NetlinkSocket.open(NETLINK_KOBJECT_UEVENT, GROUPS)
     this.#socket.watch(() => {
-      let ours = false
+      let isOurs = false
       for (let event = this.#socket.receive(); event !== null; event = this.#socket.receive())
-        if (event === 'lost' || SUBSYSTEMS.some((name) => event.includes(name))) ours = true
-      if (ours) changed()
+        if (event === 'lost' || ours.some((name) => event.includes(name))) isOurs = true
+      if (isOurs) changed()
     })
   }
 

@@ -7,6 +7,8 @@ import type { MediaInput } from './media-inputs.ts'
 import { type CaptureDevice, type CaptureFormat, readCaptureDevice } from './v4l2.ts'
 
 const MOST_DEVICES = 32
+/** Longer names are not told, letters: the device is then called by another of its names. */
+const LONGEST_NAME = 200
 const MOST_FORMATS = 64
 const MOST_RATES = 16
 const FORMATS: Readonly<Record<string, MediaInput['formats'][number]['format']>> = {
@@ -64,7 +66,7 @@ async function stableNames(dev: string): Promise<ReadonlyMap<string, string>> {
     for (const name of await namesIn(join(dev, folder))) {
       const link = join(dev, folder, name)
       const node = await realpath(link).catch(() => null)
-      if (node !== null && !found.has(node)) found.set(node, link)
+      if (node !== null && !found.has(node) && link.length <= LONGEST_NAME) found.set(node, link)
     }
   return found
 }

@@ -19,8 +19,8 @@ const MAIN = 254
 /** The interfaces of the device as it reports them, and which of them were seen to reach out. */
 export class Interfaces {
   readonly #roots: Pick<SystemRoots, 'sys'>
-  /** Interfaces that had an address and a way out, by path or name: a modem without a signal is an uplink still. */
-  readonly #reachedOut = new Set<string>()
+  /** Interfaces that had an address and a way out, by their index: a modem without a signal is an uplink still. */
+  readonly #reachedOut = new Set<number>()
 
   constructor(roots: Pick<SystemRoots, 'sys'>) {
     this.#roots = roots
@@ -36,15 +36,15 @@ export class Interfaces {
       .filter(({ loopback }) => !loopback)
       .slice(0, MOST_INTERFACES)
       .map((link) => this.#look(link, state, modems.get(link.name) ?? null))
-    const present = new Set(seen.map(({ key }) => key))
-    for (const key of this.#reachedOut) if (!present.has(key)) this.#reachedOut.delete(key)
+    const present = new Set(state.links.map(({ index }) => index))
+    for (const index of this.#reachedOut) if (!present.has(index)) this.#reachedOut.delete(index)
     const linkIds = linkIdsOf(
-      seen.map(({ fact, hardware, key }) => ({
+      seen.map(({ fact, hardware, index }) => ({
         name: fact.name,
         kind: fact.kind,
         path: hardware.path,
         usbPort: hardware.usbPort,
-        reachesOut: this.#reachedOut.has(key),
+        reachesOut: this.#reachedOut.has(index),
       })),
       config,
     )
@@ -71,16 +71,15 @@ export class Interfaces {
       path: hardware.path,
       modem,
     }
-    const key = hardware.path ?? link.name
-    if (link.carrier && fact.addresses.length > 0 && route) this.#reachedOut.add(key)
-    return { fact, hardware, key }
+    if (link.carrier && fact.addresses.length > 0 && route) this.#reachedOut.add(link.index)
+    return { fact, hardware, index: link.index }
   }
 }
 
 interface Seen {
   readonly fact: InterfaceFact
   readonly hardware: LinkHardware
-  readonly key: string
+  readonly index: number
 }
 
 /** Of the main table rather than of another, of IPv4 rather than of IPv6, of the least metric. */

@@ -16,6 +16,8 @@ export interface LinkHardware {
   readonly usbPort: string | null
 }
 
+/** The longest path that is told, letters. None that was seen has half of that. */
+const LONGEST_PATH = 200
 const NOTHING: LinkHardware = { path: null, driver: null, wifi: false, wwan: false, usbPort: null }
 
 /**
@@ -28,8 +30,9 @@ export function hardwareOf(link: Link, { sys }: Pick<SystemRoots, 'sys'>): LinkH
     : ofOldKernel(link, sys)
   if (device === null || !existsSync(device)) return NOTHING
   const path = realpathSync(device)
+  const told = path.startsWith(sys) ? `/sys${path.slice(sys.length)}` : path
   return {
-    path: path.startsWith(sys) ? `/sys${path.slice(sys.length)}` : path,
+    path: told.length > LONGEST_PATH ? null : told,
     driver: linkedName(join(path, 'driver')),
     wifi: existsSync(join(path, 'ieee80211')),
     wwan: existsSync(join(path, 'wwan')) || existsSync(join(path, 'usbmisc')),
