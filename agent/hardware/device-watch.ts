@@ -7,7 +7,7 @@ import { readAgentFacts } from './agent-facts.ts'
 import { Coalesced } from './coalesced.ts'
 import { probeEncoders } from './encoders/encoder-probe.ts'
 import { DeviceEvents } from './media/device-events.ts'
-import { TEST_CARD } from './media/media-inputs.ts'
+import { namedInputs, TEST_CARD } from './media/media-inputs.ts'
 import { readSoundInputs } from './media/sound-inputs.ts'
 import { readVideoInputs } from './media/video-inputs.ts'
 import { Interfaces } from './network/interfaces.ts'
@@ -23,13 +23,15 @@ import { timingOf } from './timing/timing-facts.ts'
 /** Events of one change come in bursts: what is plugged in is looked at when it has settled, ms. */
 const NETWORK_SETTLES_MS = 50
 const INPUTS_SETTLE_MS = 150
+/** As many as a report takes. */
+const MOST_INPUTS = 64
 /** Load and heat have no events. A look costs a few small files, ms. */
 const SYSTEM_EVERY_MS = 10_000
 
 export interface DeviceWatchOptions {
   readonly logger: Logger
   /** The configuration that holds now. */
-  readonly config: () => Pick<NodeConfig, 'uplinks' | 'not_uplinks' | 'position'>
+  readonly config: () => Pick<NodeConfig, 'uplinks' | 'not_uplinks' | 'position' | 'broadcasts'>
   /** Sections that changed after `open` was resolved, each whole. */
   readonly onChange: (sections: NodeReport) => void
   /** Version of the agent. */
@@ -61,6 +63,7 @@ export class DeviceWatch implements AsyncDisposable {
   readonly #system: SystemReader
   readonly #encoders: Coalesced
   readonly #network: Coalesced
+  readonly #inputs: Coalesced
   #routes: RouteWatch | null = null
   #modems: ModemWatch | null = null
   #ptp: PtpWatch | null = null
@@ -89,6 +92,7 @@ export class DeviceWatch implements AsyncDisposable {
     this.#interfaces = new Interfaces(this.#roots)
     this.#system = new SystemReader(this.#roots, options.disk ?? '/')
     this.#network = this.#owned.use(new Coalesced(NETWORK_SETTLES_MS, () => this.#lookAtNetwork()))
+    this.#inputs = this.#owned.use(new Coalesced(INPUTS_SETTLE_MS, () => this.#lookAtInputs()))
     this.#encoders = this.#owned.use(new Coalesced(0, () => this.#tryEncoders()))
   }
 
@@ -102,9 +106,10 @@ export class DeviceWatch implements AsyncDisposable {
     return this.#encoders.now()
   }
 
-  /** The configuration's uplinks or position may be others. */
+  /** The configuration's uplinks, sources or position may be others. */
   reconfigured(): void {
     this.#network.ask()
+    this.#inputs.ask()
     this.#followPosition()
   }
 
@@ -116,16 +121,15 @@ export class DeviceWatch implements AsyncDisposable {
 
   async #open(): Promise<void> {
     const { logger, version = '0.0.0', bus, ptpSockets } = this.#options
-    const inputs = this.#owned.use(new Coalesced(INPUTS_SETTLE_MS, () => this.#lookAtInputs()))
     const system = this.#owned.use(new Coalesced(0, () => this.#lookAtSystem()))
     this.#routes = this.#owned.use(new RouteWatch(logger, () => this.#network.ask()))
     this.#modems = this.#owned.use(
       new ModemWatch({ logger, changed: () => this.#network.ask(), ...(bus !== undefined && { bus }) }),
     )
     this.#ptp = this.#owned.use(new PtpWatch(() => this.#network.ask(), ptpSockets))
-    this.#owned.use(new DeviceEvents(() => inputs.ask()))
+    this.#owned.use(new DeviceEvents(() => this.#inputs.ask()))
     this.#report = { agent: await readAgentFacts(version, this.#roots) }
-    await Promise.all([this.#network.now(), inputs.now(), system.now()])
+    await Promise.all([this.#network.now(), this.#inputs.now(), system.now()])
     const looking = setInterval(() => system.ask(), SYSTEM_EVERY_MS)
     this.#owned.defer(() => clearInterval(looking))
     this.#followPosition()
@@ -167,11 +171,14 @@ export class DeviceWatch implements AsyncDisposable {
   }
 
   async #lookAtInputs(): Promise<void> {
-    await this.#section('inputs', async () => [
-      TEST_CARD,
-      ...(await readVideoInputs(this.#roots, this.#options.logger)),
-      ...(await readSoundInputs(this.#roots)),
-    ])
+    await this.#section('inputs', async () =>
+      [
+        TEST_CARD,
+        ...namedInputs(this.#options.config()),
+        ...(await readVideoInputs(this.#roots, this.#options.logger)),
+        ...(await readSoundInputs(this.#roots)),
+      ].slice(0, MOST_INPUTS),
+    )
   }
 
   async #lookAtSystem(): Promise<void> {

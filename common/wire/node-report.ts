@@ -36,9 +36,10 @@ export const interfaceSchema = z.object({
 })
 
 export const mediaInputSchema = z.object({
-  kind: z.enum(['v4l2', 'alsa', 'test-card']),
-  /** What the configuration names: `/dev/v4l/by-id/...`, `hw:1,0`. */
-  device: name,
+  /** `rtsp`, `srt` and `file` are those that the configuration names: nobody looks for them. */
+  kind: z.enum(['v4l2', 'alsa', 'rtsp', 'srt', 'file', 'test-card']),
+  /** What the configuration names: `/dev/v4l/by-id/...`, `hw:CARD=C920,DEV=0`, an address, a path. */
+  device: z.string().max(500),
   label: name,
   formats: z
     .array(

@@ -2,9 +2,11 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import test from 'ava'
+import { namedInputs } from '../../../agent/hardware/media/media-inputs.ts'
 import { readSoundInputs } from '../../../agent/hardware/media/sound-inputs.ts'
 import { readVideoInputs } from '../../../agent/hardware/media/video-inputs.ts'
 import { createLogger } from '../../../common/logger.ts'
+import { nodeConfigSchema } from '../../../common/wire/node-config.ts'
 import { mediaInputSchema } from '../../../common/wire/node-report.ts'
 
 /** Files of a machine: text, or `-> where` for a link. */
@@ -119,6 +121,24 @@ test('sound cards that record are inputs, by the names of the cards', async (t) 
       ['hw:CARD=Loopback,DEV=1', 'Loopback', []],
     ],
   )
+  t.notThrows(() => inputs.map((input) => mediaInputSchema.parse(input)))
+})
+
+test('cameras by their address and files are those of the configuration', (t) => {
+  const rtsp = { kind: 'rtsp', url: 'rtsp://10.0.0.9/main', username: 'u', password: 'secret' }
+  const { broadcasts } = nodeConfigSchema.parse({
+    broadcasts: [
+      { stream_id: 'cam1', source: rtsp },
+      { stream_id: 'cam2', source: rtsp },
+      { stream_id: 'cam3', source: { kind: 'file', path: '/media/clip.ts' } },
+      { stream_id: 'cam4', source: { kind: 'test-card' } },
+    ],
+  })
+  const inputs = namedInputs({ broadcasts })
+  t.deepEqual(inputs, [
+    { kind: 'rtsp', device: 'rtsp://10.0.0.9/main', label: 'cam1', formats: [] },
+    { kind: 'file', device: '/media/clip.ts', label: 'cam3', formats: [] },
+  ])
   t.notThrows(() => inputs.map((input) => mediaInputSchema.parse(input)))
 })
 
