@@ -37,6 +37,8 @@ export interface ConfigKeeperOptions {
   readonly target: ConfigTarget
   /** The facts that documents are checked against, as far as they are known. */
   readonly device: () => NodeReport
+  /** `actual` is another one. May not throw. */
+  readonly changed?: () => void
   readonly logger: Logger
 }
 
@@ -159,6 +161,7 @@ export class ConfigKeeper implements AsyncDisposable {
     await this.#applyAndSave(saved)
     this.#saved = saved
     this.#inForce = true
+    this.#options.changed?.()
     this.#options.logger.info({ version, broadcasts: config.broadcasts.length }, 'configuration applied')
     return { state: 'done' }
   }
@@ -223,6 +226,7 @@ export class ConfigKeeper implements AsyncDisposable {
       const { target } = this.#options
       await (target.resume ? target.resume(this.config) : target.configure(this.config))
       this.#inForce = true
+      this.#options.changed?.()
       this.#options.logger.info({ version: this.#saved?.actual.version }, 'last configuration taken up')
     } catch (thrown) {
       this.#options.logger.error({ reason: messageOf(thrown) }, 'last configuration can not be taken up now')

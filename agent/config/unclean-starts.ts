@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { WholeFile } from '../whole-file.ts'
 
 /** So many starts within this time, none of which was ended by an order, are no accident, s. */
-const MANY = 4
+const MANY = 6
 const WITHIN_S = 120
 /** Then the document waits, so that the hub can say something better before the agent ends once more, ms. */
 const PAUSE_MS = 30_000

@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import { ClockWatch } from '../../common/clock.ts'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
-import type { Outcome } from '../../common/wire/node-protocol.ts'
 import type { NodeReport } from '../../common/wire/node-report.ts'
 import { takeUpAtStart } from '../config/config-file.ts'
 import { ConfigKeeper } from '../config/config-keeper.ts'
@@ -73,13 +72,17 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
       broadcasts.restartEncoders()
     }),
   )
-  const config = stack.use(
+  const config: ConfigKeeper = stack.use(
     await ConfigKeeper.open({
       folder: state.config,
       // Versions of another hub, or of another node, count for nothing here.
       hub: `${identity.hub_url} ${identity.node_id}`,
       target: broadcasts,
       device: report,
+      changed: () => {
+        device?.reconfigured()
+        if (config.actual) channel?.tellActual(config.actual)
+      },
       logger: room('config'),
     }),
   )
@@ -97,11 +100,6 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     }),
   )
   routes.interfaces(device.report.interfaces ?? [])
-  const apply = async (version: number | 'local', document: unknown): Promise<Outcome> => {
-    const outcome = await config.apply(version, document)
-    if (outcome.state === 'done') device?.reconfigured()
-    return outcome
-  }
   const statusNow = (): AgentStatus => ({
     node_id: identity.node_id,
     hub_url: hub.hubUrl,
@@ -117,11 +115,7 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
       state.socket,
       {
         status: statusNow,
-        apply: async (document) => {
-          const outcome = await apply('local', document)
-          if (outcome.state === 'done' && config.actual) channel?.tellActual(config.actual)
-          return outcome
-        },
+        apply: (document) => config.apply('local', document),
         check: (document) => config.check(document),
       },
       room('door'),
@@ -145,7 +139,7 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
       },
       {
         hello: () => ({ actual: config.actual, report: report(), broadcasts: broadcasts.status() }),
-        configure: ({ version, config: document }) => apply(version, document),
+        configure: ({ version, config: document }) => config.apply(version, document),
         command: (command) => carryOut(command, targets),
         sampled: () => channel?.tellReport(clockSection(clock)),
       },
