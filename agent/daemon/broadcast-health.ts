@@ -21,6 +21,6 @@ export function healthOf({
   if (contract.id === null && contract.reason !== null)
     return { state: 'no_contract', reason: contract.reason }
   if (contract.id === null || input === 'starting') return { state: 'starting', reason }
-  if (!carries) return { state: 'starting', reason: 'no link reaches the hub yet' }
+  if (!carries) return { state: 'starting', reason: 'no link reaches the hub' }
   return { state: 'live', reason: null }
 }

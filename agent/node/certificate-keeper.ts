@@ -1,5 +1,4 @@
 import { backoffMs, pause } from '../../common/retry.ts'
-import { renewIdentity } from './enrolment.ts'
 import type { HubClock } from './hub-clock.ts'
 import type { CertifiedIdentity } from './node-identity.ts'
 import { trustAuthorities } from './trust-authorities.ts'
@@ -56,6 +55,8 @@ export class CertificateKeeper implements AsyncDisposable {
       }
       await pause(failures > 0 ? backoffMs(RETRY, failures - 1) : Math.max(0, due), signal)
       try {
+        // Making certificate requests takes 13 MB, and happens every few weeks.
+        const { renewIdentity } = await import('./enrolment.ts')
         const renewed = await renewIdentity(this.#identity, this.#options.clock, signal)
         await this.#options.save(renewed)
         this.#identity = renewed

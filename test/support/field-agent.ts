@@ -18,6 +18,9 @@ import { until } from './until.ts'
 
 const PROGRAM = resolve(import.meta.dirname, '../../agent/main.ts')
 
+/** As deploy/agent/lanecast-agent has them. */
+const NODE_FLAGS = ['--max-semi-space-size=1']
+
 export type ConfigInput = z.input<typeof nodeConfigSchema>
 
 /** What a call of `lanecast-agent` said. */
@@ -130,7 +133,7 @@ export class AgentMachine implements AsyncDisposable {
 
 function startProgram(args: readonly string[], place: AgentPlace, output: 'pipe' | 'inherit'): ChildProcess {
   const { execPath = process.execPath, execArgv = [] } = nodeIn(place.enter)
-  return spawn(execPath, [...execArgv, PROGRAM, ...args], {
+  return spawn(execPath, [...execArgv, ...NODE_FLAGS, PROGRAM, ...args], {
     stdio: ['ignore', output, output],
     env: { ...process.env, ...place.env },
   })
