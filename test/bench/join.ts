@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Chromium } from '../support/chromium.ts'
 import { percentile } from '../support/frame-reader.ts'
+import { ANY_CERTIFICATE, openAgentRig } from './agent-rig.ts'
 import { type Bench, rounded } from './bench.ts'
 import { openContractRig } from './contract-rig.ts'
 import { openCrowdRig } from './join-crowd.ts'
@@ -24,16 +25,17 @@ const SMALL_PAGE = { width: 640, height: 480 }
 
 /**
  * Time from a viewer's request for a contract to its first picture: one browser at a time at a field sender with a GOP
- * of 0.5 s, and at somebody else's sender, which can't hear that an IDR is needed; and crowds at a field sender with a
+ * of 0.5 s, at the field sender's agent with its GOP of 10 s, and at somebody else's sender, which can't hear that an IDR is needed; and crowds at a field sender with a
  * GOP of 10 s.
  */
 export const join: Bench = {
   about: 'subscribe request to first decoded frame',
   async run({ progress }) {
     const times = await joinFieldSender(progress)
+    const agent = shares(await joinAgent(progress))
     const without_control = shares(await joinOtherSender(progress))
     const viewers = await joinInCrowds(progress)
-    return { bench: 'join', joins: times.length, ...shares(times), without_control, viewers }
+    return { bench: 'join', joins: times.length, ...shares(times), agent, without_control, viewers }
   },
 }
 
@@ -42,6 +44,13 @@ async function joinFieldSender(progress: Progress): Promise<number[]> {
   await using chromium = await Chromium.launch()
   await using rig = await openContractRig({ card: { gopSeconds: GOP_SECONDS } })
   return await joinSingly(chromium, rig.url, 'a field sender', progress)
+}
+
+/** The field sender's agent, whose GOP is 10 s while it hears what is needed. */
+async function joinAgent(progress: Progress): Promise<number[]> {
+  await using chromium = await Chromium.launch({ flags: ANY_CERTIFICATE })
+  await using rig = await openAgentRig()
+  return await joinSingly(chromium, rig.url, 'an agent', progress)
 }
 
 /** A sender with fixed ports of the configuration and no control channel: viewers wait for the next IDR. */
