@@ -17,8 +17,9 @@ export const ANY_CERTIFICATE = ['--ignore-certificate-errors'] as const
 export async function openAgentRig(): Promise<AgentRig> {
   await using stack = new AsyncDisposableStack()
   const hub = stack.use(await startHub([], { logLevel: 'error', args: ['--tls', 'on'] }))
-  await letEverybodyWatch(hub)
+  // From the enrolment on this process knows the hub's CA.
   const machine = stack.use(await AgentMachine.enrol(hub, 'bench-sender'))
+  await letEverybodyWatch(hub)
   await machine.start({
     broadcasts: [
       {

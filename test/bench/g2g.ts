@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { percentile } from '../support/frame-reader.ts'
 import type { Impairment } from '../support/impairment.ts'
 import { type Bench, type BenchContext, rounded } from './bench.ts'
+import { runInNamespace } from './namespaced.ts'
 import { openRig, type WatchRig } from './watch-rig.ts'
 
 interface Case {
@@ -27,6 +29,10 @@ const CASES: readonly Case[] = [
   },
 ]
 
+/** The field sender's agent behind two links with 20 ms and 2 % loss each way. */
+const AGENT_PROGRAM = fileURLToPath(new URL('./agent/g2g-main.ts', import.meta.url))
+const AGENT_SECONDS = 60
+
 /** Jitter buffers and the decoder settle in the first seconds, which are not measured. */
 const SETTLE_MS = 3000
 
@@ -34,8 +40,10 @@ const SETTLE_MS = 3000
 export const g2g: Bench = {
   about: 'glass-to-glass latency: a clock drawn into frames and read in Chromium',
   async run(context) {
-    const cases = []
+    const cases: object[] = []
     for (const each of CASES) cases.push(await measure(each, context))
+    const { progress, seconds = AGENT_SECONDS } = context
+    cases.push(...(await runInNamespace(AGENT_PROGRAM, [String(seconds)], progress)))
     return { bench: 'g2g', cases }
   },
 }

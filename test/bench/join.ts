@@ -25,8 +25,8 @@ const SMALL_PAGE = { width: 640, height: 480 }
 
 /**
  * Time from a viewer's request for a contract to its first picture: one browser at a time at a field sender with a GOP
- * of 0.5 s, at the field sender's agent with its GOP of 10 s, and at somebody else's sender, which can't hear that an IDR is needed; and crowds at a field sender with a
- * GOP of 10 s.
+ * of 0.5 s, at the field sender's agent with its GOP of 10 s, and at somebody else's sender, which can't hear that an
+ * IDR is needed; and crowds at a field sender with a GOP of 10 s.
  */
 export const join: Bench = {
   about: 'subscribe request to first decoded frame',

@@ -14,7 +14,8 @@ const config = z.strictObject({
 const BOOLEAN = 20
 const STRING = 64
 
-process.on('disconnect', () => process.exit())
+// The thread of the main loop would hold an orderly end up.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 process.once('message', (raw) => void serve(config.parse(raw)))
 
 async function serve({ port, launch, login }: z.output<typeof config>): Promise<void> {

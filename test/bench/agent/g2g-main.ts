@@ -1,0 +1,79 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Chromium } from '../../support/chromium.ts'
+import { letEverybodyWatch } from '../../support/everybody-watches.ts'
+import { FieldLab } from '../../support/field-lab.ts'
+import { percentile, readFrames } from '../../support/frame-reader.ts'
+import type { Impairment } from '../../support/impairment.ts'
+import { until } from '../../support/until.ts'
+import { ANY_CERTIFICATE } from '../agent-rig.ts'
+import { rounded } from '../bench.ts'
+import type { NamespacedSaid } from '../namespaced.ts'
+
+/** Glass to glass with the field sender's agent, inside a network namespace. Argument: seconds of a case. */
+
+const STREAM = 'field'
+const LINKS = ['wwan0', 'wwan1']
+const LINK: Partial<Impairment> = { delayMs: 20, loss: 0.02 }
+/** Jitter buffers, the decoder and the page's own estimate settle in the first seconds, which are not measured. */
+const SETTLE_MS = 8000
+
+const tell = (said: NamespacedSaid): void => void process.send?.(said)
+
+async function measure(seconds: number): Promise<void> {
+  const name = 'agent-focus-20ms-2pct'
+  tell({ progress: `${name}: starting hub, agent and browser` })
+  await using lab = await FieldLab.open()
+  await letEverybodyWatch(lab.hub)
+  const { machine, carrier, uplinks } = await lab.enrol({ nodeId: 'van-1', interfaces: LINKS })
+  for (const link of LINKS.keys()) await carrier.setBoth(link, LINK)
+  await machine.start({
+    uplinks: [...uplinks],
+    broadcasts: [
+      {
+        stream_id: STREAM,
+        class: 'focus',
+        source: { kind: 'test-card' },
+        renditions: [{ width: 1280, height: 720 }],
+      },
+    ],
+  })
+  const isLive = async () => (await machine.status()).broadcasts[0]?.state === 'live'
+  await until(isLive, 'the stream is live', 30_000)
+  await using chromium = await Chromium.launch({ flags: ANY_CERTIFICATE })
+  await using watched = await chromium.open(`${lab.hub.url}/watch/${STREAM}`)
+  const { page } = watched
+  const shows = () => (document.querySelector('video')?.videoWidth ?? 0) > 0
+  await page.waitForFunction(shows, null, { timeout: 20_000 })
+  await page.keyboard.press('i')
+  await using reader = await readFrames(page)
+  await delay(SETTLE_MS)
+  await reader.take()
+  const said: number[] = []
+  for (let second = 0; second < seconds; second += 1) {
+    tell({ progress: `${name}: ${second} of ${seconds} s` })
+    await delay(1000)
+    const text = (await page.getByTestId('glass-to-glass').textContent()) ?? ''
+    const figure = Number(/^([\d.]+) ms$/.exec(text.trim())?.[1])
+    if (Number.isFinite(figure)) said.push(figure)
+  }
+  const reading = await reader.take()
+  const drawn = (share: number) => rounded(percentile(reading.latenciesMs, share), 0)
+  const own = said.length > 0 ? rounded(percentile(said, 0.5), 0) : null
+  tell({
+    result: {
+      name,
+      rtt_ms: 40,
+      loss: 0.02,
+      p50_ms: drawn(0.5),
+      p95_ms: drawn(0.95),
+      p99_ms: drawn(0.99),
+      freezes: reading.freezesMs.length,
+      frames: reading.latenciesMs.length,
+      own_p50_ms: own,
+      apart_ms: own === null ? null : Math.abs(own - drawn(0.5)),
+    },
+  })
+}
+
+await measure(Number(process.argv[2] ?? 60))
+process.disconnect()
