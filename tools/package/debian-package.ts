@@ -20,7 +20,7 @@ const DEPENDS = [
   'passwd',
 ]
 /** x264, sound cards, modems. Boards with a hardware encoder do without x264. */
-const RECOMMENDS = ['gstreamer1.0-plugins-ugly', 'gstreamer1.0-alsa', 'modemmanager']
+const RECOMMENDS = ['gstreamer1.0-plugins-ugly', 'gstreamer1.0-alsa', 'gstreamer1.0-libav', 'modemmanager']
 const SUGGESTS = ['gpsd', 'linuxptp', 'ethtool']
 
 /**
