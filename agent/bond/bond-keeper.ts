@@ -12,6 +12,8 @@ export interface Bonded {
   readonly facts: { readonly links: readonly LinkFacts[]; readonly datagramBytes: number } | null
   /** Weights by the indices of the contract's endpoints: 0 for copies of all packets, else the share. */
   setShares(shares: ReadonlyMap<number, number>): Promise<void>
+  /** The rate at which bursts may leave within the contract's pacing, kb/s on the wire. */
+  setPace(kbps: number): void
 }
 
 export interface BondKeeperOptions {
@@ -110,6 +112,7 @@ export class BondKeeper implements Disposable {
     this.#state = step.state
     // A sender that closes meanwhile takes no weights any more.
     if (step.weights !== before.weights) sender.setShares(step.weights).catch(() => {})
+    sender.setPace(step.paceKbps)
     this.#tell(step, nowMs)
   }
 

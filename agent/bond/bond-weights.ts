@@ -21,8 +21,8 @@ export const COPIES = 0
 /** Sum of the shares. librist schedules in rounds of this many packets, so it is not more; one is the least share. */
 const ROUND = 60
 const TRICKLE = 1
-/** Share of a link on trial. */
-const TRIAL_SHARE = 8
+/** Share of a link on trial: half of what it is taken to carry, within these bounds. */
+const TRIAL = { least: 3, most: 8, part: 0.5 }
 /** A round trip of a link that is not used must be better by this much to change places with a link that is, ms. */
 const BETTER_BY_MS = 20
 
@@ -38,10 +38,13 @@ export function shares(links: readonly WeighedLink[]): Map<number, number> {
     links.map((link) => {
       if (carrying.includes(link))
         return [link.link, Math.max(TRICKLE, Math.round((ROUND * link.allowedKbps) / total))]
-      return [link.link, link.phase === 'trial' ? TRIAL_SHARE : TRICKLE]
+      return [link.link, link.phase === 'trial' ? trialShare(link.allowedKbps, total) : TRICKLE]
     }),
   )
 }
+
+const trialShare = (allowedKbps: number, totalKbps: number): number =>
+  Math.min(TRIAL.most, Math.max(TRIAL.least, Math.round((ROUND * TRIAL.part * allowedKbps) / totalKbps)))
 
 /**
  * Copies of every packet over the two best links, or three where none of them is good. librist sends a packet over all
@@ -57,7 +60,7 @@ export function copies(links: readonly WeighedLink[], neededKbps: number): Map<n
   if (rest.length === 0) return weights
   const last = used.at(-1)
   if (last && used.length > 1) weights.set(last.link, ROUND)
-  for (const { link, phase } of rest) weights.set(link, phase === 'trial' ? TRIAL_SHARE : TRICKLE)
+  for (const { link, phase } of rest) weights.set(link, phase === 'trial' ? TRIAL.most : TRICKLE)
   return weights
 }
 

@@ -1,7 +1,7 @@
 import { bitrateStep } from './bond-bitrate.ts'
 import type { BondTerms } from './bond-terms.ts'
 import { carriersOf, copies, shares, type WeighedLink } from './bond-weights.ts'
-import { given, type LinkCapacity, measure, newCapacity, returned } from './link-capacity.ts'
+import { failedTrial, given, type LinkCapacity, measure, newCapacity, returned } from './link-capacity.ts'
 import {
   evidenceOf,
   follow,
@@ -57,6 +57,8 @@ export interface BondStep {
   readonly targetKbps: number
   /** What to ask of an encoder that splits its bitrate over all renditions, kb/s. */
   readonly encoderKbps: number
+  /** The rate at which bursts may leave, on all paths together where they share, kb/s on the wire. */
+  readonly paceKbps: number
   /** By rendition, ascending: whether it is sent. */
   readonly wanted: readonly boolean[]
   readonly links: readonly LinkView[]
@@ -64,8 +66,8 @@ export interface BondStep {
 
 /** Of what a link carries, media's part: the rest is headers (RTP, GRE, UDP, IP) and reports. */
 const MEDIA_SHARE = 0.93
-/** The part of the measured capacity that is used: the rest takes repairs and bursts. */
-const USED_SHARE = 0.9
+/** The part of the measured capacity that is used: the rest takes repairs and bursts. Who copies has no time for repairs. */
+const USED_SHARE = { share: 0.92, copies: 0.8 } as const
 /** Weights that differ by a smaller share from those that hold are not changed. */
 const WORTH_A_CHANGE = 0.15
 /** While queues drain that a cut was made for, this part of what is carried is used. */
@@ -74,10 +76,14 @@ const DRAIN_SHARE = 0.8
 const WEIGH_EVERY_MS = 300
 /** A second copy over a link with less than this share of the best link's capacity does not hold the bitrate down. */
 const EQUAL_ENOUGH = 0.5
+/** A pause of all links together that is shorter than this is nobody's fault, ms. */
+const PAUSES_MS = 1000
+/** Bursts leave at so many times the rate that the links are taken to carry: keyframes wait here, not in their queues. */
+const PACE = 1.25
 const GOOD = { queueMs: 50, loss: 0.02 }
 
 export function newBond(terms: BondTerms, nowMs: number): BondState {
-  const wire = terms.kbps.start / MEDIA_SHARE / USED_SHARE
+  const wire = terms.kbps.start / MEDIA_SHARE / USED_SHARE[terms.use]
   const each = terms.use === 'copies' ? wire : wire / Math.max(1, terms.links.length)
   return {
     atMs: nowMs,
@@ -106,7 +112,8 @@ export function changeTerms(state: BondState, terms: BondTerms, nowMs: number): 
 export function bondStep(before: BondState, terms: BondTerms, facts: BondFacts, nowMs: number): BondStep {
   const stepMs = Math.max(1, nowMs - before.atMs)
   const kbit = (facts.datagramBytes * 8) / 1000
-  const views = before.links.map((link) => stepLink(link, before, terms, facts, nowMs))
+  const isHubAway = isSilentAtOnce(before, facts)
+  const views = before.links.map((link) => stepLink(link, before, terms, facts, isHubAway, nowMs))
   const weighed = views.map(({ next, evidence }) => weigh(next, evidence, before.weights, nowMs))
   const whole = mediaCapacity(
     weighed.map((link) => ({ ...link, drains: false })),
@@ -151,6 +158,7 @@ export function bondStep(before: BondState, terms: BondTerms, facts: BondFacts, 
     },
     weights,
     targetKbps: Math.round(targetKbps),
+    paceKbps: Math.round((mediaCapacity(weighed, terms.use) / MEDIA_SHARE / USED_SHARE[terms.use]) * PACE),
     encoderKbps: encoderKbps(targetKbps, shedding.sent, terms.pixels, terms.soundKbps),
     wanted: terms.pixels.map((_, index) => index < shedding.sent),
     links: views.map(({ next: { link, trust, capacity }, evidence }) => ({
@@ -167,14 +175,15 @@ const newLink = (link: number, allowedKbps: number, nowMs: number): BondLink => 
   link,
   trail: noTrail(nowMs),
   trust: newTrust(nowMs),
-  capacity: newCapacity(allowedKbps),
+  capacity: newCapacity(allowedKbps, nowMs),
 })
 
 function stepLink(
   before: BondLink,
   { atMs, links: all }: BondState,
-  { bufferMs, kbps }: BondTerms,
+  { bufferMs, kbps, use }: BondTerms,
   { links, arrivals, datagramBytes }: BondFacts,
+  isHubAway: boolean,
   nowMs: number,
 ): { readonly next: BondLink; readonly evidence: LinkEvidence } {
   const { link } = before
@@ -184,22 +193,39 @@ function stepLink(
   const news = arrivals && packets !== undefined ? { packets, hubMs: arrivals.hubMs } : null
   const trail = told ? follow(before.trail, told, news, stepMs, nowMs) : before.trail
   const evidence = evidenceOf(trail, nowMs)
-  const trust = judge(before.trust, evidence, bufferMs, nowMs)
+  const trust = isHubAway ? before.trust : judge(before.trust, evidence, bufferMs, nowMs)
   const terms = {
     kbit: (datagramBytes * 8) / 1000,
-    mostKbps: (kbps.max / MEDIA_SHARE / USED_SHARE) * 1.1,
+    mostKbps: (kbps.max / MEDIA_SHARE / USED_SHARE[use]) * 1.1,
     bufferMs,
     stepMs,
   }
   // Where none is trusted those that are least suspect carry all the same.
   const noneCarries = all.every(({ trust: { phase } }) => phase !== 'carrying')
+  const isTried = before.trust.phase === 'trial'
   const capacity =
-    before.trust.phase === 'trial' && trust.phase === 'carrying'
+    isTried && trust.phase === 'carrying'
       ? returned(before.capacity, nowMs)
-      : trust.phase === 'carrying' || noneCarries
-        ? measure(before.capacity, evidence, terms, nowMs)
-        : before.capacity
+      : isTried && trust.phase === 'resting'
+        ? failedTrial(before.capacity)
+        : trust.phase === 'carrying' || noneCarries
+          ? measure(before.capacity, evidence, terms, nowMs)
+          : before.capacity
   return { next: { link, trail, trust, capacity }, evidence }
+}
+
+/**
+ * Whether all links have fallen silent together, and not for long: the hub or this machine pauses. That says nothing
+ * against any link.
+ */
+function isSilentAtOnce({ links, atMs }: BondState, facts: BondFacts): boolean {
+  return (
+    links.length > 1 &&
+    links.every(({ link, trail }) => {
+      const heard = facts.links.find((told) => told.link === link)?.heard ?? 0
+      return heard <= trail.heard && trail.deafMs > 0 && trail.deafMs < PAUSES_MS && atMs > 0
+    })
+  )
 }
 
 function weigh(
@@ -223,7 +249,7 @@ function weigh(
 function mediaCapacity(links: readonly WeighedLink[], use: BondTerms['use']): number {
   const carrying = carriersOf(links).map(({ allowedKbps }) => allowedKbps)
   const wire = use === 'share' ? carrying.reduce((sum, kbps) => sum + kbps, 0) : ofCopies(carrying)
-  return wire * MEDIA_SHARE * USED_SHARE
+  return wire * MEDIA_SHARE * USED_SHARE[use]
 }
 
 function ofCopies(carrying: readonly number[]): number {

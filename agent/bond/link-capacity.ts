@@ -50,8 +50,8 @@ const QUEUE = { share: 0.1, least: 40, most: 50 }
 /** A queue that a cut has left at this share of its length is none. */
 const SAME_QUEUE = 0.7
 /** What is left of the measured rate after a cut. */
-const AFTER_LOSS = 0.9
-const AFTER_QUEUE = 0.88
+const AFTER_LOSS = 0.93
+const AFTER_QUEUE = 0.92
 /** What is left of the allowed rate where nobody knows what gets through, or where the load was none. */
 const AFTER_GUESS = 0.75
 /** The longest time that a queue is left to drain, ms: a longer queue drops packets instead. */
@@ -60,13 +60,16 @@ const LONGEST_DRAIN_MS = 1200
 const WORTH_DRAINING_MS = 150
 /** A change shows after this time and a round trip, ms. */
 const HOLD_MS = 400
+/** Nothing is concluded in the first part of a flow, ms. */
+const BEGIN_MS = 1500
 /** Load that has grown by this factor shows at the hub only after a while. */
 const LEAP = 1.5
 
-export const newCapacity = (allowedKbps: number): LinkCapacity => ({
+/** @param nowMs a flow begins with a keyframe and all that waits for it, which says nothing of its links */
+export const newCapacity = (allowedKbps: number, nowMs: number): LinkCapacity => ({
   allowedKbps: Math.max(LEAST_KBPS, allowedKbps),
   drainsUntilMs: 0,
-  heldUntilMs: 0,
+  heldUntilMs: nowMs + BEGIN_MS,
   relievedUntilMs: 0,
   ceiling: null,
   cutQueueMs: null,
@@ -80,6 +83,12 @@ export const returned = (capacity: LinkCapacity, nowMs: number): LinkCapacity =>
   allowedKbps: Math.max(LEAST_KBPS, capacity.allowedKbps * 0.6),
   ceiling: { kbps: capacity.allowedKbps, atMs: nowMs },
   drainsUntilMs: 0,
+})
+
+/** A link whose trial has failed can do less than was thought. */
+export const failedTrial = (capacity: LinkCapacity): LinkCapacity => ({
+  ...capacity,
+  allowedKbps: Math.max(LEAST_KBPS, capacity.allowedKbps * 0.6),
 })
 
 /** A link whose part has changed. What a larger part does to the link shows only after its way there and back. */
@@ -150,7 +159,7 @@ function cut(
     drainsUntilMs: nowMs + drainMs,
     heldUntilMs: nowMs + drainMs + HOLD_MS + (rttMs ?? 0),
     relievedUntilMs: nowMs + drainMs + HOLD_MS,
-    ceiling: { kbps: carriedKbps, atMs: nowMs },
+    ceiling: shows ? { kbps: carriedKbps, atMs: nowMs } : capacity.ceiling,
     cutQueueMs,
     missed: false,
   }

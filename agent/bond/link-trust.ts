@@ -61,7 +61,8 @@ export function judge(trust: LinkTrust, evidence: LinkEvidence, bufferMs: number
   const forMs = nowMs - sinceMs
   switch (phase) {
     case 'carrying': {
-      if (silentMs >= PAUSE_MS && forMs >= 0) return enter(trust, 'paused', nowMs)
+      const hasBegun = forMs >= 0 || evidence.rttMs !== null
+      if (silentMs >= PAUSE_MS && hasBegun) return enter(trust, 'paused', nowMs)
       const lateSinceMs = isLate ? (trust.lateSinceMs ?? nowMs) : null
       if (lateSinceMs !== null && nowMs - lateSinceMs >= LATE_MS) return broken(trust, 'resting', nowMs)
       if (breaks > 0 && forMs >= FORGIVE_MS)

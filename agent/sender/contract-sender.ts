@@ -56,6 +56,7 @@ export class ContractSender implements AsyncDisposable {
   #allowed: readonly string[] | null = null
   /** Weights that somebody set since the flow began, by the indices of the endpoints. */
   #shares: ReadonlyMap<number, number> = new Map()
+  #paceKbps: number | null = null
   readonly #pacer: Pacer
   /** Changes run one after the other. A change that waits gives way to the next. */
   #changes: Promise<void> = Promise.resolve()
@@ -114,6 +115,12 @@ export class ContractSender implements AsyncDisposable {
     this.#pace(sending)
     for (const [index, weight] of this.#useOf(this.#newest))
       if (sending.open.has(index)) await share(sending, index, weight)
+  }
+
+  /** Bursts leave at this rate at most, until another flow begins, kb/s on the wire: the links carry no more. */
+  setPace(kbps: number): void {
+    this.#paceKbps = kbps
+    if (this.#sending) this.#pace(this.#sending)
   }
 
   /** What was counted on each open link since the flow began; null while nothing is sent. */
@@ -286,13 +293,17 @@ export class ContractSender implements AsyncDisposable {
     if (!this.#newest) return
     const { pacing } = this.#newest
     const paths = pathsAtOnce(this.#useOf(this.#newest), (index) => carries(sender, endpoints.length, index))
-    this.#pacer.limit({ kbps: pacing.max_kbps * paths, burstMs: pacing.burst_ms })
+    const granted = pacing.max_kbps * paths
+    const kbps = Math.min(granted, this.#paceKbps ?? granted)
+    // The burst is granted in ms of the contract's rate, whatever the rate is now.
+    this.#pacer.limit({ kbps, burstMs: (pacing.burst_ms * granted) / kbps })
   }
 
   async #close(): Promise<void> {
     const sending = this.#sending
     this.#sending = null
     this.#shares = new Map()
+    this.#paceKbps = null
     this.#pacer.clear()
     await sending?.[Symbol.asyncDispose]()
   }

@@ -71,6 +71,12 @@ const FIFO_PACKETS = 8192
  */
 const SESSION_TIMEOUT_MS = 2000
 const STATS_INTERVAL_MS = 1000
+/**
+ * A missing packet may come over a slower link. librist asks for it again after half a round trip, and not before this
+ * time, ms: it takes a tenth of the recovery buffer. Repairs that nobody needs load the links that still have room.
+ */
+const LEAST_REORDER_MS = 15
+const REORDER_SHARE = 0.1
 const TICK_MS = 100
 const REPEATED_LINE_MS = 1000
 /** New peers let in per second, and at most at once: librist keeps each for 2 s, and an SRP handshake takes CPU. */
@@ -159,7 +165,7 @@ export class RistReceiver implements AsyncDisposable {
           recovery_length_min: buffer.minMs,
           recovery_length_max: buffer.maxMs,
           recovery_rtt_min: 10,
-          recovery_reorder_buffer: 15,
+          recovery_reorder_buffer: Math.max(LEAST_REORDER_MS, Math.round(buffer.minMs * REORDER_SHARE)),
           session_timeout: SESSION_TIMEOUT_MS,
           key_size: aesBits,
         },

@@ -1,6 +1,7 @@
 import { abr } from './abr.ts'
 import { agent } from './agent.ts'
 import type { Bench } from './bench.ts'
+import { bond } from './bond.ts'
 import { decide } from './decide.ts'
 import { detour } from './detour.ts'
 import { fanout } from './fanout.ts'
@@ -19,6 +20,7 @@ import { turn } from './turn.ts'
 export const BENCHES: Readonly<Record<string, Bench>> = {
   abr,
   agent,
+  bond,
   decide,
   detour,
   fanout,

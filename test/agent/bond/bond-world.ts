@@ -242,7 +242,7 @@ export class BondWorld {
     const packet = this.#packets[number]!
     packet.arrivedAtMs = Math.min(packet.arrivedAtMs, this.#now)
     // What was skipped is asked for when half a round trip has passed.
-    const patienceMs = Math.max(15, (link.rttMs ?? 30) / 2)
+    const patienceMs = Math.max(15, this.#terms.bufferMs / 10, (link.rttMs ?? 30) / 2)
     for (; this.#highest < number; this.#highest += 1) {
       const skipped = this.#highest
       if (skipped !== number) this.#at(this.#now + patienceMs, () => this.#ask(skipped))

@@ -29,7 +29,7 @@ const BOUNDS: Readonly<Record<string, { readonly lossPct: number; readonly kbps:
   // A tunnel takes all operators for four seconds of the minute: nobody can send then.
   train: { lossPct: 9, kbps: 900 },
   stadium: { lossPct: 4, kbps: 1800 },
-  'dead-zone': { lossPct: 1, kbps: 1900 },
+  'dead-zone': { lossPct: 3, kbps: 1900 },
   'hand-over': { lossPct: 0.3, kbps: 2400 },
   flapping: { lossPct: 0.3, kbps: 3300 },
   bufferbloat: { lossPct: 0.3, kbps: 3300 },

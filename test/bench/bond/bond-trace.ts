@@ -7,6 +7,9 @@ const swings = (times: number): Stretch[] =>
     { ...LINK, seconds: 15, delayMs: 600 },
   ]).flat()
 
+/** The link that is a black hole, and from when on. */
+export const VANISHES = { link: 1, atMs: 75_000 }
+
 /** Three links of 2.5 Mb/s for two minutes, each with a trouble of its own. */
 export const BOND_TRACE: Trace = {
   name: 'bond',
