@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -29,10 +28,9 @@ export interface V4l2Camera extends Disposable {
 let folder: string | undefined
 
 /**
- * Lets every program that this process starts from now on find the cameras in a folder of this process's own. The library is
- * compiled once.
+ * The environment of a program that finds the cameras, in a folder of this process's own. The library is compiled once.
  */
-export async function preloadCameras(): Promise<void> {
+export async function cameraEnvironment(): Promise<Readonly<Record<string, string>>> {
   const version = createHash('sha256').update(readFileSync(SOURCE)).digest('hex').slice(0, 16)
   const library = await cachedMedia(`v4l2-camera-${version}.so`, async (path) => {
     await run('cc', [
@@ -47,8 +45,14 @@ export async function preloadCameras(): Promise<void> {
       '-ldl',
     ])
   })
-  folder = mkdtempSync(join(tmpdir(), 'lanecast-cameras-'))
-  Object.assign(process.env, { CAMERA_FOLDER: folder, LD_PRELOAD: library })
+  // A configuration names capture devices below /dev.
+  folder ??= mkdtempSync('/dev/shm/lanecast-cameras-')
+  return { CAMERA_FOLDER: folder, LD_PRELOAD: library }
+}
+
+/** Lets every program that this process starts from now on find the cameras. */
+export async function preloadCameras(): Promise<void> {
+  Object.assign(process.env, await cameraEnvironment())
 }
 
 /** Call it when all programs with cameras have ended. */
@@ -58,7 +62,7 @@ export function removeCameras(): void {
 }
 
 export async function plugCamera(name: string, formats: readonly CameraFormat[]): Promise<V4l2Camera> {
-  if (!folder) throw new Error('call preloadCameras() first')
+  if (!folder) throw new Error('ask for cameraEnvironment() first')
   const device = join(folder, name)
   const modes = await Promise.all(
     formats.map(async (format) => `${FOURCC[format]} ${WIDTH} ${HEIGHT} ${FPS} ${await frames(format)}`),

@@ -8,7 +8,7 @@ import { deviceAppears } from './device-appears.ts'
 import { fileStreams } from './file-streams.ts'
 import { InputHealth, type InputVerdict } from './input-health.ts'
 import { type InputBuffer, InputPipeline, type InputTaker } from './input-pipeline.ts'
-import { inputWords, PICTURES_IN, SOUND_PART } from './input-words.ts'
+import { type FileStreams, inputWords, PICTURES_IN, SOUND_PART } from './input-words.ts'
 
 const AGAIN: Backoff = { initialMs: 200, maxMs: 3000, factor: 2 }
 /** Changes of the rate by less than this share are not told. */
@@ -61,6 +61,7 @@ export class InputKeeper implements AsyncDisposable {
   #input: InputPipeline | null = null
   #reopen = Promise.withResolvers<string>()
   #withSound: boolean
+  #streams: FileStreams | null = null
   #told: Omit<InputVerdict, 'reopen'> | null = null
 
   constructor(options: InputKeeperOptions, taker: InputTaker) {
@@ -104,6 +105,7 @@ export class InputKeeper implements AsyncDisposable {
       const livedMs = performance.now() - openedAt
       // What ends as soon as it begins is tried slowly, whatever it is.
       if (again === 'at-once' && livedMs > SHORT_LIFE_MS) continue
+      this.#streams = null
       this.#judge({ input: 'no_input', reason: this.#isAway() ?? reason, fps: null })
       if (again === 'never') return
       failures = livedMs > HEALTHY_MS ? 0 : failures + 1
@@ -117,7 +119,7 @@ export class InputKeeper implements AsyncDisposable {
     const away = this.#isAway()
     if (away !== null) return { reason: away, again: 'later' }
     try {
-      const streams = source.kind === 'file' ? await fileStreams(source.path, signal) : null
+      const streams = source.kind === 'file' ? await this.#streamsOf(source.path, signal) : null
       const words = inputWords(source, { withSound: this.#withSound, failures, ...(streams && { streams }) })
       this.#options.opened()
       const input = await InputPipeline.open(words, this.#taker)
@@ -133,6 +135,13 @@ export class InputKeeper implements AsyncDisposable {
         return { reason: thrown.message, again: 'later' }
       throw thrown
     }
+  }
+
+  /** What is in a file. A file in a loop is looked into once, one that failed again. */
+  async #streamsOf(path: string, signal: AbortSignal): Promise<FileStreams> {
+    const streams = this.#streams ?? (await fileStreams(path, signal))
+    this.#streams = streams
+    return streams
   }
 
   /** Why a capture device can't be opened: it is not plugged in. */
