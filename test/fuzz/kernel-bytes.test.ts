@@ -10,6 +10,7 @@ import {
   parseQdisc,
 } from '../../agent/hardware/network/network-state.ts'
 import { ptpAnswerIn } from '../../agent/hardware/timing/ptp-message.ts'
+import { modemManagerAnswer } from '../support/modem-manager-answer.ts'
 import { SeededRandom } from './seeded-random.ts'
 
 /** Bytes from the kernel, the bus and ptp4l, spoilt: readers say no, and never read past the end or loop. */
@@ -52,20 +53,15 @@ test('netlink', (t) => {
   }
 })
 
-/** A message that a bus could send: a call of our own, turned into an answer with a body of every type. */
-function answerOfBus(): Buffer {
-  const call = { destination: 'a.b', path: '/a', interface: 'c.d', member: 'E', texts: ['one', 'two'] }
-  return encodeCall(call, 1)
-}
-
 test('D-Bus', (t) => {
   const random = new SeededRandom('dbus')
-  const good = answerOfBus()
-  t.is(messageLength(good), good.length)
-  t.deepEqual(decodeMessage(good).body, ['one', 'two'])
+  const call = { destination: 'a.b', path: '/a', interface: 'c.d', member: 'E', texts: ['one', 'two'] }
+  const messages = [encodeCall(call, 1), modemManagerAnswer()]
+  t.deepEqual(decodeMessage(messages[0]!).body, ['one', 'two'])
+  for (const message of messages) t.is(messageLength(message), message.length)
   const codes = 'ybnqiuxtdsogvah(){}'
   for (let round = 0; round < ROUNDS; round += 1) {
-    const bytes = spoilt(good, random)
+    const bytes = spoilt(messages[round % 2]!, random)
     try {
       messageLength(bytes)
       decodeMessage(bytes)

@@ -1,7 +1,10 @@
 import test from 'ava'
+import { decodeMessage } from '../../../agent/hardware/dbus/dbus-message.ts'
+import { modemsOf } from '../../../agent/hardware/network/modem-facts.ts'
 import { ModemWatch } from '../../../agent/hardware/network/modem-watch.ts'
 import { createLogger } from '../../../common/logger.ts'
 import { BEARER, MODEM, NETWORK, openMockModemManager } from '../../support/mock-modem-manager.ts'
+import { modemManagerAnswer } from '../../support/modem-manager-answer.ts'
 import { until } from '../../support/until.ts'
 
 const FIRST = '/org/freedesktop/ModemManager1/Modem/0'
@@ -84,6 +87,17 @@ test('a ModemManager and a bus that end are followed again', async (t) => {
   await manager.add(FIRST, MODEM, EC25)
   await until(() => watch.modems.has('wwan0'), 'the modem is known again')
   t.is(watch.modems.get('wwan0')!.model, 'Quectel EC25')
+})
+
+test('ModemManager itself is understood', (t) => {
+  const [managed] = decodeMessage(modemManagerAnswer()).body
+  const fact = {
+    ...{ operator: 'Field Mobile', technology: 'lte', signal_percent: 67, state: 'registered' },
+    model: 'Quectel EC25',
+  }
+  t.deepEqual(modemsOf(managed), [{ fact, interfaces: [], bearers: [] }])
+  for (const broken of [null, [], 'x', { '/a': { 'org.freedesktop.ModemManager1.Modem': { Ports: 7 } } }])
+    t.throws(() => modemsOf(broken))
 })
 
 test('where there is no bus nothing is known, and the watch ends at once', async (t) => {
