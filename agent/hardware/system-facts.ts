@@ -84,8 +84,14 @@ async function temperature(sys: string): Promise<number | null> {
   return plausible.length === 0 ? null : Math.max(...plausible)
 }
 
-/** Whether any core is slowed by the kernel's thermal governor; null where nothing cools by slowing. */
+/** Whether cores are slowed for heat, or for want of power; null where nobody tells either. */
 async function throttled(sys: string): Promise<boolean | null> {
+  const known = [await slowedForHeat(sys), await lacksPower(sys)].filter((state) => state !== null)
+  return known.length === 0 ? null : known.includes(true)
+}
+
+/** By the kernel's thermal governor; null where nothing cools by slowing. */
+async function slowedForHeat(sys: string): Promise<boolean | null> {
   const folder = join(sys, 'class/thermal')
   const states = await Promise.all(
     (await entries(folder, /^cooling_device\d+$/)).map(async (device) => {
@@ -95,6 +101,16 @@ async function throttled(sys: string): Promise<boolean | null> {
   )
   const known = states.filter((state) => state !== null)
   return known.length === 0 ? null : known.some((state) => state > 0)
+}
+
+/** By the alarm of a Raspberry Pi's supply; null on other boards. */
+async function lacksPower(sys: string): Promise<boolean | null> {
+  const folder = join(sys, 'class/hwmon')
+  for (const monitor of await entries(folder, /^hwmon\d+$/)) {
+    const name = await readFile(join(folder, monitor, 'name'), 'utf8').catch(() => '')
+    if (name.trim() === 'rpi_volt') return (await numberIn(join(folder, monitor, 'in0_lcrit_alarm'))) === 1
+  }
+  return null
 }
 
 async function entries(folder: string, name: RegExp): Promise<readonly string[]> {

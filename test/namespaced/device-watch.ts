@@ -3,11 +3,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { DeviceWatch } from '../../agent/hardware/device-watch.ts'
+import { DeviceWatch, type DeviceWatchOptions } from '../../agent/hardware/device-watch.ts'
 import { DeviceEvents } from '../../agent/hardware/media/device-events.ts'
 import { createLogger } from '../../common/logger.ts'
 import { EMPTY_NODE_CONFIG, type NodeConfig } from '../../common/wire/node-config.ts'
 import { type NodeReport, nodeReportSchema } from '../../common/wire/node-report.ts'
+import { MODEM, openMockModemManager } from '../support/mock-modem-manager.ts'
+import { openGpsd } from '../support/real-gpsd.ts'
 import { tellUdevEvent } from '../support/udev-event.ts'
 import { until } from '../support/until.ts'
 
@@ -17,7 +19,7 @@ const HOTPLUG_MS = 1000
 const ip = (words: string): void => void execFileSync('ip', words.split(' '))
 
 /** A watch in this namespace, with a machine whose sound cards are files of the test. */
-async function watchDevice() {
+async function watchDevice(more: Pick<DeviceWatchOptions, 'bus' | 'gpsdPort'> = {}) {
   await using stack = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'device-'))
   stack.defer(() => rm(folder, { recursive: true }))
@@ -32,6 +34,7 @@ async function watchDevice() {
       onChange: (sections) => changes.push(nodeReportSchema.parse(sections)),
       roots: { sys: join(folder, 'sys'), dev: join(folder, 'dev'), proc: folder },
       probe: async () => [],
+      ...more,
     }),
   )
   const owned = stack.move()
@@ -118,6 +121,45 @@ test.serial('two uplinks may have the same gateway, and a bridge with its ports 
   device.watch.reconfigured()
   await until(() => device.links().join() === 'first', 'the configuration names them', HOTPLUG_MS)
   for (const name of ['m0', 'm1', 'br0']) ip(`link delete ${name}`)
+})
+
+test.serial(
+  'an interface that ModemManager calls a modem’s is cellular, with operator and signal',
+  async (t) => {
+    await using manager = await openMockModemManager()
+    await using device = await watchDevice({ bus: manager.bus })
+    ip('link add wwan0 type veth peer name wwan0far')
+    await until(() => device.of('wwan0')?.kind === 'wired', 'it is told', HOTPLUG_MS)
+    await manager.start()
+    const path = '/org/freedesktop/ModemManager1/Modem/0'
+    await manager.add(path, MODEM, "{'Model': <'EC25'>, 'State': <11>, 'Ports': <[('wwan0', uint32 2)]>}")
+    await until(() => device.of('wwan0')?.kind === 'cellular', 'it is a modem', HOTPLUG_MS)
+    t.like(device.of('wwan0')!.modem, { model: 'EC25', state: 'connected', signal_percent: null })
+    await manager.stop()
+    await until(() => device.of('wwan0')?.modem === null, 'nobody tells of the modem', HOTPLUG_MS)
+    ip('link delete wwan0')
+  },
+)
+
+test.serial('the device tells where it is while its configuration says so', async (t) => {
+  ip('link set lo up')
+  await using gpsd = await openGpsd()
+  await using device = await watchDevice({ gpsdPort: gpsd.port })
+  t.false('position' in device.watch.report)
+  const fix = { latitude: 48.1173, longitude: 11.5167, knots: 0, altitude: 545 }
+  const isPlaced = () => {
+    gpsd.receive(fix)
+    return Boolean(device.watch.report.position)
+  }
+  device.state.config = { ...EMPTY_NODE_CONFIG, position: true }
+  device.watch.reconfigured()
+  await until(isPlaced, 'the place is told')
+  t.true(Math.abs(device.watch.report.position!.latitude - fix.latitude) < 1e-5)
+
+  device.state.config = EMPTY_NODE_CONFIG
+  device.watch.reconfigured()
+  await until(() => device.watch.report.position === null, 'it is told no more', HOTPLUG_MS)
+  t.true(device.changes.some(({ position }) => position === null))
 })
 
 test.serial('the kernel tells of devices by itself, where there is no udev', async (t) => {

@@ -50,6 +50,19 @@ test('load is the mean since the last look, and heat that of the hottest sensor'
   t.is((await reader.read()).cpu, 0, 'no time has gone by')
 })
 
+test('a board that lacks power is slowed', async (t) => {
+  await using board = await machine({
+    ...{ 'proc/stat': 'cpu  1 0 1 8 0 0 0 0\n', 'proc/meminfo': MEMORY },
+    'sys/class/hwmon/hwmon0/name': 'cpu_thermal\n',
+    'sys/class/hwmon/hwmon1/name': 'rpi_volt\n',
+    'sys/class/hwmon/hwmon1/in0_lcrit_alarm': '0\n',
+  })
+  const reader = new SystemReader(board.roots, '/')
+  t.is((await reader.read()).throttled, false)
+  await board.write('sys/class/hwmon/hwmon1/in0_lcrit_alarm', '1\n')
+  t.is((await reader.read()).throttled, true)
+})
+
 test('a machine without sensors says nothing about heat', async (t) => {
   await using board = await machine({ 'proc/stat': 'cpu  1 0 1 8 0 0 0 0\n', 'proc/meminfo': MEMORY })
   t.like(await new SystemReader(board.roots, '/').read(), { temperature_c: null, throttled: null })
