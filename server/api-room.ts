@@ -12,7 +12,6 @@ import { drainHub } from './api/hub/drain-hub.ts'
 import { listWorkers } from './api/hub/list-workers.ts'
 import { metricsRoute } from './api/metrics.ts'
 import { apiRouter } from './api/mount.ts'
-import { fieldRoutes } from './api/nodes/field-routes.ts'
 import { programRoutes } from './api/programs/routes.ts'
 import { withReference } from './api/reference.ts'
 import type { Route } from './api/route.ts'
@@ -81,7 +80,6 @@ export function apiOf(options: ApiRoomOptions): Router {
     postTelemetry(intake),
     listLinks({ topology, now: SYSTEM_CLOCK.steady }),
     listAlarms({ alarms }),
-    ...fieldRoutes(options.nodes),
     ...backlogRoutes(options.backlog, (bytes) => metrics.backlogReceived.inc(bytes)),
     ...administrationRoutes({
       store: state.store,
@@ -100,6 +98,7 @@ export function apiOf(options: ApiRoomOptions): Router {
         },
         { what: 'programs', count: (tenantId) => programs.list(tenantId).length },
       ],
+      field: options.nodes,
       telemetryIntervalMs: TELEMETRY_INTERVAL_MS,
       controlUrl: (origin) => `${origin.replace(/^http/, 'ws')}${NODE_PATH}`,
       now: Date.now,

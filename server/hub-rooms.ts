@@ -198,6 +198,7 @@ export async function openRooms(
       overlay,
       hubId,
       doors,
+      facts,
       metrics,
       events,
       refreshMs,

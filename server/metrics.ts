@@ -40,6 +40,8 @@ export class Metrics {
   readonly takeTime: Histogram
   readonly alarmsRaised: Counter<'kind'>
   readonly configReloads: Counter<'outcome'>
+  readonly nodeConfigs: Counter<'outcome'>
+  readonly nodeCommands: Counter<'outcome'>
   readonly factsMissed: Counter<'listener'>
   readonly backlogReceived: Counter
   readonly backlogGaveWay: Counter
@@ -159,6 +161,18 @@ export class Metrics {
     this.backlogGaveWay = new Counter({
       name: 'lanecast_backlog_gave_way_total',
       help: 'Segments of media delivered later that gave way to newer ones',
+      registers,
+    })
+    this.nodeConfigs = new Counter({
+      name: 'lanecast_node_configs_total',
+      help: 'Documents of field senders by what the device did: applied, refused, or local where somebody configured it there',
+      labelNames: ['outcome'],
+      registers,
+    })
+    this.nodeCommands = new Counter({
+      name: 'lanecast_node_commands_total',
+      help: 'Commands to field senders by outcome: done, refused, expired',
+      labelNames: ['outcome'],
       registers,
     })
     this.factsMissed = new Counter({

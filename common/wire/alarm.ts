@@ -4,6 +4,9 @@ import { tenantIdSchema } from './ids.ts'
 export const ALARM_KINDS = [
   'link_down',
   'node_down',
+  'node_config_refused',
+  'node_strained',
+  'broadcast_failing',
   'clock_lost',
   'path_flapping',
   'oversubscribed_access_point',
@@ -28,7 +31,7 @@ export const alarmSchema = z.object({
   kind: alarmKindSchema,
   /** null for alarms about the hub itself. */
   tenant_id: tenantIdSchema.nullable(),
-  /** The subject: `link:n1/lte-1`, `node:n1`, `stream:cam-1`, `flow:c1`, `class:focus`, `service:worker-0`. */
+  /** The subject: `link:n1/lte-1`, `node:n1`, `broadcast:n1/cam-1`, `stream:cam-1`, `flow:c1`, `class:focus`, `service:worker-0`. */
   subject: z.string(),
   /** In words, with the figures that raised the alarm. */
   message: z.string(),

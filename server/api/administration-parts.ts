@@ -9,6 +9,7 @@ import type { TenantBook } from '../tenants/tenant-book.ts'
 import type { Topology } from '../topology/graph.ts'
 import type { NodeDirectory } from '../topology/node-directory.ts'
 import type { Webhooks } from '../webhooks/webhooks.ts'
+import type { FieldSenders } from './nodes/field-senders.ts'
 import type { RouteContext } from './route.ts'
 
 /** Things of a tenant that keep the tenant from being deleted. */
@@ -35,6 +36,7 @@ export interface AdministrationParts {
   readonly dependants?: readonly Dependants[]
   /** The control channel's address for a node that reached the hub at `origin`; left out where there is no channel. */
   readonly controlUrl?: (origin: string) => string
+  readonly field: FieldSenders
   /** How often nodes are told to report, ms. */
   readonly telemetryIntervalMs: number
   /** Unix milliseconds. */

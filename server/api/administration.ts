@@ -9,6 +9,7 @@ import { getRevocationList } from './keys/get-revocation-list.ts'
 import { rotateKeys } from './keys/rotate-keys.ts'
 import { deleteNode } from './nodes/delete-node.ts'
 import { drainNode } from './nodes/drain-node.ts'
+import { fieldRoutes } from './nodes/field-routes.ts'
 import { getNode } from './nodes/get-node.ts'
 import { listNodeCertificates } from './nodes/list-node-certificates.ts'
 import { listNodes } from './nodes/list-nodes.ts'
@@ -53,6 +54,7 @@ export function administrationRoutes(parts: AdministrationParts): Route[] {
     deleteNode(parts),
     listNodeCertificates(parts),
     revokeNode(parts),
+    ...fieldRoutes({ ...parts, ...parts.field }),
     getPolicy(parts),
     putPolicy(parts),
     validatePolicy(parts),

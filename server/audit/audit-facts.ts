@@ -3,7 +3,13 @@ import type { Subscription } from '../facts/fact-bus.ts'
 import { HUB_TENANT_ID } from '../store/store.ts'
 import type { AuditDraft } from './audit-record.ts'
 
-/** Records on the audit trail what happens by itself: alarms, nodes that come and go, and inputs that take over. */
+const RECORDED = ['alarm', 'node', 'node_config', 'node_command', 'switched'] as const
+type Recorded = (typeof RECORDED)[number]
+
+/**
+ * Records on the audit trail what happens by itself: alarms, nodes that come and go, what devices make of documents and
+ * commands, and inputs that take over.
+ */
 export function auditFacts(
   facts: Pick<TenantFacts, 'subscribe'>,
   record: (draft: AuditDraft) => void,
@@ -11,7 +17,7 @@ export function auditFacts(
   return facts.subscribe({
     name: 'audit',
     of: 'all',
-    kinds: ['alarm', 'node', 'switched'],
+    kinds: RECORDED,
     capacity: 10_000,
     take(batch) {
       for (const fact of batch) record(draftOf(fact))
@@ -19,11 +25,22 @@ export function auditFacts(
   })
 }
 
-function draftOf({ tenantId, at, body }: TenantFact<'alarm' | 'node' | 'switched'>): AuditDraft {
+function draftOf({ tenantId, at, body }: TenantFact<Recorded>): AuditDraft {
   const who = { tenant_id: tenantId ?? HUB_TENANT_ID, at, actor: 'hub' }
   if (body.kind === 'node') {
     const outcome = body.up ? 'up' : 'down'
     return { ...who, action: `node.${outcome}`, object: `node:${body.nodeId}`, outcome, detail: {} }
+  }
+  if (body.kind === 'node_config') {
+    const { nodeId, news: outcome, version, reason } = body
+    const actor = `node:${nodeId}`
+    return { ...who, actor, action: 'node.config', object: actor, outcome, detail: { version, reason } }
+  }
+  if (body.kind === 'node_command') {
+    const { nodeId, commandId: command_id, command, streamId: stream_id, outcome, reason } = body
+    const actor = `node:${nodeId}`
+    const detail = { command_id, do: command, stream_id, reason }
+    return { ...who, actor, action: 'node.command.end', object: actor, outcome, detail }
   }
   if (body.kind === 'switched') {
     const { from, to, cause: outcome, reason } = body.event

@@ -1,6 +1,7 @@
 import type { Alarm } from '../../common/wire/alarm.ts'
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { IngressStats } from '../../common/wire/ingress-ipc.ts'
+import type { BroadcastStatus } from '../../common/wire/node-report.ts'
 import type { StreamClass, StreamState } from '../../common/wire/stream.ts'
 import type { StreamName } from '../../sfu/media-events.ts'
 import type { InputStatus, Switched } from '../../sfu/switch/switch-status.ts'
@@ -43,6 +44,35 @@ export type FactBody =
   /** These inputs claim the same capture times and have different pictures. */
   | { readonly kind: 'merge_refused'; readonly stream: StreamName; readonly inputs: readonly string[] }
   | { readonly kind: 'node'; readonly nodeId: string; readonly up: boolean }
+  /** A field sender has applied a document, or refused it. `local`: somebody applied one at the device itself. */
+  | {
+      readonly kind: 'node_config'
+      readonly nodeId: string
+      readonly news: 'applied' | 'refused' | 'local'
+      /** null for a document of the device's own. */
+      readonly version: number | null
+      /** Why it refused, in words. */
+      readonly reason: string | null
+    }
+  /** A command to a field sender is over. */
+  | {
+      readonly kind: 'node_command'
+      readonly nodeId: string
+      readonly commandId: string
+      /** What it was: `start`, `reboot`. */
+      readonly command: string
+      readonly streamId: string | null
+      readonly outcome: 'done' | 'refused' | 'expired'
+      readonly reason: string | null
+    }
+  /** A broadcast of a field sender is in another state. */
+  | {
+      readonly kind: 'node_broadcast'
+      readonly nodeId: string
+      readonly streamId: string
+      readonly state: BroadcastStatus['state']
+      readonly reason: string | null
+    }
   | {
       readonly kind: 'alarm'
       readonly alarm: Alarm

@@ -7,6 +7,10 @@ export const ALARM_RULES: Readonly<
   // The evidence of links waits by itself already.
   link_down: { raiseAfterMs: 0, clearAfterMs: 10_000 },
   node_down: { raiseAfterMs: 0, clearAfterMs: 5000 },
+  node_config_refused: { raiseAfterMs: 0, clearAfterMs: 0 },
+  // Its reports come every ten seconds.
+  node_strained: { raiseAfterMs: 20_000, clearAfterMs: 30_000 },
+  broadcast_failing: { raiseAfterMs: 5000, clearAfterMs: 5000 },
   clock_lost: { raiseAfterMs: 0, clearAfterMs: 5000 },
   path_flapping: { raiseAfterMs: 0, clearAfterMs: 60_000 },
   oversubscribed_access_point: { raiseAfterMs: 5000, clearAfterMs: 15_000 },

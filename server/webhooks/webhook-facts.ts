@@ -5,6 +5,18 @@ import type { HappenedEvent, Webhooks } from './webhooks.ts'
 /** Most facts of a tenant that wait while the store takes earlier ones. */
 const CAPACITY = 1000
 
+const TOLD = [
+  'stream',
+  'switched',
+  'contract',
+  'program',
+  'node',
+  'node_config',
+  'node_command',
+  'node_broadcast',
+] as const
+type Told = (typeof TOLD)[number]
+
 /** Tells a tenant's webhooks what happens to its streams, contracts, programs and nodes. */
 export function webhookFacts(
   facts: Pick<TenantFacts, 'subscribe'>,
@@ -13,7 +25,7 @@ export function webhookFacts(
   return facts.subscribe({
     name: 'webhooks',
     of: 'all',
-    kinds: ['stream', 'switched', 'contract', 'program', 'node'],
+    kinds: TOLD,
     capacity: CAPACITY,
     async take(batch) {
       const events = batch.map(eventOf).filter((event) => event !== null)
@@ -23,11 +35,7 @@ export function webhookFacts(
 }
 
 /** null for facts that are no event: a stream that waits for its sender, and shared nodes of the hub. */
-function eventOf({
-  tenantId,
-  at,
-  body,
-}: TenantFact<'stream' | 'switched' | 'contract' | 'program' | 'node'>): HappenedEvent | null {
+function eventOf({ tenantId, at, body }: TenantFact<Told>): HappenedEvent | null {
   if (tenantId === null) return null
   const about = { tenant_id: tenantId, at }
   switch (body.kind) {
@@ -55,5 +63,18 @@ function eventOf({
       }
     case 'node':
       return { ...about, event: body.up ? 'node.online' : 'node.offline', data: { node_id: body.nodeId } }
+    case 'node_config': {
+      const { nodeId: node_id, news, version, reason } = body
+      return { ...about, event: `node.config_${news}`, data: { node_id, version, reason } }
+    }
+    case 'node_command': {
+      const { nodeId: node_id, commandId: command_id, command, streamId: stream_id, outcome, reason } = body
+      const data = { node_id, command_id, do: command, stream_id, reason }
+      return { ...about, event: `node.command_${outcome}`, data }
+    }
+    case 'node_broadcast': {
+      const { nodeId: node_id, streamId: stream_id, state, reason } = body
+      return { ...about, event: 'node.broadcast', data: { node_id, stream_id, state, reason } }
+    }
   }
 }

@@ -29,7 +29,7 @@ export const putNodeConfig = (parts: FieldParts) =>
     query: nodeQuery,
     body: nodeConfigSchema,
     bodyScope: {
-      names: ['stream_id'],
+      names: [],
       // null: the document is about the whole device, whatever it had before.
       of: ({ broadcasts }) => ({ streamIds: [null, ...broadcasts.map(({ stream_id }) => stream_id)] }),
     },

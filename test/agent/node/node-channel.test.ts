@@ -60,12 +60,22 @@ test('a device gets its document when it comes, whenever there is a newer one, a
     refusal: { code: 'no_camera', details: ['a'] },
   })
   t.is(device.documents.length, 2)
+  const alarms = async () => JSON.stringify((await hub.api('GET', '/v1/alarms')).body)
+  t.regex(await alarms(), /node_config_refused.*node:van-1.*version 2: no camera/)
 
   delete device.answers.configure
   await device.disconnect()
   await until(async () => !(await configOf('van-1')).connected, 'the hub sees that the device is gone')
   await device.connect()
   await isState('van-1', 'applied')
+  t.notRegex(await alarms(), /node:van-1/)
+  const trail = await hub.api('GET', '/v1/audit?limit=1000')
+  const { records } = z.object({ records: z.array(z.looseObject({ action: z.string() })) }).parse(trail.body)
+  const made = records.filter(({ action, object }) => action === 'node.config' && object === 'node:van-1')
+  t.deepEqual(
+    made.map(({ actor, outcome }) => `${actor} ${outcome}`),
+    ['node:van-1 applied', 'node:van-1 refused', 'node:van-1 applied'],
+  )
   t.deepEqual(
     (await configOf('van-1')).history.map(({ version, made_by, current }) => [version, made_by, current]),
     [

@@ -13,6 +13,8 @@ import { YamlParser } from '../../../server/api/yaml-parser.ts'
 import { openAuth } from '../../../server/auth/open-auth.ts'
 import { type RateLimitOptions, RateLimits } from '../../../server/auth/rate-limits.ts'
 import type { DoorRoom } from '../../../server/door-room.ts'
+import { CommandQueue } from '../../../server/nodes/command-queue.ts'
+import { NodeConfigs } from '../../../server/nodes/node-configs.ts'
 import { Authorizer } from '../../../server/policies/authorizer.ts'
 import { PolicyBook } from '../../../server/policies/policy-book.ts'
 import { SlatePictures } from '../../../server/slates/slate-pictures.ts'
@@ -69,6 +71,11 @@ export async function apiRig(options: ApiRigOptions = {}) {
     topology,
     webhooks,
     slates: new SlatePictures({ store, now }),
+    field: {
+      configs: new NodeConfigs({ store, sealer, now }),
+      commands: new CommandQueue({ store, sealer, now }),
+      devices: { get: () => undefined },
+    },
     now,
     telemetryIntervalMs: 1000,
     ...(options.dependants && { dependants: options.dependants }),

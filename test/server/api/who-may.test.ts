@@ -18,6 +18,9 @@ import { type Operation, operationsOf, type RequestParts, requestOf, validParts 
 
 /** The stream that all requests are about. */
 const STREAM = 'cam-1'
+/** Commands of nodes name it inside of their body. */
+const COMMANDS = '/v1/nodes/{node_id}/commands'
+const COMMAND = { command: { do: 'stop', stream_id: STREAM } }
 /** Fields that name it: a program is a stream. */
 const NAMES = ['stream_id', 'program_id']
 const ROLES = ['admin', 'operator', 'director', 'publisher', 'node', 'viewer'] as const
@@ -135,6 +138,7 @@ function expected(
 function streamOf(path: string, { requestBody }: OpenApiOperation, said: boolean): string | null | undefined {
   if (/\{(stream_id|contract_id|program_id)\}/.test(path)) return STREAM
   const schema = requestBody?.content['application/json']?.schema
+  if (path === COMMANDS && schema !== undefined) return said ? STREAM : undefined
   const variants = [schema, ...(schema?.anyOf ?? []), ...(schema?.oneOf ?? [])]
   const names = variants.some(
     (each) => typeof each === 'object' && NAMES.some((name) => Object.hasOwn(each.properties ?? {}, name)),
@@ -165,7 +169,14 @@ async function partsFor(api: ApiUnderTest, target: Operation, random: SeededRand
       ...(contract_id === undefined ? {} : { contract_id }),
       ...('tenant_id' in params ? { tenant_id: api.tenantId } : {}),
     },
-    body: Array.isArray(body) ? body.map(about) : namedByPath ? body : about(withoutTenant(body)),
+    body:
+      path === COMMANDS && body !== undefined
+        ? COMMAND
+        : Array.isArray(body)
+          ? body.map(about)
+          : namedByPath
+            ? body
+            : about(withoutTenant(body)),
   }
 }
 
