@@ -65,4 +65,12 @@ test('a device does what the hub says, and says what it does', async (t) => {
   await isState('applied')
   t.like((await config()).desired, { config: { position: true } })
   t.like((await machine.status()).broadcasts[0], { state: 'off' })
+
+  // A demand that no port here can meet is refused with what is missing.
+  await hub.api('PUT', '/v1/nodes/van-1/config', { broadcasts: [{ ...CARD, mode: 'deterministic-wired' }] })
+  const refused = await until(async () => {
+    const [broadcast] = (await machine.status()).broadcasts
+    return broadcast?.state === 'no_contract' && broadcast.reason ? broadcast.reason : null
+  }, 'the contract is refused')
+  t.regex(refused, /^deterministic-wired is not possible: .*PTP clock/)
 })
