@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: CliCom
   status: () => import('./cli/status.ts'),
   config: () => import('./cli/config.ts'),
   doctor: () => import('./cli/doctor.ts'),
+  update: () => import('./cli/update.ts'),
 }
 
 process.exit(await main(process.argv.slice(2)))

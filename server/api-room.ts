@@ -14,6 +14,7 @@ import { metricsRoute } from './api/metrics.ts'
 import { apiRouter } from './api/mount.ts'
 import { programRoutes } from './api/programs/routes.ts'
 import { withReference } from './api/reference.ts'
+import { releaseRoutes } from './api/releases/routes.ts'
 import type { Route } from './api/route.ts'
 import { postTelemetry } from './api/telemetry.ts'
 import { listAlarms } from './api/topology/list-alarms.ts'
@@ -31,6 +32,8 @@ import type { NodeRoom } from './node-room.ts'
 import { Authorizer } from './policies/authorizer.ts'
 import type { PolicyBook } from './policies/policy-book.ts'
 import type { ProgramRoom } from './program-room.ts'
+import type { ReleaseBook } from './releases/release-book.ts'
+import type { ReleaseFiles } from './releases/release-files.ts'
 import type { SlatePictures } from './slates/slate-pictures.ts'
 import type { State } from './state.ts'
 import type { TenantBook } from './tenants/tenant-book.ts'
@@ -57,6 +60,8 @@ export interface ApiRoomOptions {
   readonly webhooks: Webhooks
   readonly slates: SlatePictures
   readonly backlog: BacklogStore
+  readonly releases: ReleaseBook
+  readonly releaseFiles: ReleaseFiles
   readonly metrics: Metrics
   readonly events: MediaEvents
   readonly yaml: YamlParser
@@ -99,10 +104,12 @@ export function apiOf(options: ApiRoomOptions): Router {
         { what: 'programs', count: (tenantId) => programs.list(tenantId).length },
       ],
       field: options.nodes,
+      releaseKeys: () => options.releases.keys,
       telemetryIntervalMs: TELEMETRY_INTERVAL_MS,
       controlUrl: (origin) => `${origin.replace(/^http/, 'ws')}${NODE_PATH}`,
       now: Date.now,
     }),
+    ...releaseRoutes({ releases: options.releases, releaseFiles: options.releaseFiles }),
     drainHub({
       place,
       running: () => ({

@@ -82,7 +82,7 @@ export async function openRooms(
   const doors = new Doors()
   const { hubId, maxConnections, trustedProxies } = config
   const { store } = state
-  const { auth, policies, tenants, webhooks, slates, refreshMs } = stateRooms
+  const { auth, policies, tenants, webhooks, slates, releases, releaseFiles, refreshMs } = stateRooms
   const { workers, cpu, placement, streams } = media
   metrics.gauge('overlay_sessions_active', () => [{ labels: {}, value: doors.connections }])
   metrics.gauge('lanecast_streams', () => tally(streams.list(), ({ state: { state } }) => ({ state })))
@@ -200,6 +200,7 @@ export async function openRooms(
       doors,
       facts,
       metrics,
+      releases,
       events,
       refreshMs,
       maxConnections,
@@ -237,6 +238,8 @@ export async function openRooms(
     webhooks,
     slates,
     backlog: await openBacklog(config, metrics, logger),
+    releases,
+    releaseFiles,
     metrics,
     events,
     workers: async () => media.statistics(mover),

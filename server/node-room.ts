@@ -12,6 +12,7 @@ import { NodeConfigs } from './nodes/node-configs.ts'
 import { NodeNews } from './nodes/node-news.ts'
 import { NodePorts } from './nodes/node-ports.ts'
 import { ReportedUplinks } from './nodes/reported-uplinks.ts'
+import type { ReleaseBook } from './releases/release-book.ts'
 import type { State } from './state.ts'
 import type { TopologyParts } from './topology/open-topology.ts'
 
@@ -24,6 +25,7 @@ export interface NodeRoomOptions {
   readonly doors: Pick<Doors, 'add'>
   readonly facts: Pick<TenantFacts, 'tell'>
   readonly metrics: Metrics
+  readonly releases: Pick<ReleaseBook, 'onChange'>
   readonly events: Pick<MediaEvents, 'rejected' | 'error'>
   /** With several hubs on one database: how often to look for what the other hubs wrote, ms. */
   readonly refreshMs: number | undefined
@@ -34,8 +36,8 @@ export interface NodeRoomOptions {
 export interface NodeRoom extends Disposable, FieldSenders {}
 
 export function openNodes(options: NodeRoomOptions): NodeRoom {
-  const { state, authenticator, overlay, hubId, doors, facts, metrics, events, refreshMs, maxConnections } =
-    options
+  const { state, authenticator, overlay, hubId, doors, facts, metrics } = options
+  const { releases, events, refreshMs, maxConnections } = options
   const { topology, directory, alarms } = overlay
   const stack = new DisposableStack()
   const { steady } = SYSTEM_CLOCK
@@ -72,6 +74,7 @@ export function openNodes(options: NodeRoomOptions): NodeRoom {
       },
     }),
   )
+  stack.defer(releases.onChange(() => devices.releasesChanged()))
   stack.defer(metrics.gauge('lanecast_nodes_connected', () => [{ labels: {}, value: devices.connected }]))
   doors.add(new NodeDoor({ admission: devices, maxConnections, events }))
   return { configs, commands, devices, [Symbol.dispose]: () => stack.dispose() }

@@ -2,8 +2,10 @@ import type { Logger } from '../common/logger.ts'
 import { type Auth, openAuth } from './auth/open-auth.ts'
 import type { Config } from './config/config.ts'
 import { PolicyBook } from './policies/policy-book.ts'
+import { ReleaseBook } from './releases/release-book.ts'
+import { ReleaseFiles } from './releases/release-files.ts'
 import { SlatePictures } from './slates/slate-pictures.ts'
-import type { State } from './state.ts'
+import { releaseFolderOf, type State } from './state.ts'
 import { TenantBook } from './tenants/tenant-book.ts'
 import { Webhooks } from './webhooks/webhooks.ts'
 
@@ -14,6 +16,8 @@ export interface StateRooms {
   readonly tenants: TenantBook
   readonly webhooks: Webhooks
   readonly slates: SlatePictures
+  readonly releases: ReleaseBook
+  readonly releaseFiles: ReleaseFiles
   /** With several hubs on one database: how often to look for changes by the other hubs, ms. */
   readonly refreshMs: number | undefined
 }
@@ -44,5 +48,9 @@ export async function openStateRooms(
     }),
   )
   const slates = new SlatePictures({ store, now: Date.now })
-  return { auth, policies, tenants, webhooks, slates, refreshMs }
+  const releaseFiles = new ReleaseFiles(dataFolder === null ? null : releaseFolderOf(dataFolder))
+  const releases = stack.use(
+    await ReleaseBook.open({ store, files: releaseFiles, refreshMs, now: Date.now, logger }),
+  )
+  return { auth, policies, tenants, webhooks, slates, releases, releaseFiles, refreshMs }
 }

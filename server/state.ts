@@ -66,6 +66,11 @@ export function archiveFolderOf({
   return auditArchiveDir === '' ? join(dirname(folder), `${basename(folder)}.audit`) : auditArchiveDir
 }
 
+/** Folder of the files of the agent's releases, beside the data folder: it is no part of a back-up. */
+export function releaseFolderOf(dataFolder: string): string {
+  return `${resolve(dataFolder)}.releases`
+}
+
 /** Moves old records of the audit trail into archive files, if the configuration says so. */
 export function openArchiver(
   config: Config,

@@ -10,6 +10,8 @@ import type { CliCommand } from './cli-command.ts'
 
 /** The agent must be gone this long after SIGTERM. What hangs is left to the system. */
 const STOP_WITHIN_MS = 8000
+/** Exit code of an agent that is to be started again, by another release. The unit of the package knows it. */
+const START_AGAIN = 87
 
 export const command: CliCommand = {
   usage: [`run [--config FILE] [--log-level LEVEL] ${STATE_DIR_USAGE}`],
@@ -30,11 +32,16 @@ export const command: CliCommand = {
       })
     const logger = createLogger(level)
     const stopping = new AbortController()
+    let exitCode = 0
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort())
     using manager = await openServiceManager(process.env, logger)
     const daemon = await openDaemon({
       state: stateFolderOf(values['state-dir'], process.env),
       ...(values.config !== undefined && { configFile: values.config }),
+      again: () => {
+        exitCode = START_AGAIN
+        stopping.abort()
+      },
       logger,
     })
     const { node_id, hub_url } = daemon.status
@@ -45,6 +52,6 @@ export const command: CliCommand = {
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref()
     await daemon[Symbol.asyncDispose]()
     logger.info('agent has stopped')
-    return 0
+    return exitCode
   },
 }

@@ -1,4 +1,4 @@
-import type { BroadcastStatus } from '../../common/wire/node-report.ts'
+import type { BroadcastStatus, NodeReport } from '../../common/wire/node-report.ts'
 import type { AgentStatus } from '../daemon/agent-status.ts'
 
 /** An agent's status for people. */
@@ -9,10 +9,12 @@ export function statusText({
   certificate_not_after,
   config_version,
   broadcasts,
+  report,
 }: AgentStatus): string {
   const lines = [
     `Node ${node_id} of ${hub_url}, ${online ? 'the hub hears it' : 'the hub does not hear it now'}`,
     `${proofText(certificate_not_after)}, configuration ${config_version ?? 'none'}`,
+    ...updateLines(report),
     ...broadcasts.flatMap(broadcastLines),
   ]
   if (broadcasts.length === 0) lines.push('No broadcasts are configured.')
@@ -21,6 +23,18 @@ export function statusText({
 
 const proofText = (notAfter: number | null): string =>
   notAfter === null ? 'By a token' : `Certificate until ${new Date(notAfter).toISOString()}`
+
+function updateLines({ agent, update }: NodeReport): string[] {
+  if (!agent) return []
+  if (!update || update.state === 'idle') return [`Release ${agent.version}`]
+  const { state, version, percent, reason } = update
+  const how = [
+    `${version ?? ''} ${state.replace('_', ' ')}`.trim(),
+    percent === null ? '' : `${percent} %`,
+    reason ?? '',
+  ]
+  return [`Release ${agent.version}; update: ${how.filter((part) => part !== '').join(', ')}`]
+}
 
 function broadcastLines(status: BroadcastStatus): string[] {
   const { stream_id, state, reason, encoder, target_kbps, sent_kbps, links } = status

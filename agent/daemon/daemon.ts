@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { ClockWatch } from '../../common/clock.ts'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
-import type { NodeReport } from '../../common/wire/node-report.ts'
+import type { BroadcastStatus, NodeReport } from '../../common/wire/node-report.ts'
 import { takeUpAtStart } from '../config/config-file.ts'
 import { ConfigKeeper } from '../config/config-keeper.ts'
 import { UncleanStarts } from '../config/unclean-starts.ts'
@@ -14,6 +14,9 @@ import { HubClock } from '../node/hub-clock.ts'
 import { NodeChannel } from '../node/node-channel.ts'
 import { loadIdentity, type NodeIdentity, saveIdentity } from '../node/node-identity.ts'
 import { Routes } from '../routes/routes.ts'
+import { Updates } from '../update/updates.ts'
+import { agentVersion } from '../update/version.ts'
+import type { UpdateOrder } from '../update/wanted-release.ts'
 import type { AgentStatus } from './agent-status.ts'
 import { Broadcasts } from './broadcasts.ts'
 import { carryOut } from './device-commands.ts'
@@ -28,6 +31,8 @@ export interface DaemonOptions {
   readonly state: StateFolder
   /** A document for a device that the hub has not configured: TOML, or JSON where its name ends so. */
   readonly configFile?: string
+  /** Ends the agent, which is started again by another release of itself. */
+  readonly again: () => void
   readonly logger: Logger
 }
 
@@ -41,24 +46,34 @@ export interface Daemon extends AsyncDisposable {
  * bearer are no errors here: each part tries again by itself.
  * @throws CodedError `not_enrolled`, `identity_unreadable`, `agent_running`, `cannot_listen`
  */
-export async function openDaemon({ state, configFile, logger }: DaemonOptions): Promise<Daemon> {
+export async function openDaemon({ state, configFile, again, logger }: DaemonOptions): Promise<Daemon> {
   await using stack = new AsyncDisposableStack()
   const identity = await loadIdentity(state.identity)
   if (!identity)
     throw new CodedError('not_enrolled', `there is no identity in ${state.folder}`, {
       details: ['enrol this machine first: lanecast-agent enrol URL TOKEN'],
     })
+  const program = await agentVersion()
   const room = (name: string): Logger => logger.child({ room: name })
   const clock = new HubClock()
   const present = stack.use(keepIdentity(identity, { state, clock, logger: room('identity') }))
   const hub = { hubUrl: identity.hub_url, identity: () => present.identity, clock }
   let device: DeviceWatch | null = null
   let channel: NodeChannel | null = null
-  const report = (): NodeReport => ({ ...device?.report, ...clockSection(clock) })
+  let updates: Updates | null = null
+  const report = (): NodeReport => ({
+    ...device?.report,
+    ...clockSection(clock),
+    ...(updates && { update: updates.state }),
+  })
   const routes = stack.use(await Routes.open({ logger: room('routes') }))
   const broadcasts: Broadcasts = stack.use(
-    new Broadcasts({ hub, routes, report, logger: room('broadcast'), changed: () => news.changed() }),
+    new Broadcasts({ hub, routes, report, logger: room('broadcast'), changed: () => broadcastsChanged() }),
   )
+  const broadcastsChanged = () => {
+    news.changed()
+    updates?.broadcastsChanged()
+  }
   const news = stack.use(
     new StatusNews({
       status: () => broadcasts.status(),
@@ -97,9 +112,26 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
       },
       disk: state.folder,
       inUse: () => broadcasts.status().flatMap(({ encoder }) => encoder ?? []),
+      version: program.version,
     }),
   )
   routes.interfaces(device.report.interfaces ?? [])
+  const updating = stack.use(
+    await Updates.open({
+      hub,
+      program,
+      pinned: 'release_keys' in identity ? identity.release_keys : null,
+      stateFolder: state.folder,
+      env: process.env,
+      auto: () => config.config.update.auto,
+      onAir: () => broadcasts.status().some(isOnAir),
+      health: () => faultOf(channel?.live ?? false, broadcasts.status()),
+      restart: again,
+      onChange: (update) => channel?.tellReport({ update }),
+      logger: room('update'),
+    }),
+  )
+  updates = updating
   const statusNow = (): AgentStatus => ({
     node_id: identity.node_id,
     hub_url: hub.hubUrl,
@@ -117,6 +149,7 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
         status: statusNow,
         apply: (document) => config.apply('local', document),
         check: (document) => config.check(document),
+        update: (order) => updating.order(order),
       },
       room('door'),
     ),
@@ -129,7 +162,7 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     logger: room('config'),
   })
   device.reconfigured()
-  const targets = { broadcasts, device, update: null }
+  const targets = { broadcasts, device, update: (order: UpdateOrder) => updating.order(order) }
   channel = stack.use(
     new NodeChannel(
       {
@@ -142,6 +175,8 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
         configure: ({ version, config: document }) => config.apply(version, document),
         command: (command) => carryOut(command, targets),
         sampled: () => channel?.tellReport(clockSection(clock)),
+        connected: () => updating.offered(),
+        releasesChanged: () => updating.offeredSoon(),
       },
     ),
   )
@@ -152,6 +187,18 @@ export async function openDaemon({ state, configFile, logger }: DaemonOptions): 
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** An update waits for the end of these. A broadcast that can't be made keeps nobody from an update that may mend it. */
+function isOnAir({ state }: BroadcastStatus): boolean {
+  return state !== 'off' && state !== 'failed'
+}
+
+/** Why this agent is not as it should be a minute after its start; null: it is. */
+function faultOf(isHeard: boolean, broadcasts: readonly BroadcastStatus[]): string | null {
+  if (!isHeard) return 'the hub does not hear the agent'
+  const failed = broadcasts.find(({ state }) => state === 'failed')
+  return failed ? `${failed.stream_id} failed: ${failed.reason ?? ''}` : null
 }
 
 function clockSection(clock: HubClock): Pick<NodeReport, 'clock'> {

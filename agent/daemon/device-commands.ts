@@ -1,4 +1,3 @@
-import { CodedError } from '../../common/errors.ts'
 import type { DeviceCommand, Outcome } from '../../common/wire/node-protocol.ts'
 import type { DeviceWatch } from '../hardware/device-watch.ts'
 import type { Broadcasts } from './broadcasts.ts'
@@ -8,8 +7,8 @@ import { reboot } from './reboot.ts'
 export interface CommandTargets {
   readonly broadcasts: Pick<Broadcasts, 'keyframe' | 'restartEncoder' | 'restartSender'>
   readonly device: Pick<DeviceWatch, 'probeEncoders'>
-  /** Looks for a release and takes it; null where the agent was not installed from a package. */
-  readonly update: ((wanted: Extract<DeviceCommand, { do: 'update' }>) => Promise<Outcome>) | null
+  /** Looks for a release, and takes it when nothing is on air. */
+  readonly update: (wanted: Extract<DeviceCommand, { do: 'update' }>) => Promise<Outcome>
 }
 
 /** Does what the hub says. @throws CodedError where that can't be done */
@@ -29,8 +28,6 @@ export async function carryOut(command: DeviceCommand, targets: CommandTargets):
       await device.probeEncoders()
       break
     case 'update':
-      if (!update)
-        throw new CodedError('command_unavailable', 'this agent was not installed from a release of the hub')
       return update(command)
     case 'reboot':
       await reboot()

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { CodedError } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { Outcome } from '../../common/wire/node-protocol.ts'
+import { type UpdateOrder, updateOrderSchema } from '../update/wanted-release.ts'
 import type { AgentStatus } from './agent-status.ts'
 
 /** Longest body, bytes: a configuration of four broadcasts has some kilobytes. */
@@ -20,6 +21,8 @@ export interface LocalRequests {
   apply(document: unknown): Promise<Outcome>
   /** What `apply` would say of it before it touches anything. */
   check(document: unknown): Outcome
+  /** Takes another release of the agent. */
+  update(order: UpdateOrder): Promise<Outcome>
 }
 
 /**
@@ -80,7 +83,7 @@ async function handle(
   }
   const route = `${request.method} ${request.url}`
   if (route === 'GET /status') return answer(200, requests.status())
-  if (route !== 'PUT /config' && route !== 'POST /config/check')
+  if (route !== 'PUT /config' && route !== 'POST /config/check' && route !== 'POST /update')
     return answer(404, { reason: `there is no ${route}` })
   const body = await readBody(request)
   if (body === null) return answer(413, { reason: 'the document is too long' })
@@ -89,6 +92,11 @@ async function handle(
     document = JSON.parse(body)
   } catch {
     return answer(400, { reason: 'the document is no JSON' })
+  }
+  if (route === 'POST /update') {
+    const order = updateOrderSchema.safeParse(document)
+    if (!order.success) return answer(400, { reason: 'that is no order of an update' })
+    return answer(200, await requests.update(order.data))
   }
   answer(200, route === 'PUT /config' ? await requests.apply(document) : requests.check(document))
 }

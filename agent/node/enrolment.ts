@@ -67,7 +67,8 @@ async function init(options: EnrolOptions, signal: AbortSignal): Promise<Certifi
   const clock = new HubClock()
   const asked = { hubUrl, tls: { authorities }, clock, signal }
   const answer = await post(asked, '/v1/node/init', nodeInitAnswerSchema, body)
-  return { hub_url: hubUrl, node_id: answer.node_id, ...identityOf(key, answer, clock) }
+  const { node_id, release_keys } = answer
+  return { hub_url: hubUrl, node_id, release_keys, ...identityOf(key, answer, clock) }
 }
 
 /**
@@ -80,11 +81,11 @@ export async function renewIdentity(
   clock: HubClock,
   signal: AbortSignal,
 ): Promise<CertifiedIdentity> {
-  const { hub_url, node_id } = identity
+  const { hub_url, node_id, release_keys } = identity
   const { key, csr } = await newKey()
   const asked = { hubUrl: hub_url, tls: identity, clock, signal }
   const answer = await post(asked, '/v1/node/renew', nodeCertificateGrantSchema, { csr })
-  return { hub_url, node_id, ...identityOf(key, answer, clock) }
+  return { hub_url, node_id, release_keys, ...identityOf(key, answer, clock) }
 }
 
 function identityOf(

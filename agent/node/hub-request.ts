@@ -21,6 +21,7 @@ export interface HubAnswer {
   readonly status: number
   /** A header, or null. */
   readonly header: (name: string) => string | null
+  readonly bytes: Buffer
   /** Undefined for an answer that is no JSON. */
   readonly json: unknown
 }
@@ -79,10 +80,15 @@ async function readAnswer(response: IncomingMessage): Promise<HubAnswer> {
     if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer is too long')
     chunks.push(chunk)
   }
+  const content = Buffer.concat(chunks)
   return {
     status: response.statusCode ?? 0,
     header: (name) => [response.headers[name] ?? null].flat()[0] ?? null,
-    json: parsed(Buffer.concat(chunks).toString()),
+    bytes: content,
+    // A release is no JSON, and long.
+    get json() {
+      return parsed(content.toString())
+    },
   }
 }
 

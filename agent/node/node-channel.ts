@@ -60,6 +60,10 @@ export interface NodeChannelListener {
   command(command: DeviceCommand): Promise<Outcome>
   /** The hub's clock was asked for while the hub hears the device. */
   sampled(): void
+  /** The hub hears the device from now on. */
+  connected(): void
+  /** There may be another release of the agent. */
+  releasesChanged(): void
 }
 
 /**
@@ -149,7 +153,10 @@ export class NodeChannel implements AsyncDisposable {
     const { hubUrl, identity, clock, logger } = this.#options
     using connection = await ControlConnection.open(new URL(PATH, hubUrl).href.replace(/^http/, 'ws'), {
       tls: identity(),
-      notified: () => {},
+      // Notifications of newer hubs say nothing here.
+      notified: (method) => {
+        if (method === 'releases') this.#listener.releasesChanged()
+      },
       requested: (method, data) => this.#asked(method, data),
       signal,
     })
@@ -173,6 +180,7 @@ export class NodeChannel implements AsyncDisposable {
       'the hub hears the device',
     )
     this.#live = true
+    this.#listener.connected()
     await this.#sampleUntilOver(connection, signal)
   }
 

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 import { nodeIdSchema } from '../../common/wire/ids.ts'
+import { releaseKeysSchema } from '../../common/wire/release.ts'
 
 const anyIdentity = {
   hub_url: z.url(),
@@ -22,6 +23,8 @@ const certifiedSchema = z.strictObject({
   /** Start and end of the certificate's life by the hub's clock, Unix ms. */
   issued_at: z.number().int(),
   not_after: z.number().int(),
+  /** Who may sign releases for this device, pinned when it enrolled; null where the hub had no keys then. */
+  release_keys: releaseKeysSchema.nullable().default(null),
 })
 export type CertifiedIdentity = z.infer<typeof certifiedSchema>
 

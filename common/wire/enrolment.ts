@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { nodeIdSchema, nodeRoleSchema, tenantIdSchema } from './ids.ts'
 import { uplinkUseSchema } from './policy-document.ts'
+import { releaseKeysSchema } from './release.ts'
 import { nodeEntrySchema } from './topology.ts'
 
 /** The node's own description of itself and of what it can do. */
@@ -76,5 +77,7 @@ export const nodeInitAnswerSchema = z.object({
   }),
   hub_endpoints: hubEndpointsSchema,
   telemetry_interval_ms: z.number().int(),
+  /** The keys of the agent's releases, which the node pins; null where the hub has none. */
+  release_keys: releaseKeysSchema.nullable().default(null),
 })
 export type NodeInitAnswer = z.infer<typeof nodeInitAnswerSchema>

@@ -95,4 +95,9 @@ export const hubToNode = {
     command: deviceCommandSchema,
   }),
 } as const
+/** Notifications of the hub to a node. */
+export const hubToNodeNotifications = {
+  /** There may be another release of the agent for the device, which asks for it by `GET /v1/node/release`. */
+  releases: z.strictObject({}),
+} as const
 export type HubToNode = { [M in keyof typeof hubToNode]: z.output<(typeof hubToNode)[M]> }

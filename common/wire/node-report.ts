@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { linkIdSchema } from './ids.ts'
+import { updateStateSchema } from './release.ts'
 
 /*
  * What a device tells about itself over the node's channel. Each section is sent whole when something in it changes, and
@@ -126,6 +127,8 @@ export const nodeReportSchema = z.object({
     )
     .max(64)
     .optional(),
+  /** How the agent gets to another release of itself. */
+  update: updateStateSchema.optional(),
 })
 /** Only the sections that changed. */
 export type NodeReport = z.output<typeof nodeReportSchema>

@@ -140,6 +140,7 @@ export const nodeReportViewSchema = z.object({
   clock: section(sections.clock.unwrap()).nullable(),
   position: section(sections.position.unwrap()).nullable(),
   timing: section(sections.timing.unwrap()).nullable(),
+  update: section(sections.update.unwrap()).nullable(),
   broadcasts: section(z.array(broadcastStatusSchema)).nullable(),
 })
 export type NodeReportView = z.output<typeof nodeReportViewSchema>

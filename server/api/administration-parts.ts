@@ -1,4 +1,5 @@
 import type { HubEndpoints } from '../../common/wire/enrolment.ts'
+import type { ReleaseKeys } from '../../common/wire/release.ts'
 import type { AuditDraft } from '../audit/audit-record.ts'
 import type { Auth } from '../auth/open-auth.ts'
 import { actorOf } from '../auth/principal.ts'
@@ -34,6 +35,8 @@ export interface AdministrationParts {
   readonly slates: SlatePictures
   /** Beside nodes, tokens and webhooks, which are counted anyway. */
   readonly dependants?: readonly Dependants[]
+  /** The keys that a device pins when it enrols; left out where there are no releases. */
+  readonly releaseKeys?: () => ReleaseKeys | null
   /** The control channel's address for a node that reached the hub at `origin`; left out where there is no channel. */
   readonly controlUrl?: (origin: string) => string
   readonly field: FieldSenders

@@ -6,6 +6,6 @@ export function badRequest(message: string, details: readonly string[] = []): Co
 }
 
 /** 404. It must say the same whether the thing is another tenant's or not there at all. */
-export function notFound(what: 'node' | 'route' | 'tenant' | 'token' | 'version'): CodedError {
+export function notFound(what: 'node' | 'release' | 'route' | 'tenant' | 'token' | 'version'): CodedError {
   return new CodedError(`${what}_not_found`, `there is no such ${what}`)
 }

@@ -22,6 +22,7 @@ const TYPE_NAMES: Readonly<Record<string, BodyType>> = {
   'text/toml': 'application/toml',
   'application/sdp': 'application/sdp',
   'application/trickle-ice-sdpfrag': 'application/trickle-ice-sdpfrag',
+  'application/octet-stream': 'application/octet-stream',
   'image/png': 'image/png',
   'image/jpeg': 'image/jpeg',
   'video/mp2t': 'video/mp2t',
@@ -75,7 +76,7 @@ export async function readBody(
 ): Promise<unknown> {
   const bytes = await readBytes(request, Math.min(rules.maxBytes, mostOf(type)), signal)
   if (bytes.length === 0) throw badRequest('the request needs a body', [`body: must be ${type}`])
-  if (isPicture(type) || type === 'video/mp2t') return bytes
+  if (isPicture(type) || type === 'video/mp2t' || type === 'application/octet-stream') return bytes
   if (type === 'application/json') refuseHostileJson(bytes)
   const text = decode(bytes)
   if (type === 'application/yaml') return await rules.parseYaml(text)

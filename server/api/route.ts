@@ -118,13 +118,14 @@ interface RouteFacts {
   readonly timeoutMs?: number
 }
 
-/** The route gets the types of SDP as text, and pictures and media as bytes. */
+/** The route gets the types of SDP as text; pictures, media and octets as bytes. */
 export type BodyType =
   | 'application/json'
   | 'application/yaml'
   | 'application/toml'
   | 'application/sdp'
   | 'application/trickle-ice-sdpfrag'
+  | 'application/octet-stream'
   | 'image/png'
   | 'image/jpeg'
   | 'video/mp2t'

@@ -32,6 +32,7 @@ const SECTIONS = [
   'clock',
   'position',
   'timing',
+  'update',
 ] as const
 
 /** A field sender as this hub knows it: what it told last, and its channel while that is connected. */

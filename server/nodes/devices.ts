@@ -54,6 +54,11 @@ export class Devices implements NodeAdmission, Disposable {
     return this.#devices.get(nodeKeyOf(node))
   }
 
+  /** There may be another release of the agent for some device. */
+  releasesChanged(): void {
+    for (const line of this.#lines.keys()) line.releasesChanged()
+  }
+
   /** Devices that are connected now. */
   get connected(): number {
     return this.#lines.size

@@ -21,6 +21,8 @@ export interface NodeLine {
   /** The device's answer. @throws where there is none: the connection closed, or the device was silent for too long */
   configure(document: HubToNode['configure']): Promise<Outcome>
   command(command: HubToNode['command']): Promise<Outcome>
+  /** There may be another release of the agent for the device. */
+  releasesChanged(): void
   /** A newer connection of the device has its place, or its certificate is good no more. */
   close(): void
 }

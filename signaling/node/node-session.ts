@@ -1,7 +1,9 @@
 import type { Peer } from 'protoo-server'
+import type { z } from 'zod'
 import { CodedError } from '../../common/errors.ts'
 import {
   type HubToNode,
+  type hubToNodeNotifications,
   type NodeWelcome,
   nodeNotifications,
   nodeRequests,
@@ -26,10 +28,12 @@ export interface NodeSessionOptions {
   readonly events: Pick<MediaEvents, 'rejected' | 'error'>
 }
 
+type HubNews = { [M in keyof typeof hubToNodeNotifications]: z.input<(typeof hubToNodeNotifications)[M]> }
+
 /** One device's protoo connection. Its first request is `node`. */
 export class NodeSession implements NodeLine {
   readonly #options: NodeSessionOptions
-  readonly #peer: SessionPeer<Record<never, never>>
+  readonly #peer: SessionPeer<HubNews>
   readonly #timer: NodeJS.Timeout
   #hello = false
   #place: NodePlace | null = null
@@ -73,6 +77,10 @@ export class NodeSession implements NodeLine {
 
   async command(command: HubToNode['command']): Promise<Outcome> {
     return outcomeSchema.parse(await this.#peer.request('command', command))
+  }
+
+  releasesChanged(): void {
+    this.#peer.notify('releases', {})
   }
 
   close(): void {

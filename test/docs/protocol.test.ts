@@ -2,7 +2,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import test from 'ava'
-import { hubToNode, nodeNotifications, nodeRequests } from '../../common/wire/node-protocol.ts'
+import {
+  hubToNode,
+  hubToNodeNotifications,
+  nodeNotifications,
+  nodeRequests,
+} from '../../common/wire/node-protocol.ts'
 import {
   hubToPublisher,
   publisherNotifications,
@@ -80,6 +85,8 @@ test('every line of the protocol works as printed, and every call has one', asyn
     'post /v1/streams/{stream_id}/take',
     'post /v1/programs/{program_id}/take',
     'post /v1/node/renew',
+    'get /v1/node/release',
+    'get /v1/node/releases/{version}/files/{architecture}',
   ])
 })
 
@@ -114,6 +121,7 @@ test('the table of the WebSocket names what there is', async (t) => {
     ...Object.keys(nodeRequests).map((method) => `node request ${method}`),
     ...Object.keys(nodeNotifications).map((method) => `node notification ${method}`),
     ...Object.keys(hubToNode).map((method) => `hub, to the node request ${method}`),
+    ...Object.keys(hubToNodeNotifications).map((method) => `hub, to the node notification ${method}`),
   ]
   t.deepEqual(nodes.sort(), ofNodes.sort())
 })

@@ -103,6 +103,8 @@ export class TestDevice implements AsyncDisposable {
           return (await this.answers.command?.(command)) ?? { state: 'done' }
         },
         sampled: () => {},
+        connected: () => {},
+        releasesChanged: () => {},
       },
     )
   }

@@ -19,8 +19,11 @@ const DEPENDS = [
   'util-linux',
   'passwd',
 ]
-/** x264, sound cards, modems. Boards with a hardware encoder do without x264. */
-const RECOMMENDS = ['gstreamer1.0-plugins-ugly', 'gstreamer1.0-alsa', 'gstreamer1.0-libav', 'modemmanager']
+/** x264, formats of cameras, sound cards, modems, and the right to restart the machine. Boards with a hardware encoder do without x264. */
+const RECOMMENDS = [
+  ...['gstreamer1.0-plugins-ugly', 'gstreamer1.0-libav', 'gstreamer1.0-alsa', 'modemmanager'],
+  ...['polkitd | policykit-1', 'dbus'],
+]
 const SUGGESTS = ['gpsd', 'linuxptp', 'ethtool']
 
 /**
@@ -42,6 +45,11 @@ export async function makeDebianPackage(
   const system = inside('usr/lib/lanecast-agent/system')
   await cp(join(system, 'lanecast-agent.service'), inside('usr/lib/systemd/system/lanecast-agent.service'))
   await cp(join(system, 'lanecast-agent.sysusers'), inside('usr/lib/sysusers.d/lanecast-agent.conf'))
+  await mkdir(inside('usr/share/polkit-1/rules.d'), { recursive: true })
+  await cp(
+    join(system, '50-lanecast-agent.rules'),
+    inside('usr/share/polkit-1/rules.d/50-lanecast-agent.rules'),
+  )
   const doc = inside('usr/share/doc/lanecast-agent')
   await mkdir(doc, { recursive: true })
   const docs = inside('usr/lib/lanecast-agent/docs')

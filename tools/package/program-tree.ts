@@ -11,7 +11,10 @@ const REPOSITORY = join(import.meta.dirname, '../..')
 const ENTRY = 'agent/main.ts'
 const DEPLOYED = join(REPOSITORY, 'deploy/agent')
 /** Files of the system around the program, in the folder `system` of the program. */
-const SYSTEM = ['lanecast-agent.service', 'lanecast-agent.sysusers', 'install', 'postinst']
+const SYSTEM = [
+  ...['lanecast-agent.service', 'lanecast-agent.sysusers', '50-lanecast-agent.rules'],
+  ...['install', 'postinst'],
+]
 const LICENSES = ['LICENSE', 'LICENSE-APACHE', 'LICENSE-MIT']
 /** Docs on the device. */
 const DOCS = ['docs/field.md']

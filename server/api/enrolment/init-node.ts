@@ -56,6 +56,7 @@ export const initNode = (parts: AdministrationParts) =>
         class_defaults: classDefaults(policies, tenant_id),
         hub_endpoints: hubEndpoints(parts, origin),
         telemetry_interval_ms: telemetryIntervalMs,
+        release_keys: parts.releaseKeys?.() ?? null,
       }
     },
   })

@@ -8,6 +8,7 @@ import type { AnsweredRequest, ApiParts } from '../../../server/api/api-parts.ts
 import { doorRouter } from '../../../server/api/doors/door-router.ts'
 import { apiRouter } from '../../../server/api/mount.ts'
 import { withReference } from '../../../server/api/reference.ts'
+import { releaseRoutes } from '../../../server/api/releases/routes.ts'
 import type { Route } from '../../../server/api/route.ts'
 import { YamlParser } from '../../../server/api/yaml-parser.ts'
 import { openAuth } from '../../../server/auth/open-auth.ts'
@@ -17,6 +18,8 @@ import { CommandQueue } from '../../../server/nodes/command-queue.ts'
 import { NodeConfigs } from '../../../server/nodes/node-configs.ts'
 import { Authorizer } from '../../../server/policies/authorizer.ts'
 import { PolicyBook } from '../../../server/policies/policy-book.ts'
+import { ReleaseBook } from '../../../server/releases/release-book.ts'
+import { ReleaseFiles } from '../../../server/releases/release-files.ts'
 import { SlatePictures } from '../../../server/slates/slate-pictures.ts'
 import { ephemeralKeyring } from '../../../server/store/keyring.ts'
 import { Sealer } from '../../../server/store/sealing.ts'
@@ -44,6 +47,8 @@ export interface ApiRigOptions {
   /** What else keeps a tenant from being deleted. */
   readonly dependants?: AdministrationParts['dependants']
   readonly limits?: RateLimitOptions
+  /** Where files of releases go; nowhere by default. */
+  readonly releaseFolder?: string
   readonly parts?: Partial<ApiParts>
 }
 
@@ -62,6 +67,8 @@ export async function apiRig(options: ApiRigOptions = {}) {
   const webhooks = stack.use(
     await Webhooks.open({ store, sealer, hubId: 'hub-1', now, logger, allowedNetworks: ['127.0.0.0/8'] }),
   )
+  const releaseFiles = new ReleaseFiles(options.releaseFolder ?? null)
+  const releases = stack.use(await ReleaseBook.open({ store, files: releaseFiles, now, logger }))
   const parts: AdministrationParts = {
     store,
     auth,
@@ -78,11 +85,16 @@ export async function apiRig(options: ApiRigOptions = {}) {
     },
     now,
     telemetryIntervalMs: 1000,
+    releaseKeys: () => releases.keys,
     ...(options.dependants && { dependants: options.dependants }),
   }
   const failures: { code: string; cause: unknown }[] = []
   const answered: AnsweredRequest[] = []
-  const own = [...administrationRoutes(parts), ...(options.routes?.({ ...parts, store, sealer }) ?? [])]
+  const own = [
+    ...administrationRoutes(parts),
+    ...releaseRoutes({ releases, releaseFiles }),
+    ...(options.routes?.({ ...parts, store, sealer }) ?? []),
+  ]
   const doors = options.doors?.()
   const routes = withReference(own, { title: 'Lanecast API', version: '1' }, doors?.routes)
   const authorizer = new Authorizer(policies)
@@ -158,6 +170,8 @@ export async function apiRig(options: ApiRigOptions = {}) {
     ...parts,
     auth,
     store,
+    releases,
+    releaseFiles,
     url,
     failures,
     routes: [...routes, ...(doors?.routes ?? [])],

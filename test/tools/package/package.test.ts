@@ -128,8 +128,13 @@ test('the tarball runs where it was unpacked, and has the files of the Debian pa
   })
   t.true(stdout.startsWith('The field sender of Lanecast.'))
   const system = await readdir(join(program, 'system'))
-  t.deepEqual(system.sort(), ['install', 'lanecast-agent.service', 'lanecast-agent.sysusers', 'postinst'])
+  t.deepEqual(system.sort(), SYSTEM)
 })
+
+/** What the tarball's installer needs. */
+const SYSTEM = [
+  ...['50-lanecast-agent.rules', 'install', 'lanecast-agent.service', 'lanecast-agent.sysusers', 'postinst'],
+]
 
 /** tar needs the program zstd for this, which not every machine has. */
 const UNZSTD =
