@@ -4,7 +4,7 @@ import { messageOf } from '../../../common/errors.ts'
 import type { Logger } from '../../../common/logger.ts'
 import type { SystemRoots } from '../system-roots.ts'
 import type { MediaInput } from './media-inputs.ts'
-import { type CaptureDevice, type CaptureFormat, readCaptureDevice } from './v4l2.ts'
+import { type CaptureDevice, readCaptureDevice } from './v4l2.ts'
 
 const MOST_DEVICES = 32
 /** Longer names are not told, letters: the device is then called by another of its names. */
@@ -44,7 +44,7 @@ export async function readVideoInputs(
         kind: 'v4l2',
         device: names.get(path) ?? path,
         label: device.name,
-        formats: device.formats.slice(0, MOST_FORMATS).map(formatOf),
+        formats: [...formatsOf(device)],
       })
     } catch (error) {
       // It may be gone already: its going is an event of its own.
@@ -54,9 +54,20 @@ export async function readVideoInputs(
   return inputs
 }
 
-function formatOf({ fourcc, width, height, rates }: CaptureFormat): MediaInput['formats'][number] {
-  const format = FORMATS[fourcc] ?? (RAW.test(fourcc) ? 'raw' : 'other')
-  return { format, width, height, rates: rates.slice(0, MOST_RATES) }
+type MediaFormat = MediaInput['formats'][number]
+
+/** A device delivers raw pictures in a dozen arrangements: they count as one. Of too many sizes the largest are told. */
+function formatsOf({ formats }: CaptureDevice): readonly MediaFormat[] {
+  const found = new Map<string, MediaFormat>()
+  for (const { fourcc, width, height, rates } of formats) {
+    const format = FORMATS[fourcc] ?? (RAW.test(fourcc) ? 'raw' : 'other')
+    const key = `${format} ${width} ${height}`
+    const all = new Set([...(found.get(key)?.rates ?? []), ...rates])
+    const told = [...all].toSorted((one, other) => other - one).slice(0, MOST_RATES)
+    found.set(key, { format, width, height, rates: told })
+  }
+  const area = ({ width, height }: MediaFormat): number => (width ?? 0) * (height ?? 0)
+  return [...found.values()].toSorted((one, other) => area(other) - area(one)).slice(0, MOST_FORMATS)
 }
 
 /** The best stable name of each device node. */
