@@ -1,7 +1,6 @@
-import { cardCaps, drawCard } from './card-drawer.ts'
 import type { EncoderCommand, EncoderConfig, EncoderReport } from './encoder-protocol.ts'
-import { InputHealth } from './inputs/input-health.ts'
-import { InputKeeper, type KeptSource } from './inputs/input-keeper.ts'
+import { CardSource } from './inputs/card-source.ts'
+import { InputKeeper } from './inputs/input-keeper.ts'
 import { findVideoEncoder } from './picture-encoder.ts'
 import { PictureWay } from './picture-way.ts'
 import { SoundKeeper } from './sound-keeper.ts'
@@ -9,8 +8,6 @@ import { TsMuxer } from './ts-muxer.ts'
 
 /** How often tables and clock are looked after while nothing is encoded, ms; also this process's sign of life. */
 const IDLE_EVERY_MS = 100
-/** How often a test card is judged, ms. */
-const LOOK_EVERY_MS = 500
 
 export interface EncoderSessionOptions {
   readonly config: EncoderConfig
@@ -27,10 +24,9 @@ export class EncoderSession implements AsyncDisposable {
   readonly #muxer: TsMuxer
   readonly #pictures: PictureWay
   readonly #sound: SoundKeeper | null
-  readonly #input: InputKeeper | null = null
-  readonly #stop = new AbortController()
+  readonly #source: CardSource | InputKeeper
   readonly #idle: NodeJS.Timeout
-  /** Rejects where the session can't go on. Pending until it is disposed of. */
+  /** Rejects where the session can't go on. */
   readonly running: Promise<unknown>
   #state: InputState = { input: 'starting', reason: null, element: null, fps: null }
 
@@ -43,37 +39,18 @@ export class EncoderSession implements AsyncDisposable {
       renditions: config.renditions.length,
       audioChannels: config.sound ? 2 : null,
     })
-    let left: () => void = () => {}
-    let idle: (why: 'unwanted' | 'waits') => void = () => {}
-    let failed: (reason: string) => void = () => {}
     this.#pictures = new PictureWay(config, element, {
       unit: (rendition, data, unixNs) => {
-        left()
+        this.#source.health.left(performance.now())
         write(this.#muxer.video(rendition, data, unixNs, Date.now()))
       },
       element: (name) => this.#change({ element: name }),
-      failed: (reason) => failed(reason),
-      idle: (why) => idle(why),
+      failed: (reason) => this.#source.reopen(reason),
+      idle: (why) => this.#source.health[why](),
     })
     this.#sound = config.sound && this.#keepSound(config.sound, config.demand?.audio ?? true)
-    const { picture } = config
-    let work: Promise<void>
-    if (picture.kind === 'test-card') {
-      const health = new InputHealth({ fps: config.fps, firstWithinMs: 5000 })
-      left = () => health.left(performance.now())
-      idle = () => health.unwanted()
-      const broken = Promise.withResolvers<never>()
-      failed = (reason) => broken.reject(new Error(reason))
-      work = Promise.race([this.#draw(picture.name, health), broken.promise])
-    } else {
-      const input = this.#keepInput(picture)
-      this.#input = input
-      left = () => input.health.left(performance.now())
-      idle = (why) => (why === 'unwanted' ? input.health.unwanted() : input.health.waits())
-      failed = (reason) => input.reopen(reason)
-      work = input.running
-    }
-    this.running = Promise.all([work, this.#sound?.running])
+    this.#source = this.#openSource()
+    this.running = Promise.all([this.#source.running, this.#sound?.running])
     this.running.catch(() => {})
     this.#idle = setInterval(() => write(this.#muxer.idle(Date.now())), IDLE_EVERY_MS)
   }
@@ -83,7 +60,7 @@ export class EncoderSession implements AsyncDisposable {
       case 'bitrate':
         return this.#pictures.setTarget(command.target_kbps)
       case 'keyframe':
-        if (this.#pictures.requestKeyframe(command.rendition)) this.#input?.requestKeyframe()
+        if (this.#pictures.requestKeyframe(command.rendition)) this.#source.requestKeyframe()
         return
       case 'demand':
         this.#pictures.setDemand(command.video)
@@ -96,10 +73,9 @@ export class EncoderSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort()
     clearInterval(this.#idle)
     await Promise.all([
-      this.#input?.[Symbol.asyncDispose](),
+      this.#source[Symbol.asyncDispose](),
       this.#sound?.[Symbol.asyncDispose](),
       this.#pictures[Symbol.asyncDispose](),
     ])
@@ -115,14 +91,22 @@ export class EncoderSession implements AsyncDisposable {
     })
   }
 
-  #keepInput(source: KeptSource): InputKeeper {
+  #openSource(): CardSource | InputKeeper {
     const { config, tell } = this.#options
-    const withSound = config.sound?.source.kind === 'embedded'
+    const { picture, fps, renditions, sound } = config
+    if (picture.kind === 'test-card')
+      return new CardSource({
+        name: picture.name,
+        fps,
+        ...renditions.at(-1)!,
+        take: (caps, card, unixMs) => this.#pictures.takeCard(caps, card, BigInt(unixMs) * 1_000_000n),
+        judged: (verdict) => this.#change(verdict),
+      })
     return new InputKeeper(
       {
-        source,
-        fps: config.fps,
-        withSound,
+        source: picture,
+        fps,
+        withSound: sound?.source.kind === 'embedded',
         opened: () => this.#pictures.opened(),
         judged: (verdict) => this.#change(verdict),
         soundFailed: (reason) => tell({ type: 'sound', reason }),
@@ -132,29 +116,6 @@ export class EncoderSession implements AsyncDisposable {
         sound: (buffer) => this.#sound?.push(buffer),
       },
     )
-  }
-
-  async #draw(name: string, health: InputHealth): Promise<void> {
-    const { fps, renditions } = this.#options.config
-    const card = { name, fps, ...renditions.at(-1)! }
-    const caps = cardCaps(card)
-    health.opened(performance.now())
-    const looking = setInterval(() => {
-      const { input, reason, fps } = health.look(performance.now())
-      this.#change({ input, reason, fps })
-    }, LOOK_EVERY_MS)
-    try {
-      await drawCard(
-        card,
-        (picture, unixMs) => {
-          health.picture(performance.now())
-          this.#pictures.takeCard(caps, picture, BigInt(unixMs) * 1_000_000n)
-        },
-        this.#stop.signal,
-      )
-    } finally {
-      clearInterval(looking)
-    }
   }
 
   #change(changes: Partial<InputState>): void {
