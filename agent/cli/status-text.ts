@@ -8,17 +8,42 @@ export function statusText({
   online,
   certificate_not_after,
   config_version,
+  overlay_addresses,
   broadcasts,
   report,
 }: AgentStatus): string {
   const lines = [
     `Node ${node_id} of ${hub_url}, ${online ? 'the hub hears it' : 'the hub does not hear it now'}`,
-    `${proofText(certificate_not_after)}, configuration ${config_version ?? 'none'}`,
+    [
+      proofText(certificate_not_after),
+      `configuration ${config_version ?? 'none'}`,
+      ...overlay_addresses.map((address) => `overlay ${address}`),
+    ].join(', '),
+    machineText(report),
     ...updateLines(report),
     ...broadcasts.flatMap(broadcastLines),
   ]
   if (broadcasts.length === 0) lines.push('No broadcasts are configured.')
   return `${lines.join('\n')}\n`
+}
+
+/** The machine in a line: clock, load, heat, room. */
+function machineText({ clock, system }: NodeReport): string {
+  const aheadMs = Math.round(clock?.ahead_ms ?? 0)
+  const words = [
+    clock
+      ? `clock ${Math.abs(aheadMs)} ms ${aheadMs < 0 ? 'behind' : 'ahead of'} the hub's`
+      : "the hub's clock is not known yet",
+  ]
+  if (system) {
+    words.push(`${Math.round(system.cpu * 100)} % of the cores`)
+    if (system.temperature_c !== null) words.push(`${Math.round(system.temperature_c)} °C`)
+    if (system.throttled) words.push('slowed by heat or power')
+    words.push(
+      `${Math.round(system.memory_mb.available)} MB of memory and ${Math.round(system.disk_mb.available)} MB of disk free`,
+    )
+  }
+  return `Machine: ${words.join(', ')}`
 }
 
 const proofText = (notAfter: number | null): string =>

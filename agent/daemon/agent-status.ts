@@ -5,6 +5,7 @@ import { broadcastStatusSchema, nodeReportSchema } from '../../common/wire/node-
 export const agentStatusSchema = z.object({
   node_id: z.string(),
   hub_url: z.string(),
+  overlay_addresses: z.array(z.string()),
   pid: z.number(),
   /** Whether the hub hears this node now. */
   online: z.boolean(),

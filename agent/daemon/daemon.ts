@@ -135,6 +135,7 @@ export async function openDaemon({ state, configFile, again, logger }: DaemonOpt
   const statusNow = (): AgentStatus => ({
     node_id: identity.node_id,
     hub_url: hub.hubUrl,
+    overlay_addresses: identity.overlay_addresses,
     pid: process.pid,
     online: channel?.live ?? false,
     certificate_not_after: notAfterOf(present.identity),

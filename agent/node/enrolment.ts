@@ -56,8 +56,8 @@ export async function enrolBearing(
   bearerOf: (nodeId: string) => Promise<string>,
   signal: AbortSignal,
 ): Promise<BearingIdentity> {
-  const { hub_url, node_id, authorities } = await init(options, signal)
-  return { hub_url, node_id, authorities, token: await bearerOf(node_id) }
+  const { hub_url, node_id, authorities, overlay_addresses } = await init(options, signal)
+  return { hub_url, node_id, authorities, overlay_addresses, token: await bearerOf(node_id) }
 }
 
 async function init(options: EnrolOptions, signal: AbortSignal): Promise<CertifiedIdentity> {
@@ -67,8 +67,8 @@ async function init(options: EnrolOptions, signal: AbortSignal): Promise<Certifi
   const clock = new HubClock()
   const asked = { hubUrl, tls: { authorities }, clock, signal }
   const answer = await post(asked, '/v1/node/init', nodeInitAnswerSchema, body)
-  const { node_id, release_keys } = answer
-  return { hub_url: hubUrl, node_id, release_keys, ...identityOf(key, answer, clock) }
+  const { node_id, overlay_addresses, release_keys } = answer
+  return { hub_url: hubUrl, node_id, overlay_addresses, release_keys, ...identityOf(key, answer, clock) }
 }
 
 /**
@@ -81,11 +81,11 @@ export async function renewIdentity(
   clock: HubClock,
   signal: AbortSignal,
 ): Promise<CertifiedIdentity> {
-  const { hub_url, node_id, release_keys } = identity
+  const { hub_url, node_id, overlay_addresses, release_keys } = identity
   const { key, csr } = await newKey()
   const asked = { hubUrl: hub_url, tls: identity, clock, signal }
   const answer = await post(asked, '/v1/node/renew', nodeCertificateGrantSchema, { csr })
-  return { hub_url, node_id, release_keys, ...identityOf(key, answer, clock) }
+  return { hub_url, node_id, overlay_addresses, release_keys, ...identityOf(key, answer, clock) }
 }
 
 function identityOf(

@@ -112,6 +112,8 @@ export class HubClient {
       })
     } catch (cause) {
       signal.throwIfAborted()
+      // A proxy that refuses and a hub that is another one are no hub that is away.
+      if (cause instanceof CodedError) throw new HubRefusal(cause.code, cause.message, { cause })
       throw new HubRefusal('hub_unreachable', `the hub does not answer: ${messageOf(cause)}`, {
         cause,
       })

@@ -11,6 +11,8 @@ const anyIdentity = {
   node_id: nodeIdSchema,
   /** PEM of the hub's own CAs. */
   authorities: z.array(z.string()),
+  /** The node's addresses in the overlay, as the hub gave them. */
+  overlay_addresses: z.array(z.string()).default([]),
 }
 
 /** A node that proves itself by a certificate. */

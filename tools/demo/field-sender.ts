@@ -1,17 +1,17 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
+import { messageOf } from '../../common/errors.ts'
+import { createLogger, type Logger } from '../../common/logger.ts'
+import { startCardEncoder } from './card-encoder.ts'
+import { type FieldSenderReport, fieldSenderCommand, fieldSenderConfig } from './field-sender-config.ts'
 import {
   type Agent,
   type AgentEvents,
   type ContractWay,
   type FixedWay,
   startAgent,
-} from '../../agent/agent.ts'
-import { messageOf } from '../../common/errors.ts'
-import { createLogger, type Logger } from '../../common/logger.ts'
-import { startCardEncoder } from './card-encoder.ts'
-import { type FieldSenderReport, fieldSenderCommand, fieldSenderConfig } from './field-sender-config.ts'
+} from './simulated-agent.ts'
 
 /**
  * A simulated field sender in a process of its own: a test card, encoded live, stamped with capture times and sent over

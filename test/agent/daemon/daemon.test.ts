@@ -1,7 +1,7 @@
 import test from 'ava'
 import { z } from 'zod'
 import { flowSummarySchema } from '../../../common/wire/flows-api.ts'
-import { AgentMachine, type ConfigInput, callAgent } from '../../support/field-agent.ts'
+import { AgentMachine, type ConfigInput, callAgent, enrolmentOf } from '../../support/field-agent.ts'
 import { startHub, type TestHub } from '../../support/hub.ts'
 import { until } from '../../support/until.ts'
 
@@ -51,7 +51,10 @@ test.serial('a machine enrols, goes live by a document of its own, changes and l
   t.regex(second.err, /an agent already runs/)
   const shown = await callAgent(['status', '--state-dir', machine.folder])
   t.is(shown.code, 0)
-  t.regex(shown.out, /Node van-1 .*\n.*\ncam1: live\n {2}x264enc, \d+ of \d+ kb\/s\n {2}\S+: carrying by udp/)
+  t.regex(
+    shown.out,
+    /Node van-1 .*\nCertificate until .*configuration local.*\nMachine: .*MB of disk free\nRelease .*\ncam1: live\n {2}x264enc, \d+ of \d+ kb\/s\n {2}\S+: carrying by udp/,
+  )
 
   // What can't be is refused as a whole, and what runs goes on.
   const refused = await machine.apply({ broadcasts: [{ ...CARD, fps: 400 }] })
@@ -80,6 +83,28 @@ test.serial('a machine enrols, goes live by a document of its own, changes and l
   t.like((await machine.status()).broadcasts[0], { state: 'off' })
   await until(async () => !(await flowOf('cam1')), 'the contract is given back')
   t.is(await machine.end(), 0)
+})
+
+test('an operator reads why a machine can not enrol', async (t) => {
+  const { hubUrl, token } = await enrolmentOf(hub, 'van-9')
+  const [secret = '', pin = ''] = token.split('.')
+  const folder = ['--state-dir', '/nonexistent/lanecast']
+  const otherPin = `${pin[0] === 'A' ? 'B' : 'A'}${pin.slice(1)}`
+  const cases: [what: string, args: string[], says: RegExp][] = [
+    ['the pin of another hub', [hubUrl, `${secret}.${otherPin}`], /is not the hub of this token\n/],
+    ['no pin, and a hub that nobody knows', [hubUrl, secret], /not trusted: (SELF_SIGNED|UNABLE)/],
+    ['a token of no hub', [hubUrl, `le_00_00.${pin}`], /token/],
+    ['half a token', [hubUrl, `${secret}.${pin.slice(9)}`], /that is no enrolment token/],
+    ['plain HTTP', [hubUrl.replace('https', 'http'), secret], /enrol at an https address/],
+    ['nobody there', ['https://127.0.0.1:9', secret], /ECONNREFUSED/],
+  ]
+  for (const [what, args, says] of cases) {
+    const { code, err } = await callAgent(['enrol', ...args, ...folder])
+    t.is(code, 1, what)
+    t.regex(err, says, what)
+    t.false(err.includes(secret), what)
+  }
+  t.is((await callAgent(['enrol', 'hub', secret, ...folder])).code, 2)
 })
 
 test('a machine that is no node says so', async (t) => {

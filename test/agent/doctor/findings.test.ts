@@ -133,6 +133,7 @@ const RUNS: AgentStatus = {
   ...{
     node_id: 'van-1',
     hub_url: 'https://hub',
+    overlay_addresses: [],
     pid: 7,
     online: true,
     certificate_not_after: NOW + 30 * 86_400_000,

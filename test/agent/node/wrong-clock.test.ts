@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import test from 'ava'
 import { AgentMachine, callAgent, enrolmentOf } from '../../support/field-agent.ts'
 import { startHub, type TestHub } from '../../support/hub.ts'
@@ -47,11 +49,20 @@ for (const [name, seconds] of [
     },
   )
 
-test.serial('a wrong clock opens no door: another hub is refused', async (t) => {
-  const text = await enrolmentOf(hub, 'van-2')
-  const foreign = await callAgent(['enrol', other.url, text.token, '--state-dir', '/nonexistent/x'], {
-    env: otherClock(-YEAR),
-  })
+test.serial('a wrong clock opens no door: a machine is not taken in by another hub', async (t) => {
+  const env = otherClock(-YEAR)
+  const { token } = await enrolmentOf(hub, 'van-2')
+  const foreign = await callAgent(['enrol', other.url, token, '--state-dir', '/nonexistent/x'], { env })
   t.is(foreign.code, 1)
   t.regex(foreign.err, /is not the hub of this token/)
+
+  await using machine = await AgentMachine.enrol(hub, 'van-2', { env })
+  const file = join(machine.folder, 'identity.json')
+  await writeFile(file, (await readFile(file, 'utf8')).replaceAll(hub.url, other.url))
+  await machine.start({ broadcasts: [CARD] })
+  const refused = await until(async () => {
+    const [broadcast] = (await machine.status()).broadcasts
+    return broadcast?.state === 'no_contract' ? broadcast : null
+  }, 'it says that it has no contract')
+  t.regex(refused.reason ?? '', /the hub's certificate is not trusted/)
 })

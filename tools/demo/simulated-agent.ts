@@ -1,16 +1,20 @@
-import { CodedError, messageOf } from '../common/errors.ts'
-import type { Logger } from '../common/logger.ts'
-import type { RistLogLine } from '../common/rist/log-channel.ts'
-import type { Via } from '../common/wire/flow-contract.ts'
-import type { WayReport } from '../common/wire/publisher-protocol.ts'
-import type { StreamClass } from '../common/wire/stream.ts'
-import type { LaneInput } from '../common/wire/switched-inputs.ts'
-import { type ContractEnd, ContractKeeper } from './contract/contract-keeper.ts'
-import type { Encoder, EncoderDemand } from './encoder/encoder.ts'
-import { HubClient, type HubRefusal } from './node/hub-client.ts'
-import { BondedSender, type BondedSenderOptions, type SenderLinkStats } from './sender/bonded-sender.ts'
-import { ContractSender, type ContractSenderOptions } from './sender/contract-sender.ts'
-import { captureTimeOfWallClockPts, TsStamper } from './ts-stamper.ts'
+import { type ContractEnd, ContractKeeper } from '../../agent/contract/contract-keeper.ts'
+import type { Encoder, EncoderDemand } from '../../agent/encoder/encoder.ts'
+import { HubClient, type HubRefusal } from '../../agent/node/hub-client.ts'
+import {
+  BondedSender,
+  type BondedSenderOptions,
+  type SenderLinkStats,
+} from '../../agent/sender/bonded-sender.ts'
+import { ContractSender, type ContractSenderOptions } from '../../agent/sender/contract-sender.ts'
+import { captureTimeOfWallClockPts, TsStamper } from '../../agent/ts-stamper.ts'
+import { CodedError, messageOf } from '../../common/errors.ts'
+import type { Logger } from '../../common/logger.ts'
+import type { RistLogLine } from '../../common/rist/log-channel.ts'
+import type { Via } from '../../common/wire/flow-contract.ts'
+import type { WayReport } from '../../common/wire/publisher-protocol.ts'
+import type { StreamClass } from '../../common/wire/stream.ts'
+import type { LaneInput } from '../../common/wire/switched-inputs.ts'
 
 /** The stream to send, and the hub that is asked for a contract, which says the rest. */
 export interface ContractWay {
