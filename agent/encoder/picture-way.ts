@@ -2,15 +2,17 @@ import { CodedError, messageOf } from '../../common/errors.ts'
 import { splitBitrate } from './bitrate-split.ts'
 import type { EncoderConfig } from './encoder-protocol.ts'
 import type { PulledBuffer } from './gst-pipeline.ts'
-import type { GstPointer } from './gstreamer.ts'
 import { hasBSlice, hasIdr, neverReorders, whyNotShown } from './pass-through/h264-unit.ts'
 import { PassChoice, type PassVerdict } from './pass-through/pass-choice.ts'
 import { type EncoderOrders, PictureEncoder } from './picture-encoder.ts'
+import { PictureThinning } from './picture-thinning.ts'
 import { type PictureFormat, pictureFormat } from './picture-words.ts'
 import type { VideoEncoder } from './video-encoders.ts'
 
 /** Units that are kept while nobody knows whether browsers can show them: a third of a second. */
 const MOST_HELD = 12
+/** 30 pictures a second are those of a source with 30.3. */
+const FASTER = 1.02
 /** How long a failed encoder is left alone, ms. */
 const AFTER_FAILURE_MS = 1000
 
@@ -43,6 +45,7 @@ export class PictureWay implements AsyncDisposable {
   readonly #orders: EncoderOrders
   readonly #choice: PassChoice
   readonly #top: number
+  readonly #thinning: PictureThinning
   #format: PictureFormat | undefined
   #encoder: PictureEncoder | null = null
   #retiring: Promise<void> = Promise.resolve()
@@ -59,6 +62,7 @@ export class PictureWay implements AsyncDisposable {
     this.#element = element
     this.#listener = listener
     this.#top = config.renditions.length - 1
+    this.#thinning = new PictureThinning(config.fps)
     this.#choice = new PassChoice({ mode: config.pass_through, canEncode: element !== null })
     this.#orders = {
       targetKbps: config.target_kbps,
@@ -81,7 +85,8 @@ export class PictureWay implements AsyncDisposable {
     const format = this.#format
     if (!format) return this.#listener.failed(`nobody takes ${pulled.caps.split(',')[0]} here`)
     if (format.kind === 'video/x-h264') this.#takeUnit(format, pulled)
-    else this.#encode(format, true, (encoder) => encoder.push(pulled.buffer as GstPointer, pulled.unixNs))
+    else if (this.#isFast(format) && !this.#thinning.takes(pulled.unixNs)) return
+    else this.#encode(format, true, (encoder) => encoder.push(pulled.buffer, pulled.unixNs))
   }
 
   /** Takes a picture of a test card, with GStreamer's caps. The picture is copied. */
@@ -120,6 +125,11 @@ export class PictureWay implements AsyncDisposable {
     await this.#retiring
   }
 
+  /** Whether a source delivers more pictures than are asked for. The rate by its own word may be left out. */
+  #isFast({ fps }: PictureFormat): boolean {
+    return fps !== null && fps > this.#config.fps * FASTER
+  }
+
   #changeFormat(caps: string): void {
     this.#format = pictureFormat(caps)
     this.#fed = false
@@ -155,7 +165,7 @@ export class PictureWay implements AsyncDisposable {
     if (verdict === 'hold') this.#hold(unit)
     else this.#passUnits([...this.#held.splice(0), unit], verdict)
     if (this.#element !== null)
-      this.#encode(format, idr, (encoder) => encoder.push(pulled.buffer as GstPointer, pulled.unixNs))
+      this.#encode(format, idr, (encoder) => encoder.push(pulled.buffer, pulled.unixNs))
   }
 
   #hold(unit: HeldUnit): void {

@@ -68,9 +68,11 @@ export function pictureWords(
   const leaks =
     format.kind === 'video/x-h264' ? 'max-bytes=20000000' : 'max-buffers=2 max-bytes=0 leaky-type=downstream'
   const decoded = decoder === null ? '' : ` ! ${decoder} ${DECODER_PROPERTIES[decoder] ?? ''}`
-  // A source without a rate of its own has that which is asked for, see `capsOf`.
-  const thinned =
-    (format.fps ?? fps) > fps + 0.01 ? `videorate drop-only=true ! video/x-raw,framerate=${fps}/1 ! ` : ''
+  // Other pictures are left out before they come here. A source without a rate of its own has that which is asked for.
+  const isFast = format.kind === 'video/x-h264' && (format.fps ?? fps) > fps + 0.01
+  const thinned = isFast
+    ? `videorate drop-only=true skip-to-first=true ! video/x-raw,framerate=${fps}/1 ! `
+    : ''
   const size = (width: number, height: number): string =>
     `video/x-raw,format=I420,width=${width},height=${height},pixel-aspect-ratio=1/1`
   const source = `appsrc name=${PICTURE} is-live=true format=time block=false ${leaks}${decoded} ! ${queue} ! ${thinned}videoconvert ! videoscale ! ${size(full.width, full.height)} ! tee name=pictures`
@@ -86,9 +88,9 @@ export function pictureWords(
   return [source, ...video].join('\n')
 }
 
-/** Caps for the encoder: a source that names no rate has the rate that is asked for, by which encoders plan their bits. */
-export function capsOf({ caps, fps }: PictureFormat, askedFps: number): string {
-  if (fps !== null) return caps
+/** Caps for the encoder, with the rate at which pictures reach it: encoders plan their bits by it. */
+export function capsOf({ caps, fps, kind }: PictureFormat, askedFps: number): string {
+  if (fps !== null && (fps <= askedFps || kind === 'video/x-h264')) return caps
   const rate = `framerate=(fraction)${askedFps}/1`
   return caps.includes('framerate=')
     ? caps.replace(/framerate=\(fraction\)\d+\/\d+/, rate)

@@ -110,6 +110,19 @@ test.serial('pictures have the time at which the device captured them', async (t
   t.true(age >= 400 && age < 900, `${age} ms`)
 })
 
+for (const format of ['raw', 'h264'] as const)
+  test.serial(`of 30 pictures of ${format} a second 10 are encoded where 10 are asked for`, async (t) => {
+    using camera = await plugCamera(`thin-${format}`, [format])
+    const source = { kind: 'v4l2', device: camera.device, format } as const
+    await using started = await startEncoder(source, { fps: 10, pass_through: 'never' })
+    await picturesOf(started)
+    for (const pid of [SMALL, LARGE]) {
+      const units = started.reader.units(pid)
+      const fps = (units.length - 1) / ((units.at(-1)!.pts - units[0]!.pts) / 90_000)
+      t.true(fps > 8 && fps < 11, `${fps} pictures a second`)
+    }
+  })
+
 test.serial(
   'a camera that is pulled, or delivers nothing of use, is told as that, and returns',
   async (t) => {
