@@ -4,6 +4,8 @@ import { SYSTEM_CLOCK } from '../../common/clock.ts'
 const STEP_MS = 500
 /** How fast the offset follows, ms of correction for each ms of time. A viewer's picture must not hop. */
 const SLEW = 0.01
+/** The first samples follow fast, and a later one may be much better: so long the offset steps to the best, ms. */
+const SETTLES_MS = 3000
 /** A sample counts for this long, ms. Crystals drift apart by up to 50 ppm: 3 ms a minute. */
 const SAMPLE_LIFE_MS = 60_000
 /** Most samples that are kept. */
@@ -34,6 +36,7 @@ export class HubClock {
   /** The offset is by whole seconds only. The first better sample takes its place at once. */
   #isCoarse = true
   #slewedAt = 0
+  #settlesUntil = 0
 
   constructor({ steady, wall } = SYSTEM_CLOCK) {
     this.#read = steady
@@ -100,7 +103,8 @@ export class HubClock {
     const behind = best.offsetMs - before
     const room = (now - this.#slewedAt) * SLEW
     const isBetter = this.#isCoarse && !best.isCoarse
-    const steps = this.#offsetMs === null || isBetter || Math.abs(behind) > STEP_MS
+    if (this.#offsetMs === null || isBetter) this.#settlesUntil = now + SETTLES_MS
+    const steps = now < this.#settlesUntil || Math.abs(behind) > STEP_MS
     this.#slewedAt = now
     this.#isCoarse = steps ? best.isCoarse : this.#isCoarse
     this.#offsetMs = steps ? best.offsetMs : before + Math.max(-room, Math.min(room, behind))

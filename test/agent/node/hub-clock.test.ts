@@ -60,6 +60,15 @@ test('whole seconds are the first estimate, and the first better answer takes th
   t.true(Math.abs(errorOf()) < 0.01)
 })
 
+test('an answer that took long is corrected at once while the first samples come', (t) => {
+  const { ask, errorOf, pass } = device()
+  ask(0, 300)
+  t.is(Math.abs(errorOf()), 150)
+  pass(200)
+  ask(2, 2)
+  t.true(Math.abs(errorOf()) < 0.01)
+})
+
 test('it slews over small errors, and steps where a clock was set', (t) => {
   const { clock, ask, pass, errorOf } = device()
   ask(5, 5)
