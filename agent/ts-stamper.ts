@@ -30,10 +30,16 @@ export class TsStamper {
   readonly #intervalTicks: number
   readonly #videos = new Map<number, VideoPid>()
   #rest: Buffer = Buffer.alloc(0)
+  #capturedUnixMs: number | undefined
 
   constructor(options: TsStamperOptions) {
     this.#options = options
     this.#intervalTicks = (options.intervalMs ?? 333) * TICKS_PER_MS
+  }
+
+  /** Capture time of the last picture that came, Unix ms; undefined before the first. */
+  get capturedUnixMs(): number | undefined {
+    return this.#capturedUnixMs
   }
 
   /** Takes the next bytes, cut anywhere. */
@@ -76,12 +82,13 @@ export class TsStamper {
     if (video && hasPayload) video.continuityCounter = bytes[offset + 3]! & 0x0f
     if (pts === undefined) return undefined
     const state = video ?? this.#addVideo(pid, bytes[offset + 3]! & 0x0f)
+    const captureUnixMs = this.#options.captureUnixMs(pts)
+    if (captureUnixMs === undefined) return undefined
+    this.#capturedUnixMs = captureUnixMs
     if (state.stampedPts !== undefined) {
       const elapsed = (pts - state.stampedPts + PTS_WRAP) % PTS_WRAP
       if (elapsed < this.#intervalTicks) return undefined
     }
-    const captureUnixMs = this.#options.captureUnixMs(pts)
-    if (captureUnixMs === undefined) return undefined
     state.stampedPts = pts
     const continuityCounter = before ?? (state.continuityCounter + 15) % 16
     return encodeTemiPacket({ pid, continuityCounter, pts, captureUnixMs })

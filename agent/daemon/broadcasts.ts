@@ -3,6 +3,8 @@ import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import { type Broadcast, EMPTY_NODE_CONFIG, type NodeConfig } from '../../common/wire/node-config.ts'
 import type { BroadcastStatus, NodeReport } from '../../common/wire/node-report.ts'
+import type { GapKeeper } from '../backlog/broadcast-gaps.ts'
+import type { LiveFacts } from '../backlog/spare-rate.ts'
 import type { ConfigTarget } from '../config/config-keeper.ts'
 import { encoderConfigOf } from '../encoder/encoder-config-of.ts'
 import type { EncoderConfig } from '../encoder/encoder-protocol.ts'
@@ -17,6 +19,8 @@ export interface BroadcastsOptions {
   readonly hub: HubAccess
   /** Sends what goes to a link's endpoint by the link's interface. */
   readonly routes: LinkRoutes
+  /** Keeps what could not be sent in time. */
+  readonly backlog: GapKeeper
   /** What the device knows of itself now. */
   readonly report: () => NodeReport
   readonly logger: Logger
@@ -98,6 +102,11 @@ export class Broadcasts implements ConfigTarget, AsyncDisposable {
         ? idleStatus(settings, { state: 'failed', reason: failed.reason, since: failed.since })
         : idleStatus(settings, { state: 'off', reason: null, since: 0 })
     })
+  }
+
+  /** How far the links are taken by what is on air. */
+  liveFacts(): LiveFacts[] {
+    return [...this.#live.values()].map(({ broadcast }) => broadcast.facts)
   }
 
   /** @throws CodedError `broadcast_unknown` */

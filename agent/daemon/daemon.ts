@@ -3,6 +3,8 @@ import { ClockWatch } from '../../common/clock.ts'
 import { CodedError, messageOf } from '../../common/errors.ts'
 import type { Logger } from '../../common/logger.ts'
 import type { BroadcastStatus, NodeReport } from '../../common/wire/node-report.ts'
+import { Backlog } from '../backlog/backlog.ts'
+import { spareKbps } from '../backlog/spare-rate.ts'
 import { takeUpAtStart } from '../config/config-file.ts'
 import { ConfigKeeper } from '../config/config-keeper.ts'
 import { UncleanStarts } from '../config/unclean-starts.ts'
@@ -67,8 +69,24 @@ export async function openDaemon({ state, configFile, again, logger }: DaemonOpt
     ...(updates && { update: updates.state }),
   })
   const routes = stack.use(await Routes.open({ logger: room('routes') }))
+  const backlog = stack.use(
+    await Backlog.open({
+      folder: state.backlog,
+      mostMb: () => config.config.backlog_mb,
+      hub,
+      spareKbps: () => spareKbps(broadcasts.liveFacts()),
+      logger: room('backlog'),
+    }),
+  )
   const broadcasts: Broadcasts = stack.use(
-    new Broadcasts({ hub, routes, report, logger: room('broadcast'), changed: () => broadcastsChanged() }),
+    new Broadcasts({
+      hub,
+      routes,
+      backlog,
+      report,
+      logger: room('broadcast'),
+      changed: () => broadcastsChanged(),
+    }),
   )
   const broadcastsChanged = () => {
     news.changed()
@@ -181,6 +199,7 @@ export async function openDaemon({ state, configFile, again, logger }: DaemonOpt
       },
     ),
   )
+  backlog.deliver()
   const owned = stack.move()
   return {
     get status() {

@@ -18,6 +18,7 @@ export class EncoderWishes {
   #contractKbps: number | null = null
   #bond: Pick<BondReport, 'target_kbps' | 'encoder_kbps' | 'wanted'> | null = null
   #demand: LayerDemand = EVERYTHING
+  #isOffline = false
   #toldKbps: number | null = null
   #toldDemand = ''
 
@@ -44,6 +45,13 @@ export class EncoderWishes {
     this.#tell()
   }
 
+  /** Nothing gets through, and what is made goes to the disk: then it is made as the contract would have it. */
+  offline(isOffline: boolean): void {
+    if (isOffline === this.#isOffline) return
+    this.#isOffline = isOffline
+    this.#tell()
+  }
+
   /** Media, kb/s; null without a contract. */
   get targetKbps(): number | null {
     return this.#bond?.target_kbps ?? this.#contractKbps
@@ -51,11 +59,11 @@ export class EncoderWishes {
 
   /** Whether the bond has room for a rendition, 0 being the smallest. */
   hasRoomFor(rendition: number): boolean {
-    return this.#bond?.wanted[rendition] ?? true
+    return this.#isOffline || (this.#bond?.wanted[rendition] ?? true)
   }
 
   #tell(): void {
-    const kbps = this.#bond?.encoder_kbps ?? this.#contractKbps
+    const kbps = (this.#isOffline ? null : this.#bond?.encoder_kbps) ?? this.#contractKbps
     if (kbps !== null && kbps !== this.#toldKbps) {
       this.#toldKbps = kbps
       this.#encoder.setTarget(kbps)

@@ -5,6 +5,8 @@ import type { Endpoint, FlowContract } from '../../common/wire/flow-contract.ts'
 import type { Broadcast } from '../../common/wire/node-config.ts'
 import type { BroadcastStatus } from '../../common/wire/node-report.ts'
 import { laneInputOf } from '../../common/wire/switched-inputs.ts'
+import { BroadcastGaps, type GapKeeper, hubStreamOf } from '../backlog/broadcast-gaps.ts'
+import type { LiveFacts } from '../backlog/spare-rate.ts'
 import type { BondSettings } from '../bond/bond-terms.ts'
 import { ContractKeeper } from '../contract/contract-keeper.ts'
 import type { EncoderConfig } from '../encoder/encoder-protocol.ts'
@@ -36,10 +38,20 @@ export interface LiveBroadcastOptions {
   readonly encoder: EncoderConfig
   readonly hub: HubAccess
   readonly routes: LinkRoutes
+  readonly backlog: GapKeeper
   readonly logger: Logger
   /** Its state, or the reason of its state, is another one. */
   readonly changed: () => void
 }
+
+/** Live media has all that it could use, from this share of its most on. */
+const FULL_SHARE = 0.95
+/** An encoder that makes less than this share of what it may has no use for more. */
+const EASY_SHARE = 0.85
+/** Media that waits for longer than this shows that the links are taken, ms. */
+const WAITS_MS = 50
+
+const keepsGaps = ({ backlog, class: streamClass }: Broadcast): boolean => backlog ?? streamClass === 'record'
 
 /** What the bond must know of a broadcast beside its contract. */
 const bondSettingsOf = ({ kbps, renditions, fps, sound }: Broadcast): BondSettings => ({
@@ -61,6 +73,7 @@ export class LiveBroadcast implements AsyncDisposable {
   readonly #keeper: ContractKeeper
   readonly #links = new LinkTable()
   readonly #wishes: EncoderWishes
+  readonly #gaps: BroadcastGaps
   readonly #sent = new RateMeter()
   #settings: Broadcast
   #contract: FlowContract | null = null
@@ -69,13 +82,15 @@ export class LiveBroadcast implements AsyncDisposable {
   #since = Date.now()
 
   constructor(options: LiveBroadcastOptions) {
-    const { settings, encoder, hub, logger } = options
+    const { settings, encoder, hub, backlog, logger } = options
     this.#options = options
     this.#settings = settings
     this.#logger = logger.child({
       stream: settings.stream_id,
       ...(settings.input && { input: settings.input }),
     })
+    this.#gaps = new BroadcastGaps(backlog, hubStreamOf(settings))
+    this.#gaps.keep(keepsGaps(settings))
     this.#sender = new SenderProcess({
       hubUrl: hub.hubUrl,
       identity: hub.identity,
@@ -92,17 +107,23 @@ export class LiveBroadcast implements AsyncDisposable {
           this.#links.bond(report.links)
           this.#wishes.bond(report)
         },
+        carries: (carries) => {
+          this.#gaps.carries(carries)
+          this.#wishes.offline(this.#gaps.isOffline)
+        },
+        late: () => this.#gaps.lost(),
         ways: (ways) => {
           this.#logger.info({ ways: Object.fromEntries(ways) }, 'ways of the links')
           this.#keeper.tellWays({ ways: [...ways].map(([endpoint, via]) => ({ endpoint, via })) })
         },
       },
     })
-    const stamper = new TsStamper({
+    const stamper: TsStamper = new TsStamper({
       captureUnixMs: (pts) => hub.clock.hubTimeOf(captureTimeOfWallClockPts(pts, Date.now())),
       onPackets: (packets) => {
         this.#sent.count(packets.length)
         this.#sender.write(packets)
+        this.#gaps.write(packets, stamper.capturedUnixMs ?? hub.clock.hubNow())
       },
     })
     this.#encoder = new KeptEncoder({
@@ -139,7 +160,7 @@ export class LiveBroadcast implements AsyncDisposable {
       renditions: renditions.map((_, rendition) => this.#wishes.hasRoomFor(rendition)),
       encoder_restarts: restarts,
       sender_restarts: this.#sender.restarts,
-      backlog_mb: 0,
+      backlog_mb: this.#gaps.mb,
       links: this.#links.links.map((link) => ({
         ...link,
         interface: this.#options.routes.interfaceOf(link.link_id),
@@ -147,10 +168,22 @@ export class LiveBroadcast implements AsyncDisposable {
     }
   }
 
+  /** How far the links are taken. */
+  get facts(): LiveFacts {
+    const { state, links } = this.status
+    const target = this.#wishes.targetKbps ?? 0
+    const most = this.#contract ? this.#most(this.#contract) : Number.POSITIVE_INFINITY
+    // A still picture takes less than it may.
+    const hasEnough = target >= most * FULL_SHARE || this.#sent.kbps < target * EASY_SHARE
+    const isFull = hasEnough && this.#sender.waitingMs < WAITS_MS
+    return { state, links, isFull }
+  }
+
   /** Goes on with other settings of the same stream, class, mode and input. */
   change(settings: Broadcast, encoder: EncoderConfig): void {
     const isOtherLinks = !isDeepStrictEqual(this.#settings.links, settings.links)
     this.#settings = settings
+    this.#gaps.keep(keepsGaps(settings))
     this.#sender.settings(bondSettingsOf(settings))
     if (this.#contract) this.#wishes.contract(this.#targetOf(this.#contract))
     if (this.#contract && isOtherLinks) this.#send(this.#contract)
@@ -180,6 +213,7 @@ export class LiveBroadcast implements AsyncDisposable {
     await this.#keeper[Symbol.asyncDispose]()
     await this.#encoder[Symbol.asyncDispose]()
     await this.#sender[Symbol.asyncDispose]()
+    this.#gaps.close()
     this.#options.routes.release(this.#key)
   }
 
@@ -217,6 +251,7 @@ export class LiveBroadcast implements AsyncDisposable {
     this.#logger.info({ contract_id, version }, 'contract')
     this.#contract = contract
     this.#refusal = null
+    this.#gaps.denied(false)
     this.#links.use(endpoints)
     this.#wishes.contract(this.#targetOf(contract))
     // Media must not begin by the wrong interface. Meanwhile the contract may be another one, or over.
@@ -236,9 +271,12 @@ export class LiveBroadcast implements AsyncDisposable {
     return `${this.#settings.stream_id} ${this.#settings.input ?? ''}`
   }
 
-  #refused({ code, message }: HubRefusal, againMs: number): void {
+  #refused({ code, message, status }: HubRefusal, againMs: number): void {
     this.#logger.warn({ code, reason: message, again_ms: Math.round(againMs) }, 'no answer from the hub')
     this.#refusal = message
+    // Asked again too soon, or too much at once, is no judgement of the stream.
+    if (status >= 400 && status < 500 && status !== 429) this.#gaps.denied(true)
+    this.#wishes.offline(this.#gaps.isOffline)
     this.#look()
   }
 
@@ -253,9 +291,14 @@ export class LiveBroadcast implements AsyncDisposable {
   }
 
   /** kb/s of media: what the contract says, within the bounds of the configuration, which are within the contract's. */
-  #targetOf({ pacing: { target_kbps }, abr }: FlowContract): number {
-    const { min, max } = this.#settings.kbps ?? { min: abr.min_kbps, max: abr.max_kbps }
-    return Math.min(max, abr.max_kbps, Math.max(min, abr.min_kbps, target_kbps))
+  #targetOf(contract: FlowContract): number {
+    const { pacing, abr } = contract
+    const least = this.#settings.kbps?.min ?? abr.min_kbps
+    return Math.min(this.#most(contract), Math.max(least, abr.min_kbps, pacing.target_kbps))
+  }
+
+  #most({ abr }: FlowContract): number {
+    return Math.min(this.#settings.kbps?.max ?? abr.max_kbps, abr.max_kbps)
   }
 
   #look(): void {

@@ -16,6 +16,8 @@ export interface StateFolder {
   readonly socket: string
   /** The configuration that the device applied last. */
   readonly config: string
+  /** What is delivered later. */
+  readonly backlog: string
 }
 
 /** @param chosen from the command line */
@@ -31,5 +33,6 @@ export function stateFolderOf(
     identity: join(folder, 'identity.json'),
     socket: join(runtime, 'agent.sock'),
     config: join(folder, 'config'),
+    backlog: join(folder, 'backlog'),
   }
 }

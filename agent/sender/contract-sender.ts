@@ -24,6 +24,8 @@ export interface ContractSenderOptions extends Pick<BondedSenderOptions, 'onLog'
   readonly onWays?: (ways: ReadonlyMap<number, Via>) => void
   /** A detour could not be opened, or was lost. It is tried again. */
   readonly onDetourFailed?: (via: Via, why: string) => void
+  /** Whether the hub answers on any link, whenever that changes. */
+  readonly onCarries?: (carries: boolean) => void
   /** A write was given up: it would have left too late. */
   readonly onLate?: (ts: Buffer) => void
 }
@@ -54,6 +56,7 @@ export class ContractSender implements AsyncDisposable {
   #sending: Sending | null = null
   #newest: FlowContract | null = null
   #allowed: readonly string[] | null = null
+  #carries = false
   /** Weights that somebody set since the flow began, by the indices of the endpoints. */
   #shares: ReadonlyMap<number, number> = new Map()
   #paceKbps: number | null = null
@@ -264,6 +267,9 @@ export class ContractSender implements AsyncDisposable {
           sender?.setUse(link, now ? weight : COPIES).catch(() => {})
           answers.dispatchEvent(new Event('change'))
           if (this.#sending?.answers === answers) this.#pace(this.#sending)
+          this.#tellCarries(
+            sender !== null && links.some((_, index) => carries(sender!, links.length, index)),
+          )
         },
         ...(this.#options.onLog && { onLog: this.#options.onLog }),
       }),
@@ -280,6 +286,12 @@ export class ContractSender implements AsyncDisposable {
       answers,
       [Symbol.asyncDispose]: () => owned.disposeAsync(),
     }
+  }
+
+  #tellCarries(carries: boolean): void {
+    if (carries === this.#carries) return
+    this.#carries = carries
+    this.#options.onCarries?.(carries)
   }
 
   #useOf(contract: FlowContract): Map<number, number> {
@@ -305,6 +317,7 @@ export class ContractSender implements AsyncDisposable {
     this.#shares = new Map()
     this.#paceKbps = null
     this.#pacer.clear()
+    this.#tellCarries(false)
     await sending?.[Symbol.asyncDispose]()
   }
 }

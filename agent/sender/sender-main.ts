@@ -86,6 +86,7 @@ function open({ hub_url, null_packet_deletion }: SenderCommand & { type: 'start'
     nullPacketDeletion: null_packet_deletion,
     onStats: (stats) => parent.tell({ type: 'stats', ...stats }),
     onWays: (ways) => parent.tell({ type: 'ways', ways: [...ways] }),
+    onCarries: (carries) => parent.tell({ type: 'carries', carries }),
     onDetourFailed: (via, why) => parent.tell({ type: 'detour_failed', via, why }),
     onLog,
   })

@@ -31,6 +31,10 @@ export interface SenderProcessEvents {
   authenticated(): void
   /** Each second, once per link. */
   stats(stats: ContractLinkStats): void
+  /** Whether anything gets through, whenever that changes. At first nothing does. */
+  carries?(carries: boolean): void
+  /** What was written just now, or a part of it, was given up. */
+  late?(): void
   /** The way of each link, by its index among the contract's endpoints, whenever one changes. */
   ways?(ways: ReadonlyMap<number, Via>): void
   /** The bitrate that the links carry, the renditions that there is room for, and the links. */
@@ -73,6 +77,7 @@ export class SenderProcess implements AsyncDisposable {
   #settings: BondSettings | null = null
   #dropped = 0
   #waitingMs = 0
+  #carries = false
   #late = 0
 
   constructor(options: SenderProcessOptions) {
@@ -95,6 +100,7 @@ export class SenderProcess implements AsyncDisposable {
       heard: (report) => this.#heard(report),
       trouble: (_kind, what) => logger.error(what),
       ended: ({ how, retired, againMs }) => {
+        this.#tellCarries(false)
         if (retired) return
         logger.error({ how, again_ms: Math.round(againMs) }, 'sender process ended')
         options.events.ended?.(how)
@@ -148,6 +154,7 @@ export class SenderProcess implements AsyncDisposable {
     if (ts.length === 0 || !input?.writable) return
     if (ts.length > MAX_FRAME_BYTES || input.writableLength > MAX_WAITING_BYTES) {
       this.#dropped += 1
+      this.#options.events.late?.()
       return
     }
     // One system call for both.
@@ -208,6 +215,8 @@ export class SenderProcess implements AsyncDisposable {
           else change.done.resolve()
         })
       }
+      case 'carries':
+        return this.#tellCarries(report.carries)
       case 'authenticated':
         return events.authenticated()
       case 'stats': {
@@ -224,9 +233,16 @@ export class SenderProcess implements AsyncDisposable {
         return logger.warn({ librist: report.line }, 'librist reports a problem')
       case 'alive':
         this.#waitingMs = report.waiting_ms
+        if (report.late > this.#late) events.late?.()
         this.#dropped += Math.max(0, report.late - this.#late)
         this.#late = report.late
     }
+  }
+
+  #tellCarries(carries: boolean): void {
+    if (carries === this.#carries) return
+    this.#carries = carries
+    this.#options.events.carries?.(carries)
   }
 
   #answered(number: number, settle: (change: Change) => void): void {

@@ -50,6 +50,8 @@ export const senderReportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('refused'), number, code: z.string(), reason: z.string() }),
   /** The receiver knows the sender on one more link. */
   z.object({ type: z.literal('authenticated') }),
+  /** Whether the receiver answers on any link, whenever that changes. At first it does not. */
+  z.object({ type: z.literal('carries'), carries: z.boolean() }),
   /** Each second, once per link: `ContractLinkStats`. */
   z.object({
     type: z.literal('stats'),

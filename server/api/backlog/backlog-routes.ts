@@ -35,7 +35,6 @@ export function backlogRoutes(
         'A segment of MPEG-TS that could not be sent in time, with the capture times of its first and last picture in the path. The same segment again is no error. The hub keeps segments by stream, and within bounds: the oldest gives way.',
       action: 'publish',
       cost: 'write',
-      timeoutMs: 60_000,
       params: ofSegment,
       query: z.strictObject(ofTenant),
       bodyTypes: [SEGMENT_TYPE],
