@@ -64,6 +64,8 @@ const TS_PACKET = 188
 export const MAX_PAYLOAD = 7 * TS_PACKET
 /** How often librist tells its statistics, ms: a dead link must be noticed in 300 ms. */
 const STATS_INTERVAL_MS = 100
+/** A link that has answered and that librist does not take for dead is silent after this time, ms. */
+const SILENT_MS = 1500
 const DEFAULT_SHARE_WEIGHT = 100
 
 const count = z.number().nonnegative().catch(0)
@@ -329,6 +331,10 @@ export class BondedSender implements AsyncDisposable {
     const { id, stats } = parsed.data['sender-stats'].peer
     const link = this.#linkOfPeer.get(id)
     if (link === undefined) return 0
+    const heardAtMs = this.#meters[link]?.facts.heardAtMs ?? 0
+    const silentMs = performance.now() - heardAtMs
+    if (heardAtMs > 0 && silentMs > SILENT_MS && !this.#options.links[link]?.isLocal)
+      this.#renewals.silent(link)
     const second = this.#meters[link]?.take(stats satisfies PeerStats, performance.now())
     if (second) this.#options.onStats?.(second)
     return 0

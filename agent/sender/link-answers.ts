@@ -21,6 +21,8 @@ export function answerIn({
 const FIRST_MS = 1500
 /** How often to try another port while nothing answers, ms. */
 const AGAIN_MS = 10_000
+/** How long a path is left alone on which authentication has failed, ms. */
+const SLOW_MS = 15_000
 
 /**
  * Renews links that have answered and answer no more. Both ends of librist wait for the other to authenticate when a
@@ -41,15 +43,24 @@ export class LinkRenewals implements Disposable {
     if (!answers) this.#wait(link, FIRST_MS)
   }
 
+  /**
+   * librist takes a link for alive on which nobody answers any more. Its authentication, which it repeats now and then,
+   * waits for 500 ms and fails for good on a path with a longer round trip. The link is not tried soon: another attempt on
+   * such a path fails again, and costs a receiver of librist 0.2.7 its life.
+   */
+  silent(link: number): void {
+    if (!this.#timers.has(link)) this.#wait(link, SLOW_MS, SLOW_MS)
+  }
+
   [Symbol.dispose](): void {
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
   }
 
-  #wait(link: number, ms: number): void {
+  #wait(link: number, ms: number, againMs = AGAIN_MS): void {
     const timer = setTimeout(async () => {
       await this.#renew(link).catch(() => {})
-      if (this.#timers.get(link) === timer) this.#wait(link, AGAIN_MS)
+      if (this.#timers.get(link) === timer) this.#wait(link, againMs, againMs)
     }, ms)
     this.#timers.set(link, timer)
   }

@@ -156,7 +156,7 @@ export const broadcastStatusSchema = z.object({
         link_id: linkIdSchema,
         interface: z.string().max(64).nullable(),
         via: z.string().max(16),
-        /** `carrying`, `probing` before it carries again, `marginal`: only copies, `dead`. */
+        /** `carrying`, `probing` before it carries again, `marginal`: as probing, and again and again, `dead`. */
         state: z.enum(['carrying', 'probing', 'marginal', 'dead', 'idle']),
         weight: z.number(),
         kbps: z.number(),

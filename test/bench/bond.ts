@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { loadBatchedRist } from '../../sfu/ingress/batched-rist.ts'
+import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import { detourContract } from '../support/detour-bench.ts'
 import { PlayedTrace } from '../support/link-traces/link-trace.ts'
 import { until } from '../support/until.ts'
@@ -19,11 +19,27 @@ const CONTRACT = {
   pacing: { target_kbps: START_KBPS, max_kbps: 12_000, burst_ms: 40 },
   abr: { min_kbps: 300, start_kbps: START_KBPS, max_kbps: 8000 },
 }
-const NEWS_EVERY_MS = 200
 /** The hub's word takes this long to the sender, ms. */
 const NEWS_WAY_MS = 40
 /** Before the trace begins, media flows for so long, ms. */
 const SETTLE_MS = 3000
+
+const NAMES = BOND_TRACE.links.map(({ name }) => name)
+
+const contractFor = (ports: readonly number[]): FlowContract => ({
+  ...detourContract(ports, CONTRACT),
+  endpoints: ports.map((port, index) => ({
+    node_id: 'hub',
+    address: '127.0.0.1',
+    port,
+    ...(NAMES[index] !== undefined && { link: NAMES[index] }),
+  })),
+  overlay: {
+    path: ['hub'],
+    edge: 'hub',
+    bindings: NAMES.map((link_id) => ({ link_id, node_id: 'hub', weight: 33 })),
+  },
+})
 
 type Open = (ports: readonly number[]) => Promise<BondSide>
 
@@ -31,9 +47,8 @@ type Open = (ports: readonly number[]) => Promise<BondSide>
 export const bond: Bench = {
   about: 'three links in trouble: our weights and bitrate against ristsender and a fixed bitrate',
   async run({ progress, seconds = 120 }) {
-    loadBatchedRist()
     const run = (name: string, open: Open) => play(name, open, seconds, progress)
-    const adaptive = await run('adaptive', (ports) => openOurs(detourContract(ports, CONTRACT)))
+    const adaptive = await run('adaptive', (ports) => openOurs(contractFor(ports)))
     const fixed = await run('static', (ports) => openPeer(ports, START_KBPS, BUFFER_MS))
     return { bench: 'bond', seconds, adaptive, static: fixed }
   },
@@ -42,17 +57,14 @@ export const bond: Bench = {
 async function play(name: string, open: Open, seconds: number, progress: BenchContext['progress']) {
   let side: BondSide | null = null
   const trace = new PlayedTrace(BOND_TRACE)
-  await using reception = await BondReception.open(3, BUFFER_MS, () => {
-    setTimeout(() => side?.keyframeNeeded(), NEWS_WAY_MS)
+  const later = (work: () => void): void => void setTimeout(work, NEWS_WAY_MS)
+  await using reception = await BondReception.open(NAMES.length, BUFFER_MS, {
+    keyframeNeeded: () => later(() => side?.keyframeNeeded()),
+    arrived: (packets) => later(() => side?.arrived(packets)),
   })
   await using links = await BondLinks.open(trace, reception.ports)
   await using opened = await open(links.ports)
   side = opened
-  const news = setInterval(() => {
-    const packets = reception.arrived
-    setTimeout(() => opened.arrived(packets), NEWS_WAY_MS)
-  }, NEWS_EVERY_MS)
-  using _ = { [Symbol.dispose]: () => clearInterval(news) }
   await until(() => reception.counts.bytes > 200_000, 'media arrives', 20_000)
   await delay(SETTLE_MS)
   reception.reset()
@@ -65,7 +77,7 @@ async function play(name: string, open: Open, seconds: number, progress: BenchCo
       `${name}: ${second} of ${seconds} s, ${lost} lost, ${Math.round(frozenMs)} ms frozen ${side.view}`,
     )
   }
-  const { delivered, lost, bytes, frozenMs } = reception.counts
+  const { delivered, lost, bytes, frozenMs, deaths } = reception.counts
   const meanKbps = (bytes * 8) / 1000 / seconds
   const offered = links.offeredKbps(seconds, BUFFER_MS / 2)
   return {
@@ -73,6 +85,7 @@ async function play(name: string, open: Open, seconds: number, progress: BenchCo
     frozen_ms: Math.round(frozenMs),
     mean_kbps: Math.round(meanKbps),
     utilisation: rounded(meanKbps / offered, 3),
+    receiver_deaths: deaths,
     link_down_ms:
       seconds * 1000 > VANISHES.atMs + 2000 ? links.leftAfterMs(VANISHES.link, VANISHES.atMs) : null,
   }

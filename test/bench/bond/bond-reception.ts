@@ -1,110 +1,104 @@
-import { IngestPipeline } from '../../../sfu/ingress/pipeline.ts'
-import { RistReceiver } from '../../../sfu/ingress/rist-receiver.ts'
-import { RIST_SECRETS } from '../../support/rist-bench.ts'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { freeUdpPorts } from '../../support/udp-ports.ts'
 
-/** A pause between pictures that is longer than this is a freeze, ms: three pictures of 30 a second. */
-const FREEZE_MS = 100
-const PICTURE_MS = 1000 / 30
-/** RTP: a picture's last packet has the marker bit (RFC 6184 section 5.1). */
-const MARKER = 0x80
-const VIDEO_SSRC = 1001
+export interface ReceptionOrder {
+  readonly ports: readonly number[]
+  readonly bufferMs: number
+}
+
+export type ReceptionSaid =
+  /** A picture is complete. */
+  | { readonly type: 'picture' }
+  | { readonly type: 'keyframe' }
+  /** librist's counts of the last second. */
+  | { readonly type: 'packets'; readonly received: number; readonly lost: number }
+  /** Datagrams on each link since the receiver began, and media since it said so last. */
+  | { readonly type: 'arrived'; readonly packets: number[]; readonly bytes: number }
+
+export interface ReceptionListener {
+  /** The pipeline waits for a keyframe. */
+  keyframeNeeded(): void
+  arrived(packets: readonly number[]): void
+}
+
+const PROGRAM = fileURLToPath(new URL('./bond-reception-main.ts', import.meta.url))
+/** A pause between pictures is a freeze from this length on, ms: a picture's time and 150 ms (W3C, webrtc-stats). */
+const FREEZE_MS = 1000 / 30 + 150
+const NOTHING = { delivered: 0, lost: 0, bytes: 0, frozenMs: 0, deaths: 0 }
 
 /** What a receiver like the hub's makes of a bond: packets that never came, and pictures that stood still. */
 export class BondReception implements AsyncDisposable {
   readonly ports: readonly number[]
-  readonly #receiver: RistReceiver
-  #counts = { delivered: 0, lost: 0, bytes: 0, frozenMs: 0 }
+  readonly #bufferMs: number
+  readonly #listener: ReceptionListener
+  #child: ChildProcess
+  #counts = { ...NOTHING }
   #pictureAt: number | null = null
+  #closing = false
 
-  /** @param onKeyframeNeeded the pipeline waits for a keyframe */
-  static async open(links: number, bufferMs: number, onKeyframeNeeded: () => void): Promise<BondReception> {
-    const ports = await freeUdpPorts(links)
-    let reception: BondReception | null = null
-    const pipeline: IngestPipeline = new IngestPipeline({
-      aac: null,
-      now: () => performance.timeOrigin + performance.now(),
-      sink: {
-        rtp: (packet) => {
-          const isReport = packet[1]! >= 200 && packet[1]! <= 207
-          if (!isReport && (packet[1]! & MARKER) !== 0 && packet.readUInt32BE(8) === VIDEO_SSRC)
-            if (reception) reception.#picture()
-        },
-        program: ({ video, audio }) =>
-          pipeline.attach({
-            video: video.map((_, rendition) => ({
-              ssrc: VIDEO_SSRC + rendition,
-              payload_type: 102,
-              sequence: 1,
-            })),
-            audio: audio && { ssrc: 2001, payload_type: 111, sequence: 1 },
-            extension_ids: { playout_delay: 6, abs_capture_time: 13 },
-            playout_delay_ms: { min: 0, max: 0 },
-            clock: { epochMs: performance.timeOrigin + performance.now(), offset90k: 1, last90k: 0 },
-            cname: 'bond',
-          }),
-        refused: () => {},
-        recovered: () => {},
-        capture: () => {},
-        issue: () => {},
-        keyframeRequest: () => onKeyframeNeeded(),
-      },
-    })
-    const receiver = await RistReceiver.open({
-      address: '127.0.0.1',
-      links: ports.map((port) => ({ port })),
-      ...RIST_SECRETS,
-      buffer: { minMs: bufferMs, maxMs: bufferMs },
-      onData: (chunk) => {
-        if (reception) reception.#counts.bytes += chunk.length
-        pipeline.push(chunk)
-      },
-      onStats: ({ received, lost }) => {
-        if (!reception) return
-        reception.#counts.delivered += received
-        reception.#counts.lost += lost
-      },
-    })
-    reception = new BondReception(ports, receiver, pipeline)
-    return reception
+  static async open(links: number, bufferMs: number, listener: ReceptionListener): Promise<BondReception> {
+    return new BondReception(await freeUdpPorts(links), bufferMs, listener)
   }
 
-  readonly #pipeline: IngestPipeline
-  readonly #ticks: NodeJS.Timeout
-
-  private constructor(ports: readonly number[], receiver: RistReceiver, pipeline: IngestPipeline) {
+  private constructor(ports: readonly number[], bufferMs: number, listener: ReceptionListener) {
     this.ports = ports
-    this.#receiver = receiver
-    this.#pipeline = pipeline
-    this.#ticks = setInterval(() => this.#pipeline.tick(), 100)
+    this.#bufferMs = bufferMs
+    this.#listener = listener
+    this.#child = this.#start()
   }
 
-  /** Datagrams that have arrived on each link. */
-  get arrived(): readonly number[] {
-    return this.#receiver.arrived
-  }
-
-  get counts(): { delivered: number; lost: number; bytes: number; frozenMs: number } {
-    const now = performance.now()
-    const still = this.#pictureAt === null ? 0 : now - this.#pictureAt
+  get counts(): typeof NOTHING {
+    const still = this.#pictureAt === null ? 0 : performance.now() - this.#pictureAt
     return { ...this.#counts, frozenMs: this.#counts.frozenMs + (still > FREEZE_MS ? still : 0) }
   }
 
   /** Counts from now on. */
   reset(): void {
-    this.#counts = { delivered: 0, lost: 0, bytes: 0, frozenMs: 0 }
+    this.#counts = { ...NOTHING }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#ticks)
-    await this.#receiver[Symbol.asyncDispose]()
-    this.#pipeline[Symbol.dispose]()
+    this.#closing = true
+    const gone = once(this.#child, 'exit')
+    this.#child.kill('SIGKILL')
+    await gone
+  }
+
+  /** A receiver that dies is replaced, as the hub does it. */
+  #start(): ChildProcess {
+    const child = fork(PROGRAM, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
+    child.on('message', (said) => this.#heard(said as ReceptionSaid))
+    child.once('exit', () => {
+      if (this.#closing) return
+      this.#counts.deaths += 1
+      this.#child = this.#start()
+    })
+    child.send({ ports: this.ports, bufferMs: this.#bufferMs } satisfies ReceptionOrder)
+    return child
+  }
+
+  #heard(said: ReceptionSaid): void {
+    switch (said.type) {
+      case 'picture':
+        return this.#picture()
+      case 'keyframe':
+        return this.#listener.keyframeNeeded()
+      case 'packets':
+        this.#counts.delivered += said.received
+        this.#counts.lost += said.lost
+        return
+      case 'arrived':
+        this.#counts.bytes += said.bytes
+        return this.#listener.arrived(said.packets)
+    }
   }
 
   #picture(): void {
     const now = performance.now()
     const gap = this.#pictureAt === null ? 0 : now - this.#pictureAt
-    if (gap > FREEZE_MS) this.#counts.frozenMs += gap - PICTURE_MS
+    if (gap > FREEZE_MS) this.#counts.frozenMs += gap
     this.#pictureAt = now
   }
 }
