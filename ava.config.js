@@ -26,6 +26,7 @@ export const ALONE = [
   'test/common/supervision/child-watch.test.ts',
   'test/e2e/fallen-link.test.ts',
   'test/e2e/hitless.test.ts',
+  'test/e2e/lan-direct.test.ts',
   'test/e2e/many-streams.test.ts',
   'test/e2e/refusals.test.ts',
   'test/e2e/reroute.test.ts',

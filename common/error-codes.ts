@@ -74,6 +74,7 @@ const ANSWERED = {
   contract_ended: [409, 'The contract ended meanwhile.', 'Publish or subscribe again.'],
   csr_key_used: [409, 'This key was certified before.', 'Make a new key.'],
   enrolment_token_used: [409, 'The enrolment token was used already.', 'Ask an admin for a new enrolment token.'],
+  direct_unavailable: [409, 'The sender serves no viewer directly now.', 'Watch through the hub, which goes on.'],
   detour_refused: [409, 'The class of the contract allows no RIST over TCP.', 'Open UDP, or ask for a class with a larger budget.'],
   keyframe_late: [
     409,

@@ -35,6 +35,8 @@ export interface EffectivePolicy {
   readonly requireRegion: string | null
   /** Whose WebRTC media goes through a relay only. */
   readonly relayAlways: readonly RelayAlways[]
+  /** Viewers on a sender's own network may get its media from the sender itself. */
+  readonly lanDirect: boolean
   readonly ceilings: TenantCeilings
   readonly downgrade: boolean
   readonly contractSeconds: number
@@ -77,6 +79,7 @@ export function effectivePolicy(
     avoidNodes: new Set(paths?.avoid_nodes),
     preferNodes: new Set(paths?.prefer_nodes),
     requireRegion: paths?.require_region ?? null,
+    lanDirect: document.lan_direct ?? true,
     relayAlways: compileRelayAlways(document.relay?.always ?? []),
     ceilings: {
       maxStreams: admission?.max_streams ?? null,

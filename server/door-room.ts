@@ -10,15 +10,19 @@ import { DoorTickets } from './api/doors/door-tickets.ts'
 import { whepRoutes } from './api/doors/whep.ts'
 import { whipRoutes } from './api/doors/whip.ts'
 import type { Route } from './api/route.ts'
+import { clientAddressBy } from './client-address.ts'
 import type { Doors } from './doors.ts'
 import type { FlowRoom } from './flow-room.ts'
 import { DetourPlaces } from './flows/detour-places.ts'
 import type { Metrics } from './metrics.ts'
+import type { PolicyBook } from './policies/policy-book.ts'
 
 export interface DoorRoomOptions {
   readonly flows: Pick<FlowRoom, 'routes' | 'viewers' | 'publishers' | 'places'>
   readonly events: MediaEvents
   readonly routerCapabilities: () => types.RtpCapabilities
+  readonly trustedProxies: readonly string[]
+  readonly policies: Pick<PolicyBook, 'effective'>
   /** Address that RIST ports listen on. */
   readonly ristIp: string
   readonly metrics: Pick<Metrics, 'detourBytes' | 'detourDrops'>
@@ -70,12 +74,14 @@ export function openDoors(options: DoorRoomOptions): DoorRoom {
   doors.add(
     new ProtooGateway({
       maxConnections,
+      addressOf: clientAddressBy(options.trustedProxies),
       door: {
         viewers: { admission: viewers, ...(mover && { mover }) },
         viewings: stack.use(new Viewings()),
         publishers: places,
         events,
         routerCapabilities,
+        directAllowed: (tenantId) => options.policies.effective(tenantId).lanDirect,
       },
     }),
   )

@@ -184,6 +184,8 @@ export async function openRooms(
       flows,
       events,
       metrics,
+      trustedProxies,
+      policies,
       ristIp: config.ristIp,
       routerCapabilities: () => workers.rtpCapabilities,
       maxConnections,

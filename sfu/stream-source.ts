@@ -1,4 +1,5 @@
 import type { types } from 'mediasoup'
+import type { DirectAnswer } from '../common/wire/direct.ts'
 import type { LaneClockState } from '../common/wire/lane-ipc.ts'
 import type { LinkArrivals } from '../common/wire/link-arrivals.ts'
 import type { LayerDemand } from '../common/wire/publisher-protocol.ts'
@@ -56,10 +57,21 @@ export interface SourceHost {
   arrived(arrivals: LinkArrivals): void
 }
 
+/** A sender that serves viewers of its own network itself. */
+export interface DirectSender {
+  /** Where its control connection comes from; null where nobody knows. */
+  readonly address: string | null
+  /** Takes a viewer's session description to the sender. @throws CodedError `direct_unavailable` */
+  offer(viewer: string, sdp: string): Promise<DirectAnswer>
+  leave(viewer: string): void
+}
+
 /** The publisher at the other end, if it can be told what is wanted. None of these may throw. */
 export interface PublisherControl {
   /** The publisher makes an IDR on request. */
   readonly answersKeyframes: boolean
+  /** null: it sends to the hub alone. */
+  readonly direct: DirectSender | null
   /** Somebody needs an IDR of one rendition (0 is the smallest), or of all. */
   requestKeyframe(rendition: number | null): void
   demanded(demand: LayerDemand): void

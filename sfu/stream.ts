@@ -18,6 +18,7 @@ import { PublishedLane } from './relay/published-lane.ts'
 import type { Relays } from './relay/relays.ts'
 import type {
   CaptureClock,
+  DirectSender,
   PublisherControl,
   SourceHost,
   SourceMedia,
@@ -229,6 +230,11 @@ export class Stream implements AsyncDisposable {
   /** Whether the publisher makes a keyframe on request. Otherwise viewers wait for the next one. */
   get answersKeyframes(): boolean {
     return this.#source?.answersKeyframes ?? this.#control?.answersKeyframes ?? false
+  }
+
+  /** The sender, if it serves viewers of its own network itself. */
+  get direct(): DirectSender | null {
+    return this.#control?.direct ?? null
   }
 
   /** Sizes of the pictures by spatial layer, ascending; empty where nobody knows them. */

@@ -12,22 +12,26 @@ import type { Viewings } from './viewings.ts'
 const SPEAK_WITHIN_MS = 15_000
 
 export interface DoorDependencies {
-  readonly viewers: Omit<ViewerSessionDependencies, 'events' | 'viewings'>
+  readonly viewers: Omit<ViewerSessionDependencies, 'events' | 'viewings' | 'direct'>
   readonly viewings: Viewings
   readonly publishers: PublisherAdmission
   readonly events: MediaEvents
+  /** Whether a tenant's policy allows that viewers get media from a sender itself. */
+  readonly directAllowed: (tenantId: string) => boolean
   /** What every router of the hub can forward; all routers are alike. */
   readonly routerCapabilities: () => types.RtpCapabilities
 }
 
 /**
  * Welcomes a connection. Its first message decides whose it is: `publish` is a publisher's, everything else a viewer's.
+ * @param address where the connection comes from; null where nobody knows
  * @param admitted called when the connection showed a good ticket; until then it is nobody's. `anonymous` where the
  * ticket was granted to somebody without a token.
  */
 export function welcome(
   peer: Peer,
-  { viewers, viewings, publishers, events, routerCapabilities }: DoorDependencies,
+  { viewers, viewings, publishers, events, routerCapabilities, directAllowed }: DoorDependencies,
+  address: string | null,
   admitted: (anonymous: boolean) => void,
 ): void {
   const noting = <Args extends readonly unknown[], Place>(
@@ -43,6 +47,7 @@ export function welcome(
   const open = (method: string) =>
     method === 'publish'
       ? new PublisherSession(peer, {
+          address,
           admission: {
             ...noting(
               (...args: Parameters<PublisherAdmission['admit']>) => publishers.admit(...args),
@@ -58,6 +63,7 @@ export function welcome(
             (...args: Parameters<ViewerAdmission['admit']>) => viewers.admission.admit(...args),
             ({ anonymous }) => anonymous,
           ),
+          direct: { address, allowed: directAllowed },
           viewings: {
             held: (...held) => viewings.held(...held),
             vanished: (watching) => viewings.vanished(watching),

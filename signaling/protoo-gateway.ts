@@ -16,6 +16,8 @@ export interface GatewayOptions {
   /** Most connections at once, of viewers and publishers. */
   readonly maxConnections: number
   readonly door: DoorDependencies
+  /** Where a request comes from; null where nobody knows. */
+  readonly addressOf: (request: IncomingMessage) => string | null
 }
 
 /**
@@ -49,8 +51,8 @@ export class ProtooGateway implements Disposable {
       keepaliveInterval: 10_000,
       keepaliveGracePeriod: 5_000,
     })
-    server.on('connectionrequest', ({ socket }, accept, reject) => {
-      const { maxConnections, door } = this.#options
+    server.on('connectionrequest', ({ request, socket }, accept, reject) => {
+      const { maxConnections, door, addressOf } = this.#options
       // Connections that only hold a place open give it up: otherwise a few silent ones would keep everybody out.
       if (this.connections >= maxConnections) this.turnOut()
       if (this.connections >= maxConnections) {
@@ -71,7 +73,7 @@ export class ProtooGateway implements Disposable {
         watchFaultsOf(peer, transport, door.events)
         hearEarlyAnswers(peer, transport)
         listenForGoodbye(peer)
-        welcome(peer, door, (anonymous) => this.#admitted(peer, anonymous))
+        welcome(peer, door, addressOf(request), (anonymous) => this.#admitted(peer, anonymous))
       } catch (error) {
         door.events.error('signaling', 'session', error)
         transport.close()

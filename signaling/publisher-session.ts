@@ -1,6 +1,7 @@
 import type { types } from 'mediasoup'
 import type { Peer } from 'protoo-server'
-import { CodedError } from '../common/errors.ts'
+import { CodedError, messageOf } from '../common/errors.ts'
+import { directAnswer } from '../common/wire/direct.ts'
 import type { FlowContract } from '../common/wire/flow-contract.ts'
 import type { LinkArrivals } from '../common/wire/link-arrivals.ts'
 import {
@@ -16,7 +17,7 @@ import type { StreamState } from '../common/wire/stream.ts'
 import type { MediaEvents } from '../sfu/media-events.ts'
 import type { Publisher } from '../sfu/publisher.ts'
 import { refuseOtherCodec } from '../sfu/router-codecs.ts'
-import type { PublisherControl } from '../sfu/stream-source.ts'
+import type { DirectSender, PublisherControl } from '../sfu/stream-source.ts'
 import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
 import type { PublisherAdmission, PublisherPlace } from './publisher-admission.ts'
@@ -34,6 +35,8 @@ const DATA_PER_SECOND = 10
 const DATA_BURST = 30
 
 export interface PublisherSessionDependencies {
+  /** Where the connection comes from; null where nobody knows. */
+  readonly address: string | null
   readonly admission: PublisherAdmission
   readonly events: MediaEvents
 }
@@ -44,11 +47,13 @@ export interface PublisherSessionDependencies {
  */
 export class PublisherSession implements PublisherControl, PublishingClient {
   readonly #peer: SessionPeer<HubToPublisher>
+  readonly #address: string | null
   readonly #events: MediaEvents
   readonly #dataBudget = new RequestBudget(DATA_PER_SECOND, DATA_BURST, performance.now())
   readonly #restarts = new RestartBudget()
   readonly #viewers = new ViewerCount((count) => this.#peer.notify('viewers', { count }))
   answersKeyframes = true
+  direct: DirectSender | null = null
   /** Browsers and encoders leave out what nobody watches, when they are told. */
   readonly sendsAlways = false
   readonly #stack = new DisposableStack()
@@ -56,7 +61,8 @@ export class PublisherSession implements PublisherControl, PublishingClient {
   /** The last `publish`; never rejects. */
   #work: Promise<unknown> = Promise.resolve()
 
-  constructor(peer: Peer, { admission, events }: PublisherSessionDependencies) {
+  constructor(peer: Peer, { address, admission, events }: PublisherSessionDependencies) {
+    this.#address = address
     this.#events = events
     this.#publishing = this.#stack.use(new Publishing(admission, this))
     this.#stack.use(this.#viewers)
@@ -199,8 +205,10 @@ export class PublisherSession implements PublisherControl, PublishingClient {
     publisher_id,
     transport_id,
     keyframes_on_request = true,
+    direct = false,
   }: PublisherRequests['publish']): Promise<PublishAnswer> {
     this.answersKeyframes = keyframes_on_request
+    this.direct = direct ? this.#directSender() : null
     const asked = { ticket, publisherId: publisher_id ?? null, transportId: transport_id }
     const { place, contract, publisher } = await this.#publishing.publish(asked)
     const { stream } = place
@@ -211,6 +219,21 @@ export class PublisherSession implements PublisherControl, PublishingClient {
       stream: stream.state,
       demand: stream.demand,
       viewers: stream.viewers,
+    }
+  }
+
+  #directSender(): DirectSender {
+    return {
+      address: this.#address,
+      offer: async (viewer, sdp) => {
+        const answered = await this.#peer.request('direct-offer', { viewer, sdp }).catch((error: unknown) => {
+          throw new CodedError('direct_unavailable', messageOf(error))
+        })
+        const answer = directAnswer.safeParse(answered)
+        if (answer.success) return answer.data
+        throw new CodedError('direct_unavailable', "the sender's answer is not understood")
+      },
+      leave: (viewer) => this.#peer.notify('direct-leave', { viewer }),
     }
   }
 

@@ -15,6 +15,7 @@ import type { RestartIceAnswer, RestartReason } from '../common/wire/web-rtc-sha
 import type { MediaEvents } from '../sfu/media-events.ts'
 import { BROWSER_CONSENT } from '../sfu/publisher.ts'
 import type { ViewerMover } from '../sfu/viewer-mover.ts'
+import { DirectWays, type DirectWaysOptions } from './direct-way.ts'
 import { HUB_CLOCK } from './hub-clock.ts'
 import { parseData } from './protoo-request.ts'
 import { RestartBudget } from './restart-budget.ts'
@@ -40,6 +41,7 @@ const ANSWER_WITHIN_MS = 10_000
 export interface ViewerSessionDependencies {
   readonly admission: ViewerAdmission
   readonly events: MediaEvents
+  readonly direct: DirectWaysOptions
   /** What viewers watch, which outlives their connections. */
   readonly viewings: Pick<Viewings, 'held' | 'vanished' | 'left' | 'take'>
   /** Moves viewers from worker to worker. Left out, all viewers stay. */
@@ -55,6 +57,7 @@ export class ViewerSession implements WatchingClient {
   readonly #peer: SessionPeer<HubNotifications>
   readonly #events: MediaEvents
   readonly #viewings: ViewerSessionDependencies['viewings']
+  readonly #direct: DirectWays
   #watching: Watching
   readonly #mover: Pick<ViewerMover, 'add'> | undefined
   readonly #moves: SessionMoves
@@ -67,7 +70,8 @@ export class ViewerSession implements WatchingClient {
   #waiting = 0
   #closed = false
 
-  constructor(peer: Peer, { admission, events, viewings, mover }: ViewerSessionDependencies) {
+  constructor(peer: Peer, { admission, events, viewings, mover, direct }: ViewerSessionDependencies) {
+    this.#direct = new DirectWays(direct)
     this.#events = events
     this.#mover = mover
     this.#viewings = viewings
@@ -192,6 +196,7 @@ export class ViewerSession implements WatchingClient {
     },
     unwatch: async (data) => {
       const { contract_id } = parseData(viewerRequests.unwatch, data)
+      this.#direct.leave(contract_id)
       return this.#inTurn(async () => {
         this.#watching.forget(this.#watching.by(contract_id))
         if (this.#watching.all.length === 0 && !this.#closed)
@@ -202,6 +207,18 @@ export class ViewerSession implements WatchingClient {
     'set-view': async (data) => {
       const { contract_id, ...view } = parseData(viewerRequests['set-view'], data)
       this.#watching.by(contract_id).setView(view)
+      return {}
+    },
+    'direct-ask': async (data) => {
+      const { contract_id } = parseData(viewerRequests['direct-ask'], data)
+      return this.#direct.ask(this.#watching.by(contract_id))
+    },
+    'direct-offer': async (data) => {
+      const { contract_id, sdp } = parseData(viewerRequests['direct-offer'], data)
+      return this.#direct.offer(this.#watching.by(contract_id), sdp)
+    },
+    'direct-leave': async (data) => {
+      this.#direct.leave(parseData(viewerRequests['direct-leave'], data).contract_id)
       return {}
     },
     'connect-transport': async (data) => {
@@ -304,6 +321,8 @@ export class ViewerSession implements WatchingClient {
     this.#closed = true
     clearTimeout(this.#idleTimer)
     this.#movable?.[Symbol.dispose]()
+    // A viewer that comes back offers again.
+    this.#direct[Symbol.dispose]()
     this.disturbed()
     // A viewer that vanished may come back with the same ticket. A viewer that left asks for another.
     if (vanished) return this.#viewings.vanished(this.#watching)

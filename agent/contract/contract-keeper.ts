@@ -6,7 +6,7 @@ import type { publishRequestSchema } from '../../common/wire/flows-api.ts'
 import type { LinkArrivals } from '../../common/wire/link-arrivals.ts'
 import type { LayerDemand, WayReport } from '../../common/wire/publisher-protocol.ts'
 import { type Grant, type HubClient, HubRefusal } from '../node/hub-client.ts'
-import { ControlChannel } from './control-channel.ts'
+import { ControlChannel, type DirectServer } from './control-channel.ts'
 
 /** A hub that does not answer is mostly restarting. A hub that refuses mostly goes on refusing. */
 const UNREACHABLE = { initialMs: 250, maxMs: 5_000, factor: 2 }
@@ -35,6 +35,8 @@ export interface ContractHolder {
   arrived?(arrivals: LinkArrivals): void
   /** Whether the hub is heard on its channel, told within a second: only then IDRs are asked for where they are needed. */
   controlHeard?(heard: boolean): void
+  /** Serves viewers of this network; left out by senders that do not. */
+  readonly direct?: DirectServer
 }
 
 /**
@@ -140,6 +142,7 @@ export class ContractKeeper implements AsyncDisposable {
         demanded: (demand) => holder.demanded?.(demand),
         arrived: (arrivals) => holder.arrived?.(arrivals),
         heard: (heard) => holder.controlHeard?.(heard),
+        direct: holder.direct,
       },
     )
   }

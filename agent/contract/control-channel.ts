@@ -1,5 +1,6 @@
 import { CodedError } from '../../common/errors.ts'
 import { type Backoff, backoffMs, pause } from '../../common/retry.ts'
+import { type DirectAnswer, senderOfferSchema } from '../../common/wire/direct.ts'
 import type { FlowContract } from '../../common/wire/flow-contract.ts'
 import type { LinkArrivals } from '../../common/wire/link-arrivals.ts'
 import {
@@ -9,7 +10,7 @@ import {
   publishAnswer,
   type WayReport,
 } from '../../common/wire/publisher-protocol.ts'
-import { ControlConnection } from '../node/control-connection.ts'
+import { ControlConnection, unknownMethod } from '../node/control-connection.ts'
 import type { TlsIdentity } from '../node/tls-identity.ts'
 import { SilenceWatch } from './silence-watch.ts'
 
@@ -34,6 +35,13 @@ export interface ControlChannelOptions {
   readonly keyframesOnRequest: boolean
 }
 
+/** Viewers of this network that get media from here (mode `lan-direct`). */
+export interface DirectServer {
+  /** A viewer's session description. @returns the answer. @throws CodedError `direct_unavailable` */
+  offer(viewer: string, sdp: string): Promise<DirectAnswer>
+  leave(viewer: string): void
+}
+
 /** What the hub says about the stream while it is sent. */
 export interface ControlListener {
   /** The contract's newest version: at each connection, and whenever it changes. */
@@ -44,6 +52,8 @@ export interface ControlListener {
   demanded(demand: LayerDemand): void
   /** What has arrived at the hub on each link. */
   arrived(arrivals: LinkArrivals): void
+  /** Serves viewers of this network; left out by senders that do not. */
+  readonly direct?: DirectServer | undefined
   /**
    * Whether the hub is heard, told within a second: at each connection, when it is silent, when it speaks again, and when
    * the connection is lost.
@@ -130,12 +140,14 @@ export class ControlChannel implements AsyncDisposable {
       tls: tls?.(),
       notified: (method, data) => this.#heard(method, data),
       heard: () => watch?.sign(),
+      requested: (method, data) => this.#requested(method, data),
       signal,
     })
     const request: PublisherRequests['publish'] = {
       ticket: join.ticket,
       publisher_id: publisherId,
       keyframes_on_request: keyframesOnRequest,
+      direct: this.#listener.direct !== undefined,
     }
     const answer = publishAnswer.safeParse(await connection.request('publish', request))
     if (!answer.success)
@@ -168,6 +180,14 @@ export class ControlChannel implements AsyncDisposable {
     }
   }
 
+  async #requested(method: string, data: unknown): Promise<DirectAnswer> {
+    const { direct } = this.#listener
+    if (method !== 'direct-offer' || !direct) throw unknownMethod(method)
+    const offer = senderOfferSchema.safeParse(data).data
+    if (!offer) throw new CodedError('bad_request', 'an offer has a viewer and a session description')
+    return direct.offer(offer.viewer, offer.sdp)
+  }
+
   #heard(method: string, data: unknown): void {
     const listener = this.#listener
     if (this.#stop.signal.aborted) return
@@ -177,6 +197,9 @@ export class ControlChannel implements AsyncDisposable {
     } else if (method === 'demand') {
       const parsed = hubToPublisher.demand.safeParse(data)
       if (parsed.success) listener.demanded(parsed.data)
+    } else if (method === 'direct-leave') {
+      const parsed = hubToPublisher['direct-leave'].safeParse(data)
+      if (parsed.success) listener.direct?.leave(parsed.data.viewer)
     } else if (method === 'arrivals') {
       const parsed = hubToPublisher.arrivals.safeParse(data)
       if (parsed.success) listener.arrived(parsed.data)

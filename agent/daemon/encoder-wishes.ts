@@ -19,6 +19,8 @@ export class EncoderWishes {
   #bond: Pick<BondReport, 'target_kbps' | 'encoder_kbps' | 'wanted'> | null = null
   #demand: LayerDemand = EVERYTHING
   #isOffline = false
+  /** Somebody watches from this machine itself. */
+  #direct = false
   #toldKbps: number | null = null
   #toldDemand = ''
 
@@ -52,6 +54,12 @@ export class EncoderWishes {
     this.#tell()
   }
 
+  /** Whether somebody of this network gets the largest rendition from here, whatever the hub wants. */
+  direct(watched: boolean): void {
+    this.#direct = watched
+    this.#tell()
+  }
+
   /** Media, kb/s; null without a contract. */
   get targetKbps(): number | null {
     return this.#bond?.target_kbps ?? this.#contractKbps
@@ -69,7 +77,10 @@ export class EncoderWishes {
       this.#encoder.setTarget(kbps)
     }
     const { video, audio } = this.#demand
-    const demand = { video: video.map((wanted, rendition) => wanted && this.hasRoomFor(rendition)), audio }
+    const demand = {
+      video: video.map((wanted, rendition) => (wanted || this.#direct) && this.hasRoomFor(rendition)),
+      audio: audio || this.#direct,
+    }
     const text = JSON.stringify(demand)
     if (text === this.#toldDemand) return
     this.#toldDemand = text

@@ -9,6 +9,7 @@ import { BroadcastGaps, type GapKeeper, hubStreamOf } from '../backlog/broadcast
 import type { LiveFacts } from '../backlog/spare-rate.ts'
 import type { BondSettings } from '../bond/bond-terms.ts'
 import { ContractKeeper } from '../contract/contract-keeper.ts'
+import { DirectViewers } from '../direct/direct-viewers.ts'
 import type { EncoderConfig } from '../encoder/encoder-protocol.ts'
 import { KeptEncoder, type KeptState } from '../encoder/kept-encoder.ts'
 import type { HubAccess } from '../node/hub-access.ts'
@@ -71,6 +72,7 @@ export class LiveBroadcast implements AsyncDisposable {
   readonly #encoder: KeptEncoder
   readonly #sender: SenderProcess
   readonly #keeper: ContractKeeper
+  readonly #direct: DirectViewers
   readonly #links = new LinkTable()
   readonly #wishes: EncoderWishes
   readonly #gaps: BroadcastGaps
@@ -124,6 +126,7 @@ export class LiveBroadcast implements AsyncDisposable {
         this.#sent.count(packets.length)
         this.#sender.write(packets)
         this.#gaps.write(packets, stamper.capturedUnixMs ?? hub.clock.hubNow())
+        this.#direct.write(packets)
       },
     })
     this.#encoder = new KeptEncoder({
@@ -133,6 +136,12 @@ export class LiveBroadcast implements AsyncDisposable {
       onState: (state) => this.#encoderChanged(state),
     })
     this.#wishes = new EncoderWishes(this.#encoder)
+    this.#direct = new DirectViewers({
+      logger: this.#logger,
+      aheadMs: () => hub.clock.aheadMs ?? 0,
+      keyframe: () => this.#encoder.requestKeyframe(null),
+      watched: (watched) => this.#wishes.direct(watched),
+    })
     this.#sender.settings(bondSettingsOf(settings))
     this.#keeper = this.#keepContract()
   }
@@ -211,6 +220,7 @@ export class LiveBroadcast implements AsyncDisposable {
   /** The contract stays: an agent that starts again soon goes on with it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#keeper[Symbol.asyncDispose]()
+    await this.#direct[Symbol.asyncDispose]()
     await this.#encoder[Symbol.asyncDispose]()
     await this.#sender[Symbol.asyncDispose]()
     this.#gaps.close()
@@ -242,6 +252,7 @@ export class LiveBroadcast implements AsyncDisposable {
       demanded: (demand) => this.#wishes.demanded(demand),
       arrived: (arrivals) => this.#sender.arrived(arrivals),
       controlHeard: (heard) => this.#encoder.setKeyframeInterval(heard ? LONG_GOP_MS : SHORT_GOP_MS),
+      direct: this.#direct,
       refused: (error, againMs) => this.#refused(error, againMs),
     })
   }

@@ -133,6 +133,8 @@ export const policyDocumentSchema = z.strictObject({
       always: z.array(relayedSchema).max(100).optional(),
     })
     .optional(),
+  /** Mode `lan-direct`: viewers on a sender's own network may get its media from the sender itself. True by default. */
+  lan_direct: z.boolean().optional(),
   admission: z
     .strictObject({
       max_streams: z.number().int().min(0).max(100_000).optional(),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { senderLeaveSchema } from './direct.ts'
 import { flowContractSchema, viaSchema } from './flow-contract.ts'
 import { linkArrivalsSchema } from './link-arrivals.ts'
 import { streamStateSchema } from './stream.ts'
@@ -70,6 +71,8 @@ export const publisherRequests = {
     transport_id: z.string().max(64).optional(),
     /** False where the encoder makes no keyframe on request. Viewers then wait for the next keyframe. */
     keyframes_on_request: z.boolean().optional(),
+    /** Whether the publisher answers `direct-offer`: it sends to viewers of its own network itself. */
+    direct: z.boolean().optional(),
   }),
   /** The publisher's side of DTLS. Answer: `{}`. */
   'connect-transport': z.strictObject({
@@ -166,6 +169,8 @@ export const hubToPublisher = {
   welcome: z.object({ router_rtp_capabilities: z.looseObject({}) }),
   /** Somebody needs an IDR of one rendition (0 is the smallest), or of all (null). Browsers get this by RTCP. */
   'keyframe-request': z.object({ rendition: z.number().int().min(0).max(3).nullable() }),
+  /** A viewer watches by the hub again. Its offer came by the request `direct-offer`. */
+  'direct-leave': senderLeaveSchema,
   /** Which layers anybody consumes. Other layers need not be sent until somebody wants them again. */
   demand: layerDemandSchema,
   /** What has arrived on a field sender's links, five times a second while anything arrives. */

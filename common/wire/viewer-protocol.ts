@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { directAskSchema, directLeaveSchema, directOfferSchema } from './direct.ts'
 import { abrSchema, iceAccessSchema } from './flow-contract.ts'
 import { contractIdSchema, tenantIdSchema } from './ids.ts'
 import { timedDataSchema } from './publisher-protocol.ts'
@@ -95,6 +96,12 @@ export const viewerRequests = {
   'restart-ice': restartIceSchema,
   /** Stops watching one stream. Answer: `{}`. */
   unwatch: z.strictObject({ contract_id: contractIdSchema }),
+  /** Whether the sender may be asked for its media itself. Answer: `DirectAskAnswer`. */
+  'direct-ask': directAskSchema,
+  /** Asks the sender for its media itself. Answer: `DirectAnswer`. Refusal: `direct_unavailable`. */
+  'direct-offer': directOfferSchema,
+  /** The direct way is over. Answer: `{}`. */
+  'direct-leave': directLeaveSchema,
   /** How a stream is shown now. Answer: `{}`. */
   'set-view': z.strictObject({ contract_id: contractIdSchema, ...viewSchema.shape }),
   /** The viewer's side of DTLS for the transport of the last `join`, or of a `move`. Answer: `{}`. */

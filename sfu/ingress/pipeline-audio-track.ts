@@ -1,6 +1,6 @@
+import { opusSamples, readOpusAccessUnit } from '../../common/opus/opus-access-unit.ts'
 import { addToPts } from '../../common/pts.ts'
 import { AdtsFramer } from './audio/adts-framer.ts'
-import { opusSamples, readOpusAccessUnit } from './audio/opus-access-unit.ts'
 import type { AacToOpus, AudioDescription, IssueKind } from './pipeline-types.ts'
 
 export interface AudioTrackSink {

@@ -1,10 +1,12 @@
 import type { CaptureClock } from '../../common/wire/viewer-protocol.ts'
 import { CaptureTimeline } from './capture-timeline.ts'
-import { ClockOffset } from './clock-offset.ts'
+import { ClockOffset, localUnixMs } from './clock-offset.ts'
 import type { ShownFrame } from './playback.ts'
 
 /** Most samples between two looks: more than a minute at 60 frames a second. */
 const MAX_SAMPLES = 4096
+/** Stands for the pictures of a direct way among the layers of the hub. */
+const DIRECT_LAYER = -1
 /** Larger values can only come from a wrong pairing of clocks, ms. */
 const PLAUSIBLE_MS = 60_000
 
@@ -30,6 +32,18 @@ export class GlassToGlass {
   captureClock(reference: CaptureClock): void {
     this.#timeline.set(reference)
     this.#source = reference.source
+  }
+
+  /**
+   * Ties the RTP timestamps of a direct way, which are the sender's own time, to the hub's.
+   * @param aheadMs the sender's clock minus the hub's
+   */
+  directClock(aheadMs: number): void {
+    const { offsetMs } = this.clock
+    if (offsetMs === null) return
+    const capture_unix_ms = localUnixMs() + offsetMs
+    const rtp_timestamp = Math.floor((capture_unix_ms + aheadMs) * 90) % 2 ** 32
+    this.captureClock({ layer: DIRECT_LAYER, rtp_timestamp, capture_unix_ms, source: 'sender' })
   }
 
   /** Another transport: its timestamps need a new reference. */

@@ -35,6 +35,11 @@ export class MediaSession {
     return [...this.#consumers.keys()]
   }
 
+  /** The tracks to show, one of each kind. */
+  get tracks(): MediaStreamTrack[] {
+    return (['video', 'audio'] as const).flatMap((kind) => this.#of(kind)?.track ?? [])
+  }
+
   /** When the last picture or sound came, by the browser's clock, ms; null before, and where the browser does not tell. */
   get shownAt(): number | null {
     const times = [...this.#consumers.values()].flatMap(({ rtpReceiver }) =>

@@ -291,6 +291,8 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
       },
       'keyframe-request': () => {},
       arrivals: () => {},
+      // A browser sends to the hub alone.
+      'direct-leave': () => {},
     })
     return connection
   }

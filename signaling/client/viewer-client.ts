@@ -3,6 +3,8 @@ import type { SubscribeRequest } from '../../common/wire/flows-api.ts'
 import type { StreamState } from '../../common/wire/stream.ts'
 import type { HubNotifications, View } from '../../common/wire/viewer-protocol.ts'
 import { ContractSession, type SessionEnd, type SessionOwner } from './contract-session.ts'
+import { DirectAttempts } from './direct-attempts.ts'
+import type { DirectPath } from './direct-path.ts'
 import type { MediaSession } from './media-session.ts'
 import { MEDIA_FAILED } from './media-transport.ts'
 import { Playback } from './playback.ts'
@@ -21,6 +23,9 @@ const RENEW_LEAD_MS = 20_000
 /** With less than this left of a contract, another attempt to renew would come too late, ms. */
 const RENEW_LAST_MS = 2_000
 
+/** What the hub is to send while everything comes from the sender itself. */
+const NOTHING: View = { audio: false, video: false }
+
 export interface ViewerOptions {
   /** The hub's address, for instance `https://hub.example:9415`. */
   readonly hubUrl: string
@@ -38,6 +43,11 @@ export interface ViewerOptions {
    * codecs while the connection is made, and the join is quicker.
    */
   readonly routerCapabilities?: unknown
+  /**
+   * Whether media may come from the sender itself where both are on one network and the tenant allows it; true by
+   * default. The sender then learns the addresses of this machine.
+   */
+  readonly direct?: boolean
   /** The page's first wishes for the stream. The client itself reports size and visibility of `video`. */
   readonly view?: Pick<View, 'focused' | 'audio' | 'video'>
   /** Shared with everything else that the page watches. A client without this has a connection of its own. */
@@ -52,6 +62,8 @@ export interface ViewerEvents {
   media: { readonly audio: boolean; readonly video: boolean }
   /** What the hub sends of the picture, and why no more. */
   picture: PictureSent
+  /** Whether media comes from the sender itself now, and why. */
+  direct: { readonly direct: boolean; readonly reason: string }
   /** Timed metadata from the publisher, as it comes. It belongs to the picture that was captured at `at_unix_ms`. */
   data: Pick<HubNotifications['data'], 'payload' | 'at_unix_ms'>
 }
@@ -90,6 +102,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   #attempt = 0
   #closed = false
   readonly #between = new WakingPause()
+  readonly #direct: DirectAttempts | null
 
   #state: ViewerState = { name: 'connecting' }
   #trouble: ViewerState | null = null
@@ -113,10 +126,16 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     this.#playback = new Playback(options.video, (frame) => {
       const session = this.#session
       if (session === null) return
+      // Frames of the sender's own tracks say nothing about the way from the hub.
+      if (this.#direct?.isRunning) return session.glassToGlass.add(frame)
       if (this.#shown !== null && this.#shown === session.media) this.#delivered()
       session.shown(frame)
     })
     this.#monitor = this.#startMonitor()
+    this.#direct =
+      options.direct === false
+        ? null
+        : new DirectAttempts({ shows: (session, path, reason) => this.#goDirect(session, path, reason) })
   }
 
   get state(): ViewerState {
@@ -133,17 +152,21 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   }
 
   /** Stops a wait between two attempts. */
-  retryNow = (): void => this.#between.wake()
+  retryNow = (): void => {
+    this.#between.wake()
+    this.#direct?.retry()
+  }
 
   /** Tells how the page shows the stream. With `audio` or `video` false, none of it is sent. */
   setView(view: View): void {
     this.#view = { ...this.#view, ...view }
-    this.#session?.setView(view)
+    this.#session?.setView(this.#direct?.isRunning ? { ...view, ...NOTHING } : view)
   }
 
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#direct?.close('the viewer left')
     this.#tile.close()
     removeEventListener('online', this.retryNow)
     clearTimeout(this.#renewal)
@@ -177,6 +200,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   async #over(end: SessionEnd): Promise<void> {
     clearTimeout(this.#renewal)
     this.#renewal = undefined
+    this.#direct?.close('the session is over')
     this.#session = null
     this.#undecodable = null
     const { streamId, token } = this.#options
@@ -220,7 +244,8 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     const { media, picture } = session
     this.#undecodable = undecodablePicture(session.unplayable, media?.has('audio') ?? false)
     this.emit('media', { audio: media?.has('audio') ?? false, video: media?.has('video') ?? false })
-    if (picture.paused !== this.#picture.paused || picture.reason !== this.#picture.reason) {
+    const isOther = picture.paused !== this.#picture.paused || picture.reason !== this.#picture.reason
+    if (isOther && !this.#direct?.isRunning) {
       this.#picture = picture
       this.emit('picture', picture)
     }
@@ -259,7 +284,23 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     }, waitMs)
   }
 
+  /** Shows what comes from the sender itself, and has the hub send nothing meanwhile; or the other way round. */
+  #goDirect(session: ContractSession, path: DirectPath | null, reason: string): void {
+    if (path) {
+      session.glassToGlass.directClock(path.aheadMs)
+      for (const track of path.tracks) this.#playback.present(track, () => {})
+      session.setView(NOTHING)
+    } else if (session === this.#session && !this.#closed) {
+      const { audio = true, video = true } = this.#view
+      session.setView({ audio, video })
+      for (const track of session.media?.tracks ?? []) this.#playback.present(track, () => {})
+    }
+    this.emit('direct', { direct: path !== null, reason })
+  }
+
   #present(session: ContractSession, media: MediaSession, consumers: readonly types.Consumer[]): void {
+    // They are shown when the direct way is over.
+    if (this.#direct?.isRunning) return
     for (const consumer of consumers) {
       this.#playback.present(consumer.track, () => {
         if (media !== session.media || (consumer.kind === 'audio' && media.has('video'))) return
@@ -280,6 +321,7 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
   }
 
   #delivered(): void {
+    if (this.#session !== null) this.#direct?.delivered(this.#session)
     if (this.#delivering) return
     this.#delivering = true
     this.#interrupted = false
@@ -301,6 +343,12 @@ export class ViewerClient extends TypedEmitter<ViewerEvents> {
     return new ViewerMonitor({
       get session() {
         return viewer.#session
+      },
+      get media() {
+        return viewer.#direct?.running ?? viewer.#session?.media ?? null
+      },
+      get paused() {
+        return !viewer.#direct?.isRunning && (viewer.#session?.picture.paused ?? false)
       },
       get expectsMedia() {
         return viewer.#expectsMedia()

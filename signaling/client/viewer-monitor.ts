@@ -44,9 +44,15 @@ export interface ViewerStatistics extends ReceiveInterval {
   readonly relay: string | null
 }
 
+export type MonitoredMedia = Pick<MediaSession, 'has' | 'ssrc' | 'consumerId' | 'getStats'>
+
 /** What the monitor looks at, and whom it tells. The values are those of the moment of the call. */
 export interface Monitored {
   readonly session: ContractSession | null
+  /** What comes: from the hub, or from the sender itself. */
+  readonly media: MonitoredMedia | null
+  /** The hub holds the picture back. */
+  readonly paused: boolean
   /** Whether media must arrive now. */
   readonly expectsMedia: boolean
   readonly joinMs: number | null
@@ -62,7 +68,7 @@ export class ViewerMonitor {
   #ticks = 0
   #ticksToReport = 0
   #hub: HubConnection | null = null
-  #media: MediaSession | null = null
+  #media: MonitoredMedia | null = null
   #last: ReceiveCounters | null = null
   #lastReported: ReceiveCounters | null = null
   #lastBytesAt = performance.now()
@@ -82,17 +88,13 @@ export class ViewerMonitor {
   async #tick(): Promise<void> {
     const { session } = this.#viewer
     const hub = session?.hub ?? null
-    const media = session?.media ?? null
+    const { media } = this.#viewer
     this.#ticks++
     if (session !== null && hub !== null && this.#ticks % CLOCK_TICKS === 0)
       session.connection?.compareClocks()
     const counters = await this.#read(media)
     // While the statistics were gathered, another session or the next media may have taken over.
-    if (
-      session !== this.#viewer.session ||
-      (session?.media ?? null) !== media ||
-      (session?.hub ?? null) !== hub
-    )
+    if (session !== this.#viewer.session || this.#viewer.media !== media || (session?.hub ?? null) !== hub)
       return
     if (media !== this.#media || hub !== this.#hub) {
       this.#media = media
@@ -103,20 +105,20 @@ export class ViewerMonitor {
       this.#lastBytesAt = this.#lastPictureAt = performance.now()
     }
     if (counters !== null && session !== null && media !== null) this.#measure(counters, session, media)
-    this.#watch(counters, hub, media, session?.picture.paused ?? false)
+    this.#watch(counters, hub, media, this.#viewer.paused)
     this.#last = counters
   }
 
-  async #read(media: MediaSession | null): Promise<ReceiveCounters | null> {
+  async #read(media: MonitoredMedia | null): Promise<ReceiveCounters | null> {
     if (media === null) return null
     const ssrcs = { video: media.ssrc('video'), audio: media.ssrc('audio') }
     const report = await media.getStats().catch(() => null)
     return report === null ? null : readCounters(report, ssrcs, performance.now())
   }
 
-  #measure(counters: ReceiveCounters, session: ContractSession, media: MediaSession): void {
+  #measure(counters: ReceiveCounters, session: ContractSession, media: MonitoredMedia): void {
     const viewer = this.#viewer
-    const pictures = media.has('video') && !session.picture.paused
+    const pictures = media.has('video') && !viewer.paused
     const decoded = pictures ? counters.framesDecoded : counters.audioBytes
     if (decoded > 0) viewer.delivered()
     const ages = session.glassToGlass.take()
@@ -180,7 +182,7 @@ export class ViewerMonitor {
   #watch(
     counters: ReceiveCounters | null,
     hub: HubConnection | null,
-    media: MediaSession | null,
+    media: MonitoredMedia | null,
     paused: boolean,
   ): void {
     const { expectsMedia } = this.#viewer

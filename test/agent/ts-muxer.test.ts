@@ -2,7 +2,7 @@ import test from 'ava'
 import { TsMuxer } from '../../agent/encoder/ts-muxer.ts'
 import { Demuxer } from '../../common/mpegts/demuxer.ts'
 import { elementaryCodec } from '../../common/mpegts/elementary-codec.ts'
-import { readOpusAccessUnit } from '../../sfu/ingress/audio/opus-access-unit.ts'
+import { readOpusAccessUnit } from '../../common/opus/opus-access-unit.ts'
 
 const NOW = 1_800_000_000_123
 const ns = (unixMs: number): bigint => BigInt(unixMs) * 1_000_000n

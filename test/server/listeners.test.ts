@@ -52,9 +52,10 @@ test('a client that does not close a connection whose upgrade was refused holds 
     publishers: { admit: () => t.fail(), look: () => t.fail() },
     events: recordEvents().events,
     routerCapabilities: () => ({}),
+    directAllowed: () => false,
   }
   using doors = new Doors()
-  doors.add(new ProtooGateway({ maxConnections: 10, door }))
+  doors.add(new ProtooGateway({ maxConnections: 10, door, addressOf: () => null }))
   takeUpgrades(server, doors)
   const { port } = new URL(await listen(server, { host: '127.0.0.1', port: 0 }, stack))
   const key = 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'

@@ -57,6 +57,7 @@ test('a program on a plain transport gets what it demands, and is no viewer', as
   const { stream } = rig
   using _control = stream.controlledBy({
     answersKeyframes: true,
+    direct: null,
     requestKeyframe: () => {},
     demanded: () => {},
     viewersChanged: () => t.fail('nobody watches'),

@@ -16,6 +16,7 @@ const TERMS: ViewingTerms = {
 const CLIENT = { tell: () => {}, offer: async () => {} }
 const CONTROL: PublisherControl = {
   answersKeyframes: true,
+  direct: null,
   requestKeyframe: () => {},
   demanded: () => {},
   viewersChanged: () => {},

@@ -22,6 +22,8 @@ export interface Watched {
   readonly hasPicture: boolean
   /** The connection does not carry the picture: only sound is sent until it does. */
   readonly soundOnly: boolean
+  /** Media comes from the sender itself, over a network that both share. */
+  readonly direct: boolean
   readonly statistics: ViewerStatistics | null
   /** Glass-to-glass latency of the last minute, one value a second, ms; null where it could not be measured. */
   readonly history: readonly (number | null)[]
@@ -33,6 +35,7 @@ const NOTHING: Watched = {
   hasAudio: false,
   hasPicture: false,
   soundOnly: false,
+  direct: false,
   statistics: null,
   history: [],
 }
@@ -71,6 +74,10 @@ export function useViewer(
         statistics,
         history: [...old.history, statistics.glassToGlassMs].slice(-HISTORY),
       }))
+    })
+    viewer.on('direct', ({ direct, reason }) => {
+      Object.assign(document.documentElement.dataset, { way: direct ? 'direct' : 'hub', wayReason: reason })
+      setWatched((old) => ({ ...old, direct }))
     })
     viewer.on('picture', (picture) => {
       const { dataset } = document.documentElement

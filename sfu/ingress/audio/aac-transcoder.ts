@@ -2,11 +2,11 @@ import { z } from 'zod'
 import type { Logger } from '../../../common/logger.ts'
 import { Demuxer } from '../../../common/mpegts/demuxer.ts'
 import { elementaryCodec } from '../../../common/mpegts/elementary-codec.ts'
+import { opusSamples, readOpusAccessUnit } from '../../../common/opus/opus-access-unit.ts'
 import { addToPts } from '../../../common/pts.ts'
 import type { Child } from '../../../common/supervision/child.ts'
 import { type ChildEnd, Supervisor } from '../../../common/supervision/supervisor.ts'
 import type { AacToOpus } from '../pipeline-types.ts'
-import { opusSamples, readOpusAccessUnit } from './opus-access-unit.ts'
 
 /** libopus in its low-delay mode starts with 2.5 ms of silence (RFC 7845 section 4.2), samples at 48 kHz. */
 const lookahead = 120

@@ -185,6 +185,8 @@ export async function flowRoutes() {
         maxConnections: MAX_SESSIONS,
         metrics,
         ristIp: '127.0.0.1',
+        trustedProxies: [],
+        policies,
         connectWithinMs: 600_000,
         mover: null,
         doors: stack.use(new Doors()),
