@@ -53,7 +53,9 @@ export class DirectViewer implements AsyncDisposable {
   /** @returns the answer, with all candidates. @throws where the offer can't be answered */
   async answer(offer: string): Promise<string> {
     await this.#peer.setRemoteDescription({ type: 'offer', sdp: withoutNames(offer) })
-    for (const transceiver of this.#peer.getTransceivers()) {
+    const transceivers = this.#peer.getTransceivers()
+    if (!transceivers.some(({ kind }) => kind === 'video')) throw new Error('the offer asks for no pictures')
+    for (const transceiver of transceivers) {
       const track = transceiver.kind === 'video' ? this.#video : this.#audio
       await transceiver.sender.replaceTrack(track)
       transceiver.setDirection('sendonly')
