@@ -10,7 +10,7 @@ import type { StreamState } from '../../common/wire/stream.ts'
 import { ClockOffset, compareClocks, localUnixMs } from './clock-offset.ts'
 import { type Closing, webSocketUrl } from './hub-socket.ts'
 import { PublishedTrack, type TrackWishes } from './published-track.ts'
-import { PublisherConnection } from './publisher-connection.ts'
+import { FOR_FIELD_SENDERS, PublisherConnection } from './publisher-connection.ts'
 import { PublisherContract, type PublisherOptions } from './publisher-contract.ts'
 import type { PublisherEvents } from './publisher-events.ts'
 import { PublisherMonitor } from './publisher-monitor.ts'
@@ -289,10 +289,7 @@ export class PublisherClient extends TypedEmitter<PublisherEvents> {
       'contract-changed': ({ contract }) => {
         this.#contract.granted = contract
       },
-      'keyframe-request': () => {},
-      arrivals: () => {},
-      // A browser sends to the hub alone.
-      'direct-leave': () => {},
+      ...FOR_FIELD_SENDERS,
     })
     return connection
   }

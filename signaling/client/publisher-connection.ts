@@ -16,6 +16,13 @@ export type PublisherHandlers = {
   readonly [Method in Exclude<keyof HubToPublisher, 'contract-ended'>]: (data: HubToPublisher[Method]) => void
 }
 
+/** What the hub tells field senders alone: browsers hear it by RTCP, or not at all. */
+export const FOR_FIELD_SENDERS: Pick<PublisherHandlers, 'keyframe-request' | 'arrivals' | 'direct-leave'> = {
+  'keyframe-request': () => {},
+  arrivals: () => {},
+  'direct-leave': () => {},
+}
+
 /** The hub refused a request; `code` is the hub's, e.g. `stream_taken`. */
 export class RequestRefusal extends Error {
   readonly status: number
