@@ -68,7 +68,7 @@ export async function openDaemon({ state, configFile, again, logger }: DaemonOpt
     ...clockSection(clock),
     ...(updates && { update: updates.state }),
   })
-  const routes = stack.use(await Routes.open({ logger: room('routes') }))
+  const routes = stack.use(await Routes.open({ hubUrl: hub.hubUrl, logger: room('routes') }))
   const backlog = stack.use(
     await Backlog.open({
       folder: state.backlog,

@@ -57,6 +57,15 @@ export class LinkTable {
     return this.links.some(({ state }) => state !== 'dead')
   }
 
+  /** Which links carry, and their weights. */
+  get states(): { readonly link: string; readonly carries: boolean; readonly weight: number }[] {
+    return this.links.map(({ link_id, state, weight }) => ({
+      link: link_id,
+      carries: state === 'carrying',
+      weight,
+    }))
+  }
+
   get links(): LinkStatus[] {
     return [...this.#links.entries()]
       .sort(([a], [b]) => a - b)

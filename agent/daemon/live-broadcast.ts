@@ -14,6 +14,7 @@ import type { EncoderConfig } from '../encoder/encoder-protocol.ts'
 import { KeptEncoder, type KeptState } from '../encoder/kept-encoder.ts'
 import type { HubAccess } from '../node/hub-access.ts'
 import { HubClient, type HubRefusal } from '../node/hub-client.ts'
+import type { LinkState } from '../routes/routes.ts'
 import { SenderProcess } from '../sender/sender-process.ts'
 import { captureTimeOfWallClockPts, TsStamper } from '../ts-stamper.ts'
 import { healthOf } from './broadcast-health.ts'
@@ -30,6 +31,8 @@ export interface LinkRoutes {
   /** Resolves when they go their way; never rejects. */
   use(key: string, endpoints: readonly Endpoint[]): Promise<void>
   release(key: string): void
+  /** How the links of a stream do, once a second. */
+  links(key: string, links: readonly LinkState[]): void
   /** The interface that a link is now. */
   interfaceOf(link: string): string | null
 }
@@ -107,6 +110,7 @@ export class LiveBroadcast implements AsyncDisposable {
         },
         bond: (report) => {
           this.#links.bond(report.links)
+          this.#options.routes.links(this.#key, this.#links.states)
           this.#wishes.bond(report)
         },
         carries: (carries) => {

@@ -19,6 +19,7 @@ const routeJson = z.object({
 const ruleJson = z.object({
   dst: z.string().optional(),
   dport: z.number().int().optional(),
+  ipproto: z.string().optional(),
   table: z.coerce.number().int().optional().catch(undefined),
   protocol: z.coerce.number().int().optional().catch(undefined),
 })
@@ -53,11 +54,11 @@ export async function ownRoutes(family: Family): Promise<{ routes: Route[]; rule
       const way = { device: dev ?? '', gateway: gateway ?? null, source: prefsrc ?? null }
       return [{ family, table, to, way }]
     }),
-    rules: rules.flatMap(({ dst: to, dport: port, table, protocol }): Rule[] =>
-      protocol === PROTOCOL && isOurs(table) && to !== undefined && port !== undefined
-        ? [{ family, table, to, port }]
-        : [],
-    ),
+    rules: rules.flatMap(({ dst: to, dport, ipproto, table, protocol }): Rule[] => {
+      if (protocol !== PROTOCOL || !isOurs(table) || to === undefined) return []
+      const port = dport ?? null
+      return port === null && ipproto !== 'tcp' ? [] : [{ family, table, to, port }]
+    }),
   }
 }
 

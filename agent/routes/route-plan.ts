@@ -8,6 +8,8 @@
 export const PROTOCOL = 78
 /** Priority of our rules: after those of `local`, before those of `main`. */
 export const PRIORITY = 7700
+/** Of what no rule about a port takes. */
+const TCP_PRIORITY = 7701
 /** Our tables: one for each link, from here on. */
 export const FIRST_TABLE = 7701
 /** Links that are told apart. */
@@ -37,7 +39,8 @@ export interface Rule {
   readonly table: number
   /** Address of the hub. */
   readonly to: string
-  readonly port: number
+  /** UDP port of a link's endpoint; null for all TCP. */
+  readonly port: number | null
 }
 
 /** A route of the machine's own, in its main table. */
@@ -48,12 +51,12 @@ export type MainRoute = Pick<Route, 'family' | 'to'> & {
   readonly metric: number
 }
 
-/** An endpoint that a link dials. */
+/** An endpoint that a link dials; with `port` null, all TCP that goes to this address by the link. */
 export interface Dialled {
   readonly link: string
   readonly family: Family
   readonly address: string
-  readonly port: number
+  readonly port: number | null
 }
 
 /** A link, and the interface that it is now; null while the interface is away. */
@@ -121,7 +124,9 @@ export function wordsOfRoute({ table, to, way }: Route): string {
 
 /** The words that `ip rule` takes for a rule, without the command. */
 export const wordsOfRule = ({ table, to, port }: Rule): string =>
-  `pref ${PRIORITY} to ${to} ipproto udp dport ${port} lookup ${table} protocol ${PROTOCOL}`
+  port === null
+    ? `pref ${TCP_PRIORITY} to ${to} ipproto tcp lookup ${table} protocol ${PROTOCOL}`
+    : `pref ${PRIORITY} to ${to} ipproto udp dport ${port} lookup ${table} protocol ${PROTOCOL}`
 
 /** What stands in one place of a table: a route replaces another one there. */
 const placeOf = ({ table, to, way }: Route): string => `${table} ${to} ${way === null}`

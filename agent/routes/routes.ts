@@ -27,6 +27,20 @@ const SETTLES_MS = 100
 /** `use` waits no longer for the routes: media must go on, ms. */
 const USE_WITHIN_MS = 2000
 
+/** The link by which the hub is asked is left when it has not carried for so long, ms. */
+const LEFT_AFTER_MS = 2000
+
+export interface RoutesOptions {
+  readonly hubUrl: string
+  readonly logger: Logger
+}
+
+export interface LinkState {
+  readonly link: string
+  readonly carries: boolean
+  readonly weight: number
+}
+
 const LOOPBACK = new BlockList()
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
 LOOPBACK.addAddress('::1', 'ipv6')
@@ -43,6 +57,8 @@ type Interfaces = NonNullable<NodeReport['interfaces']>
  */
 export class Routes implements AsyncDisposable {
   readonly #logger: Logger
+  /** Host name or address. */
+  readonly #hub: string
   readonly #events: NetlinkSocket
   readonly #ownership = new RouteOwnership()
   readonly #reversePath = new ReversePath()
@@ -50,6 +66,12 @@ export class Routes implements AsyncDisposable {
   readonly #uses = new Map<string, readonly Dialled[]>()
   readonly #tables = new Map<string, number>()
   #interfaces: Interfaces = []
+  /** The link by which the hub is asked; null: by the default route. */
+  #tcpLink: string | null = null
+  /** When this link was last seen to carry. */
+  #carriedAt = 0
+  /** The addresses at which the hub is asked. */
+  #asked: readonly Dialled[] = []
   #timer: NodeJS.Timeout | null = null
   /** Looks run one after the other. A look that waits does for all who ask meanwhile. */
   #looking: Promise<void> = Promise.resolve()
@@ -60,14 +82,15 @@ export class Routes implements AsyncDisposable {
   #closed = false
 
   /** Removes what a process before has left. */
-  static async open({ logger }: { readonly logger: Logger }): Promise<Routes> {
-    const routes = new Routes(logger)
+  static async open({ logger, hubUrl }: RoutesOptions): Promise<Routes> {
+    const routes = new Routes(logger, new URL(hubUrl).hostname.replaceAll(/[[\]]/g, ''))
     await routes.#look()
     return routes
   }
 
-  private constructor(logger: Logger) {
+  private constructor(logger: Logger, hub: string) {
     this.#logger = logger
+    this.#hub = hub
     this.#events = NetlinkSocket.open(NETLINK_ROUTE, GROUPS)
     this.#events.watch(() => {
       while (this.#events.receive() !== null);
@@ -94,6 +117,28 @@ export class Routes implements AsyncDisposable {
     const timer = setTimeout(resolve, USE_WITHIN_MS)
     await Promise.race([this.#look(), late])
     clearTimeout(timer)
+  }
+
+  /**
+   * How the links of a stream do. What goes to the hub by TCP (contracts, the control channel, what is delivered later)
+   * takes a link that carries, not the default route, whose modem may be dead.
+   */
+  links(key: string, links: readonly LinkState[]): void {
+    const dialled = this.#uses.get(key)
+    if (!dialled || !links.some(({ carries }) => carries)) return
+    const present = links.find(({ link }) => link === this.#tcpLink)
+    const now = performance.now()
+    if (present?.carries) this.#carriedAt = now
+    if (this.#tcpLink !== null && now - this.#carriedAt < LEFT_AFTER_MS) return
+    const best = links.filter(({ carries }) => carries).toSorted((one, other) => other.weight - one.weight)[0]
+    if (!best || best.link === this.#tcpLink) return
+    this.#carriedAt = now
+    this.#tcpLink = best.link
+    this.#logger.info({ link: best.link }, 'the hub is asked by this link')
+    void addressesOf({ address: this.#hub, port: 0, link: best.link }).then((asked) => {
+      this.#asked = asked.map((one) => ({ ...one, port: null }))
+      return this.#look()
+    })
   }
 
   /** The stream is sent no more. */
@@ -129,7 +174,7 @@ export class Routes implements AsyncDisposable {
   }
 
   async #reconcile(): Promise<void> {
-    const dialled = [...this.#uses.values()].flat()
+    const dialled = this.#dialled()
     if (dialled.length === 0 && this.#clean) return
     if (!(await this.#ownership.take())) {
       this.#clean = dialled.length === 0
@@ -149,6 +194,13 @@ export class Routes implements AsyncDisposable {
   async #loosen(device: string | null): Promise<readonly string[]> {
     if (device !== null) await this.#reversePath.loosen(device)
     return []
+  }
+
+  /** All endpoints, and the addresses at which the hub is asked, while its link has an endpoint. */
+  #dialled(): readonly Dialled[] {
+    const dialled = [...this.#uses.values()].flat()
+    const isDialled = dialled.some(({ link }) => link === this.#tcpLink)
+    return isDialled ? [...dialled, ...this.#asked] : dialled
   }
 
   #linksOf(dialled: readonly Dialled[]): ReadonlyMap<string, LinkInterface> {
@@ -203,7 +255,11 @@ async function reconcileFamily(
 }
 
 /** All addresses of an endpoint that belongs to a link, but those of this machine. A name that nobody knows has none. */
-async function addressesOf({ address, port, link }: Endpoint): Promise<Dialled[]> {
+async function addressesOf({
+  address,
+  port,
+  link,
+}: Pick<Endpoint, 'address' | 'port' | 'link'>): Promise<Dialled[]> {
   if (link === undefined) return []
   const addresses = isIP(address)
     ? [address]

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import test from 'ava'
 import type { InterfaceFact } from '../../agent/hardware/network/interfaces.ts'
@@ -181,6 +182,26 @@ test.serial('routes that vanish with a carrier, and rules that somebody flushes,
   const seen = watchWires()
   await Promise.all([seen.carries(0), seen.carries(1)])
   t.is(seen.strayed, 0)
+})
+
+/** The interface by which the device reaches the hub by TCP. */
+async function tcpWay(): Promise<string | undefined> {
+  const [program, ...words] = device.enter
+  const { stdout } = await run(program, [...words, 'ip', 'route', 'get', HUB, 'ipproto', 'tcp'])
+  return /dev (\S+)/.exec(stdout)?.[1]
+}
+
+test.serial('the hub is asked by a link that carries, and by another when that one is silent', async (t) => {
+  t.is(await tcpWay(), 'usb0')
+  const says = setInterval(() => child.send({ carrying: ['modem-b'] }), 200)
+  await until(async () => (await tcpWay()) === 'usb7', 'TCP takes the second modem')
+  clearInterval(says)
+  child.send({ carrying: ['modem-a', 'modem-b'] })
+  const others = setInterval(() => child.send({ carrying: ['modem-a'] }), 200)
+  await delay(1000)
+  t.is(await tcpWay(), 'usb7')
+  await until(async () => (await tcpWay()) === 'usb0', 'TCP takes the first modem again')
+  clearInterval(others)
 })
 
 test.serial(

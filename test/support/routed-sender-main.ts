@@ -13,10 +13,11 @@ import { interfaceSchema } from '../../common/wire/node-report.ts'
 const order = z.union([
   z.object({ interfaces: z.array(interfaceSchema) }),
   z.object({ contract: flowContractSchema }),
+  z.object({ carrying: z.array(z.string()) }),
   z.object({ end: z.literal(true) }),
 ])
 
-const routes = await Routes.open({ logger: createLogger('warn') })
+const routes = await Routes.open({ hubUrl: 'https://10.50.0.1:9415', logger: createLogger('warn') })
 const sender = new ContractSender({ hubUrl: 'http://127.0.0.1:9' })
 let written = 0
 const timer = setInterval(() => {
@@ -30,6 +31,11 @@ const timer = setInterval(() => {
 process.on('message', async (raw) => {
   const told = order.parse(raw)
   if ('interfaces' in told) routes.interfaces(told.interfaces)
+  else if ('carrying' in told)
+    routes.links(
+      'cam',
+      ['modem-a', 'modem-b'].map((link) => ({ link, carries: told.carrying.includes(link), weight: 100 })),
+    )
   else if ('contract' in told) {
     await routes.use('cam', told.contract.endpoints)
     await sender.apply(told.contract)
