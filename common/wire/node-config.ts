@@ -13,45 +13,65 @@ export const MAX_BROADCASTS = 4
 /** Uplinks of one device, as many as a contract has endpoints. */
 export const MAX_UPLINKS = 8
 
-const text = (most: number) => z.string().min(1).max(most)
-/** A URL without credentials: those have fields of their own, which no answer shows. */
+/** A C string, a line of RTSP's head, a line on a terminal: nothing of it ends before the text does. */
+const printable = (least: number, most: number) =>
+  z
+    .string()
+    .min(least)
+    .max(most)
+    .regex(/^\P{Cc}*$/u, 'there are control characters in it')
+/**
+ * A URL without credentials: those have fields of their own, which no answer shows. It has no character that readers of
+ * URLs disagree about: the password goes to the host that Node reads in it, and GStreamer reads hosts in another way
+ * (`rtsp://camera#@other/`).
+ */
 const address = (protocol: RegExp) =>
   z
     .url({ protocol })
     .max(500)
     .refine((url) => !new URL(url).username && !new URL(url).password, {
       message: 'a URL holds no user name or password: use `username` and `password`',
+      abort: true,
     })
+    .regex(
+      /^[a-z]+:\/\/[A-Za-z0-9.:[\]_-]+([/?][!-"$-[\]-~]*)?$/,
+      'a URL is written as protocol://host:port/path, with all but plain characters as %XX',
+    )
 
 /** Stands for a secret that is not told. A document that comes back with it keeps the secret before. */
 export const SECRET_MASK = '********'
 
 const cameraAccess = {
-  username: text(128).optional(),
+  username: printable(1, 128).optional(),
   /** Shown to nobody: answers have `********`, and a document with that keeps the password before. */
-  password: text(128).optional(),
+  password: printable(1, 128).optional(),
 }
 
 /** Where pictures, and mostly sound, come from. */
 export const mediaSourceSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('test-card'), name: z.string().max(40).optional() }),
+  z.strictObject({ kind: z.literal('test-card'), name: printable(0, 40).optional() }),
   /** A capture device: a path, or better a name below /dev/v4l/by-id, which survives a replug. */
   z.strictObject({
     kind: z.literal('v4l2'),
-    device: z.string().regex(/^\/dev\/[A-Za-z0-9._/:+-]{1,200}$/, 'a capture device is a path below /dev'),
+    device: z
+      .string()
+      .regex(/^\/dev(\/(?!\.)[A-Za-z0-9._:+-]{1,200})+$/, 'a capture device is a path below /dev')
+      .max(205),
     /** The format to ask the device for; by itself the agent takes the best that the device delivers. */
     format: z.enum(['auto', 'raw', 'mjpeg', 'h264']).default('auto'),
   }),
   z.strictObject({ kind: z.literal('rtsp'), url: address(/^rtsps?$/), ...cameraAccess }),
   z.strictObject({
     kind: z.literal('srt'),
-    url: address(/^srt$/),
+    url: address(/^srt$/).refine((url) => !/[?&]passphrase=/i.test(url), {
+      message: 'a URL is shown to everybody who reads the document: use `passphrase`',
+    }),
     /** As `password`. */
-    passphrase: z.union([z.literal(SECRET_MASK), z.string().min(10).max(79)]).optional(),
+    passphrase: z.union([z.literal(SECRET_MASK), printable(10, 79)]).optional(),
   }),
   z.strictObject({
     kind: z.literal('file'),
-    path: z.string().regex(/^\/[^\0]{1,500}$/, 'a file is an absolute path'),
+    path: printable(2, 501).startsWith('/', 'a file is an absolute path'),
     loop: z.boolean().default(true),
   }),
 ])
@@ -62,7 +82,14 @@ export const soundSourceSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('embedded') }),
   z.strictObject({
     kind: z.literal('alsa'),
-    device: z.string().regex(/^[A-Za-z0-9_:=,.-]{1,64}$/, 'an ALSA device is a name such as `hw:1,0`'),
+    /** A name by itself, or a card's. Others have arguments, such as `file:NAME`, which writes the file. */
+    device: z
+      .string()
+      .max(64)
+      .regex(
+        /^([A-Za-z0-9_.-]+|(plug)?hw:[A-Za-z0-9_=,.-]+|(sysdefault|front|dsnoop):[A-Za-z0-9_=,.-]+)$/,
+        'an ALSA device is a name such as `hw:1,0`',
+      ),
   }),
 ])
 
