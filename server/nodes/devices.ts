@@ -80,13 +80,17 @@ export class Devices implements NodeAdmission, Disposable {
   }
 
   async admit(node: ProvenNode, hello: NodeHello, line: NodeLine): Promise<NodePlace> {
-    const { topology, steady } = this.#options
+    const { topology, steady, authenticator } = this.#options
+    const proof = this.#proofs.get(node)!
+    // It may have been revoked, or the node deleted, since the connection opened.
+    if (!authenticator.isCurrent(proof) || !topology.record(node.tenantId, node.nodeId))
+      throw new CodedError('unauthenticated', 'the proof of the node is good no more')
     const key = nodeKeyOf(node)
     const device = this.#devices.get(key) ?? new Device({ ...this.#options, node })
     this.#devices.set(key, device)
     const place = await device.connect(hello, line)
     const release = topology.hold(node.tenantId, node.nodeId, steady())
-    this.#lines.set(line, this.#proofs.get(node)!)
+    this.#lines.set(line, proof)
     return {
       welcome: place.welcome,
       welcomed: () => place.welcomed(),

@@ -1,7 +1,7 @@
 import { CodedError } from '../../common/errors.ts'
 import { MAX_UPLINKS } from '../../common/wire/node-config.ts'
 import type { NodeReport } from '../../common/wire/node-report.ts'
-import type { NodeEntry } from '../../common/wire/topology.ts'
+import { MAX_LINKS_PER_NODE, type NodeEntry } from '../../common/wire/topology.ts'
 import type { NodeDirectory } from '../topology/node-directory.ts'
 import { type NodeName, nodeKeyOf } from './node-name.ts'
 
@@ -52,9 +52,15 @@ export class ReportedUplinks implements Disposable {
     if (!interfaces) return this.#work
     const now = this.#options.steady()
     const known = this.#told.get(nodeKeyOf(node)) ?? { node, at: new Map() }
-    for (const { link_id } of interfaces) if (link_id !== null) known.at.set(link_id, now)
+    const uplinks = uplinksOf(interfaces, this.#options.hubId)
+    // A device that makes up names has no more of them than it may have links.
+    for (const { link_id } of uplinks)
+      if (known.at.has(link_id) || known.at.size < MAX_LINKS_PER_NODE) known.at.set(link_id, now)
     this.#told.set(nodeKeyOf(node), known)
-    return this.#declare(node, uplinksOf(interfaces, this.#options.hubId))
+    return this.#declare(
+      node,
+      uplinks.filter(({ link_id }) => known.at.has(link_id)),
+    )
   }
 
   /** Nothing of a node that is no more. */

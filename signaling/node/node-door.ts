@@ -15,6 +15,8 @@ import { NodeSession } from './node-session.ts'
 export const NODE_PATH = '/node'
 /** A full report of a board with many cameras has some 60 kB of JSON. */
 const MAX_MESSAGE_BYTES = 512 * 1024
+/** Connections of one node at once: the present one, and those that a lost network left. So no node takes all places. */
+const MAX_OF_ONE_NODE = 4
 
 export interface NodeDoorOptions {
   readonly admission: NodeAdmission
@@ -38,6 +40,8 @@ export class NodeDoor implements Disposable {
   readonly #room = new protoo.Room()
   readonly #toProtoo = new EventEmitter()
   readonly #proven = new WeakMap<IncomingMessage, ProvenNode>()
+  /** Sockets by node, from the proof until they close. */
+  readonly #ofNode = new Map<string, number>()
   #closed = false
 
   constructor(options: NodeDoorOptions) {
@@ -88,6 +92,10 @@ export class NodeDoor implements Disposable {
     admission.identify(request).then(
       (node) => {
         if (socket.destroyed) return
+        if (!this.#seat(node, socket)) {
+          events.rejected(null, 'max_connections', `a node has ${MAX_OF_ONE_NODE} connections`)
+          return refuse(socket, '429 Too Many Requests')
+        }
         this.#proven.set(request, node)
         this.#toProtoo.emit('upgrade', request, socket, head)
       },
@@ -97,6 +105,20 @@ export class NodeDoor implements Disposable {
         refuse(socket, error instanceof CodedError ? '401 Unauthorized' : '500 Internal Server Error')
       },
     )
+  }
+
+  /** Counts a node's socket until it closes. @returns false where the node has all that it may have */
+  #seat({ tenantId, nodeId }: ProvenNode, socket: Duplex): boolean {
+    const key = `${tenantId ?? ''}/${nodeId}`
+    const present = this.#ofNode.get(key) ?? 0
+    if (present >= MAX_OF_ONE_NODE) return false
+    this.#ofNode.set(key, present + 1)
+    socket.once('close', () => {
+      const left = (this.#ofNode.get(key) ?? 1) - 1
+      if (left > 0) this.#ofNode.set(key, left)
+      else this.#ofNode.delete(key)
+    })
+    return true
   }
 }
 

@@ -28,13 +28,14 @@ export async function trustHub({ url }: TestHub): Promise<void> {
 
 const issued = z.object({ token: z.string(), authorities: z.array(z.string()).min(1) })
 
-/** Makes a node of a hub that has TLS. */
+/** Makes a node of a hub that has TLS. @param tenantId null: the hub's own, which it shares with every tenant */
 export async function enrolNode(
   hub: TestHub,
   nodeId: string,
   capabilities?: EnrolOptions['capabilities'],
+  tenantId: string | null = 'default',
 ): Promise<NodeIdentity> {
-  const wanted = { tenant_id: 'default', roles: ['sender'], node_id: nodeId }
+  const wanted = { tenant_id: tenantId ?? undefined, roles: ['sender'], node_id: nodeId }
   const { token, authorities } = issued.parse((await hub.api('POST', '/v1/enrolment-tokens', wanted)).body)
   const told = capabilities && { capabilities }
   return await enrol({ hubUrl: hub.url, token, authorities, ...told }, AbortSignal.timeout(10_000))
@@ -69,10 +70,11 @@ export class TestDevice implements AsyncDisposable {
     hub: TestHub,
     nodeId: string,
     capabilities?: EnrolOptions['capabilities'],
+    tenantId: string | null = 'default',
   ): Promise<TestDevice> {
     await trustHub(hub)
     const folder = await mkdtemp(join(tmpdir(), 'lanecast-device-'))
-    return new TestDevice(await enrolNode(hub, nodeId, capabilities), folder)
+    return new TestDevice(await enrolNode(hub, nodeId, capabilities, tenantId), folder)
   }
 
   get channel(): NodeChannel {

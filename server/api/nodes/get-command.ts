@@ -4,7 +4,7 @@ import { commandViewSchema } from '../../../common/wire/nodes-api.ts'
 import { viewOfCommand } from '../../nodes/command-record.ts'
 import { defineRoute } from '../route.ts'
 import type { FieldParts } from './field-parts.ts'
-import { nodeParams, nodeQuery, ownerOfNode } from './own-node.ts'
+import { nodeParams, nodeQuery, ownerOfField } from './own-node.ts'
 
 export const getNodeCommand = (parts: FieldParts) =>
   defineRoute({
@@ -19,7 +19,7 @@ export const getNodeCommand = (parts: FieldParts) =>
     answer: { status: 200, schema: commandViewSchema },
     errors: ['tenant_not_found', 'node_not_found', 'command_not_found'],
     handle: async (context, { params: { node_id, command_id } }) => {
-      const tenantId = ownerOfNode(parts, context, node_id)
+      const tenantId = ownerOfField(parts, context, node_id)
       const commands = await parts.commands.list({ tenantId, nodeId: node_id })
       const found = commands.find((each) => each.command_id === command_id)
       if (!found) throw new CodedError('command_not_found', 'there is no such command')

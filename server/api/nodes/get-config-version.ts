@@ -3,7 +3,7 @@ import { configVersionViewSchema, KEPT_CONFIGS } from '../../../common/wire/node
 import { notFound } from '../refusals.ts'
 import { defineRoute } from '../route.ts'
 import type { FieldParts } from './field-parts.ts'
-import { nodeParams, nodeQuery, ownerOfNode } from './own-node.ts'
+import { nodeParams, nodeQuery, ownerOfField } from './own-node.ts'
 
 export const getNodeConfigVersion = (parts: FieldParts) =>
   defineRoute({
@@ -18,7 +18,7 @@ export const getNodeConfigVersion = (parts: FieldParts) =>
     answer: { status: 200, schema: configVersionViewSchema },
     errors: ['tenant_not_found', 'node_not_found', 'version_not_found'],
     handle: async (context, { params: { node_id, version } }) => {
-      const tenantId = ownerOfNode(parts, context, node_id)
+      const tenantId = ownerOfField(parts, context, node_id)
       const { history } = await parts.configs.desired({ tenantId, nodeId: node_id })
       const found = history.find((each) => each.version === version)
       if (!found) throw notFound('version')

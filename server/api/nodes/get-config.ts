@@ -3,7 +3,7 @@ import { ETAG_HEADER, entityTag } from '../preconditions.ts'
 import { defineRoute, Reply } from '../route.ts'
 import type { FieldParts } from './field-parts.ts'
 import { nodeConfigView } from './node-config-view.ts'
-import { nodeParams, nodeQuery, ownerOfNode } from './own-node.ts'
+import { nodeParams, nodeQuery, ownerOfField } from './own-node.ts'
 
 export const getNodeConfig = (parts: FieldParts) =>
   defineRoute({
@@ -20,7 +20,7 @@ export const getNodeConfig = (parts: FieldParts) =>
     answer: { status: 200, schema: nodeConfigViewSchema, headers: ETAG_HEADER },
     errors: ['tenant_not_found', 'node_not_found'],
     handle: async (context, { params: { node_id } }) => {
-      const tenantId = ownerOfNode(parts, context, node_id)
+      const tenantId = ownerOfField(parts, context, node_id)
       const view = await nodeConfigView(parts, { tenantId, nodeId: node_id })
       return new Reply(view, { etag: entityTag(view.desired?.version ?? 0) })
     },

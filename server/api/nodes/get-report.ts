@@ -2,7 +2,7 @@ import { nodeReportViewSchema } from '../../../common/wire/nodes-api.ts'
 import { Device } from '../../nodes/device.ts'
 import { defineRoute } from '../route.ts'
 import type { FieldParts } from './field-parts.ts'
-import { nodeParams, nodeQuery, ownerOfNode } from './own-node.ts'
+import { nodeParams, nodeQuery, ownerOfField } from './own-node.ts'
 
 export const getNodeReport = (parts: FieldParts) =>
   defineRoute({
@@ -19,7 +19,7 @@ export const getNodeReport = (parts: FieldParts) =>
     answer: { status: 200, schema: nodeReportViewSchema },
     errors: ['tenant_not_found', 'node_not_found'],
     handle: (context, { params: { node_id } }) => {
-      const tenantId = ownerOfNode(parts, context, node_id)
+      const tenantId = ownerOfField(parts, context, node_id)
       const report = parts.devices.get({ tenantId, nodeId: node_id })?.report(node_id, parts.now())
       return report ?? Device.unheard(node_id)
     },

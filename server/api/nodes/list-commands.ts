@@ -3,7 +3,7 @@ import { commandViewSchema, KEPT_COMMANDS } from '../../../common/wire/nodes-api
 import { viewOfCommand } from '../../nodes/command-record.ts'
 import { defineRoute } from '../route.ts'
 import type { FieldParts } from './field-parts.ts'
-import { nodeParams, nodeQuery, ownerOfNode } from './own-node.ts'
+import { nodeParams, nodeQuery, ownerOfField } from './own-node.ts'
 
 export const listNodeCommands = (parts: FieldParts) =>
   defineRoute({
@@ -18,7 +18,7 @@ export const listNodeCommands = (parts: FieldParts) =>
     answer: { status: 200, schema: z.object({ commands: z.array(commandViewSchema) }) },
     errors: ['tenant_not_found', 'node_not_found'],
     handle: async (context, { params: { node_id } }) => {
-      const tenantId = ownerOfNode(parts, context, node_id)
+      const tenantId = ownerOfField(parts, context, node_id)
       const commands = await parts.commands.list({ tenantId, nodeId: node_id })
       return { commands: commands.map(viewOfCommand) }
     },

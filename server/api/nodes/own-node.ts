@@ -35,9 +35,30 @@ export function writableOwner(
   context: RouteContext,
   nodeId: string,
 ): string | null {
+  return adminsOwner(parts, context, nodeId, 'changes it')
+}
+
+/**
+ * As `ownerOfNode`, for what a field sender is to do, does and tells: where it is, and its cameras' addresses. Of shared
+ * nodes only the admin reads that. @throws CodedError also `denied` (403)
+ */
+export function ownerOfField(
+  parts: Pick<AdministrationParts, 'topology'>,
+  context: RouteContext,
+  nodeId: string,
+): string | null {
+  return adminsOwner(parts, context, nodeId, 'reads this')
+}
+
+function adminsOwner(
+  parts: Pick<AdministrationParts, 'topology'>,
+  context: RouteContext,
+  nodeId: string,
+  what: string,
+): string | null {
   const owner = ownerOfNode(parts, context, nodeId)
   if (owner === null && context.principal.role !== 'admin')
-    throw new CodedError('denied', "the node is the hub's own: only its admin changes it", {
+    throw new CodedError('denied', `the node is the hub's own: only its admin ${what}`, {
       rule: 'hub admin',
       details: ['rule: hub admin'],
     })

@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import test from 'ava'
 import { z } from 'zod'
 import { HubClient } from '../../../agent/node/hub-client.ts'
+import { openHubSocket } from '../../../agent/node/hub-socket.ts'
 import {
   commandViewSchema,
   nodeConfigViewSchema,
@@ -68,7 +70,7 @@ test('a device gets its document when it comes, whenever there is a newer one, a
   await until(async () => !(await configOf('van-1')).connected, 'the hub sees that the device is gone')
   await device.connect()
   await isState('van-1', 'applied')
-  t.notRegex(await alarms(), /node:van-1/)
+  await until(async () => !(await alarms()).includes('node:van-1'), 'the alarm is over')
   const trail = await hub.api('GET', '/v1/audit?limit=1000')
   const { records } = z.object({ records: z.array(z.looseObject({ action: z.string() })) }).parse(trail.body)
   const made = records.filter(({ action, object }) => action === 'node.config' && object === 'node:van-1')
@@ -340,4 +342,48 @@ test('the uplinks that a device tells are its declared links, and a contract has
       : null
   }, 'the running contract has the new link')
   t.log(bound)
+})
+
+test('a node has few connections at once, so that none takes the places of others', async (t) => {
+  await using device = await TestDevice.enrol(hub, 'van-10')
+  await using other = await TestDevice.enrol(hub, 'van-11')
+  const open = async ({ identity }: TestDevice) => {
+    const socket = await openHubSocket(
+      new URL('/node', hub.url.replace('https', 'wss')),
+      identity,
+      AbortSignal.timeout(10_000),
+      'protoo',
+    )
+    socket.on('error', () => {})
+    const outcome = await Promise.race([
+      once(socket, 'open').then(() => 'open'),
+      once(socket, 'unexpected-response').then(([, answer]) => `refused by ${answer.statusCode}`),
+    ])
+    return { socket, outcome }
+  }
+  const opened = []
+  for (let each = 0; each < 6; each += 1) opened.push(await open(device))
+  t.deepEqual(
+    opened.map(({ outcome }) => outcome),
+    ['open', 'open', 'open', 'open', 'refused by 429', 'refused by 429'],
+  )
+  const unhindered = await open(other)
+  t.is(unhindered.outcome, 'open')
+  unhindered.socket.terminate()
+  for (const { socket } of opened) socket.terminate()
+  await device.connect()
+  await until(async () => (await configOf('van-10')).connected, 'places that are given back are free')
+})
+
+test("what a node of the hub's own tells is for the hub's admin", async (t) => {
+  await using _ = await TestDevice.enrol(hub, 'shared-1', undefined, null)
+  const operator = await hub.issueToken({ role: 'operator' })
+  const paths = ['', '/report', '/config', '/config/versions/1', '/commands', '/commands/c']
+  const ask = async (token: string | undefined, path: string) =>
+    (await hub.api('GET', `/v1/nodes/shared-1${path}`, undefined, token)).status
+  t.deepEqual(await Promise.all(paths.map((path) => ask(operator, path))), [200, 403, 403, 403, 403, 403])
+  t.deepEqual(
+    await Promise.all(paths.map((path) => ask(hub.adminToken, path))),
+    [200, 200, 200, 404, 200, 404],
+  )
 })
