@@ -1,4 +1,4 @@
-import { chmod, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { CodedError } from '../../common/errors.ts'
@@ -55,13 +55,18 @@ export class LocalDoor implements AsyncDisposable {
     })
     server.maxConnections = MAX_CONNECTIONS
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    server.once('error', reject).listen(path, resolve)
+    // The socket is made within `listen`. Others may not open it even for a moment.
+    const mask = process.umask(0o177)
+    try {
+      server.once('error', reject).listen(path, resolve)
+    } finally {
+      process.umask(mask)
+    }
     try {
       await promise
     } catch (cause) {
       throw new CodedError('cannot_listen', `the socket ${path} can not be opened`, { cause })
     }
-    await chmod(path, 0o600)
     return new LocalDoor(server, path)
   }
 
