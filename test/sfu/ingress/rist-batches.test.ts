@@ -2,7 +2,7 @@ import test from 'ava'
 import { loadRist } from '../../../common/rist/librist.ts'
 import { BATCHED_RIST, loadBatchedRist } from '../../../sfu/ingress/batched-rist.ts'
 import { openImpairedLink } from '../../support/impaired-link.ts'
-import { listen, sendCounting } from '../../support/rist-bench.ts'
+import { listen, missing, sendCounting } from '../../support/rist-bench.ts'
 import { until } from '../../support/until.ts'
 
 // Whatever holds for a receiver holds for one with batches. This registers all tests of that file here too.
@@ -41,4 +41,24 @@ test('packets of many sizes arrive byte for byte', async (t) => {
     chunks.map((chunk) => chunk.toString('hex')),
     wanted.map((packet) => packet.toString('hex')),
   )
+})
+
+test('a link on which authentication fails, because it is too slow, costs no process, and comes back', async (t) => {
+  t.timeout(120_000)
+  await using receiver = await listen(2, { buffer: { minMs: 800, maxMs: 800 } })
+  await using fast = await openImpairedLink({ targetPort: receiver.ports[0]! })
+  await using slow = await openImpairedLink({ targetPort: receiver.ports[1]! })
+  await using sender = await sendCounting([fast.port, slow.port], { bufferMs: 800 })
+  const carries = (link: number) => (receiver.stats.at(-1)?.links[link]?.received ?? 0) > 100
+  await until(() => carries(0) && carries(1), 'both links carry')
+  // librist asks anew every few seconds, and waits for 500 ms.
+  await slow.setBoth({ delayMs: 600 })
+  const failed = () => receiver.lines.some((line) => line.includes('Authentication failed'))
+  await until(failed, 'an authentication fails', 60_000)
+  const from = receiver.chunks.length
+  await until(() => receiver.chunks.length > from + 1000, 'data goes on over the other link', 20_000)
+  await slow.setBoth({ delayMs: 0 })
+  await until(() => carries(1), 'the link carries again', 40_000)
+  t.is(missing(receiver.chunks), 0)
+  t.true(sender.written > 0)
 })

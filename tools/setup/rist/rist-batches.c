@@ -12,7 +12,8 @@
  *   it looks every 5 ms, and whenever a packet arrives.
  * - write: librist signals each packet to the event loop. One signal is enough for all packets of one look.
  *
- * It also counts what each socket has received, for a sender that must know soon which of its links carry.
+ * It also counts what each socket has received, for a sender that must know soon which of its links carry, and keeps answers
+ * from librist that would end the process (eap-guard.h).
  *
  * librist's threads are told apart by what they do: only the output thread of a receiver asks for a priority, only the
  * protocol thread polls. A sender in the same process keeps its signals and its waiting.
@@ -33,6 +34,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "eap-guard.h"
 
 enum {
   BATCH = 16,
@@ -156,8 +159,12 @@ EXPORTED ssize_t recvfrom(int socket, void *restrict bytes, size_t room, int fla
   const bool batched = is_protocol_thread && flags == MSG_DONTWAIT && from != NULL && room > 0 && room <= MAX_BYTES;
   struct arrived *arrived = batched ? make_room(socket) : NULL;
   if (arrived == NULL) return syscall(SYS_recvfrom, socket, bytes, room, flags, from, from_bytes);
-  if (arrived->next >= arrived->count && !take(socket, arrived, room)) return -1;
-  const unsigned index = arrived->next++;
+  unsigned index;
+  do {
+    if (arrived->next >= arrived->count && !take(socket, arrived, room)) return -1;
+    index = arrived->next++;
+  } while (!eap_passes(socket, arrived->bytes[index], arrived->headers[index].msg_len,
+                       (struct sockaddr *)&arrived->from[index], arrived->headers[index].msg_hdr.msg_namelen));
   const struct mmsghdr *header = &arrived->headers[index];
   const size_t length = header->msg_len < room ? header->msg_len : room;
   const socklen_t name_bytes = header->msg_hdr.msg_namelen;
@@ -165,6 +172,12 @@ EXPORTED ssize_t recvfrom(int socket, void *restrict bytes, size_t room, int fla
   memcpy(from, &arrived->from[index], name_bytes < *from_bytes ? name_bytes : *from_bytes);
   *from_bytes = name_bytes;
   return (ssize_t)length;
+}
+
+EXPORTED ssize_t sendto(int socket, const void *bytes, size_t length, int flags, const struct sockaddr *to,
+                        socklen_t to_bytes) {
+  if (is_protocol_thread) eap_sent(socket, bytes, length, to, to_bytes);
+  return syscall(SYS_sendto, socket, bytes, length, flags, to, to_bytes);
 }
 
 /** A socket whose packets are here already is ready. The kernel is asked when there is none. */
