@@ -86,7 +86,7 @@ test('every line of the protocol works as printed, and every call has one', asyn
     'post /v1/programs/{program_id}/take',
     'post /v1/node/renew',
     'get /v1/node/release',
-    'get /v1/node/releases/{version}/files/{architecture}',
+    'get /v1/node/releases/{release_version}/files/{architecture}',
   ])
 })
 

@@ -4,7 +4,7 @@ import { type ReleaseParts, releaseParams } from './release-schemas.ts'
 export const deleteRelease = ({ releases }: Pick<ReleaseParts, 'releases'>) =>
   defineRoute({
     method: 'delete',
-    path: '/v1/releases/{version}',
+    path: '/v1/releases/{release_version}',
     summary: 'Delete a release of the agent',
     description: 'Its files go, too. Devices that run it go on.',
     action: 'node.write',
@@ -13,5 +13,5 @@ export const deleteRelease = ({ releases }: Pick<ReleaseParts, 'releases'>) =>
     params: releaseParams,
     answer: { status: 204 },
     errors: ['release_not_found'],
-    handle: ({ principal }, { params: { version } }) => releases.remove(version, principal),
+    handle: ({ principal }, { params: { release_version: version } }) => releases.remove(version, principal),
   })

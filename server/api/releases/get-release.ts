@@ -5,7 +5,7 @@ import { answerOf, type ReleaseParts, releaseParams, releaseViewSchema } from '.
 export const getRelease = (parts: ReleaseParts) =>
   defineRoute({
     method: 'get',
-    path: '/v1/releases/{version}',
+    path: '/v1/releases/{release_version}',
     summary: 'Get a release of the agent',
     description: 'What is in it, how much of its files this hub has, and who gets it.',
     action: 'node.read',
@@ -15,7 +15,7 @@ export const getRelease = (parts: ReleaseParts) =>
     answer: { status: 200, schema: releaseViewSchema, headers: ETAG_HEADER },
     errors: ['release_not_found'],
     handle: async (_context, { params }) => {
-      const view = await parts.releases.find(params.version)
+      const view = await parts.releases.find(params.release_version)
       return new Reply(await answerOf(parts, view), { etag: entityTag(view.version) })
     },
   })

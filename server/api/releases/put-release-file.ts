@@ -8,7 +8,7 @@ import { type ReleaseParts, releaseFileParams } from './release-schemas.ts'
 export const putReleaseFile = ({ releases, releaseFiles }: ReleaseParts) =>
   defineRoute({
     method: 'put',
-    path: '/v1/releases/{version}/files/{architecture}',
+    path: '/v1/releases/{release_version}/files/{architecture}',
     summary: 'Upload a part of a release file',
     description:
       'Parts of at most 1 MiB, one after the other, `offset` where what is there ends; an upload that broke off goes on by that. The last part makes the file whole if its SHA-256 is the signed one.',
@@ -22,7 +22,10 @@ export const putReleaseFile = ({ releases, releaseFiles }: ReleaseParts) =>
     body: z.instanceof(Buffer),
     answer: { status: 200, schema: z.object({ present: z.number().int(), bytes: z.number().int() }) },
     errors: ['release_not_found', 'release_offset', 'release_damaged', 'releases_unavailable'],
-    handle: async (_context, { params: { version, architecture }, query: { offset }, body }) => {
+    handle: async (
+      _context,
+      { params: { release_version: version, architecture }, query: { offset }, body },
+    ) => {
       const { release } = await releases.find(version)
       const file = fileFor(release, architecture)
       if (!file) throw notFound('release')

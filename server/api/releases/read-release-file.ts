@@ -11,7 +11,7 @@ const MAX_PART = 512 * 1024
 export const readReleaseFile = ({ releases, releaseFiles }: ReleaseParts) =>
   defineRoute({
     method: 'get',
-    path: '/v1/node/releases/{version}/files/{architecture}',
+    path: '/v1/node/releases/{release_version}/files/{architecture}',
     summary: 'Download a part of a release file',
     description:
       'For a node: `length` bytes from `offset`, 512 KiB at most, fewer at the end of the file. A download that broke off goes on where it ended.',
@@ -25,7 +25,10 @@ export const readReleaseFile = ({ releases, releaseFiles }: ReleaseParts) =>
     }),
     answer: { status: 200, type: 'application/octet-stream' },
     errors: ['certificate_required', 'release_not_found', 'releases_unavailable'],
-    handle: async (_context, { params: { version, architecture }, query: { offset, length } }) => {
+    handle: async (
+      _context,
+      { params: { release_version: version, architecture }, query: { offset, length } },
+    ) => {
       const { release } = await releases.find(version)
       const file = fileFor(release, architecture)
       if (!file) throw notFound('release')

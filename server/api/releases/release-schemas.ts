@@ -18,9 +18,9 @@ export interface ReleaseParts {
   readonly releaseFiles: Pick<ReleaseFiles, 'present' | 'append' | 'read'>
 }
 
-export const releaseParams = z.strictObject({ version: releaseVersionSchema })
+export const releaseParams = z.strictObject({ release_version: releaseVersionSchema })
 export const releaseFileParams = z.strictObject({
-  version: releaseVersionSchema,
+  release_version: releaseVersionSchema,
   architecture: releaseArchitectureSchema,
 })
 

@@ -8,6 +8,7 @@ import type { Route } from '../../../server/api/route.ts'
 import { ALL_GRANTS, type AuthenticatedPrincipal, type Grants } from '../../../server/auth/principal.ts'
 import type { StoredDocument } from '../../../server/store/store.ts'
 import { GSTREAMER_OFFER, OBS_OFFER, PLAYER_OFFER, SIMULCAST_OFFER } from '../../support/offers.ts'
+import { newSigner, signedKeys, signedRelease } from '../../support/release-signer.ts'
 import { apiRig } from './api-rig.ts'
 import { flowRoutes } from './flow-routes.ts'
 
@@ -58,6 +59,9 @@ export interface ApiUnderTest extends AsyncDisposable {
   /** What failed inside, for messages. */
   readonly failures: readonly { code: string; cause: unknown }[]
 }
+
+/** Releases of the agent, some of which are deleted. */
+const RELEASES = Array.from({ length: 20 }, (_, at) => `1.0.${at}`)
 
 /** Candidates, and a restart. */
 const FRAGMENTS = ['a=end-of-candidates\r\n', 'a=ice-ufrag:9uB6\r\na=ice-pwd:YH75Fviy6338Vbrhrlp8Yh1C\r\n']
@@ -149,6 +153,10 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
     .setIssuedAt()
     .setExpirationTime('1h')
     .sign(new TextEncoder().encode('a secret that the hub does not have'))
+  const signers = [newSigner(), newSigner()]
+  await rig.releases.changeKeys(signedKeys(1, signers, signers), 'hub')
+  for (const version of RELEASES)
+    await rig.releases.add(signedRelease(version, { arm64: Buffer.alloc(1_000_000) }, signers), 'hub')
   const [head, claims] = theirToken.split('.')
   const sessions: string[] = []
   const kinds = new Set([
@@ -162,6 +170,8 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
     'contract',
     'program',
     'program-state',
+    'release',
+    'release-keys',
   ])
   return {
     sessions,
@@ -241,6 +251,8 @@ export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
       subjects: ['role:viewer', '*'],
       document: [{}],
       version: [0, 1],
+      release_version: RELEASES,
+      architecture: ['arm64'],
       stream_id: ['cam-1', 'cam-2', 'cam-3'],
       program_id: [`program-of-${mine}`, 'program-2', 'program-3'],
       get contract_id() {
