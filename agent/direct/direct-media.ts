@@ -17,9 +17,16 @@ const SOUND_PER_PTS = 48 / 90
 const STOPPED_TICKS = 45_000
 const NAL_IDR = 5
 const NO_EXTENSIONS = new HeaderExtensions({ abs_capture_time: 0, playout_delay: 0 }, null)
+/** Browsers show a picture as soon as it is there: a network of one hop needs no buffer. */
+const AT_ONCE = new HeaderExtensions({ abs_capture_time: 0, playout_delay: 14 }, { min: 0, max: 0 })
+/** Where the id of the only header extension is in a picture's packets (RFC 8285 section 4.2). */
+export const EXTENSION_AT = 16
 
 export interface DirectPackets {
-  /** One RTP packet each, whose SSRC and payload type are the viewer's own. Its bytes stay for this call only. */
+  /**
+   * One RTP packet each, whose SSRC and payload type are the viewer's own, and so is the id of its playout delay. Its
+   * bytes stay for this call only.
+   */
   video(packet: Buffer): void
   audio(packet: Buffer): void
 }
@@ -94,7 +101,7 @@ export class DirectMedia {
     this.#packetizer.clear()
     for (let nal = 0; nal < this.#nals.count; nal += 1)
       this.#packetizer.add(data, this.#nals.starts[nal]!, this.#nals.ends[nal]!)
-    this.#packetizer.send(this.#video, pts % 2 ** 32, NO_EXTENSIONS)
+    this.#packetizer.send(this.#video, pts % 2 ** 32, AT_ONCE)
   }
 
   /** Whether an IDR of another rendition is shown from now on: of a larger one, or where the shown one has stopped. */

@@ -1,5 +1,15 @@
-import { MediaStreamTrack, RTCPeerConnection, useH264, useOPUS } from 'werift'
+import {
+  MediaStreamTrack,
+  RTCPeerConnection,
+  RTCRtpHeaderExtensionParameters,
+  useH264,
+  useOPUS,
+} from 'werift'
+import { EXTENSION_AT } from './direct-media.ts'
 
+const PLAYOUT_DELAY = 'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay'
+/** An element of three bytes (RFC 8285 section 4.2). */
+const THREE_BYTES = 2
 /** A viewer that has no path within this time gets none, ms. */
 const PATH_WITHIN_MS = 8000
 
@@ -25,6 +35,7 @@ export class DirectViewer implements AsyncDisposable {
       ],
       audio: [useOPUS()],
     },
+    headerExtensions: { video: [new RTCRtpHeaderExtensionParameters({ uri: PLAYOUT_DELAY })] },
     // The viewer checks, and this end answers (RFC 8445 section 2.5). Otherwise werift asks a STUN server of its own choice,
     // and waits for that.
     iceLite: true,
@@ -36,6 +47,8 @@ export class DirectViewer implements AsyncDisposable {
   readonly #audio = new MediaStreamTrack({ kind: 'audio' })
   readonly #events: DirectViewerEvents
   readonly #patience: NodeJS.Timeout
+  /** The viewer's id of the playout delay; null where it takes none. */
+  #delayId: number | null = null
   #isConnected = false
 
   constructor(events: DirectViewerEvents) {
@@ -53,6 +66,7 @@ export class DirectViewer implements AsyncDisposable {
   /** @returns the answer, with all candidates. @throws where the offer can't be answered */
   async answer(offer: string): Promise<string> {
     await this.#peer.setRemoteDescription({ type: 'offer', sdp: withoutNames(offer) })
+    this.#delayId = delayIdIn(offer)
     const transceivers = this.#peer.getTransceivers()
     if (!transceivers.some(({ kind }) => kind === 'video')) throw new Error('the offer asks for no pictures')
     for (const transceiver of transceivers) {
@@ -68,11 +82,15 @@ export class DirectViewer implements AsyncDisposable {
   }
 
   video(packet: Buffer): void {
-    if (this.#isConnected) this.#video.writeRtp(packet)
+    if (!this.#isConnected) return
+    // werift keeps what it sends, to send it again.
+    const own = Buffer.from(packet)
+    if (this.#delayId !== null) own[EXTENSION_AT] = (this.#delayId << 4) | THREE_BYTES
+    this.#video.writeRtp(own)
   }
 
   audio(packet: Buffer): void {
-    if (this.#isConnected) this.#audio.writeRtp(packet)
+    if (this.#isConnected) this.#audio.writeRtp(Buffer.from(packet))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -87,3 +105,9 @@ export class DirectViewer implements AsyncDisposable {
  * answers for them beyond a hop of multicast, and werift waits. The browser's own checks show its address.
  */
 const withoutNames = (sdp: string): string => sdp.replace(/^a=candidate:.*\.local .*\r?\n/gm, '')
+
+/** The id that an offer gives to the playout delay, if it has one that fits the one-byte form. */
+function delayIdIn(offer: string): number | null {
+  const id = Number(/^a=extmap:(\d+)(?:\/\w+)? \S*rtp-hdrext\/playout-delay/m.exec(offer)?.[1])
+  return id >= 1 && id <= 14 ? id : null
+}

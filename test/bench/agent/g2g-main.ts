@@ -13,19 +13,32 @@ import type { NamespacedSaid } from '../namespaced.ts'
 
 const STREAM = 'field'
 const LINKS = ['wwan0', 'wwan1']
-const LINK: Partial<Impairment> = { delayMs: 20, loss: 0.02 }
+
+interface Case {
+  readonly name: string
+  readonly rttMs: number
+  readonly loss: number
+  readonly impairment: Partial<Impairment>
+  /** The viewer is on the sender's own network, and is measured once it watches from there. */
+  readonly direct: boolean
+}
+
+const LINK = { delayMs: 20, loss: 0.02 }
+const CASES: readonly Case[] = [
+  { name: 'agent-focus-20ms-2pct', rttMs: 40, loss: 0.02, impairment: LINK, direct: false },
+  { name: 'lan-direct', rttMs: 40, loss: 0.02, impairment: LINK, direct: true },
+]
 /** Jitter buffers, the decoder and the page's own estimate settle in the first seconds, which are not measured. */
 const SETTLE_MS = 8000
 
 const tell = (said: NamespacedSaid): void => void process.send?.(said)
 
-async function measure(seconds: number): Promise<void> {
-  const name = 'agent-focus-20ms-2pct'
+async function measure({ name, rttMs, loss, impairment, direct }: Case, seconds: number): Promise<void> {
   tell({ progress: `${name}: starting hub, agent and browser` })
   await using lab = await FieldLab.open()
   await letEverybodyWatch(lab.hub)
-  const { machine, carrier, uplinks } = await lab.enrol({ nodeId: 'van-1', interfaces: LINKS })
-  for (const link of LINKS.keys()) await carrier.setBoth(link, LINK)
+  const { machine, carrier, namespace, uplinks } = await lab.enrol({ nodeId: 'van-1', interfaces: LINKS })
+  for (const link of LINKS.keys()) await carrier.setBoth(link, impairment)
   await machine.start({
     uplinks: [...uplinks],
     broadcasts: [
@@ -39,11 +52,16 @@ async function measure(seconds: number): Promise<void> {
   })
   const isLive = async () => (await machine.status()).broadcasts[0]?.state === 'live'
   await until(isLive, 'the stream is live', 30_000)
-  await using chromium = await Chromium.launch({ flags: ANY_CERTIFICATE })
+  await using chromium = await Chromium.launch({
+    flags: ANY_CERTIFICATE,
+    ...(direct && { enter: namespace.enter }),
+  })
   await using watched = await chromium.open(`${lab.hub.url}/watch/${STREAM}`)
   const { page } = watched
   const shows = () => (document.querySelector('video')?.videoWidth ?? 0) > 0
   await page.waitForFunction(shows, null, { timeout: 20_000 })
+  const isDirect = () => document.documentElement.dataset['way'] === 'direct'
+  if (direct) await page.waitForFunction(isDirect, null, { timeout: 30_000 })
   await page.keyboard.press('i')
   await using reader = await readFrames(page)
   await delay(SETTLE_MS)
@@ -64,8 +82,8 @@ async function measure(seconds: number): Promise<void> {
   tell({
     result: {
       name,
-      rtt_ms: 40,
-      loss: 0.02,
+      rtt_ms: rttMs,
+      loss,
       p50_ms: drawn(0.5),
       p95_ms: drawn(0.95),
       p99_ms: drawn(0.99),
@@ -77,5 +95,5 @@ async function measure(seconds: number): Promise<void> {
   })
 }
 
-await measure(Number(process.argv[2] ?? 60))
+for (const each of CASES) await measure(each, Number(process.argv[2] ?? 60))
 process.disconnect()
