@@ -53,11 +53,20 @@ export class ContractKeeper implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
 
-  constructor(client: HubClient, request: z.input<typeof publishRequestSchema>, holder: ContractHolder) {
+  /** @param after the hub is asked for nothing before this */
+  constructor(
+    client: HubClient,
+    request: z.input<typeof publishRequestSchema>,
+    holder: ContractHolder,
+    after: Promise<void> = Promise.resolve(),
+  ) {
     this.#client = client
     this.#request = request
     this.#holder = holder
-    this.#running = this.#run(this.#stop.signal).catch((error: unknown) => {
+    const { signal } = this.#stop
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+    const begun = Promise.race([after, stopped]).then(() => this.#run(signal))
+    this.#running = begun.catch((error: unknown) => {
       if (!this.#stop.signal.aborted) throw error
     })
   }
@@ -85,6 +94,7 @@ export class ContractKeeper implements AsyncDisposable {
   async #run(signal: AbortSignal): Promise<void> {
     let lostInARow = 0
     for (;;) {
+      signal.throwIfAborted()
       const grant = await this.#untilAnswered(() => this.#client.publish(this.#request, signal), signal)
       const reason = await this.#hold(grant, signal)
       this.#holder.ended(reason)

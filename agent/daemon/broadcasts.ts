@@ -19,6 +19,8 @@ export interface BroadcastsOptions {
   readonly hub: HubAccess
   /** Sends what goes to a link's endpoint by the link's interface. */
   readonly routes: LinkRoutes
+  /** No contract is asked for before this: the hub has to know the device's links. */
+  readonly introduced: Promise<void>
   /** Keeps what could not be sent in time. */
   readonly backlog: GapKeeper
   /** What the device knows of itself now. */

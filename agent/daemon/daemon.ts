@@ -29,6 +29,9 @@ import { StatusNews } from './status-news.ts'
 /** A larger step of the machine's clock makes encoders begin anew, ms: their pictures are timed by it. */
 const CLOCK_STEP_MS = 500
 
+/** Contracts wait no longer than this for the hub to hear what links the device has, ms. */
+const INTRODUCED_WITHIN_MS = 3000
+
 export interface DaemonOptions {
   readonly state: StateFolder
   /** A document for a device that the hub has not configured: TOML, or JSON where its name ends so. */
@@ -78,10 +81,12 @@ export async function openDaemon({ state, configFile, again, logger }: DaemonOpt
       logger: room('backlog'),
     }),
   )
+  const introduced = Promise.withResolvers<void>()
   const broadcasts: Broadcasts = stack.use(
     new Broadcasts({
       hub,
       routes,
+      introduced: introduced.promise,
       backlog,
       report,
       logger: room('broadcast'),
@@ -194,11 +199,16 @@ export async function openDaemon({ state, configFile, again, logger }: DaemonOpt
         configure: ({ version, config: document }) => config.apply(version, document),
         command: (command) => carryOut(command, targets),
         sampled: () => channel?.tellReport(clockSection(clock)),
-        connected: () => updating.offered(),
+        connected: () => {
+          updating.offered()
+          introduced.resolve()
+        },
         releasesChanged: () => updating.offeredSoon(),
       },
     ),
   )
+  // A hub that hears nobody on the channel may grant contracts all the same.
+  setTimeout(introduced.resolve, INTRODUCED_WITHIN_MS).unref()
   backlog.deliver()
   const owned = stack.move()
   return {

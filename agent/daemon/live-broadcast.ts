@@ -8,7 +8,7 @@ import { laneInputOf } from '../../common/wire/switched-inputs.ts'
 import { BroadcastGaps, type GapKeeper, hubStreamOf } from '../backlog/broadcast-gaps.ts'
 import type { LiveFacts } from '../backlog/spare-rate.ts'
 import type { BondSettings } from '../bond/bond-terms.ts'
-import { ContractKeeper } from '../contract/contract-keeper.ts'
+import { type ContractHolder, ContractKeeper } from '../contract/contract-keeper.ts'
 import { DirectViewers } from '../direct/direct-viewers.ts'
 import type { EncoderConfig } from '../encoder/encoder-protocol.ts'
 import { KeptEncoder, type KeptState } from '../encoder/kept-encoder.ts'
@@ -42,6 +42,8 @@ export interface LiveBroadcastOptions {
   readonly encoder: EncoderConfig
   readonly hub: HubAccess
   readonly routes: LinkRoutes
+  /** No contract is asked for before this: the hub has to know the device's links. */
+  readonly introduced: Promise<void>
   readonly backlog: GapKeeper
   readonly logger: Logger
   /** Its state, or the reason of its state, is another one. */
@@ -240,7 +242,7 @@ export class LiveBroadcast implements AsyncDisposable {
       ...(input && { input: laneInputOf(input) }),
       ...(mode && { intent: { mode } }),
     }
-    return new ContractKeeper(client, request, {
+    const holder: ContractHolder = {
       granted: (contract) => this.#granted(contract),
       ended: (reason) => {
         this.#logger.warn({ reason }, 'contract ended')
@@ -258,7 +260,8 @@ export class LiveBroadcast implements AsyncDisposable {
       controlHeard: (heard) => this.#encoder.setKeyframeInterval(heard ? LONG_GOP_MS : SHORT_GOP_MS),
       direct: this.#direct,
       refused: (error, againMs) => this.#refused(error, againMs),
-    })
+    }
+    return new ContractKeeper(client, request, holder, this.#options.introduced)
   }
 
   #granted(contract: FlowContract): void {

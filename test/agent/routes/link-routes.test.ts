@@ -84,3 +84,9 @@ test('only what differs is changed: ways before rules, and rules before ways tha
     'route del default via 192.168.8.1 dev usb0 onlink table 7701 metric 10 proto 78',
   ])
 })
+
+test('a sender whose first uplink falls silent is heard by another, in networks of their own', async (t) => {
+  t.timeout(300_000)
+  t.log(await runNamespaced('first-uplink-lost.ts'))
+  t.pass()
+})
