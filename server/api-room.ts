@@ -65,6 +65,8 @@ export interface ApiRoomOptions {
   readonly metrics: Metrics
   readonly events: MediaEvents
   readonly yaml: YamlParser
+  /** The pin of the hub's own CA, if that signed what the listener shows. */
+  readonly authorityPin: () => string | null
   /** Aborted when the hub ends. */
   readonly closing: AbortSignal
 }
@@ -105,6 +107,7 @@ export function apiOf(options: ApiRoomOptions): Router {
       ],
       field: options.nodes,
       releaseKeys: () => options.releases.keys,
+      authorityPin: options.authorityPin,
       telemetryIntervalMs: TELEMETRY_INTERVAL_MS,
       controlUrl: (origin) => `${origin.replace(/^http/, 'ws')}${NODE_PATH}`,
       now: Date.now,

@@ -37,6 +37,7 @@ import { openArchiver, type State } from './state.ts'
 import type { StateRooms } from './state-rooms.ts'
 import { StoreWatch } from './store/store-watch.ts'
 import { openAcme } from './tls/acme/open-acme.ts'
+import { authorityPin } from './tls/authority-pin.ts'
 import { daysLeft } from './tls/days-left.ts'
 import { reloadableTls, tlsFor } from './tls/open-tls.ts'
 import { openTopology, type TopologyParts } from './topology/open-topology.ts'
@@ -246,6 +247,8 @@ export async function openRooms(
     events,
     workers: async () => media.statistics(mover),
     yaml: stack.use(new YamlParser()),
+    // The listener's certificate comes later than the routes.
+    authorityPin: () => authorityPin(tls?.current ?? null, auth.authorities.trusted()),
     closing: closing.signal,
   })
   const routerCapabilities = () => (workers.slots.length > 0 ? workers.rtpCapabilities : null)

@@ -40,6 +40,8 @@ export interface AdministrationParts {
   /** The control channel's address for a node that reached the hub at `origin`; left out where there is no channel. */
   readonly controlUrl?: (origin: string) => string
   readonly field: FieldSenders
+  /** The pin of the hub's own CA for machines that enrol; null where its certificate is of another CA, or it has none. */
+  readonly authorityPin: () => string | null
   /** How often nodes are told to report, ms. */
   readonly telemetryIntervalMs: number
   /** Unix milliseconds. */

@@ -83,6 +83,7 @@ export async function apiRig(options: ApiRigOptions = {}) {
       commands: new CommandQueue({ store, sealer, now }),
       devices: { get: () => undefined },
     },
+    authorityPin: () => null,
     now,
     telemetryIntervalMs: 1000,
     releaseKeys: () => releases.keys,
