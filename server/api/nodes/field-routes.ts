@@ -2,6 +2,7 @@ import type { Route } from '../route.ts'
 import type { FieldParts } from './field-parts.ts'
 import { getNodeCommand } from './get-command.ts'
 import { getNodeConfig } from './get-config.ts'
+import { getNodeConfigText } from './get-config-text.ts'
 import { getNodeConfigVersion } from './get-config-version.ts'
 import { getNodeReport } from './get-report.ts'
 import { listNodeCommands } from './list-commands.ts'
@@ -12,6 +13,7 @@ import { putNodeConfig } from './put-config.ts'
 export function fieldRoutes(parts: FieldParts): Route[] {
   return [
     getNodeConfig(parts),
+    getNodeConfigText(parts),
     putNodeConfig(parts),
     getNodeConfigVersion(parts),
     postNodeCommand(parts),

@@ -233,6 +233,10 @@ test('a document in TOML is the same document, and its faults are told by their 
     '[[broadcasts]]\nstream_id = "cam-1"\nfps = 25\n[broadcasts.source]\nkind = "test-card"\n',
   )
   t.like(good, { status: 200, body: { desired: { config: { broadcasts: [{ fps: 25, on: true }] } } } })
+  const shown = await hub.api('GET', '/v1/nodes/van-6/config.toml')
+  t.is(shown.headers.get('etag'), '"1"')
+  const again = await send(String(shown.body).replace('fps = 25', 'fps = 24'))
+  t.like(again, { status: 200, body: { desired: { version: 2, config: { broadcasts: [{ fps: 24 }] } } } })
   const bad = await send('[[broadcasts]]\nstream_id = "cam-1\n')
   t.is(bad.status, 400)
   t.regex(JSON.stringify(bad.body), /line 2/)
