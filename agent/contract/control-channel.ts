@@ -40,6 +40,8 @@ export interface DirectServer {
   /** A viewer's session description. @returns the answer. @throws CodedError `direct_unavailable` */
   offer(viewer: string, sdp: string): Promise<DirectAnswer>
   leave(viewer: string): void
+  /** All of them: those that may, come back by the hub. */
+  leaveAll(): void
 }
 
 /** What the hub says about the stream while it is sent. */
@@ -153,6 +155,8 @@ export class ControlChannel implements AsyncDisposable {
     if (!answer.success)
       throw new CodedError('control_not_understood', 'the hub answers in a way that is not understood')
     proved()
+    // The hub may have turned viewers out while it could not say so here.
+    this.#listener.direct?.leaveAll()
     this.#changeTo(true)
     this.#connection = connection
     using _ = {

@@ -249,6 +249,7 @@ export class LiveBroadcast implements AsyncDisposable {
         this.#contract = null
         this.#refusal = `the contract is ${reason}`
         this.#links.use([])
+        this.#direct.leaveAll()
         this.#options.routes.release(this.#key)
         this.#wishes.contract(null)
         this.#sender.stop().catch((thrown: unknown) => this.#failed(thrown))

@@ -5,10 +5,13 @@ import { FrameReader } from '../sender/ts-frames.ts'
 import { DirectMedia } from './direct-media.ts'
 import { type DirectCommand, type DirectReport, directCommandSchema } from './direct-protocol.ts'
 import { DirectViewer } from './direct-viewer.ts'
+import { Seldom } from './seldom.ts'
 
 /** The process for viewers of the sender's own network: media that comes on standard input leaves by WebRTC. */
 
 const ALIVE_EVERY_MS = 500
+/** Viewers ask for an IDR together at most once in this time, ms: an IDR is many times a picture. */
+const KEYFRAME_EVERY_MS = 250
 
 const viewers = new Map<string, DirectViewer>()
 
@@ -36,6 +39,7 @@ const media = new DirectMedia({
     for (const viewer of viewers.values()) viewer.audio(packet)
   },
 })
+const keyframe = new Seldom(KEYFRAME_EVERY_MS, () => parent.tell({ type: 'keyframe' }))
 const frames = new FrameReader((frame) => media.push(frame))
 process.stdin.on('data', (chunk: Buffer) => frames.push(chunk))
 process.stdin.on('error', () => {}) // The channel tells that the parent has ended.
@@ -45,7 +49,7 @@ parent.tell({ type: 'ready' })
 async function answer(name: string, offer: string): Promise<string> {
   leave(name)
   const viewer = new DirectViewer({
-    keyframe: () => parent.tell({ type: 'keyframe' }),
+    keyframe: () => keyframe.call(),
     left: () => {
       if (viewers.get(name) !== viewer) return
       leave(name)

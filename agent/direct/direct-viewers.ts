@@ -88,6 +88,11 @@ export class DirectViewers implements AsyncDisposable {
     this.#remove(viewer)
   }
 
+  /** Nobody watches from here any more. Whoever may, offers again. */
+  leaveAll(): void {
+    for (const viewer of [...this.#viewers]) this.leave(viewer)
+  }
+
   /** Takes whole TS packets that belong together. The buffer may not change afterwards. */
   write(ts: Buffer): void {
     const input = this.#viewers.size > 0 ? this.#supervisor?.child?.stdin : null

@@ -81,8 +81,9 @@ test('pictures and sound leave as they are, and a fifth viewer stays with the hu
   await t.throwsAsync(viewers.offer('fifth', offer), { code: 'direct_unavailable', message: /has 4/ })
   viewers.leave('other-0')
   await t.notThrowsAsync(viewers.offer('fifth', offer))
-  for (const name of ['one', 'fifth', 'other-1', 'other-2']) viewers.leave(name)
+  viewers.leaveAll()
   t.is(said.at(-1), false)
+  t.is(viewers.count, 0)
 })
 
 test('an offer that is none is refused, and takes no place', async (t) => {
