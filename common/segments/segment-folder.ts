@@ -5,6 +5,8 @@ import { rangeName, rangeOf, type SegmentRange } from '../wire/backlog.ts'
 const END = '.ts'
 /** Of a file that is being written. What a program before left is removed. */
 const PART = '.part'
+/** Most segments of all streams together: each takes a block of the disk and some memory, however few bytes it has. */
+const MOST_SEGMENTS = 50_000
 
 export interface Segment extends SegmentRange {
   /** The stream, a name of a folder. */
@@ -18,6 +20,8 @@ export interface SegmentFolderOptions {
   readonly mostBytes: () => number
   /** Most bytes of one stream; as many as all by default. */
   readonly mostBytesOfStream?: () => number
+  /** Most segments of all streams together. */
+  readonly mostSegments?: number
   /** A segment was removed to make room. */
   readonly gaveWay?: (segment: Segment) => void
 }
@@ -31,6 +35,7 @@ export class SegmentFolder {
   /** By stream, in the order of their beginnings. */
   readonly #streams = new Map<string, Segment[]>()
   #bytes = 0
+  #count = 0
   #work: Promise<unknown> = Promise.resolve()
 
   /** Reads what is there, and removes what was not finished. @throws errors of the file system */
@@ -129,6 +134,7 @@ export class SegmentFolder {
     segments.splice(after + 1, 0, segment)
     this.#streams.set(segment.stream, segments)
     this.#bytes += segment.bytes
+    this.#count += 1
   }
 
   async #holds(segment: Segment, pieces: readonly Uint8Array[]): Promise<boolean> {
@@ -137,7 +143,7 @@ export class SegmentFolder {
 
   /** @returns false for more than there may ever be */
   async #makeRoom(stream: string, bytes: number): Promise<boolean> {
-    const { mostBytes, mostBytesOfStream = mostBytes } = this.#options
+    const { mostBytes, mostBytesOfStream = mostBytes, mostSegments = MOST_SEGMENTS } = this.#options
     if (bytes > Math.min(mostBytes(), mostBytesOfStream())) return false
     const ofStream = () => this.of(stream).reduce((sum, segment) => sum + segment.bytes, 0)
     for (
@@ -146,8 +152,8 @@ export class SegmentFolder {
       first = this.of(stream)[0]
     )
       await this.#giveWay(first)
-    for (let { oldest } = this; oldest && this.#bytes + bytes > mostBytes(); { oldest } = this)
-      await this.#giveWay(oldest)
+    const isFullWith = () => this.#bytes + bytes > mostBytes() || this.#count >= mostSegments
+    for (let { oldest } = this; oldest && isFullWith(); { oldest } = this) await this.#giveWay(oldest)
     return true
   }
 
@@ -182,6 +188,7 @@ export class SegmentFolder {
     await rm(this.#pathOf(segment), { force: true })
     segments.splice(at, 1)
     this.#bytes -= segment.bytes
+    this.#count -= 1
     if (segments.length > 0) return
     this.#streams.delete(segment.stream)
     await rmdir(join(this.#options.folder, segment.stream)).catch(() => {})

@@ -90,3 +90,15 @@ test('on a full disk older segments give way, and without any the reason is told
   disk.clear()
   t.is(await segments.save('cam1', { from: 99, to: 99 }, [piece(40_000)]), 'saved')
 })
+
+test('segments without weight are bounded by their number', async (t) => {
+  const folder = temporary(t)
+  const open = () => SegmentFolder.open({ folder, mostBytes: () => 10_000, mostSegments: 3 })
+  const segments = await open()
+  for (const from of [1, 2, 3, 4, 5]) await segments.save(`cam${from % 2}`, { from, to: from }, [piece(1)])
+  t.deepEqual([segments.of('cam0').length, segments.of('cam1').length, segments.bytes], [1, 2, 3])
+  t.is(segments.oldest?.from, 3)
+  const again = await open()
+  await again.save('cam0', { from: 9, to: 9 }, [piece(1)])
+  t.is(again.oldest?.from, 4)
+})
