@@ -71,7 +71,8 @@ export async function putSegment(
     for (let at = 0; at < media.length && !answered; at += PIECE_BYTES) {
       const piece = media.subarray(at, at + PIECE_BYTES)
       if (!outgoing.write(piece)) await Promise.race([drained(outgoing), answer.promise])
-      await delay(piece.length / bytesPerMs, undefined, { signal: limited })
+      // Who waits hears when the connection is lost: a rejection that nobody hears would end the agent.
+      await Promise.race([delay(piece.length / bytesPerMs, undefined, { signal: limited }), answer.promise])
     }
     outgoing.end()
     return await answer.promise
