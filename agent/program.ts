@@ -1,5 +1,6 @@
 import { CodedError, messageOf } from '../common/errors.ts'
 import type { CliCommand } from './cli/cli-command.ts'
+import { complain, say } from './cli/say.ts'
 
 /** Each command is loaded when it is called: `status` needs no librist. */
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: CliCommand }>>> = {
@@ -15,17 +16,17 @@ process.exit(await main(process.argv.slice(2)))
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
-    process.stdout.write(await helpText())
+    say(await helpText())
     return name === undefined ? 2 : 0
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (!load) {
-    process.stderr.write(`lanecast-agent: there is no command "${name}"; see lanecast-agent --help\n`)
+    complain(`lanecast-agent: there is no command "${name}"; see lanecast-agent --help\n`)
     return 2
   }
   const { command } = await load()
   if (args.includes('--help') || args.includes('-h')) {
-    process.stdout.write(`${usageOf(command)}\n\n${command.about}\n`)
+    say(`${usageOf(command)}\n\n${command.about}\n`)
     return 0
   }
   try {
@@ -41,7 +42,7 @@ function told(name: string, error: unknown): number {
     error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
   const details = error instanceof CodedError ? error.details : []
   const lines = [`lanecast-agent ${name}: ${messageOf(error)}`, ...details.map((detail) => `  ${detail}`)]
-  process.stderr.write(`${lines.join('\n')}\n`)
+  complain(`${lines.join('\n')}\n`)
   return isWrongCall ? 2 : 1
 }
 

@@ -10,6 +10,7 @@ import { ConfigFiles } from '../config/saved-config.ts'
 import { STATE_DIR_OPTION, STATE_DIR_USAGE, type StateFolder, stateFolderOf } from '../daemon/state-folder.ts'
 import type { CliCommand } from './cli-command.ts'
 import { askLocalAgent } from './local-agent.ts'
+import { complain, say } from './say.ts'
 
 export const command: CliCommand = {
   usage: [
@@ -29,9 +30,7 @@ export const command: CliCommand = {
     if (what === 'show' && file === undefined) return await show(state, values.json ? 'json' : 'toml')
     if (what === 'check' && file !== undefined && more.length === 0) return await check(state, file)
     if (what === 'apply' && file !== undefined && more.length === 0) return await apply(state, file)
-    process.stderr.write(
-      `Usage: ${command.usage.map((line) => `lanecast-agent ${line}`).join('\n       ')}\n`,
-    )
+    complain(`Usage: ${command.usage.map((line) => `lanecast-agent ${line}`).join('\n       ')}\n`)
     return 2
   },
 }
@@ -43,9 +42,9 @@ async function show(state: StateFolder, format: 'json' | 'toml'): Promise<number
     const about = saved
       ? `version ${saved.actual.version}, applied ${new Date(saved.actual.applied_at).toISOString()}`
       : 'nobody has configured this device: these are the defaults'
-    process.stdout.write(`# ${about}\n`)
+    say(`# ${about}\n`)
   }
-  process.stdout.write(configText(maskSecrets(saved?.actual.config ?? EMPTY_NODE_CONFIG), format))
+  say(configText(maskSecrets(saved?.actual.config ?? EMPTY_NODE_CONFIG), format))
   return 0
 }
 
@@ -57,7 +56,7 @@ async function check(state: StateFolder, file: string): Promise<number> {
     return told(await asked(state, 'POST', '/config/check', document), 'The device can do that.')
   } catch (error) {
     if (!(error instanceof CodedError) || error.code !== 'agent_not_running') throw error
-    process.stdout.write('The form is right. Whether the device can do it, only a running agent knows.\n')
+    say('The form is right. Whether the device can do it, only a running agent knows.\n')
     return 0
   }
 }
@@ -79,11 +78,11 @@ async function asked(
 
 function told(outcome: Outcome, done: string): number {
   if (outcome.state === 'done') {
-    process.stdout.write(`${done}${outcome.detail === undefined ? '' : ` ${outcome.detail}`}\n`)
+    say(`${done}${outcome.detail === undefined ? '' : ` ${outcome.detail}`}\n`)
     return 0
   }
   const { reason, code, details } = outcome
   const lines = [`Refused: ${reason} (${code})`, ...details.map((detail) => `  ${detail}`)]
-  process.stderr.write(`${lines.join('\n')}\n`)
+  complain(`${lines.join('\n')}\n`)
   return 1
 }

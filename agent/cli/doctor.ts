@@ -3,6 +3,7 @@ import { STATE_DIR_OPTION, STATE_DIR_USAGE, stateFolderOf } from '../daemon/stat
 import { examine } from '../doctor/examine.ts'
 import { type Finding, worst } from '../doctor/finding.ts'
 import type { CliCommand } from './cli-command.ts'
+import { say } from './say.ts'
 
 const EXIT = { fine: 0, unknown: 0, warning: 0, fault: 1 } as const
 const SIGNS = { fine: 'ok     ', unknown: 'unknown', warning: 'WARNING', fault: 'FAULT  ' } as const
@@ -17,9 +18,7 @@ export const command: CliCommand = {
     })
     const findings = await examine(stateFolderOf(values['state-dir'], process.env), process.env)
     const result = worst(findings)
-    process.stdout.write(
-      values.json ? `${JSON.stringify({ result, findings }, null, 2)}\n` : findings.map(lineOf).join(''),
-    )
+    say(values.json ? `${JSON.stringify({ result, findings }, null, 2)}\n` : findings.map(lineOf).join(''))
     return EXIT[result]
   },
 }

@@ -8,6 +8,7 @@ import { enrol } from '../node/enrolment.ts'
 import { loadIdentity, saveIdentity } from '../node/node-identity.ts'
 import { pinnedAuthority } from '../node/pinned-authority.ts'
 import type { CliCommand } from './cli-command.ts'
+import { complain, say } from './say.ts'
 
 const ENROL_WITHIN_MS = 30_000
 
@@ -27,7 +28,7 @@ export const command: CliCommand = {
     })
     const [hubUrl, written] = positionals
     if (hubUrl === undefined || written === undefined || positionals.length > 2 || !URL.canParse(hubUrl)) {
-      process.stderr.write(`Usage: lanecast-agent ${command.usage[0]}\n`)
+      complain(`Usage: lanecast-agent ${command.usage[0]}\n`)
       return 2
     }
     // What stands on the command line, every user of the machine can read.
@@ -39,14 +40,31 @@ export const command: CliCommand = {
         details: ['add --force to enrol it anew; the present identity is then lost'],
       })
     const enrolment = readEnrolmentToken(text)
-    if (!enrolment) throw new CodedError('bad_arguments', 'that is no enrolment token')
+    if (!enrolment)
+      throw new CodedError('bad_arguments', 'that is no enrolment token', {
+        details: ["it is what stands behind the hub's address: le_…, with a pin behind a dot"],
+      })
     const { token, pin } = enrolment
     const signal = AbortSignal.timeout(ENROL_WITHIN_MS)
     const authorities = await Promise.all(values.authority.map((path) => readFile(path, 'utf8')))
     if (pin !== null) authorities.push(await pinnedAuthority(new URL(hubUrl), pin, signal))
-    const identity = await enrol({ hubUrl, token, authorities }, signal)
+    const identity = await enrol({ hubUrl, token, authorities }, signal).catch((error: unknown) => {
+      throw authorities.length === 0 ? withoutPin(error) : error
+    })
     await saveIdentity(file, identity)
-    process.stdout.write(`This machine is now node ${identity.node_id} of ${identity.hub_url}\n`)
+    say(`This machine is now node ${identity.node_id} of ${identity.hub_url}\n`)
     return 0
   },
+}
+
+/** Without a pin the board knows hubs with a certificate of a public CA alone. */
+function withoutPin(error: unknown): unknown {
+  if (!(error instanceof CodedError) || error.code !== 'hub_untrusted') return error
+  const { code, message, details } = error
+  return new CodedError(code, message, {
+    details: [
+      ...details,
+      "the token has no pin: take the whole text that the hub gave, or its CA's certificate by --authority FILE",
+    ],
+  })
 }

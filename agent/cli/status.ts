@@ -3,6 +3,7 @@ import { agentStatusSchema } from '../daemon/agent-status.ts'
 import { STATE_DIR_OPTION, STATE_DIR_USAGE, stateFolderOf } from '../daemon/state-folder.ts'
 import type { CliCommand } from './cli-command.ts'
 import { askLocalAgent } from './local-agent.ts'
+import { say } from './say.ts'
 import { statusText } from './status-text.ts'
 
 export const command: CliCommand = {
@@ -15,7 +16,7 @@ export const command: CliCommand = {
     })
     const { socket } = stateFolderOf(values['state-dir'], process.env)
     const status = agentStatusSchema.parse(await askLocalAgent(socket, 'GET', '/status'))
-    process.stdout.write(values.json ? `${JSON.stringify(status, null, 2)}\n` : statusText(status))
+    say(values.json ? `${JSON.stringify(status, null, 2)}\n` : statusText(status))
     return 0
   },
 }
