@@ -25,6 +25,7 @@ export const ALONE = [
   'test/bench/fanout/fanout-side.test.ts',
   'test/common/supervision/child-watch.test.ts',
   'test/e2e/fallen-link.test.ts',
+  'test/e2e/field-sender.test.ts',
   'test/e2e/hitless.test.ts',
   'test/e2e/lan-direct.test.ts',
   'test/e2e/many-streams.test.ts',

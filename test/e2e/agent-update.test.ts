@@ -1,13 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { z } from 'zod'
-import { unpackRelease } from '../../agent/update/unpack.ts'
 import { OWN_ARCHITECTURE } from '../../tools/package/architectures.ts'
-import { makeTarball } from '../../tools/package/tarball.ts'
 import { enrolmentOf } from '../support/field-agent.ts'
-import { buildTarball, PackagedAgent } from '../support/packaged-agent.ts'
+import { buildTarball, PackagedAgent, withEntry } from '../support/packaged-agent.ts'
 import { startReleaseHub } from '../support/release-hub.ts'
 import { until } from '../support/until.ts'
 
@@ -20,23 +18,6 @@ const reportSchema = z.object({
     value: z.object({ state: z.string(), version: z.string().nullable(), reason: z.string().nullable() }),
   }),
 })
-
-/** The same program, but its entry is another. */
-async function withEntry(tarball: Buffer, version: string, entry: string): Promise<Buffer> {
-  const folder = await mkdtemp(join(tmpdir(), 'lanecast-other-'))
-  try {
-    await writeFile(join(folder, 'whole'), tarball)
-    const program = join(folder, 'lanecast-agent')
-    await unpackRelease(join(folder, 'whole'), program, AbortSignal.timeout(60_000))
-    await writeFile(join(program, 'agent/main.ts'), entry)
-    const file = join(folder, 'other')
-    const architecture = OWN_ARCHITECTURE ?? 'amd64'
-    await makeTarball({ version, architecture, madeAt: 1_700_000_000 }, { program, file, level: 1 })
-    return await readFile(file)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
-}
 
 test('an installed agent takes the release of its hub, keeps it, and comes back from one that does not start', async (t) => {
   t.timeout(240_000)

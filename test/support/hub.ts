@@ -37,6 +37,8 @@ export interface TestHubOptions {
   readonly rtcPort?: number
   /** Folder of the hub's state; without one the hub keeps all state in memory (AMNESIA). */
   readonly dataDir?: string
+  /** The admin's token, which an earlier start on the same state told. */
+  readonly adminToken?: string
   readonly args?: readonly string[]
   /** More of the configuration's file, such as `[[relays]]`. */
   readonly toml?: string
@@ -72,8 +74,8 @@ export interface TestHub extends AsyncDisposable {
   readonly process: ChildProcess
   readonly streams: ReadonlyMap<string, OpenStream>
   /**
-   * The token of the hub's own admin; empty at a later start on the same state, when the hub can't tell the token
-   * again.
+   * The token of the hub's own admin; at a later start on the same state the hub can't tell the token again, and this
+   * is what the options say, else empty.
    */
   readonly adminToken: string
   /** A request of the REST API, as the admin or with `token`; `null` asks as nobody. */
@@ -172,7 +174,7 @@ export async function startHub(
     }
     return { code: child.exitCode, signal: child.signalCode, ms: performance.now() - startedAt }
   }
-  const adminToken = ready.admin_token ?? ''
+  const adminToken = ready.admin_token ?? options.adminToken ?? ''
   const api: TestHub['api'] = (method, path, body, token = adminToken) =>
     ask(new URL(path, ready.url), { method, body, token })
   return {

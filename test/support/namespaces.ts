@@ -31,14 +31,18 @@ export type Enter = readonly [program: string, ...args: string[]]
 
 /**
  * Runs a file of `test/namespaced` in a network namespace of its own, which ends with the file, and returns its output.
+ * @param more further environment of its process
  * @throws when its tests fail, or when no namespace can be made here
  */
-export async function runNamespaced(file: string): Promise<string> {
+export async function runNamespaced(
+  file: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const [unshare = '', ...namespace] = await wayToNamespace()
   const config = resolve(ROOT, 'ava.namespaces.config.js')
   const args = [...namespace, process.execPath, AVA, '--config', config, `test/namespaced/${file}`]
   // The hub's own certificate authority is nobody's elsewhere.
-  const env = { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_NO_WARNINGS: '1' }
+  const env = { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_NO_WARNINGS: '1', ...more }
   const child = spawn(unshare, args, {
     ...({ cwd: ROOT, env, timeout: NAMESPACED_MS, killSignal: 'SIGKILL' } as const),
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -16,16 +16,20 @@ const PART = 1024 * 1024
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
 export const TINY_NODE = '#!/bin/sh\necho "$(basename "$(dirname "$0")") ${LANECAST_TRIAL:-no}"\n'
 
-/** A hub with TLS, keys for releases, and a folder of files. */
-export interface ReleaseHub extends AsyncDisposable {
-  readonly hub: TestHub
+/** Keys for releases at a hub, and who signs with them. */
+export interface Releases {
   /** Two keys that the hub has. */
   readonly signers: readonly [Signer, Signer]
-  /** Where the hub keeps files of releases. */
-  readonly files: string
   /** Signs a release of a tiny program, uploads it and rolls it out to everybody. */
   publish(version: string, options?: PublishOptions): Promise<void>
   rollOut(version: string, rollout: object): Promise<void>
+}
+
+/** A hub with TLS, keys for releases, and a folder of files. */
+export interface ReleaseHub extends Releases, AsyncDisposable {
+  readonly hub: TestHub
+  /** Where the hub keeps files of releases. */
+  readonly files: string
   /** A new device, which has pinned the hub's keys of now. */
   enrol(nodeId: string): Promise<CertifiedIdentity>
 }
@@ -45,17 +49,33 @@ export async function startReleaseHub(): Promise<ReleaseHub> {
   const dataDir = join(folder, 'data')
   const hub = stack.use(await startHub([], { workers: 1, logLevel: 'warn', dataDir, args: ['--tls', 'on'] }))
   await trustHub(hub)
+  const releases = await openReleases(hub)
+  const owned = stack.move()
+  return {
+    hub,
+    ...releases,
+    files: `${dataDir}.releases`,
+    async enrol(nodeId) {
+      const { hubUrl, token } = await enrolmentOf(hub, nodeId)
+      const authorities = [await trustHub(hub)]
+      // The pin of the CA is for machines that do not know it.
+      const [secret = ''] = token.split('.')
+      return enrol({ hubUrl, token: secret, authorities }, AbortSignal.timeout(10_000))
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+/** Gives a hub that has none keys for releases. @param hub one with a folder for its state, and TLS */
+export async function openReleases(hub: TestHub): Promise<Releases> {
   const must = async (method: string, path: string, body?: unknown) => {
     const answer = await hub.api(method, path, body)
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`)
   }
   const signers = [newSigner(), newSigner()] as const
   await must('PUT', '/v1/release-keys', signedKeys(1, signers, signers))
-  const owned = stack.move()
   return {
-    hub,
     signers,
-    files: `${dataDir}.releases`,
     async publish(version, { signers: by = [signers[0]], ballast = 0, architecture = 'amd64', file } = {}) {
       const bytes = file ?? (await tinyRelease(version, ballast))
       await must('POST', '/v1/releases', signedRelease(version, { [architecture]: bytes }, by))
@@ -71,14 +91,6 @@ export async function startReleaseHub(): Promise<ReleaseHub> {
       await must('PUT', `/v1/releases/${version}/rollout`, { percent: 100 })
     },
     rollOut: (version, rollout) => must('PUT', `/v1/releases/${version}/rollout`, rollout),
-    async enrol(nodeId) {
-      const { hubUrl, token } = await enrolmentOf(hub, nodeId)
-      const authorities = [await trustHub(hub)]
-      // The pin of the CA is for machines that do not know it.
-      const [secret = ''] = token.split('.')
-      return enrol({ hubUrl, token: secret, authorities }, AbortSignal.timeout(10_000))
-    },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -47,6 +47,8 @@ export async function cameraEnvironment(): Promise<Readonly<Record<string, strin
   })
   // A configuration names capture devices below /dev.
   folder ??= mkdtempSync('/dev/shm/lanecast-cameras-')
+  // Programs of other users find cameras, too.
+  chmodSync(folder, 0o755)
   return { CAMERA_FOLDER: folder, LD_PRELOAD: library }
 }
 
