@@ -1,6 +1,6 @@
-import { matchesGlob } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { NodeConfig } from '../../common/wire/node-config.ts'
+import { fitsWildcard } from '../hardware/network/wildcard.ts'
 import type { CheckedBroadcast, DeviceFacts } from './device-facts.ts'
 
 /** Links that are not there, or a document that leaves none. */
@@ -45,7 +45,7 @@ function leavesNone(
       listed.has(name) ||
       (link_id !== null &&
         !disabled.has(link_id) &&
-        !not_uplinks.some((pattern) => matchesGlob(name, pattern))),
+        !not_uplinks.some((pattern) => fitsWildcard(name, pattern))),
   )
   // One that is listed by its path may be any of them.
   return now.length > 0 && !left && ![...listed].some((name) => name.includes('/') || name.includes('*'))

@@ -168,7 +168,7 @@ export const nodeConfigSchema = z.strictObject({
     .max(MAX_UPLINKS)
     .refine((all) => unique(all.map(({ link_id }) => link_id)), { message: 'a link id stands twice' })
     .default([]),
-  /** Interfaces that are no uplinks: glob patterns. Loopback, bridges and containers never are. */
+  /** Interfaces that are no uplinks, with `*` for anything and `?` for one character. Loopback, bridges and containers never are. */
   not_uplinks: z
     .array(z.string().regex(/^[\x21-\x7e]{1,64}$/))
     .max(16)

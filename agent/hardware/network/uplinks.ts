@@ -1,7 +1,7 @@
-import { matchesGlob } from 'node:path'
 import { ID_PATTERN } from '../../../common/wire/ids.ts'
 import type { NodeConfig } from '../../../common/wire/node-config.ts'
 import type { InterfaceKind } from './interface-kind.ts'
+import { fitsWildcard } from './wildcard.ts'
 
 /** What is asked of an interface to know which uplink it is. */
 export interface UplinkCandidate {
@@ -39,7 +39,7 @@ export function linkIdsOf(
   return candidates.map((candidate, at) => {
     const known = listed[at]
     if (known !== undefined) return known
-    const excluded = config.not_uplinks.some((pattern) => matchesGlob(candidate.name, pattern))
+    const excluded = config.not_uplinks.some((pattern) => fitsWildcard(candidate.name, pattern))
     if (excluded || !candidate.reachesOut || !['wired', 'wifi', 'cellular'].includes(candidate.kind))
       return null
     const ids = idsOf(candidate)
@@ -51,9 +51,7 @@ export function linkIdsOf(
 function isNamed({ name, path }: UplinkCandidate, wanted: string): boolean {
   if (!wanted.startsWith('/')) return name === wanted
   if (path === null) return false
-  const words = wanted.split('*').map((word) => RegExp.escape(word))
-  const pattern = new RegExp(`^${words.join('.*')}$`)
-  return pattern.test(path) || pattern.test(`${path}/net/${name}`)
+  return fitsWildcard(path, wanted) || fitsWildcard(`${path}/net/${name}`, wanted)
 }
 
 /** Of the best first: a device on the USB may have several interfaces. */
