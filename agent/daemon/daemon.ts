@@ -30,7 +30,7 @@ import { StatusNews } from './status-news.ts'
 const CLOCK_STEP_MS = 500
 
 /** Contracts wait no longer than this for the hub to hear what links the device has, ms. */
-const INTRODUCED_WITHIN_MS = 3000
+const INTRODUCED_WITHIN_MS = 10_000
 
 export interface DaemonOptions {
   readonly state: StateFolder

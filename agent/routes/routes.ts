@@ -123,9 +123,10 @@ export class Routes implements AsyncDisposable {
    * How the links of a stream do. What goes to the hub by TCP (contracts, the control channel, what is delivered later)
    * takes a link that carries, not the default route, whose modem may be dead.
    */
-  links(key: string, links: readonly LinkState[]): void {
-    const dialled = this.#uses.get(key)
-    if (!dialled || !links.some(({ carries }) => carries)) return
+  links(key: string, all: readonly LinkState[]): void {
+    const dialled = this.#uses.get(key) ?? []
+    const links = all.filter(({ link }) => dialled.some((one) => one.link === link))
+    if (!links.some(({ carries }) => carries)) return
     const present = links.find(({ link }) => link === this.#tcpLink)
     const now = performance.now()
     if (present?.carries) this.#carriedAt = now
