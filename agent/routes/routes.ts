@@ -70,6 +70,7 @@ export class Routes implements AsyncDisposable {
   #tcpLink: string | null = null
   /** When this link was last seen to carry. */
   #carriedAt = 0
+  #leaving: NodeJS.Timeout | undefined
   /** The addresses at which the hub is asked. */
   #asked: readonly Dialled[] = []
   #timer: NodeJS.Timeout | null = null
@@ -129,8 +130,14 @@ export class Routes implements AsyncDisposable {
     if (!links.some(({ carries }) => carries)) return
     const present = links.find(({ link }) => link === this.#tcpLink)
     const now = performance.now()
+    clearTimeout(this.#leaving)
     if (present?.carries) this.#carriedAt = now
-    if (this.#tcpLink !== null && now - this.#carriedAt < LEFT_AFTER_MS) return
+    const leftInMs = this.#carriedAt + LEFT_AFTER_MS - now
+    if (this.#tcpLink !== null && leftInMs > 0) {
+      // Nothing is told while nothing changes.
+      if (!present?.carries) this.#leaving = setTimeout(() => this.links(key, all), leftInMs)
+      return
+    }
     const best = links.filter(({ carries }) => carries).toSorted((one, other) => other.weight - one.weight)[0]
     if (!best || best.link === this.#tcpLink) return
     this.#carriedAt = now
@@ -154,6 +161,7 @@ export class Routes implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#events[Symbol.dispose]()
+    clearTimeout(this.#leaving)
     this.#uses.clear()
     await this.#look()
     this.#closed = true
