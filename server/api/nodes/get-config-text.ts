@@ -3,7 +3,7 @@ import { ETAG_HEADER, entityTag } from '../preconditions.ts'
 import { notFound } from '../refusals.ts'
 import { defineRoute, Reply } from '../route.ts'
 import type { FieldParts } from './field-parts.ts'
-import { nodeParams, nodeQuery, ownerOfNode } from './own-node.ts'
+import { nodeParams, nodeQuery, ownerOfField } from './own-node.ts'
 
 export const getNodeConfigText = (parts: FieldParts) =>
   defineRoute({
@@ -20,7 +20,7 @@ export const getNodeConfigText = (parts: FieldParts) =>
     answer: { status: 200, type: 'application/toml', headers: ETAG_HEADER },
     errors: ['tenant_not_found', 'node_not_found', 'version_not_found'],
     handle: async (context, { params: { node_id } }) => {
-      const node = { tenantId: ownerOfNode(parts, context, node_id), nodeId: node_id }
+      const node = { tenantId: ownerOfField(parts, context, node_id), nodeId: node_id }
       const [{ history }, { actual }] = await Promise.all([
         parts.configs.desired(node),
         parts.configs.actual(node),
