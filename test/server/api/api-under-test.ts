@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { SignJWT } from 'jose'
 import type { PrincipalRole } from '../../../common/wire/ids.ts'
 import type { AclRule } from '../../../common/wire/policy-document.ts'
@@ -95,7 +98,9 @@ function asAsked({ kind, body, version, updated_at, ...rest }: StoredDocument): 
 export async function hubUnderTest(csr: string): Promise<ApiUnderTest> {
   const stack = new AsyncDisposableStack()
   const flows = stack.use(await flowRoutes())
-  const rig = stack.use(await apiRig(flows))
+  const releaseFolder = await mkdtemp(join(tmpdir(), 'lanecast-releases-'))
+  stack.defer(() => rm(releaseFolder, { recursive: true, force: true }))
+  const rig = stack.use(await apiRig({ ...flows, releaseFolder }))
   const [mine, other] = ['acme', 'rival']
   for (const tenantId of [mine, other]) {
     await rig.tenants.put(tenantId, { display_name: tenantId }, 'hub')
