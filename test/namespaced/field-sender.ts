@@ -17,18 +17,25 @@ import { cameraEnvironment, plugCamera, removeCameras } from '../support/v4l2-ca
 import { ViewerRecord } from '../support/viewer-record.ts'
 import { untilState } from '../support/watch-page.ts'
 
-/** An installed field sender goes live and loses links, in front of a viewer. test/e2e/field-sender.test.ts runs this. */
+/** All that a field sender lives through, in front of a viewer. test/e2e/field-sender.test.ts runs this. */
 
 const NODE = 'van-1'
-/** The release that was installed, and the next one. */
-const [FIRST, NEXT] = ['1.0.0', '1.1.0']
-const BROKEN_MS = 3000
+/** The release that was installed, the next one, and one that ends at once. */
+const [FIRST, NEXT, BROKEN] = ['1.0.0', '1.1.0', '1.2.0']
+/** A release has a minute to prove itself. */
+const PROVED_WITHIN_MS = 110_000
+/** Longer than a viewer may be without a picture meanwhile. */
+const BROKEN_MS = 8000
 /** Longest time without a picture while one of three links is away, ms. */
-const LINK_AWAY_MS = 2000
+const LINK_AWAY_MS = 6000
+/** The same where nothing of the broadcast changes, ms. */
+const NOTHING_CHANGES_MS = 1500
+/** The same where its source is away for a moment, or the hub or agent starts anew, ms. */
+const BEGINS_ANEW_MS = 30_000
 
 test.after.always(removeCameras)
 
-test.serial('an installed field sender goes live by its hub, and a viewer sees no link fail', async (t) => {
+test.serial('a field sender survives the field, and a viewer saw it all', async (t) => {
   t.timeout(235_000)
   const folder = await mkdtemp(join(tmpdir(), 'lanecast-field-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -61,6 +68,10 @@ test.serial('an installed field sender goes live by its hub, and a viewer sees n
     const { state, outcome } = await operator.command(command)
     t.is(state, 'done', JSON.stringify(outcome))
   }
+  const update = async (state: string, version: string) => {
+    const { value } = (await operator.report()).update ?? {}
+    return value?.state === state && value.version === version
+  }
   const runs = async (version: string) => (await operator.report()).agent?.value.version === version
   const linkIs = async (link: string, states: readonly string[], name: string) => {
     let seen: unknown
@@ -79,7 +90,7 @@ test.serial('an installed field sender goes live by its hub, and a viewer sees n
     broadcasts: [
       {
         stream_id: 'cam-1',
-        class: 'focus' as const,
+        class: 'director' as const,
         on: false,
         renditions: [{ width: 640, height: 360 }],
         source: { kind: 'v4l2' as const, device: camera.device },
@@ -114,6 +125,15 @@ test.serial('an installed field sender goes live by its hub, and a viewer sees n
   }
   const on = { ...document.broadcasts[0]!, on: true }
 
+  // The release begins its minute anew.
+  await step('the device loses its power', BEGINS_ANEW_MS, async () => {
+    const ends = agent.ends.length
+    agent.kill()
+    await until(() => agent.ends.length > ends, 'the agent is gone')
+    await reaches('live')
+    await until(async () => (await operator.config()).state === 'applied', 'it does what it did')
+    t.true((await operator.config()).actual?.config.broadcasts[0]?.on)
+  })
   await step('the first link is a black hole', LINK_AWAY_MS, async () => {
     await carrier.setBoth(0, { blackhole: true })
     await linkIs('link-1', ['dead', 'probing'], 'wwan0')
@@ -130,6 +150,54 @@ test.serial('an installed field sender goes live by its hub, and a viewer sees n
     await applied({ ...document, broadcasts: [on] })
     await linkIs('link-2', ['carrying', 'marginal', 'idle'], 'wwan7')
   })
+  await step('the third link is a black hole', LINK_AWAY_MS, async () => {
+    await carrier.setBoth(2, { blackhole: true })
+    await linkIs('link-3', ['dead', 'probing'], 'wwan2')
+    await rest(BROKEN_MS)
+    await carrier.setBoth(2, {})
+    await linkIs('link-3', ['carrying', 'marginal', 'idle'], 'wwan2')
+  })
+  await step('the camera is pulled and put in again', BEGINS_ANEW_MS, async () => {
+    camera.become('gone')
+    camera.plug(false)
+    await reaches('no_input')
+    t.regex((await broadcast())?.reason ?? '', /there is no/)
+    camera.become('ok')
+    camera.plug(true)
+    await reaches('live')
+  })
+  await step('a document that the device can not do', NOTHING_CHANGES_MS, async () => {
+    const before = await operator.config()
+    const away = { kind: 'v4l2' as const, device: '/dev/nothing' }
+    const second = { ...on, stream_id: 'cam-2', source: away }
+    const { state, refusal, actual } = await operator.configure({ ...document, broadcasts: [on, second] })
+    t.is(state, 'refused')
+    t.is(refusal?.code, 'config_beyond_device')
+    t.regex(refusal?.details.join() ?? '', /there is no \/dev\/nothing/)
+    t.is(actual?.hash, before.actual?.hash)
+    t.is(await broadcast().then((one) => one?.state), 'live')
+  })
+  await step('a document that it can do', BEGINS_ANEW_MS, async () => {
+    const card = { ...on, source: { kind: 'test-card' as const } }
+    await applied({ ...document, broadcasts: [card] })
+    await reaches('live')
+  })
+  const { contract_id } = (await broadcast())!
+  await step('the hub loses its power', BEGINS_ANEW_MS, async () => {
+    await lab.rebootHub()
+    await until(async () => (await status()).online, 'the device is at the hub again')
+    t.is((await operator.config()).state, 'applied')
+    t.is((await broadcast())?.contract_id, contract_id)
+  })
   await untilState(page, 'live')
+
+  await until(() => update('done', NEXT), 'the next release has proved itself', PROVED_WITHIN_MS)
+  await done({ do: 'stop', stream_id: 'cam-1' })
+  await reaches('off')
+  await releases.publish(BROKEN, { file: await readFile(join(packages, BROKEN)), architecture })
+  await done({ do: 'update', version: BROKEN })
+  await until(() => update('rolled_back', BROKEN), 'the release before is back', 60_000)
+  t.true(await runs(NEXT))
+  t.is((await operator.config()).state, 'applied')
   t.deepEqual(failures, [])
 })
