@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { loadRist } from '../../../common/rist/librist.ts'
 import { BATCHED_RIST, loadBatchedRist } from '../../../sfu/ingress/batched-rist.ts'
@@ -61,4 +62,26 @@ test('a link on which authentication fails, because it is too slow, costs no pro
   await until(() => carries(1), 'the link carries again', 40_000)
   t.is(missing(receiver.chunks), 0)
   t.true(sender.written > 0)
+})
+
+/** What a dead link had on its way, and what its sender gave it until it noticed, as the bond does in 300 ms. */
+test('packets of a link that dies are asked for by the other', async (t) => {
+  const bufferMs = 300
+  await using receiver = await listen(2, { buffer: { minMs: bufferMs, maxMs: bufferMs } })
+  // librist asks by the link with the shorter round trip.
+  const delayed = (delayMs: number) => ({ forward: { delayMs }, backward: { delayMs } })
+  await using near = await openImpairedLink({ targetPort: receiver.ports[0]!, ...delayed(10) })
+  await using far = await openImpairedLink({ targetPort: receiver.ports[1]!, ...delayed(25) })
+  await using sender = await sendCounting([near.port, far.port], { mode: 'share', bufferMs })
+  const carries = (link: number) => (receiver.stats.at(-1)?.links[link]?.received ?? 0) > 50
+  await until(() => carries(0) && carries(1), 'both links carry')
+  const before = receiver.chunks.length
+  await near.setBoth({ blackhole: true })
+  await delay(300)
+  await sender.sender.closeLink(0)
+  await until(() => receiver.chunks.length > before + 600, 'data goes on')
+  const lost = missing(receiver.chunks.slice(Math.max(0, before - 100)))
+  t.log(`${lost} packets lost`)
+  // librist alone asks by the dead link until it notices, and loses all that the link had: about 30.
+  t.true(lost <= 10)
 })

@@ -13,7 +13,8 @@
  * - write: librist signals each packet to the event loop. One signal is enough for all packets of one look.
  *
  * It also counts what each socket has received, for a sender that must know soon which of its links carry, and keeps answers
- * from librist that would end the process (eap-guard.h).
+ * from librist that would end the process (eap-guard.h). What librist sends to a link that has fallen silent goes by a link
+ * that is heard, too (silent-link.h).
  *
  * librist's threads are told apart by what they do: only the output thread of a receiver asks for a priority, only the
  * protocol thread polls. A sender in the same process keeps its signals and its waiting.
@@ -36,6 +37,7 @@
 #include <unistd.h>
 
 #include "eap-guard.h"
+#include "silent-link.h"
 
 enum {
   BATCH = 16,
@@ -46,12 +48,17 @@ enum {
   LOOK_EVERY_NS = 3000000,
   /** packets that may wait for their signal: librist's queue must not run over meanwhile */
   MAX_UNSIGNALLED = 64,
+  /** no question for packets is longer; media is */
+  QUESTION_BYTES = 1000,
   /** of an entry that rist_batches_read() writes: flow id, sequence number, length and nothing, 4 bytes each */
   ENTRY_HEADER = 16,
 };
 
 /** Packets that the kernel gave and librist has not taken yet. Only the thread that polls the socket uses it. */
 struct arrived {
+  struct link_ends ends;
+  /** Whose it is: the sockets of one receiver or sender are polled by one thread. */
+  const void *thread;
   /** Local port, 0 for a socket that is closed, and the packets since it was opened. Others read these two. */
   atomic_uint_fast32_t port;
   atomic_uint_fast32_t total;
@@ -166,6 +173,8 @@ EXPORTED ssize_t recvfrom(int socket, void *restrict bytes, size_t room, int fla
   } while (!eap_passes(socket, arrived->bytes[index], arrived->headers[index].msg_len,
                        (struct sockaddr *)&arrived->from[index], arrived->headers[index].msg_hdr.msg_namelen));
   const struct mmsghdr *header = &arrived->headers[index];
+  arrived->thread = &is_protocol_thread;
+  link_heard(&arrived->ends, &arrived->from[index], header->msg_hdr.msg_namelen);
   const size_t length = header->msg_len < room ? header->msg_len : room;
   const socklen_t name_bytes = header->msg_hdr.msg_namelen;
   memcpy(bytes, arrived->bytes[index], length);
@@ -174,9 +183,30 @@ EXPORTED ssize_t recvfrom(int socket, void *restrict bytes, size_t room, int fla
   return (ssize_t)length;
 }
 
+/** A copy of what leaves for a silent link, by the link that was heard last. */
+static void send_by_another(int socket, const void *bytes, size_t length, int flags, const struct sockaddr *to,
+                            socklen_t to_bytes) {
+  struct arrived *arrived = arrived_at(socket);
+  if (arrived == NULL || to == NULL || length > QUESTION_BYTES || is_eap(bytes, length)) return;
+  const int64_t now = now_ns();
+  if (!link_is_silent(&arrived->ends, to, to_bytes, now)) return;
+  int other = -1;
+  for (int each = 0; each < MAX_SOCKETS; each++) {
+    if (each == socket || sockets[each] == NULL || sockets[each]->thread != arrived->thread) continue;
+    if (!link_carries(&sockets[each]->ends, now)) continue;
+    if (other < 0 || sockets[each]->ends.heard_ns > sockets[other]->ends.heard_ns) other = each;
+  }
+  if (other < 0) return;
+  const struct link_ends *ends = &sockets[other]->ends;
+  (void)syscall(SYS_sendto, other, bytes, length, flags, &ends->peer, ends->peer_bytes);
+}
+
 EXPORTED ssize_t sendto(int socket, const void *bytes, size_t length, int flags, const struct sockaddr *to,
                         socklen_t to_bytes) {
-  if (is_protocol_thread) eap_sent(socket, bytes, length, to, to_bytes);
+  if (is_protocol_thread) {
+    eap_sent(socket, bytes, length, to, to_bytes);
+    send_by_another(socket, bytes, length, flags, to, to_bytes);
+  }
   return syscall(SYS_sendto, socket, bytes, length, flags, to, to_bytes);
 }
 
@@ -199,6 +229,8 @@ EXPORTED int close(int socket) {
   struct arrived *arrived = arrived_at(socket);
   if (arrived != NULL) {
     arrived->next = arrived->count = 0;
+    memset(&arrived->ends, 0, sizeof arrived->ends);
+    arrived->thread = NULL;
     atomic_store_explicit(&arrived->port, 0, memory_order_relaxed);
     atomic_store_explicit(&arrived->total, 0, memory_order_relaxed);
   }
