@@ -25,6 +25,7 @@ import { carryOut } from './device-commands.ts'
 import { LocalDoor } from './local-door.ts'
 import type { StateFolder } from './state-folder.ts'
 import { StatusNews } from './status-news.ts'
+import { UplinksFirst } from './uplinks-first.ts'
 
 /** A larger step of the machine's clock makes encoders begin anew, ms: their pictures are timed by it. */
 const CLOCK_STEP_MS = 500
@@ -110,15 +111,21 @@ export async function openDaemon({ state, configFile, again, logger }: DaemonOpt
       broadcasts.restartEncoders()
     }),
   )
+  const uplinksFirst = new UplinksFirst({
+    target: broadcasts,
+    present: () => config.config,
+    look: async () => device?.reconfigured(),
+    online: () => channel?.live ?? false,
+  })
   const config: ConfigKeeper = stack.use(
     await ConfigKeeper.open({
       folder: state.config,
       // Versions of another hub, or of another node, count for nothing here.
       hub: `${identity.hub_url} ${identity.node_id}`,
-      target: broadcasts,
+      target: uplinksFirst,
       device: report,
       changed: () => {
-        device?.reconfigured()
+        void device?.reconfigured()
         if (config.actual) channel?.tellActual(config.actual)
       },
       logger: room('config'),
@@ -127,7 +134,7 @@ export async function openDaemon({ state, configFile, again, logger }: DaemonOpt
   device = stack.use(
     await DeviceWatch.open({
       logger: room('device'),
-      config: () => config.config,
+      config: () => uplinksFirst.config,
       onChange: (sections) => {
         if (sections.interfaces) routes.interfaces(sections.interfaces)
         if (sections.interfaces || sections.inputs || sections.encoders) broadcasts.deviceChanged()
@@ -185,7 +192,8 @@ export async function openDaemon({ state, configFile, again, logger }: DaemonOpt
     starts,
     logger: room('config'),
   })
-  device.reconfigured()
+  // The hub hears of the uplinks as soon as it hears the device.
+  await device.reconfigured()
   const targets = { broadcasts, device, update: (order: UpdateOrder) => updating.order(order) }
   channel = stack.use(
     new NodeChannel(

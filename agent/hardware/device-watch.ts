@@ -107,10 +107,10 @@ export class DeviceWatch implements AsyncDisposable {
   }
 
   /** The configuration's uplinks, sources or position may be others. */
-  reconfigured(): void {
-    this.#network.ask()
+  async reconfigured(): Promise<void> {
     this.#inputs.ask()
     this.#followPosition()
+    await this.#network.now()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -26,7 +26,16 @@ export async function startCoturn(hubFlags: readonly string[], hubSecretFile?: s
   const folder = await mkdtemp(join(tmpdir(), 'lanecast-coturn-'))
   const configFile = join(folder, 'turnserver.conf')
   const secretFile = hubSecretFile ?? join(folder, 'secret')
-  const flags = [...hubFlags, '--turn-secret-file', secretFile, '--out', configFile]
+  // The tool knows nothing of the hub's own ports of this test: coturn's may be among the default ones.
+  const flags = [
+    '--rtp-ports',
+    '2000-2999',
+    ...hubFlags,
+    '--turn-secret-file',
+    secretFile,
+    '--out',
+    configFile,
+  ]
   const tool = spawn(process.execPath, [TOOL, ...flags], { stdio: ['ignore', 'ignore', 'inherit'] })
   const [code] = await once(tool, 'exit')
   if (code !== 0) throw new Error(`turn:coturn-config ended with ${code}`)
