@@ -118,7 +118,7 @@ test.serial('two uplinks may have the same gateway, and a bridge with its ports 
     uplinks: [{ link_id: 'first', interface: 'm0', enabled: true }],
     not_uplinks: ['m1*'],
   }
-  device.watch.reconfigured()
+  await device.watch.reconfigured()
   await until(() => device.links().join() === 'first', 'the configuration names them', HOTPLUG_MS)
   for (const name of ['m0', 'm1', 'br0']) ip(`link delete ${name}`)
 })
@@ -152,12 +152,12 @@ test.serial('the device tells where it is while its configuration says so', asyn
     return Boolean(device.watch.report.position)
   }
   device.state.config = { ...EMPTY_NODE_CONFIG, position: true }
-  device.watch.reconfigured()
+  await device.watch.reconfigured()
   await until(isPlaced, 'the place is told')
   t.true(Math.abs(device.watch.report.position!.latitude - fix.latitude) < 1e-5)
 
   device.state.config = EMPTY_NODE_CONFIG
-  device.watch.reconfigured()
+  await device.watch.reconfigured()
   await until(() => device.watch.report.position === null, 'it is told no more', HOTPLUG_MS)
   t.true(device.changes.some(({ position }) => position === null))
 })
