@@ -3,10 +3,14 @@ import { BondKeeper } from '../../../agent/bond/bond-keeper.ts'
 import type { BondReport } from '../../../agent/bond/bond-report.ts'
 import { useOf } from '../../../agent/sender/link-use.ts'
 import type { FlowContract } from '../../../common/wire/flow-contract.ts'
+import { loadBatchedRist } from '../../../sfu/ingress/batched-rist.ts'
 import { detourContract, sendByContract } from '../../support/detour-bench.ts'
 import { openImpairedLink } from '../../support/impaired-link.ts'
 import { countOf, listen, missing } from '../../support/rist-bench.ts'
 import { until } from '../../support/until.ts'
+
+// As in an ingress: librist alone asks a dead link for what it had.
+loadBatchedRist()
 
 /** A bond of two links under librist's own sender and receiver, and all that the keeper has decided, with its times. */
 async function openBond(more: Partial<FlowContract>) {
