@@ -9,6 +9,7 @@ import { type FieldSender, startFieldSender } from '../support/field-sender.ts'
 import { startHub, type TestHub } from '../support/hub.ts'
 import { type Neighbour, openNeighbour } from '../support/namespaces.ts'
 import { takeShown, watchShown } from '../support/shown-pictures.ts'
+import { trustingHub } from '../support/trust-hub.ts'
 import { until } from '../support/until.ts'
 import { untilPicturesMove, untilState, useToken } from '../support/watch-page.ts'
 
@@ -73,7 +74,7 @@ const NO_UDP = 'meta l4proto tcp accept; meta l4proto icmp accept;'
 const WORDS = { turn: 'a TURN relay', wss: 'a WebSocket of the hub' } as const
 const onlyHttps = () => `tcp dport ${new URL(hub.url).port} accept;`
 
-function send(streamId: string, streamClass: 'focus' | 'director' | 'record'): Promise<FieldSender> {
+async function send(streamId: string, streamClass: 'focus' | 'director' | 'record'): Promise<FieldSender> {
   return startFieldSender(
     {
       hub_url: hub.url,
@@ -82,7 +83,7 @@ function send(streamId: string, streamClass: 'focus' | 'director' | 'record'): P
       class: streamClass,
       card: { name: streamId, width: 640, height: 360, videoKbps: 1500 },
     },
-    { enter: neighbour.enter },
+    { enter: neighbour.enter, env: await trustingHub(hub) },
   )
 }
 

@@ -1,4 +1,7 @@
 import { once } from 'node:events'
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { trustAuthorities } from '../../agent/node/trust-authorities.ts'
 import type { TestHub } from './hub.ts'
@@ -16,4 +19,11 @@ export async function trustHub({ url }: TestHub): Promise<string> {
   const pem = `-----BEGIN CERTIFICATE-----\n${issuer.toString('base64')}\n-----END CERTIFICATE-----\n`
   trustAuthorities([pem])
   return pem
+}
+
+/** The environment of a program that knows the CA of a hub that the test started itself. */
+export async function trustingHub(hub: TestHub): Promise<{ readonly NODE_EXTRA_CA_CERTS: string }> {
+  const file = join(await mkdtemp(join(tmpdir(), 'lanecast-authority-')), 'authority.pem')
+  await writeFile(file, await trustHub(hub))
+  return { NODE_EXTRA_CA_CERTS: file }
 }

@@ -10,7 +10,7 @@ const run = promisify(execFile)
 const LAUNCHER = join(import.meta.dirname, '../../../deploy/agent/lanecast-agent')
 /** Says which release it is of, whether on trial, and what it was asked. */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
-const PROGRAM = '#!/bin/sh\necho "$(basename "$(dirname "$0")") ${LANECAST_TRIAL:-no trial} $2"\n'
+const PROGRAM = '#!/bin/sh\necho "$(basename "$(dirname "$0")") ${LANECAST_TRIAL:-no trial} $3"\n'
 
 /** A machine with the package, and a folder of fetched releases. */
 async function machine(t: ExecutionContext) {
