@@ -21,6 +21,8 @@ const DELAY_MS = { 'path-a': 10, 'path-b': 35 } as const
 const SECONDS = 90
 const BUFFER_MS = 200
 const FRAME_MS = 1000 / 30
+/** Pictures from one keyframe of the clip to the next. */
+const GOP = 15
 /** RFC 6184 section 5.8. */
 const FU_A = 28
 
@@ -32,7 +34,7 @@ let viewer: WeriftViewer
 let numbers: ReadonlyMap<string, number>
 
 test.before(async () => {
-  const path = await cardClip({ name: 'both', seconds: SECONDS, kbps: 1200, noise: true })
+  const path = await cardClip({ name: 'both', seconds: SECONDS, kbps: 1200, gop: GOP, noise: true })
   const pictures = (await readClip(path)).flatMap(({ key }) => key ?? [])
   numbers = new Map(pictures.map((key, number) => [key, number]))
   const port = await freeUdpRange(20)
@@ -160,7 +162,7 @@ test.serial('what either path brings is shown, whatever is lost on the other', a
   const lost = missingIn(pictures)
   t.log(`both together lost ${lost.length} of ${pictures.length + lost.length}`)
   t.deepEqual(
-    lost.filter((number) => brought.has(number)),
+    lost.filter((number) => brought.has(number) && !followsHoleOfBoth(number, lost, brought)),
     [],
   )
   t.false(pictures.includes(-1))
@@ -172,6 +174,16 @@ test.serial('what either path brings is shown, whatever is lost on the other', a
   const unseen = seen.filter(({ sequence, mediaMs }) => sequence === 1 && mediaMs > FRAME_MS * 1.5)
   t.true(unseen.length <= 2, `${unseen.length} gaps without a hole`)
 })
+
+/**
+ * Whether a picture was left out because one before it came by neither path: what follows on the lane can be shown from
+ * its next keyframe on, or from the one after that if the lane fell silent meanwhile.
+ */
+function followsHoleOfBoth(number: number, lost: readonly number[], brought: ReadonlySet<number>): boolean {
+  for (let before = number - 1; lost.includes(before) && number - before <= 2 * GOP; before -= 1)
+    if (!brought.has(before)) return true
+  return false
+}
 
 /** Numbers that are left out between the first and the last. */
 function missingIn(pictures: readonly number[]): number[] {
